@@ -1,0 +1,28 @@
+"""What a user did wrong, as opposed to what is wrong in here.
+
+The command line prints these as they are, without a traceback, and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Iterable, Sequence
+
+
+class UserError(ValueError):
+    """A mistake of the user's, in one sentence: the file, the value, the remedy."""
+
+
+class ConfigError(UserError):
+    """All problems of one configuration, each as `file:line key: what is wrong; what to write`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` for the nearest of `known`, without regard to case; an empty string if none is near."""
+    by_folded = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
+    return f" (did you mean {by_folded[near[0]]}?)" if near else ""

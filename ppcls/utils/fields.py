@@ -1,0 +1,52 @@
+"""Annotations that say more of a component's field than its Python type does. `ppcls.config` reads them.
+
+Use them inside `typing.Annotated`: `batch_size: Annotated[int, Range(1)] = 64`. A component that is made without a
+configuration is not checked against them, so what would go wrong silently is checked in `__post_init__` as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Optional, Tuple, Union
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number of at least `low` and at most `high`; `above` excludes its own value."""
+
+    low: Optional[float] = None
+    high: Optional[float] = None
+    above: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Component:
+    """A mapping with `name` and the keys of that component: `{name: Momentum, momentum: 0.9}`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A mapping of one key, the component's name, to its keys: `{RandCropImage: {size: 224}}`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class ReadPath:
+    """A path that must be readable when the command reads its section: a `file`, a `dir`, `either`, or `weights`.
+
+    `weights` is the folder of a checkpoint, `.../ppcls` in it, or one of its files.
+    """
+
+    what: str
+
+
+PositiveInt = Annotated[int, Range(low=1)]
+NonNegativeInt = Annotated[int, Range(low=0)]
+PositiveFloat = Annotated[float, Range(above=0)]
+NonNegativeFloat = Annotated[float, Range(low=0)]
+Fraction = Annotated[float, Range(low=0, high=1)]
+# Height and width in pixels: one number for both, or [width, height] as PaddleClas writes it.
+Size = Union[PositiveInt, Tuple[PositiveInt, PositiveInt]]

@@ -1,0 +1,68 @@
+"""Files that are whole or absent: written aside, synced, renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Union
+
+from ppcls.utils.errors import UserError
+
+WEIGHTS_STEM = "ppcls"
+WEIGHTS_SUFFIXES = (".pdparams", ".pdopt", ".pdstates")
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+def sha256_of(path: PathLike) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sync_file(path: Path) -> None:
+    """Waits until a file's bytes (or a folder's entries) are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: PathLike, content: bytes) -> None:
+    """Replaces or makes a file so that a reader sees the old bytes or the new ones, whenever the process ends."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(content)
+        sync_file(aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_file(target.parent)
+
+
+def find_weights(path: PathLike) -> Path:
+    """The common stem of a checkpoint's files, given its folder, `.../ppcls`, or one of the files.
+
+    Returns:
+        A path such that adding `.pdparams` names an existing file.
+
+    Raises:
+        UserError: nothing is there.
+    """
+    given = Path(path)
+    stems = [given / WEIGHTS_STEM, given]
+    if given.suffix in WEIGHTS_SUFFIXES:
+        stems.append(given.with_suffix(""))
+    for stem in stems:
+        if stem.with_name(stem.name + ".pdparams").is_file():
+            return stem
+    raise UserError(
+        f"{given}: no weights there; give a checkpoint's folder, the path without suffix (.../{WEIGHTS_STEM}), "
+        "or the .pdparams file"
+    )

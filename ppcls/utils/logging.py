@@ -1,0 +1,43 @@
+"""Console and file log in PaddleClas's manner: `2021-04-09 11:43:34 INFO: message`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Optional
+
+from tqdm import tqdm
+
+LOGGER_NAME = "ppcls"
+FORMAT = logging.Formatter("%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes lines to standard output above a running progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def get_logger() -> logging.Logger:
+    """The library's logger; silent about debug messages, and a library's user may configure it as any other."""
+    return logging.getLogger(LOGGER_NAME)
+
+
+def setup_logging(file: Optional[Path] = None, console: bool = True) -> None:
+    """Directs the library's log to standard output, and to `file` as well (appended; its folder is made)."""
+    logger = get_logger()
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    handlers: list[logging.Handler] = [_ConsoleHandler()] if console else [logging.NullHandler()]
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(FORMAT)
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,50 @@
+"""Names to components.
+
+A component is a frozen dataclass: its fields are its YAML keys, its annotations and `__post_init__` say which
+values are possible, its methods do the work and import Paddle on first use. So a configuration is checked
+against the very definition that later acts, and without Paddle.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterator, List, TypeVar
+
+from ppcls.utils.errors import UserError, suggest
+
+T = TypeVar("T", bound=type)
+
+
+class Registry:
+    """Component classes of one kind, by the name that a configuration uses."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._classes: Dict[str, type] = {}
+
+    def register(self, *names: str) -> Callable[[T], T]:
+        """Decorator: adds a class under its own name, or under `names`; a name taken already is a ValueError."""
+
+        def add(cls: T) -> T:
+            for name in names or (cls.__name__,):
+                if name in self._classes:
+                    raise ValueError(f"the {self.kind} {name} is registered already, by {self._classes[name]}")
+                self._classes[name] = cls
+            return cls
+
+        return add
+
+    def __getitem__(self, name: str) -> type:
+        if name not in self._classes:
+            hint = suggest(name, self._classes) or f"; known: {', '.join(sorted(self._classes))}"
+            raise UserError(f"there is no {self.kind} named {name!r}{hint}")
+        return self._classes[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def names(self) -> List[str]:
+        """All registered names, in order of registration."""
+        return list(self._classes)
