@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Union
 
@@ -30,6 +31,28 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def beside(folder: Path, what: str) -> Path:
+    """The hidden neighbour of a folder that is being replaced: `.NAME.new` or `.NAME.old`."""
+    return folder.with_name(f".{folder.name}.{what}")
+
+
+def replace_folder(new: Path, folder: Path) -> None:
+    """Puts the finished folder `new` in the place of `folder`.
+
+    The old one waits as `.NAME.old` until the new one stands, so a process killed in between loses neither.
+    """
+    for file in new.iterdir():
+        sync_file(file)
+    sync_file(new)
+    old = beside(folder, "old")
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    sync_file(folder.parent)
+    if old.exists():
+        shutil.rmtree(old)
 
 
 def write_atomically(path: PathLike, content: bytes) -> None:

@@ -1,0 +1,128 @@
+"""`ppcls COMMAND`: the doors of the library. `tools/*.py` and `deploy/python/*.py` open the same ones."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from typing import Any, List, Optional
+
+from ppcls import __version__
+from ppcls.utils import cpu
+from ppcls.utils.errors import UserError
+from ppcls.utils.load_paddle import load_paddle
+
+# What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
+_REFUSED = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT)
+_COMMANDS = {
+    "train": "train a backbone as a configuration says",
+    "eval": "accuracy and loss of saved weights on DataLoader.Eval",
+    "infer": "top classes of pictures, by saved weights",
+    "export": "write the deployable bundle: program, weights, preprocessing, a checked example",
+}
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Runs a command.
+
+    Returns:
+        The exit code: 0; 1 where some picture could not be read; 2 for a mistake of the user's;
+        130 or 143 where Ctrl-C or SIGTERM ended it.
+    """
+    cpu.prepare()
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        print(f"{error.filename}: {error.strerror}; free or choose another place and run again", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ppcls", description="Image classification on PaddlePaddle.")
+    parser.add_argument("--version", action="version", version=f"ppcls {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, text in _COMMANDS.items():
+        command = _configured(commands, name, text)
+        if name == "export":
+            command.add_argument(
+                "--untrained", action="store_true", help="export the initial weights where none are configured"
+            )
+        if name in ("eval", "infer"):
+            command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
+        command.set_defaults(run=_run_configured, command=name)
+    predict = _configured(
+        commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml"
+    )
+    predict.set_defaults(run=_run_predict)
+    _prepare_imagenet_parser(commands)
+    return parser
+
+
+def _configured(commands: Any, name: str, text: str, default: Optional[str] = None) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.add_argument(
+        "-c", "--config", metavar="FILE", default=default, required=default is None,
+        help="a YAML file, or the name of a shipped one" + (f" (default: {default})" if default else ": DLA60"),
+    )  # fmt: skip
+    command.add_argument(
+        "-o", "--override", metavar="KEY=VALUE", action="append", default=[],
+        help="sets a key: -o Global.epochs=2; may be given many times",
+    )  # fmt: skip
+    command.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
+    return command
+
+
+def _prepare_imagenet_parser(commands: Any) -> None:
+    text = "lay ImageNet out as the configurations expect it"
+    command = commands.add_parser("prepare-imagenet", help=text, description=text)
+    command.add_argument(
+        "source", metavar="SRC", help="folder of the official archives, of class folders, or of a val"
+    )
+    command.add_argument("target", metavar="DST", help="where train_list.txt and val_list.txt shall stand")
+    command.set_defaults(run=_run_prepare_imagenet)
+
+
+def _run_configured(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_config
+    from ppcls.engine.schema import registries
+
+    config = load_config(arguments.config, arguments.override, registries(), arguments.command)
+    if arguments.print_config:
+        print(config.to_yaml(), end="")
+        return 0
+    load_paddle()
+    from ppcls.engine import commands
+
+    if arguments.command == "train":
+        return commands.train(config)
+    if arguments.command == "eval":
+        return commands.evaluate(config, arguments.output)
+    if arguments.command == "infer":
+        return commands.infer(config, arguments.output)
+    return commands.export(config, untrained=arguments.untrained)
+
+
+def _run_predict(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_deploy_config
+    from ppcls.inference.command import predict
+
+    config = load_deploy_config(arguments.config, arguments.override)
+    if arguments.print_config:
+        print(config.to_yaml(), end="")
+        return 0
+    return predict(config)
+
+
+def _run_prepare_imagenet(arguments: argparse.Namespace) -> int:
+    from ppcls.data.prepare_imagenet import prepare_imagenet
+
+    prepare_imagenet(arguments.source, arguments.target)
+    return 0

@@ -1,0 +1,8 @@
+"""What observes a run: log lines, evaluation, checkpoints, VisualDL, a progress bar."""
+
+from ppcls.engine.callbacks.checkpoints import SaveCheckpoints
+from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar
+from ppcls.engine.callbacks.evaluation import EvaluateEpochs
+from ppcls.engine.callbacks.visualdl import VisualDLLog
+
+__all__ = ["ConsoleLog", "EvaluateEpochs", "ProgressBar", "SaveCheckpoints", "VisualDLLog"]

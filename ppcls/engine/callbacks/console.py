@@ -1,0 +1,70 @@
+"""Log lines that existing readers of PaddleClas logs understand, and a bar on a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from tqdm import tqdm
+
+from ppcls.engine.meters import text_of
+from ppcls.engine.trainer import Callback, Trainer
+from ppcls.utils.logging import get_logger
+
+
+@dataclass
+class ConsoleLog(Callback):
+    """A line every `print_batch_step` steps and one at the end of an epoch.
+
+    Losses and metrics are means over the epoch so far; costs are means since the line before.
+    """
+
+    print_batch_step: int
+
+    def step_end(self, trainer: Trainer) -> None:
+        """Logs the step just done, by its number counted from 0."""
+        step = trainer.state.step - 1
+        if step % self.print_batch_step == 0:
+            get_logger().info(
+                "epoch:%-3d, train step:%-4d, %s, lr: %.6f, %s",
+                trainer.state.epoch, step, text_of(trainer.values()), trainer.optimizer.get_lr(),
+                trainer.stopwatch.lap(),
+            )  # fmt: skip
+
+    def epoch_end(self, trainer: Trainer) -> None:
+        """Logs the epoch's means, and the pictures that could not be read so far."""
+        text, cost = text_of(trainer.values()), trainer.stopwatch.total()
+        get_logger().info("END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost)
+        report_failures(trainer.loader.failures)
+
+
+def report_failures(failures: dict[str, str]) -> None:
+    """Names every picture that was left out because it cannot be read."""
+    if failures:
+        listed = "\n".join(f"  {path}: {reason}" for path, reason in sorted(failures.items()))
+        get_logger().warning("%d pictures could not be read and were left out:\n%s", len(failures), listed)
+
+
+class ProgressBar(Callback):
+    """A tqdm bar on standard error, for a terminal; shows the time left in the epoch."""
+
+    _bar: Optional[tqdm] = None
+
+    def step_end(self, trainer: Trainer) -> None:
+        """Moves the bar, opening one for a new epoch."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=trainer.steps_per_epoch, initial=trainer.state.step - 1, unit="step", leave=False,
+                desc=f"epoch {trainer.state.epoch + 1}/{trainer.epochs}", dynamic_ncols=True,
+            )  # fmt: skip
+        self._bar.update()
+
+    def epoch_end(self, trainer: Trainer) -> None:
+        """Closes the epoch's bar."""
+        self.train_end(trainer)
+
+    def train_end(self, trainer: Trainer) -> None:
+        """Closes what is open."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

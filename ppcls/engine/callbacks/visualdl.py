@@ -1,0 +1,64 @@
+"""Scalars for VisualDL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from ppcls.engine.callbacks.evaluation import EvaluateEpochs
+from ppcls.engine.trainer import Callback, Trainer
+from ppcls.utils.logging import get_logger
+
+
+@dataclass
+class VisualDLLog(Callback):
+    """Writes losses, accuracy, learning rate and images/s under `folder`.
+
+    A drawing of the run must not end the run: whatever VisualDL raises is logged once and the drawing stops there.
+    """
+
+    folder: Path
+    evaluation: Optional[EvaluateEpochs] = None
+    _writer: Any = None
+
+    def train_begin(self, trainer: Trainer) -> None:
+        """Opens the log."""
+        try:
+            from visualdl import LogWriter
+
+            self._writer = LogWriter(logdir=str(self.folder))
+        except Exception as error:  # see the class: any failure of VisualDL is said, and the run goes on
+            self._give_up(error)
+
+    def step_end(self, trainer: Trainer) -> None:
+        """Writes a step's values."""
+        values = {f"train/{name}": value for name, value in trainer.values().items()}
+        values["train/lr"] = trainer.optimizer.get_lr()
+        values["train/images_per_second"] = trainer.stopwatch.images_per_second()
+        self._write(values, trainer.global_step)
+
+    def epoch_end(self, trainer: Trainer) -> None:
+        """Writes an evaluation's values, where there was one."""
+        latest = self.evaluation.history[-1] if self.evaluation and self.evaluation.history else {}
+        if latest.get("epoch") == trainer.state.epoch:
+            self._write({f"valid/{k}": v for k, v in latest.items() if k != "epoch"}, trainer.global_step)
+
+    def train_end(self, trainer: Trainer) -> None:
+        """Closes the log."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write(self, values: Dict[str, float], step: int) -> None:
+        if self._writer is None:
+            return
+        try:
+            for tag, value in values.items():
+                self._writer.add_scalar(tag, value, step)
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._writer = None
+        get_logger().warning("VisualDL stopped (%s: %s); the run goes on without it", type(error).__name__, error)

@@ -1,0 +1,173 @@
+"""Checkpoints on disk: three files in a folder, committed as one.
+
+    output/DLA60/latest/ppcls.pdparams   weights, as `paddle.save` writes them
+                        ppcls.pdopt      optimizer state, by the parameters' structured names
+                        ppcls.pdstates   JSON: digests of the two, epoch, step, best metrics, meters, seed, threads
+
+A folder is written aside as `.latest.new`, synced, and only then takes the place of the old one, which waits as
+`.latest.old` until that is done. So at any moment at least one complete checkpoint is there, under one of the three
+names; `read` finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional
+
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, replace_folder, sha256_of
+from ppcls.utils.unpickle import load_pickle
+
+SCHEMA = 1
+PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint: where it lies, and its states; the large files are read when asked for."""
+
+    folder: Path
+    states: Dict[str, Any]
+
+    def parameters(self) -> Dict[str, Any]:
+        """Structured name to array."""
+        return _arrays(self.folder / PARAMS)
+
+    def optimizer(self) -> Dict[str, Any]:
+        """Structured name and accumulator to array."""
+        return _arrays(self.folder / OPTIMIZER)
+
+
+def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any]) -> None:
+    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither."""
+    import paddle
+
+    aside = _recover(folder)
+    aside.mkdir(parents=True)
+    paddle.save(model.state_dict(), str(aside / PARAMS))
+    paddle.save(_structured_optimizer_state(model, optimizer), str(aside / OPTIMIZER))
+    files = {name: sha256_of(aside / name) for name in (PARAMS, OPTIMIZER)}
+    text = json.dumps({"schema": SCHEMA, "files": files, **states}, indent=1, allow_nan=False)
+    (aside / STATES).write_text(text, encoding="utf-8")
+    replace_folder(aside, folder)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Commits the checkpoint in `source` to `target` as well; hard links where the file system has them.
+
+    Links are safe because a checkpoint's file is never written again, only replaced.
+    """
+    aside = _recover(target)
+    aside.mkdir(parents=True)
+    for file in sorted(source.iterdir()):
+        try:
+            os.link(file, aside / file.name)
+        except OSError:  # another file system, or one without hard links
+            shutil.copy2(file, aside / file.name)
+    replace_folder(aside, target)
+
+
+def remove(folder: Path) -> None:
+    """Deletes a checkpoint; one whose deletion is interrupted no longer verifies and is not resumed from."""
+    (folder / STATES).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def read(path: Path) -> Checkpoint:
+    """The newest verified checkpoint at `path`: its folder, `.../ppcls`, one of its files, or the folder of a run.
+
+    Raises:
+        UserError: none is there, or none verifies.
+    """
+    candidates = list(_candidates(path))
+    found, problems = [], []
+    for folder in candidates:
+        problem = verify(folder)
+        if problem:
+            problems.append(problem)
+        else:
+            found.append(Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8"))))
+    if not found:
+        why = "; ".join(problems) or "no ppcls.pdstates there"
+        raise UserError(
+            f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint"
+        )
+    return max(found, key=lambda checkpoint: (checkpoint.states["epoch"], checkpoint.states["step"]))
+
+
+def verify(folder: Path) -> Optional[str]:
+    """What is wrong with the checkpoint in `folder`, or None."""
+    try:
+        states = json.loads((folder / STATES).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return f"{folder / STATES}: {error}"
+    if not isinstance(states, dict) or states.get("schema") != SCHEMA:
+        return f"{folder / STATES}: not a checkpoint of schema {SCHEMA}"
+    for name, digest in states["files"].items():
+        if not (folder / name).is_file():
+            return f"{folder / name}: missing"
+        if sha256_of(folder / name) != digest:
+            return f"{folder / name}: its bytes are not those that were saved"
+    return None
+
+
+def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any]) -> None:
+    """Gives `optimizer` the state that `Checkpoint.optimizer` read; every parameter of the model must be there."""
+    renamed: Dict[str, Any] = {}
+    for name, parameter in model.named_parameters():
+        for key, value in state.items():
+            owner, _, accumulator = key.rpartition("/")
+            if owner == name:
+                renamed[f"{parameter.name}_{accumulator}"] = value
+    if len(renamed) != len(state):
+        raise UserError(
+            f"the optimizer state of the checkpoint fits {len(renamed)} of its {len(state)} entries to this model; "
+            "resume with the Arch and Optimizer it was saved with"
+        )
+    optimizer.set_state_dict(renamed)
+
+
+def _structured_optimizer_state(model: Any, optimizer: Any) -> Dict[str, Any]:
+    """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
+    owners = {parameter.name: name for name, parameter in model.named_parameters()}
+    state = {}
+    for key, value in optimizer.state_dict().items():
+        owner = max((name for name in owners if key.startswith(f"{name}_")), key=len, default=None)
+        if owner is not None:
+            state[f"{owners[owner]}/{key[len(owner) + 1 :]}"] = value
+        elif key not in ("LR_Scheduler", "master_weights"):
+            raise AssertionError(f"optimizer state {key} belongs to no parameter")
+    return state
+
+
+def _arrays(path: Path) -> Dict[str, Any]:
+    state = load_pickle(path)
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file")
+    return {key: value for key, value in state.items() if key != "StructuredToParameterName@@"}
+
+
+def _recover(folder: Path) -> Path:
+    """Ends what a killed process left half done; returns the free name to write aside to."""
+    new, old = beside(folder, "new"), beside(folder, "old")
+    if not folder.exists() and verify(new) is None:
+        new.rename(folder)
+    elif not folder.exists() and old.exists():
+        old.rename(folder)
+    for leftover in (new, old):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    return new
+
+
+def _candidates(path: Path) -> Iterable[Path]:
+    folder = path.parent if path.name in (WEIGHTS_STEM, PARAMS, OPTIMIZER, STATES) else path
+    trio: List[Path] = [folder, beside(folder, "new"), beside(folder, "old")]
+    existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
+    if existing or not folder.is_dir():
+        return existing
+    return [child for child in sorted(folder.iterdir()) if (child / STATES).is_file()]

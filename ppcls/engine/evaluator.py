@@ -1,0 +1,70 @@
+"""Accuracy and loss over a loader, each picture counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional, Sequence
+
+from ppcls.engine.meters import Averages, Stopwatch, summary, text_of
+from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
+
+
+@dataclass
+class Evaluator:
+    """Evaluates a model; logs a line every `print_batch_step` batches and one at the end."""
+
+    loader: Any
+    losses: Callable[[Any, Any], Dict[str, Any]]
+    metrics: Sequence[Any]
+    print_batch_step: int
+    should_stop: Callable[[], bool] = bool
+    on_batch: Optional[Callable[[Any, Any], None]] = None  # gets each batch and its logits
+
+    def run(self, model: Any, epoch: int = 0, lr: float = 0.0) -> Optional[Dict[str, float]]:
+        """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
+
+        `epoch` and `lr` are those of the training run, for the log. The model is left in the mode it came in.
+        """
+        import paddle
+
+        was_training = model.training
+        model.eval()
+        for metric in self.metrics:
+            metric.reset()
+        averages, stopwatch = Averages(), Stopwatch()
+        stopwatch.start()
+        try:
+            with paddle.no_grad():
+                for step, batch in enumerate(self.loader.epoch(0)):
+                    if self.should_stop():
+                        return None
+                    stopwatch.read()
+                    if len(batch.index):
+                        self._take(model, batch, averages)
+                    stopwatch.finish(len(batch.index))
+                    if step % self.print_batch_step == 0:
+                        self._log_step(epoch, step, summary(self.metrics, averages), lr, stopwatch)
+                    stopwatch.resume()
+        finally:
+            if was_training:
+                model.train()
+        values = summary(self.metrics, averages)
+        if not values:
+            raise UserError("not one picture of DataLoader.Eval could be read, so there is nothing to report")
+        get_logger().info("END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total())
+        return values
+
+    def _take(self, model: Any, batch: Any, averages: Averages) -> None:
+        logits = model(batch.image)
+        losses = self.losses(logits, batch.label)
+        averages.update({name: loss.item() for name, loss in losses.items()}, len(batch.index))
+        for metric in self.metrics:
+            metric.update(logits, batch.label)
+        if self.on_batch is not None:
+            self.on_batch(batch, logits)
+
+    def _log_step(self, epoch: int, step: int, values: Dict[str, float], lr: float, stopwatch: Stopwatch) -> None:
+        get_logger().info(
+            "epoch:%-3d, valid step:%-4d, %s, lr: %.6f, %s", epoch, step, text_of(values), lr, stopwatch.lap()
+        )

@@ -1,0 +1,134 @@
+"""From a model to a checked bundle."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, List, Optional
+
+import numpy as np
+import paddle
+
+from ppcls.data.transforms import Pipeline
+from ppcls.inference.bundle import GOLDEN_FILE, MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILE, write_manifest
+from ppcls.inference.classifier import Agreement, Classifier
+from ppcls.inference.golden import Golden
+from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import beside, replace_folder
+
+_FILES = {PROGRAM_FILE, PARAMETERS_FILE, MANIFEST_FILE, GOLDEN_FILE}
+
+
+class Deployed(paddle.nn.Layer):
+    """What a bundle's program computes: the model's probabilities."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
+        """Float32 [N, C, H, W] to [N, class_num]."""
+        return paddle.nn.functional.softmax(self.model(image), axis=-1)
+
+
+def export_bundle(
+    model: Any,
+    pipeline: Pipeline,
+    folder: Path,
+    *,
+    architecture: str,
+    class_num: int,
+    image_shape: tuple[int, int, int],
+    class_names: Optional[List[str]] = None,
+    config_sha256: Optional[str] = None,
+    weights_sha256: Optional[str] = None,
+    golden_picture: Optional[Path] = None,
+) -> Agreement:
+    """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.
+
+    Args:
+        model: gives logits [N, class_num].
+        pipeline: the preprocessing; its result has `image_shape`.
+        folder: the bundle's place; an earlier bundle there is replaced once the new one has passed.
+        architecture: the backbone's name.
+        class_num: length of the logits.
+        image_shape: (channels, height, width) of the input.
+        class_names: a name a class.
+        config_sha256: digest of the resolved configuration.
+        weights_sha256: digest of the weights' file.
+        golden_picture: the picture that runtimes check themselves with; the library's own by default.
+
+    Returns:
+        How far the loaded bundle is from the model.
+
+    Raises:
+        GoldenMismatch: it is farther than rounding explains; `folder` is as it was before.
+        UserError: the folder holds other things than a bundle, or the shapes do not fit.
+    """
+    _check_place(folder)
+    picture = (golden_picture or GOLDEN_PICTURE).read_bytes()
+    image = pipeline(picture)[np.newaxis]
+    if image.shape[1:] != tuple(image_shape):
+        raise UserError(
+            f"DataLoader.Eval.dataset.transform_ops give {list(image.shape[1:])}, but Global.image_shape is "
+            f"{list(image_shape)}; make them the same"
+        )
+    aside = beside(folder, "new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    was_training = model.training
+    model.eval()
+    try:
+        with paddle.no_grad():
+            scores = Deployed(model)(paddle.to_tensor(image)).numpy()
+        input_name, output_name = _save_program(model, aside, image_shape)
+        source = str(golden_picture.name) if golden_picture else GOLDEN_SOURCE
+        Golden(picture, image, scores).save(aside / GOLDEN_FILE)
+        write_manifest(
+            aside,
+            paddle=paddle.__version__,
+            architecture=architecture,
+            config_sha256=config_sha256,
+            weights_sha256=weights_sha256,
+            input_name=input_name,
+            input_shape=image_shape,
+            output_name=output_name,
+            class_num=class_num,
+            transforms=pipeline.to_list(),
+            class_names=class_names,
+            golden_source=source,
+        )
+        agreement = Classifier(aside).verify()
+        replace_folder(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if was_training:
+            model.train()
+    return agreement
+
+
+def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> tuple[str, str]:
+    """Writes program and parameters with a dynamic batch axis; returns the names of input and output."""
+    spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
+    program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
+    paddle.jit.save(program, str(folder / PROGRAM_FILE.rpartition(".")[0]))
+    from paddle.inference import Config, create_predictor
+
+    config = Config(str(folder / PROGRAM_FILE), str(folder / PARAMETERS_FILE))
+    config.disable_glog_info()
+    predictor = create_predictor(config)
+    (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
+    return input_name, output_name
+
+
+def _check_place(folder: Path) -> None:
+    """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
+    if folder.exists():
+        others = (
+            sorted(path.name for path in folder.iterdir() if path.name not in _FILES) if folder.is_dir() else [""]
+        )
+        if others:
+            raise UserError(
+                f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"
+            )

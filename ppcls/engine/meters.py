@@ -1,0 +1,101 @@
+"""Running averages that a log line prints, and that a checkpoint carries so that a resumed log reads on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Sequence
+
+
+class Averages:
+    """Means of named values over the pictures seen since `reset`."""
+
+    def __init__(self) -> None:
+        self.sums: Dict[str, float] = {}
+        self.count = 0
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.sums, self.count = {}, 0
+
+    def update(self, values: Dict[str, float], count: int) -> None:
+        """Adds a batch of `count` pictures, over which `values` are means already."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * count
+        self.count += count
+
+    def result(self) -> Dict[str, float]:
+        """The means, in order of first appearance."""
+        return {name: total / self.count for name, total in self.sums.items()}
+
+    def state(self) -> Dict[str, object]:
+        """What `restore` needs, as plain values."""
+        return {"sums": dict(self.sums), "count": self.count}
+
+    def restore(self, state: Dict[str, object]) -> None:
+        """Puts back what `state` gave."""
+        self.sums, self.count = dict(state["sums"]), int(state["count"])  # type: ignore[call-overload]
+
+
+def summary(metrics: Sequence[Any], averages: Averages) -> Dict[str, float]:
+    """Metrics, then mean losses: the order of a log line."""
+    values: Dict[str, float] = {}
+    for metric in metrics:
+        values.update(metric.result())
+    values.update(averages.result())
+    return values
+
+
+def text_of(values: Dict[str, float]) -> str:
+    """`top1: 0.77500, top5: 0.95000, loss: 1.82285`."""
+    return ", ".join(f"{name}: {value:.5f}" for name, value in values.items())
+
+
+class Stopwatch:
+    """Seconds for reading and for whole batches, since the last `lap` and since `start`."""
+
+    def start(self) -> None:
+        """Begins an epoch."""
+        self._batches: List[float] = []
+        self._readers: List[float] = []
+        self._images: List[int] = []
+        self._lap = 0
+        self._mark = time.perf_counter()
+        self._read_mark = self._mark
+
+    def read(self) -> None:
+        """A batch has arrived from the reader."""
+        self._read_mark = time.perf_counter()
+
+    def finish(self, images: int) -> None:
+        """The batch of `images` pictures is done."""
+        now = time.perf_counter()
+        self._readers.append(self._read_mark - self._mark)
+        self._batches.append(now - self._mark)
+        self._images.append(images)
+        self._mark = now
+
+    def resume(self) -> None:
+        """Leaves out what passed since the last batch: the time of callbacks is no batch's cost."""
+        self._mark = time.perf_counter()
+
+    def lap(self) -> str:
+        """Costs over the batches since the last lap, as log text."""
+        text = self._text(self._lap)
+        self._lap = len(self._batches)
+        return text
+
+    def total(self) -> str:
+        """Costs over all batches since `start`, as log text."""
+        return self._text(0, total=True)
+
+    def images_per_second(self) -> float:
+        """Over all batches since `start`."""
+        return sum(self._images) / max(sum(self._batches), 1e-9)
+
+    def _text(self, first: int, total: bool = False) -> str:
+        batches, readers = self._batches[first:], self._readers[first:]
+        count, seconds = max(len(batches), 1), sum(batches)
+        text = f"batch_cost: {seconds / count:.5f} s, reader_cost: {sum(readers) / count:.5f} s, "
+        if total:
+            text += f"batch_cost_sum: {seconds:.5f} s, "
+        return text + f"ips: {sum(self._images[first:]) / max(seconds, 1e-9):.5f} images/sec."

@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM as a request that the training loop honours between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Dict, Optional, Type
+
+
+class Interrupted(Exception):
+    """A signal ended the run after its state was saved; `exit_code` is the shell's: 130 or 143."""
+
+    def __init__(self, signum: int) -> None:
+        self.exit_code = 128 + signum
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+
+
+class StopRequest:
+    """While entered, SIGINT and SIGTERM only set `signum`; more of them change nothing.
+
+    So a save in progress is never cut short by an impatient second Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        self.signum: Optional[int] = None
+        self._previous: Dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self.signum is not None
+
+    def _note(self, signum: int, frame: Optional[FrameType]) -> None:
+        if self.signum is None:
+            self.signum = signum
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python delivers signals to the main thread alone; its owner decides about them
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._previous[signum] = signal.signal(signum, self._note)
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)

@@ -1,0 +1,6 @@
+"""Metrics, by the names that `Metric.Train` and `Metric.Eval` use."""
+
+from ppcls.metric.base import METRICS
+from ppcls.metric.topk import TopkAcc, TopkCounter
+
+__all__ = ["METRICS", "TopkAcc", "TopkCounter"]

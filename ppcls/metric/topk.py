@@ -1,0 +1,87 @@
+from dataclasses import dataclass
+from typing import Any, Dict, List, Tuple, Union
+
+import numpy as np
+
+from ppcls.metric.base import METRICS
+from ppcls.utils.fields import PositiveInt
+
+
+@METRICS.register()
+@dataclass(frozen=True)
+class TopkAcc:
+    """The share of pictures whose class is among the k best scored, for each k of `topk`."""
+
+    topk: Union[PositiveInt, Tuple[PositiveInt, ...]] = (1, 5)
+
+    def __post_init__(self) -> None:
+        if not self.ks or min(self.ks) < 1 or len(set(self.ks)) != len(self.ks):
+            raise ValueError(f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]")
+
+    @property
+    def ks(self) -> Tuple[int, ...]:
+        """`topk` as a tuple."""
+        return (self.topk,) if isinstance(self.topk, int) else tuple(self.topk)
+
+    def accumulator(self) -> "TopkCounter":
+        """A counter that has seen nothing."""
+        return TopkCounter(self.ks)
+
+
+class TopkCounter:
+    """Counts pictures, not batches, so a short last batch weighs what it holds."""
+
+    def __init__(self, ks: Tuple[int, ...]) -> None:
+        self.ks = ks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.correct: List[int] = [0] * len(self.ks)
+        self.pictures = 0
+
+    def update(self, logits: Any, target: Any) -> None:
+        """Counts a batch.
+
+        Args:
+            logits: scores [N, class_num], a tensor or an array.
+            target: class ids [N], or shares [N, class_num], of which the largest names the class (the first of equals).
+        """
+        ranks = rank_of_target(np.asarray(logits.astype("float32")), np.asarray(target))
+        self.correct = [count + int((ranks < k).sum()) for count, k in zip(self.correct, self.ks)]
+        self.pictures += len(ranks)
+
+    def result(self) -> Dict[str, float]:
+        """`{"top1": 0.775, "top5": 0.95}`; empty if no picture was counted."""
+        if not self.pictures:
+            return {}
+        return {f"top{k}": count / self.pictures for k, count in zip(self.ks, self.correct)}
+
+    def state(self) -> Dict[str, Any]:
+        """What `restore` needs, as plain values."""
+        return {"topk": list(self.ks), "correct": list(self.correct), "pictures": self.pictures}
+
+    def restore(self, state: Dict[str, Any]) -> None:
+        """Puts back what `state` gave; ValueError if it belongs to another `topk`."""
+        if tuple(state["topk"]) != self.ks:
+            raise ValueError(f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk")
+        self.correct, self.pictures = list(state["correct"]), state["pictures"]
+
+
+def rank_of_target(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """How many classes stand before a picture's own: those that score higher, and equal ones of a lower id.
+
+    A score that is not a number stands first, and a class with such a score last.
+
+    Args:
+        scores: [N, class_num].
+        target: [N] or [N, class_num].
+
+    Returns:
+        int64 [N].
+    """
+    label = target.argmax(axis=1) if target.ndim == 2 else target
+    own = np.take_along_axis(scores, label[:, None], axis=1)  # [N, 1]
+    later = np.arange(scores.shape[1]) >= label[:, None]  # [N, class_num]
+    behind = (scores < own) | ((scores == own) & later)
+    return scores.shape[1] - np.maximum(behind.sum(axis=1), 1)

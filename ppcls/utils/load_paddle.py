@@ -1,0 +1,57 @@
+"""Imports Paddle for a program: its absence is one sentence, and its chatter about what we set on purpose is left out."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import io
+import sys
+import warnings
+from types import ModuleType
+
+from ppcls.utils import cpu
+from ppcls.utils.errors import UserError
+
+# Advice for OpenBLAS builds, printed whenever OMP_NUM_THREADS is above 1, which `cpu.prepare` sets for good reason.
+_CHATTER = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY")
+
+
+def load_paddle() -> ModuleType:
+    """Prepares the CPU and imports Paddle.
+
+    Raises:
+        UserError: Paddle, or the system library it needs, is missing; the sentence names the command that installs it.
+    """
+    cpu.prepare()
+    if "paddle" in sys.modules:
+        return sys.modules["paddle"]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No ccache found")
+            return importlib.import_module("paddle")
+    except ModuleNotFoundError as error:
+        if error.name != "paddle":
+            raise
+        raise UserError(
+            "Paddle is not installed; run `pip install paddlepaddle` on a CPU machine, or see requirements-gpu.txt "
+            "for one with an NVIDIA GPU"
+        ) from error
+    except ImportError as error:
+        if "libgomp" not in str(error) and _has_libgomp():
+            raise
+        raise UserError(
+            "Paddle needs the system library libgomp; run `apt-get install libgomp1` on Debian or Ubuntu"
+        ) from error
+    finally:
+        rest = [line for line in said.getvalue().splitlines(True) if not line.startswith(_CHATTER)]
+        sys.stderr.write("".join(rest))
+
+
+def _has_libgomp() -> bool:
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return False
+    return True

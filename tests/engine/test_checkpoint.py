@@ -1,0 +1,140 @@
+"""A checkpoint is whole or absent, whatever moment the process dies at."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import paddle
+import pytest
+
+from ppcls.engine import checkpoint
+from ppcls.utils import files
+from ppcls.utils.errors import UserError
+
+
+@pytest.fixture
+def trained():
+    """A network and an optimizer that has taken one step, so that accumulators exist."""
+    paddle.seed(3)
+    model = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, 2))
+    optimizer = paddle.optimizer.Momentum(0.1, 0.9, parameters=model.parameters())
+    model(paddle.ones([2, 3])).sum().backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    return model, optimizer
+
+
+def states(epoch, step=0):
+    return {"epoch": epoch, "step": step}
+
+
+def test_files_are_read_back_and_digests_hold(tmp_path, trained):
+    folder = tmp_path / "latest"
+    checkpoint.write(folder, *trained, states(2, 5))
+    assert sorted(path.name for path in folder.iterdir()) == ["ppcls.pdopt", "ppcls.pdparams", "ppcls.pdstates"]
+    saved = checkpoint.read(folder)
+    assert (saved.states["epoch"], saved.states["step"]) == (2, 5)
+    for name, value in trained[0].state_dict().items():
+        np.testing.assert_array_equal(saved.parameters()[name], value.numpy())
+    assert set(saved.optimizer()) == {
+        f"{index}.{part}/velocity_0" for index in (0, 1) for part in ("weight", "bias")
+    }
+
+
+@pytest.mark.parametrize("suffix", ["", "/ppcls", "/ppcls.pdparams", "/ppcls.pdopt", "/ppcls.pdstates", "/.."])
+def test_every_way_to_name_it_resolves(tmp_path, trained, suffix):
+    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    path = tmp_path if suffix == "/.." else tmp_path / f"latest{suffix}"
+    assert checkpoint.read(path).states["epoch"] == 1
+
+
+def test_the_newest_that_verifies_is_taken(tmp_path, trained):
+    for epoch in (1, 2, 3):
+        checkpoint.write(tmp_path / f"epoch_{epoch}", *trained, states(epoch))
+    with (tmp_path / "epoch_3" / "ppcls.pdopt").open("r+b") as file:
+        file.write(b"\0\0")
+    assert checkpoint.read(tmp_path).folder == tmp_path / "epoch_2"
+    with pytest.raises(UserError, match=r"epoch_3/ppcls.pdopt: its bytes are not those that were saved"):
+        checkpoint.read(tmp_path / "epoch_3")
+
+
+def test_nothing_there_is_one_sentence(tmp_path):
+    with pytest.raises(UserError) as error:
+        checkpoint.read(tmp_path / "latest")
+    assert str(error.value) == (
+        f"{tmp_path}/latest: no checkpoint to resume from (no ppcls.pdstates there); "
+        "give the folder of a run or of a checkpoint"
+    )
+
+
+class Killed(BaseException):
+    """Stands for a process that is gone."""
+
+
+@pytest.mark.parametrize("calls_survived", range(40))
+def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained, monkeypatch, calls_survived):
+    """Every operation that changes the disk may be the last one; the old or the new checkpoint is found after it."""
+    folder = tmp_path / "latest"
+    checkpoint.write(folder, *trained, states(1))
+    alive = iter(range(calls_survived))
+
+    def dying(function):
+        def wrapper(*arguments, **keywords):
+            if next(alive, None) is None:
+                raise Killed
+            return function(*arguments, **keywords)
+
+        return wrapper
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.shutil, "rmtree", dying(shutil.rmtree))
+        patch.setattr(files, "sync_file", dying(files.sync_file))
+        patch.setattr(paddle, "save", dying(paddle.save))
+        for name in ("rename", "mkdir", "write_text"):
+            patch.setattr(checkpoint.Path, name, dying(getattr(checkpoint.Path, name)))
+        try:
+            checkpoint.write(folder, *trained, states(2))
+            finished = True
+        except Killed:
+            finished = False
+    assert checkpoint.read(folder).states["epoch"] in ((2,) if finished else (1, 2))
+    assert finished == (calls_survived >= 12)
+    checkpoint.write(folder, *trained, states(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+    assert checkpoint.read(tmp_path).states["epoch"] == 3
+
+
+def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path, trained):
+    model, optimizer = trained
+    checkpoint.write(tmp_path / "latest", model, optimizer, states(1))
+    twin = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, 2))
+    assert twin[0].weight.name != model[0].weight.name
+    twin_optimizer = paddle.optimizer.Momentum(0.1, 0.9, parameters=twin.parameters())
+    saved = checkpoint.read(tmp_path)
+    twin.set_state_dict(saved.parameters())
+    checkpoint.restore_optimizer(twin, twin_optimizer, saved.optimizer())
+    for network, stepper in ((model, optimizer), (twin, twin_optimizer)):
+        network(paddle.full([1, 3], 0.5)).sum().backward()
+        stepper.step()
+    np.testing.assert_array_equal(model[0].weight.numpy(), twin[0].weight.numpy())
+    with pytest.raises(UserError, match="fits 2 of its 4 entries"):
+        checkpoint.restore_optimizer(paddle.nn.Sequential(paddle.nn.Linear(3, 4)), optimizer, saved.optimizer())
+
+
+def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):
+    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    checkpoint.copy(tmp_path / "latest", tmp_path / "best_model")
+    names = [tmp_path / folder / "ppcls.pdparams" for folder in ("latest", "best_model")]
+    assert os.path.samefile(*names)
+    checkpoint.write(tmp_path / "latest", *trained, states(2))
+    assert checkpoint.read(tmp_path / "best_model").states["epoch"] == 1
+    assert not os.path.samefile(*names)
+
+
+def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):
+    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    file = tmp_path / "latest" / "ppcls.pdstates"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "schema": 2}))
+    with pytest.raises(UserError, match="not a checkpoint of schema 1"):
+        checkpoint.read(tmp_path / "latest")

@@ -1,0 +1,132 @@
+"""Log lines, letter by letter but for the times."""
+
+import logging
+import re
+
+import pytest
+
+from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, VisualDLLog
+from ppcls.engine.evaluator import Evaluator
+from ppcls.loss import CELoss, weighted_sum
+from ppcls.metric import TopkAcc
+from ppcls.utils.logging import setup_logging
+
+NUMBER = r"\d+\.\d{5}"
+COST = rf"batch_cost: {NUMBER} s, reader_cost: {NUMBER} s, "
+IPS = rf"ips: {NUMBER} images/sec\."
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """Reads what the log's file holds, without dates."""
+    setup_logging(tmp_path / "train.log", console=False)
+    yield lambda: (tmp_path / "train.log").read_text().splitlines()
+    setup_logging(console=False)
+    logging.getLogger("ppcls").propagate = True
+
+
+def evaluation_of(trainer, interval=1):
+    def losses(logits, label):
+        return weighted_sum((CELoss(),), logits, label)
+
+    return EvaluateEpochs(Evaluator(trainer.loader, losses, [TopkAcc((1, 2)).accumulator()], 3), interval)
+
+
+def test_lines_of_training_and_evaluation(make_trainer, lines):
+    trainer = make_trainer(epochs=2)
+    trainer.callbacks = [ConsoleLog(2), evaluation_of(trainer)]
+    trainer.fit()
+    date = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO: "
+    values = rf"top1: {NUMBER}, top2: {NUMBER}, loss: {NUMBER}"
+    patterns = []
+    for epoch in (0, 1):
+        lr = [0.1 / (1 + 4 * epoch + step) for step in (0, 2)]
+        patterns += [
+            date + rf"epoch:{epoch}  , train step:0   , {values}, lr: {lr[0]:.6f}, {COST}{IPS}",
+            date + rf"epoch:{epoch}  , train step:2   , {values}, lr: {lr[1]:.6f}, {COST}{IPS}",
+            date + rf"END epoch:{epoch}   train {values},  {COST}batch_cost_sum: {NUMBER} s, {IPS}",
+            date + rf"epoch:{epoch}  , valid step:0   , {values}, lr: 0\.000000, {COST}{IPS}",
+            date + rf"epoch:{epoch}  , valid step:3   , {values}, lr: 0\.000000, {COST}{IPS}",
+            date + rf"END epoch:{epoch}   valid {values},  {COST}batch_cost_sum: {NUMBER} s, {IPS}",
+            date + rf"best top1: {NUMBER} in epoch:\d",
+        ]
+    written = lines()
+    assert len(written) == len(patterns)
+    for line, pattern in zip(written, patterns):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_pictures_left_out_are_listed_by_path(make_trainer, lines):
+    trainer = make_trainer([ConsoleLog(10)], epochs=1)
+    trainer.loader.failures = {"b/2.jpg": "truncated", "a/1.jpg": "not a picture"}
+    trainer.fit()
+    text = "\n".join(lines())
+    assert (
+        "WARNING: 2 pictures could not be read and were left out:\n  a/1.jpg: not a picture\n  b/2.jpg: trunc"
+        in text
+    )
+
+
+def test_best_is_the_highest_first_metric_and_interval_counts_epochs(make_trainer, lines):
+    trainer = make_trainer(epochs=5)
+    callback = evaluation_of(trainer, interval=2)
+    scores = iter([{"top1": 0.5, "loss": 2.0}, {"top1": 0.7, "loss": 3.0}, {"top1": 0.6, "loss": 1.0}])
+    callback.evaluator.run = lambda model, epoch: next(scores)
+    trainer.callbacks = [callback]
+    trainer.fit()
+    assert [entry["epoch"] for entry in callback.history] == [1, 3, 4]
+    assert trainer.state.best == {"score": 0.7, "epoch": 3, "top1": 0.7, "loss": 3.0}
+
+
+def test_evaluation_leaves_training_untouched(make_trainer, lines):
+    plain, watched = make_trainer(), make_trainer()
+    watched.callbacks = [evaluation_of(watched)]
+    plain.fit()
+    watched.fit()
+    assert watched.model.training
+    for name, value in plain.model.state_dict().items():
+        assert (value.numpy() == watched.model.state_dict()[name].numpy()).all()
+
+
+def test_visualdl_that_breaks_is_said_once_and_stops_nothing(make_trainer, lines, tmp_path, monkeypatch):
+    import visualdl
+
+    class Broken:
+        def __init__(self, logdir):
+            pass
+
+        def add_scalar(self, tag, value, step):
+            raise RuntimeError("no space")
+
+    monkeypatch.setattr(visualdl, "LogWriter", Broken)
+    trainer = make_trainer([VisualDLLog(tmp_path / "vdl")], epochs=1)
+    trainer.fit()
+    assert trainer.state.epoch == 1
+    assert [line[20:] for line in lines()] == [
+        "WARNING: VisualDL stopped (RuntimeError: no space); the run goes on without it"
+    ]
+
+
+def test_visualdl_gets_the_values(make_trainer, tmp_path, monkeypatch):
+    import visualdl
+
+    written = []
+
+    class Writer:
+        def __init__(self, logdir):
+            assert logdir == str(tmp_path / "vdl")
+
+        def add_scalar(self, tag, value, step):
+            written.append((tag, step))
+
+        def close(self):
+            written.append("closed")
+
+    monkeypatch.setattr(visualdl, "LogWriter", Writer)
+    trainer = make_trainer(epochs=1)
+    evaluation = evaluation_of(trainer)
+    trainer.callbacks = [evaluation, VisualDLLog(tmp_path / "vdl", evaluation)]
+    trainer.fit()
+    tags = ["train/top1", "train/top2", "train/loss", "train/lr", "train/images_per_second"]
+    assert written[:5] == [(tag, 1) for tag in tags]
+    assert written[-4:] == [("valid/top1", 4), ("valid/top2", 4), ("valid/loss", 4), "closed"]

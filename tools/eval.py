@@ -1,0 +1,11 @@
+"""`python tools/eval.py -c CONFIG` is `ppcls eval -c CONFIG` from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ppcls.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main(["eval", *sys.argv[1:]]))
