@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("eval", "infer"):
             command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
         command.set_defaults(run=_run_configured, command=name)
-    predict = _configured(
-        commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml"
-    )
+    predict = _configured(commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml")
     predict.set_defaults(run=_run_predict)
     _prepare_imagenet_parser(commands)
     return parser
@@ -83,9 +81,7 @@ def _configured(commands: Any, name: str, text: str, default: Optional[str] = No
 def _prepare_imagenet_parser(commands: Any) -> None:
     text = "lay ImageNet out as the configurations expect it"
     command = commands.add_parser("prepare-imagenet", help=text, description=text)
-    command.add_argument(
-        "source", metavar="SRC", help="folder of the official archives, of class folders, or of a val"
-    )
+    command.add_argument("source", metavar="SRC", help="folder of the official archives, of class folders, or of a val")
     command.add_argument("target", metavar="DST", help="where train_list.txt and val_list.txt shall stand")
     command.set_defaults(run=_run_prepare_imagenet)
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from ppcls.arch import build_model
 from ppcls.arch.weights import load_weights
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import load_class_names
 from ppcls.data.loader import ImageLoader
+from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import Pipeline
+from ppcls.engine import checkpoint
 from ppcls.engine.evaluator import Evaluator
 from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import WEIGHTS_SUFFIXES, find_weights
 from ppcls.utils.logging import get_logger
 
 
@@ -43,23 +46,28 @@ def loader(section: Any, pictures: ImageList, config: Config, training: bool) ->
 
 
 def model(config: Config, untrained: bool = True) -> Any:
-    """The backbone with its weights: Global.pretrained_model, or Arch.pretrained.
+    """The backbone with its weights: Global.pretrained_model, else Arch.pretrained.
 
     Raises:
         UserError: no weights are configured and `untrained` does not allow that.
     """
-    arguments = dataclasses.asdict(config.Arch)
-    pretrained = config.Global.pretrained_model or arguments.pop("pretrained", None)
-    arguments.pop("pretrained", None)
-    if not pretrained and not untrained:
-        raise UserError(
-            "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH"
-        )
-    network = build_model(arguments.pop("name"), **arguments)
-    if pretrained:
-        load_weights(network, pretrained)
-        get_logger().info("weights: %s", pretrained)
+    source = weights_file(config)
+    if source is None and not untrained:
+        raise UserError("no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH")
+    network = dataclasses.replace(config.Arch, pretrained=False).build()
+    if source is not None:
+        load_weights(network, source)
+        get_logger().info("weights: %s", source)
     return network
+
+
+def weights_file(config: Config) -> Optional[Path]:
+    """The configured weights' .pdparams, or None."""
+    given = config.Global.pretrained_model or config.Arch.pretrained
+    if not given:
+        return None
+    stem = find_weights(given)
+    return stem.with_name(stem.name + ".pdparams")
 
 
 def losses(components: Sequence[Any]) -> Callable[[Any, Any], Dict[str, Any]]:
@@ -78,24 +86,40 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
 
 
 def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float]:
-    """Global step to learning rate, scaled to the real global batch where `lr.scale: linear` asks for it."""
-    schedule = config.Optimizer.lr
+    """Global step to learning rate; says so where the global batch is not the recipe's."""
+    schedule, epochs = config.Optimizer.lr, config.Global.epochs
     actual, recorded = config.DataLoader.Train.sampler.batch_size, config.Global.global_batch
-    factor = 1.0
+    factor = schedule.factor(actual, recorded) if recorded else 1.0
     if recorded and recorded != actual:
-        if schedule.scale == "linear":
-            factor = actual / recorded
         get_logger().info(
-            "the recipe's global batch is %d, this run's is %d: learning rate times %g", recorded, actual, factor
+            "the recipe's global batch is %d, this run's is %d; the learning rate is multiplied by %g",
+            recorded, actual, factor,
+        )  # fmt: skip
+    return lambda step: factor * schedule.lr_at(step, steps_per_epoch, epochs)
+
+
+def postprocess(config: Config) -> Topk:
+    """Infer.PostProcess, or the five best classes of all there are."""
+    return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))
+
+
+def class_names(
+    config: Config, pictures: Optional[ImageList] = None, weights: Optional[Path] = None
+) -> Optional[List[str]]:
+    """Names by class id: those the weights were trained with, of the folder, or of the configured label file.
+
+    Raises:
+        UserError: two of them contradict each other, or there are not `class_num` names.
+    """
+    learned, shown = _learned_class_names(weights), pictures.class_names if pictures else None
+    if learned and shown and list(shown) != learned:
+        raise UserError(
+            f"the folder's classes ({', '.join(shown[:3])}, ...) are not those of the weights "
+            f"({', '.join(learned[:3])}, ...); set class_to_index of the dataset to the training's order"
         )
-    return lambda step: factor * schedule.lr_at(step, steps_per_epoch, config.Global.epochs)
-
-
-def class_names(config: Config, pictures: Optional[ImageList] = None) -> Optional[List[str]]:
-    """Names by class id: of the folder that was trained on, or of Infer.PostProcess.class_id_map_file."""
-    if pictures is not None and pictures.class_names:
-        return list(pictures.class_names)
-    file = config.Infer.PostProcess.class_id_map_file if config.Infer else None
+    if learned or shown:
+        return list(learned or shown or ())
+    file = postprocess(config).class_id_map_file
     if file is None:
         return None
     names = load_class_names(file)
@@ -105,3 +129,14 @@ def class_names(config: Config, pictures: Optional[ImageList] = None) -> Optiona
             "classes as Infer.PostProcess.class_id_map_file, or null"
         )
     return names
+
+
+def _learned_class_names(weights: Optional[Path]) -> Optional[List[str]]:
+    """The names that a checkpoint's states file holds, if the weights are of a checkpoint that has them."""
+    states = weights.with_suffix(WEIGHTS_SUFFIXES[-1]) if weights else None
+    if states is None or not states.is_file():
+        return None
+    problem = checkpoint.verify(states.parent)
+    if problem:
+        raise UserError(f"{problem}; take another checkpoint")
+    return checkpoint.read(states).states["class_names"]

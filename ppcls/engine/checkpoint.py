@@ -93,9 +93,7 @@ def read(path: Path) -> Checkpoint:
             found.append(Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8"))))
     if not found:
         why = "; ".join(problems) or "no ppcls.pdstates there"
-        raise UserError(
-            f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint"
-        )
+        raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
     return max(found, key=lambda checkpoint: (checkpoint.states["epoch"], checkpoint.states["step"]))
 
 

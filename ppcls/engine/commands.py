@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, List, Optional
 
+import numpy as np
 import paddle
 
 from ppcls import __version__
 from ppcls.config import Config
+from ppcls.data.postprocess import best_of
+from ppcls.data.transforms import Pipeline
 from ppcls.engine import build, checkpoint, device
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
+from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.exporter import export_bundle
+from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.signals import Interrupted
 from ppcls.engine.trainer import Callback, Trainer, TrainState
+from ppcls.inference.command import list_pictures, report
+from ppcls.inference.output import open_results
+from ppcls.inference.prediction import Prediction, Result
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import write_atomically
+from ppcls.utils.files import sha256_of, write_atomically
 from ppcls.utils.logging import get_logger, setup_logging
 
 
@@ -27,6 +39,9 @@ def train(config: Config) -> int:
     write_atomically(output / "config.yaml", config.to_yaml().encode())
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
+    names = build.class_names(config, pictures)
+    if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
+        write_atomically(output / "class_names.txt", "".join(f"{name}\n" for name in pictures.class_names).encode())
     model = build.model(config)
     lr_at = build.learning_rate(config, reader.steps_per_epoch)
     evaluation = None
@@ -38,7 +53,7 @@ def train(config: Config) -> int:
         "arch": config.Arch.name,
         "seed": config.Global.seed,
         "threads": device.threads(),
-        "class_names": build.class_names(config, pictures),
+        "class_names": names,
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(
@@ -51,7 +66,7 @@ def train(config: Config) -> int:
     trainer = Trainer(
         model=model,
         losses=build.losses(config.Loss.Train),
-        optimizer=config.Optimizer.build(model),
+        optimizer=config.Optimizer.build(lr_at(0), list(model.named_parameters())),
         lr_at=lr_at,
         loader=reader,
         epochs=config.Global.epochs,
@@ -100,3 +115,67 @@ def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
         )  # fmt: skip
     if states["epoch"] >= trainer.epochs:
         get_logger().info("all %d epochs are trained; raise Global.epochs to go on", trainer.epochs)
+
+
+def evaluate(config: Config, output: Optional[str] = None) -> int:
+    """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
+    start(config)
+    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
+    reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
+    model = build.model(config, untrained=False)
+    names = build.class_names(config, pictures, build.weights_file(config))
+    evaluator = build.evaluator(config, reader)
+    with contextlib.ExitStack() as stack:
+        if output is not None:
+            rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
+            evaluator.on_batch = functools.partial(_write_rows, rows, pictures.paths, names)
+        evaluator.run(model)
+    report_failures(reader.failures)
+    return 1 if reader.failures else 0
+
+
+def _write_rows(rows: Any, paths: List[str], names: Optional[List[str]], batch: Any, logits: Any) -> None:
+    """A row a picture of an evaluated batch."""
+    scores = paddle.nn.functional.softmax(logits, axis=-1).numpy()
+    for index, row in zip(np.asarray(batch.index), scores):
+        best = best_of(row, rows.topk)
+        named = [names[i] for i in best] if names else []
+        rows.write(Result(paths[index], best, [float(row[i]) for i in best], named))
+
+
+def infer(config: Config, output: Optional[str] = None) -> int:
+    """Prints the top classes of Infer.infer_imgs by the configured weights, without an export."""
+    if config.Infer.infer_imgs is None:
+        raise UserError("nothing says which pictures; write -o Infer.infer_imgs=PATH of a picture or a folder")
+    pictures = list_pictures(config.Infer.infer_imgs)
+    start(config)
+    model = build.model(config, untrained=False)
+    names, topk = build.class_names(config, weights=build.weights_file(config)), build.postprocess(config).topk
+    pipeline = Pipeline(config.DataLoader.Eval.dataset.transform_ops)
+    prediction = Prediction(pipeline, ModelBackend(model), names, config.Infer.batch_size, topk)
+    return report(prediction, config.Infer.infer_imgs, pictures, topk, output)
+
+
+def export(config: Config, untrained: bool = False, golden_picture: Optional[str] = None) -> int:
+    """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model."""
+    start(config)
+    model = build.model(config, untrained)
+    weights = build.weights_file(config)
+    folder = Path(config.Global.save_inference_dir)
+    agreement = export_bundle(
+        model,
+        Pipeline(config.DataLoader.Eval.dataset.transform_ops),
+        folder,
+        architecture=config.Arch.name,
+        class_num=config.Arch.class_num,
+        image_shape=config.Global.image_shape,
+        class_names=build.class_names(config, weights=weights),
+        config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
+        weights_sha256=sha256_of(weights) if weights else None,
+        golden_picture=Path(golden_picture) if golden_picture else None,
+    )
+    get_logger().info(
+        "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",
+        folder, agreement.input_difference, agreement.score_difference,
+    )  # fmt: skip
+    return 0

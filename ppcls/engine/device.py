@@ -16,9 +16,7 @@ def select_device(requested: str) -> str:
 
     has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if requested == "gpu" and not has_gpu:
-        missing = (
-            "this machine shows no GPU" if paddle.is_compiled_with_cuda() else "this build of Paddle has no CUDA"
-        )
+        missing = "this machine shows no GPU" if paddle.is_compiled_with_cuda() else "this build of Paddle has no CUDA"
         raise UserError(
             f"Global.device is gpu, but {missing}; write -o Global.device=cpu, or install paddlepaddle-gpu "
             "for your CUDA version (requirements-gpu.txt)"

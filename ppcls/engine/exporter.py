@@ -95,7 +95,7 @@ def export_bundle(
             input_shape=image_shape,
             output_name=output_name,
             class_num=class_num,
-            transforms=pipeline.to_list(),
+            transforms=pipeline,
             class_names=class_names,
             golden_source=source,
         )
@@ -125,9 +125,7 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
 def _check_place(folder: Path) -> None:
     """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
     if folder.exists():
-        others = (
-            sorted(path.name for path in folder.iterdir() if path.name not in _FILES) if folder.is_dir() else [""]
-        )
+        others = sorted(path.name for path in folder.iterdir() if path.name not in _FILES) if folder.is_dir() else [""]
         if others:
             raise UserError(
                 f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"

@@ -45,7 +45,9 @@ class TrainState:
 
 @dataclass
 class Trainer:
-    """Runs epochs of steps. One step, in order:
+    """Runs epochs of steps.
+
+    One step, in order:
 
     1. Paddle's generator is seeded from (seed, epoch, step), so dropout does not depend on what ran before.
     2. The learning rate of this step is set.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import Any, Dict, Sequence
 
 from ppcls.utils.registry import Registry
@@ -22,5 +24,5 @@ def weighted_sum(losses: Sequence[Any], logits: Any, target: Any) -> Dict[str, A
         values[name] = loss(logits, target)
     if not values:
         return {}
-    total = sum(list(values.values())[1:], start=next(iter(values.values())))
+    total = reduce(add, values.values())
     return {"loss": total} if len(values) == 1 else {**values, "loss": total}

@@ -45,7 +45,7 @@ class TopkCounter:
 
         Args:
             logits: scores [N, class_num], a tensor or an array.
-            target: class ids [N], or shares [N, class_num], of which the largest names the class (the first of equals).
+            target: class ids [N], or shares [N, class_num], the largest names the class (the first of equals).
         """
         ranks = rank_of_target(np.asarray(logits.astype("float32")), np.asarray(target))
         self.correct = [count + int((ranks < k).sum()) for count, k in zip(self.correct, self.ks)]
@@ -71,7 +71,7 @@ class TopkCounter:
 def rank_of_target(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
     """How many classes stand before a picture's own: those that score higher, and equal ones of a lower id.
 
-    A score that is not a number stands first, and a class with such a score last.
+    A score that is not a number stands before every other, and a picture's own such score is among no k best.
 
     Args:
         scores: [N, class_num].
@@ -84,4 +84,4 @@ def rank_of_target(scores: np.ndarray, target: np.ndarray) -> np.ndarray:
     own = np.take_along_axis(scores, label[:, None], axis=1)  # [N, 1]
     later = np.arange(scores.shape[1]) >= label[:, None]  # [N, class_num]
     behind = (scores < own) | ((scores == own) & later)
-    return scores.shape[1] - np.maximum(behind.sum(axis=1), 1)
+    return scores.shape[1] - behind.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Imports Paddle for a program: its absence is one sentence, and its chatter about what we set on purpose is left out."""
+"""Imports Paddle for a program: its absence is one sentence, its chatter about our own settings is left out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def load_paddle() -> ModuleType:
     try:
         with contextlib.redirect_stderr(said), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No ccache found")
-            return importlib.import_module("paddle")
+            paddle = importlib.import_module("paddle")
+        # Said once by every network with batch norm that trains, and of no use to anybody.
+        warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+        return paddle
     except ModuleNotFoundError as error:
         if error.name != "paddle":
             raise

@@ -1,7 +1,6 @@
 """A checkpoint is whole or absent, whatever moment the process dies at."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -37,9 +36,7 @@ def test_files_are_read_back_and_digests_hold(tmp_path, trained):
     assert (saved.states["epoch"], saved.states["step"]) == (2, 5)
     for name, value in trained[0].state_dict().items():
         np.testing.assert_array_equal(saved.parameters()[name], value.numpy())
-    assert set(saved.optimizer()) == {
-        f"{index}.{part}/velocity_0" for index in (0, 1) for part in ("weight", "bias")
-    }
+    assert set(saved.optimizer()) == {f"{index}.{part}/velocity_0" for index in (0, 1) for part in ("weight", "bias")}
 
 
 @pytest.mark.parametrize("suffix", ["", "/ppcls", "/ppcls.pdparams", "/ppcls.pdopt", "/ppcls.pdstates", "/.."])
@@ -126,10 +123,10 @@ def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):
     checkpoint.write(tmp_path / "latest", *trained, states(1))
     checkpoint.copy(tmp_path / "latest", tmp_path / "best_model")
     names = [tmp_path / folder / "ppcls.pdparams" for folder in ("latest", "best_model")]
-    assert os.path.samefile(*names)
+    assert names[0].samefile(names[1])
     checkpoint.write(tmp_path / "latest", *trained, states(2))
     assert checkpoint.read(tmp_path / "best_model").states["epoch"] == 1
-    assert not os.path.samefile(*names)
+    assert not names[0].samefile(names[1])
 
 
 def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):

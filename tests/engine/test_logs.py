@@ -62,8 +62,7 @@ def test_pictures_left_out_are_listed_by_path(make_trainer, lines):
     trainer.fit()
     text = "\n".join(lines())
     assert (
-        "WARNING: 2 pictures could not be read and were left out:\n  a/1.jpg: not a picture\n  b/2.jpg: trunc"
-        in text
+        "WARNING: 2 pictures could not be read and were left out:\n  a/1.jpg: not a picture\n  b/2.jpg: trunc" in text
     )
 
 

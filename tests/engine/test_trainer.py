@@ -136,3 +136,9 @@ def test_an_unreadable_batch_is_passed_over_and_counted_as_a_step(make_trainer, 
     assert recorder.events[1:5] == [(0, 1), (0, 2), (0, 3), (0, 4)]
     assert trainer.global_step == 4
     assert recorder.values[1] == recorder.values[0]
+
+
+@pytest.mark.parametrize(("keep", "left"), [(None, [1, 2, 3]), (0, []), (1, [3]), (5, [1, 2, 3])])
+def test_as_many_epochs_are_kept_as_asked(tmp_path, make_trainer, keep, left):
+    make_trainer([saver(tmp_path, keep=keep)], epochs=3).fit()
+    assert sorted(int(path.name[6:]) for path in tmp_path.glob("epoch_*")) == left

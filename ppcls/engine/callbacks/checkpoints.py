@@ -16,13 +16,13 @@ class SaveCheckpoints(Callback):
     """Saves `latest` at every epoch's end, every `interval_steps` steps, and when a signal ends the run.
 
     `best_model` follows the best evaluation; `epoch_N` (N epochs trained) is kept every `interval_epochs` epochs,
-    the newest `keep` of them.
+    the newest `keep` of them (None: all)
     """
 
     output: Path
     interval_epochs: int
     interval_steps: Optional[int]
-    keep: int
+    keep: Optional[int]
     facts: Dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
 
     def step_end(self, trainer: Trainer) -> None:
@@ -63,6 +63,9 @@ class SaveCheckpoints(Callback):
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""
+        if self.keep is None:
+            return
         numbers = [int(path.name[6:]) for path in self.output.glob("epoch_*") if path.name[6:].isdigit()]
-        for number in sorted(n for n in numbers if n <= newest)[: -self.keep]:
+        kept = sorted((number for number in numbers if number <= newest), reverse=True)
+        for number in kept[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")

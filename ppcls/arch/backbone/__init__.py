@@ -1,0 +1,1 @@
+"""The families, one a file: a table of specs and one builder."""

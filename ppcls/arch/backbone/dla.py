@@ -1,0 +1,191 @@
+"""Deep Layer Aggregation: Yu, Wang, Shelhamer, Darrell, CVPR 2018, arXiv:1707.06484.
+
+The structure is the paper's (section 3 and table 1) and the parameter names are PaddleClas's, so its weights load
+as they are. Deviations from the authors' code, none of which changes what a given set of weights computes:
+
+- A tree of depth two or more has no projection of its own: the authors create one there and never use it.
+- The pooled input of a level is computed once, not once for each depth of its tree.
+- The initial weights are those of `ppcls.arch.layers`: scaled by a layer's inputs where theirs are by its outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Sequence, Tuple
+
+import paddle
+from paddle import Tensor, nn
+
+from ppcls.arch.catalog import BackboneParams
+from ppcls.arch.layers import Backbone, conv, conv_norm_relu
+
+_STRIDES = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class DLASpec:
+    """One variant.
+
+    Attributes:
+        depths: Depths of the trees of levels 2 to 5.
+        channels: Channels of levels 0 to 5.
+        bottleneck: Blocks of three convolutions (1x1, 3x3, 1x1) instead of two of 3x3.
+        width: Channels of a bottleneck's 3x3 convolution, relative to the block's result.
+        groups: Groups of that convolution.
+        residual_root: Whether a root adds the newest of its inputs to its result.
+    """
+
+    depths: Tuple[int, int, int, int]
+    channels: Tuple[int, int, int, int, int, int]
+    bottleneck: bool = True
+    width: float = 0.5
+    groups: int = 1
+    residual_root: bool = False
+
+
+_BASIC = (16, 32, 64, 128, 256, 512)
+_COMPACT = (16, 32, 64, 64, 128, 256)
+_FULL = (16, 32, 128, 256, 512, 1024)
+
+SPECS: Dict[str, DLASpec] = {
+    "DLA34": DLASpec((1, 2, 2, 1), _BASIC, bottleneck=False),
+    "DLA46_c": DLASpec((1, 2, 2, 1), _COMPACT),
+    "DLA46x_c": DLASpec((1, 2, 2, 1), _COMPACT, width=1, groups=32),
+    "DLA60": DLASpec((1, 2, 3, 1), _FULL),
+    "DLA60x": DLASpec((1, 2, 3, 1), _FULL, width=1, groups=32),
+    "DLA60x_c": DLASpec((1, 2, 3, 1), _COMPACT, width=1, groups=32),
+    "DLA102": DLASpec((1, 3, 4, 1), _FULL, residual_root=True),
+    "DLA102x": DLASpec((1, 3, 4, 1), _FULL, width=1, groups=32, residual_root=True),
+    "DLA102x2": DLASpec((1, 3, 4, 1), _FULL, width=2, groups=64, residual_root=True),
+    "DLA169": DLASpec((2, 3, 5, 1), _FULL, residual_root=True),
+}
+
+
+class BasicBlock(nn.Layer):
+    """Two 3x3 convolutions; the first may stride."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, out_channels, 3, stride)
+        self.bn1 = nn.BatchNorm2D(out_channels)
+        self.conv2 = conv(out_channels, out_channels, 3)
+        self.bn2 = nn.BatchNorm2D(out_channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        """The block's result with `shortcut` added before the last ReLU."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+
+
+class Bottleneck(nn.Layer):
+    """Convolutions of 1x1, 3x3 and 1x1; the middle one may stride and have groups."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, spec: DLASpec) -> None:
+        super().__init__()
+        middle = int(out_channels * spec.width)
+        self.conv1 = conv(in_channels, middle, 1)
+        self.bn1 = nn.BatchNorm2D(middle)
+        self.conv2 = conv(middle, middle, 3, stride, groups=spec.groups)
+        self.bn2 = nn.BatchNorm2D(middle)
+        self.conv3 = conv(middle, out_channels, 1)
+        self.bn3 = nn.BatchNorm2D(out_channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        """The block's result with `shortcut` added before the last ReLU."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+
+
+class Root(nn.Layer):
+    """Merges what was gathered, the newest first, by a 1x1 convolution."""
+
+    def __init__(self, in_channels: int, out_channels: int, residual: bool) -> None:
+        super().__init__()
+        self.conv = conv(in_channels, out_channels, 1)
+        self.bn = nn.BatchNorm2D(out_channels)
+        self.relu = nn.ReLU()
+        self.residual = residual
+
+    def forward(self, gathered: Sequence[Tensor]) -> Tensor:
+        """[N, sum of channels, H, W] as a list of tensors to [N, out_channels, H, W]."""
+        x = self.bn(self.conv(paddle.concat(list(gathered), axis=1)))
+        return self.relu(x + gathered[0] if self.residual else x)
+
+
+class Tree(nn.Layer):
+    """Two subtrees in a row, blocks at depth 1, and the root in which all that was gathered meets.
+
+    At every depth the first subtree's result is gathered on the way to the last root (section 3.2).
+    """
+
+    def __init__(
+        self, spec: DLASpec, depth: int, in_channels: int, out_channels: int, stride: int = 1, gathered: int = 0
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        if depth > 1:
+            self.tree1 = Tree(spec, depth - 1, in_channels, out_channels, stride)
+            self.tree2 = Tree(spec, depth - 1, out_channels, out_channels, gathered=gathered + out_channels)
+            return
+        self.project = nn.Identity()
+        if in_channels != out_channels:
+            self.project = nn.Sequential(conv(in_channels, out_channels, 1), nn.BatchNorm2D(out_channels))
+        self.tree1 = _block(spec, in_channels, out_channels, stride)
+        self.tree2 = _block(spec, out_channels, out_channels, 1)
+        self.root = Root(2 * out_channels + gathered, out_channels, spec.residual_root)
+
+    def forward(self, x: Tensor, shrunk: Tensor, gathered: Tuple[Tensor, ...] = ()) -> Tensor:
+        """`shrunk` is `x` at the size of the result; `gathered` goes to the last root."""
+        if self.depth > 1:
+            first = self.tree1(x, shrunk)
+            return self.tree2(first, first, (*gathered, first))
+        first = self.tree1(x, self.project(shrunk))
+        second = self.tree2(first, first)
+        return self.root((second, first, *gathered))
+
+
+def _block(spec: DLASpec, in_channels: int, out_channels: int, stride: int) -> nn.Layer:
+    if spec.bottleneck:
+        return Bottleneck(in_channels, out_channels, stride, spec)
+    return BasicBlock(in_channels, out_channels, stride)
+
+
+class DLA(Backbone):
+    """The network of `SPECS[params.name]`. Its stages are the paper's levels 0 to 5, with strides 1 to 32."""
+
+    def __init__(self, params: BackboneParams) -> None:
+        spec = SPECS[params.name]
+        super().__init__(params, spec.channels, _STRIDES)
+        c, depths = spec.channels, spec.depths
+        self.base_layer = conv_norm_relu(params.in_channels, c[0], 7)
+        self.level0 = conv_norm_relu(c[0], c[0], 3)
+        self.level1 = conv_norm_relu(c[0], c[1], 3, stride=2)
+        self.level2 = Tree(spec, depths[0], c[1], c[2], stride=2)
+        # From level 3 on, the last root sees the level's input as well.
+        self.level3 = Tree(spec, depths[1], c[2], c[3], stride=2, gathered=c[2])
+        self.level4 = Tree(spec, depths[2], c[3], c[4], stride=2, gathered=c[3])
+        self.level5 = Tree(spec, depths[3], c[4], c[5], stride=2, gathered=c[4])
+        self.shrink = nn.MaxPool2D(2, stride=2)
+
+    def features(self, x: Tensor) -> List[Tensor]:
+        """The six levels; see `Backbone.features`."""
+        self.check_input(x)
+        level0 = self.level0(self.base_layer(x))  # [N, 16, H, W]
+        level1 = self.level1(level0)  # [N, 32, H/2, W/2]
+        level2 = self.level2(level1, self.shrink(level1))  # [N, channels[2], H/4, W/4]
+        levels = [level0, level1, level2]
+        for level in (self.level3, self.level4, self.level5):
+            shrunk = self.shrink(levels[-1])
+            levels.append(level(levels[-1], shrunk, (shrunk,)))  # [N, channels[i], H/8 to H/32, W/8 to W/32]
+        return levels
+
+    def admits(self, side: int) -> bool:
+        """Level 1 rounds up and the pools round down, so its result must be halved four times without a rest."""
+        return side > 0 and (side + 1) // 2 % 16 == 0
+
+    def size_rule(self) -> str:
+        """See `Backbone.size_rule`."""
+        return "height and width must be multiples of 32"

@@ -1,0 +1,65 @@
+"""From a name or a configuration's mapping to a model. Loads Paddle only when a model is made."""
+
+from __future__ import annotations
+
+import inspect
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Union
+
+from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
+from ppcls.utils.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from ppcls.arch.layers import Backbone
+
+
+def list_models(pattern: str = "*") -> List[str]:
+    """Names of the models that can be built and match a shell pattern (`DLA*x*`), in the order of the table."""
+    return [name for name in MODELS if name in BACKBONES and fnmatchcase(name.lower(), pattern.lower())]
+
+
+def build_model(model: Union[str, Mapping[str, Any]], **keywords: Any) -> Backbone:
+    """Makes a model.
+
+    Args:
+        model: A name, or PaddleClas's mapping: `{"Arch": {"name": "DLA34", "class_num": 10}}` or what stands under
+            its `Arch`. Other sections beside `Arch` are not read.
+        **keywords: The arguments of that model, see `ppcls.arch.catalog`; they come before the mapping's.
+
+    Raises:
+        UserError: there is no such model or it has no such argument.
+        ValueError: an argument's value is impossible.
+    """
+    if isinstance(model, str):
+        return _params(model, keywords).build()
+    arch = model.get("Arch", model)
+    if not isinstance(arch, Mapping) or not isinstance(arch.get("name"), str):
+        raise UserError(f"{arch!r} names no model; write `name: DLA34` in it")
+    arguments = {**arch, **keywords}
+    return _params(arguments.pop("name"), arguments).build()
+
+
+def entry_point(name: str) -> Callable[..., Backbone]:
+    """The function that stands for a model: `DLA34(class_num=10)`."""
+    cls = BACKBONES[name]
+
+    def build(**keywords: Any) -> Backbone:
+        return build_model(name, **keywords)
+
+    build.__name__ = build.__qualname__ = name
+    build.__module__ = "ppcls.arch"
+    build.__doc__ = f"Makes {name}. {inspect.getdoc(cls)}\n\n{inspect.getdoc(BackboneParams)}"
+    parameters = list(inspect.signature(cls).parameters.values())[1:]
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    build.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    return build
+
+
+def _params(name: str, arguments: Mapping[str, Any]) -> BackboneParams:
+    cls = BACKBONES[name]
+    known = list(inspect.signature(cls).parameters)[1:]
+    unknown = [key for key in arguments if key not in known]
+    if unknown:
+        named = ", ".join(f"{key}{suggest(key, known)}" for key in unknown)
+        raise UserError(f"{name} has no argument {named}; it has {', '.join(known)}")
+    return cls(name, **arguments)

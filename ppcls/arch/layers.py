@@ -1,0 +1,140 @@
+"""What the families share: the base class of all backbones, convolutions and their initial values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from paddle import Tensor, jit, nn
+from paddle.nn.initializer import KaimingNormal, Normal
+
+from ppcls.arch.catalog import BackboneParams
+from ppcls.arch.weights.layouts import convert_state_dict
+from ppcls.utils.errors import UserError
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int = 1,
+    padding: Optional[int] = None,
+    groups: int = 1,
+    bias: bool = False,
+) -> nn.Conv2D:
+    """A convolution, padded by half its kernel unless told otherwise.
+
+    Its weight starts normal with variance 2 / n, n being the number of inputs of one output, which keeps the scale
+    of the activations from layer to layer (He et al. 2015, arXiv:1502.01852, equation 10). A bias starts at 0.
+    """
+    return nn.Conv2D(
+        in_channels,
+        out_channels,
+        kernel,
+        stride=stride,
+        padding=kernel // 2 if padding is None else padding,
+        groups=groups,
+        weight_attr=KaimingNormal(),
+        bias_attr=None if bias else False,
+    )
+
+
+def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm and ReLU in a row."""
+    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), nn.ReLU())
+
+
+class Backbone(nn.Layer):
+    """A classifier whose stages can be used one by one.
+
+    A family gives `features`, says which sizes of input it admits, and replaces `forward_head` if its classifier
+    does not stand behind the pooling.
+
+    Attributes:
+        params: The arguments that it was made with.
+        feature_channels: Channels of each tensor of `features`.
+        feature_strides: Pixels of the input from one position of each of those tensors to the next.
+        num_features: Channels of the last of them, which the classifier reads.
+    """
+
+    def __init__(self, params: BackboneParams, feature_channels: Sequence[int], feature_strides: Sequence[int]) -> None:
+        super().__init__()
+        self.params = params
+        self.feature_channels: Tuple[int, ...] = tuple(feature_channels)
+        self.feature_strides: Tuple[int, ...] = tuple(feature_strides)
+        self.num_features = self.feature_channels[-1]
+        self.pool = nn.AdaptiveAvgPool2D(1)
+        self.dropout = nn.Dropout(params.drop_rate)
+        self.reset_classifier(params.class_num)
+
+    def features(self, x: Tensor) -> List[Tensor]:
+        """The result of every stage, from the input's size down: float32 [N, feature_channels[i], H_i, W_i].
+
+        Args:
+            x: float32 [N, in_channels, H, W].
+
+        Raises:
+            UserError: the input has other channels, or a size that the geometry does not admit.
+        """
+        raise NotImplementedError
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The result of the last stage."""
+        return self.features(x)[-1]
+
+    def forward_head(self, x: Tensor) -> Tensor:
+        """From the last stage to logits [N, class_num], or to pooled features [N, num_features] for 0 classes."""
+        x = self.pool(x)  # [N, num_features, 1, 1]
+        if self.fc is not None:
+            x = self.fc(self.dropout(x))  # [N, class_num, 1, 1]
+        return x.flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [N, class_num] of pictures [N, in_channels, H, W]; pooled features for 0 classes."""
+        return self.forward_head(self.forward_features(x))
+
+    def reset_classifier(self, class_num: int) -> None:
+        """Replaces the classifier by a new one of `class_num` classes (0: none); the other layers stay.
+
+        The classifier is a 1x1 convolution that starts normal with a standard deviation of 0.01, small enough for
+        the first loss to be log(class_num) whatever the number of classes.
+        """
+        self.params = replace(self.params, class_num=class_num)
+        small = Normal(std=0.01)
+        self.fc = nn.Conv2D(self.num_features, class_num, 1, weight_attr=small) if class_num else None
+
+    def set_state_dict(
+        self, state_dict: Dict[str, Any], use_structured_name: bool = True
+    ) -> Tuple[List[str], List[str]]:
+        """As in Paddle; takes a dictionary with PaddleClas's names as well."""
+        converted = convert_state_dict(self.params.name, state_dict)
+        return super().set_state_dict(converted, use_structured_name)
+
+    set_dict = set_state_dict
+    load_dict = set_state_dict
+
+    def admits(self, side: int) -> bool:
+        """Whether the geometry admits a height or width of `side` pixels, in any engine that a model may move to.
+
+        Paddle runs some sizes in which a pool's window exceeds its input; other engines give nothing for them.
+        """
+        raise NotImplementedError
+
+    def size_rule(self) -> str:
+        """The sizes that the geometry admits, as the end of a sentence."""
+        raise NotImplementedError
+
+    @jit.not_to_static  # in there, an unknown size would be a graph's value
+    def check_input(self, x: Tensor) -> None:
+        """Refuses an input that the convolutions would refuse, or mangle, deep inside; unknown sizes (-1) pass."""
+        name, shape = self.params.name, list(x.shape)
+        if len(shape) != 4:
+            raise UserError(f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}")
+        if shape[1] not in (-1, self.params.in_channels):
+            raise UserError(
+                f"{name} was made for {self.params.in_channels} channels and was given {shape[1]} "
+                f"(shape {shape}); make it with in_channels={shape[1]}"
+            )
+        for side in shape[2:]:
+            if side != -1 and not self.admits(side):
+                raise UserError(f"{name} was given pictures of {shape[2]} x {shape[3]} pixels; {self.size_rule()}")

@@ -1,0 +1,234 @@
+"""Checks nodes against annotations and makes the objects that these describe. Knows no component by import."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Annotated, Any, Dict, List, Literal, Mapping, Optional, Tuple, get_args, get_origin
+
+from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, required_fields, shape_of, shapes_of, within
+from ppcls.config.describe import describe, show
+from ppcls.config.legacy import Legacy
+from ppcls.config.node import Node, Problems, join
+from ppcls.config.paths import PathUse, locate
+from ppcls.config.scalars import parse_fraction, parse_scalar
+from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.fields import Component, Operation, Range, ReadPath
+from ppcls.utils.registry import Registry
+
+INVALID: Any = object()
+_SCALARS = (bool, int, float, str, type(None))
+
+
+class Checker:
+    """Turns nodes into what annotations describe, and notes every problem on the way.
+
+    Attributes:
+        problems: all that is wrong so far.
+        paths: the paths met so far; whether they can be read is not tested.
+        values: the lists and objects made so far, by dotted key; the wrong ones are not there.
+    """
+
+    def __init__(self, registries: Mapping[str, Registry], problems: Problems, legacy: Legacy) -> None:
+        self.registries = registries
+        self.problems = problems
+        self.legacy = legacy
+        self.paths: List[PathUse] = []
+        self.values: Dict[str, Any] = {}
+
+    def check(self, annotation: Any, node: Node, key: str, wanted: Any = None) -> Any:
+        """The value of `node` as the annotation wants it, or INVALID and at least one problem.
+
+        Args:
+            annotation: what may stand there.
+            node: what stands there.
+            key: its dotted key.
+            wanted: the whole annotation that messages describe, where `annotation` is a part of it.
+        """
+        origin, args, wanted = get_origin(annotation), get_args(annotation), wanted or annotation
+        if origin is Annotated:
+            return self._annotated(args[0], args[1:], node, key, wanted)
+        if is_union(origin):
+            return self._union(args, node, key, wanted)
+        if origin in LISTS:
+            return self._list(annotation, node, key, wanted)
+        if origin in DICTS:
+            return self._dict(annotation, node, key)
+        if origin is Literal:
+            fits = any(type(node.value) is type(arg) and node.value == arg for arg in args)
+            return node.value if fits else self._refuse(node, key, wanted)
+        if annotation in (Any, object):
+            return node.plain()
+        if dataclasses.is_dataclass(annotation):
+            return self.make(annotation, node, key)
+        assert annotation in _SCALARS, (
+            f"{key} has an annotation that a configuration cannot be checked against: {annotation}"
+        )
+        return self._scalar(annotation, node, key, wanted)
+
+    def _refuse(self, node: Node, key: str, wanted: Any) -> Any:
+        sentence = self.legacy.value(key, node.value)
+        if wanted is str and not isinstance(node.value, (dict, list, type(None))):
+            sentence = f"is {show(node.value)}, which is no text; put it in quotes"
+        self.problems.add(node.origin, key, sentence or f"is {show(node.value)}; write {describe(wanted)}")
+        return INVALID
+
+    def _scalar(self, kind: type, node: Node, key: str, wanted: Any) -> Any:
+        value = node.value
+        if kind is float and isinstance(value, str):
+            try:
+                value = parse_fraction(value)
+            except ZeroDivisionError:
+                self.problems.add(
+                    node.origin, key, f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0"
+                )
+                return INVALID
+        number = type(value) in (int, float) and math.isfinite(value)
+        if kind is float and number:
+            return float(value)
+        if kind is int and number and value == int(value):
+            return int(value)
+        return value if kind not in (int, float) and type(value) is kind else self._refuse(node, key, wanted)
+
+    def _annotated(self, base: Any, marks: Tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
+        for mark in marks:
+            if isinstance(mark, Component):
+                return self._component(mark.kind, node, key, wanted)
+            if isinstance(mark, Operation):
+                return self._operation(mark.kind, node, key)
+        value = self.check(base, node, key, wanted)
+        for mark in marks:
+            if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
+                value = self._refuse(node, key, wanted)
+            if value is not INVALID and isinstance(mark, ReadPath):
+                value = self._path(value, mark.what, node, key)
+        return value
+
+    def _path(self, path: str, what: str, node: Node, key: str) -> Any:
+        if what == "weights" and path.startswith(("http://", "https://")):
+            self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
+        else:
+            self.paths.append(PathUse(key, node.origin, locate(path), what))
+            return locate(path)
+        return INVALID
+
+    def _union(self, args: Tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
+        if node.value is None and type(None) in args:
+            return None
+        if node.value == "None" and type(None) in args:
+            self.problems.add(node.origin, key, "is the text None; write null for nothing")
+            return INVALID
+        fitting = [arg for arg in args if shape_of(node) in shapes_of(arg)]
+        if len(fitting) == 1:
+            return self.check(fitting[0], node, key, wanted)
+        before = len(self.problems), len(self.paths)
+        for arg in fitting:
+            value = self.check(arg, node, key)
+            if value is not INVALID:
+                return value
+            del self.problems[before[0] :], self.paths[before[1] :]
+        return self._refuse(node, key, wanted)
+
+    def _list(self, annotation: Any, node: Node, key: str, wanted: Any) -> Any:
+        args, make = get_args(annotation), list if get_origin(annotation) is list else tuple
+        items = [] if node.value is None else node.value
+        variadic = make is list or len(args) == 1 or args[-1] is Ellipsis
+        if not isinstance(items, list) or not (variadic or len(items) == len(args)):
+            return self._refuse(node, key, wanted)
+        kinds = [args[0]] * len(items) if variadic else args
+        values = [self.check(kind, item, join(key, place)) for place, (kind, item) in enumerate(zip(kinds, items))]
+        if INVALID in values:
+            return INVALID
+        self.values[key] = make(values)
+        return self.values[key]
+
+    def _dict(self, annotation: Any, node: Node, key: str) -> Any:
+        name_type, value_type = get_args(annotation)
+        if not isinstance(node.value, dict):
+            return self._refuse(node, key, annotation)
+        names = [
+            Node(name if name_type is str else parse_scalar(name), child.origin) for name, child in node.value.items()
+        ]
+        keys = [self.check(name_type, name, join(key, name.value)) for name in names]
+        values = [self.check(value_type, child, join(key, name)) for name, child in node.value.items()]
+        return INVALID if INVALID in keys or INVALID in values else dict(zip(keys, values))
+
+    def _component(self, kind: str, node: Node, key: str, wanted: Any) -> Any:
+        if not isinstance(node.value, dict):
+            return self._refuse(node, key, wanted)
+        rest = dict(node.value)
+        name = rest.pop("name", None)
+        if name is None:
+            names = ", ".join(self.registries[kind])
+            self.problems.add(node.origin, join(key, "name"), f"is missing; write the name of the {kind}: {names}")
+            return INVALID
+        cls = self._class(kind, name, join(key, "name"))
+        given = {"name": name.value} if cls and "name" in field_types(cls) else {}
+        return self.make(cls, Node(rest, node.origin), key, given) if cls else INVALID
+
+    def _operation(self, kind: str, node: Node, key: str) -> Any:
+        keys = node.value
+        if not isinstance(keys, dict) or len(keys) != 1:
+            found = f"holds {len(keys)} keys ({', '.join(keys)})" if isinstance(keys, dict) else f"is {show(keys)}"
+            text = f"{found}; write the {kind}'s name, a colon, and its keys on lines indented deeper than the name"
+            self.problems.add(node.origin, key, text)
+            return INVALID
+        ((name, settings),) = keys.items()
+        cls = self._class(kind, Node(name, settings.origin), join(key, name))
+        return self.make(cls, settings, join(key, name)) if cls else INVALID
+
+    def _class(self, kind: str, name: Node, key: str) -> Optional[type]:
+        """The component's class; None (and a problem) if there is none of that name."""
+        if not isinstance(name.value, str):
+            self._refuse(name, key, str)
+            return None
+        try:
+            return self.registries[kind][name.value]
+        except UserError as error:
+            self.problems.add(name.origin, key, self.legacy.name(kind, name.value) or str(error))
+            return None
+
+    def make(self, cls: Any, node: Node, key: str, given: Optional[Mapping[str, Any]] = None) -> Any:
+        """An object of a dataclass whose fields are the node's keys, or INVALID and at least one problem.
+
+        Args:
+            cls: the dataclass.
+            node: a mapping; an empty node is one without keys.
+            key: its dotted key.
+            given: values that do not come from the node.
+        """
+        nodes = {} if node.value is None else node.value
+        if not isinstance(nodes, dict):
+            return self._refuse(node, key, cls)
+        values = dict(given or {})
+        types = {name: kind for name, kind in field_types(cls).items() if name not in values}
+        for name in nodes:
+            if name not in types:
+                self._unknown(nodes[name], join(key, name), list(types))
+        for name, kind in types.items():
+            if name in nodes:
+                values[name] = self.check(kind, nodes[name], join(key, name))
+            elif name in required_fields(cls):
+                self.problems.add(node.origin, join(key, name), f"is missing; write {describe(kind)}")
+                values[name] = INVALID
+        if INVALID in values.values():
+            return INVALID
+        try:
+            self.values[key] = cls(**values)
+        except ValueError as error:
+            self.problems.add(node.origin, key, str(error))
+            return INVALID
+        return self.values[key]
+
+    def _unknown(self, node: Node, key: str, known: List[str]) -> None:
+        unused = self.legacy.key(key)
+        if unused is None:
+            near = suggest(key.rpartition(".")[2], known)
+            remedy = (
+                "write that or remove it"
+                if near
+                else "remove it" + f" or write one of {', '.join(known)}" * bool(known)
+            )
+            self.problems.add(node.origin, key, f"is no key here{near}; {remedy}")
+        elif not unused.asks_for_nothing(node.plain()):
+            self.problems.add(node.origin, key, unused.sentence)

@@ -1,0 +1,154 @@
+"""What one key says about another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Mapping, Sequence, Tuple, get_args, get_origin
+
+from ppcls.config.annotations import field_types, is_union
+from ppcls.config.node import Node, Problems
+from ppcls.utils.registry import Registry
+
+COMMANDS = ("train", "eval", "infer", "export")
+# What a command cannot do without, and the remedy.
+_NEEDED = {
+    "train": {
+        "Loss.Train": "write the losses, such as `- CELoss:`",
+        "Optimizer": "write the optimizer with its lr",
+        "DataLoader.Train": "write its dataset and sampler",
+    },
+    "eval": {
+        "DataLoader.Eval": "write its dataset and sampler",
+        "Metric.Eval": "write the metrics, such as `- TopkAcc:`",
+    },
+    "infer": {
+        "DataLoader.Eval": "write its dataset, whose transforms are those of inference",
+        "Infer.infer_imgs": "write -o Infer.infer_imgs=PATH, a picture or a folder",
+    },
+    "export": {"DataLoader.Eval": "write its dataset, whose transforms the bundle carries"},
+}
+# The paths that a command reads, by the beginnings of their keys.
+_READ = {
+    "train": ("DataLoader.Train.", "Global.checkpoints", "Global.pretrained_model", "Arch."),
+    "eval": ("DataLoader.Eval.", "Global.pretrained_model", "Arch."),
+    "infer": ("Infer.", "Global.pretrained_model", "Arch."),
+    "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
+}
+
+
+@dataclass
+class Checked:
+    """A checked tree.
+
+    Attributes:
+        root: the tree.
+        values: the lists and objects made of it, by dotted key; the wrong ones are not there.
+        problems: takes what is wrong.
+        command: what the configuration is for.
+    """
+
+    root: Node
+    values: Mapping[str, Any]
+    problems: Problems
+    command: str
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether training evaluates, as far as that is known."""
+        return self.command == "train" and getattr(self.values.get("Global"), "eval_during_train", False)
+
+    def reads(self, key: str) -> bool:
+        """Whether the command reads the path of this key."""
+        return key.startswith(_READ[self.command]) or (self.evaluates and key.startswith("DataLoader.Eval."))
+
+    def add(self, key: str, text: str) -> None:
+        """Notes a problem where the key is written, or the nearest section around it."""
+        node, _ = find(self.root, key)
+        self.problems.add(node.origin, key, text)
+
+
+def find(root: Node, key: str) -> Tuple[Node, bool]:
+    """The node of a dotted key and True; or the innermost node around it and False."""
+    node = root
+    for part in key.split("."):
+        children = dict(enumerate(node.value)) if isinstance(node.value, list) else node.value
+        index = int(part) if isinstance(node.value, list) and part.isdecimal() else part
+        if not isinstance(children, dict) or index not in children:
+            return node, False
+        node = children[index]
+    return node, True
+
+
+def cross_check(checked: Checked, registries: Mapping[str, Registry]) -> None:
+    """Notes what is missing for the command, and values that contradict one another."""
+    _check_needed(checked)
+    _check_class_num(checked)
+    _check_infer_transforms(checked, registries)
+    schedule = checked.values.get("Optimizer.lr")
+    settings = checked.values.get("Global")
+    if getattr(schedule, "scale", None) is not None and settings is not None and settings.global_batch is None:
+        checked.add("Optimizer.lr.scale", "needs the batch that the rate was chosen for; write Global.global_batch")
+
+
+def _check_needed(checked: Checked) -> None:
+    for key, remedy in _NEEDED[checked.command].items():
+        _need(checked, key, checked.command, remedy)
+    if checked.evaluates:
+        for key, remedy in _NEEDED["eval"].items():
+            _need(checked, key, "Global.eval_during_train", f"{remedy}, or Global.eval_during_train: false")
+
+
+def _need(checked: Checked, key: str, who: str, remedy: str) -> None:
+    node, is_there = find(checked.root, key)
+    if not is_there or node.value in (None, [], {}):
+        checked.add(key, f"is missing, and {who} needs it; {remedy}")
+
+
+def _check_class_num(checked: Checked) -> None:
+    class_num = getattr(checked.values.get("Arch"), "class_num", None)
+    if class_num is None:
+        return
+    value: Any
+    for key, value in checked.values.items():
+        topk = getattr(value, "topk", None)
+        largest = max(topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0)
+        if largest > class_num and key.startswith(("Metric.", "Infer.")):
+            checked.add(f"{key}.topk", f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}")
+        if key.startswith("DataLoader.") and getattr(value, "class_num", class_num) not in (None, class_num):
+            checked.add(
+                f"{key}.class_num",
+                f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
+            )
+
+
+def _check_infer_transforms(checked: Checked, registries: Mapping[str, Registry]) -> None:
+    here, there = "Infer.transforms", "DataLoader.Eval.dataset.transform_ops"
+    given, evaluated = checked.values.get(here), checked.values.get(there)
+    if given is None or evaluated is None:
+        return
+    if _meaning(given, registries) != _meaning(evaluated, registries):
+        checked.add(
+            here, f"do not mean the same as {there}, which inference and export use; remove them or make them equal"
+        )
+
+
+def _meaning(operations: Sequence[Any], registries: Mapping[str, Registry]) -> List[Any]:
+    """Operations such that those of equal meaning are equal: no transposition at the end, sizes by two numbers."""
+    transforms = registries["transform"]
+    layout = transforms["ToCHWImage"] if "ToCHWImage" in transforms else type(None)
+    ends_transposed = bool(operations) and isinstance(operations[-1], layout)
+    return [_spelled_out(operation) for operation in (operations[:-1] if ends_transposed else operations)]
+
+
+def _spelled_out(operation: Any) -> Tuple[type, List[Any]]:
+    kind: Any = type(operation)
+    return kind, [_repeated(annotation, getattr(operation, name)) for name, annotation in field_types(kind).items()]
+
+
+def _repeated(annotation: Any, value: Any) -> Any:
+    """A single value as the list that may stand in its place: 224 as (224, 224) where a Union allows both."""
+    alternatives = get_args(annotation) if is_union(get_origin(annotation)) else ()
+    pairs = [get_args(alternative) for alternative in alternatives if get_origin(alternative) is tuple]
+    is_single = value is not None and not isinstance(value, (list, tuple))
+    fixed = [pair for pair in pairs if pair[-1] is not Ellipsis]
+    return (value,) * len(fixed[0]) if is_single and fixed else value

@@ -1,0 +1,67 @@
+"""The sections of a deployment configuration: how a bundle is run. What it means, the bundle says itself."""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Optional
+
+from ppcls.config.dump import to_yaml
+from ppcls.utils.fields import PositiveInt, ReadPath
+
+
+@dataclass(frozen=True)
+class DeployGlobalSection:
+    """The run.
+
+    Attributes:
+        inference_model_dir: the bundle, the folder that export wrote.
+        infer_imgs: a picture or a folder of pictures.
+        batch_size: pictures in one run of the program.
+        use_gpu: whether the program runs on the GPU instead of the CPU.
+        enable_mkldnn: whether the CPU runs it through oneDNN.
+        cpu_num_threads: threads on the CPU; null for one a core.
+        output: a `.csv` or `.json` file for the answers; null for the console only.
+    """
+
+    inference_model_dir: Annotated[str, ReadPath("dir")]
+    infer_imgs: Annotated[str, ReadPath("either")]
+    batch_size: PositiveInt = 1
+    use_gpu: bool = False
+    enable_mkldnn: bool = True
+    cpu_num_threads: Optional[PositiveInt] = None
+    output: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.output is not None and PurePath(self.output).suffix not in (".csv", ".json"):
+            raise ValueError(f"output is {self.output!r}; write a name that ends with .csv or .json")
+
+
+@dataclass(frozen=True)
+class TopkSection:
+    """The answer of a picture.
+
+    Attributes:
+        topk: how many classes, the likeliest first.
+        class_id_map_file: a file of class names, a line each; null for the names in the bundle.
+    """
+
+    topk: PositiveInt = 5
+    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+
+
+@dataclass(frozen=True)
+class PostProcessSection:
+    """What is made of the scores."""
+
+    Topk: TopkSection = TopkSection()
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """A checked deployment configuration, its sections by their names in YAML."""
+
+    Global: DeployGlobalSection
+    PostProcess: PostProcessSection = PostProcessSection()
+
+    def to_yaml(self) -> str:
+        """The configuration with every default filled in; loading it gives an equal one."""
+        return to_yaml(self, {})

@@ -1,0 +1,76 @@
+"""Annotations and values in words, for `is 0; write a whole number of at least 1`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, Literal, Tuple, get_args, get_origin
+
+from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
+from ppcls.utils.fields import Component, Operation, Range, ReadPath
+
+_PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+_PATHS = {
+    "file": "the path of a file",
+    "dir": "the path of a folder",
+    "either": "the path of a file or folder",
+    "weights": "the path of a checkpoint's folder or .pdparams file",
+}
+
+
+def show(value: Any) -> str:
+    """A value as a message names it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "empty"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def describe(annotation: Any) -> str:
+    """What may be written where this annotation stands."""
+    args = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _marked(args[0], args[1:])
+    if is_union(origin):
+        return " or ".join(describe(arg) for arg in sorted(args, key=lambda arg: arg is type(None)))
+    if origin is Literal:
+        return " or ".join(show(arg) for arg in args)
+    if origin in LISTS:
+        return _list(origin, args)
+    if origin in DICTS:
+        return f"a mapping ({describe(args[1])} each)"
+    if dataclasses.is_dataclass(annotation):
+        cls: Any = annotation
+        return "a mapping of " + ", ".join(field_types(cls))
+    return _PLAIN.get(annotation, "a value")
+
+
+def _list(origin: Any, args: Tuple[Any, ...]) -> str:
+    if origin is list or args[-1] is Ellipsis:
+        return f"a list ({describe(args[0])} each)"
+    if len(set(args)) == 1:
+        return f"a list of {len(args)} ({describe(args[0])} each)"
+    return f"a list of {len(args)} ({', '.join(describe(arg) for arg in args)})"
+
+
+def _marked(annotation: Any, marks: Tuple[Any, ...]) -> str:
+    words = describe(annotation)
+    for mark in marks:
+        if isinstance(mark, Range):
+            words += _range(mark)
+        elif isinstance(mark, ReadPath):
+            words = _PATHS[mark.what]
+        elif isinstance(mark, Component):
+            words = f"a mapping of the {mark.kind}'s name and keys"
+        elif isinstance(mark, Operation):
+            words = f"the {mark.kind}'s name, a colon, and its keys indented under it"
+    return words
+
+
+def _range(mark: Range) -> str:
+    bounds = (("at least", mark.low), ("more than", mark.above), ("at most", mark.high))
+    said = [f"{words} {bound}" for words, bound in bounds if bound is not None]
+    return " of " + " and ".join(said) if said else ""

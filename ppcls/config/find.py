@@ -1,0 +1,76 @@
+"""Where a configuration is: at a path, or among those that come with the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Iterator, Tuple
+
+import ppcls
+from ppcls.utils.errors import UserError, suggest
+
+_PACKAGE = Path(ppcls.__file__).resolve().parent
+# First where a wheel has them, then where a checkout has them.
+_TRAINING = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+_DEPLOYMENT = (_PACKAGE / "deploy_configs", _PACKAGE.parent / "deploy" / "configs")
+# What may stand before `DLA/DLA60.yaml` in the paths of a checkout, of PaddleClas, and of its deploy folder.
+_PREFIXES = (("ppcls", "configs"), ("deploy", "configs"), ("configs",), ("ImageNet",))
+
+
+def find_config(name: object) -> Path:
+    """The file of a training configuration.
+
+    Args:
+        name: a path; or a shipped configuration by its name (`DLA60`), its path (`DLA/DLA60.yaml`,
+            `configs/DLA/DLA60.yaml`), or the path it has in PaddleClas (`ppcls/configs/ImageNet/DLA/DLA60.yaml`).
+
+    Raises:
+        UserError: there is no such file; the near names are given.
+    """
+    return _find(str(name), _TRAINING)
+
+
+def find_deploy_config(name: object) -> Path:
+    """The file of a deployment configuration, by the same rules: `inference_cls`, `deploy/configs/inference_cls.yaml`.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    return _find(str(name), _DEPLOYMENT)
+
+
+def shipped_configs() -> Dict[str, Path]:
+    """The training configurations that come with the library, by name."""
+    return dict(_shipped(_TRAINING))
+
+
+def _shipped(folders: Tuple[Path, ...]) -> Iterator[Tuple[str, Path]]:
+    for folder in folders:
+        # A stranger's folder of that name may stand beside an installed package.
+        if folder.is_dir() and (folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()):
+            files = sorted(folder.rglob("*.yaml"))
+            return ((file.stem, _from_here(file)) for file in files if "_base_" not in file.parts)
+    return iter(())
+
+
+def _from_here(file: Path) -> Path:
+    """The path relative to the working directory where it lies in there, for shorter messages."""
+    here = Path.cwd()
+    return file.relative_to(here) if here in file.parents else file
+
+
+def _find(name: str, folders: Tuple[Path, ...]) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UserError(f"{name} is a folder; give one YAML file in it")
+    known = dict(_shipped(folders))
+    parts = path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts
+    for prefix in _PREFIXES:
+        if parts[: len(prefix)] == prefix:
+            parts = parts[len(prefix) :]
+    file = known.get(parts[-1]) if parts else None
+    if file and file.with_suffix("").parts[-len(parts) :] == parts:
+        return file
+    hint = suggest(path.stem, known) or (f"; shipped are {', '.join(known)}" if known else "")
+    raise UserError(f"there is no configuration {name}{hint}; give a path or the name of a shipped one")

@@ -1,0 +1,82 @@
+"""The values of a configuration, each with the place that it was written at, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Tuple
+
+from ppcls.utils.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was written: a file and its line (from 1), or an override, which has no line."""
+
+    source: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass
+class Node:
+    """A value and its place: a scalar, a dict of nodes by key, or a list of nodes. A key's value has the key's line."""
+
+    value: Any
+    origin: Origin
+
+    def copy(self) -> Node:
+        """A tree of its own, so that changing it changes nothing else."""
+        if isinstance(self.value, dict):
+            return Node({key: node.copy() for key, node in self.value.items()}, self.origin)
+        if isinstance(self.value, list):
+            return Node([node.copy() for node in self.value], self.origin)
+        return Node(self.value, self.origin)
+
+    def plain(self) -> Any:
+        """The value without places, in dicts, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        return [node.plain() for node in self.value] if isinstance(self.value, list) else self.value
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at a place, and what to write there."""
+
+    origin: Origin
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = str(self.origin)
+        said_already = not self.key or place.startswith(f"-o {self.key}=")
+        return f"{place}: {self.text}" if said_already else f"{place} {self.key}: {self.text}"
+
+    @property
+    def order(self) -> Tuple[bool, str, int]:
+        """Files by name and line, then the overrides."""
+        return not self.origin.line, self.origin.source if self.origin.line else "", self.origin.line
+
+
+class Problems(List[Problem]):
+    """All that is wrong with one configuration."""
+
+    def add(self, origin: Origin, key: str, text: str) -> None:
+        """Notes a problem: what is wrong; what to write."""
+        self.append(Problem(origin, key, text))
+
+    def raise_if_any(self) -> None:
+        """Reports all problems together.
+
+        Raises:
+            ConfigError: there is one at least.
+        """
+        if self:
+            raise ConfigError([str(problem) for problem in sorted(self, key=lambda problem: problem.order)])
+
+
+def join(key: str, part: object) -> str:
+    """The dotted key of `part` within `key`."""
+    return f"{key}.{part}" if key else str(part)

@@ -1,0 +1,95 @@
+"""`-o a.b.c=value`: one value of the configuration, set from the command line."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Optional, Sequence
+
+from ppcls.config.node import Node, Origin, Problems, join
+from ppcls.config.reader import read_yaml
+from ppcls.utils.errors import suggest
+
+
+def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) -> None:
+    """Sets each `key=value` in the tree, in order; the value is YAML and replaces what was there.
+
+    Keys are joined by dots. An item of a list goes by its place, from 0, or by the name of its operation where the
+    list holds that operation once. Mappings that are not there yet are made.
+    """
+    for override in overrides:
+        origin = Origin(f"-o {override}")
+        key, equals, text = override.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(parts):
+            problems.add(origin, "", "is no override; write -o Section.key=value")
+            continue
+        value = read_yaml(text, lambda line, origin=origin: origin, problems)  # type: ignore[misc]
+        if value is not None:
+            _set(root, parts, value, problems)
+
+
+def _set(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
+    node = root
+    for depth, part in enumerate(parts[:-1]):
+        below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
+        if below is None:
+            return
+        node = below
+    where, last = ".".join(parts[:-1]), parts[-1]
+    if isinstance(node.value, list):
+        item = _find(node.value, last, where, value.origin, problems)
+        if item is not None:
+            _put(item, last, value)
+    elif _is_mapping(node, where, value.origin, problems):
+        node.value[last] = value
+
+
+def _put(item: Node, part: str, value: Node) -> None:
+    """Replaces an item by its place; by its name, replaces the keys of that operation."""
+    if part.isdecimal():
+        item.value, item.origin = value.value, value.origin
+    else:
+        item.value[part] = value
+
+
+def _step(node: Node, part: str, where: str, origin: Origin, problems: Problems) -> Optional[Node]:
+    """The node below by a key, a place, or an operation's name; an absent mapping is made."""
+    if isinstance(node.value, list):
+        item = _find(node.value, part, where, origin, problems)
+        return item if item is None or part.isdecimal() else _child(item, part, origin)
+    return _child(node, part, origin) if _is_mapping(node, where, origin, problems) else None
+
+
+def _child(node: Node, key: str, origin: Origin) -> Node:
+    return node.value.setdefault(key, Node(None, origin))
+
+
+def _is_mapping(node: Node, where: str, origin: Origin, problems: Problems) -> bool:
+    """Whether the node has keys; nothing (null) becomes a mapping."""
+    if node.value is None:
+        node.value = {}
+    if not isinstance(node.value, dict):
+        problems.add(origin, "", f"{where} is a value and has no keys; set {where} itself")
+    return isinstance(node.value, dict)
+
+
+def _find(items: List[Node], part: str, where: str, origin: Origin, problems: Problems) -> Optional[Node]:
+    """The item at a place or with an operation's name; None (and a problem) if there is none or more than one."""
+    if part.isdecimal() and int(part) < len(items):
+        return items[int(part)]
+    places: Dict[str, List[int]] = {}
+    for place, item in enumerate(items):
+        for name in item.value if isinstance(item.value, dict) else ():
+            places.setdefault(name, []).append(place)
+    found = places.get(part, [])
+    if len(found) == 1:
+        return items[found[0]]
+    if found:
+        choices = " or ".join(join(where, place) for place in found)
+        text = f"{part} stands {len(found)} times in {where}; write {choices}"
+    elif part.isdecimal():
+        text = f"{where} has {len(items)} items; count from 0"
+    else:
+        known = ", ".join(places) or "nothing that has a name"
+        text = f"there is no {part} in {where}{suggest(part, places)}; it holds {known}"
+    problems.add(origin, "", text)
+    return None

@@ -1,0 +1,166 @@
+"""Keys, components and values of PaddleClas 2.x that do nothing here, each with what to do instead."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from ppcls.config.legacy import Legacy, Unused
+
+_REMOVE_SECTION = "is not supported here; remove the section"
+_ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
+_CLIPPING = "clipping of gradients is not supported here; remove it"
+_WEIGHTS = "weights are not downloaded here; download the file and give its path as Global.pretrained_model"
+
+_KEYS = {
+    "AMP": Unused("mixed precision " + _REMOVE_SECTION, switch="use_amp"),
+    "EMA": Unused("averaging of weights (EMA) " + _REMOVE_SECTION),
+    "Slim": Unused("quantization and pruning during training " + _REMOVE_SECTION),
+    "SlimConfig": Unused("quantization and pruning during training " + _REMOVE_SECTION),
+    "profiler_options": Unused("profiling by configuration " + _REMOVE_SECTION),
+    "Global.to_static": Unused("training as a static graph is not supported here; remove it", (False,)),
+    "Global.use_dali": Unused("DALI is not supported here; remove it", (False,)),
+    "Global.eval_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
+    "Global.train_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
+    "Global.use_multilabel": Unused(_ONLY_CLASSIFICATION, (False,)),
+    "Global.retrieval_feature_from": Unused("retrieval is not supported here; remove it"),
+    "Global.save_inference_format": Unused("the exported format is not chosen by configuration; remove it"),
+    "Global.export_type": Unused("the exported format is not chosen by configuration; remove it", ("paddle",)),
+    "Global.export_for_fd": Unused("export always writes one complete bundle; remove it", (False, True)),
+    "Global.start_eval_epoch": Unused("evaluation begins with the first epoch; write Global.eval_interval", (0,)),
+    "Global.max_num_latest_checkpoint": Unused("is called Global.keep here; write that"),
+    "Global.update_freq": Unused("accumulation of gradients is not supported here; remove it", (1,)),
+    "Global.log_ranks": Unused("every process writes its own log; remove it", (0, "0")),
+    "Global.use_gpu": Unused("is called Global.device here; write Global.device: gpu or cpu"),
+    "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
+    "Arch.pretrained": Unused(_WEIGHTS, (False,)),
+    "Arch.use_ssld": Unused(_WEIGHTS, (False,)),
+    "Arch.infer_model": Unused("a model of its own for inference is not supported here; remove it"),
+    "Arch.infer_output_key": Unused("the model has one output; remove it"),
+    "Arch.infer_add_softmax": Unused("the exported program always ends with softmax; remove it", (True,)),
+    "Arch.use_sync_bn": Unused("synchronised batch norm is not supported here; remove it", (False,)),
+    "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
+    "Optimizer.clip_norm": Unused(_CLIPPING),
+    "Optimizer.clip_norm_global": Unused(_CLIPPING),
+    "Optimizer.grad_clip": Unused(_CLIPPING),
+    "Optimizer.clip_grad": Unused(_CLIPPING),
+    "Optimizer.multi_precision": Unused("mixed precision is not supported here; remove it", (False,)),
+    "DataLoader.Train.dataset.dataset_type": Unused(_ONLY_CLASSIFICATION),
+    "DataLoader.Eval.Query": Unused("retrieval is not supported here; remove the section"),
+    "DataLoader.Eval.Gallery": Unused("retrieval is not supported here; remove the section"),
+    "*.UnLabelTrain": Unused("training without labels is not supported here; remove the section"),
+    "DataLoader.*.loader.use_persistent_workers": Unused("workers are kept as the loader sees fit; remove it"),
+    "DataLoader.*.loader.prefetch_factor": Unused("reading ahead is not configured here; remove it"),
+    "DataLoader.*.loader.max_iter": Unused("an epoch is the whole data set; remove it"),
+}
+
+# Keys of the flat 2.0 format that users still type after -o, and what they are called now.
+_MOVED = {
+    **{key: f"Global.{key}" for key in ("checkpoints", "pretrained_model", "epochs", "save_interval", "image_shape")},
+    "device": "Global.device",
+    "use_gpu": "Global.device",
+    "model_save_dir": "Global.output_dir",
+    "valid_interval": "Global.eval_interval",
+    "validate": "Global.eval_during_train",
+    "classes_num": "Arch.class_num",
+    "class_num": "Arch.class_num",
+    "topk": "Metric.Eval.TopkAcc.topk",
+    "ls_epsilon": "Loss.Train.CELoss.epsilon",
+}
+
+
+def _unsupported(what: str, names: str, remedy: str) -> Dict[str, str]:
+    return {name: f"{what} {name} is not supported here; {remedy}" for name in names.split()}
+
+
+_NAMES = {
+    "transform": _unsupported(
+        "the transform",
+        "AutoAugment RandAugment RandAugmentV2 TimmAutoAugment RandomErasing ColorJitter AugMix RandomRotation "
+        "RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip RandFlipImageV2 Pad PadV2 Resize "
+        "GridMask HideAndSeek RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding DecodeImageV2",
+        "remove it or write RandCropImage and RandFlipImage",
+    ),
+    "batch transform": _unsupported(
+        "the batch transform",
+        "CutmixOperator FmixOperator OpSampler MixupCutmixHybrid Cutmix",
+        "remove it or write Mixup",
+    ),
+    "dataset": _unsupported(
+        "the dataset",
+        "MultiLabelDataset CommonDataset LogoDataset ProductDataset VeriWild CompCars ICartoonDataset Cifar10 Cifar100 "
+        "MixDataset PersonReIDDataset AttrDataset Market1501 MSMT17 CustomLabelDataset",
+        "write ImageNetDataset with a list file, or ImageFolder with a folder a class",
+    ),
+    "sampler": _unsupported(
+        "the sampler",
+        "PKSampler MixSampler DistributedRandomIdentitySampler DistributedGivenIterationSampler MultiScaleSampler "
+        "DistributedGroupSampler ClassAwareSampler",
+        "write DistributedBatchSampler",
+    ),
+    "optimizer": _unsupported(
+        "the optimizer", "RMSProp Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD or AdamW"
+    ),
+    "schedule": _unsupported(
+        "the schedule",
+        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic Poly CosineAnnealingWarmRestarts",
+        "write Cosine, Piecewise, Step, Linear or Constant",
+    ),
+    "regularizer": _unsupported("the regularizer", "L1", "write L2"),
+    "postprocess": _unsupported(
+        "the post-processing",
+        "ThreshOutput MultiLabelThreshOutput MultiLabelTopk DistillationPostProcess Binarize PersonAttribute "
+        "VehicleAttribute FaceAttribute TableAttribute ScoreOutput",
+        "write Topk",
+    ),
+    "loss": _unsupported(
+        "the loss",
+        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationCELoss DistillationGTCELoss DistillationDMLLoss "
+        "DistillationKLDivLoss DistillationDKDLoss DistillationDistanceLoss DistillationMultiLabelLoss TripletLoss "
+        "TripletLossV2 TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
+        "TrihardLoss SupConLoss PairwiseCosface GoogLeNetLoss FocalLoss DMLLoss KLDivLoss DistanceLoss",
+        "write CELoss",
+    ),
+    "metric": _unsupported(
+        "the metric",
+        "MultiLabelTopkAcc HammingDistance AccuracyScore ATTRMetric Recallk mAP mINP Precisionk DistillationTopkAcc "
+        "GoogLeNetTopkAcc TprAtFpr MultilabelMap MultiLabelMAP",
+        "write TopkAcc",
+    ),
+    "backbone": _unsupported(
+        "the model", "DistillationModel RecModel AttentionModel", "name one backbone, such as DLA34"
+    ),
+}
+
+_OTHER_DEVICES = ("xpu", "npu", "mlu", "gcu", "dcu", "ipu", "mps", "intel_gpu")
+_VALUES = {
+    "Global.device": {
+        **{name: f"the device {name} is not supported here; write auto, cpu or gpu" for name in _OTHER_DEVICES},
+        **dict.fromkeys(
+            ("cuda", "cuda:0", "gpu:0", "gpu:1"), "names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu"
+        ),
+    },
+}
+
+PADDLECLAS = Legacy(
+    {**_KEYS, **{old: Unused(f"belongs to a section; write {new}") for old, new in _MOVED.items()}}, _NAMES, _VALUES
+)
+
+_BUNDLE_READS = "the bundle carries its preprocessing (inference.yml); remove the section"
+_DEPLOY_KEYS = {
+    "PreProcess": Unused(_BUNDLE_READS),
+    "PostProcess.main_indicator": Unused("Topk is the only post-processing here; remove it", ("Topk",)),
+    "PostProcess.SavePreLabel": Unused("answers are not saved as label files; write Global.output: answers.csv"),
+    "PostProcess.ThreshOutput": Unused("is not supported here; write Topk"),
+    "Global.use_tensorrt": Unused("TensorRT is not supported here; remove it", (False,)),
+    "Global.use_fp16": Unused("half precision is not supported here; remove it", (False,)),
+    "Global.gpu_mem": Unused("GPU memory grows as it is needed; remove it"),
+    "Global.ir_optim": Unused("the program is always optimized; remove it", (True,)),
+    "Global.enable_profile": Unused("profiling by configuration is not supported here; remove it", (False,)),
+    "Global.enable_benchmark": Unused("speed is measured by benchmarks/predict.py; remove it", (False,)),
+    "Global.use_onnx": Unused("ONNX Runtime is not supported here; remove it", (False,)),
+    "Global.use_openvino": Unused("OpenVINO is not supported here; remove it", (False,)),
+    "Global.use_xpu": Unused("only CPU and GPU are supported here; remove it", (False,)),
+    "Global.use_npu": Unused("only CPU and GPU are supported here; remove it", (False,)),
+    "Global.save_dir": Unused("is called Global.output here; write that"),
+}
+PADDLECLAS_DEPLOY = Legacy(_DEPLOY_KEYS)

@@ -1,0 +1,62 @@
+"""Paths that a configuration names: the packaged ones, and whether a command can read the others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import ppcls
+from ppcls.config.node import Origin
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import find_weights
+
+_LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
+# The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.
+_PACKAGED = {
+    "ppcls/data/imagenet1k_labels.txt": _LABELS,
+    "ppcls/utils/imagenet1k_label_list.txt": _LABELS,
+}
+_TESTS = {"file": Path.is_file, "dir": Path.is_dir, "either": Path.exists}
+_WORDS = {"file": "file", "dir": "folder", "either": "file or folder"}
+
+
+@dataclass(frozen=True)
+class PathUse:
+    """A path in a configuration, and what has to be there if a command reads it."""
+
+    key: str
+    origin: Origin
+    path: str
+    what: str
+
+
+def locate(path: str) -> str:
+    """The path of a packaged file that goes by a name of its own; any other path as it is."""
+    for name, file in _PACKAGED.items():
+        if path.endswith(name) and not os.path.lexists(path):
+            return str(file)
+    return path
+
+
+def portable(path: str) -> str:
+    """The name by which `locate` finds a packaged file; any other path as it is."""
+    return next((name for name, file in _PACKAGED.items() if path == str(file)), path)
+
+
+def what_is_wrong(use: PathUse) -> Optional[str]:
+    """The sentence for a path that cannot be read; None if it can."""
+    try:
+        if use.what == "weights":
+            find_weights(use.path)
+            return None
+        there = _TESTS[use.what](Path(use.path))
+        readable = there and os.access(use.path, os.R_OK)
+    except UserError as error:
+        return str(error)
+    except (OSError, ValueError):  # a name that no file can have
+        there = readable = False
+    if not there:
+        return f"there is no {_WORDS[use.what]} {use.path!r}; write the path of one, relative to the working directory"
+    return None if readable else f"{use.path!r} may not be read; change its permissions"

@@ -1,0 +1,188 @@
+"""YAML to nodes that know their lines. Nothing is evaluated, and no tag makes an object."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, NoReturn, Optional
+
+import yaml
+from yaml.reader import Reader
+
+from ppcls.config.node import Node, Origin, Problems, join
+from ppcls.config.scalars import parse_scalar
+
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH = 100
+MAX_NODES = 100_000  # aliases of aliases grow without end
+_TAG = "tag:yaml.org,2002:"
+_PYTHON_TYPES = {"null": type(None), "bool": bool, "int": int, "float": float}
+
+
+class _Unreadable(Exception):
+    """The document cannot be read on from here; the problem is noted."""
+
+
+def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems, loader: Any = None) -> Optional[Node]:
+    """The document of `text`; None (and a problem) if it is no YAML or more than one document.
+
+    Args:
+        text: one YAML document; an empty one is null.
+        origin_of: the origin of a line, counted from 1.
+        problems: takes what is wrong.
+        loader: PyYAML's parser to use, instead of the fastest that is there.
+    """
+    odd = Reader.NON_PRINTABLE.search(text)
+    if odd:
+        line = text.count("\n", 0, odd.start()) + 1
+        problems.add(origin_of(line), "", f"the character {odd.group()!r} cannot stand in YAML; remove it")
+        return None
+    builder = _Builder(origin_of, problems)
+    try:
+        return builder.document(yaml.parse(text, Loader=loader or LOADER))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line if mark else 0
+        problems.add(origin_of(line + 1), "", _syntax_sentence(error, text.split("\n"), line))
+    except _Unreadable:
+        pass
+    return None
+
+
+def _syntax_sentence(error: yaml.MarkedYAMLError, lines: List[str], line: int) -> str:
+    here = lines[line] if line < len(lines) else ""
+    if "\t" in here[: len(here) - len(here.lstrip())]:
+        return "a tab indents this line; YAML is indented with spaces"
+    said = " ".join(part for part in (error.context, error.problem) if part)
+    return f"is not YAML ({said}); mend this line or the one before it, or put the text in quotes"
+
+
+class _Builder:
+    """Builds the nodes of one document from the parser's events."""
+
+    def __init__(self, origin_of: Callable[[int], Origin], problems: Problems) -> None:
+        self.origin_of = origin_of
+        self.problems = problems
+        self.anchors: Dict[str, Node] = {}
+        self.node_count = 0
+
+    def document(self, events: Any) -> Node:
+        """The only document of the stream."""
+        self.events = iter(events)
+        next(self.events)
+        event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            return Node(None, self.origin_of(1))
+        node = self.node(next(self.events), "", 0)
+        next(self.events)
+        event = next(self.events)
+        if not isinstance(event, yaml.StreamEndEvent):
+            self.stop(event, "", "a second document begins here; a configuration is one document, remove the `---`")
+        return node
+
+    def stop(self, event: Any, key: str, text: str) -> NoReturn:
+        """Notes a problem after which nothing more can be read."""
+        self.problems.add(self.origin(event), key, text)
+        raise _Unreadable
+
+    def origin(self, event: Any) -> Origin:
+        """Where the event's text begins."""
+        return self.origin_of(event.start_mark.line + 1)
+
+    def node(self, event: Any, key: str, depth: int) -> Node:
+        """The node that begins with `event`; reads on to its end."""
+        if depth > MAX_DEPTH:
+            self.stop(event, key, f"is nested more than {MAX_DEPTH} deep; write it flatter")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                self.stop(
+                    event,
+                    key,
+                    f"no anchor &{event.anchor} stands before *{event.anchor}; quote the text if none is meant",
+                )
+            node = self.anchors[event.anchor].copy()
+            self.count(node, event, key, depth)
+            return node
+        if isinstance(event, yaml.ScalarEvent):
+            node = Node(self.scalar(event, key), self.origin(event))
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self.refuse_tag(event, "seq", key)
+            node = Node(self.sequence(key, depth), self.origin(event))
+        else:
+            self.refuse_tag(event, "map", key)
+            node = Node(self.mapping(key, depth), self.origin(event))
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        return node
+
+    def count(self, node: Node, event: Any, key: str, depth: int) -> None:
+        """Stops where aliases make a small file a huge or deep tree."""
+        self.node_count += 1
+        if self.node_count > MAX_NODES or depth > MAX_DEPTH:
+            self.stop(
+                event, key, f"aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer"
+            )
+        if isinstance(node.value, (dict, list)):
+            for child in node.value.values() if isinstance(node.value, dict) else node.value:
+                self.count(child, event, key, depth + 1)
+
+    def refuse_tag(self, event: Any, plain: str, key: str) -> None:
+        """Notes a tag that is not the one which the value has anyway."""
+        if event.tag not in (None, "!", _TAG + plain):
+            shown = event.tag.replace(_TAG, "!!")
+            self.problems.add(self.origin(event), key, f"the tag {shown} is not read here; write the value without it")
+
+    def scalar(self, event: Any, key: str) -> Any:
+        """The value of a scalar: text if it is quoted or tagged `!!str`, else by the core schema."""
+        if event.implicit[0]:
+            return parse_scalar(event.value)
+        kind = (event.tag or "").replace(_TAG, "")
+        if kind in _PYTHON_TYPES:
+            value = parse_scalar(event.value)
+            value = float(value) if kind == "float" and type(value) is int else value
+            if type(value) is _PYTHON_TYPES[kind]:
+                return value
+        self.refuse_tag(event, "str", key)
+        return event.value
+
+    def sequence(self, key: str, depth: int) -> List[Node]:
+        """The items up to the list's end."""
+        items: List[Node] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(event, join(key, len(items)), depth + 1))
+        return items
+
+    def mapping(self, key: str, depth: int) -> Dict[str, Node]:
+        """The keys and values up to the mapping's end; what `<<` merges stands behind the mapping's own keys."""
+        own: Dict[str, Node] = {}
+        merged: Dict[str, Node] = {}
+        first_lines: Dict[str, int] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            name = self.key_name(event, key)
+            node = self.node(next(self.events), join(key, name), depth + 1)
+            node.origin = self.origin(event)
+            if name in first_lines:
+                after = f", after line {first_lines[name]}" if first_lines[name] else ""
+                self.problems.add(node.origin, join(key, name), f"is written a second time{after}; remove one")
+            elif name == "<<" and event.implicit[0]:
+                merged = self.merged(node, key)
+            else:
+                own[name] = node
+            first_lines.setdefault(name, node.origin.line)
+        return {**own, **{name: node for name, node in merged.items() if name not in own}}
+
+    def key_name(self, event: Any, key: str) -> str:
+        """The text of a key, which must be a scalar."""
+        if not isinstance(event, yaml.ScalarEvent):
+            self.stop(event, key, "a list, mapping or alias cannot be a key; write a name")
+        return event.value
+
+    def merged(self, node: Node, key: str) -> Dict[str, Node]:
+        """The keys that `<<: *one` or `<<: [*one, *two]` brings; the first mapping that has a key gives it."""
+        keys: Dict[str, Node] = {}
+        for source in node.value if isinstance(node.value, list) else [node]:
+            if isinstance(source.value, dict):
+                keys = {**source.value, **keys}
+            else:
+                self.problems.add(
+                    node.origin, join(key, "<<"), "merges something that is no mapping; write `<<: *anchor`"
+                )
+        return keys

@@ -1,0 +1,137 @@
+"""The sections of a training configuration: every key, its meaning, its unit and its default, each written once here.
+
+Components (a backbone, an optimizer, a transform ...) are named by kind only; their keys are their own fields.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Mapping, Optional, Tuple
+
+from ppcls.config.dump import to_yaml
+from ppcls.utils.fields import Component, NonNegativeInt, Operation, PositiveInt, ReadPath
+from ppcls.utils.registry import Registry
+
+Transforms = Tuple[Annotated[Any, Operation("transform")], ...]
+Losses = Tuple[Annotated[Any, Operation("loss")], ...]
+Metrics = Tuple[Annotated[Any, Operation("metric")], ...]
+
+
+@dataclass(frozen=True)
+class GlobalSection:
+    """The run.
+
+    Attributes:
+        epochs: passes over the training list.
+        checkpoints: the checkpoint to go on from: its folder, `.../ppcls` in it, or one of its files.
+        pretrained_model: weights to begin with, or those to evaluate, infer or export; written as `checkpoints` is.
+        output_dir: the folder that gets `<Arch>/latest`, `best_model`, `epoch_N` and the logs.
+        device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
+        seed: what all randomness is drawn from.
+        save_interval: epochs between two kept `epoch_N` checkpoints.
+        save_interval_steps: steps between two checkpoints within an epoch (`latest`); null for none.
+        keep: how many of the `epoch_N` checkpoints stay, the newest; null for all.
+        eval_during_train: whether training evaluates, and keeps the best weights as `best_model`.
+        eval_interval: epochs between two evaluations.
+        print_batch_step: steps between two lines of the log.
+        use_visualdl: whether losses, rates and accuracies go to VisualDL's log as well.
+        image_shape: channels, height and width, in pixels, of the exported program's input.
+        save_inference_dir: the folder that export writes.
+        global_batch: pictures a step over all processes that the learning rate was chosen for; null if unknown.
+    """
+
+    epochs: PositiveInt
+    checkpoints: Optional[Annotated[str, ReadPath("weights")]] = None
+    pretrained_model: Optional[Annotated[str, ReadPath("weights")]] = None
+    output_dir: str = "./output"
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    seed: NonNegativeInt = 0
+    save_interval: PositiveInt = 1
+    save_interval_steps: Optional[PositiveInt] = None
+    keep: Optional[NonNegativeInt] = 3
+    eval_during_train: bool = True
+    eval_interval: PositiveInt = 1
+    print_batch_step: PositiveInt = 10
+    use_visualdl: bool = False
+    image_shape: Tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
+    save_inference_dir: str = "./inference"
+    global_batch: Optional[PositiveInt] = None
+
+
+@dataclass(frozen=True)
+class LossSection:
+    """The losses that are summed, in training and in evaluation."""
+
+    Train: Losses = ()
+    Eval: Losses = ()
+
+
+@dataclass(frozen=True)
+class MetricSection:
+    """The metrics of each training batch and of an evaluation. The first of `Eval` decides which weights are best."""
+
+    Train: Metrics = ()
+    Eval: Metrics = ()
+
+
+@dataclass(frozen=True)
+class LoaderSection:
+    """How batches are read.
+
+    Attributes:
+        num_workers: processes that read and transform pictures; 0 reads in the training process itself.
+        use_shared_memory: whether workers hand batches over in /dev/shm.
+    """
+
+    num_workers: NonNegativeInt = 4
+    use_shared_memory: bool = True
+
+
+@dataclass(frozen=True)
+class ReaderSection:
+    """A data set, how it is drawn from (`batch_size` there is for each process), and how it is read."""
+
+    dataset: Annotated[Any, Component("dataset")]
+    sampler: Annotated[Any, Component("sampler")]
+    loader: LoaderSection = LoaderSection()
+
+
+@dataclass(frozen=True)
+class DataLoaderSection:
+    """The data of training and of evaluation. The transforms of `Eval` are those of inference and export too."""
+
+    Train: Optional[ReaderSection] = None
+    Eval: Optional[ReaderSection] = None
+
+
+@dataclass(frozen=True)
+class InferSection:
+    """Prediction without export.
+
+    Attributes:
+        infer_imgs: a picture or a folder of pictures.
+        batch_size: pictures in one forward pass.
+        transforms: those of PaddleClas's files; if written they must mean the same as `DataLoader.Eval`'s.
+        PostProcess: what is made of the scores.
+    """
+
+    infer_imgs: Optional[Annotated[str, ReadPath("either")]] = None
+    batch_size: PositiveInt = 10
+    transforms: Optional[Transforms] = None
+    PostProcess: Optional[Annotated[Any, Component("postprocess")]] = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """A checked configuration: its sections by their names in YAML, with the components as objects."""
+
+    Global: GlobalSection
+    Arch: Annotated[Any, Component("backbone")]
+    Loss: LossSection = LossSection()
+    Optimizer: Optional[Annotated[Any, Component("optimizer")]] = None
+    DataLoader: DataLoaderSection = DataLoaderSection()
+    Infer: InferSection = InferSection()
+    Metric: MetricSection = MetricSection()
+    _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_yaml(self) -> str:
+        """The configuration with every default filled in; loading it gives an equal one."""
+        return to_yaml(self, self._registries)

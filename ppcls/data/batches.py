@@ -1,0 +1,117 @@
+"""Batches as numpy arrays: what a worker process makes."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from ppcls.data.image_list import ImageList
+from ppcls.data.sampler import batch_generator, epoch_order, positions, sample_generator
+from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.utils.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class BatchReader:
+    """Reads whole batches, each by its step alone."""
+
+    images: ImageList
+    transforms: Pipeline
+    batch_transforms: Sequence[Any]
+    class_num: int
+    batch_size: int
+    shuffle: bool
+    seed: int
+    rank: int
+    world_size: int
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Indices of all pictures in the order of `epoch`."""
+        return epoch_order(len(self.images), self.seed, epoch, self.shuffle)
+
+    def indices(self, order: np.ndarray, step: int) -> np.ndarray:
+        """Indices of the pictures of `step`, int64 [N]."""
+        return order[positions(len(order), step, self.batch_size, self.rank, self.world_size)]
+
+    def read(self, order: np.ndarray, epoch: int, step: int) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
+        """The arrays of a batch, pictures and targets (none if no picture could be read), and what could not be read.
+
+        What could not be read is listed as (place in the batch, reason).
+
+        Raises:
+            UserError: a picture does not suit the transforms or the others of its batch; names it.
+        """
+        indices = self.indices(order, step)
+        pictures = np.empty((0,), np.float32)
+        kept: List[int] = []
+        failures: List[Tuple[int, str]] = []
+        for place, index in enumerate(indices.tolist()):
+            try:
+                picture = self._picture(epoch, index)
+            except UnreadableImage as error:
+                failures.append((place, error.reason))
+                continue
+            if not kept:
+                pictures = np.empty((len(indices), *picture.shape), np.float32)
+            if picture.shape != pictures.shape[1:]:
+                raise UserError(self._unequal(index, picture, kept[0], pictures[0]))
+            pictures[len(kept)] = picture
+            kept.append(index)
+        if not kept:
+            return [], failures
+        batch, targets = pictures[: len(kept)], self.images.labels[kept]
+        rng = batch_generator(self.seed, epoch, step, self.rank)
+        for transform in self.batch_transforms:
+            batch, targets = transform(batch, targets, rng, self.class_num)
+        return [batch, targets], failures
+
+    def _picture(self, epoch: int, index: int) -> np.ndarray:
+        path = self.images.paths[index]
+        rng = sample_generator(self.seed, epoch, index) if self.transforms.draws else None
+        try:
+            return self.transforms.from_file(path, rng)
+        except UnreadableImage:
+            raise
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+
+    def _unequal(self, index: int, picture: np.ndarray, first_index: int, first: np.ndarray) -> str:
+        sizes = [
+            f"{self.images.paths[i]} is {image.shape[2]}x{image.shape[1]}"
+            for i, image in ((first_index, first), (index, picture))
+        ]
+        return (
+            f"the pictures of a batch have different sizes (width x height): {' and '.join(sizes)}; put CropImage or "
+            "ResizeImage with size into the transforms, or write batch_size: 1"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class EpochBatches:
+    """Batches of some steps of an epoch, by place; whatever goes wrong is an answer, not an exception.
+
+    An exception in Paddle's worker would reach the main process as a traceback of Paddle's, without its own.
+    """
+
+    reader: BatchReader
+    order: np.ndarray
+    epoch: int
+    steps: range
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, place: int) -> Dict[str, Any]:
+        # Paddle takes an answer without arrays for the end of the epoch, so there is always one.
+        answer: Dict[str, Any] = {"arrays": [np.zeros(1, np.float32)], "failures": [], "mistake": "", "crash": ""}
+        try:
+            arrays, answer["failures"] = self.reader.read(self.order, self.epoch, self.steps[place])
+            answer["arrays"] = arrays or answer["arrays"]
+        except UserError as error:
+            answer["mistake"] = str(error)
+        except Exception:
+            answer["crash"] = traceback.format_exc()
+        return answer

@@ -1,0 +1,84 @@
+"""Where pictures and labels come from: the `dataset` of a configuration."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Optional, Tuple
+
+from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.transforms.base import one_of, set_field
+from ppcls.data.transforms.pipeline import Pipeline
+from ppcls.utils.fields import Operation, ReadPath
+from ppcls.utils.registry import Registry
+
+DATASETS = Registry("dataset")
+
+Transforms = Tuple[Annotated[Any, Operation("transform")], ...]
+BatchTransforms = Tuple[Annotated[Any, Operation("batch transform")], ...]
+
+
+def _finish(dataset: Any) -> None:
+    """What every dataset checks of the keys that they share."""
+    set_field(dataset, "transform_ops", tuple(dataset.transform_ops))
+    set_field(dataset, "batch_transform_ops", tuple(dataset.batch_transform_ops or ()))
+    one_of("on_error", dataset.on_error, (None, "raise", "skip"))
+    Pipeline(dataset.transform_ops)  # raises if their order is impossible
+
+
+@DATASETS.register()
+@dataclass(frozen=True)
+class ImageNetDataset:
+    """Pictures named by a list file, `relative/path label` a line, as PaddleClas lays ImageNet out.
+
+    Args:
+        image_root: what the paths are relative to.
+        cls_label_path: the list file.
+        transform_ops: preprocessing of a picture.
+        batch_transform_ops: what acts on a whole batch, as Mixup does.
+        delimiter: what stands before the label.
+        on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
+            reports it. None leaves the choice to the command.
+    """
+
+    image_root: Annotated[str, ReadPath("dir")]
+    cls_label_path: Annotated[str, ReadPath("file")]
+    transform_ops: Transforms
+    batch_transform_ops: BatchTransforms = ()
+    delimiter: str = " "
+    on_error: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        _finish(self)
+        if not self.delimiter:
+            raise ValueError("delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"")
+
+    def open(self, class_num: int) -> ImageList:
+        """Reads and checks the list file; see `read_list_file`."""
+        return read_list_file(self.cls_label_path, self.image_root, class_num, self.delimiter)
+
+
+@DATASETS.register()
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder a class.
+
+    Args:
+        image_root: the folder that holds the class folders.
+        transform_ops: preprocessing of a picture.
+        batch_transform_ops: what acts on a whole batch, as Mixup does.
+        on_error: see `ImageNetDataset`.
+        class_to_index: a file of the class names in the order of their labels, `id name` or `name` a line; None
+            numbers the folders in the order of their names. It lets a folder that lacks some classes be evaluated by
+            the numbers of the training.
+    """
+
+    image_root: Annotated[str, ReadPath("dir")]
+    transform_ops: Transforms
+    batch_transform_ops: BatchTransforms = ()
+    on_error: Optional[str] = None
+    class_to_index: Optional[Annotated[str, ReadPath("file")]] = None
+
+    def __post_init__(self) -> None:
+        _finish(self)
+
+    def open(self, class_num: int) -> ImageList:
+        """Lists and checks the folders; see `read_class_folders`."""
+        return read_class_folders(self.image_root, class_num, self.class_to_index)

@@ -1,0 +1,155 @@
+"""Pictures with their labels, from a list file or from a folder a class, checked when they are opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ppcls.data.labels import load_class_names
+from ppcls.data.text import read_lines
+from ppcls.utils.errors import UserError
+
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What counts as a picture in a class folder, in any case."""
+
+_CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
+_SAMPLE = 64
+_SHOWN = 5
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageList:
+    """Paths of pictures and their labels, int64 [len]; the names of the classes by label, where they are known."""
+
+    paths: List[str]
+    labels: np.ndarray
+    class_names: Optional[List[str]] = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def class_to_index(self) -> Optional[Dict[str, int]]:
+        """Label by class name."""
+        return None if self.class_names is None else {name: index for index, name in enumerate(self.class_names)}
+
+
+def read_list_file(path: str, image_root: str, class_num: int, delimiter: str = " ") -> ImageList:
+    """Reads `relative/path label` a line. The label is the last field, so a path may hold the delimiter.
+
+    Empty lines are passed over. Of up to 1,000 files every one is looked for, of more a sample of 64.
+
+    Raises:
+        UserError: with file and line, up to five at once: no label, a label outside 0 to class_num - 1, a missing
+            file, wrong encoding, no line at all.
+    """
+    lines = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
+    if not lines:
+        raise UserError(f"{path} lists no picture; write `relative/path label` a line")
+    names: List[str] = []
+    labels: List[int] = []
+    problems: List[str] = []
+    for number, line in lines:
+        try:
+            name, label = _split(line, class_num, delimiter)
+        except ValueError as error:
+            problems.append(f"{path}:{number}: {error}")
+            continue
+        names.append(os.path.join(image_root, name))  # noqa: PTH118 - a million times, pathlib takes ten times as long
+        labels.append(label)
+    _raise_together(problems)
+    for i in _sampled(len(names)):
+        if not Path(names[i]).is_file():
+            problems.append(f"{path}:{lines[i][0]}: {names[i]} is not there; correct the line or image_root")
+    _raise_together(problems)
+    return ImageList(names, np.array(labels, np.int64))
+
+
+def _split(line: str, class_num: int, delimiter: str) -> Tuple[str, int]:
+    name, _, label = (part.rstrip() for part in line.rstrip().rpartition(delimiter))
+    label = label.lstrip()
+    if not name:
+        raise ValueError(f"{line!r} has no label; write the path, {delimiter!r} and the label")
+    if not _WHOLE_NUMBER.fullmatch(label):
+        raise ValueError(f"the label {label!r} is no whole number; write one from 0 to {class_num - 1}")
+    if not 0 <= int(label) < class_num:
+        raise ValueError(
+            f"the label {label} is outside 0 to {class_num - 1}; correct it or Arch.class_num ({class_num})"
+        )
+    return name, int(label)
+
+
+def _sampled(count: int) -> Sequence[int]:
+    if count <= _CHECK_ALL:
+        return range(count)
+    return np.linspace(0, count - 1, _SAMPLE).astype(int).tolist()
+
+
+def _raise_together(problems: Sequence[str]) -> None:
+    if problems:
+        more = [f"... and {len(problems) - _SHOWN} lines more"] if len(problems) > _SHOWN else []
+        raise UserError("\n".join([*problems[:_SHOWN], *more]))
+
+
+def read_class_folders(image_root: str, class_num: int, class_to_index: Optional[str] = None) -> ImageList:
+    """Reads a folder a class, with its subfolders; files without a picture's suffix and hidden ones are passed over.
+
+    Args:
+        image_root: the folder that holds the class folders.
+        class_num: number of classes.
+        class_to_index: a file of the class names in the order of their labels; None numbers the folders in the
+            order of their names.
+
+    Raises:
+        UserError: no class folders, one without pictures or without a label, or another number than `class_num`.
+    """
+    try:
+        folders = sorted(f.name for f in os.scandir(image_root) if f.is_dir() and not f.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds a folder a class") from error
+    if not folders:
+        raise UserError(f"{image_root} holds no folders; put the pictures of each class into a folder of its name")
+    classes = load_class_names(class_to_index) if class_to_index else folders
+    indices = {name: index for index, name in enumerate(classes)}
+    _check_classes(class_to_index or image_root, classes, class_num)
+    for folder in folders:
+        if folder not in indices:
+            raise UserError(f"{image_root}/{folder} is no class of {class_to_index}; remove or rename the folder")
+    paths: List[str] = []
+    labels: List[int] = []
+    for folder in folders:
+        found = sorted(_pictures(os.path.join(image_root, folder)))  # noqa: PTH118
+        if not found:
+            raise UserError(
+                f"{os.path.join(image_root, folder)} holds no pictures ({' '.join(SUFFIXES)}); "  # noqa: PTH118
+                "add some or remove the folder"
+            )
+        paths += found
+        labels += [indices[folder]] * len(found)
+    return ImageList(paths, np.array(labels, np.int64), list(classes))
+
+
+def _check_classes(source: str, classes: Sequence[str], class_num: int) -> None:
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice:
+        raise UserError(f"{source}: the class {twice[0]} stands twice; give every class a name of its own")
+    if len(classes) != class_num:
+        raise UserError(
+            f"{source} has {len(classes)} classes, but Arch.class_num is {class_num}; "
+            f"write Arch.class_num: {len(classes)}"
+        )
+
+
+def _pictures(folder: str) -> Iterator[str]:
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in names:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.join(place, name)  # noqa: PTH118

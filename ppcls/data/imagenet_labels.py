@@ -1,0 +1,134 @@
+"""Labels of a flat validation folder, in the forms in which ImageNet's are passed around."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
+
+from ppcls.data.imagenet_archives import read_member
+from ppcls.data.text import read_lines
+from ppcls.utils.errors import UserError
+
+# A class: its wnid ("n01440764"), or its label.
+ClassKey = Union[str, int]
+
+DEVKIT = "ILSVRC2012_devkit_t12"
+_TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
+_META = "data/meta.mat"
+
+
+@dataclass(frozen=True)
+class Devkit:
+    """The development kit: which class each ILSVRC2012_ID is, and the IDs of the validation pictures by name."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, source: Path) -> Optional[Devkit]:
+        """The kit in `source`, as the official archive or as the folder it holds."""
+        for name in (f"{DEVKIT}.tar.gz", DEVKIT):
+            if (source / name).exists():
+                return cls(source / name)
+        return None
+
+    @property
+    def truth(self) -> str:
+        """The validation pictures' IDs, a number a line."""
+        return self._read(_TRUTH).decode("ascii")
+
+    @cached_property
+    def wnids(self) -> Dict[int, str]:
+        """ILSVRC2012_ID to wnid; the IDs are in no order of the wnids.
+
+        Raises:
+            UserError: scipy, which reads `meta.mat`, is not installed.
+        """
+        try:
+            from scipy.io import loadmat
+        except ImportError as error:
+            raise UserError(f"{self.path}: {_META} is read by scipy; run `pip install scipy` and run again") from error
+        synsets = loadmat(io.BytesIO(self._read(_META)), squeeze_me=True)["synsets"]
+        # The classes are the leaves of the hierarchy; its inner nodes have IDs above theirs.
+        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if int(row["num_children"]) == 0}
+
+    def _read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes() if self.path.is_dir() else read_member(self.path, name)
+
+
+def read_labels(file: Path, names: Sequence[str], devkit: Optional[Devkit]) -> List[ClassKey]:
+    """The class of each picture of `names`, which are sorted.
+
+    Args:
+        file: `name label` lines, the label a number from 0 or a wnid; a table with the columns ImageId and
+            PredictionString (LOC_val_solution.csv); or one number a line, in the order of the names.
+        names: the pictures' file names.
+        devkit: says what ILSVRC2012_IDs mean.
+
+    Raises:
+        UserError: a line cannot be read, or a picture has no label.
+    """
+    lines = read_lines(file)
+    if not lines:
+        raise UserError(f"{file} is empty; give the labels of the {len(names)} pictures")
+    if "," in lines[0] and "ImageId" in lines[0]:
+        return _of_names(_read_table(file, lines), names, file)
+    if all(len(line.split()) == 1 for line in lines):
+        return read_numbers(lines, len(names), file, devkit)
+    return _of_names(_read_pairs(file, lines), names, file)
+
+
+def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Optional[Devkit]) -> List[ClassKey]:
+    """One number a line: labels if there is a 0 among them, else ILSVRC2012_IDs, which count from 1."""
+    bad = next((number for number, line in enumerate(lines, 1) if not line.strip().isdecimal()), None)
+    if bad is not None:
+        raise UserError(f"{file}:{bad}: {lines[bad - 1]!r} is no number; write a number, or `name label`, a line")
+    if len(lines) != count:
+        raise UserError(f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order")
+    numbers = [int(line) for line in lines]
+    if 0 in numbers:
+        return list(numbers)
+    if devkit is None:
+        raise UserError(
+            f"{file}: its numbers count from 1, so they are ILSVRC2012_IDs, which say nothing without the devkit; put "
+            f"{DEVKIT}.tar.gz beside the pictures, or give labels that count from 0"
+        )
+    unknown = [number for number in numbers if number not in devkit.wnids]
+    if unknown:
+        raise UserError(f"{file}: {unknown[0]} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0")
+    return [devkit.wnids[number] for number in numbers]
+
+
+def _read_table(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
+    labels: Dict[str, ClassKey] = {}
+    for row in csv.DictReader(lines):
+        answer = (row.get("PredictionString") or "").split()
+        if not answer:
+            raise UserError(f"{file}: no PredictionString for {row['ImageId']!r}; give the official table")
+        labels[row["ImageId"]] = answer[0]  # the boxes follow
+    return labels
+
+
+def _read_pairs(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
+    labels: Dict[str, ClassKey] = {}
+    for number, line in enumerate(lines, 1):
+        parts = line.rsplit(None, 1)  # a name may contain spaces
+        if len(parts) != 2:
+            raise UserError(f"{file}:{number}: {line!r} is not `name label`; write a picture's name and its label")
+        name, label = parts[0].rpartition("/")[2], parts[1]
+        if name in labels:
+            raise UserError(f"{file}:{number}: {name} has a label already; remove one of the two lines")
+        labels[name] = int(label) if label.isdecimal() else label
+    return labels
+
+
+def _of_names(labels: Dict[str, ClassKey], names: Sequence[str], file: Path) -> List[ClassKey]:
+    """Labels by full name, or by the name without its suffix."""
+    keys = [name if name in labels else Path(name).stem for name in names]
+    missing = [name for name, key in zip(names, keys) if key not in labels]
+    if missing:
+        raise UserError(f"{file}: no label for {missing[0]} ({len(missing)} of {len(names)} pictures have none)")
+    return [labels[key] for key in keys]

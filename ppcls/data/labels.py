@@ -1,0 +1,46 @@
+"""Names of classes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import List, Sequence, Union
+
+from ppcls.data.text import read_lines
+from ppcls.utils.errors import UserError
+
+PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
+"""The 1,000 classes of ILSVRC 2012, `id name` a line."""
+
+_ID_AND_NAME = re.compile(r"([0-9]{1,9})[ \t]+(\S.*)")
+
+
+def load_class_names(path: Union[str, Path]) -> List[str]:
+    """Names by class id, from a file of `id name` or `name` a line.
+
+    The lines carry ids if every line starts with one and the ids are 0, 1, 2, ..., each once, in any order.
+
+    Raises:
+        UserError: the file cannot be read, is empty, has an empty line between names, or counts from 1.
+    """
+    lines = [line.strip() for line in read_lines(path)]
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise UserError(f"{path} is empty; write one class name a line")
+    if "" in lines:
+        raise UserError(f"{path}:{lines.index('') + 1}: the line is empty; write one class name a line")
+    pairs = [match.groups() for match in map(_ID_AND_NAME.fullmatch, lines) if match]
+    if len(pairs) < len(lines):
+        return lines
+    names = {int(number): name for number, name in pairs}
+    if sorted(names) == list(range(1, len(lines) + 1)):
+        raise UserError(f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out")
+    if sorted(names) != list(range(len(lines))):
+        return lines
+    return [names[number] for number in range(len(lines))]
+
+
+def dump_class_names(names: Sequence[str]) -> str:
+    """What `load_class_names` reads: `id name` a line."""
+    return "".join(f"{index} {name}\n" for index, name in enumerate(names))

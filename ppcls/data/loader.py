@@ -1,0 +1,189 @@
+"""Batches for a model, read by worker processes."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, Dict, Generator, Iterator, List, Sequence
+
+import numpy as np
+
+from ppcls.data.batches import BatchReader, EpochBatches
+from ppcls.data.image_list import ImageList
+from ppcls.data.sampler import steps_in_epoch
+from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.data.transforms.base import one_of
+from ppcls.data.workers import PREFETCHED, missing_shared_memory, prepare_worker, signals_held
+from ppcls.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import paddle
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's pictures.
+
+    `image` is float32 [N, C, H, W]; `label` int64 [N], or float32 [N, class_num] where targets are soft; `index`
+    int64 [N] says which of the loader's `images` they are. N is 0 if no picture of the batch could be read.
+    """
+
+    image: paddle.Tensor
+    label: paddle.Tensor
+    index: np.ndarray
+
+
+class ImageLoader:
+    """Reads the batches of an epoch.
+
+    The result depends on the arguments, the epoch and the step alone, never on the number of workers. An epoch always
+    gives `steps_per_epoch` batches, so a caller may count them.
+
+    Args:
+        images: what to read.
+        transforms: from a file's bytes to float32 [C, H, W].
+        batch_transforms: what acts on a whole batch, in their order.
+        batch_size: pictures a step and process.
+        shuffle: a new order every epoch.
+        drop_last: leave out what does not fill a batch of every process.
+        seed: of order and augmentation.
+        num_workers: processes that read; 0 reads in this one.
+        use_shared_memory: workers hand batches over in shared memory, if there is enough of it, and else by pipes.
+        on_error: `raise` ends the epoch at a picture that cannot be read; `skip` leaves it out of its batch and notes
+            it in `failures`. No other picture takes its place.
+        class_num: number of the model's classes.
+        rank: of this process.
+        world_size: number of processes, which share every step's global batch.
+
+    Attributes:
+        images: what is read; `images.paths` by a batch's `index`.
+        steps_per_epoch: batches of an epoch.
+        failures: why a skipped picture could not be read, by path, over all epochs so far.
+
+    Raises:
+        UserError: there are too few pictures for one batch.
+    """
+
+    def __init__(
+        self,
+        images: ImageList,
+        transforms: Pipeline,
+        batch_transforms: Sequence[Any] = (),
+        batch_size: int = 1,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        seed: int = 0,
+        num_workers: int = 0,
+        use_shared_memory: bool = True,
+        on_error: str = "raise",
+        class_num: int = 1000,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        one_of("on_error", on_error, ("raise", "skip"))
+        self.images = images
+        self.failures: Dict[str, str] = {}
+        self.steps_per_epoch = steps_in_epoch(len(images), batch_size * world_size, drop_last)
+        self._on_error = on_error
+        self._reader = BatchReader(
+            images, transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size
+        )
+        if self.steps_per_epoch == 0:
+            raise UserError(
+                f"{len(images)} pictures do not fill one batch of {batch_size * world_size}; lower batch_size, or "
+                "write drop_last: False"
+            )
+        self._num_workers = min(num_workers, self.steps_per_epoch)
+        self._use_shared_memory = use_shared_memory and self._shared_memory_suffices()
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of `epoch` from `start_step` on; nothing is read for the steps before.
+
+        The workers end with the iterator, also if it is left early.
+
+        Raises:
+            UnreadableImage: a picture cannot be read, and `on_error` is `raise`.
+            UserError: a picture does not suit the transforms or the other ones of its batch.
+            ValueError: there is no such step.
+        """
+        if not 0 <= start_step <= self.steps_per_epoch:
+            raise ValueError(f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps")
+        order = self._reader.order(epoch)
+        steps = range(start_step, self.steps_per_epoch)
+        if not steps:
+            return
+        batches = EpochBatches(self._reader, order, epoch, steps)
+        with closing(self._read_by_workers(batches) if self._num_workers else self._read_here(batches)) as answers:
+            for step in steps:
+                answer = next(answers, None)
+                if answer is None:
+                    raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
+                yield self._batch(answer, self._reader.indices(order, step))
+
+    def _read_here(self, batches: EpochBatches) -> Generator[Dict[str, Any], None, None]:
+        import paddle
+
+        for place in range(len(batches)):
+            answer = batches[place]
+            answer["arrays"] = [paddle.to_tensor(array) for array in answer["arrays"]]
+            yield answer
+
+    def _read_by_workers(self, batches: EpochBatches) -> Generator[Dict[str, Any], None, None]:
+        from paddle.io import DataLoader
+
+        loader = DataLoader(
+            batches,
+            batch_size=None,  # an item is a whole batch already
+            collate_fn=_unchanged,
+            num_workers=min(self._num_workers, len(batches)),
+            use_shared_memory=self._use_shared_memory,
+            prefetch_factor=PREFETCHED,
+            worker_init_fn=prepare_worker,
+        )
+        with signals_held():
+            iterator = iter(loader)
+        try:
+            yield from iterator
+        finally:
+            # Paddle has no public way to end workers before the last batch: its reading thread keeps the iterator
+            # alive for ever.
+            iterator._try_shutdown_all()
+
+    def _batch(self, answer: Dict[str, Any], indices: np.ndarray) -> Batch:
+        if answer["mistake"]:
+            raise UserError(answer["mistake"])
+        if answer["crash"]:
+            raise RuntimeError(f"reading a batch failed:\n{answer['crash']}")
+        places: List[int] = []
+        for place, reason in answer["failures"]:
+            path = self.images.paths[indices[place]]
+            if self._on_error == "raise":
+                raise UnreadableImage(f"{reason}; replace the file, or write on_error: skip in its dataset", path)
+            self.failures[path] = reason
+            places.append(place)
+        index = np.delete(indices, places)
+        image, label = answer["arrays"] if len(index) else self._nothing()
+        return Batch(image, label, index)
+
+    def _nothing(self) -> List[Any]:
+        import paddle
+
+        shape = self._reader.transforms.output_size or (3, 0, 0)
+        return [paddle.zeros([0, *shape]), paddle.zeros([0], "int64")]
+
+    def _shared_memory_suffices(self) -> bool:
+        """Whether the batches fit; says so if not. Unknown where a picture's size is not known beforehand."""
+        reader, size = self._reader, self._reader.transforms.output_size
+        if self._num_workers == 0 or size is None:
+            return True
+        batch_bytes = 4 * reader.batch_size * prod(size)
+        problem = missing_shared_memory(batch_bytes, self._num_workers, reader.world_size)
+        if problem:
+            logging.getLogger("ppcls").warning(problem)
+        return problem is None
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch

@@ -1,0 +1,63 @@
+"""What is made of a model's scores."""
+
+from dataclasses import dataclass
+from typing import Annotated, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ppcls.data.labels import load_class_names
+from ppcls.utils.fields import PositiveInt, ReadPath
+from ppcls.utils.registry import Registry
+
+POSTPROCESSES = Registry("postprocess")
+
+Prediction = Tuple[int, float, Optional[str]]  # class id, score, name
+
+
+@POSTPROCESSES.register()
+@dataclass(frozen=True)
+class Topk:
+    """The classes of the highest scores.
+
+    Args:
+        topk: how many.
+        class_id_map_file: the classes' names, `id name` or `name` a line.
+    """
+
+    topk: PositiveInt = 1
+    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+
+    def __post_init__(self) -> None:
+        if self.topk < 1:
+            raise ValueError(f"topk is {self.topk}; write a number of classes of at least 1")
+
+    def __call__(self, scores: np.ndarray, names: Optional[Sequence[str]] = None) -> List[List[Prediction]]:
+        """For each row of `scores` [N, K] the best `topk`, best first; of equal scores the lower class id first.
+
+        Args:
+            scores: the higher, the likelier.
+            names: names by class id; None takes those of `class_id_map_file`, if there is one.
+
+        Raises:
+            ValueError: there are fewer classes than `topk`, another number of names, or a score is not a number.
+        """
+        classes = scores.shape[1]
+        if names is None and self.class_id_map_file is not None:
+            names = load_class_names(self.class_id_map_file)
+        if self.topk > classes:
+            raise ValueError(f"topk is {self.topk}, but there are {classes} classes; write {classes} at most")
+        if names is not None and len(names) != classes:
+            raise ValueError(f"there are {len(names)} names for {classes} classes; give a name for each class")
+        if np.isnan(scores).any():
+            raise ValueError("a score is not a number, so there is no order; look at the weights")
+        return [
+            [(i, float(row[i]), None if names is None else names[i]) for i in best_of(row, self.topk)] for row in scores
+        ]
+
+
+def best_of(scores: np.ndarray, count: int) -> List[int]:
+    """Indices of the `count` highest of `scores` [K], highest first; of equal ones the lower index first."""
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    candidates = np.flatnonzero(scores >= least)  # more than `count` where scores equal the least one
+    order = np.argsort(-scores[candidates], kind="stable")[:count]
+    return candidates[order].tolist()

@@ -1,0 +1,26 @@
+"""Preprocessing: numpy, OpenCV and Pillow only, so that a runtime without Paddle can use it."""
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform
+from ppcls.data.transforms.crop import CenterCrop, CropImage
+from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
+from ppcls.data.transforms.flip import RandFlipImage
+from ppcls.data.transforms.layout import ToCHWImage
+from ppcls.data.transforms.normalize import NormalizeImage
+from ppcls.data.transforms.pipeline import Pipeline
+from ppcls.data.transforms.random_crop import RandCropImage
+from ppcls.data.transforms.resize import ResizeImage
+
+__all__ = [
+    "TRANSFORMS",
+    "CenterCrop",
+    "CropImage",
+    "DecodeImage",
+    "NormalizeImage",
+    "Pipeline",
+    "RandCropImage",
+    "RandFlipImage",
+    "ResizeImage",
+    "ToCHWImage",
+    "Transform",
+    "UnreadableImage",
+]

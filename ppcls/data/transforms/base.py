@@ -1,0 +1,75 @@
+"""What a transform is.
+
+A transform is a frozen dataclass registered in `TRANSFORMS`; its fields are its YAML keys. It is called with a
+picture, an array [H, W, 3], and the generator of the sample, and returns a new picture without changing its input.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from ppcls.utils.registry import Registry
+
+TRANSFORMS = Registry("transform")
+
+WidthHeight = Tuple[int, int]
+
+
+class Transform:
+    """One operation on a picture; subclasses are frozen dataclasses."""
+
+    draws: ClassVar[bool] = False
+    """Whether the result depends on the generator."""
+    moves_pixels: ClassVar[bool] = False
+    """Whether it only selects and reorders pixels, so that it may trade places with one that works on each alone."""
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether it takes uint8 pictures only, and so cannot follow the normalisation."""
+        return False
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The transformed picture."""
+        raise NotImplementedError
+
+    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+        """(width, height) of the result for a picture of `size`; None where it is not known beforehand."""
+        return size
+
+
+def pair(size: Union[int, Sequence[int]]) -> WidthHeight:
+    """(width, height) of a size as configurations write it: one int for both, or [width, height].
+
+    Raises:
+        ValueError: it is neither, or less than 1.
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
+        raise ValueError(f"size is {size!r}; write one number of pixels, or [width, height]")
+    return sides[0], sides[1]
+
+
+def checked_size(size: Union[int, Sequence[int]]) -> Union[int, WidthHeight]:
+    """A size as it is written, a list as a tuple; raises what `pair` raises."""
+    sides = pair(size)
+    return size if isinstance(size, int) else sides
+
+
+def set_field(component: object, name: str, value: object) -> None:
+    """Writes a field of a frozen dataclass; for `__post_init__`, where a value takes its final form."""
+    object.__setattr__(component, name, value)
+
+
+def one_of(key: str, value: object, choices: Sequence[object]) -> None:
+    """Raises a ValueError that names the choices unless `value` is one of them."""
+    if value not in choices:
+        raise ValueError(f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}")
+
+
+def generator(rng: Optional[np.random.Generator], name: str) -> np.random.Generator:
+    """`rng`, which a transform that draws cannot do without."""
+    if rng is None:
+        raise ValueError(f"{name} draws at random: call the transforms with an rng, or leave it out in evaluation")
+    return rng

@@ -1,0 +1,72 @@
+"""Cutting out the centre."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, checked_size, pair, set_field
+from ppcls.utils.errors import UserError
+from ppcls.utils.fields import Size
+
+
+@dataclass(frozen=True)
+class _CentralCrop(Transform):
+    size: Size = 224
+
+    moves_pixels = True
+
+    def __post_init__(self) -> None:
+        set_field(self, "size", checked_size(self.size))
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The part of the picture, as a view.
+
+        Raises:
+            UserError: the picture is smaller than the part.
+        """
+        height, width = image.shape[:2]
+        crop_width, crop_height = pair(self.size)
+        if width < crop_width or height < crop_height:
+            raise UserError(
+                f"{type(self).__name__} cannot cut {crop_width}x{crop_height} pixels (width x height) out of a picture "
+                f"of {width}x{height}; put ResizeImage with resize_short of at least {max(crop_width, crop_height)} "
+                "before it"
+            )
+        left, top = self._margin(width - crop_width), self._margin(height - crop_height)
+        return image[top : top + crop_height, left : left + crop_width]
+
+    def _margin(self, spare: int) -> int:
+        raise NotImplementedError
+
+    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+        """Always `size`."""
+        return pair(self.size)
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class CropImage(_CentralCrop):
+    """Cuts out the centre as PaddleClas does: the left and the top margin are half of what is spare, rounded down.
+
+    Args:
+        size: one number for both sides, or [width, height].
+    """
+
+    def _margin(self, spare: int) -> int:
+        return spare // 2
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class CenterCrop(_CentralCrop):
+    """Cuts out the centre as torchvision does: half of what is spare, halves rounded to even.
+
+    It differs from `CropImage` by one pixel where the spare pixels are 3, 7, 11, ...
+
+    Args:
+        size: one number for both sides, or [width, height].
+    """
+
+    def _margin(self, spare: int) -> int:
+        return round(spare / 2)

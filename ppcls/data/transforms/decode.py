@@ -1,0 +1,119 @@
+"""Bytes of a picture file to pixels."""
+
+import io
+from dataclasses import dataclass
+from typing import Optional, Union
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, one_of
+from ppcls.data.transforms.exif import exif_orientation, upright
+from ppcls.data.transforms.jpeg import jpeg_is_complete
+from ppcls.utils.errors import UserError
+
+_JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+class UnreadableImage(UserError):
+    """A file that holds no picture, or only part of one. `reason` says what is wrong, `path` where (None for bytes)."""
+
+    def __init__(self, reason: str, path: Optional[str] = None) -> None:
+        self.reason = reason
+        self.path = path
+        super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class DecodeImage(Transform):
+    """Bytes of a file to uint8 [H, W, 3].
+
+    One rule for every file, whichever the backend:
+
+    - Exif orientation is applied; a damaged Exif block counts as none.
+    - Gray is repeated to three channels, a palette is looked up, of several frames the first is taken.
+    - Alpha is dropped: a transparent pixel keeps the colour that the file states for it.
+    - 16-bit values keep their high byte. 32-bit values have no defined range and are refused.
+    - CMYK is converted to RGB by Pillow's formula; in a JPEG it is taken as inverted, as Adobe writes it.
+    - A truncated file is unreadable; it is never filled up.
+
+    Args:
+        to_rgb: channel order of the result, RGB or OpenCV's BGR.
+        channel_first: False; `ToCHWImage` transposes.
+        backend: what decodes 8-bit RGB and gray JPEG files, `cv2` or `pil`. Everything else is decoded without
+            loss or by one codec, and is always read by Pillow.
+    """
+
+    to_rgb: bool = True
+    channel_first: bool = False
+    backend: str = "cv2"
+
+    def __post_init__(self) -> None:
+        one_of("backend", self.backend, ("cv2", "pil"))
+        if self.channel_first:
+            raise ValueError(
+                "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage"
+            )
+
+    def __call__(self, image: Union[bytes, np.ndarray], rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """Decodes bytes; an array uint8 [H, W, 3], in the channel order of `to_rgb`, passes as it is.
+
+        Raises:
+            UnreadableImage: the bytes hold no picture, or only part of one.
+            ValueError: an array of another type or shape.
+        """
+        if isinstance(image, np.ndarray):
+            return _checked(image)
+        try:
+            return self._decode(bytes(image))
+        except (UnreadableImage, MemoryError):
+            raise
+        except Exception as error:
+            # Decoders raise nearly every type there is on damaged data (OSError, SyntaxError, struct.error, ...).
+            raise UnreadableImage(_reason(error, bool(image))) from error
+
+    def _decode(self, data: bytes) -> np.ndarray:
+        with Image.open(io.BytesIO(data)) as file:
+            is_jpeg = file.format in _JPEG
+            if is_jpeg and not jpeg_is_complete(data):
+                raise UnreadableImage("the file is truncated")
+            if is_jpeg and self.backend == "cv2" and file.mode in ("RGB", "L"):
+                pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+                if pixels is None:
+                    raise UnreadableImage("OpenCV cannot decode it")
+                is_rgb = False
+            else:
+                pixels, is_rgb = _rgb(file), True
+            orientation = exif_orientation(file.info.get("exif", b""))
+        if is_rgb != self.to_rgb:
+            pixels = pixels[..., ::-1]
+        return np.ascontiguousarray(upright(pixels, orientation))
+
+
+def _rgb(file: Image.Image) -> np.ndarray:
+    """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
+    file.load()
+    if file.mode in _SIXTEEN_BITS or (file.mode == "I" and file.format in ("PNG", "PPM")):  # older Pillow says I
+        return np.repeat((np.asarray(file) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if file.mode in ("I", "F"):
+        raise UnreadableImage("its values have 32 bits, whose range is not defined; save it with 8 or 16 bits")
+    if file.mode in ("P", "PA", "LA", "RGBa"):
+        file = file.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
+    return np.asarray(file.convert("RGB"))
+
+
+def _checked(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise ValueError(f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]")
+    return array
+
+
+def _reason(error: Exception, has_data: bool) -> str:
+    if not has_data:
+        return "the file is empty"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "no known picture format"
+    return " ".join(str(error).split()) or type(error).__name__

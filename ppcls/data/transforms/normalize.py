@@ -1,0 +1,71 @@
+"""Values of pixels to the values that a model was trained with."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, one_of, set_field
+from ppcls.utils.fields import PositiveFloat
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class NormalizeImage(Transform):
+    """`(picture * scale - mean) / std` in float32, a channel at a time.
+
+    Args:
+        scale: a number, or a fraction as text such as `1.0/255.0`.
+        mean: of the three channels, in the order in which DecodeImage gives them.
+        std: the same.
+        order: where the channels are: `hwc` or '' last, `chw` first, which is after `ToCHWImage`. PaddleClas takes
+            `chw` where nothing is written and then fails on every picture that is not transposed yet; '' is meant.
+        channel_num: 3. PaddleClas's 4 appends a channel of zeros, which no model here takes.
+    """
+
+    scale: float = 1 / 255
+    mean: Tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: Tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+    order: str = ""
+    channel_num: int = 3
+
+    def __post_init__(self) -> None:
+        one_of("order", self.order, ("", "hwc", "chw"))
+        if self.channel_num != 3:
+            raise ValueError(f"channel_num is {self.channel_num}; only 3 is supported; write 3 or leave it out")
+        set_field(self, "scale", _number(self.scale))
+        set_field(self, "mean", _three("mean", self.mean))
+        set_field(self, "std", _three("std", self.std))
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {list(self.std)}; write three numbers above 0")
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """Float32 of the same shape."""
+        # Channels first in memory whatever the order, so that numpy works on whole planes (five times as fast) and
+        # the transposition that follows costs nothing.
+        planes = image if self.order == "chw" else image.transpose(2, 0, 1)  # [C, H, W]
+        result = planes.astype(np.float32, order="C")
+        result *= np.float32(self.scale)
+        result -= np.array(self.mean, np.float32).reshape(3, 1, 1)
+        result /= np.array(self.std, np.float32).reshape(3, 1, 1)
+        return result if self.order == "chw" else result.transpose(1, 2, 0)
+
+
+def _three(key: str, values: Any) -> Tuple[float, float, float]:
+    numbers = tuple(float(value) for value in values) if isinstance(values, (list, tuple)) else ()
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{key} is {values!r}; write three numbers, one a channel")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _number(value: Any) -> float:
+    """A number, or a fraction written as text; nothing is evaluated."""
+    try:
+        above, _, below = str(value).partition("/")
+        number = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0")
+    return number

@@ -1,0 +1,167 @@
+"""Transforms in a row: the one definition of preprocessing that training, evaluation and every runtime share."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, one_of, pair
+from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
+from ppcls.data.transforms.layout import ToCHWImage
+from ppcls.data.transforms.normalize import NormalizeImage
+
+
+class Pipeline:
+    """Bytes of a picture file to float32 [C, H, W], by `ops` in their order.
+
+    Pipelines are equal if they mean the same, however they are written; see `normalized`. A pipeline may be used by
+    several threads at once.
+
+    Args:
+        ops: DecodeImage first; ToCHWImage, if written, last, where only `NormalizeImage` of order chw may follow it.
+
+    Raises:
+        ValueError: the order is impossible; says what to write.
+    """
+
+    def __init__(self, ops: Sequence[Transform]) -> None:
+        self.ops = tuple(ops)
+        _check_order(self.ops)
+        self._transposes = any(isinstance(op, ToCHWImage) for op in self.ops)
+
+    @classmethod
+    def from_list(cls, entries: Sequence[Mapping[str, Optional[Mapping[str, Any]]]]) -> Pipeline:
+        """The inverse of `to_list`: entries `{name: {key: value}}` or `{name: null}`.
+
+        Raises:
+            ValueError: a name, a key or a value is not known.
+        """
+        ops = []
+        for entry in entries:
+            if not isinstance(entry, Mapping) or len(entry) != 1:
+                raise ValueError(
+                    f"{entry!r} is no transform; write its name with its keys: {{CropImage: {{size: 224}}}}"
+                )
+            ((name, keys),) = entry.items()
+            kind = TRANSFORMS[name]
+            known = [field.name for field in dataclasses.fields(kind)]
+            for key in keys or {}:
+                one_of(f"a key of {name}", key, known)
+            ops.append(kind(**(keys or {})))
+        return cls(ops)
+
+    def to_list(self) -> List[Dict[str, Dict[str, Any]]]:
+        """The transforms as plain YAML, every key filled in."""
+        return [{type(op).__name__: {k: _plain(v) for k, v in dataclasses.asdict(op).items()}} for op in self.ops]  # type: ignore[call-overload]
+
+    def __call__(self, data: Union[bytes, np.ndarray], rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The model's input for one picture, float32 [C, H, W], contiguous.
+
+        Args:
+            data: bytes of a picture file, or uint8 [H, W, 3] in the channel order that DecodeImage gives.
+            rng: the sample's generator; None if nothing is drawn (`draws`).
+
+        Raises:
+            UnreadableImage: the bytes hold no picture, or only part of one.
+            UserError: the picture does not suit the transforms, for example is smaller than a crop.
+        """
+        image: Any = data
+        for op in self.ops:
+            image = op(image, rng)
+        if not self._transposes:
+            image = image.transpose(2, 0, 1)
+        return np.ascontiguousarray(image, np.float32)
+
+    def from_file(self, path: Union[str, Path], rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The same for a file; what cannot be opened is an UnreadableImage too, and carries the path."""
+        try:
+            return self(Path(path).read_bytes(), rng)
+        except OSError as error:
+            raise UnreadableImage(error.strerror or str(error), str(path)) from error
+        except UnreadableImage as error:
+            raise UnreadableImage(error.reason, str(path)) from error
+
+    def from_array(self, array: np.ndarray, color: str, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""
+        one_of("color", color, ("RGB", "BGR"))
+        return self(array if color == self.color else array[..., ::-1], rng)
+
+    @property
+    def color(self) -> str:
+        """Channel order of the result, `RGB` or `BGR`."""
+        decode = self.ops[0]
+        assert isinstance(decode, DecodeImage)
+        return "RGB" if decode.to_rgb else "BGR"
+
+    @property
+    def draws(self) -> bool:
+        """Whether a transform draws at random, so that an rng is needed."""
+        return any(op.draws for op in self.ops)
+
+    @property
+    def output_size(self) -> Optional[Tuple[int, int, int]]:
+        """(C, H, W) of every result; None if it depends on the picture."""
+        size: Optional[WidthHeight] = None
+        for op in self.ops:
+            size = op.output_size(size)
+        return None if size is None else (3, size[1], size[0])
+
+    def normalized(self) -> Pipeline:
+        """The canonical pipeline of the same meaning.
+
+        Sizes are [width, height]; ToCHWImage stands last; NormalizeImage stands behind what only moves pixels, because
+        it works on each pixel alone.
+        """
+        ordered: List[Transform] = []
+        for op in reversed([op for op in self.ops if not isinstance(op, ToCHWImage)]):
+            place = 0
+            while isinstance(op, NormalizeImage) and place < len(ordered) and ordered[place].moves_pixels:
+                place += 1
+            ordered.insert(place, _canonical(op))
+        return Pipeline([*ordered, ToCHWImage()])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Pipeline):
+            return NotImplemented
+        return self.normalized().ops == other.normalized().ops
+
+    def __hash__(self) -> int:
+        return hash(self.normalized().ops)
+
+    def __repr__(self) -> str:
+        return f"Pipeline({list(self.ops)})"
+
+
+def _canonical(op: Any) -> Any:
+    if isinstance(op, NormalizeImage):
+        return dataclasses.replace(op, order="")
+    if getattr(op, "size", None) is not None:
+        return dataclasses.replace(op, size=pair(op.size))
+    return op
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _check_order(ops: Sequence[Transform]) -> None:
+    if not ops or not isinstance(ops[0], DecodeImage):
+        found = f", not {type(ops[0]).__name__}" if ops else ""
+        raise ValueError(f"transforms start with DecodeImage{found}; write `- DecodeImage: {{to_rgb: True}}` first")
+    transposed = normalized = False
+    for op in ops[1:]:
+        name = type(op).__name__
+        if isinstance(op, DecodeImage):
+            raise ValueError("DecodeImage stands twice; write it once, first")
+        if transposed and not isinstance(op, NormalizeImage):
+            raise ValueError(f"{name} stands after ToCHWImage; write ToCHWImage last")
+        if isinstance(op, NormalizeImage) and (op.order == "chw") != transposed:
+            where, write = ("after", "chw") if transposed else ("before", "''")
+            raise ValueError(f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}")
+        if normalized and op.needs_bytes:
+            raise ValueError(f"{name} with backend pil stands after NormalizeImage; write it before, or backend: cv2")
+        transposed = transposed or isinstance(op, ToCHWImage)
+        normalized = normalized or isinstance(op, NormalizeImage)

@@ -1,0 +1,116 @@
+"""Cutting out a random part."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    Transform,
+    WidthHeight,
+    checked_size,
+    generator,
+    one_of,
+    pair,
+    set_field,
+)
+from ppcls.data.transforms.resample import check_interpolation, resample
+from ppcls.utils.fields import PositiveFloat, Range, Size
+
+Box = Tuple[int, int, int, int]  # left, top, width, height
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class RandCropImage(Transform):
+    """Cuts out a random part of random area and aspect (Szegedy et al. 2015, section 6) and resizes it to `size`.
+
+    Args:
+        size: one number for both sides, or [width, height].
+        scale: smallest and largest area of the part, as fractions of the picture's.
+        ratio: smallest and largest width / height of the part.
+        interpolation: see `ResizeImage`.
+        backend: cv2 or pil.
+        sampling: how the part is drawn. `paddleclas`: aspect uniform in `ratio`, area uniform in `scale` after both
+            bounds are lowered to what fits. `torchvision`: aspect log-uniform, ten tries, then the centre.
+    """
+
+    size: Size = 224
+    scale: Tuple[Annotated[float, Range(above=0, high=1)], Annotated[float, Range(above=0, high=1)]] = (0.08, 1.0)
+    ratio: Tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
+    interpolation: str = "bilinear"
+    backend: str = "cv2"
+    sampling: str = "paddleclas"
+
+    draws = True
+
+    def __post_init__(self) -> None:
+        check_interpolation(self.interpolation, self.backend)
+        one_of("sampling", self.sampling, ("paddleclas", "torchvision"))
+        set_field(self, "size", checked_size(self.size))
+        set_field(self, "scale", _interval("scale", self.scale, math.nextafter(0, 1), 1.0))
+        set_field(self, "ratio", _interval("ratio", self.ratio, math.nextafter(0, 1), math.inf))
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Pillow resizes pictures of uint8 only."""
+        return self.backend == "pil"
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The part, resized."""
+        rng = generator(rng, "RandCropImage")
+        draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
+        height, width = image.shape[:2]
+        left, top, box_width, box_height = draw(width, height, self.scale, self.ratio, rng)
+        part = image[top : top + box_height, left : left + box_width]
+        return resample(part, *pair(self.size), self.interpolation, self.backend)
+
+    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+        """Always `size`."""
+        return pair(self.size)
+
+
+def paddleclas_box(
+    width: int, height: int, scale: Tuple[float, float], ratio: Tuple[float, float], rng: np.random.Generator
+) -> Box:
+    """A box as PaddleClas draws it: one draw, clamped to what fits."""
+    stretch = math.sqrt(rng.uniform(*ratio))  # of a square's width; its height shrinks by the same factor
+    largest = min(width / height / stretch**2, height / width * stretch**2)  # area that fits at this aspect
+    area = width * height * rng.uniform(min(scale[0], largest), min(scale[1], largest))
+    box_width = _within(int(math.sqrt(area) * stretch), width)
+    box_height = _within(int(math.sqrt(area) / stretch), height)
+    left = int(rng.integers(width - box_width, endpoint=True))
+    top = int(rng.integers(height - box_height, endpoint=True))
+    return left, top, box_width, box_height
+
+
+def torchvision_box(
+    width: int, height: int, scale: Tuple[float, float], ratio: Tuple[float, float], rng: np.random.Generator
+) -> Box:
+    """A box as torchvision's RandomResizedCrop draws it: ten tries, then the largest central one of a legal aspect."""
+    for _ in range(10):
+        area = width * height * rng.uniform(*scale)
+        aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        box_width, box_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            top = int(rng.integers(height - box_height, endpoint=True))
+            left = int(rng.integers(width - box_width, endpoint=True))
+            return left, top, box_width, box_height
+    aspect = min(max(width / height, ratio[0]), ratio[1])
+    box_width = _within(round(height * aspect), width)
+    box_height = _within(round(width / aspect), height)
+    return (width - box_width) // 2, (height - box_height) // 2, box_width, box_height
+
+
+def _within(value: int, limit: int) -> int:
+    return min(max(value, 1), limit)
+
+
+def _interval(key: str, bounds: Sequence[float], low: float, high: float) -> Tuple[float, float]:
+    values = tuple(float(bound) for bound in bounds)
+    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
+        limit = " and at most 1" if high == 1 else ""
+        raise ValueError(f"{key} is {list(bounds)}; write [smallest, largest], both above 0{limit}")
+    return values[0], values[1]

@@ -1,0 +1,65 @@
+"""Resizing to a size, or until the shorter side has a length."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, checked_size, pair, set_field
+from ppcls.data.transforms.resample import check_interpolation, resample
+from ppcls.utils.fields import PositiveInt, Size
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class ResizeImage(Transform):
+    """Resizes to `size`, or keeps the aspect and gives the shorter side `resize_short` pixels.
+
+    With `resize_short` both sides are multiplied by `resize_short / min(width, height)` and rounded to the nearest
+    integer, halves to even, as PaddleClas does (torchvision rounds the longer side down).
+
+    Args:
+        resize_short: pixels of the shorter side.
+        size: one number for both sides, or [width, height].
+        interpolation: with cv2 nearest, bilinear, area, bicubic or lanczos; with pil nearest, bilinear, bicubic, box,
+            hamming or lanczos. Bilinear in both where PaddleClas, left without a word, takes bicubic for pil.
+        backend: cv2 or pil. Pillow smooths when it shrinks, OpenCV (except for area) does not.
+    """
+
+    resize_short: Optional[PositiveInt] = None
+    size: Optional[Size] = None
+    interpolation: str = "bilinear"
+    backend: str = "cv2"
+
+    def __post_init__(self) -> None:
+        check_interpolation(self.interpolation, self.backend)
+        if (self.resize_short is None) == (self.size is None):
+            raise ValueError("exactly one of resize_short and size is needed; write resize_short: 256 or size: 224")
+        if self.resize_short is not None and self.resize_short < 1:
+            raise ValueError(f"resize_short is {self.resize_short}; write a number of pixels of at least 1")
+        if self.size is not None:
+            set_field(self, "size", checked_size(self.size))
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Pillow resizes pictures of uint8 only."""
+        return self.backend == "pil"
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The resized picture."""
+        height, width = image.shape[:2]
+        width, height = self._target(width, height)
+        return resample(image, width, height, self.interpolation, self.backend)
+
+    def _target(self, width: int, height: int) -> WidthHeight:
+        if self.resize_short is None:
+            assert self.size is not None
+            return pair(self.size)
+        factor = self.resize_short / min(width, height)
+        return round(width * factor), round(height * factor)
+
+    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+        """Known if `size` is a field, or if the input's size is known."""
+        if self.size is not None:
+            return pair(self.size)
+        return None if size is None else self._target(*size)

@@ -1,0 +1,86 @@
+"""Care for the processes that read pictures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator, Optional
+
+import cv2
+
+PREFETCHED = 2  # batches a worker reads ahead
+_SHARED_MEMORY = "/dev/shm"
+_SECONDS_BETWEEN_LOOKS = 1.0
+_HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}  # fixed in Linux (include/linux/proc_ns.h)
+
+
+def missing_shared_memory(batch_bytes: int, num_workers: int, processes: int = 1) -> Optional[str]:
+    """Why the batches that are read ahead do not fit into shared memory, and the remedy; None if they fit.
+
+    A worker that writes beyond it is killed by the system without a word.
+    """
+    if sys.platform != "linux":
+        return None
+    needed = batch_bytes * (PREFETCHED * num_workers + 2) * processes  # two more are on their way to the model
+    free = shutil.disk_usage(_SHARED_MEMORY).free if os.path.isdir(_SHARED_MEMORY) else 0  # noqa: PTH112
+    if needed <= free:
+        return None
+    return (
+        f"{_SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and the batches read ahead need {needed / 2**20:.0f} MiB: "
+        "the workers use pipes, which are slower; enlarge it (docker run --shm-size=8g), or lower batch_size or "
+        "num_workers"
+    )
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Holds SIGINT and SIGTERM back; a process that is started meanwhile holds them back for ever.
+
+    Signals to the whole process group (Ctrl-C, `timeout`, a service manager) are the main process's business, which
+    may want to save first; a worker that died of them would take the run down. It ends with its parent instead.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def prepare_worker(worker_id: int) -> None:
+    """Run by a worker, started under `signals_held`, before it reads."""
+    cv2.setNumThreads(0)  # a worker a core: threads within workers would only compete
+    if sys.platform == "linux":
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ends this process when its parent has ended, or asks for it by SIGTERM."""
+    while True:
+        received = signal.sigtimedwait({signal.SIGTERM}, _SECONDS_BETWEEN_LOOKS)
+        if os.getppid() != parent or (received is not None and received.si_pid == parent):
+            try:
+                _remove_own_segments()
+            finally:
+                os._exit(0)
+
+
+def _remove_own_segments() -> None:
+    """Removes what this process put into shared memory and nobody fetched; Paddle names it by the process's number.
+
+    Containers that share the host's memory but not its process numbers must not: the number may be another one's too.
+    """
+    spaces = {name: os.readlink(f"/proc/self/ns/{name}") for name in ("ipc", "pid")}  # noqa: PTH115
+    if spaces["ipc"] == _HOST["ipc"] and spaces["pid"] != _HOST["pid"]:
+        return
+    for segment in Path(_SHARED_MEMORY).glob(f"paddle_{os.getpid()}_*"):
+        with suppress(FileNotFoundError):  # fetched meanwhile
+            if segment.stat().st_uid == os.getuid():
+                segment.unlink()

@@ -1,0 +1,198 @@
+"""The bundle: one folder with an exported model and all that is needed to run it as it was meant.
+
+    inference.json        the program
+    inference.pdiparams   its parameters
+    inference.yml         the manifest: the fields of `Bundle`, and the schema's number
+    golden.npz            a picture, its input tensor and its scores; see `ppcls.inference.golden`
+
+The exporter writes the manifest with `write_manifest`, every runtime reads it with `Bundle.load`; so the format stands
+here once.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import yaml
+
+import ppcls
+from ppcls.data.transforms import Pipeline
+from ppcls.inference.entries import DigestedFile, GoldenFile, Input, Output
+from ppcls.inference.records import read_record
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, sha256_of, write_atomically
+
+SCHEMA = 1
+MANIFEST_FILE = "inference.yml"
+PROGRAM_FILE = "inference.json"
+PARAMETERS_FILE = "inference.pdiparams"
+GOLDEN_FILE = "golden.npz"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The manifest of a bundle, checked; `folder` is where it lies."""
+
+    folder: Path
+    library: str
+    paddle: str
+    architecture: str
+    config_sha256: Optional[str]
+    weights_sha256: Optional[str]
+    program: DigestedFile
+    parameters: DigestedFile
+    input: Input
+    output: Output
+    transforms: Tuple[Any, ...]
+    class_names: Optional[Tuple[str, ...]]
+    golden: GoldenFile
+
+    def __post_init__(self) -> None:
+        if self.class_names is not None and len(self.class_names) != self.class_num:
+            raise ValueError(f"class_names has {len(self.class_names)} names for {self.class_num} classes")
+        pipeline = self.pipeline
+        if pipeline.draws:
+            raise ValueError("a transform draws at random; export with the transforms of evaluation")
+        if pipeline.color != self.input.color:
+            raise ValueError(f"input.color is {self.input.color}, but the transforms give {pipeline.color}")
+        if pipeline.output_size != self.input.shape[1:]:
+            raise ValueError(
+                f"the transforms give pictures of {_sides(pipeline.output_size)}, but the program takes "
+                f"{_sides(self.input.shape[1:])}; end them with a crop or a size that the program takes"
+            )
+
+    @property
+    def class_num(self) -> int:
+        """How many scores the program gives a picture."""
+        return self.output.shape[1]
+
+    @classmethod
+    def load(cls, folder: PathLike) -> "Bundle":
+        """Reads and checks the manifest; the digests wait for `check_digests`, which a backend calls.
+
+        Raises:
+            UserError: a file is missing, or the manifest is of a newer schema, has a key that nothing reads,
+                lacks one, or has an impossible value.
+        """
+        manifest = Path(folder) / MANIFEST_FILE
+        if not manifest.is_file():
+            raise UserError(
+                f"{folder}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) wrote"
+            )
+        bundle = read_record(cls, _parse(manifest), str(manifest), folder=Path(folder))
+        for name in (bundle.program.file, bundle.parameters.file, bundle.golden.file):
+            if Path(name).name != name:
+                raise UserError(f"{manifest}: {name!r} is not the name of a file beside it; export again")
+            if not (bundle.folder / name).is_file():
+                raise UserError(f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again")
+        return bundle
+
+    def path_of(self, entry: Any) -> Path:
+        """Where the file of `program`, `parameters` or `golden` lies."""
+        return self.folder / entry.file
+
+    def check_digests(self) -> None:
+        """Compares the program's and the parameters' bytes with the manifest, at about 1.5 GB/s.
+
+        Raises:
+            UserError: a file is not the one that was exported.
+        """
+        for entry in (self.program, self.parameters):
+            path = self.path_of(entry)
+            if sha256_of(path) != entry.sha256:
+                raise UserError(
+                    f"{path} is not the file that {MANIFEST_FILE} describes (its SHA-256 differs); "
+                    "copy the bundle's folder again, or export again"
+                )
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The preprocessing, from a picture's bytes to float32 [C, H, W]."""
+        return Pipeline.from_list(self.transforms)
+
+
+def write_manifest(
+    folder: PathLike,
+    *,
+    paddle: str,
+    architecture: str,
+    config_sha256: Optional[str],
+    weights_sha256: Optional[str],
+    input_name: str,
+    input_shape: Sequence[int],
+    output_name: str,
+    class_num: int,
+    transforms: Pipeline,
+    class_names: Optional[Sequence[str]],
+    golden_source: str,
+) -> Bundle:
+    """Writes the manifest of the program, parameters and golden file that lie in `folder`, and reads it back.
+
+    Args:
+        folder: holds `inference.json`, `inference.pdiparams` and `golden.npz`.
+        paddle: Paddle's version.
+        architecture: the backbone's name.
+        config_sha256: digest of the resolved configuration, None without one.
+        weights_sha256: digest of the weights' file, None for weights that were never loaded.
+        input_name: the program's name of its input.
+        input_shape: (channels, height, width).
+        output_name: the program's name of its output.
+        class_num: scores a picture.
+        transforms: the preprocessing, which says the colour order too; written in its canonical form.
+        class_names: one name a class, or None.
+        golden_source: whose picture the golden one is.
+    """
+    place = Path(folder)
+    values = {
+        "schema": SCHEMA,
+        "library": ppcls.__version__,
+        "paddle": paddle,
+        "architecture": architecture,
+        "config_sha256": config_sha256,
+        "weights_sha256": weights_sha256,
+        "program": asdict(_digested(place, PROGRAM_FILE)),
+        "parameters": asdict(_digested(place, PARAMETERS_FILE)),
+        "input": {
+            "name": input_name,
+            "shape": [-1, *input_shape],
+            "dtype": "float32",
+            "layout": "NCHW",
+            "color": transforms.color,
+        },
+        "output": {"name": output_name, "shape": [-1, class_num], "meaning": "probabilities"},
+        "transforms": transforms.normalized().to_list(),
+        "class_names": None if class_names is None else list(class_names),
+        "golden": {"file": GOLDEN_FILE, "source": golden_source},
+    }
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
+    write_atomically(place / MANIFEST_FILE, text.encode())
+    return Bundle.load(place)
+
+
+def _digested(folder: Path, name: str) -> DigestedFile:
+    return DigestedFile(name, sha256_of(folder / name))
+
+
+def _parse(manifest: Path) -> Dict[str, Any]:
+    try:
+        values = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{manifest} is not a YAML file ({str(error).splitlines()[0]}); copy the bundle again, or export again"
+        ) from error
+    if not isinstance(values, dict) or "schema" not in values:
+        raise UserError(f"{manifest} has no schema number: it was not written by this library; export the model again")
+    schema = values.pop("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise UserError(
+            f"{manifest} was written by a newer version of this library, {values.get('library')} "
+            f"(schema {schema}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
+        )
+    if type(schema) is not int or schema != SCHEMA:
+        raise UserError(f"{manifest}: schema is {schema!r}; this library reads {SCHEMA}; export the model again")
+    return values
+
+
+def _sides(shape: Optional[Sequence[int]]) -> str:
+    return "no fixed size" if shape is None else f"{list(shape)} (channels, height, width)"

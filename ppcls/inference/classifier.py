@@ -1,0 +1,135 @@
+"""Pictures to class ids, scores and names, by an exported bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Optional, Sequence, Union
+
+import numpy as np
+
+from ppcls.data.labels import load_class_names
+from ppcls.inference.backends import Backend
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.golden import Golden, GoldenMismatch, classes_compared, input_difference, score_difference
+from ppcls.inference.prediction import Prediction, Result
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far this runtime is from the golden picture; see `Classifier.verify`.
+
+    Attributes:
+        input_difference: largest absolute difference of the input tensors.
+        score_difference: relative difference of the logits.
+        classes_compared: how many scores were large enough to compare; with 1 the comparison is void.
+    """
+
+    input_difference: float
+    score_difference: float
+    classes_compared: int
+
+
+class Classifier:
+    """Classifies pictures by a bundle that `ppcls export` wrote.
+
+    Args:
+        path: the bundle's folder, or a `Bundle` that is loaded already.
+        device: `cpu` or `gpu`.
+        batch_size: pictures that go through the model together.
+        threads: of the CPU kernels and of the reading; None takes every core that this process may use.
+        topk: how many classes a result names, at most.
+        class_names: in place of the bundle's: a label file, or one name a class.
+        onednn: run oneDNN's kernels on a CPU, about four times as fast as Paddle's own.
+        backend: what runs the program; None makes a `PaddleBackend` of device, threads and onednn.
+
+    Raises:
+        UserError: the bundle, or an argument, is not usable.
+    """
+
+    def __init__(
+        self,
+        path: Union[PathLike, Bundle],
+        device: str = "cpu",
+        batch_size: int = 8,
+        threads: Optional[int] = None,
+        topk: int = 5,
+        class_names: Union[str, Path, Sequence[str], None] = None,
+        onednn: bool = True,
+        backend: Optional[Backend] = None,
+    ) -> None:
+        for name, value in (("batch_size", batch_size), ("topk", topk), ("threads", threads)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; write 1 or more")
+        self.bundle = path if isinstance(path, Bundle) else Bundle.load(path)
+        self._prediction = Prediction(
+            self.bundle.pipeline,
+            backend or _paddle(self.bundle, device, threads, onednn),
+            _names(self.bundle, class_names),
+            batch_size,
+            min(topk, self.bundle.class_num),
+            threads,
+        )
+
+    def predict(self, source: Any, color: Optional[str] = None) -> Iterator[Result]:
+        """Classifies pictures, lazily, in their order; one that cannot be read has its `error` said in its place.
+
+        Args:
+            source: a folder (read recursively, sorted by path), a file, a picture's bytes, an array uint8
+                [H, W, 3], or a list of files, bytes and arrays.
+            color: the arrays' channel order, `RGB` or `BGR`.
+
+        Raises:
+            UserError: there is no such source, or an array is of another kind or does not say its colour order.
+        """
+        return self._prediction.predict(source, color)
+
+    def verify(self, input_tolerance: float = 1e-4, score_tolerance: float = 2e-4) -> Agreement:
+        """Sends the bundle's golden picture through its preprocessing, and its golden input through the program.
+
+        Args:
+            input_tolerance: largest absolute difference of the input tensors. The same libraries on the same machine
+                give 0; another JPEG decoder or OpenCV may move values by a grey level (0.0175 after ImageNet's
+                normalisation).
+            score_tolerance: largest norm(a - b) / norm(b) of the logits (log-probabilities, centred); two float32
+                runs by different kernels give about 1e-5.
+
+        Raises:
+            GoldenMismatch: a difference is over its tolerance.
+        """
+        golden = Golden.load(self.bundle.path_of(self.bundle.golden))
+        agreement = Agreement(
+            input_difference(self._prediction.pipeline(golden.picture)[np.newaxis], golden.input),
+            score_difference(self._prediction.backend.run(golden.input), golden.scores),
+            classes_compared(golden.scores),
+        )
+        # Written as "not <=", so that a difference that is no number counts as one.
+        if not agreement.input_difference <= input_tolerance:
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: the golden picture's input tensor is off by {agreement.input_difference:.3g} "
+                f"(at most {input_tolerance:g}): its preprocessing (colour order, interpolation, sizes, normalisation) "
+                "is not the one the model was exported with; export again"
+            )
+        if not agreement.score_difference <= score_tolerance:
+            raise GoldenMismatch(
+                f"{self.bundle.folder}: the golden input's scores are off by {agreement.score_difference:.3g} "
+                f"(relative, at most {score_tolerance:g}): the program is not the model that was exported, or this "
+                "machine computes less exactly than float32; export again, or run on a CPU"
+            )
+        return agreement
+
+def _paddle(bundle: Bundle, device: str, threads: Optional[int], onednn: bool) -> Backend:
+    from ppcls.inference.backends.paddle import PaddleBackend
+
+    return PaddleBackend(bundle, device, threads, onednn)
+
+
+def _names(bundle: Bundle, given: Union[str, Path, Sequence[str], None]) -> Optional[Sequence[str]]:
+    if given is None:
+        return bundle.class_names
+    names, said = (load_class_names(given), given) if isinstance(given, (str, Path)) else (given, "class_names")
+    if len(names) != bundle.class_num:
+        raise UserError(f"{said}: {len(names)} class names for {bundle.class_num} classes; give one a class")
+    return names

@@ -1,0 +1,83 @@
+"""`ppcls predict` and `deploy/python/predict_cls.py`: pictures in, lines and a file out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any, List, Optional, Union
+
+from tqdm import tqdm
+
+from ppcls.config import DeployConfig
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.classifier import Classifier
+from ppcls.inference.output import console_line, open_results
+from ppcls.inference.pictures import pictures_of
+from ppcls.inference.prediction import Prediction
+from ppcls.utils.files import PathLike
+
+_LONG = 32  # pictures; a shorter list needs no progress bar
+
+
+def predict(config: DeployConfig) -> int:
+    """Classifies `Global.infer_imgs` by the bundle `Global.inference_model_dir`.
+
+    Args:
+        config: from `ppcls.config.load_deploy_config`.
+
+    Returns:
+        The exit code: 0, or 1 if some picture could not be read; the others are written all the same.
+
+    Raises:
+        UserError: the bundle, the source or the output cannot be used.
+    """
+    settings, answer = config.Global, config.PostProcess.Topk
+    bundle = Bundle.load(settings.inference_model_dir)
+    pictures = list_pictures(settings.infer_imgs)
+    classifier = Classifier(
+        bundle,
+        device="gpu" if settings.use_gpu else "cpu",
+        batch_size=settings.batch_size,
+        threads=settings.cpu_num_threads,
+        topk=answer.topk,
+        class_names=answer.class_id_map_file,
+        onednn=settings.enable_mkldnn,
+    )
+    return report(classifier, settings.infer_imgs, pictures, answer.topk, settings.output)
+
+
+def list_pictures(source: str) -> List[str]:
+    """The paths of a file or a folder's pictures.
+
+    Raises:
+        UserError: there is none.
+    """
+    return [str(picture.source) for picture in pictures_of(source)]
+
+
+def report(
+    classifier: Union[Classifier, Prediction], source: str, pictures: List[str], topk: int, output: Optional[PathLike]
+) -> int:
+    """Classifies `pictures`, found in `source`: a line a picture on the console, a row in `output` if there is one.
+
+    Returns:
+        The exit code: 0, or 1 if some picture could not be read; the others are written all the same.
+    """
+    quiet = len(pictures) < _LONG or not sys.stderr.isatty()
+    unreadable = 0
+    with contextlib.nullcontext() if output is None else open_results(output, topk) as file:
+        for result in tqdm(classifier.predict(pictures), total=len(pictures), unit="picture", disable=quiet):
+            tqdm.write(console_line(result, _shown(result.source, source)))
+            unreadable += result.error is not None
+            if file is not None:
+                file.write(result)
+    if unreadable:
+        print(f"{unreadable} of {len(pictures)} pictures could not be read", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _shown(picture: Any, source: str) -> Optional[str]:
+    """A file by its name, and a folder's pictures by their place in it."""
+    path, root = Path(picture), Path(source)
+    return path.name if path == root else path.relative_to(root).as_posix()

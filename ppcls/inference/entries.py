@@ -1,0 +1,57 @@
+"""The parts of a bundle's manifest, and which values this library can run."""
+
+from dataclasses import dataclass
+from typing import Tuple
+
+
+@dataclass(frozen=True)
+class DigestedFile:
+    """A file of the folder and the SHA-256 of its bytes."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the program takes: float32 [N, C, H, W], the channels in the order `color` names."""
+
+    name: str
+    shape: Tuple[int, ...]
+    dtype: str
+    layout: str
+    color: str
+
+    def __post_init__(self) -> None:
+        _require("dtype", self.dtype, "float32")
+        _require("layout", self.layout, "NCHW")
+        _require("color", self.color, "RGB", "BGR")
+        if len(self.shape) != 4 or self.shape[0] != -1 or min(self.shape[1:]) < 1:
+            raise ValueError(f"shape is {list(self.shape)}; it is [-1, channels, height, width]")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the program gives: float32 [N, class_num], each row the probabilities of the classes."""
+
+    name: str
+    shape: Tuple[int, ...]
+    meaning: str
+
+    def __post_init__(self) -> None:
+        _require("meaning", self.meaning, "probabilities")
+        if len(self.shape) != 2 or self.shape[0] != -1 or self.shape[1] < 1:
+            raise ValueError(f"shape is {list(self.shape)}; it is [-1, class_num]")
+
+
+@dataclass(frozen=True)
+class GoldenFile:
+    """The file of the golden picture, and whose picture it is."""
+
+    file: str
+    source: str
+
+
+def _require(name: str, value: str, *possible: str) -> None:
+    if value not in possible:
+        raise ValueError(f"{name} is {value!r}; this library runs {' or '.join(possible)}")

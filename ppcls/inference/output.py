@@ -1,0 +1,116 @@
+"""Results as lines on the console, as a CSV file, or as a JSON file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Type
+
+from ppcls.inference.prediction import Result
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike
+
+
+def console_line(result: Result, name: Optional[str] = None) -> str:
+    """One line, as PaddleClas's `predict_cls.py` prints it; `name` stands for the picture, else its source."""
+    shown = result.source if name is None else name
+    if result.error is not None:
+        return f"{shown}:\terror: {result.error}"
+    scores = ", ".join(f"{score:.2f}" for score in result.scores)
+    return f"{shown}:\tclass id(s): {result.class_ids}, score(s): [{scores}], label_name(s): {result.names}"
+
+
+class ResultFile:
+    """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
+
+    The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays.
+    """
+
+    def __init__(self, path: PathLike, topk: int) -> None:
+        self.path = Path(path)
+        self.topk = topk
+        self.part = self.path.with_name(self.path.name + ".part")
+
+    def __enter__(self) -> ResultFile:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.part.open("w", encoding="utf-8", newline="")
+        self._begin()
+        return self
+
+    def __exit__(self, error: Optional[Type[BaseException]], *rest: object) -> None:
+        if error is None:
+            self._end()
+        self._file.close()
+        if error is None:
+            self.part.replace(self.path)
+
+    def write(self, result: Result) -> None:
+        """Adds a row."""
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        pass
+
+    def _end(self) -> None:
+        pass
+
+
+class CsvFile(ResultFile):
+    """A header, then a row a picture: picture, class_id_1, score_1, name_1, ..., error."""
+
+    def _begin(self) -> None:
+        ranks = range(1, self.topk + 1)
+        columns = [f"{column}_{rank}" for rank in ranks for column in ("class_id", "score", "name")]
+        self._write_row(["picture", *columns, "error"])
+
+    def write(self, result: Result) -> None:
+        """Adds a row."""
+        cells: List[Any] = [""] * (3 * self.topk)
+        for rank, (class_id, score) in enumerate(zip(result.class_ids, result.scores)):
+            cells[3 * rank : 3 * rank + 2] = [class_id, f"{score:.6g}"]
+        cells[2 : 3 * len(result.names) : 3] = result.names
+        self._write_row([result.source, *cells, result.error or ""])
+
+    def _write_row(self, cells: List[Any]) -> None:
+        row = io.StringIO()
+        csv.writer(row).writerow(cells)  # ends with \r\n: only so it quotes a file name with either in it
+        self._file.write(row.getvalue()[:-2] + "\n")
+
+
+class JsonFile(ResultFile):
+    """A list of objects, one a line: picture, class_ids, scores, names, error (null where there is none)."""
+
+    def _begin(self) -> None:
+        self._separator = "[\n"
+
+    def write(self, result: Result) -> None:
+        """Adds an object."""
+        row: Dict[str, Any] = {
+            "picture": result.source,
+            "class_ids": result.class_ids,
+            "scores": [float(f"{score:.6g}") for score in result.scores],
+            "names": result.names,
+            "error": result.error,
+        }
+        self._file.write(self._separator + json.dumps(row, ensure_ascii=False))
+        self._separator = ",\n"
+
+    def _end(self) -> None:
+        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
+
+
+_KINDS: Dict[str, Type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
+
+
+def open_results(path: PathLike, topk: int) -> ResultFile:
+    """The file of results that the suffix asks for; nothing is written before it is entered.
+
+    Raises:
+        UserError: the suffix is neither `.csv` nor `.json`.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _KINDS:
+        raise UserError(f"{path}: results are written as .csv or .json; give the file one of these suffixes")
+    return _KINDS[suffix](path, topk)

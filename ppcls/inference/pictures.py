@@ -1,0 +1,95 @@
+"""Which pictures a source means, and the one picture that the library ships."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, List, Optional, Sequence, Union
+
+import numpy as np
+
+from ppcls.utils.errors import UserError
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+# Drawn by integer arithmetic alone (tests/inference/test_pictures.py holds the script and compares every pixel), so
+# nobody owns it. Its rings, weave, stripes and chequers change visibly under another interpolation, its sides and
+# colours under a flip or another channel order.
+GOLDEN_PICTURE = Path(__file__).with_name("golden.png")
+GOLDEN_SOURCE = "drawn by the library (ppcls/inference/golden.png)"
+
+Content = Union[Path, bytes, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: where it is from (a path, or its index in the given list) and what it is."""
+
+    source: Union[str, int]
+    content: Content
+
+
+def pictures_of(source: Any, color: Optional[str] = None) -> List[Picture]:
+    """The pictures that `source` means, in order.
+
+    Args:
+        source: a folder (its pictures and those of its subfolders, sorted by path; hidden files are left out), a
+            file, a picture's bytes, an array uint8 [H, W, 3], or a list of files, bytes and arrays.
+        color: `RGB` or `BGR`, the channel order of the arrays; None without arrays.
+
+    Raises:
+        UserError: nothing is there, an array is of another type or shape, or its colour order is not said.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if path.is_dir():
+            return [Picture(str(found), found) for found in find_pictures(path)]
+        if not path.is_file():
+            raise UserError(f"{path}: no such picture or folder")
+        return [Picture(str(path), path)]
+    if isinstance(source, (bytes, np.ndarray)) and getattr(source, "ndim", 3) == 3:
+        source = [source]
+    if not isinstance(source, (Sequence, np.ndarray)):
+        raise UserError(f"a {type(source).__name__} is no picture; give a folder, a file, bytes, an array, or a list")
+    return [_picture(index, item, color) for index, item in enumerate(source)]
+
+
+def find_pictures(folder: Path) -> List[Path]:
+    """Every picture file in `folder` and its subfolders, sorted by path.
+
+    Raises:
+        UserError: there is none.
+    """
+    found: List[Path] = []
+    seen = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:  # a link leads to a folder above, or twice to one
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        found += [Path(place, name) for name in names if is_picture_name(name)]
+    if not found:
+        raise UserError(f"{folder} holds no picture; those with the suffixes {', '.join(sorted(SUFFIXES))} count")
+    return sorted(found)
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file of this name counts as a picture: a known suffix in any case, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - fast
+
+
+def _picture(index: int, item: Any, color: Optional[str]) -> Picture:
+    if isinstance(item, (str, os.PathLike)):
+        return Picture(str(Path(item)), Path(item))
+    if isinstance(item, bytes):
+        return Picture(index, item)
+    if not isinstance(item, np.ndarray):
+        raise UserError(f"picture {index} is a {type(item).__name__}; give a path, bytes, or an array uint8 [H, W, 3]")
+    if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3 or 0 in item.shape:
+        raise UserError(f"picture {index} is an array {item.dtype} {list(item.shape)}; give uint8 [H, W, 3]")
+    if color not in ("RGB", "BGR"):
+        raise UserError(f'picture {index} is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)')
+    return Picture(index, item)

@@ -1,0 +1,149 @@
+"""Learning rates as pure functions of the step: nothing to save, nothing to restore.
+
+The rate changes at every step. Warm-up is a straight line from `warmup_start_lr` to the rate at which the decay
+takes over, so there is no jump between the two. After it, Cosine and Linear spread their decay over the steps that
+are left, as PaddleClas does. Piecewise and Step count epochs from the start of training, so epoch 30 is epoch 30 with
+warm-up or without; PaddleClas counts from the end of the warm-up.
+"""
+
+import bisect
+import math
+from dataclasses import dataclass
+from typing import Literal, Optional, Tuple
+
+from ppcls.utils.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from ppcls.utils.registry import Registry
+
+SCHEDULES = Registry("schedule")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What all schedules share.
+
+    Warm-up is counted in epochs, which may be fractions, or in steps. One that is as long as the training never
+    reaches its end. `scale: linear` multiplies the rate by the run's global batch over the recipe's
+    (Goyal et al., "Accurate, Large Minibatch SGD", section 2.1).
+    """
+
+    learning_rate: PositiveFloat
+    warmup_epoch: NonNegativeFloat = 0.0
+    warmup_steps: NonNegativeInt = 0
+    warmup_start_lr: NonNegativeFloat = 0.0
+    scale: Optional[Literal["linear"]] = None
+
+    def __post_init__(self) -> None:
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}; write a number above 0, such as 0.1")
+        if self.warmup_epoch and self.warmup_steps:
+            raise ValueError(
+                f"warmup_epoch is {self.warmup_epoch} and warmup_steps is {self.warmup_steps}; write one of the two"
+            )
+
+    def lr_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """The learning rate of a step, counted from 0 at the start of training."""
+        warmup = self.warmup_steps or round(self.warmup_epoch * steps_per_epoch)
+        if step >= warmup:
+            return self._decayed(step, warmup, steps_per_epoch, epochs)
+        end = self._decayed(warmup, warmup, steps_per_epoch, epochs)
+        return self.warmup_start_lr + (end - self.warmup_start_lr) * step / warmup
+
+    def factor(self, global_batch: int, recorded_global_batch: int) -> float:
+        """What to multiply the rate by when a recipe made for one global batch runs with another."""
+        return global_batch / recorded_global_batch if self.scale == "linear" else 1.0
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        raise NotImplementedError
+
+
+def _done(step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+    """How much of the training after the warm-up is over, from 0 to 1."""
+    return min((step - warmup) / max(epochs * steps_per_epoch - warmup, 1), 1.0)
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """`learning_rate` throughout."""
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        return self.learning_rate
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Half a cosine from `learning_rate` to `eta_min` (Loshchilov & Hutter, "SGDR", equation 5, one period)."""
+
+    eta_min: NonNegativeFloat = 0.0
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        share = (1 + math.cos(math.pi * _done(step, warmup, steps_per_epoch, epochs))) / 2
+        return self.eta_min + (self.learning_rate - self.eta_min) * share
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """A straight line from `learning_rate` to `end_lr`, or a curve of the given `power`."""
+
+    end_lr: NonNegativeFloat = 0.0
+    power: PositiveFloat = 1.0
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        share = (1 - _done(step, warmup, steps_per_epoch, epochs)) ** self.power
+        return self.end_lr + (self.learning_rate - self.end_lr) * share
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class Step(Schedule):
+    """`learning_rate`, times `gamma` after every `step_size` epochs."""
+
+    step_size: PositiveInt = 30
+    gamma: Fraction = 0.1
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        return self.learning_rate * self.gamma ** (step // (self.step_size * steps_per_epoch))
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class Piecewise(Schedule):
+    """`values`, going on to the next at the start of each of `decay_epochs` (counted from 0).
+
+    Without `values` they are `learning_rate`, times `gamma` at each of `decay_epochs`. With them `learning_rate` may
+    be left out; PaddleClas's files repeat the first value there.
+    """
+
+    learning_rate: Optional[PositiveFloat] = None  # type: ignore[assignment]
+    decay_epochs: Tuple[PositiveInt, ...] = ()
+    values: Optional[Tuple[NonNegativeFloat, ...]] = None
+    gamma: Optional[Fraction] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if list(self.decay_epochs) != sorted(set(self.decay_epochs)):
+            raise ValueError(f"decay_epochs is {list(self.decay_epochs)}; write epochs in rising order")
+        if self.values is None and (self.learning_rate is None or self.gamma is None):
+            raise ValueError("values is missing; write a learning rate for each stretch between decay_epochs")
+        if self.values is None:
+            return
+        if len(self.values) != len(self.decay_epochs) + 1:
+            raise ValueError(
+                f"values has {len(self.values)} numbers for {len(self.decay_epochs)} decay_epochs; write one more "
+                "value than epochs"
+            )
+        if self.learning_rate not in (None, self.values[0]):
+            raise ValueError(
+                f"learning_rate is {self.learning_rate} and the first of values is {self.values[0]}; make them equal"
+            )
+        if self.gamma is not None:
+            raise ValueError("gamma is set beside values, which it would not change; leave one of the two out")
+
+    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+        stretch = bisect.bisect_right(self.decay_epochs, step // steps_per_epoch)
+        if self.values is not None:
+            return self.values[stretch]
+        assert self.learning_rate is not None and self.gamma is not None
+        return self.learning_rate * self.gamma**stretch

@@ -1,0 +1,269 @@
+"""What every backbone promises: gradients, stages, classifier, dropout, input sizes, initial values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Iterator, List
+
+import numpy as np
+import paddle
+import pytest
+
+from ppcls.arch import Backbone, build_model, list_models
+from ppcls.arch.backbone.dla import DLA
+from ppcls.utils.errors import UserError
+
+# Paddle says so whenever a batch norm trains.
+pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track global mean:UserWarning")
+
+SMALL = ("DLA46_c", "SqueezeNet1_1")  # one model of each family
+
+
+@pytest.fixture(scope="module", params=list_models())
+def model(request: pytest.FixtureRequest) -> Iterator[Backbone]:
+    paddle.seed(0)
+    yield build_model(request.param, class_num=10)
+
+
+def make(name: str, **keywords: Any) -> Backbone:
+    paddle.seed(1)
+    backbone = build_model(name, **keywords)
+    backbone.eval()
+    return backbone
+
+
+def noise(*shape: int) -> paddle.Tensor:
+    return paddle.to_tensor(np.random.RandomState(0).normal(size=shape).astype("float32"))
+
+
+def test_every_parameter_gets_a_gradient(model: Backbone) -> None:
+    model.train()
+    paddle.nn.functional.cross_entropy(model(noise(2, 3, 64, 64)), paddle.to_tensor([3, 7])).backward()
+    trained = {name: p for name, p in model.named_parameters() if not p.stop_gradient}
+    assert [name for name, p in trained.items() if p.grad is None or not np.any(p.grad.numpy())] == []
+    assert len(trained) >= 52
+    model.clear_gradients()
+
+
+def test_features_are_what_the_attributes_say(model: Backbone) -> None:
+    model.eval()
+    with paddle.no_grad():
+        small, large = model.features(noise(1, 3, 64, 96)), model.features(noise(1, 3, 96, 160))
+    assert [tensor.shape[1] for tensor in small] == list(model.feature_channels)
+    assert model.num_features == model.feature_channels[-1]
+    # So many pixels more of the input give one more position: true with borders of any kind.
+    for before, after, stride in zip(small, large, model.feature_strides):
+        assert ((after.shape[2] - before.shape[2]) * stride, (after.shape[3] - before.shape[3]) * stride) == (32, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "strides"),
+    [
+        ("DLA34", (16, 32, 64, 128, 256, 512), (1, 2, 4, 8, 16, 32)),
+        ("SqueezeNet1_0", (96, 256, 512, 512), (2, 4, 8, 16)),
+        ("SqueezeNet1_1", (64, 128, 256, 512), (2, 4, 8, 16)),
+    ],
+)
+def test_stages_of_a_family(name: str, channels: tuple, strides: tuple) -> None:
+    backbone = make(name)
+    assert (backbone.feature_channels, backbone.feature_strides) == (channels, strides)
+
+
+def test_dla_stages_divide_the_input_exactly() -> None:
+    sizes = [tensor.shape[2:] for tensor in make("DLA46_c").features(noise(1, 3, 64, 96))]
+    assert sizes == [[64 // s, 96 // s] for s in (1, 2, 4, 8, 16, 32)]
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "sizes"),
+    [
+        ("SqueezeNet1_0", {}, [109, 54, 26, 12]),
+        ("SqueezeNet1_1", {}, [112, 55, 27, 13]),
+        ("SqueezeNet1_0", {"ceil_pooling": True}, [109, 54, 27, 13]),
+        ("SqueezeNet1_1", {"stem_padding": 0, "ceil_pooling": True}, [111, 55, 27, 13]),
+    ],
+)
+def test_squeezenet_geometry_is_an_argument(name: str, keywords: dict, sizes: List[int]) -> None:
+    with paddle.no_grad():
+        stages = make(name, **keywords).features(noise(1, 3, 224, 224))
+    assert [tensor.shape[2:] for tensor in stages] == [[size, size] for size in sizes]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_classes_give_pooled_features(name: str) -> None:
+    backbone, x = make(name, class_num=0, drop_rate=0.9), noise(2, 3, 64, 64)
+    backbone.train()
+    pooled = backbone.features(x)[-1].numpy().mean(axis=(2, 3))
+    assert pooled.shape == (2, backbone.num_features)
+    np.testing.assert_allclose(backbone(x).numpy(), pooled, rtol=1e-4, atol=1e-6)
+    assert not [key for key in backbone.state_dict() if key.startswith("fc.")]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_forward_is_head_of_features(name: str) -> None:
+    backbone, x = make(name, class_num=7), noise(2, 3, 64, 64)
+    last = backbone.forward_features(x).numpy()
+    np.testing.assert_array_equal(last, backbone.features(x)[-1].numpy())
+    weight, bias = backbone.fc.weight.numpy()[:, :, 0, 0], backbone.fc.bias.numpy()
+    if name.startswith("DLA"):
+        expected = last.mean(axis=(2, 3)) @ weight.T + bias
+    else:
+        scores = np.einsum("nchw,kc->nkhw", last, weight) + bias[:, None, None]
+        expected = np.maximum(scores, 0).mean(axis=(2, 3))
+    np.testing.assert_allclose(backbone(x).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_reset_classifier(name: str) -> None:
+    backbone, x = make(name, class_num=10), noise(1, 3, 64, 64)
+    before = {key: value.numpy().copy() for key, value in backbone.state_dict().items() if not key.startswith("fc.")}
+    for class_num in (3, 0, 5):
+        backbone.reset_classifier(class_num)
+        assert backbone(x).shape == [1, class_num or backbone.num_features]
+        assert backbone.params.class_num == class_num
+    for key, value in before.items():
+        np.testing.assert_array_equal(backbone.state_dict()[key].numpy(), value)
+    with pytest.raises(ValueError, match=r"^class_num is -1; give a whole number of at least 0$"):
+        backbone.reset_classifier(-1)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("in_channels", [1, 4])
+def test_other_inputs(name: str, in_channels: int) -> None:
+    backbone = make(name, in_channels=in_channels, class_num=2)
+    stem = backbone.base_layer[0] if name.startswith("DLA") else backbone.stem
+    assert stem.weight.shape[1] == in_channels
+    assert backbone(noise(3, in_channels, 64, 32)).shape == [3, 2]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_wrong_inputs_are_named(name: str) -> None:
+    backbone = make(name)
+    with pytest.raises(UserError) as error:
+        backbone(noise(1, 1, 64, 64))
+    assert str(error.value) == (
+        f"{name} was made for 3 channels and was given 1 (shape [1, 1, 64, 64]); make it with in_channels=1"
+    )
+    with pytest.raises(UserError) as error:
+        backbone(noise(3, 64, 64))
+    assert str(error.value) == f"{name} takes pictures as [N, C, H, W] and was given the shape [3, 64, 64]"
+
+
+def test_sizes_that_the_geometry_does_not_admit() -> None:
+    with pytest.raises(UserError) as error:
+        make("DLA46_c")(noise(1, 3, 64, 100))
+    assert str(error.value) == (
+        "DLA46_c was given pictures of 64 x 100 pixels; height and width must be multiples of 32"
+    )
+    with pytest.raises(UserError) as error:
+        make("SqueezeNet1_0")(noise(1, 3, 64, 16))
+    assert str(error.value) == (
+        "SqueezeNet1_0 was given pictures of 64 x 16 pixels; height and width must be at least 35"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("DLA46_c", {}),
+        ("SqueezeNet1_0", {}),
+        ("SqueezeNet1_1", {}),
+        ("SqueezeNet1_1", {"stem_padding": 0, "ceil_pooling": True}),
+    ],
+)
+def test_the_rule_for_sizes_is_what_the_layers_do(name: str, keywords: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = make(name, class_num=2, **keywords)
+    monkeypatch.setattr(backbone, "check_input", lambda x: None)
+    admitted = [side for side in range(12, 70) if backbone.admits(side)]
+    assert admitted == [side for side in range(12, 70) if _fits(backbone, side)]
+
+
+def _fits(backbone: Backbone, side: int) -> bool:
+    """Whether every pool of the running model finds what it needs in the stage before it."""
+    try:
+        with paddle.no_grad():
+            sizes = [tensor.shape[2] for tensor in backbone.features(noise(1, 3, side, side))]
+    except ValueError:  # Paddle's refusal of sums of different shapes
+        return False
+    if isinstance(backbone, DLA):
+        return all(size % 2 == 0 for size in sizes[1:-1])
+    return all(size >= (2 if backbone.ceil_pooling else 3) for size in sizes[:-1])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_dropout_acts_in_training_only(name: str) -> None:
+    dropping, plain, x = make(name, drop_rate=0.25), make(name, drop_rate=0.0), noise(2, 3, 64, 64)
+    plain.set_state_dict(dropping.state_dict())
+    np.testing.assert_array_equal(dropping(x).numpy(), plain(x).numpy())
+    seen = []
+    dropping.dropout.register_forward_post_hook(lambda layer, inputs, out: seen.append((inputs[0], out)))
+    dropping.train()
+    dropping(x)
+    before, after = (tensor.numpy().ravel() for tensor in seen[0])
+    kept = after != 0
+    np.testing.assert_allclose(after[kept], before[kept] / 0.75, rtol=1e-6)
+    assert 0.2 < np.mean(after[before != 0] == 0) < 0.3
+
+
+def test_default_drop_rates_are_paddleclas() -> None:
+    assert (make("DLA34").dropout.p, make("SqueezeNet1_0").dropout.p, make("SqueezeNet1_1").dropout.p) == (0, 0.5, 0.5)
+
+
+def test_two_models_live_side_by_side() -> None:
+    models = [make(name, class_num=4) for name in (*SMALL, *SMALL, "SqueezeNet1_0")]
+    names = [p.name for backbone in models for p in backbone.parameters()]
+    assert len(set(names)) == len(names)
+    first, second = models[0], models[2]
+    kept = {key: value.numpy().copy() for key, value in second.state_dict().items()}
+    first.train()
+    first(noise(2, 3, 32, 32)).sum().backward()
+    paddle.optimizer.SGD(0.1, parameters=first.parameters()).step()
+    changed = first.fc.bias.numpy()
+    np.testing.assert_allclose(changed, np.full(4, -0.2), rtol=1e-5)
+    for key, value in second.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), kept[key])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_static_graph_equals_dynamic(name: str) -> None:
+    backbone, x = make(name, class_num=5), noise(3, 3, 64, 64)
+    expected = backbone(x).numpy()
+    spec = [paddle.static.InputSpec([None, 3, None, None], "float32", "image")]
+    static = paddle.jit.to_static(backbone, input_spec=spec, full_graph=True)
+    np.testing.assert_allclose(static(x).numpy(), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+def test_initial_values_come_from_paddles_generator() -> None:
+    first, again = make("DLA46_c"), make("DLA46_c")
+    other = build_model("DLA46_c")
+    for key, value in first.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), again.state_dict()[key].numpy())
+    assert not np.array_equal(first.level0[0].weight.numpy(), other.level0[0].weight.numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "deviation"),
+    [
+        ("DLA34", "level5.tree1.conv2.weight", math.sqrt(2 / (9 * 512))),
+        ("DLA34", "level5.root.conv.weight", math.sqrt(2 / 1280)),
+        ("DLA46x_c", "level5.tree1.conv2.weight", math.sqrt(2 / (9 * 8))),
+        ("SqueezeNet1_1", "fire9.squeeze.weight", math.sqrt(2 / 512)),
+        ("SqueezeNet1_1", "fire9.expand3x3.weight", math.sqrt(2 / (9 * 64))),
+        ("DLA34", "fc.weight", 0.01),
+        ("SqueezeNet1_1", "fc.weight", 0.01),
+    ],
+)
+def test_initial_deviations(name: str, key: str, deviation: float) -> None:
+    weight = make(name).state_dict()[key].numpy()
+    assert np.std(weight) == pytest.approx(deviation, rel=0.02)
+    assert abs(np.mean(weight)) < 0.02 * deviation
+
+
+@pytest.mark.parametrize("class_num", [10, 1000])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_first_loss_is_that_of_guessing(name: str, class_num: int) -> None:
+    backbone = make(name, class_num=class_num)
+    backbone.train()
+    labels = paddle.arange(8) % class_num
+    loss = paddle.nn.functional.cross_entropy(backbone(noise(8, 3, 64, 64)), labels)
+    assert float(loss) == pytest.approx(math.log(class_num), rel=0.1)

@@ -1,0 +1,178 @@
+"""The table of models, the registry of backbones, and the ways to ask for a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from typing import Any, Dict
+
+import arch_facts as facts
+import pytest
+
+import ppcls.arch
+from ppcls.arch import DLA46_c, build_model, list_models
+from ppcls.arch.backbone import dla, squeezenet
+from ppcls.arch.catalog import BACKBONES, MODELS, PLANNED, BackboneParams, ModelInfo, Published
+from ppcls.utils.errors import UserError
+
+IMPLEMENTED = [
+    *("DLA34", "DLA46_c", "DLA46x_c", "DLA60", "DLA60x", "DLA60x_c", "DLA102", "DLA102x", "DLA102x2", "DLA169"),
+    *("SqueezeNet1_0", "SqueezeNet1_1"),
+]
+
+
+def _as_fact(info: ModelInfo) -> Dict[str, Any]:
+    fact: Dict[str, Any] = {
+        "family": info.family,
+        "input": list(info.input_size),
+        "resize_short": info.resize_short,
+        "trainable_params": info.trainable_params,
+        "params_with_bn_stats": info.params_with_statistics,
+        "conv_and_fc_macs": info.macs,
+        "weights_url": info.weights_url,
+        "published": {source: _as_published(row) for source, row in info.published.items()},
+        "v100_tensorrt_fp32_ms_bs1_4_8": info.v100_fp32_ms and list(info.v100_fp32_ms),
+    }
+    if info.t4_fp16_ms and info.t4_fp32_ms:
+        fact["t4_tensorrt_ms_bs1_4_8"] = {"fp16": list(info.t4_fp16_ms), "fp32": list(info.t4_fp32_ms)}
+    return {key: value for key, value in fact.items() if value is not None}
+
+
+def _as_published(row: Published) -> Dict[str, float]:
+    keys = {"top1": "top1", "top5": "top5", "flops_g": "flops_g_as_printed", "params_m": "params_m_as_printed"}
+    return {key: getattr(row, name) for name, key in keys.items() if getattr(row, name) is not None}
+
+
+def test_table_equals_the_facts() -> None:
+    known = facts.table()
+    for row in known.values():
+        for published in row["published"].values():
+            for key in [key for key, value in published.items() if value is None]:
+                del published[key]
+    assert {name: _as_fact(info) for name, info in MODELS.items()} == known
+    assert list(MODELS) == list(known)
+    assert len(MODELS) == 22
+
+
+def test_rows_are_named_by_themselves() -> None:
+    assert [info.name for info in MODELS.values()] == list(MODELS)
+    assert MODELS["DLA34"].flops == 6_120_087_552
+    assert MODELS["DLA60_res2net"].flops is None
+
+
+def test_implemented_and_planned_make_up_the_table() -> None:
+    assert BACKBONES.names() == IMPLEMENTED == list_models()
+    assert set(IMPLEMENTED) | PLANNED == set(MODELS)
+    assert not set(IMPLEMENTED) & PLANNED
+    assert [*dla.SPECS, *squeezenet.SPECS] == IMPLEMENTED
+
+
+def test_patterns() -> None:
+    assert list_models("DLA*x*") == ["DLA46x_c", "DLA60x", "DLA60x_c", "DLA102x", "DLA102x2"]
+    assert list_models("squeezenet1_?") == ["SqueezeNet1_0", "SqueezeNet1_1"]
+    assert list_models("DPN*") == []
+
+
+def test_duplicates_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^the backbone DLA60 is registered already, by <class '.*DLAParams'>$"):
+        BACKBONES.register("DLA60")(BackboneParams)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DLA43", "there is no backbone named 'DLA43' (did you mean DLA34?)"),
+        ("dla60X_c", "there is no backbone named 'dla60X_c' (did you mean DLA60x_c?)"),
+        ("SqueezNet1_1", "there is no backbone named 'SqueezNet1_1' (did you mean SqueezeNet1_1?)"),
+        ("ViT", f"there is no backbone named 'ViT'; known: {', '.join(sorted(IMPLEMENTED))}"),
+    ],
+)
+def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
+    with pytest.raises(UserError) as error:
+        build_model(name)
+    assert str(error.value) == text
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED))
+def test_planned_names_get_a_sentence_of_their_own(name: str) -> None:
+    text = f"{name}: this backbone is not in this version; choose one of {', '.join(IMPLEMENTED)}"
+    for ask in (BACKBONES.__getitem__, build_model, lambda name: getattr(ppcls.arch, name)):
+        with pytest.raises(UserError) as error:
+            ask(name)
+        assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("keywords", "text"),
+    [
+        ({"class_num": -1}, "class_num is -1; give a whole number of at least 0"),
+        ({"class_num": "ten"}, "class_num is 'ten'; give a whole number of at least 0"),
+        ({"class_num": True}, "class_num is True; give a whole number of at least 0"),
+        ({"in_channels": 0}, "in_channels is 0; give a whole number of at least 1"),
+        ({"drop_rate": 1.0}, "drop_rate is 1.0; give a number from 0 to below 1"),
+        ({"drop_rate": -0.1}, "drop_rate is -0.1; give a number from 0 to below 1"),
+        ({"drop_rate": None}, "drop_rate is None; give a number from 0 to below 1"),
+        ({"stem_padding": -1}, "stem_padding is -1; give a whole number of at least 0"),
+        *(
+            (
+                {"pretrained": value},
+                f"pretrained is {value!r}, but named weights are not downloadable in this version; "
+                "give the path of a weights file, or false",
+            )
+            for value in (True, "", None)
+        ),
+    ],
+)
+def test_impossible_arguments(keywords: Dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError) as error:
+        build_model("SqueezeNet1_0", **keywords)
+    assert str(error.value) == text
+
+
+def test_unknown_arguments_are_named() -> None:
+    with pytest.raises(UserError) as error:
+        DLA46_c(clas_num=10, widen=2)
+    assert str(error.value) == (
+        "DLA46_c has no argument clas_num (did you mean class_num?), widen; "
+        "it has class_num, in_channels, drop_rate, pretrained"
+    )
+    with pytest.raises(UserError, match=r"^DLA34 has no argument stem_padding"):
+        build_model("DLA34", stem_padding=1)
+
+
+def test_a_mapping_of_paddleclas() -> None:
+    arch = {"name": "DLA46_c", "class_num": 10, "pretrained": False}
+    assert build_model(arch).params == BACKBONES["DLA46_c"]("DLA46_c", class_num=10)
+    whole = {"Arch": arch, "Global": {"epochs": 1}}
+    assert build_model(whole, in_channels=1, class_num=3).params == BACKBONES["DLA46_c"]("DLA46_c", 3, 1)
+    assert arch == {"name": "DLA46_c", "class_num": 10, "pretrained": False}
+
+
+@pytest.mark.parametrize("mapping", [{"class_num": 10}, {"Arch": {"class_num": 10}}, {"Arch": "DLA34"}])
+def test_a_mapping_without_a_name(mapping: Dict[str, Any]) -> None:
+    with pytest.raises(UserError) as error:
+        build_model(mapping)
+    assert str(error.value) == f"{mapping.get('Arch', mapping)!r} names no model; write `name: DLA34` in it"
+
+
+def test_every_model_is_a_function_of_the_package() -> None:
+    assert ppcls.arch.__all__ == ["Backbone", "build_model", "list_models", *IMPLEMENTED]
+    assert set(ppcls.arch.__all__) <= set(dir(ppcls.arch))
+    for name in IMPLEMENTED:
+        assert getattr(ppcls.arch, name).__name__ == name
+    assert str(inspect.signature(ppcls.arch.SqueezeNet1_1)).startswith("(*, class_num: ")
+    assert inspect.signature(ppcls.arch.SqueezeNet1_1).parameters["stem_padding"].default == 1
+    assert "stem_padding: " in ppcls.arch.SqueezeNet1_0.__doc__
+    assert "class_num: " in ppcls.arch.SqueezeNet1_0.__doc__
+    assert DLA46_c(class_num=0).params == BACKBONES["DLA46_c"]("DLA46_c", class_num=0)
+    with pytest.raises(
+        AttributeError, match=r"^module 'ppcls.arch' has no attribute 'DLA43' \(did you mean DLA34\?\)$"
+    ):
+        ppcls.arch.DLA43  # noqa: B018
+
+
+def test_annotations_can_be_read_at_run_time() -> None:
+    for name in IMPLEMENTED:
+        cls = BACKBONES[name]
+        assert set(typing.get_type_hints(cls, include_extras=True)) == {f.name for f in dataclasses.fields(cls)}

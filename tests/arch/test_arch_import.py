@@ -1,0 +1,55 @@
+"""What importing `ppcls.arch` loads, in processes of its own, and how long it takes beside Paddle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+_LOAD_NOTHING = """
+import json, sys
+import ppcls.arch
+from ppcls.arch import list_models, build_model, DLA34, SqueezeNet1_1
+from ppcls.arch.catalog import BACKBONES
+BACKBONES["DLA34"]("DLA34", class_num=10)
+dir(ppcls.arch), list_models()
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+_LOAD_PADDLE_FIRST = """
+import json, sys, time
+start = time.perf_counter()
+import paddle
+paddles = time.perf_counter() - start
+before = set(sys.modules)
+sys.modules["yaml"] = None  # importing it is an error now
+start = time.perf_counter()
+import ppcls.arch
+import ppcls.arch.backbone.dla, ppcls.arch.backbone.squeezenet, ppcls.arch.weights
+ours = time.perf_counter() - start
+shape = ppcls.arch.DLA46_c(class_num=2)(paddle.zeros([1, 3, 32, 32])).shape
+assert shape == [1, 2], shape
+added = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
+print(json.dumps({"added": added, "paddle": paddles, "ours": ours}))
+"""
+
+
+def _run(code: str) -> Any:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_importing_loads_no_paddle_and_nothing_heavy() -> None:
+    roots = _run(_LOAD_NOTHING)
+    assert "ppcls" in roots
+    assert not {"paddle", "numpy", "yaml", "cv2", "PIL", "visualdl"} & set(roots)
+
+
+def test_models_need_nothing_but_paddle() -> None:
+    found = _run(_LOAD_PADDLE_FIRST)
+    ours = {".".join(name.split(".")[:2]) for name in found["added"] if name.startswith("ppcls.")}
+    assert ours == {"ppcls.arch", "ppcls.utils"}
+    installed = {name.split(".")[0] for name, file in found["added"].items() if "site-packages" in file}
+    assert installed <= {"ppcls", "paddle"}
+    assert found["ours"] <= 0.15 * found["paddle"], found

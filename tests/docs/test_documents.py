@@ -1,0 +1,148 @@
+"""What the documents show is run, in their order, in a folder with small pictures where they name large data."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+README, QUICK_START = ROOT / "README.md", ROOT / "docs" / "quick_start.md"
+# What another place runs: `make` is what CI and tests/demo do, wheels are made in tests/packaging, archives in
+# tests/data_pipeline/test_prepare_imagenet.py.
+ELSEWHERE = ("make ", "pip install", "python3 -m venv", "ppcls prepare-imagenet", "python -m pytest")
+# Every command is run as it stands, and these are added behind it so that it ends soon.
+SHORTER = {
+    "train": ["Global.epochs=1", "DataLoader.Train.loader.num_workers=0", "DataLoader.Eval.loader.num_workers=0"],
+    "eval": ["DataLoader.Eval.loader.num_workers=0"],
+    "predict": ["Global.inference_model_dir=inference"],
+}
+DOORS = {"tools/train.py": "train", "tools/eval.py": "eval", "deploy/python/predict_cls.py": "predict"}
+
+
+def blocks(path, language):
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(path):
+    """Command lines of ```bash blocks and of blocks indented by four spaces, comments left out."""
+    text = path.read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    indented = [line[4:] for line in prose.splitlines() if line.startswith("    ")]
+    shell = "\n".join(blocks(path, "bash")).replace("\\\n", " ").splitlines()
+    lines = [shlex.join(shlex.split(line, comments=True)) for line in [*shell, *indented]]
+    return [line for line in lines if line and not line.startswith(ELSEWHERE)]
+
+
+def picture(path, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, quality=90)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    """A checkout's doors and configurations beside small data in the places that the documents name."""
+    folder = tmp_path_factory.mktemp("documents")
+    for name in ("tools", "configs", "deploy", "ppcls"):
+        (folder / name).symlink_to(ROOT / name)
+    data = folder / "dataset" / "ILSVRC2012"
+    for index in range(4):
+        picture(data / "images" / f"{index}.jpg", index)
+        picture(folder / "pictures" / f"{index}.png", index)
+    for name in ("train_list.txt", "val_list.txt"):
+        (data / name).write_text("".join(f"images/{index}.jpg {index}\n" for index in range(4)))
+    for part in ("train", "val"):
+        for label, name in enumerate(["daisy", "dandelion", "rose", "sunflower", "tulip"]):
+            picture(folder / "flowers" / part / name / "1.jpg", label)
+    (folder / "holiday").symlink_to(folder / "pictures")
+    return folder
+
+
+def run(arguments, folder):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_command(line, folder):
+    words = shlex.split(line)
+    if words[0] == "ppcls":
+        command, arguments = words[1], ["-m", "ppcls", *words[1:]]
+    else:
+        assert words[0] == "python", line
+        command, arguments = DOORS.get(words[1], words[1]), words[1:]
+    for override in SHORTER.get(command, []):
+        arguments += ["-o", override]
+    return run(arguments, folder)
+
+
+def test_the_commands_are_found():
+    assert commands(QUICK_START)[0] == "python tools/train.py -c configs/DLA/DLA60.yaml"
+    assert [len(commands(path)) for path in (README, QUICK_START)] == [7, 7]
+
+
+@pytest.mark.slow
+def test_quick_start(sandbox):
+    for line in commands(QUICK_START):
+        output = run_command(line, sandbox)
+    assert [row.split(":")[0] for row in output.splitlines()] == [f"{index}.jpg" for index in range(4)]
+    (code,) = blocks(QUICK_START, "python")
+    assert run(["-c", code], sandbox).count("None\n") == 4
+
+
+@pytest.mark.slow
+def test_readme(sandbox):
+    own, *imagenet = [lines for lines in (commands(README)[:2], *commands(README)[2:])]
+    (yaml,) = blocks(README, "yaml")
+    assert len(yaml.splitlines()) == 5
+    (sandbox / "flowers.yaml").write_text(yaml)
+    for line in own:
+        run_command(line, sandbox)
+    classifier, arch = blocks(README, "python")
+    names = run(["-c", classifier], sandbox)
+    assert len(names.splitlines()) == 4
+    assert "daisy" in names
+    for line in imagenet:
+        run_command(line, sandbox)
+    prelude = "import paddle; images = paddle.zeros([1, 3, 64, 64])\n"
+    check = "\nprint(backbone.feature_channels, backbone.feature_strides, len(stages), classifier(images[:, :1]).shape)"
+    said = run(["-c", prelude + arch + check], sandbox)
+    assert said == "(16, 32, 64, 128, 256, 512) (1, 2, 4, 8, 16, 32) 6 paddle.Size([1, 10])\n"
+
+
+def test_the_model_table_is_up_to_date():
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        from model_table import with_table
+    finally:
+        sys.path.pop(0)
+    text = README.read_text(encoding="utf-8")
+    assert with_table(text) == text
+
+
+def test_links_lead_somewhere():
+    for document in (README, *sorted((ROOT / "docs").rglob("*.md"))):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_transform_of_the_documents_works(sandbox):
+    (code,) = blocks(ROOT / "docs" / "add_a_transform.md", "python")
+    check = """
+import numpy as np
+picture = np.full((2, 2, 3), 100, np.uint8)
+values = {int(RandBrightness(0.2)(picture, np.random.default_rng(seed))[0, 0, 0]) for seed in range(50)}
+assert min(values) >= 80 and max(values) <= 120 and len(values) > 10, values
+"""
+    (sandbox / "brightness.py").write_text(code + check)
+    run(["brightness.py"], sandbox)

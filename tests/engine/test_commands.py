@@ -1,0 +1,207 @@
+"""The commands as a user types them, each in a process of its own, over pictures whose class is their colour."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ppcls.utils.unpickle import load_pickle
+
+ROOT = Path(__file__).resolve().parents[2]
+COLOURS = [(220, 30, 30), (30, 220, 30), (30, 30, 220), (220, 220, 30)]
+CONFIG = """
+Global: {{epochs: 4, output_dir: {out}, print_batch_step: 1, image_shape: [3, 32, 32], save_inference_dir: {bundle}}}
+Arch: {{name: DLA46_c, class_num: 4}}
+Loss: {{Train: [CELoss: {{}}], Eval: [CELoss: {{}}]}}
+Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.05}}}}
+DataLoader:
+  Train:
+    dataset: &data
+      name: ImageFolder
+      image_root: {data}
+      transform_ops: [DecodeImage: {{}}, ResizeImage: {{size: 32}}, NormalizeImage: {{scale: 1.0/255.0}}]
+    sampler: {{name: DistributedBatchSampler, batch_size: 4, shuffle: true}}
+    loader: {{num_workers: 0}}
+  Eval:
+    dataset: *data
+    sampler: {{name: DistributedBatchSampler, batch_size: 3}}
+    loader: {{num_workers: 0}}
+Infer: {{infer_imgs: {data}, batch_size: 5, PostProcess: {{name: Topk, topk: 2}}}}
+Metric: {{Train: [TopkAcc: {{topk: 1}}], Eval: [TopkAcc: {{topk: [1, 2]}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Sixteen pictures in four class folders, and the configuration."""
+    place = tmp_path_factory.mktemp("commands")
+    rng = np.random.default_rng(0)
+    for label, colour in enumerate(COLOURS):
+        for index in range(4):
+            noise = rng.integers(-30, 31, (40, 36, 3))
+            path = place / "data" / f"class_{'dcba'[label]}" / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype("uint8")).save(path)
+    text = CONFIG.format(out=place / "output", bundle=place / "bundle", data=place / "data")
+    (place / "config.yaml").write_text(text)
+    return place
+
+
+def start(folder, door, *arguments):
+    command = [sys.executable, str(ROOT / door), *arguments]
+    if "-c" not in arguments:
+        command += ["-c", str(folder / "config.yaml")]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder, door, *arguments, code=0):
+    process = start(folder, door, *arguments)
+    out, err = process.communicate()
+    assert process.returncode == code, f"{door} {arguments}: {process.returncode}\n{out}\n{err}"
+    return out, err
+
+
+def overrides(**values):
+    return [word for key, value in values.items() for word in ("-o", f"{key.replace('__', '.')}={value}")]
+
+
+def train(folder, name, **values):
+    return ["tools/train.py", *overrides(Global__output_dir=folder / name, **values)]
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """The run that nobody disturbs."""
+    run(folder, *train(folder, "whole"))
+    return folder / "whole" / "DLA46_c"
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return {Path(row["picture"]).name + Path(row["picture"]).parent.name: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+def test_a_run_leaves_what_the_documents_list(trained):
+    names = sorted(path.name for path in trained.iterdir())
+    assert names == [
+        "best_model", "class_names.txt", "config.yaml", "epoch_2", "epoch_3", "epoch_4", "latest", "train.log",
+    ]  # fmt: skip
+    assert (trained / "class_names.txt").read_text() == "class_a\nclass_b\nclass_c\nclass_d\n"
+    states = json.loads((trained / "latest" / "ppcls.pdstates").read_text())
+    assert (states["epoch"], states["step"], states["steps_per_epoch"]) == (4, 0, 4)
+    log = (trained / "train.log").read_text()
+    assert len(re.findall(r"epoch:\d  , train step:\d   , top1: ", log)) == 16
+    assert len(re.findall(r"END epoch:\d   valid top1: ", log)) == 4
+
+
+@pytest.mark.slow
+def test_eval_infer_and_predict_agree_on_every_picture(folder, trained):
+    weights = overrides(Global__pretrained_model=trained / "best_model")
+    run(folder, "tools/eval.py", *weights, "--output", str(folder / "eval.csv"))
+    run(folder, "tools/infer.py", *weights, "--output", str(folder / "infer.csv"))
+    out, _ = run(folder, "tools/export_model.py", *weights)
+    assert re.search(r"exported to .*; through Paddle Inference its input differs by 0\.0e\+00, its scores by ", out)
+    deploy = overrides(
+        Global__inference_model_dir=folder / "bundle",
+        Global__infer_imgs=folder / "data",
+        Global__output=folder / "predict.csv",
+        Global__batch_size=7,
+        PostProcess__Topk__topk=2,
+    )
+    config = ["-c", str(ROOT / "deploy" / "configs" / "inference_cls.yaml")]
+    run(folder, "deploy/python/predict_cls.py", *config, *deploy)
+    answers = [rows(folder / f"{name}.csv") for name in ("eval", "infer", "predict")]
+    assert [len(answer) for answer in answers] == [16, 16, 16]
+    for picture, row in answers[0].items():
+        for other in answers[1:]:
+            assert other[picture]["class_id_1"] == row["class_id_1"]
+            assert other[picture]["name_1"] == row["name_1"] == f"class_{'abcd'[int(row['class_id_1'])]}"
+            assert float(other[picture]["score_1"]) == pytest.approx(float(row["score_1"]), abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
+    name = f"stopped_{signum.name}"
+    process = start(folder, *train(folder, name, Global__save_interval_steps=1))
+    for line in process.stdout:
+        if "epoch:1  , train step:1 " in line:
+            process.send_signal(signum)
+            break
+    process.communicate()
+    assert process.returncode == code
+    output = folder / name / "DLA46_c"
+    states = json.loads((output / "latest" / "ppcls.pdstates").read_text())
+    assert states["epoch"] == 1
+    resumed = train(folder, name, Global__checkpoints=output / "latest")
+    out, _ = run(folder, *resumed)
+    assert f"resumed {output / 'latest'} at epoch 1, step {states['step']}" in out
+    whole, again = (load_pickle(path / "latest" / "ppcls.pdparams") for path in (trained, output))
+    for key, value in whole.items():
+        if key != "StructuredToParameterName@@":
+            np.testing.assert_array_equal(value, again[key])
+    best = [json.loads((path / "best_model" / "ppcls.pdstates").read_text())["best"] for path in (trained, output)]
+    assert best[0] == best[1]
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_result(folder, trained):
+    run(folder, *train(folder, "workers", DataLoader__Train__loader__num_workers=2))
+    ours, theirs = (load_pickle(path / "latest" / "ppcls.pdparams") for path in (trained, folder / "workers/DLA46_c"))
+    np.testing.assert_array_equal(ours["fc.weight"], theirs["fc.weight"])
+
+
+@pytest.mark.parametrize(
+    ("door", "arguments", "message"),
+    [
+        ("tools/train.py", ["-o", "Global.epoch=3"], "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
+        ("tools/export_model.py", [], "no weights are configured, so there is nothing to use; "
+         "write -o Global.pretrained_model=PATH"),
+        ("tools/train.py", ["-o", "Global.device=gpu"], "Global.device is gpu, but this build of Paddle has no CUDA; "
+         "write -o Global.device=cpu, or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"),
+    ],
+)  # fmt: skip
+def test_a_users_mistake_is_a_sentence_and_exit_code_2(folder, door, arguments, message):
+    out, err = run(folder, door, *arguments, code=2)
+    assert message in err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.slow
+def test_pictures_that_cannot_be_read(folder, trained):
+    """Evaluation stops at one; skipping counts and names it; prediction reports it in its row and by the exit code."""
+    broken = folder / "broken"
+    for path in sorted((folder / "data").rglob("0.png")):
+        (broken / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (broken / path.parent.name / path.name).write_bytes(path.read_bytes())
+    bad = broken / "class_b" / "bad.png"
+    bad.write_bytes(b"no picture")
+    data = overrides(DataLoader__Eval__dataset__image_root=broken, Global__pretrained_model=trained / "best_model")
+    _, err = run(folder, "tools/eval.py", *data, code=2)
+    assert str(bad) in err
+    assert "Traceback" not in err
+    out, _ = run(folder, "tools/eval.py", *data, *overrides(DataLoader__Eval__dataset__on_error="skip"), code=1)
+    assert f"1 pictures could not be read and were left out:\n  {bad}: " in out
+    infer = overrides(Infer__infer_imgs=broken, Global__pretrained_model=trained / "best_model")
+    out, err = run(folder, "tools/infer.py", *infer, code=1)
+    assert "class_b/bad.png:\terror: " in out
+    assert "1 of 5 pictures could not be read" in err
+
+
+def test_a_configuration_error_comes_before_paddle(folder):
+    code = "import sys; from ppcls.cli import main; code = main(sys.argv[1:]); print(code, 'paddle' in sys.modules)"
+    command = [sys.executable, "-c", code, "train", "-c", str(folder / "config.yaml"), "-o", "Global.epochs=-1"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.stdout == "2 False\n"
+    assert done.stderr.startswith("-o Global.epochs=-1: is -1; write a whole number of at least 1")

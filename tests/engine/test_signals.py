@@ -1,0 +1,35 @@
+"""A request to stop is noted once, and the handlers of before come back."""
+
+import os
+import signal
+import threading
+
+from ppcls.engine.signals import Interrupted, StopRequest
+
+
+def test_first_signal_counts_and_handlers_return():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        assert not stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signum == signal.SIGTERM
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_exit_codes_are_the_shells():
+    assert (Interrupted(signal.SIGINT).exit_code, Interrupted(signal.SIGTERM).exit_code) == (130, 143)
+    assert str(Interrupted(signal.SIGTERM)) == "stopped by SIGTERM"
+
+
+def test_outside_the_main_thread_the_owner_keeps_the_signals():
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        with StopRequest() as stop:
+            seen.append((bool(stop), signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(False, before)]

@@ -1,0 +1,203 @@
+import hashlib
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ppcls.inference import Bundle
+from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.utils.errors import UserError
+
+CHW = "(channels, height, width)"
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def message(folder):
+    with pytest.raises(UserError) as caught:
+        Bundle.load(folder)
+    return str(caught.value).replace(str(folder / "inference.yml"), "MANIFEST")
+
+
+def test_the_manifest_says_everything(exported):
+    manifest = yaml.safe_load((exported / "inference.yml").read_text(encoding="utf-8"))
+    transforms = manifest.pop("transforms")
+    assert manifest.pop("paddle").count(".") == 2
+    assert manifest == {
+        "schema": 1,
+        "library": "0.1.0",
+        "architecture": "Tiny",
+        "config_sha256": "c" * 64,
+        "weights_sha256": None,
+        "program": {"file": "inference.json", "sha256": digest(exported / "inference.json")},
+        "parameters": {"file": "inference.pdiparams", "sha256": digest(exported / "inference.pdiparams")},
+        "input": {
+            "name": "image",
+            "shape": [-1, 3, 32, 32],
+            "dtype": "float32",
+            "layout": "NCHW",
+            "color": "RGB",
+        },
+        "output": {"name": "fetch_name_0", "shape": [-1, 5], "meaning": "probabilities"},
+        "class_names": ["tench, Tinca tinca", "goldfish", 'a "shark"', "naïve ray", "hen"],
+        "golden": {"file": "golden.npz", "source": "drawn by the library (ppcls/inference/golden.png)"},
+    }
+    assert [next(iter(entry)) for entry in transforms] == [
+        "DecodeImage",
+        "ResizeImage",
+        "CropImage",
+        "NormalizeImage",
+        "ToCHWImage",
+    ]
+    assert transforms[2] == {"CropImage": {"size": [32, 32]}}
+
+
+def test_a_loaded_bundle_has_the_manifests_values(exported):
+    bundle = Bundle.load(str(exported))
+    assert (bundle.architecture, bundle.class_num, bundle.input.shape) == ("Tiny", 5, (-1, 3, 32, 32))
+    assert bundle.pipeline.to_list() == list(bundle.transforms)
+    assert bundle.path_of(bundle.parameters) == exported / "inference.pdiparams"
+    bundle.check_digests()
+
+
+def test_no_manifest(tmp_path):
+    assert message(tmp_path) == (
+        f"{tmp_path}: no inference.yml there; give the folder that `ppcls export` (tools/export_model.py) wrote"
+    )
+
+
+@pytest.mark.parametrize("text", ["Global:\n  model_name: PPLCNet_x1_0\n", "- 1\n", ""])
+def test_a_manifest_of_somebody_else(copy, text):
+    (copy / "inference.yml").write_text(text)
+    assert message(copy) == (
+        "MANIFEST has no schema number: it was not written by this library; export the model again"
+    )
+
+
+def test_a_manifest_that_is_not_yaml(copy):
+    (copy / "inference.yml").write_text("schema: [1\n")
+    assert message(copy) == (
+        "MANIFEST is not a YAML file (while parsing a flow sequence); copy the bundle again, or export again"
+    )
+
+
+def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
+    assert message(edit({"schema": 2, "library": "0.9.0", "surprise": 1})) == (
+        "MANIFEST was written by a newer version of this library, 0.9.0 (schema 2; this is 0.1.0 and reads schema 1); "
+        "install that version"
+    )
+
+
+@pytest.mark.parametrize("schema", [0, "one", None, True])
+def test_an_impossible_schema(edit, schema):
+    assert message(edit({"schema": schema})) == (
+        f"MANIFEST: schema is {schema!r}; this library reads 1; export the model again"
+    )
+
+
+SHA = {"sha256": "0" * 64}
+INPUT = {"name": "image", "shape": [-1, 3, 32, 32], "dtype": "float32", "layout": "NCHW", "color": "RGB"}
+OUTPUT = {"name": "fetch_name_0", "shape": [-1, 5], "meaning": "probabilities"}
+DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"clas_names": None}, ": nothing reads the key 'clas_names' (did you mean class_names?); remove it"),
+        ({"architecture": 5}, " architecture: str is expected, not 5; export the model again"),
+        ({"input": []}, " input: a mapping is expected, not []; export the model again"),
+        ({"input": {**INPUT, "shape": 3}}, " input shape: a list is expected, not 3; export the model again"),
+        (
+            {"input": {**INPUT, "shape": [-1, 3, True, 32]}},
+            " input shape[2]: int is expected, not True; export the model again",
+        ),
+        (
+            {"input": {**INPUT, "shape": [1, 3, 32, 32]}},
+            " input: shape is [1, 3, 32, 32]; it is [-1, channels, height, width]",
+        ),
+        ({"input": {**INPUT, "dtype": "uint8"}}, " input: dtype is 'uint8'; this library runs float32"),
+        ({"input": {**INPUT, "layout": "NHWC"}}, " input: layout is 'NHWC'; this library runs NCHW"),
+        ({"input": {**INPUT, "color": "GBR"}}, " input: color is 'GBR'; this library runs RGB or BGR"),
+        ({"input": {**INPUT, "color": "BGR"}}, ": input.color is BGR, but the transforms give RGB"),
+        (
+            {"input": {**INPUT, "shape": [-1, 3, 32, 48]}},
+            f": the transforms give pictures of [3, 32, 32] {CHW}, but the program takes [3, 32, 48] {CHW}; "
+            "end them with a crop or a size that the program takes",
+        ),
+        ({"output": {**OUTPUT, "meaning": "logits"}}, " output: meaning is 'logits'; this library runs probabilities"),
+        ({"output": {**OUTPUT, "shape": [-1]}}, " output: shape is [-1]; it is [-1, class_num]"),
+        ({"class_names": ["a", "b"]}, ": class_names has 2 names for 5 classes"),
+        (
+            {"transforms": [DECODE]},
+            f": the transforms give pictures of no fixed size, but the program takes [3, 32, 32] {CHW}; "
+            "end them with a crop or a size that the program takes",
+        ),
+        (
+            {"transforms": [DECODE, {"RandCropImage": {"size": 32}}]},
+            ": a transform draws at random; export with the transforms of evaluation",
+        ),
+        ({"transforms": [DECODE, CROP, {"Sharpen": {}}]}, ": there is no transform named 'Sharpen'"),
+        (
+            {"program": {"file": "../secret.json", **SHA}},
+            ": '../secret.json' is not the name of a file beside it; export again",
+        ),
+    ],
+)
+def test_what_cannot_be_is_said(edit, values, says):
+    found = message(edit(values))
+    assert found.startswith(f"MANIFEST{says}"), found
+
+
+def test_a_missing_key_is_named(edit):
+    assert message(edit(remove="input")) == "MANIFEST: input is missing; export the model again"
+
+
+@pytest.mark.parametrize("name", ["inference.json", "inference.pdiparams", "golden.npz"])
+def test_a_missing_file_is_named(copy, name):
+    (copy / name).unlink()
+    assert message(copy) == f"{copy / name} is missing; copy the bundle's folder whole, or export again"
+
+
+@pytest.mark.parametrize("name", ["inference.json", "inference.pdiparams"])
+def test_a_changed_byte_is_noticed_before_the_program_is_loaded(copy, name):
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    bundle = Bundle.load(copy)
+    with pytest.raises(UserError) as caught:
+        PaddleBackend(bundle)
+    assert str(caught.value) == (
+        f"{copy / name} is not the file that inference.yml describes (its SHA-256 differs); "
+        "copy the bundle's folder again, or export again"
+    )
+
+
+def test_a_program_of_other_names_is_refused(edit):
+    bundle = Bundle.load(edit({"output": {**OUTPUT, "name": "probabilities"}}))
+    with pytest.raises(UserError, match=r"takes \['image'\] and gives \['fetch_name_0'\], but its manifest says image"):
+        PaddleBackend(bundle)
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=4)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    key=st.sampled_from(["architecture", "program", "input", "output", "transforms", "class_names", "golden", "new"]),
+    value=PLAIN | st.dictionaries(st.sampled_from(["name", "shape", "file", "sha256", "x"]), PLAIN, max_size=4),
+)
+def test_any_value_is_either_right_or_the_users_mistake(edit, key, value):
+    folder = edit()
+    manifest = (folder / "inference.yml").read_bytes()
+    edit({key: value})
+    try:
+        Bundle.load(folder)
+        assert key in ("architecture", "class_names") and (value is None or isinstance(value, (str, list)))
+    except UserError as error:
+        assert str(folder) in str(error)
+    finally:
+        (folder / "inference.yml").write_bytes(manifest)

@@ -1,0 +1,278 @@
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+import ppcls
+from ppcls.inference import Bundle, Classifier, Result
+from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.utils.errors import UserError
+
+NAMES = ["tench, Tinca tinca", "goldfish", 'a "shark"', "naïve ray", "hen"]
+
+
+class Means:
+    """Scores that are arithmetic: classes 0, 1, 2 get the picture's mean red, green and blue, 3 and 4 get -9."""
+
+    def __init__(self):
+        self.batches = []
+
+    def run(self, batch):
+        self.batches.append(batch.shape)
+        means = batch.mean(axis=(2, 3))
+        return np.concatenate([means, np.full((len(batch), 2), -9)], axis=1).astype(np.float32)
+
+
+def flat(red, green, blue, size=(50, 60)):
+    return np.full((*size, 3), (red, green, blue), np.uint8)
+
+
+def save(path, picture):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), picture[..., ::-1])
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures and, between them, a file that is none."""
+    save(tmp_path / "a_red.png", flat(250, 0, 10))
+    save(tmp_path / "b_green.png", flat(0, 240, 10))
+    (tmp_path / "c_broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    save(tmp_path / "d/blue.png", flat(0, 10, 230))
+    return tmp_path
+
+
+def expected(value, channel):
+    mean, std = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))[channel]
+    return (value / 255 - mean) / std
+
+
+def test_results_are_what_the_pictures_say(exported, folder):
+    results = list(Classifier(exported, backend=Means(), topk=2).predict(folder))
+    assert [result.source for result in results] == [
+        str(folder / name) for name in ("a_red.png", "b_green.png", "c_broken.jpg", "d/blue.png")
+    ]
+    red, green, broken, blue = results
+    assert red.class_ids == [0, 2]
+    assert red.scores == pytest.approx([expected(250, 0), expected(10, 2)], abs=1e-5)
+    assert red.names == ["tench, Tinca tinca", 'a "shark"']
+    assert green.class_ids == [1, 2] and blue.class_ids == [2, 1]
+    assert red.error is green.error is blue.error is None
+    assert broken == Result(str(folder / "c_broken.jpg"), [], [], [], broken.error)
+    assert broken.error and "c_broken" not in broken.error
+
+
+@pytest.mark.parametrize(("batch_size", "batches"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [2, 1]), (4, [3]), (100, [3])])
+def test_batches_hold_what_could_be_read(exported, folder, batch_size, batches):
+    backend = Means()
+    results = list(Classifier(exported, backend=backend, batch_size=batch_size).predict(folder))
+    assert [shape[0] for shape in backend.batches] == batches
+    assert {shape[1:] for shape in backend.batches} == {(3, 32, 32)}
+    assert [result.class_ids[:1] for result in results] == [[0], [1], [], [2]]
+
+
+def test_batches_run_as_results_are_asked_for(exported, folder):
+    backend = Means()
+    results = Classifier(exported, backend=backend, batch_size=1).predict(folder)
+    assert backend.batches == []
+    next(results)
+    assert len(backend.batches) == 1
+    results.close()
+    assert len(backend.batches) == 1
+
+
+def test_the_next_batch_is_read_while_one_runs(exported, folder):
+    """The first run ends only when the second batch has been read."""
+    read = threading.Event()
+
+    class Waiting(Means):
+        def run(self, batch):
+            assert read.wait(timeout=30)
+            return super().run(batch)
+
+    classifier = Classifier(exported, backend=Waiting(), batch_size=1, threads=1)
+    original = classifier._prediction._read
+
+    def noting(picture, color):
+        if "b_green" in str(picture.source):
+            read.set()
+        return original(picture, color)
+
+    classifier._prediction._read = noting
+    assert next(classifier.predict(folder)).class_ids[0] == 0
+
+
+def test_pictures_that_are_missing_or_too_small_have_their_say(exported, tmp_path):
+    absent, good = tmp_path / "absent.png", save(tmp_path / "good.png", flat(0, 0, 200))
+    results = list(Classifier(exported, backend=Means()).predict([absent, good, b"", tmp_path]))
+    assert [result.source for result in results] == [str(absent), str(good), 2, str(tmp_path)]
+    assert results[0].error == "No such file or directory"
+    assert results[1].error is None
+    assert results[2].error and results[2].class_ids == []
+    assert results[3].error == "Is a directory"
+
+
+def test_arrays_state_their_color_order(exported):
+    classifier = Classifier(exported, backend=Means())
+    picture = flat(200, 100, 10)
+    (rgb,) = classifier.predict(picture, color="RGB")
+    (bgr,) = classifier.predict(picture[..., ::-1], color="BGR")
+    (wrong,) = classifier.predict(picture, color="BGR")
+    assert rgb == bgr
+    assert rgb.source == 0
+    assert rgb.class_ids[:3] == [0, 1, 2]
+    assert wrong.class_ids[:3] == [2, 1, 0]
+    with pytest.raises(UserError, match='say its channel order, color="RGB" or color="BGR"'):
+        classifier.predict(picture)  # at once, not when the first result is asked for
+
+
+def test_bytes_are_a_pictures_file(exported, tmp_path):
+    path = save(tmp_path / "x.png", flat(0, 250, 0))
+    (from_bytes,) = Classifier(exported, backend=Means()).predict(path.read_bytes())
+    (from_file,) = Classifier(exported, backend=Means()).predict(path)
+    assert from_bytes.scores == from_file.scores
+    assert (from_bytes.source, from_file.source) == (0, str(path))
+
+
+def test_equal_scores_go_to_the_lower_id(exported):
+    class Even:
+        def run(self, batch):
+            return np.full((len(batch), 5), 0.2, np.float32)
+
+    (result,) = Classifier(exported, backend=Even(), topk=3).predict(flat(0, 0, 0), color="RGB")
+    assert result.class_ids == [0, 1, 2]
+
+
+def test_scores_that_are_no_numbers_have_no_order(exported):
+    class Broken:
+        def run(self, batch):
+            return np.full((len(batch), 5), np.nan, np.float32)
+
+    with pytest.raises(UserError) as caught:
+        list(Classifier(exported, backend=Broken()).predict(flat(0, 0, 0), color="RGB"))
+    assert str(caught.value) == ("0: a score is not a number, so there is no order; look at the weights")
+
+
+def test_topk_is_at_most_the_number_of_classes(exported):
+    (result,) = Classifier(exported, backend=Means(), topk=9).predict(flat(200, 100, 10), color="RGB")
+    assert result.class_ids == [0, 1, 2, 3, 4]
+    assert result.names == NAMES
+
+
+def test_names_may_be_replaced(exported, tmp_path):
+    file = tmp_path / "names.txt"
+    file.write_text("0 null\n1 eins\n2 zwei\n3 drei\n4 vier\n", encoding="utf-8")
+    for names in (file, str(file), ["null", "eins", "zwei", "drei", "vier"]):
+        (result,) = Classifier(exported, backend=Means(), topk=2, class_names=names).predict(
+            flat(9, 200, 99), color="RGB"
+        )
+        assert result.names == ["eins", "zwei"]
+    file.write_text("0 null\n1 eins\n")
+    with pytest.raises(UserError) as caught:
+        Classifier(exported, class_names=file)
+    assert str(caught.value) == f"{file}: 2 class names for 5 classes; give one a class"
+    with pytest.raises(UserError, match=r"^class_names: 1 class names for 5 classes; give one a class$"):
+        Classifier(exported, class_names=["one"])
+
+
+def test_a_bundle_without_names_gives_none(edit):
+    (result,) = Classifier(edit({"class_names": None}), backend=Means()).predict(flat(1, 2, 3), color="RGB")
+    assert result.names == [] and len(result.class_ids) == 5
+
+
+@pytest.mark.parametrize("argument", ["batch_size", "topk", "threads"])
+def test_counts_are_at_least_one(exported, argument):
+    with pytest.raises(UserError, match=f"^{argument} is -1; write 1 or more$"):
+        Classifier(exported, **{argument: -1})
+    with pytest.raises(UserError, match=f"^{argument} is 0; write 1 or more$"):
+        Classifier(exported, **{argument: 0})
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    generator = np.random.default_rng(3)
+    folder = tmp_path_factory.mktemp("pictures")
+    for index in range(7):
+        small = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        save(folder / f"{index}.png", cv2.resize(small, (70, 50), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_paddle_inference_gives_the_networks_scores(exported, pictures, tiny_network, batch_size, onednn):
+    import paddle
+
+    bundle = Bundle.load(exported)
+    tensors = np.stack([bundle.pipeline.from_file(path) for path in sorted(pictures.iterdir())])
+    scores = tiny_network()(paddle.to_tensor(tensors)).numpy()
+    results = list(Classifier(bundle, batch_size=batch_size, onednn=onednn).predict(pictures))
+    assert len(results) == 7
+    for result, row in zip(results, scores):
+        assert result.class_ids == np.argsort(-row).tolist()
+        assert result.scores == pytest.approx(sorted(row.tolist(), reverse=True), rel=1e-4, abs=1e-6)
+        assert result.names == [NAMES[class_id] for class_id in result.class_ids]
+
+
+def test_a_relu_after_a_concatenation_of_convolutions_runs(tmp_path, export_again):
+    """As in SqueezeNet; one of Paddle's own passes breaks on it."""
+    from paddle import nn
+
+    class Fire(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.one, self.three, self.head = nn.Conv2D(3, 8, 1), nn.Conv2D(3, 8, 3, padding=1), nn.Linear(16, 5)
+
+        def forward(self, image):
+            import paddle
+
+            both = nn.functional.relu(paddle.concat([self.one(image), self.three(image)], axis=1))
+            return nn.functional.softmax(self.head(nn.functional.adaptive_avg_pool2d(both, 1).flatten(1)))
+
+    network = Fire()
+    network.eval()
+    export_again(tmp_path, network)
+    assert Classifier(tmp_path).verify().score_difference < 1e-5
+
+
+def test_threads_may_share_a_backend(exported):
+    backend = PaddleBackend(Bundle.load(exported), threads=1)
+    batches = [np.random.default_rng(seed).normal(size=(seed + 1, 3, 32, 32)).astype(np.float32) for seed in range(4)]
+    alone = [backend.run(batch) for batch in batches]
+    together = [[] for _ in batches]
+
+    def work(index):
+        together[index] = [backend.run(batches[index]) for _ in range(20)]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for right, several in zip(alone, together):
+        assert len(several) == 20
+        for scores in several:
+            assert np.array_equal(scores, right)
+
+
+def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
+    import paddle
+
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: False)
+    with pytest.raises(UserError) as caught:
+        Classifier(exported, device="gpu")
+    assert str(caught.value) == (
+        "a GPU is asked for, but this build of Paddle has no CUDA; write -o Global.use_gpu=False (in Python, "
+        "device='cpu'), or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+    )
+
+
+def test_an_unknown_device(exported):
+    with pytest.raises(UserError, match=r"^the device 'tpu' is not known; write cpu or gpu$"):
+        Classifier(exported, device="tpu")
+
+
+def test_the_package_offers_it():
+    assert ppcls.Classifier is Classifier

@@ -1,0 +1,149 @@
+import io
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppcls.inference import Classifier, Golden, GoldenMismatch
+from ppcls.inference.golden import classes_compared, input_difference, score_difference
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.utils.errors import UserError
+
+
+def scores_of(*logits):
+    exp = np.exp(np.array(logits, np.float64))
+    return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_the_score_measure_is_relative_to_the_spread_of_the_logits():
+    # Centred logits of the golden row: -1, 0, 1 of norm sqrt(2); the other row is 1 % longer.
+    ours, golden = scores_of([-1.01, 0, 1.01]), scores_of([-1, 0, 1])
+    assert score_difference(ours, golden) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_what_softmax_cannot_see_does_not_count():
+    assert score_difference(scores_of([4, 5, 6.5]), scores_of([-6, -5, -3.5])) < 1e-6
+    # Paddle's softmax gives nothing below exp(-64), oneDNN's does.
+    assert score_difference(np.float32([[1, 1.6e-28, 0]]), np.float32([[1, 1e-37, 1e-30]])) == 0
+
+
+def test_scores_that_are_too_small_to_compare_are_counted():
+    rows = np.float32([[1, 0, 1e-26], [0.5, 0.5, 1e-24]])
+    assert classes_compared(rows[:1]) == 1
+    assert classes_compared(rows[1:]) == 3
+    assert classes_compared(rows) == 1
+
+
+def test_equal_scores_are_compared_absolutely():
+    even = np.full((1, 4), 0.25, np.float32)
+    assert score_difference(even, even) == 0
+    tilted = scores_of([2e-4, 0, 0, 0])  # centred: 1.5e-4 and three of -0.5e-4, of norm 1.732e-4
+    assert score_difference(tilted, even) == pytest.approx(1.732e-2, rel=1e-2)
+
+
+def test_another_shape_is_infinitely_different():
+    assert score_difference(np.ones((1, 3)), np.ones((1, 4))) == float("inf")
+    assert input_difference(np.ones((1, 3, 2, 2)), np.ones((1, 3, 2, 3))) == float("inf")
+
+
+def test_the_input_measure_is_the_largest_difference():
+    golden = np.zeros((1, 3, 2, 2), np.float32)
+    ours = golden.copy()
+    ours[0, 1, 0, 1], ours[0, 2, 1, 1] = 0.25, -0.5
+    assert input_difference(ours, golden) == 0.5
+
+
+@given(st.binary(max_size=40), st.integers(1, 3), st.integers(1, 4))
+def test_a_golden_file_holds_what_was_saved(tmp_path_factory, picture, side, classes):
+    path = tmp_path_factory.mktemp("golden") / "golden.npz"
+    tensor = np.arange(3 * side * side, dtype=np.float32).reshape(1, 3, side, side)
+    scores = np.linspace(0, 1, classes, dtype=np.float32)[np.newaxis]
+    Golden(picture, tensor, scores).save(path)
+    loaded = Golden.load(path)
+    assert loaded.picture == picture
+    assert loaded.input.dtype == loaded.scores.dtype == np.float32
+    assert np.array_equal(loaded.input, tensor) and np.array_equal(loaded.scores, scores)
+    with np.load(path) as arrays:
+        assert arrays["picture"].dtype == np.uint8
+
+
+def test_a_pickle_in_a_golden_file_is_refused(tmp_path):
+    path = tmp_path / "golden.npz"
+    np.savez(path, picture=np.array([{"a": 1}], object), input=np.zeros(1), scores=np.zeros(1))
+    with pytest.raises(UserError, match=r"golden.npz is not a golden file \(Object arrays cannot be loaded"):
+        Golden.load(path)
+
+
+def npy():
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no more", b"\x93NUMPY", npy()])
+def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
+    path = tmp_path / "golden.npz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"golden\.npz is not a golden file"):
+        Golden.load(path)
+
+
+def test_verify_gives_its_figures(exported):
+    agreement = Classifier(exported).verify()
+    assert agreement.input_difference == 0
+    assert 0 <= agreement.score_difference < 1e-5
+    assert agreement.classes_compared == 5
+
+
+@pytest.mark.parametrize(
+    ("operation", "key", "value"),
+    [
+        ("DecodeImage", "to_rgb", False),
+        ("ResizeImage", "interpolation", "bicubic"),
+        ("ResizeImage", "interpolation", "area"),
+        ("ResizeImage", "backend", "pil"),
+        ("ResizeImage", "resize_short", 41),
+        ("NormalizeImage", "mean", [0.485, 0.456, 0.405]),
+    ],
+)
+def test_verify_notices_other_preprocessing(copy, operation, key, value):
+    manifest = copy / "inference.yml"
+    content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+    next(entry for entry in content["transforms"] if operation in entry)[operation][key] = value
+    content["input"]["color"] = "BGR" if key == "to_rgb" else "RGB"
+    manifest.write_text(yaml.safe_dump(content))
+    with pytest.raises(GoldenMismatch, match=r"the golden picture's input tensor is off by .* \(at most 0.0001\)"):
+        Classifier(copy).verify()
+
+
+def test_verify_notices_another_epsilon(tmp_path, exported, export_again, tiny_network):
+    right = Golden.load(exported / "golden.npz")
+    export_again(tmp_path, tiny_network(epsilon=1e-3))
+    right.save(tmp_path / "golden.npz")
+    with pytest.raises(GoldenMismatch) as caught:
+        Classifier(tmp_path).verify()
+    assert str(caught.value).startswith(f"{tmp_path}: the golden input's scores are off by 0.00")
+    assert "(relative, at most 0.0002): the program is not the model that was exported" in str(caught.value)
+
+
+def test_verify_notices_scores_that_are_no_numbers(exported):
+    class Broken:
+        def run(self, batch):
+            return np.full((len(batch), 5), np.nan, np.float32)
+
+    with pytest.raises(GoldenMismatch, match="scores are off by nan"):
+        Classifier(exported, backend=Broken()).verify()
+
+
+def test_the_tolerances_are_the_callers(exported):
+    classifier = Classifier(exported)
+    with pytest.raises(GoldenMismatch):
+        classifier.verify(score_tolerance=-1)
+    with pytest.raises(GoldenMismatch):
+        classifier.verify(input_tolerance=-1)
+
+
+def test_the_golden_picture_travels_as_its_bytes(exported):
+    assert Golden.load(exported / "golden.npz").picture == GOLDEN_PICTURE.read_bytes()

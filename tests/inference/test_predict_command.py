@@ -1,0 +1,135 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ppcls.config import load_deploy_config
+from ppcls.inference import Classifier
+from ppcls.inference import command as command_module
+from ppcls.inference.command import predict
+from ppcls.inference.output import console_line
+from ppcls.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "in"
+    (place / "sub").mkdir(parents=True)
+    for index, name in enumerate(("a.png", "sub/b.png")):
+        picture = np.random.default_rng(index).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+        assert cv2.imwrite(str(place / name), picture)
+    return place
+
+
+@pytest.fixture
+def configured(tmp_path, exported):
+    """A checked configuration of these values."""
+
+    def make(infer_imgs, topk=None, **values):
+        run = {"inference_model_dir": str(exported), "infer_imgs": str(infer_imgs), **values}
+        path = tmp_path / "deploy.yaml"
+        path.write_text(json.dumps({"Global": run, "PostProcess": {"Topk": topk or {}}}))  # JSON is YAML
+        return load_deploy_config(path)
+
+    return make
+
+
+def test_lines_file_and_exit_code(configured, exported, folder, tmp_path, capsys):
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    output = tmp_path / "scores.json"
+    assert predict(configured(folder, topk={"topk": 2}, output=str(output), batch_size=2)) == 1
+    results = list(Classifier(exported, topk=2).predict(folder))
+    lines, errors = capsys.readouterr()
+    shown = ["a.png", "broken.jpg", "sub/b.png"]
+    assert lines.splitlines() == [console_line(result, name) for result, name in zip(results, shown)]
+    assert lines.splitlines()[1].startswith("broken.jpg:\terror: ")
+    assert errors == "1 of 3 pictures could not be read\n"
+    rows = json.loads(output.read_text(encoding="utf-8"))
+    assert [row["picture"] for row in rows] == [result.source for result in results]
+    assert [row["error"] is None for row in rows] == [True, False, True]
+    assert [row["class_ids"] for row in rows] == [result.class_ids for result in results]
+    assert len(rows[0]["class_ids"]) == 2
+
+
+def test_one_file_and_exit_code_zero(configured, folder, capsys):
+    assert predict(configured(folder / "sub" / "b.png")) == 0
+    lines, errors = capsys.readouterr()
+    assert lines.startswith("b.png:\tclass id(s): [") and lines.count("\n") == 1
+    assert errors == ""
+
+
+def test_names_of_the_configuration_win(configured, folder, tmp_path, capsys):
+    names = tmp_path / "names.txt"
+    names.write_text("one\ntwo\nthree\nfour\nfive\n")
+    assert predict(configured(folder, topk={"class_id_map_file": str(names)})) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert all(f"'{name}'" in first for name in ("one", "two", "three", "four", "five"))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"batch_size": 3}, {"batch_size": 3}),
+        ({"use_gpu": True}, {"device": "gpu"}),
+        ({"enable_mkldnn": False}, {"onednn": False}),
+        ({"cpu_num_threads": 2}, {"threads": 2}),
+        ({}, {"batch_size": 1, "device": "cpu", "onednn": True, "threads": None, "topk": 5, "class_names": None}),
+    ],
+)
+def test_every_key_reaches_the_classifier(configured, folder, monkeypatch, values, expected):
+    given = {}
+
+    class Recording:
+        def __init__(self, bundle, **arguments):
+            given.update(arguments)
+
+        def predict(self, pictures):
+            return []
+
+    monkeypatch.setattr(command_module, "Classifier", Recording)
+    assert predict(configured(folder, **values)) == 0
+    assert {key: given[key] for key in expected} == expected
+
+
+def test_a_mistake_is_said_before_paddle_loads(configured, folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no picture"):
+        predict(configured(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(("count", "terminal", "shown"), [(32, True, True), (31, True, False), (32, False, False)])
+def test_a_long_list_has_a_progress_bar_on_a_terminal(configured, folder, monkeypatch, capsys, count, terminal, shown):
+    for index in range(count - 2):
+        (folder / f"{index}.png").write_bytes((folder / "a.png").read_bytes())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert predict(configured(folder, batch_size=16)) == 0
+    lines, errors = capsys.readouterr()
+    assert lines.count("class id(s)") == lines.count("\n") == count
+    assert (f"{count}/{count}" in errors) is shown
+    assert bool(errors) is shown
+
+
+@pytest.mark.slow
+def test_the_script_from_anywhere(exported, folder, tmp_path):
+    config = tmp_path / "deploy.yaml"
+    config.write_text(f"Global: {{inference_model_dir: {exported}, infer_imgs: {folder}}}\n")
+    script = [sys.executable, "-W", "error::UserWarning:ppcls", str(ROOT / "deploy/python/predict_cls.py")]
+    done = subprocess.run(
+        [*script, "-c", str(config), "-o", f"Global.output={tmp_path / 'out.csv'}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a.png", "sub/b.png"]
+    assert (tmp_path / "out.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.slow
+def test_the_runtime_is_imported_without_paddle():
+    code = "import sys, ppcls.inference, ppcls.inference.command; sys.exit('paddle' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,84 @@
+"""Imports run one way, and what must be light is light. Read from the sources and from a fresh interpreter."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MIDDLE = ("arch", "data", "loss", "metric", "optimizer", "config")
+MAY_IMPORT = {
+    "utils": {"utils"},
+    **{name: {name, "utils"} for name in MIDDLE},
+    "inference": {"inference", "data", "config", "utils"},
+    "engine": {"engine", "inference", *MIDDLE, "utils"},
+}
+# Of `data`, the runtime of a bundle takes what needs no Paddle.
+RUNTIME_DATA = ("ppcls.data.transforms", "ppcls.data.postprocess", "ppcls.data.labels")
+
+
+def imports_of(path):
+    """Dotted names of everything a file imports from the package, wherever in the file it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "ppcls")
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write absolute imports"
+            if node.module and node.module.split(".")[0] == "ppcls":
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def violations(floor, path, names):
+    for name in names:
+        parts = name.split(".")
+        target = parts[1] if len(parts) > 1 else ""
+        if target in MAY_IMPORT and target not in MAY_IMPORT[floor]:
+            yield f"{path} imports {name}"
+        if floor == "inference" and target == "data" and not name.startswith(RUNTIME_DATA):
+            yield f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("floor", sorted(MAY_IMPORT))
+def test_a_floor_imports_only_what_lies_below(floor):
+    files = sorted((ROOT / "ppcls" / floor).rglob("*.py"))
+    assert files
+    found = [text for path in files for text in violations(floor, path.relative_to(ROOT), imports_of(path))]
+    assert found == []
+
+
+def test_the_check_can_fail():
+    assert list(violations("arch", "x.py", ["ppcls.data.loader", "ppcls.utils.errors", "ppcls.__version__"])) == [
+        "x.py imports ppcls.data.loader"
+    ]
+    assert list(violations("inference", "x.py", ["ppcls.data.loader.ImageLoader"])) == [
+        "x.py imports ppcls.data.loader.ImageLoader"
+    ]
+
+
+def test_every_package_has_a_floor():
+    packages = {path.parent.name for path in (ROOT / "ppcls").glob("*/*.py")}
+    assert packages == set(MAY_IMPORT)
+
+
+def loaded_by(statement):
+    code = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    return set(json.loads(output.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import ppcls", {"paddle", "cv2", "numpy", "yaml"}),
+        ("import ppcls.config", {"paddle", "cv2"}),
+        ("from ppcls import Classifier", {"paddle"}),
+        ("import ppcls.engine.schema; ppcls.engine.schema.registries()", {"paddle"}),
+        ("import ppcls.arch", {"paddle", "yaml", "cv2", "ppcls.engine", "ppcls.config", "ppcls.data"}),
+        ("from ppcls.arch import DLA34; DLA34()", {"yaml", "ppcls.engine", "ppcls.config", "ppcls.data"}),
+    ],
+)
+def test_imports_stay_light(statement, absent):
+    assert loaded_by(statement) & absent == set()

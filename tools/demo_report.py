@@ -1,0 +1,81 @@
+"""Reads what the demonstration's commands wrote, and draws it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+# The last line of an epoch: `END epoch:3   valid top1: 0.93889, top3: 0.99167, loss: 0.31275,  batch_cost: ...`
+EPOCH_END = re.compile(r"END epoch:(\d+) +(train|valid) top1: ([\d.]+),.*? loss: ([\d.]+),")
+GRID = (6, 8)  # rows and columns of pictures
+Curves = Dict[str, List[Tuple[int, float, float]]]
+
+
+class Answer(NamedTuple):
+    """A held-out picture, its class, and the class that scored best."""
+
+    picture: str
+    label: int
+    best: int
+    score: float
+
+
+def read_answers(path: Path) -> List[Answer]:
+    """The rows of a results file, by the pictures' paths; a picture's folder is its class."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["picture"])
+    return [
+        Answer(row["picture"], int(Path(row["picture"]).parent.name), int(row["class_id_1"]), float(row["score_1"]))
+        for row in rows
+    ]
+
+
+def share_right(answers: List[Answer]) -> str:
+    """`98.33 % (354 of 360)`."""
+    right = sum(answer.best == answer.label for answer in answers)
+    return f"{100 * right / len(answers):.2f} % ({right} of {len(answers)})"
+
+
+def read_curves(log: Path) -> Curves:
+    """(epochs trained, top-1, loss) by `train` and `valid`, from a training log."""
+    curves: Curves = {"train": [], "valid": []}
+    for epoch, part, top1, loss in EPOCH_END.findall(log.read_text(encoding="utf-8")):
+        curves[part].append((int(epoch) + 1, float(top1), float(loss)))
+    return curves
+
+
+def draw_report(curves: Curves, answers: List[Answer], path: Path) -> None:
+    """Training curves beside held-out pictures, the mistaken ones first and in red."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(figsize=(15, 7.5), layout="constrained")
+    panels: Any = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    left, right = panels
+    left.suptitle("Training")
+    draw_curves(left.subplots(2, 1, sharex=True), curves)
+    right.suptitle(f"Held out: top-1 {share_right(answers)}; written, and read as")
+    shown = sorted(answers, key=lambda answer: (answer.best == answer.label, answer.picture[::-1]))
+    for axes, answer in zip(right.subplots(*GRID).flat, shown):
+        colour = "black" if answer.best == answer.label else "red"
+        axes.imshow(pyplot.imread(answer.picture), cmap="gray_r")
+        axes.set_title(f"{answer.label} as {answer.best}", color=colour, fontsize=9)
+        axes.axis("off")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def draw_curves(axes: Any, curves: Curves) -> None:
+    """Top-1 above, loss below; training and held-out in each."""
+    for axis, column, name in zip(axes, (1, 2), ("top-1", "loss")):
+        for part, style in (("train", ".--"), ("valid", "o-")):
+            label = {"train": "training (cropped)", "valid": "held out"}[part]
+            axis.plot([row[0] for row in curves[part]], [row[column] for row in curves[part]], style, label=label)
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    axes[-1].set_xlabel("epoch")
