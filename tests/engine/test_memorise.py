@@ -15,7 +15,7 @@ from ppcls.metric import TopkAcc
 @pytest.mark.slow
 def test_dla34_memorises_16_pictures():
     rng = np.random.default_rng(0)
-    image = paddle.to_tensor(rng.normal(size=(16, 3, 64, 64)).astype("float32"))
+    image = paddle.to_tensor(rng.normal(size=(16, 3, 32, 32)).astype("float32"))
     label = paddle.to_tensor(rng.permutation(16))
     batch = SimpleNamespace(image=image, label=label, index=np.arange(16))
     paddle.seed(0)
@@ -24,9 +24,9 @@ def test_dla34_memorises_16_pictures():
         model=model,
         losses=lambda logits, target: weighted_sum((CELoss(),), logits, target),
         optimizer=paddle.optimizer.Momentum(0.02, 0.9, parameters=model.parameters()),
-        lr_at=lambda step: 0.02,
+        lr_at=lambda step: 0.02 * (1 - step / 40),
         loader=SimpleNamespace(steps_per_epoch=1, epoch=lambda epoch, start_step: iter([batch])),
-        epochs=25,
+        epochs=40,
         seed=0,
     )
     trainer.fit()
