@@ -120,6 +120,7 @@ class Classifier:
             )
         return agreement
 
+
 def _paddle(bundle: Bundle, device: str, threads: Optional[int], onednn: bool) -> Backend:
     from ppcls.inference.backends.paddle import PaddleBackend
 

@@ -122,6 +122,8 @@ def test_reads_what_paddle_saves(tmp_path):
     state = load_pickle(velocity)
     assert state["LR_Scheduler"] == {"last_epoch": 0, "last_lr": 0.1}
     assert_same(state[f"{model.bias.name}_velocity_0"], np.ones(3, np.float32))
+    paddle.save(model.weight, str(weights))
+    assert_same(load_pickle(weights), (model.weight.name, model.weight.numpy()))
 
 
 def hostile_files(folder: Path):
@@ -130,7 +132,7 @@ def hostile_files(folder: Path):
     text = repr(command).encode()
     objects = np.array([Call(os.system, command)], dtype=object)
     records = np.zeros(1, dtype=[("a", "f4")])
-    array, scalar = pickle.dumps(np.ones(1), protocol=2), pickle.dumps(np.float64(1), protocol=2)
+    array = pickle.dumps(np.ones(1), protocol=2)
     return {
         "system": (pickle.dumps(Call(os.system, command)), "posix.system"),
         "protocol 0": (b"cos\nsystem\n(S" + text + b"\ntR.", "os.system"),
@@ -154,7 +156,7 @@ def hostile_files(folder: Path):
         "bare name": (b"cnumpy\nndarray\n.", "an object of type _Admitted"),
         "call of ndarray": (b"cnumpy\nndarray\n)R.", "a bare numpy.ndarray"),
         "codec": (b"c_codecs\nencode\n(S'x'\nS'rot13'\ntR.", "the codec rot13"),
-        "array of text": (scalar.replace(b"_codecs\nencode", b"builtins\ntuple"), "not made of bytes"),
+        "array of text": (pickle.dumps(np.zeros(1), protocol=4).replace(b"C\x08", b"\x8c\x08"), "not made of bytes"),
         "a list in itself": (b"\x80\x04]\x94h\x00a.", "a container that contains itself"),
     }
 
@@ -189,7 +191,7 @@ def test_the_message_is_one_sentence_with_file_and_remedy(tmp_path):
 
 def test_a_set_attribute_does_not_outlive_the_file(tmp_path):
     with pytest.raises(UserError, match="no whole pickle"):
-        load_pickle(written(tmp_path, b"\x80\x02ccollections\nOrderedDict\n)R}X\x05\x00\x00\x00itemsNsb."))
+        load_pickle(written(tmp_path, b"\x80\x02ccollections\nOrderedDict\n)R}X\x05\x00\x00\x00extraNsb."))
 
 
 def test_a_crafted_memo_index_claims_no_memory(tmp_path):

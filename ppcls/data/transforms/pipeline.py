@@ -55,7 +55,7 @@ class Pipeline:
 
     def to_list(self) -> List[Dict[str, Dict[str, Any]]]:
         """The transforms as plain YAML, every key filled in."""
-        return [{type(op).__name__: {k: _plain(v) for k, v in dataclasses.asdict(op).items()}} for op in self.ops]  # type: ignore[call-overload]
+        return [_entry(op) for op in self.ops]
 
     def __call__(self, data: Union[bytes, np.ndarray], rng: Optional[np.random.Generator] = None) -> np.ndarray:
         """The model's input for one picture, float32 [C, H, W], contiguous.
@@ -78,9 +78,11 @@ class Pipeline:
     def from_file(self, path: Union[str, Path], rng: Optional[np.random.Generator] = None) -> np.ndarray:
         """The same for a file; what cannot be opened is an UnreadableImage too, and carries the path."""
         try:
-            return self(Path(path).read_bytes(), rng)
+            data = Path(path).read_bytes()
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error), str(path)) from error
+        try:
+            return self(data, rng)
         except UnreadableImage as error:
             raise UnreadableImage(error.reason, str(path)) from error
 
@@ -141,6 +143,10 @@ def _canonical(op: Any) -> Any:
     if getattr(op, "size", None) is not None:
         return dataclasses.replace(op, size=pair(op.size))
     return op
+
+
+def _entry(op: Any) -> Dict[str, Dict[str, Any]]:
+    return {type(op).__name__: {field.name: _plain(getattr(op, field.name)) for field in dataclasses.fields(op)}}
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,58 @@
+"""The wheel: the package, its data, and the shipped configurations beside it.
+
+Every list of requirements is written once, in requirements*.txt.
+"""
+
+import re
+from pathlib import Path
+from typing import List
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+# `-c DLA60` finds the configurations of a checkout under configs/, and those of a wheel here.
+CONFIGS = {"ppcls.configs": "configs", "ppcls.deploy_configs": "deploy/configs"}
+
+
+def requirements(name: str) -> List[str]:
+    """The packages of a requirements file, without those that it includes from another."""
+    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+def version() -> str:
+    """`__version__` of the package, read as text."""
+    found = re.search(r'^__version__ = "(.+)"$', (ROOT / "ppcls" / "__init__.py").read_text(encoding="utf-8"), re.M)
+    assert found is not None
+    return found.group(1)
+
+
+def files(folder: str, *suffixes: str) -> List[str]:
+    """The files below `folder` with one of the suffixes, relative to it."""
+    paths = sorted((ROOT / folder).rglob("*"))
+    return [path.relative_to(ROOT / folder).as_posix() for path in paths if path.suffix in suffixes]
+
+
+setup(
+    name="ppcls",
+    version=version(),
+    description="Image classification on PaddlePaddle: train, evaluate, export and serve a backbone by a YAML file",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.9",
+    packages=[*find_packages(include=["ppcls", "ppcls.*"]), *CONFIGS],
+    package_dir=CONFIGS,
+    package_data={
+        "ppcls": files("ppcls", ".txt", ".jpg", ".jpeg", ".png"),
+        **{package: files(folder, ".yaml") for package, folder in CONFIGS.items()},
+    },
+    entry_points={"console_scripts": ["ppcls=ppcls.cli:main"]},
+    install_requires=requirements("requirements-core.txt"),
+    extras_require={
+        "cpu": requirements("requirements.txt"),
+        "gpu": requirements("requirements-gpu.txt"),
+        "demo": requirements("requirements-demo.txt"),
+        "dev": requirements("requirements-dev.txt"),
+    },
+)

@@ -1,0 +1,204 @@
+"""A small world of components, so that the checker is tested apart from the library's own."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Dict, Literal, Optional, Tuple, Union
+
+import pytest
+
+from ppcls.config import load_config
+from ppcls.utils.errors import ConfigError
+from ppcls.utils.fields import Component, Operation, PositiveFloat, PositiveInt, Range, ReadPath, Size
+from ppcls.utils.registry import Registry
+
+REGISTRIES: Dict[str, Registry] = {
+    kind: Registry(kind)
+    for kind in (
+        "backbone",
+        "dataset",
+        "sampler",
+        "transform",
+        "batch transform",
+        "postprocess",
+        "loss",
+        "metric",
+        "optimizer",
+        "schedule",
+        "regularizer",
+    )
+}
+
+
+@REGISTRIES["backbone"].register("Net18", "Net50")
+@dataclass(frozen=True)
+class Net:
+    name: str
+    class_num: PositiveInt = 10
+    pretrained: Union[bool, Annotated[str, ReadPath("weights")]] = False
+
+
+@REGISTRIES["dataset"].register()
+@dataclass(frozen=True)
+class Pictures:
+    root: Annotated[str, ReadPath("dir")]
+    transform_ops: Tuple[Annotated[Any, Operation("transform")], ...]
+    batch_transform_ops: Tuple[Annotated[Any, Operation("batch transform")], ...] = ()
+    list_file: Optional[Annotated[str, ReadPath("file")]] = None
+
+
+@REGISTRIES["sampler"].register()
+@dataclass(frozen=True)
+class Batches:
+    batch_size: PositiveInt = 4
+    shuffle: bool = False
+
+
+@REGISTRIES["transform"].register()
+@dataclass(frozen=True)
+class Decode:
+    to_rgb: bool = True
+
+
+@REGISTRIES["transform"].register()
+@dataclass(frozen=True)
+class Crop:
+    size: Size = 8
+    area: Tuple[float, float] = (0.1, 1.0)
+    filter: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.area[0] > self.area[1]:
+            raise ValueError(f"area is {list(self.area)}; write the smaller number first")
+
+
+@REGISTRIES["transform"].register()
+@dataclass(frozen=True)
+class Scale:
+    factor: float = 1.0
+
+
+@REGISTRIES["transform"].register()
+@dataclass(frozen=True)
+class ToCHWImage:
+    pass
+
+
+@REGISTRIES["batch transform"].register("Blend", "BlendOperator")
+@dataclass(frozen=True)
+class Blend:
+    alpha: PositiveFloat = 1.0
+    class_num: Optional[PositiveInt] = None
+
+
+@REGISTRIES["postprocess"].register()
+@dataclass(frozen=True)
+class Topk:
+    topk: PositiveInt = 1
+    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+
+
+@REGISTRIES["loss"].register("CE", "MixCE")
+@dataclass(frozen=True)
+class CE:
+    weight: PositiveFloat = 1.0
+    class_weights: Dict[int, float] = field(default_factory=dict)
+
+
+@REGISTRIES["metric"].register()
+@dataclass(frozen=True)
+class Accuracy:
+    topk: Union[PositiveInt, Tuple[PositiveInt, ...]] = (1, 5)
+
+
+@REGISTRIES["schedule"].register()
+@dataclass(frozen=True)
+class Flat:
+    rate: PositiveFloat
+    scale: Optional[Literal["linear"]] = None
+
+
+@REGISTRIES["schedule"].register()
+@dataclass(frozen=True)
+class Slope:
+    rate: PositiveFloat
+    end: Annotated[float, Range(low=0, high=1)] = 0.0
+
+
+@REGISTRIES["regularizer"].register()
+@dataclass(frozen=True)
+class L2:
+    coeff: PositiveFloat
+
+
+@REGISTRIES["optimizer"].register()
+@dataclass(frozen=True)
+class SGD:
+    lr: Annotated[Any, Component("schedule")]
+    regularizer: Optional[Annotated[Any, Component("regularizer")]] = None
+
+
+VALID = """\
+Global:
+  epochs: 2
+Arch:
+  name: Net18
+Loss:
+  Train:
+    - CE: {weight: 1.0}
+Optimizer:
+  name: SGD
+  lr:
+    name: Flat
+    rate: 0.1
+DataLoader:
+  Train:
+    dataset:
+      name: Pictures
+      root: .
+      transform_ops:
+        - Decode:
+        - Crop: {size: 8}
+        - Scale: {factor: 1.0/255.0}
+    sampler:
+      name: Batches
+  Eval:
+    dataset:
+      name: Pictures
+      root: .
+      transform_ops:
+        - Decode:
+        - Crop: {size: 8}
+        - Scale: {factor: 1.0/255.0}
+    sampler:
+      name: Batches
+Metric:
+  Eval:
+    - Accuracy: {topk: [1, 5]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs in a folder of its own, so that paths in messages are short."""
+    monkeypatch.chdir(tmp_path)
+
+
+class Small:
+    """Loads texts with the small registries."""
+
+    VALID = VALID
+    registries = REGISTRIES
+
+    def load(self, text: str = VALID, *overrides: str, command: str = "train") -> Any:
+        Path("c.yaml").write_text(text, encoding="utf-8")
+        return load_config("c.yaml", overrides, REGISTRIES, command)
+
+    def problems(self, text: str = VALID, *overrides: str, command: str = "train") -> list:
+        with pytest.raises(ConfigError) as caught:
+            self.load(text, *overrides, command=command)
+        return caught.value.problems
+
+
+@pytest.fixture
+def small() -> Small:
+    return Small()

@@ -1,0 +1,80 @@
+# ruff: noqa: E501 (whole messages stand in one line)
+from pathlib import Path
+
+import pytest
+
+from ppcls.config import load_deploy_config
+from ppcls.utils.errors import ConfigError
+
+TEXT = "Global:\n  inference_model_dir: .\n  infer_imgs: .\n"
+
+
+def load(*overrides, text=TEXT):
+    Path("d.yaml").write_text(text)
+    return load_deploy_config("d.yaml", overrides)
+
+
+def problems(*overrides, text=TEXT):
+    with pytest.raises(ConfigError) as caught:
+        load(*overrides, text=text)
+    return caught.value.problems
+
+
+def test_defaults():
+    config = load()
+    run = config.Global
+    assert (run.inference_model_dir, run.infer_imgs, run.batch_size) == (".", ".", 1)
+    assert (run.use_gpu, run.enable_mkldnn, run.cpu_num_threads, run.output) == (False, True, None, None)
+    assert (config.PostProcess.Topk.topk, config.PostProcess.Topk.class_id_map_file) == (5, None)
+
+
+def test_the_shipped_one_needs_pictures_and_a_bundle():
+    Path("inference").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load_deploy_config("inference_cls")
+    (problem,) = caught.value.problems
+    assert problem.endswith("inference_cls.yaml:3 Global.infer_imgs: is missing; write the path of a file or folder")
+    config = load_deploy_config("inference_cls", ["Global.infer_imgs=inference"])
+    assert config == load("Global.inference_model_dir=./inference", "Global.infer_imgs=inference")
+
+
+def test_it_loads_again():
+    config = load("Global.output=a.csv", "PostProcess.Topk.topk=3", "Global.cpu_num_threads=2")
+    assert load(text=config.to_yaml()) == config
+    assert config.to_yaml() == (
+        "Global:\n  inference_model_dir: .\n  infer_imgs: .\n  batch_size: 1\n  use_gpu: false\n  enable_mkldnn: true\n"
+        "  cpu_num_threads: 2\n  output: a.csv\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("Global.batch_size=0", "-o Global.batch_size=0: is 0; write a whole number of at least 1"),
+        ("Global.cpu_num_threads=0", "-o Global.cpu_num_threads=0: is 0; write a whole number of at least 1 or null"),
+        ("Global.use_gpu=1", "-o Global.use_gpu=1: is 1; write true or false"),
+        ("Global.output=a.txt", "d.yaml:1 Global: output is 'a.txt'; write a name that ends with .csv or .json"),
+        ("Global.infer_imgs=no", "-o Global.infer_imgs=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
+        ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no folder 'no'; write the path of one, relative to the working directory"),
+        ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; write a whole number of at least 1"),
+        ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),
+        ("PreProcess.transform_ops=[]", "-o PreProcess.transform_ops=[] PreProcess: the bundle carries its preprocessing (inference.yml); remove the section"),
+        ("Global.use_tensorrt=true", "-o Global.use_tensorrt=true: TensorRT is not supported here; remove it"),
+        ("Global.use_fp16=true", "-o Global.use_fp16=true: half precision is not supported here; remove it"),
+        ("Global.gpu_mem=8000", "-o Global.gpu_mem=8000: GPU memory grows as it is needed; remove it"),
+        ("Global.ir_optim=false", "-o Global.ir_optim=false: the program is always optimized; remove it"),
+        ("Global.enable_profile=true", "-o Global.enable_profile=true: profiling by configuration is not supported here; remove it"),
+        ("Global.enable_benchmark=true", "-o Global.enable_benchmark=true: speed is measured by benchmarks/predict.py; remove it"),
+        ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only post-processing here; remove it"),
+        ("PostProcess.SavePreLabel.save_dir=x", "-o PostProcess.SavePreLabel.save_dir=x PostProcess.SavePreLabel: answers are not saved as label files; write Global.output: answers.csv"),
+        ("Global.batchsize=1", "-o Global.batchsize=1: is no key here (did you mean batch_size?); write that or remove it"),
+    ],
+)  # fmt: skip
+def test_problems(override, problem):
+    assert problems(override) == [problem]
+
+
+def test_paddleclas_keys_that_ask_for_nothing():
+    off = ("use_tensorrt=false", "use_fp16=false", "ir_optim=true", "enable_profile=false", "enable_benchmark=false")
+    overrides = [f"Global.{setting}" for setting in off]
+    assert load(*overrides, "PostProcess.main_indicator=Topk") == load()

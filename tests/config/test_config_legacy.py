@@ -1,0 +1,156 @@
+# ruff: noqa: E501 (whole messages stand in one line)
+import dataclasses
+
+import pytest
+
+from ppcls.config.annotations import field_types
+from ppcls.config.legacy import Legacy, Unused
+from ppcls.config.paddleclas import PADDLECLAS, PADDLECLAS_DEPLOY
+from ppcls.config.schema import Config, DataLoaderSection, GlobalSection, LoaderSection
+from ppcls.engine.schema import registries
+
+SENTENCES = {
+    "AMP.scale_loss=128": "AMP: mixed precision is not supported here; remove the section",
+    "EMA.decay=0.9999": "EMA: averaging of weights (EMA) is not supported here; remove the section",
+    "Slim.quant.name=pact": "Slim: quantization and pruning during training is not supported here; remove the section",
+    "Global.to_static=true": "Global.to_static: training as a static graph is not supported here; remove it",
+    "Global.use_dali=true": "Global.use_dali: DALI is not supported here; remove it",
+    "Global.eval_mode=retrieval": "Global.eval_mode: only single-label classification is supported here; remove it",
+    "Global.train_mode=efficientnet": "Global.train_mode: only single-label classification is supported here; remove it",
+    "Global.use_multilabel=true": "Global.use_multilabel: only single-label classification is supported here; remove it",
+    "Global.retrieval_feature_from=features": "Global.retrieval_feature_from: retrieval is not supported here; remove it",
+    "Global.save_inference_format=x": "Global.save_inference_format: the exported format is not chosen by configuration; remove it",
+    "Global.use_gpu=true": "Global.use_gpu: is called Global.device here; write Global.device: gpu or cpu",
+    "Arch.use_ssld=true": "Arch.use_ssld: weights are not downloaded here; download the file and give its path as Global.pretrained_model",
+    "Arch.infer_model=x": "Arch.infer_model: a model of its own for inference is not supported here; remove it",
+    "Optimizer.clip_norm=5": "Optimizer.clip_norm: clipping of gradients is not supported here; remove it",
+    "Optimizer.multi_precision=true": "Optimizer.multi_precision: mixed precision is not supported here; remove it",
+    "DataLoader.Eval.Query.dataset=x": "DataLoader.Eval.Query: retrieval is not supported here; remove the section",
+    "DataLoader.Train.loader.prefetch_factor=2": "DataLoader.Train.loader.prefetch_factor: reading ahead is not configured here; remove it",
+    "Loss.UnLabelTrain=[]": "Loss.UnLabelTrain: training without labels is not supported here; remove the section",
+    "pretrained_model=x": "pretrained_model: belongs to a section; write Global.pretrained_model",
+    "classes_num=5": "classes_num: belongs to a section; write Arch.class_num",
+    "use_gpu=True": "use_gpu: belongs to a section; write Global.device",
+    "Global.device=npu": "Global.device: the device npu is not supported here; write auto, cpu or gpu",
+    "Global.device=gpu:0": "Global.device: names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu",
+    "Global.device=tpu": "Global.device: is 'tpu'; write 'auto' or 'cpu' or 'gpu'",
+    "Optimizer.name=RMSProp": "Optimizer.name: the optimizer RMSProp is not supported here; write Momentum, SGD or AdamW",
+    "Optimizer.name=Adam": "Optimizer.name: the optimizer Adam is not supported here; write Momentum, SGD or AdamW",
+    "Optimizer.lr.name=MultiStepDecay": "Optimizer.lr.name: the schedule MultiStepDecay is not supported here; write Cosine, Piecewise, Step, Linear or Constant",
+    "Optimizer.regularizer={name: L1}": "Optimizer.regularizer.name: the regularizer L1 is not supported here; write L2",
+    "DataLoader.Train.dataset.name=MultiLabelDataset": "DataLoader.Train.dataset.name: the dataset MultiLabelDataset is not supported here; write ImageNetDataset with a list file, or ImageFolder with a folder a class",
+    "DataLoader.Train.sampler.name=PKSampler": "DataLoader.Train.sampler.name: the sampler PKSampler is not supported here; write DistributedBatchSampler",
+    "DataLoader.Train.dataset.transform_ops.0={RandAugment: null}": "DataLoader.Train.dataset.transform_ops.0.RandAugment: the transform RandAugment is not supported here; remove it or write RandCropImage and RandFlipImage",
+    "DataLoader.Train.dataset.batch_transform_ops=[CutmixOperator: {alpha: 1}]": "DataLoader.Train.dataset.batch_transform_ops.0.CutmixOperator: the batch transform CutmixOperator is not supported here; remove it or write Mixup",
+    "Loss.Train.0={MultiLabelLoss: null}": "Loss.Train.0.MultiLabelLoss: the loss MultiLabelLoss is not supported here; write CELoss",
+    "Loss.Train.0={DistillationCELoss: null}": "Loss.Train.0.DistillationCELoss: the loss DistillationCELoss is not supported here; write CELoss",
+    "Metric.Eval.0={Recallk: null}": "Metric.Eval.0.Recallk: the metric Recallk is not supported here; write TopkAcc",
+    "Infer.PostProcess={name: ThreshOutput}": "Infer.PostProcess.name: the post-processing ThreshOutput is not supported here; write Topk",
+    "Arch.name=RecModel": "Arch.name: the model RecModel is not supported here; name one backbone, such as DLA34",
+}
+
+
+@pytest.mark.parametrize("override", SENTENCES)
+def test_sentences(small, override):
+    key, _, sentence = SENTENCES[override].partition(": ")
+    (problem,) = small.problems(small.VALID, override)
+    said_already = override.startswith(f"{key}=")
+    assert problem == (f"-o {override}: {sentence}" if said_already else f"-o {override} {key}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "AMP=",
+        "AMP={use_amp: false, scale_loss: 128.0}",
+        "Global.to_static=False",
+        "Global.use_dali=False",
+        "Global.eval_mode=classification",
+        "Global.train_mode=classification",
+        "Global.use_multilabel=False",
+        "Global.retrieval_feature_from=",
+        "Arch.use_ssld=False",
+        "Optimizer.multi_precision=False",
+        "Optimizer.clip_norm=",
+    ],
+)
+def test_what_asks_for_nothing_is_accepted(small, override):
+    assert small.load(small.VALID, override) == small.load()
+
+
+@pytest.mark.parametrize("override", ["Global.to_static=0", "Global.use_dali='False'", "AMP={use_amp: 0}", "AMP={}"])
+def test_what_only_looks_like_nothing_is_not(small, override):
+    assert len(small.problems(small.VALID, override)) == 1
+
+
+def test_no_sentence_stands_for_a_key_that_is_read():
+    sections = {
+        "": Config,
+        "Global": GlobalSection,
+        "DataLoader": DataLoaderSection,
+        "DataLoader.*.loader": LoaderSection,
+    }
+    for key in PADDLECLAS.keys:
+        section, _, name = key.rpartition(".")
+        assert name not in field_types(sections[section]) if section in sections else True, key
+    assert not any("Topk.topk" in key for key in PADDLECLAS_DEPLOY.keys)
+
+
+def test_no_sentence_stands_for_a_component_that_there_is():
+    for kind, names in PADDLECLAS.names.items():
+        assert not [name for name in names if name in registries()[kind]], kind
+
+
+def test_sentences_say_what_to_do():
+    unused = [*PADDLECLAS.keys.values(), *PADDLECLAS_DEPLOY.keys.values()]
+    names = [
+        sentence for table in (*PADDLECLAS.names.values(), *PADDLECLAS.values.values()) for sentence in table.values()
+    ]
+    for sentence in [*(entry.sentence for entry in unused), *names]:
+        _, remedy = sentence.split("; ")
+        assert remedy.split()[0] in ("remove", "write", "download", "name"), sentence
+
+
+def test_the_first_pattern_that_fits_counts():
+    legacy = Legacy({"a.b": Unused("one"), "a.*": Unused("two")})
+    assert [legacy.key(key) and legacy.key(key).sentence for key in ("a.b", "a.c", "ab")] == ["one", "two", None]
+
+
+FLAT = """\
+# old
+mode: 'train'
+ARCHITECTURE:
+    name: 'DLA34'
+pretrained_model: ""
+classes_num: 1000
+LEARNING_RATE:
+    function: 'Piecewise'
+TRAIN:
+    batch_size: 256
+"""
+
+
+def test_the_flat_format_is_one_problem(small):
+    assert small.problems(FLAT, "TRAIN.batch_size=64") == [
+        "c.yaml:2: this is PaddleClas's 2.0 format (ARCHITECTURE, LEARNING_RATE, TRAIN ...), which is not read here; write "
+        "the sections Global, Arch, Loss, Optimizer, DataLoader and Metric, as that model's file in configs/ does"
+    ]
+
+
+def test_a_flat_key_from_the_command_line_does_not_make_a_file_flat(small):
+    assert small.problems(small.VALID, "mode=train") == [
+        "-o mode=train: is no key here; remove it or write one of Global, Arch, Loss, Optimizer, DataLoader, Infer, Metric"
+    ]
+
+
+def test_class_num_in_global_goes_to_arch(small):
+    text = small.VALID.replace("epochs: 2", "epochs: 2\n  class_num: 7")
+    assert small.load(text).Arch.class_num == 7
+    assert small.load(text).Arch == dataclasses.replace(small.load().Arch, class_num=7)
+    assert small.load(text, "Arch.class_num=7").Arch.class_num == 7
+    assert small.problems(text, "Arch.class_num=8") == [
+        "c.yaml:3 Global.class_num: is 7, but Arch.class_num is 8; remove it, the number belongs to Arch"
+    ]
+    assert small.problems(text.replace("class_num: 7", "class_num: x")) == [
+        "c.yaml:3 Arch.class_num: is 'x'; write a whole number of at least 1"
+    ]

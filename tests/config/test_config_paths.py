@@ -1,0 +1,116 @@
+# ruff: noqa: E501 (whole messages stand in one line)
+from pathlib import Path
+
+import pytest
+
+import ppcls
+from ppcls.config.paths import locate, portable
+
+PACKAGED = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
+TRAIN, EVAL = "DataLoader.Train.dataset", "DataLoader.Eval.dataset"
+
+
+def problem(override, text):
+    return [f"-o {override}: {text}"]
+
+
+def no_weights(path):
+    return (
+        f"{path}: no weights there; give a checkpoint's folder, the path without suffix (.../ppcls), "
+        "or the .pdparams file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        (f"{TRAIN}.root=no", "there is no folder 'no'; write the path of one, relative to the working directory"),
+        (f"{TRAIN}.root=c.yaml", "there is no folder 'c.yaml'; write the path of one, relative to the working directory"),
+        (f"{TRAIN}.list_file=.", "there is no file '.'; write the path of one, relative to the working directory"),
+        (f"{EVAL}.root=no", "there is no folder 'no'; write the path of one, relative to the working directory"),
+        ("Global.checkpoints=no", no_weights("no")),
+        ("Global.pretrained_model=no", no_weights("no")),
+        ("Arch.pretrained=no", no_weights("no")),
+        (f"{TRAIN}.root=" + "x" * 5000, f"there is no folder '{'x' * 5000}'; write the path of one, relative to the working directory"),
+    ],
+)  # fmt: skip
+def test_paths_that_training_reads(small, override, text):
+    assert small.problems(small.VALID, override) == problem(override, text)
+
+
+def test_a_path_with_a_character_that_no_file_has(small):
+    (found,) = small.problems(small.VALID, TRAIN + '.root="a\\0b"')
+    assert found.endswith("there is no folder 'a\\x00b'; write the path of one, relative to the working directory")
+
+
+@pytest.mark.parametrize(
+    ("command", "read"),
+    [
+        ("train", {"train", "eval", "checkpoints", "pretrained", "arch"}),
+        ("eval", {"eval", "pretrained", "arch"}),
+        ("infer", {"pretrained", "arch", "pictures", "names"}),
+        ("export", {"pretrained", "arch", "names"}),
+    ],
+)
+def test_a_command_reads_its_own_sections_only(small, command, read):
+    overrides = {
+        "train": f"{TRAIN}.root=no",
+        "eval": f"{EVAL}.root=no",
+        "checkpoints": "Global.checkpoints=no",
+        "pretrained": "Global.pretrained_model=no",
+        "arch": "Arch.pretrained=no",
+        "pictures": "Infer.infer_imgs=no",
+        "names": "Infer.PostProcess={name: Topk, class_id_map_file: no}",
+    }
+    found = small.problems(small.VALID, *overrides.values(), command=command)
+    assert {name for name, override in overrides.items() if any(f"-o {override}" in line for line in found)} == read
+    assert len(found) == len(read)
+
+
+def test_evaluation_data_is_not_read_where_training_does_not_evaluate(small):
+    assert small.load(small.VALID, f"{EVAL}.root=no", "Global.eval_during_train=false")
+
+
+def test_a_file_that_may_not_be_read(small, monkeypatch):
+    Path("list.txt").write_text("")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    found = small.problems(small.VALID, f"{TRAIN}.list_file=list.txt")
+    assert f"-o {TRAIN}.list_file=list.txt: 'list.txt' may not be read; change its permissions" in found
+
+
+@pytest.mark.parametrize(
+    "path", ["run/latest", "run/latest/ppcls", "run/latest/ppcls.pdparams", "run/latest/ppcls.pdopt"]
+)
+def test_weights_by_any_of_their_names(small, path):
+    Path("run/latest").mkdir(parents=True)
+    Path("run/latest/ppcls.pdparams").write_bytes(b"")
+    assert small.load(small.VALID, f"Global.pretrained_model={path}").Global.pretrained_model == path
+
+
+def test_an_address_is_no_path_for_any_command(small):
+    for key in ("Global.pretrained_model", "Arch.pretrained"):
+        override = f"{key}=https://host/DLA34.pdparams"
+        assert small.problems(small.VALID, override, command="train") == problem(
+            override, "https://host/DLA34.pdparams is an address; download it and write the path of the file"
+        )
+
+
+NAMES = (
+    "ppcls/data/imagenet1k_labels.txt ppcls/utils/imagenet1k_label_list.txt ../ppcls/utils/imagenet1k_label_list.txt"
+)
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_the_packaged_label_file(small, name):
+    assert PACKAGED.is_file()
+    override = f"Infer.PostProcess={{name: Topk, class_id_map_file: {name}}}"
+    config = small.load(small.VALID, override, "Infer.infer_imgs=.", command="infer")
+    assert config.Infer.PostProcess.class_id_map_file == str(PACKAGED)
+    assert f"class_id_map_file: {NAMES.split()[0]}\n" in config.to_yaml()
+
+
+def test_a_file_of_that_name_that_is_there_comes_first():
+    Path("ppcls/utils").mkdir(parents=True)
+    Path(NAMES.split()[1]).write_text("0 mine\n")
+    assert locate(NAMES.split()[1]) == NAMES.split()[1]
+    assert locate("labels.txt") == portable("labels.txt") == "labels.txt"

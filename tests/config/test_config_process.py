@@ -1,0 +1,57 @@
+"""A configuration error as a user meets it: at once, in full, without Paddle."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import ppcls
+
+ROOT = Path(ppcls.__file__).resolve().parents[1]
+CHECK = "import sys; from ppcls.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def run(*arguments):
+    Path("blocked").mkdir(exist_ok=True)
+    Path("blocked/paddle.py").write_text("raise SystemExit('paddle was imported')")
+    environment = {**os.environ, "PYTHONPATH": f"{Path('blocked').resolve()}{os.pathsep}{ROOT}"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+def seconds_of_children():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_all_problems_exit_code_2_and_no_traceback():
+    Path("c.yaml").write_text("Global: {epoch: 2, seed: 1e-4}\n")
+    answer = run("-c", CHECK, "train", "-c", "c.yaml", "-o", "Global.device=xpu")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.splitlines() == [
+        "c.yaml:1 Global.epoch: is no key here (did you mean epochs?); write that or remove it",
+        "c.yaml:1 Global.epochs: is missing; write a whole number of at least 1",
+        "c.yaml:1 Global.seed: is 0.0001; write a whole number of at least 0",
+        "c.yaml:1 Arch: is missing; write a mapping of the backbone's name and keys",
+        "c.yaml:1 Loss.Train: is missing, and train needs it; write the losses, such as `- CELoss:`",
+        "c.yaml:1 Optimizer: is missing, and train needs it; write the optimizer with its lr",
+        "c.yaml:1 DataLoader.Train: is missing, and train needs it; write its dataset and sampler",
+        "-o Global.device=xpu: the device xpu is not supported here; write auto, cpu or gpu",
+    ]
+
+
+def test_it_takes_less_than_half_a_second():
+    # Processor time, which the neighbours of a busy machine do not change; the least of three.
+    Path("c.yaml").write_text("Global: {epoch: 2}\n")
+    spent = []
+    for _ in range(3):
+        before = seconds_of_children()
+        assert run("-c", CHECK, "train", "-c", "c.yaml").returncode == 2
+        spent.append(seconds_of_children() - before)
+    assert min(spent) < 0.5
+
+
+def test_the_package_itself_loads_nothing_heavy():
+    heavy = "'paddle', 'cv2', 'PIL', 'numpy', 'ppcls.data', 'ppcls.arch', 'ppcls.loss', 'ppcls.engine'"
+    answer = run("-c", f"import ppcls.config, sys; print([name for name in ({heavy}) if name in sys.modules])")
+    assert (answer.stdout, answer.stderr) == ("[]\n", "")

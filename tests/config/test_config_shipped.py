@@ -1,0 +1,174 @@
+"""Every shipped configuration, by the library's own components."""
+
+import dataclasses
+import functools
+import re
+from pathlib import Path
+
+import pytest
+
+from ppcls.arch.catalog import MODELS, PLANNED
+from ppcls.config import find_config, load_config, shipped_configs
+from ppcls.config.load import load_deploy_config
+from ppcls.engine.schema import registries
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base_" not in path.parts)
+RECIPES = sorted(path for path in LEAVES if path.parent.name != "demo")
+EVERY, EVERY_RECIPE = ([pytest.param(path, id=path.stem) for path in paths] for paths in (LEAVES, RECIPES))
+PIECEWISE, COSINE = "Piecewise", "Cosine"
+# By family: learning rate, schedule, epochs, global batch, mixup, smoothing, L2, warm-up in epochs.
+TABLE = {
+    "DLA": (0.1, PIECEWISE, 120, 256, None, None, 1e-4, 0),
+    "DLA60_best": (0.04, COSINE, 120, 512, 0.2, 0.1, 1e-4, 5),
+    "DPN": (0.1, COSINE, 200, 256, 0.2, 0.1, 1e-4, 0),
+    "SENet": (0.1, COSINE, 200, 256, 0.2, 0.1, 7e-5, 0),
+    "DarkNet": (0.1, COSINE, 200, 256, 0.2, 0.1, 1e-4, 0),
+    "AlexNet": (0.01, PIECEWISE, 120, 256, None, None, 1e-4, 0),
+    "SqueezeNet": (0.02, COSINE, 120, 512, None, None, 1e-4, 0),
+}
+BEST_ERROR = (22.334, 5.996)
+
+
+@pytest.fixture
+def imagenet():
+    """The layouts of ImageNet and of the demonstration's digits, empty, in the folder of the test."""
+    for folder in (Path("dataset/ILSVRC2012"), Path("demo/digits")):
+        folder.mkdir(parents=True)
+        for name in ("train_list.txt", "val_list.txt", "labels.txt"):
+            (folder / name).write_text("")
+
+
+def load(path, *overrides, command="train"):
+    return load_config(path, overrides, registries(), command)
+
+
+def checked(path, command="train"):
+    """The configuration; of a model that is yet to come, everything but the model itself is checked."""
+    overrides = ["Arch.name=DLA34"] if path.stem in PLANNED else []
+    if command == "infer":
+        overrides.append("Infer.infer_imgs=.")
+    return load(path, *overrides, command=command)
+
+
+def test_there_is_one_for_every_model_and_the_best_of_dla60():
+    assert sorted(path.stem for path in RECIPES) == sorted([*MODELS, "DLA60_best"])
+    assert len(MODELS) == 22
+    for name, model in MODELS.items():
+        assert ROOT / "configs" / model.family / f"{name}.yaml" in RECIPES
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "infer", "export"])
+@pytest.mark.parametrize("path", EVERY)
+def test_every_one_loads_for_every_command(path, command, imagenet):
+    assert checked(path, command).Global.epochs >= 1
+
+
+@pytest.mark.parametrize("path", EVERY_RECIPE)
+def test_the_recipe_is_that_of_the_table(path, imagenet):
+    config = checked(path)
+    rate, schedule, epochs, batch, mixup, smoothing, decay, warmup = TABLE.get(path.stem) or TABLE[path.parent.name]
+    train = config.DataLoader.Train
+    assert (config.Global.epochs, config.Global.global_batch, train.sampler.batch_size) == (epochs, batch, batch // 4)
+    assert type(config.Optimizer).__name__ == "Momentum"
+    assert (config.Optimizer.momentum, config.Optimizer.regularizer.coeff) == (0.9, decay)
+    lr = config.Optimizer.lr
+    assert (type(lr).__name__, lr.learning_rate, lr.warmup_epoch) == (schedule, rate, warmup)
+    assert [op.alpha for op in train.dataset.batch_transform_ops] == ([mixup] if mixup else [])
+    assert [(loss.weight, loss.epsilon) for loss in config.Loss.Train] == [(1.0, smoothing)]
+    assert [(loss.weight, loss.epsilon) for loss in config.Loss.Eval] == [(1.0, None)]
+    assert [metric.ks for metric in config.Metric.Eval] == [(1, 5)]
+    assert len(config.Metric.Train) == (0 if mixup else 1)
+    assert (train.sampler.shuffle, train.sampler.drop_last) == (True, False)
+    assert config.DataLoader.Eval.sampler.shuffle is False
+
+
+@pytest.mark.parametrize("name", ["DLA34", "AlexNet"])
+def test_a_tenth_after_30_60_and_90_epochs(name, imagenet):
+    config = checked(find_config(name))
+    lr = functools.partial(config.Optimizer.lr.lr_at, steps_per_epoch=10, epochs=120)
+    rate = TABLE[MODELS[name].family][0]
+    found = [lr(step) for step in (0, 299, 300, 599, 600, 899, 900, 1199)]
+    assert found == pytest.approx([rate * power for power in (1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001)])
+
+
+@pytest.mark.parametrize("path", EVERY_RECIPE)
+def test_the_pictures_are_those_of_the_model(path, imagenet):
+    config, stem = checked(path), path.stem.replace("_best", "")
+    model = MODELS[stem]
+    channels, height, width = config.Global.image_shape
+    assert (channels, height, width) == tuple(model.input_size)
+    train = {type(op).__name__: op for op in config.DataLoader.Train.dataset.transform_ops}
+    held_out = {type(op).__name__: op for op in config.DataLoader.Eval.dataset.transform_ops}
+    assert list(train) == ["DecodeImage", "RandCropImage", "RandFlipImage", "NormalizeImage"]
+    assert list(held_out) == ["DecodeImage", "ResizeImage", "CropImage", "NormalizeImage"]
+    assert train["RandCropImage"].size == held_out["CropImage"].size == width
+    assert held_out["ResizeImage"].resize_short == model.resize_short
+    way = "bicubic" if path.stem == "DLA60_best" else "bilinear"
+    assert train["RandCropImage"].interpolation == held_out["ResizeImage"].interpolation == way
+    assert train["NormalizeImage"] == held_out["NormalizeImage"]
+    assert train["NormalizeImage"].scale == 1 / 255
+    assert train["NormalizeImage"].mean == (0.485, 0.456, 0.406)
+    assert train["NormalizeImage"].std == (0.229, 0.224, 0.225)
+    assert train["DecodeImage"].to_rgb is held_out["DecodeImage"].to_rgb is True
+
+
+@pytest.mark.parametrize("path", EVERY_RECIPE)
+def test_the_model_is_the_files_own(path, imagenet):
+    if path.stem in PLANNED:
+        with pytest.raises(ValueError, match=rf"{path.stem}\.yaml:4 Arch\.name: "):
+            load(path)
+    else:
+        assert load(path).Arch.name == path.stem.replace("_best", "")
+
+
+@pytest.mark.parametrize("path", EVERY_RECIPE)
+def test_the_head_says_command_devices_batch_and_accuracy(path, imagenet):
+    config, lines = checked(path), path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == f"# python tools/train.py -c {path.relative_to(ROOT).as_posix()}"
+    found = re.fullmatch(
+        r"# (\d+) devices x (\d+) = global batch (\d+), (\d+) epochs; "
+        r"published by (PaddleClas|timm): top-1 (\d\d\.\d\d), top-5 (\d\d\.\d\d)",
+        lines[1],
+    )
+    devices, per_process, batch, epochs = map(int, found.groups()[:4])
+    assert (devices, per_process) == (4, config.DataLoader.Train.sampler.batch_size)
+    assert (batch, epochs) == (devices * per_process, config.Global.epochs)
+    if path.stem == "DLA60_best":
+        published = tuple(100 - error for error in BEST_ERROR)
+    else:
+        row = MODELS[path.stem].published[found[5].lower()]
+        published = (row.top1, row.top5)
+    assert (float(found[6]), float(found[7])) == pytest.approx(published, abs=0.0051)
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("path", EVERY_RECIPE)
+def test_it_is_found_by_name_and_reads_back(path, imagenet):
+    assert find_config(path.stem).resolve() == path
+    config = checked(path)
+    Path("resolved.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    again = load("resolved.yaml")
+    assert again == config
+    assert again.Infer.PostProcess.class_id_map_file == config.Infer.PostProcess.class_id_map_file
+
+
+def test_one_recipe_a_file_and_the_data_once():
+    bases = sorted((ROOT / "configs" / "_base_").glob("*.yaml"))
+    texts = [path.read_text(encoding="utf-8") for path in bases]
+    assert sum("ILSVRC2012" in text for text in texts) == 1
+    recipe_lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (*bases, *RECIPES))
+    assert recipe_lines < 275
+    assert set(shipped_configs()) == {path.stem for path in LEAVES}
+
+
+def test_the_global_batch_can_be_overridden_and_scaled(imagenet):
+    config = load(find_config("DLA34"), "Optimizer.lr.scale=linear")
+    assert config.Optimizer.lr.factor(64, config.Global.global_batch) == 0.25
+    assert dataclasses.replace(config.Global, global_batch=None) != config.Global
+
+
+def test_the_deployment_configuration_is_there():
+    Path("inference").mkdir()
+    config = load_deploy_config("inference_cls", ["Global.infer_imgs=."])
+    assert config.Global.inference_model_dir == "./inference"

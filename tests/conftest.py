@@ -1,0 +1,48 @@
+"""What holds for every test: the process is prepared as a command's is, and nothing is skipped in silence."""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+import pytest
+from hypothesis import settings
+
+from ppcls.utils import cpu
+
+cpu.prepare()  # before anything imports Paddle
+
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
+
+# Tests that may be skipped, by their node ids, each with the reason. Any other skip fails the run.
+ALLOWED_SKIPS: Dict[str, str] = {}
+
+_skipped: List[str] = []
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and report.nodeid not in ALLOWED_SKIPS:
+        _skipped.append(report.nodeid)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes a test that was skipped, or was expected to fail and did."""
+    _note(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Notes a file that skips itself."""
+    _note(report)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a run that would have passed but for its skips."""
+    if _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names the skips that made the run fail."""
+    for nodeid in _skipped:
+        terminalreporter.write_line(f"FAILED {nodeid}: skipped, and tests/conftest.py does not list it", red=True)

@@ -1,0 +1,68 @@
+"""Pictures whose right answers are arithmetic."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+
+def numbered(width: int, height: int) -> np.ndarray:
+    """uint8 [H, W, 3]: a pixel holds its column, its row, and 200."""
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    return np.stack([columns, rows, np.full_like(rows, 200)], axis=2).astype(np.uint8)
+
+
+def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """uint8 [H, W, 3] without any structure."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def smooth(width: int, height: int) -> np.ndarray:
+    """uint8 [H, W, 3] that JPEG hardly changes."""
+    x = np.linspace(0, 220, width)[None, :, None]
+    y = np.linspace(0, 30, height)[:, None, None]
+    return (x + y * np.array([0.2, 0.5, 1])).astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG", mode: str | None = None, **options: Any) -> bytes:
+    """A file of the pixels by Pillow."""
+    buffer = io.BytesIO()
+    size = pixels.shape[1::-1]
+    image = Image.fromarray(pixels) if mode is None else Image.frombytes(mode, size, pixels.tobytes())
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png16(pixels: np.ndarray) -> bytes:
+    """A PNG of uint16 pixels, gray or RGB."""
+    return cv2.imencode(".png", pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes()
+
+
+def with_orientation(pixels: np.ndarray, kind: str, orientation: int) -> bytes:
+    """A file whose Exif block states the orientation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    return encoded(pixels, kind, exif=exif, **options)
+
+
+class Script:
+    """A generator that hands out prepared uniform numbers and records what it was asked for."""
+
+    def __init__(self, uniform: Sequence[float], integers: Sequence[int] = ()) -> None:
+        self._uniform = list(uniform)
+        self._integers = list(integers)
+        self.asked: list[tuple[float, ...]] = []
+
+    def uniform(self, low: float, high: float) -> float:
+        self.asked.append((low, high))
+        return low + (high - low) * self._uniform.pop(0)
+
+    def integers(self, high: int, endpoint: bool) -> int:
+        assert endpoint
+        self.asked.append((high,))
+        return self._integers.pop(0)

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+from data_pictures import encoded, noise
+
+from ppcls.data import workers
+from ppcls.data.batch_transforms import Mixup
+from ppcls.data.image_list import ImageList
+from ppcls.data.loader import Batch, ImageLoader
+from ppcls.data.sampler import epoch_order
+from ppcls.data.transforms import (
+    CropImage,
+    DecodeImage,
+    NormalizeImage,
+    Pipeline,
+    RandCropImage,
+    RandFlipImage,
+    Transform,
+    UnreadableImage,
+)
+from ppcls.data.workers import missing_shared_memory
+from ppcls.utils.errors import UserError
+
+# Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+RAW = NormalizeImage(scale=1.0, mean=(0, 0, 0), std=(1, 1, 1))
+PLAIN = Pipeline([DecodeImage(), CropImage(2), RAW])
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> ImageList:
+    """Ten pictures of one value each, their index; the label is 2 * index."""
+    paths = [tmp_path / f"{index}.png" for index in range(10)]
+    for index, path in enumerate(paths):
+        path.write_bytes(encoded(np.full((3, 4, 3), index, np.uint8)))
+    return ImageList([str(path) for path in paths], np.arange(0, 20, 2))
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> ImageList:
+    paths = [tmp_path / f"{index}.png" for index in range(10)]
+    for index, path in enumerate(paths):
+        path.write_bytes(encoded(noise(24, 20, index)))
+    return ImageList([str(path) for path in paths], np.arange(10))
+
+
+def content(batch: Batch) -> tuple:
+    return batch.image.numpy().tobytes(), batch.label.numpy().tobytes(), batch.index.tolist()
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_hold_what_their_index_says(images: ImageList, num_workers: int) -> None:
+    loader = ImageLoader(images, PLAIN, batch_size=4, shuffle=True, seed=3, num_workers=num_workers, class_num=20)
+    assert loader.steps_per_epoch == 3
+    batches = list(loader.epoch(7))
+    assert [batch.image.shape for batch in batches] == [[4, 3, 2, 2], [4, 3, 2, 2], [2, 3, 2, 2]]
+    for batch in batches:
+        assert batch.image.dtype == paddle.float32 and batch.label.dtype == paddle.int64
+        assert batch.index.dtype == np.int64
+        assert np.array_equal(batch.image.numpy(), np.ones((1, 3, 2, 2)) * batch.index.reshape(-1, 1, 1, 1))
+        assert np.array_equal(batch.label.numpy(), batch.index * 2)
+        assert all(images.paths[i].endswith(f"/{i}.png") for i in batch.index)
+    assert np.concatenate([batch.index for batch in batches]).tolist() == epoch_order(10, 3, 7, True).tolist()
+
+
+def test_without_shuffling_the_order_is_the_lists(images: ImageList) -> None:
+    loader = ImageLoader(images, PLAIN, batch_size=4, drop_last=True)
+    assert loader.steps_per_epoch == 2
+    assert [batch.index.tolist() for batch in loader.epoch(5)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_results_do_not_depend_on_workers(noisy: ImageList) -> None:
+    pipeline = Pipeline([DecodeImage(), RandCropImage(8), RandFlipImage(), NormalizeImage()])
+
+    def run(**keys: object) -> list:
+        loader = ImageLoader(noisy, pipeline, (Mixup(0.2),), 4, True, seed=1, class_num=10, **keys)
+        return [content(batch) for epoch in (0, 1) for batch in loader.epoch(epoch)]
+
+    alone = run()
+    assert len({batch[0] for batch in alone}) == 6
+    assert run(num_workers=1) == alone
+    assert run(num_workers=2) == alone
+    assert run(num_workers=2, use_shared_memory=False) == alone
+
+
+def test_seed_epoch_and_picture_decide_the_augmentation(noisy: ImageList) -> None:
+    pipeline = Pipeline([DecodeImage(), RandCropImage(8), NormalizeImage()])
+
+    def pictures(seed: int, epoch: int, batch_size: int) -> dict:
+        loader = ImageLoader(noisy, pipeline, batch_size=batch_size, shuffle=True, seed=seed)
+        return {
+            int(index): image.tobytes()
+            for batch in loader.epoch(epoch)
+            for index, image in zip(batch.index, batch.image.numpy())
+        }
+
+    first = pictures(1, 0, 4)
+    assert pictures(1, 0, 3) == first  # the batch it falls into does not matter
+    for other in (pictures(2, 0, 4), pictures(1, 1, 4)):
+        assert all(other[index] != first[index] for index in range(10))
+
+
+def test_a_resumed_epoch_is_the_rest_of_the_whole_one(noisy: ImageList) -> None:
+    pipeline = Pipeline([DecodeImage(), RandCropImage(8), NormalizeImage()])
+    loader = ImageLoader(noisy, pipeline, (Mixup(),), 4, True, seed=1, class_num=10)
+    whole = [content(batch) for batch in loader.epoch(2)]
+    for step in range(4):
+        assert [content(batch) for batch in loader.epoch(2, step)] == whole[step:]
+    for step in (-1, 4):
+        with pytest.raises(ValueError, match=f"start_step is {step}, but an epoch has 3 steps"):
+            next(loader.epoch(2, step))
+
+
+def test_nothing_is_read_of_the_steps_before(images: ImageList) -> None:
+    loader = ImageLoader(images, PLAIN, batch_size=4, shuffle=True)
+    for index in epoch_order(10, 0, 0, True)[:4]:
+        Path(images.paths[index]).unlink()
+    assert sum(len(batch.index) for batch in loader.epoch(0, 1)) == 6
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_processes_share_the_global_batch(images: ImageList, drop_last: bool) -> None:
+    def indices(rank: int, world_size: int) -> list:
+        loader = ImageLoader(images, PLAIN, (), 6 // world_size, True, drop_last, rank=rank, world_size=world_size)
+        return [batch.index.tolist() for batch in loader.epoch(1)]
+
+    alone = indices(0, 1)
+    for world_size in (2, 3):
+        shares = [indices(rank, world_size) for rank in range(world_size)]
+        assert [list(chain.from_iterable(step)) for step in zip(*shares)] == alone
+
+
+def test_processes_draw_batches_of_their_own(images: ImageList) -> None:
+    same = ImageList(images.paths[:1] * 8, np.array([0, 1] * 4))
+    targets = [
+        next(ImageLoader(same, PLAIN, (Mixup(),), 4, class_num=2, rank=rank, world_size=2).epoch(0)).label.numpy()
+        for rank in (0, 1)
+    ]
+    assert targets[0].shape == (4, 2) and not np.array_equal(targets[0], targets[1])
+
+
+def damage(images: ImageList, *indices: int) -> None:
+    for index in indices:
+        Path(images.paths[index]).write_bytes(b"no picture")
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_unreadable_picture_ends_the_epoch(images: ImageList, num_workers: int) -> None:
+    damage(images, 5)
+    batches = ImageLoader(images, PLAIN, batch_size=4, num_workers=num_workers).epoch(0)
+    assert next(batches).index.tolist() == [0, 1, 2, 3]
+    with pytest.raises(UnreadableImage) as caught:
+        next(batches)
+    assert str(caught.value) == (
+        f"cannot read the picture {images.paths[5]}: no known picture format; replace the file, or write "
+        "on_error: skip in its dataset"
+    )
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_skipped_picture_is_noted_and_not_replaced(images: ImageList, num_workers: int) -> None:
+    damage(images, 1, 6, 4, 5, 7)
+    Path(images.paths[8]).unlink()
+    loader = ImageLoader(images, PLAIN, batch_size=4, num_workers=num_workers, on_error="skip")
+    batches = list(loader.epoch(0))
+    assert [batch.index.tolist() for batch in batches] == [[0, 2, 3], [], [9]]
+    assert batches[0].image.numpy()[:, 0, 0, 0].tolist() == [0, 2, 3]
+    assert batches[0].label.numpy().tolist() == [0, 4, 6]
+    assert batches[1].image.shape == [0, 3, 2, 2] and batches[1].label.shape == [0]
+    missing = {images.paths[8]: "No such file or directory"}
+    assert loader.failures == {**{images.paths[i]: "no known picture format" for i in (1, 4, 5, 6, 7)}, **missing}
+
+
+def test_soft_targets_of_what_is_left(images: ImageList) -> None:
+    damage(images, 1)
+    batch = next(ImageLoader(images, PLAIN, (Mixup(),), 4, on_error="skip", class_num=20).epoch(0))
+    assert batch.label.shape == [3, 20] and batch.label.dtype == paddle.float32
+    assert np.allclose(batch.label.numpy().sum(axis=1), 1) and batch.label.numpy()[:, [2, 8]].sum() == 0
+
+
+@dataclass(frozen=True)
+class Fail(Transform):
+    def __call__(self, image: np.ndarray, rng: object = None) -> np.ndarray:
+        raise RuntimeError("planted")
+
+
+@dataclass(frozen=True)
+class CountThreads(Transform):
+    def __call__(self, image: np.ndarray, rng: object = None) -> np.ndarray:
+        return np.full_like(image, cv2.getNumThreads())
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_defect_of_ours_shows_its_own_traceback(images: ImageList, num_workers: int) -> None:
+    loader = ImageLoader(images, Pipeline([DecodeImage(), Fail()]), num_workers=num_workers, on_error="skip")
+    with pytest.raises(RuntimeError, match=r"(?s)reading a batch failed.*in __call__.*RuntimeError: planted"):
+        list(loader.epoch(0))
+
+
+def test_workers_use_one_opencv_thread_each(images: ImageList) -> None:
+    batch = next(ImageLoader(images, Pipeline([DecodeImage(), CountThreads()]), num_workers=1).epoch(0))
+    assert np.unique(batch.image.numpy()).tolist() == [1]
+
+
+def test_what_does_not_suit_the_transforms_is_named(images: ImageList) -> None:
+    loader = ImageLoader(images, Pipeline([DecodeImage(), CropImage(8)]), on_error="skip")
+    with pytest.raises(UserError, match=rf"{re.escape(images.paths[0])}: CropImage cannot cut 8x8 pixels"):
+        list(loader.epoch(0))
+    Path(images.paths[1]).write_bytes(encoded(noise(5, 6)))
+    with pytest.raises(UserError) as caught:
+        list(ImageLoader(images, Pipeline([DecodeImage()]), batch_size=2).epoch(0))
+    assert str(caught.value) == (
+        f"the pictures of a batch have different sizes (width x height): {images.paths[0]} is 4x3 and "
+        f"{images.paths[1]} is 5x6; put CropImage or ResizeImage with size into the transforms, or write batch_size: 1"
+    )
+    assert len(list(ImageLoader(images, Pipeline([DecodeImage()]), batch_size=1).epoch(0))) == 10
+
+
+@pytest.mark.parametrize("use_shared_memory", [True, False])
+def test_an_epoch_left_early_leaves_no_workers(images: ImageList, use_shared_memory: bool) -> None:
+    loader = ImageLoader(images, PLAIN, batch_size=1, num_workers=2, use_shared_memory=use_shared_memory)
+    for _ in loader.epoch(0):
+        assert len(multiprocessing.active_children()) == 2
+        break
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_that_end_early_are_noticed(images: ImageList, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageLoader, "_read_here", lambda self, batches: (batches[i] for i in range(2)))
+    batches = ImageLoader(images, PLAIN).epoch(3)
+    next(batches), next(batches)
+    with pytest.raises(RuntimeError, match="the workers ended before step 2 of epoch 3"):
+        next(batches)
+
+
+def test_impossible_arguments(images: ImageList) -> None:
+    with pytest.raises(ValueError, match="on_error is 'ignore'; write 'raise' or 'skip'"):
+        ImageLoader(images, PLAIN, on_error="ignore")
+    with pytest.raises(
+        UserError, match="10 pictures do not fill one batch of 16; lower batch_size, or write drop_last"
+    ):
+        ImageLoader(images, PLAIN, batch_size=8, drop_last=True, world_size=2)
+
+
+Disk = namedtuple("Disk", "total used free")
+
+
+def test_shared_memory_that_suffices_is_not_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = 100 * 2**20 * (2 * 4 + 2) * 3
+    for free, said in ((needed, False), (needed - 1, True)):
+        monkeypatch.setattr(workers.shutil, "disk_usage", lambda path, free=free: Disk(0, 0, free))
+        assert (missing_shared_memory(100 * 2**20, 4, 3) is not None) is said
+    assert str(missing_shared_memory(100 * 2**20, 4, 3)).startswith(
+        "/dev/shm has 3000 MiB free, and the batches read ahead need 3000 MiB: the workers use pipes"
+    )
+    monkeypatch.setattr(workers.sys, "platform", "darwin")
+    assert missing_shared_memory(100 * 2**20, 4, 3) is None
+
+
+def test_too_little_shared_memory_is_said_and_pipes_are_used(
+    images: ImageList, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = Pipeline([DecodeImage(), RandCropImage(512), RAW])  # 3 MiB a picture
+    monkeypatch.setattr(workers.shutil, "disk_usage", lambda path: Disk(0, 0, 17 * 2**20))
+    monkeypatch.setattr(logging.getLogger("ppcls"), "propagate", True)
+    used = []
+    real = paddle.io.DataLoader
+    monkeypatch.setattr(paddle.io, "DataLoader", lambda *a, **k: used.append(k["use_shared_memory"]) or real(*a, **k))
+    loader = ImageLoader(images, large, batch_size=2, num_workers=1)
+    assert caplog.messages == [
+        "/dev/shm has 17 MiB free, and the batches read ahead need 24 MiB: the workers use pipes, which are slower; "
+        "enlarge it (docker run --shm-size=8g), or lower batch_size or num_workers"
+    ]
+    assert np.unique(next(loader.epoch(0)).image.numpy()).tolist() == [0, 1]
+    assert used == [False]
+    caplog.clear()
+    ImageLoader(images, large, batch_size=2, num_workers=1, use_shared_memory=False)
+    ImageLoader(images, large, batch_size=2, num_workers=0)
+    assert caplog.messages == []
+
+
+SIGNALS = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+import numpy as np
+import paddle  # sets handlers of its own
+from ppcls.data.image_list import ImageList
+from ppcls.data.loader import ImageLoader
+from ppcls.data.transforms import DecodeImage, NormalizeImage, Pipeline
+
+received = []
+for signum in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(signum, lambda signum, frame: received.append(signum))
+images = ImageList([sys.argv[1]] * 40, np.zeros(40, np.int64))
+loader = ImageLoader(images, Pipeline([DecodeImage(), NormalizeImage()]), num_workers=2)
+batches = loader.epoch(0)
+next(batches)
+print("ready", flush=True)
+while len(received) < 2:
+    pass
+print(len(list(batches)), sorted(received), flush=True)
+batches = loader.epoch(1)
+next(batches)
+print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_outlive_a_groups_signals_and_not_their_parent(images: ImageList) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SIGNALS, images.paths[0]], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        os.killpg(process.pid, signum)
+    # The pipe ends when the last process that holds it has ended, workers included.
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == -9
+    counted, pids = output.splitlines()
+    assert counted == "39 [2, 15]"
+    assert [path for pid in pids.split() for path in Path("/dev/shm").glob(f"paddle_{pid}_*")] == []

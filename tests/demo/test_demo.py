@@ -1,0 +1,77 @@
+import csv
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+@pytest.fixture
+def report(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+    return importlib.import_module("demo_report")
+
+
+def test_curves_are_read_from_the_log(report, tmp_path):
+    (tmp_path / "train.log").write_text(
+        "2021-04-09 11:43:34 INFO: epoch:0  , train step:10  , top1: 0.5, loss: 6.96350, lr: 0.000032, ips: 1\n"
+        "2021-04-09 11:43:35 INFO: END epoch:0   train top1: 0.22261, loss: 2.14951,  batch_cost: 0.66641 s\n"
+        "2021-04-09 11:43:36 INFO: END epoch:0   valid top1: 0.25627, top3: 0.48468, loss: 8.60751,  batch_cost: 1 s\n"
+        "2021-04-09 11:43:37 INFO: END epoch:12  train top1: 0.90000, loss: 0.50000,  batch_cost: 0.66641 s\n"
+    )
+    curves = report.read_curves(tmp_path / "train.log")
+    assert curves == {"train": [(1, 0.22261, 2.14951), (13, 0.9, 0.5)], "valid": [(1, 0.25627, 8.60751)]}
+
+
+def test_answers_are_read_in_order_and_counted(report, tmp_path):
+    (tmp_path / "answers.csv").write_text(
+        "picture,class_id_1,score_1,name_1,error\nval/7/0002.png,1,0.5,one,\nval/3/0001.png,3,0.75,three,\n"
+    )
+    answers = report.read_answers(tmp_path / "answers.csv")
+    assert answers == [("val/3/0001.png", 3, 3, 0.75), ("val/7/0002.png", 7, 1, 0.5)]
+    assert report.share_right(answers) == "50.00 % (1 of 2)"
+
+
+@pytest.mark.slow
+def test_the_demonstration_end_to_end(tmp_path):
+    command = [sys.executable, TOOLS / "demo.py", "--epochs", "1"]
+    result = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    demo = tmp_path / "demo"
+    lists = {part: (demo / "digits" / f"{part}_list.txt").read_text().splitlines() for part in ("train", "val")}
+    assert (len(lists["train"]), len(lists["val"])) == (1437, 360)
+    assert lists["val"][1] == f"val/{digits.target[5]}/0005.png {digits.target[5]}"
+    for line in (lists["train"][0], lists["val"][1]):
+        name, label = line.split()
+        index = int(Path(name).stem)
+        picture = cv2.imread(str(demo / "digits" / name), cv2.IMREAD_UNCHANGED)
+        assert np.abs(picture - digits.images[index] * 255 / 16).max() <= 0.5 and int(label) == digits.target[index]
+
+    with (demo / "predicted.csv").open(newline="") as file:
+        rows = {Path(row["picture"]).name: int(row["class_id_1"]) for row in csv.DictReader(file)}
+    right = sum(rows[f"{index:04}.png"] == digits.target[index] for index in range(0, 1797, 5))
+    table = result.stdout.splitlines()[-8:]
+    top1 = f"top-1 {100 * right / 360:.2f} % ({right} of 360)"
+    patterns = [
+        r" +seconds",
+        r"written +\d+\.\d  1,437 to train on, 360 held out",
+        r"trained +\d+\.\d  log, checkpoints and resolved configuration in demo/output/DLA46_c",
+        rf"evaluated +\d+\.\d  {re.escape(top1)} by the model",
+        r"exported +\d+\.\d  the deployable bundle in demo/inference",
+        rf"predicted +\d+\.\d  {re.escape(top1)} by Paddle Inference; both name the same class on 360",
+        r"report +\d+\.\d  curves and held-out pictures in demo/report.png",
+    ]
+    for line, pattern in zip(table, patterns):
+        assert re.fullmatch(pattern, line), line
+    assert cv2.imread(str(demo / "report.png")).shape == (750, 1500, 3)
+    assert (demo / "output/DLA46_c/latest/ppcls.pdparams").is_file() and (demo / "inference/inference.yml").is_file()

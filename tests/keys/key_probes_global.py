@@ -1,0 +1,127 @@
+"""Probes of the section Global, through the commands."""
+
+import json
+import sys
+from types import SimpleNamespace
+from unittest.mock import ANY
+
+from key_lab import RUN
+from key_probe import Saying, probe
+
+
+def folders(lab, pattern):
+    """Names under the run's folder, in order."""
+    return sorted(path.name for path in (lab.folder / "output" / "SqueezeNet1_1").glob(pattern))
+
+
+@probe("Global.epochs", (1, [0]), (2, [0, 1]))
+def _epochs(lab, value):
+    return lab.train({"Global.epochs": value}).trained_epochs
+
+
+@probe("Global.checkpoints", (None, [0, 1, 2]), (f"{RUN}/latest", [2]))
+def _checkpoints(lab, value):
+    return lab.train({"Global.epochs": 3, "Global.checkpoints": value and lab.home / value}).trained_epochs
+
+
+@probe("Global.pretrained_model", (f"{RUN}/epoch_1", 0), (f"{RUN}/epoch_2", 1))
+def _pretrained_model(lab, value):
+    """Which of the evaluations during training its weights repeat."""
+    log = (lab.home / RUN / "train.log").read_text()
+    found = lab.well("eval", {"Global.pretrained_model": lab.home / value})
+    results = [line.partition("valid ")[2].partition(",  batch_cost")[0] for line in log.splitlines() if "valid top1" in line]
+    (result,) = found.find(r"END epoch:.* valid (.*),  batch_cost")
+    return results.index(result)
+
+
+@probe("Global.output_dir", ("one", ["one"]), ("two", ["two"]))
+def _output_dir(lab, value):
+    lab.train({"Global.output_dir": value})
+    return sorted(path.name for path in lab.folder.iterdir())
+
+
+@probe("Global.device", ("cpu", Saying("device cpu,")), ("gpu", Saying("write -o Global.device=cpu, or install")))
+def _device(lab, value):
+    lab.patch.setattr("paddle.is_compiled_with_cuda", lambda: False)
+    run = lab.run("train", {"Global.device": value})
+    return run.err or run.find("INFO: (device .*)")[0]
+
+
+@probe("Global.seed", (0, ANY), (1, ANY))
+def _seed(lab, value):
+    lab.train({"Global.seed": value})
+    return lab.weights()
+
+
+@probe("Global.save_interval", (1, ["epoch_1", "epoch_2", "epoch_3"]), (2, ["epoch_2"]))
+def _save_interval(lab, value):
+    lab.train({"Global.epochs": 3, "Global.save_interval": value})
+    return folders(lab, "epoch_*")
+
+
+@probe("Global.save_interval_steps", (None, None), (2, {"epoch": 0, "step": 2}))
+def _save_interval_steps(lab, value):
+    """What a run has saved that ends at its fourth step, whose picture is broken."""
+    data = {"image_root": lab.home / "broken", "on_error": "raise"}
+    overrides = {f"DataLoader.Train.dataset.{key}": given for key, given in data.items()}
+    assert lab.run("train", {**overrides, "Global.save_interval_steps": value}).code == 2
+    if not folders(lab, "latest"):
+        return None
+    states = json.loads((lab.folder / "output/SqueezeNet1_1/latest/ppcls.pdstates").read_text())
+    return {key: states[key] for key in ("epoch", "step")}
+
+
+@probe("Global.keep", (1, ["epoch_3"]), (2, ["epoch_2", "epoch_3"]))
+def _keep(lab, value):
+    lab.train({"Global.epochs": 3, "Global.keep": value})
+    return folders(lab, "epoch_*")
+
+
+@probe("Global.eval_during_train", (False, ([], [])), (True, (["best_model"], [0, 1])))
+def _eval_during_train(lab, value):
+    run = lab.train({"Global.eval_during_train": value})
+    return folders(lab, "best_model"), run.evaluated_steps
+
+
+@probe("Global.eval_interval", (1, [0, 1, 2, 3]), (3, [2, 3]))
+def _eval_interval(lab, value):
+    """Epochs that end with an evaluation; the last one always does."""
+    overrides = {"Global.epochs": 4, "Global.eval_during_train": True, "Global.eval_interval": value}
+    return lab.train(overrides).find(r"END epoch:(\d+) +valid")
+
+
+@probe("Global.print_batch_step", (1, [0, 1, 2, 3]), (3, [0, 3]))
+def _print_batch_step(lab, value):
+    return lab.train({"Global.print_batch_step": value}).trained_steps
+
+
+@probe(
+    "Global.use_visualdl",
+    (False, set()),
+    (True, {"train/loss", "train/top1", "train/lr", "train/images_per_second"}),
+)
+def _use_visualdl(lab, value):
+    """What VisualDL is given to draw."""
+    tags = set()
+    writer = SimpleNamespace(add_scalar=lambda tag, value, step: tags.add(tag), close=lambda: None)
+    lab.patch.setitem(sys.modules, "visualdl", SimpleNamespace(LogWriter=lambda logdir: writer))
+    lab.train({"Global.use_visualdl": value})
+    return tags
+
+
+@probe("Global.image_shape", ([3, 32, 64], Saying("but Global.image_shape is [3, 32, 64]")), ([3, 32, 32], ""))
+def _image_shape(lab, value):
+    """What is said of it where the transforms give 32 x 32 pixels."""
+    return lab.run("export", {"Global.image_shape": value}, "--untrained").err
+
+
+@probe("Global.save_inference_dir", ("one", ["one"]), ("two", ["two"]))
+def _save_inference_dir(lab, value):
+    lab.well("export", {"Global.save_inference_dir": value}, "--untrained")
+    return sorted(path.name for path in lab.folder.iterdir())
+
+
+@probe("Global.global_batch", (1, [0.1] * 4), (4, [0.025] * 4))
+def _global_batch(lab, value):
+    """The rates of a batch of 2 where 0.05 is for `value`."""
+    return lab.train({"Optimizer.lr.scale": "linear", "Global.global_batch": value}).rates

@@ -1,0 +1,133 @@
+"""What `pip install .` and a source archive put on a machine, looked at without a network."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = [
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    *(p.name for p in ROOT.glob("requirements*")),
+]
+
+
+def run(*command, cwd, **environment):
+    result = subprocess.run([sys.executable, *map(str, command)], cwd=cwd, env=environment or None, text=True,
+                            capture_output=True)  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from the source archive of a copy of this checkout."""
+    folder = tmp_path_factory.mktemp("packaging")
+    source = folder / "source"
+    for name in ("ppcls", "configs", "deploy/configs"):
+        copytree(ROOT / name, source / name, ignore=lambda _, names: [n for n in names if n == "__pycache__"])
+    for name in SHIPPED:
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    run("setup.py", "--quiet", "sdist", "--dist-dir", folder, cwd=source)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "unpacked", **({"filter": "data"} if sys.version_info >= (3, 12) else {}))
+    (unpacked,) = (folder / "unpacked").iterdir()
+    run("setup.py", "--quiet", "bdist_wheel", "--dist-dir", folder, cwd=unpacked)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def content(wheel):
+    """Name to bytes of what the wheel holds."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def tree(folder, *suffixes):
+    paths = (ROOT / folder).rglob("*")
+    return {path.relative_to(ROOT / folder).as_posix(): path.read_bytes() for path in paths if path.suffix in suffixes}
+
+
+def below(content, prefix, *suffixes):
+    names = (name for name in content if name.startswith(prefix) and name.endswith(suffixes))
+    return {name[len(prefix) :]: content[name] for name in names}
+
+
+def test_the_wheel_is_for_every_machine(wheel):
+    assert wheel.name == "ppcls-0.1.0-py3-none-any.whl"
+
+
+def test_all_code_and_nothing_else_is_in(content):
+    assert below(content, "ppcls/", ".py") == tree("ppcls", ".py")
+    assert {name.split("/")[0] for name in content} == {"ppcls", "ppcls-0.1.0.dist-info"}
+    suffixes = {Path(name).suffix for name in content if name.startswith("ppcls/")}
+    assert suffixes == {".py", ".yaml", ".txt", ".png"}
+
+
+def test_data_is_in(content):
+    assert content["ppcls/data/imagenet1k_labels.txt"].count(b"\n") == 1000
+    assert content["ppcls/inference/golden.png"] == (ROOT / "ppcls/inference/golden.png").read_bytes()
+
+
+def test_the_licence_is_in(content):
+    (name,) = (name for name in content if name.endswith("/LICENSE"))
+    assert content[name] == (ROOT / "LICENSE").read_bytes()
+    assert b"Apache License" in content[name]
+
+
+def test_configurations_are_in(content):
+    training, deployment = tree("configs", ".yaml"), tree("deploy/configs", ".yaml")
+    assert {"demo/digits.yaml", "DLA/DLA60.yaml"} <= set(training) and "inference_cls.yaml" in deployment
+    assert below(content, "ppcls/configs/", ".yaml") == training
+    assert below(content, "ppcls/deploy_configs/", ".yaml") == deployment
+
+
+def test_the_command_is_there(content):
+    assert content["ppcls-0.1.0.dist-info/entry_points.txt"].decode() == "[console_scripts]\nppcls = ppcls.cli:main\n"
+
+
+def test_requirements(content):
+    lines = content["ppcls-0.1.0.dist-info/METADATA"].decode().split("\n\n")[0].splitlines()
+    assert "Requires-Python: >=3.9" in lines
+    needed = sorted(line[len("Requires-Dist: ") :] for line in lines if line.startswith("Requires-Dist: "))
+    core = [line for line in needed if "extra ==" not in line]
+    assert core == [
+        "numpy>=1.21", "opencv-python-headless>=4.5", "pillow>=9.1", "pyyaml>=5.4", "tqdm>=4.60", "visualdl>=2.5",
+    ]  # fmt: skip
+    extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
+              ("cpu", "gpu", "demo")}  # fmt: skip
+    assert extras == {
+        "cpu": ["paddlepaddle>=3.0"],
+        "gpu": ["paddlepaddle-gpu>=3.0"],
+        "demo": ["matplotlib>=3.5", "scikit-learn>=1.0"],
+    }
+    assert any(line.startswith("pytest") and 'extra == "dev"' in line for line in needed)
+    assert not [line for line in needed if "<" in line or ("==" in line.split(";")[0] and 'extra == "dev"' not in line)]
+
+
+def test_an_installed_wheel_finds_its_configurations_and_labels(wheel, tmp_path):
+    site = tmp_path / "site"
+    run("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    program = (
+        "import sys, ppcls; from ppcls.config.find import find_config, find_deploy_config\n"
+        "from ppcls.data.labels import PACKAGED_LABELS, load_class_names\n"
+        "found = find_config('DLA60'), find_deploy_config('inference_cls')\n"
+        "print(ppcls.__file__, *(path.resolve() for path in found), sep='\\n')\n"
+        "print(load_class_names(PACKAGED_LABELS)[1], 'paddle' in sys.modules)"
+    )
+    assert run("-c", program, cwd=tmp_path, PYTHONPATH=str(site)).splitlines() == [
+        str(site / "ppcls/__init__.py"),
+        str(site / "ppcls/configs/DLA/DLA60.yaml"),
+        str(site / "ppcls/deploy_configs/inference_cls.yaml"),
+        "goldfish, Carassius auratus False",
+    ]
