@@ -123,8 +123,7 @@ def main() -> None:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        bare = {"bare": steps_of(arguments)["bare"]}
-        figures = measure(bare, arguments.rounds, arguments.steps * arguments.batch)
+        figures = measure({"bare": steps_of(arguments)["bare"]}, arguments.rounds, arguments.steps * arguments.batch)
         print(json.dumps(statistics.median(figures["bare"])))
         return
     slow = as_installed(arguments)

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ppcls.arch.model_table import MODELS, PLANNED, ModelInfo
+from ppcls.arch.model_table import MODELS, PLANNED, ModelInfo  # noqa: E402 - the path comes first
 
 HEAD = (
     "| model | input | parameters (M, trainable) | MACs (G) | top-1 (PaddleClas) | top-5 | backbone |\n"

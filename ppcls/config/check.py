@@ -224,11 +224,8 @@ class Checker:
         unused = self.legacy.key(key)
         if unused is None:
             near = suggest(key.rpartition(".")[2], known)
-            remedy = (
-                "write that or remove it"
-                if near
-                else "remove it" + f" or write one of {', '.join(known)}" * bool(known)
-            )
+            others = f" or write one of {', '.join(known)}" if known else ""
+            remedy = "write that or remove it" if near else f"remove it{others}"
             self.problems.add(node.origin, key, f"is no key here{near}; {remedy}")
         elif not unused.asks_for_nothing(node.plain()):
             self.problems.add(node.origin, key, unused.sentence)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 import ppcls
 from ppcls.utils.errors import UserError, suggest
@@ -38,17 +39,25 @@ def find_deploy_config(name: object) -> Path:
     return _find(str(name), _DEPLOYMENT)
 
 
+def find_base(name: str, folder: Path) -> Path:
+    """The file that `base: name` means in a file of `folder`: relative to it, or a shipped configuration or recipe."""
+    path = Path(os.path.normpath(folder / name))
+    if path.is_file():
+        return path
+    return _match(name, dict(_shipped(_TRAINING, recipes=True))) or path
+
+
 def shipped_configs() -> Dict[str, Path]:
     """The training configurations that come with the library, by name."""
     return dict(_shipped(_TRAINING))
 
 
-def _shipped(folders: Tuple[Path, ...]) -> Iterator[Tuple[str, Path]]:
+def _shipped(folders: Tuple[Path, ...], recipes: bool = False) -> Iterator[Tuple[str, Path]]:
     for folder in folders:
         # A stranger's folder of that name may stand beside an installed package.
         if folder.is_dir() and (folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()):
             files = sorted(folder.rglob("*.yaml"))
-            return ((file.stem, _from_here(file)) for file in files if "_base_" not in file.parts)
+            return ((file.stem, _from_here(file)) for file in files if recipes or "_base_" not in file.parts)
     return iter(())
 
 
@@ -65,12 +74,19 @@ def _find(name: str, folders: Tuple[Path, ...]) -> Path:
     if path.is_dir():
         raise UserError(f"{name} is a folder; give one YAML file in it")
     known = dict(_shipped(folders))
+    file = _match(name, known)
+    if file is not None:
+        return file
+    hint = suggest(path.stem, known) or (f"; shipped are {', '.join(known)}" if known else "")
+    raise UserError(f"there is no configuration {name}{hint}; give a path or the name of a shipped one")
+
+
+def _match(name: str, known: Dict[str, Path]) -> Optional[Path]:
+    """The shipped file that a name or path means, if any."""
+    path = Path(name)
     parts = path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts
     for prefix in _PREFIXES:
         if parts[: len(prefix)] == prefix:
             parts = parts[len(prefix) :]
     file = known.get(parts[-1]) if parts else None
-    if file and file.with_suffix("").parts[-len(parts) :] == parts:
-        return file
-    hint = suggest(path.stem, known) or (f"; shipped are {', '.join(known)}" if known else "")
-    raise UserError(f"there is no configuration {name}{hint}; give a path or the name of a shipped one")
+    return file if file and file.with_suffix("").parts[-len(parts) :] == parts else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Optional, Tuple
 
+from ppcls.config.find import find_base
 from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.reader import read_yaml
 
@@ -28,7 +28,7 @@ def read_tree(
     bases = _bases(root, problems)
     tree: Optional[Node] = Node({}, root.origin)
     for base in bases or ():
-        parent = Path(os.path.normpath(file.parent / base.value))
+        parent = find_base(base.value, file.parent)
         if parent.resolve() in (*(earlier.resolve() for earlier in path), file.resolve()):
             circle = " -> ".join(map(str, (*path, file, parent)))
             problems.add(base.origin, "base", f"goes in a circle ({circle}); remove one of them")
@@ -79,5 +79,7 @@ def _bases(root: Node, problems: Problems) -> Optional[Tuple[Node, ...]]:
     items = node.value if isinstance(node.value, list) else [node]
     if all(isinstance(item.value, str) for item in items):
         return tuple(items)
-    problems.add(node.origin, "base", "is no path; write one path or a list of paths, relative to this file")
+    problems.add(
+        node.origin, "base", "is no path; write a path relative to this file, a shipped name, or a list of them"
+    )
     return None

@@ -39,8 +39,8 @@ def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems,
     try:
         return builder.document(yaml.parse(text, Loader=loader or LOADER))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line if mark else 0
+        assert error.problem_mark is not None
+        line = error.problem_mark.line
         problems.add(origin_of(line + 1), "", _syntax_sentence(error, text.split("\n"), line))
     except _Unreadable:
         pass

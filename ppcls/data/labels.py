@@ -30,10 +30,7 @@ def load_class_names(path: Union[str, Path]) -> List[str]:
         raise UserError(f"{path} is empty; write one class name a line")
     if "" in lines:
         raise UserError(f"{path}:{lines.index('') + 1}: the line is empty; write one class name a line")
-    pairs = [match.groups() for match in map(_ID_AND_NAME.fullmatch, lines) if match]
-    if len(pairs) < len(lines):
-        return lines
-    names = {int(number): name for number, name in pairs}
+    names = {int(match[1]): match[2] for match in map(_ID_AND_NAME.fullmatch, lines) if match}
     if sorted(names) == list(range(1, len(lines) + 1)):
         raise UserError(f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out")
     if sorted(names) != list(range(len(lines))):

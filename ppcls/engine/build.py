@@ -45,6 +45,12 @@ def loader(section: Any, pictures: ImageList, config: Config, training: bool) ->
     )
 
 
+def eval_pipeline(config: Config) -> Pipeline:
+    """The preprocessing of evaluation, which inference and export share."""
+    assert config.DataLoader.Eval is not None  # load_config requires it where it is read
+    return Pipeline(config.DataLoader.Eval.dataset.transform_ops)
+
+
 def model(config: Config, untrained: bool = True) -> Any:
     """The backbone with its weights: Global.pretrained_model, else Arch.pretrained.
 
@@ -87,6 +93,7 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
 
 def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float]:
     """Global step to learning rate; says so where the global batch is not the recipe's."""
+    assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
     schedule, epochs = config.Optimizer.lr, config.Global.epochs
     actual, recorded = config.DataLoader.Train.sampler.batch_size, config.Global.global_batch
     factor = schedule.factor(actual, recorded) if recorded else 1.0

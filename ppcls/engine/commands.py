@@ -16,7 +16,6 @@ import paddle
 from ppcls import __version__
 from ppcls.config import Config
 from ppcls.data.postprocess import best_of
-from ppcls.data.transforms import Pipeline
 from ppcls.engine import build, checkpoint, device
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
@@ -34,6 +33,7 @@ from ppcls.utils.logging import get_logger, setup_logging
 
 def train(config: Config) -> int:
     """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder."""
+    assert config.Optimizer is not None  # load_config requires it for this command
     output = Path(config.Global.output_dir) / config.Arch.name
     start(config, output / "train.log")
     write_atomically(output / "config.yaml", config.to_yaml().encode())
@@ -151,8 +151,7 @@ def infer(config: Config, output: Optional[str] = None) -> int:
     start(config)
     model = build.model(config, untrained=False)
     names, topk = build.class_names(config, weights=build.weights_file(config)), build.postprocess(config).topk
-    pipeline = Pipeline(config.DataLoader.Eval.dataset.transform_ops)
-    prediction = Prediction(pipeline, ModelBackend(model), names, config.Infer.batch_size, topk)
+    prediction = Prediction(build.eval_pipeline(config), ModelBackend(model), names, config.Infer.batch_size, topk)
     return report(prediction, config.Infer.infer_imgs, pictures, topk, output)
 
 
@@ -164,7 +163,7 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
     folder = Path(config.Global.save_inference_dir)
     agreement = export_bundle(
         model,
-        Pipeline(config.DataLoader.Eval.dataset.transform_ops),
+        build.eval_pipeline(config),
         folder,
         architecture=config.Arch.name,
         class_num=config.Arch.class_num,

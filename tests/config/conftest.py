@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Dict, Literal, Optional, Tuple, Union
+from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, Union
 
 import pytest
 
@@ -51,6 +51,7 @@ class Pictures:
 class Batches:
     batch_size: PositiveInt = 4
     shuffle: bool = False
+    groups: List[int] = field(default_factory=list)
 
 
 @REGISTRIES["transform"].register()

@@ -43,6 +43,7 @@ class Point:
         (Any, "{a: [1]}", {"a": [1]}),
         (Optional[int], "~", None),
         (Optional[int], "5", 5),
+        (Annotated[Optional[int], Range(low=1)], "", None),
         (Literal["a", "b"], "a", "a"),
         (Literal[1, 2], "2", 2),
         (Size, "224", 224),
@@ -132,6 +133,9 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
     ("old", "new", "problem"),
     [
         ("epochs: 2", "epoch: 2", "c.yaml:2 Global.epoch: is no key here (did you mean epochs?); write that or remove it"),
+        ("epochs: 2", "epochs: 2\n  checkpoints: 5", "c.yaml:3 Global.checkpoints: is 5; write the path of a checkpoint's folder or .pdparams file or null"),
+        ("root: .", "root: 5", "c.yaml:17 DataLoader.Train.dataset.root: is 5; write the path of a folder"),
+        ("Global:\n  epochs: 2", "Global: 2", "c.yaml:1 Global: is 2; write a mapping of epochs, checkpoints, pretrained_model, output_dir, device, seed, save_interval, save_interval_steps, keep, eval_during_train, eval_interval, print_batch_step, use_visualdl, image_shape, save_inference_dir, global_batch"),
         ("epochs: 2", "epochs: 0", "c.yaml:2 Global.epochs: is 0; write a whole number of at least 1"),
         ("Global:\n  epochs: 2", "Global:\n  seed: 2", "c.yaml:1 Global.epochs: is missing; write a whole number of at least 1"),
         ("  name: Net18", "  name: Net19", "c.yaml:4 Arch.name: there is no backbone named 'Net19' (did you mean Net18?)"),
@@ -197,6 +201,12 @@ def test_the_error_is_all_of_them_in_one_text(small):
         "c.yaml:1 DataLoader.Train: is missing, and train needs it; write its dataset and sampler\n"
         "c.yaml:2 Arch: is 2; write a mapping of the backbone's name and keys"
     )
+
+
+def test_a_file_that_cannot_be_read_on_is_reported_alone(small):
+    assert small.problems("Global: {epoch: 1}\n\tArch: 1", "Zoo=1") == [
+        "c.yaml:2: a tab indents this line; YAML is indented with spaces"
+    ]
 
 
 def test_what_is_loaded(small):

@@ -19,7 +19,14 @@ def test_the_text_has_every_key(small):
 
 
 def test_it_loads_again_to_the_equal_configuration(small):
-    first = small.load(small.VALID, "Infer.batch_size=3", "Global.keep=null")
+    first = small.load(
+        small.VALID,
+        "Infer.batch_size=3",
+        "Global.keep=null",
+        "Arch.name=Net50",
+        "DataLoader.Eval.sampler.groups=[3, 4]",
+    )
+    assert (first.Arch.name, first.DataLoader.Eval.sampler.groups) == ("Net50", [3, 4])
     second = small.load(first.to_yaml())
     assert second == first
     assert second.to_yaml() == first.to_yaml()

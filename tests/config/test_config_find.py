@@ -73,6 +73,10 @@ def test_paths_are_short_in_the_checkout(installed, monkeypatch):
             "there is no configuration ppcls/configs/ImageNet/Zoo/q.yaml; shipped are DLA60, DLA60x; "
             "give a path or the name of a shipped one",
         ),
+        (
+            "DLA60.txt",
+            "there is no configuration DLA60.txt (did you mean DLA60?); give a path or the name of a shipped one",
+        ),
         ("..", ".. is a folder; give one YAML file in it"),
         ("", " is a folder; give one YAML file in it"),
     ],

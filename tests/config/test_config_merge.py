@@ -125,8 +125,8 @@ def test_circles():
             "c.yaml:2 base: cannot read no.yaml (No such file or directory); write the path of a YAML file",
         ),
         ("base: .", "c.yaml:1 base: cannot read . (Is a directory); write the path of a YAML file"),
-        ("base: 5", "c.yaml:1 base: is no path; write one path or a list of paths, relative to this file"),
-        ("base: [x.yaml, {}]", "c.yaml:1 base: is no path; write one path or a list of paths, relative to this file"),
+        ("base: 5", "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them"),
+        ("base: [x.yaml, {}]", "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them"),
         ("- 1", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
         ("", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
     ],
@@ -134,6 +134,12 @@ def test_circles():
 def test_what_cannot_be_inherited(text, problem):
     write(c=text)
     assert problems_of("c.yaml") == [problem]
+
+
+def test_a_file_that_cannot_be_read():
+    assert problems_of("no.yaml") == [
+        "no.yaml: cannot read no.yaml (No such file or directory); write the path of a YAML file"
+    ]
 
 
 def test_a_base_with_broken_syntax_is_named_itself():
@@ -144,3 +150,24 @@ def test_a_base_with_broken_syntax_is_named_itself():
 def test_text_of_another_encoding():
     Path("c.yaml").write_bytes("a: 1\nb: \xe9".encode("latin-1"))
     assert problems_of("c.yaml") == ["c.yaml:2: is not UTF-8 text; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize("base", ["DLA34", "DLA/DLA34.yaml", "configs/DLA/DLA34.yaml"])
+def test_a_base_may_be_a_shipped_configuration(tmp_path, base):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"base: [{base}, _base_/image_folder.yaml]\nArch: {{class_num: 5}}\n")
+    problems = Problems()
+    root = read_tree(file, problems)
+    problems.raise_if_any()
+    assert root.value["Arch"].value["name"].value == "DLA34"
+    dataset = root.value["DataLoader"].value["Train"].value["dataset"].value
+    assert dataset["name"].value == "ImageFolder"
+    assert "cls_label_path" not in dataset
+    assert [next(iter(op.value)) for op in dataset["transform_ops"].value][:2] == ["DecodeImage", "RandCropImage"]
+
+
+def test_a_file_beside_comes_before_a_shipped_one_of_its_name(tmp_path):
+    (tmp_path / "DLA34").write_text("Arch: {name: Mine}\n")
+    file = tmp_path / "mine.yaml"
+    file.write_text("base: DLA34\n")
+    assert read_tree(file, Problems()).value["Arch"].value["name"].value == "Mine"

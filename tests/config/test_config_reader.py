@@ -128,6 +128,14 @@ def test_aliases_of_aliases_stay_small():
     assert problem.endswith(f": aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer")
 
 
+def test_aliases_of_aliases_stay_flat():
+    half = MAX_DEPTH // 2 + 1
+    deep = "[" * half + "{}" + "]" * half
+    assert read(f"a: &a {deep.format('1')}\nb: *a\n")[1] == []
+    (problem,) = read(f"a: &a {deep.format('1')}\nb: {deep.format('*a')}\n")[1]
+    assert problem.endswith(" levels of this file; write fewer")
+
+
 def test_what_can_be_read_is_read_beside_a_problem():
     node, problems = read("a: 1\na: 2\nb: !x 3")
     assert node.plain() == {"a": 1, "b": "3"}

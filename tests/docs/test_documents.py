@@ -102,7 +102,7 @@ def test_quick_start(sandbox):
 
 @pytest.mark.slow
 def test_readme(sandbox):
-    own, *imagenet = [lines for lines in (commands(README)[:2], *commands(README)[2:])]
+    own, imagenet = commands(README)[:2], commands(README)[2:]
     (yaml,) = blocks(README, "yaml")
     assert len(yaml.splitlines()) == 5
     (sandbox / "flowers.yaml").write_text(yaml)

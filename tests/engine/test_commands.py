@@ -163,10 +163,12 @@ def test_workers_do_not_change_the_result(folder, trained):
 @pytest.mark.parametrize(
     ("door", "arguments", "message"),
     [
-        ("tools/train.py", ["-o", "Global.epoch=3"], "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
+        ("tools/train.py", ["-o", "Global.epoch=3"],
+         "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
         ("tools/export_model.py", [], "no weights are configured, so there is nothing to use; "
          "write -o Global.pretrained_model=PATH"),
-        ("tools/train.py", ["-o", "Global.device=gpu"], "Global.device is gpu, but this build of Paddle has no CUDA; "
+        ("tools/train.py", ["-o", "Global.device=gpu"],
+         "Global.device is gpu, but this build of Paddle has no CUDA; "
          "write -o Global.device=cpu, or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"),
     ],
 )  # fmt: skip

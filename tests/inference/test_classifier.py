@@ -257,6 +257,22 @@ def test_threads_may_share_a_backend(exported):
             assert np.array_equal(scores, right)
 
 
+def test_a_batch_has_the_predictor_for_itself(exported):
+    """The race that this prevents is too rare to be waited for."""
+    backend = PaddleBackend(Bundle.load(exported))
+    predictor, alone = backend._predictor, []
+
+    class Watched:
+        def run(self):
+            alone.append(backend._lock.locked())
+            predictor.run()
+
+    backend._predictor = Watched()
+    assert backend.run(np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 5)
+    assert alone == [True]
+    assert not backend._lock.locked()
+
+
 def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
     import paddle
 

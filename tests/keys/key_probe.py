@@ -26,7 +26,7 @@ PROBES: Dict[str, "Probe"] = {}
 
 @dataclass(frozen=True)
 class Probe:
-    """Two values of a key, each with what is to be observed (`unittest.mock.ANY` where only the difference is known)."""
+    """Two values of a key, each with what is to be observed: `unittest.mock.ANY` where only the difference is known."""
 
     key: str
     path: str  # the dotted key at which the checker meets it

@@ -62,9 +62,7 @@ def _transform_ops(lab, name, value):
     return values(batches(lab, data_set(lab, name, transform_ops=value)))
 
 
-@probe_data(
-    "dataset {}.batch_transform_ops", ([], [2]), ([{"Mixup": {}}], [2, 4]), path=f"{DATA}.batch_transform_ops"
-)
+@probe_data("dataset {}.batch_transform_ops", ([], [2]), ([{"Mixup": {}}], [2, 4]), path=f"{DATA}.batch_transform_ops")
 def _batch_transform_ops(lab, name, value):
     """The shape of a batch's target: two labels, or their shares of the four classes."""
     return list(batches(lab, data_set(lab, name, batch_transform_ops=value))[0].label.shape)
@@ -100,10 +98,8 @@ def _cls_label_path(lab, value):
 def _delimiter(lab, value):
     """How a list with semicolons is read."""
     keys = {"cls_label_path": lab.home / "semicolons.txt", "delimiter": value}
-    try:
-        return labels(batches(lab, data_set(lab, "ImageNetDataset", **keys)))
-    except UserError as error:
-        return str(error)
+    found = batches(lab, data_set(lab, "ImageNetDataset", **keys))
+    return found if isinstance(found, str) else labels(found)
 
 
 @probe(
@@ -176,7 +172,7 @@ def _class_num(lab, value):
 @probe("postprocess Topk.topk", (1, 1), (3, 3), path="Infer.PostProcess.topk")
 def _topk(lab, value):
     """Classes of an answer of `infer`."""
-    answer = lab.trained("infer", {"Infer.PostProcess.topk": value}).answers["0.png"]
+    answer = lab.trained("infer", {"Infer.PostProcess.topk": value}).answers["a/0.png"]
     return answer.count("'") // 2
 
 

@@ -1,12 +1,15 @@
 """Probes of the section Global, through the commands."""
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 from unittest.mock import ANY
 
 from key_lab import RUN
 from key_probe import Saying, probe
+
+VALID = r"END epoch:.* valid (.*),  batch_cost"
 
 
 def folders(lab, pattern):
@@ -28,9 +31,9 @@ def _checkpoints(lab, value):
 def _pretrained_model(lab, value):
     """Which of the evaluations during training its weights repeat."""
     log = (lab.home / RUN / "train.log").read_text()
-    found = lab.well("eval", {"Global.pretrained_model": lab.home / value})
-    results = [line.partition("valid ")[2].partition(",  batch_cost")[0] for line in log.splitlines() if "valid top1" in line]
-    (result,) = found.find(r"END epoch:.* valid (.*),  batch_cost")
+    results = re.findall(VALID, log)
+    assert len(set(results)) == 2
+    (result,) = lab.well("eval", {"Global.pretrained_model": lab.home / value}).find(VALID)
     return results.index(result)
 
 
@@ -112,16 +115,19 @@ def _use_visualdl(lab, value):
 @probe("Global.image_shape", ([3, 32, 64], Saying("but Global.image_shape is [3, 32, 64]")), ([3, 32, 32], ""))
 def _image_shape(lab, value):
     """What is said of it where the transforms give 32 x 32 pixels."""
-    return lab.run("export", {"Global.image_shape": value}, "--untrained").err
+    return lab.export({"Global.image_shape": value}).err
 
 
-@probe("Global.save_inference_dir", ("one", ["one"]), ("two", ["two"]))
+@probe("Global.save_inference_dir", ("taken", Saying("taken is not a bundle's folder")), ("free", "['free', 'taken']"))
 def _save_inference_dir(lab, value):
-    lab.well("export", {"Global.save_inference_dir": value}, "--untrained")
-    return sorted(path.name for path in lab.folder.iterdir())
+    """What is said of a folder with another file in it, else the folders that there are then."""
+    (lab.folder / "taken").mkdir()
+    (lab.folder / "taken" / "thesis.txt").touch()
+    run = lab.export({"Global.save_inference_dir": value})
+    return run.err or str(sorted(path.name for path in lab.folder.iterdir()))
 
 
-@probe("Global.global_batch", (1, [0.1] * 4), (4, [0.025] * 4))
+@probe("Global.global_batch", (1, [0.02] * 4), (4, [0.005] * 4))
 def _global_batch(lab, value):
-    """The rates of a batch of 2 where 0.05 is for `value`."""
+    """The rates of a batch of 2 where 0.01 is for `value`."""
     return lab.train({"Optimizer.lr.scale": "linear", "Global.global_batch": value}).rates

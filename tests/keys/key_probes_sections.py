@@ -5,6 +5,7 @@ import re
 from unittest.mock import ANY
 
 import paddle
+from key_lab import RUN
 from key_probe import Saying, probe
 
 from ppcls.arch.layers import Backbone
@@ -50,7 +51,7 @@ def _eval_metric(lab, value):
     return re.findall(r"top\d", line)
 
 
-@probe("Optimizer", ("SGD", ANY), ("AdamW", ANY))
+@probe("Optimizer", ("Momentum", ANY), ("AdamW", ANY))
 def _optimizer(lab, value):
     lab.train({"Optimizer": {"name": value, "lr": {"name": "Constant", "learning_rate": 0.01}}})
     return lab.weights()
@@ -144,7 +145,7 @@ def _infer_batch_size(lab, value):
 @probe("Infer.transforms", (None, ""), ([{"DecodeImage": {}}], Saying("do not mean the same as DataLoader.Eval")))
 def _infer_transforms(lab, value):
     """Written, they must be those of evaluation."""
-    return lab.run("infer", {"Global.pretrained_model": lab.home / "trained", "Infer.transforms": value}).err
+    return lab.run("infer", {"Global.pretrained_model": lab.home / RUN / "latest", "Infer.transforms": value}).err
 
 
 @probe("Infer.PostProcess", (None, 4), ({"name": "Topk", "topk": 3}, 3))

@@ -81,7 +81,7 @@ def _interpolation(lab, name, value):
 
 @probe_each(("ResizeImage", "RandCropImage"), "transform {}.backend", ("cv2", 255), ("pil", round(255 * 3 / 7)))
 def _backend(lab, name, value):
-    """Three columns become one: the middle, or the mean by a triangle that reaches 1.5 columns beyond its neighbours."""
+    """Three columns become one: the middle, or their mean with the weights 2, 3, 2 of Pillow's triangle."""
     return transform(name, columns(0, 255, 0), size=1, backend=value, **resizing(name))[0, 0, 0]
 
 

@@ -8,8 +8,39 @@ import key_probes_optimizer  # noqa: F401
 import key_probes_sections  # noqa: F401
 import key_probes_transforms  # noqa: F401
 import pytest
-from key_probe import PROBES, probe, prove
+from key_probe import PROBES, Saying, prove
 from key_schema import every_key
+from paddle.nn import MaxPool2D
+
+from ppcls.data.image_list import read_list_file
+from ppcls.data.sampler import epoch_order
+from ppcls.engine.callbacks import ConsoleLog
+from ppcls.inference.backends.paddle import open_predictor
+
+# What a library that ignores a key would do in the place of what it does.
+DEAF = {
+    "Global.print_batch_step": ("ppcls.engine.commands.ConsoleLog", lambda step: ConsoleLog(1)),
+    "dataset ImageNetDataset.delimiter": (
+        "ppcls.data.datasets.read_list_file",
+        lambda path, root, class_num, delimiter: read_list_file(path, root, class_num),
+    ),
+    "sampler DistributedBatchSampler.shuffle": (
+        "ppcls.data.batches.epoch_order",
+        lambda length, seed, epoch, shuffle: epoch_order(length, seed, epoch, False),
+    ),
+    "schedule Cosine.eta_min": (
+        "ppcls.optimizer.schedules.Cosine._decayed",
+        lambda self, step, warmup, steps, epochs: self.learning_rate * (1 - step / (epochs * steps)),
+    ),
+    "deploy Global.enable_mkldnn": (
+        "ppcls.inference.backends.paddle.open_predictor",
+        lambda program, parameters, device, threads, onednn: open_predictor(program, parameters, device, threads),
+    ),
+    "backbone SqueezeNet1_1.ceil_pooling": (
+        "paddle.nn.MaxPool2D",
+        lambda window, stride, ceil_mode: MaxPool2D(window, stride),
+    ),
+}
 
 
 def test_every_key_has_a_probe():
@@ -22,3 +53,17 @@ def test_every_key_has_a_probe():
 @pytest.mark.parametrize("key", sorted(PROBES))
 def test_changing_a_key_changes_behaviour(key, new_lab):
     prove(PROBES[key], new_lab)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", sorted(DEAF))
+def test_a_probe_fails_where_its_key_is_ignored(key, new_lab, monkeypatch):
+    monkeypatch.setattr(*DEAF[key])
+    with pytest.raises(AssertionError):
+        prove(PROBES[key], new_lab)
+
+
+def test_a_text_says_what_it_holds():
+    assert Saying("b c") == "a b c d"
+    assert Saying("b c") != "a b"
+    assert Saying("b") != ["b"]
