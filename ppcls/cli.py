@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 from typing import Any, List, Optional
 
@@ -36,6 +37,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `ppcls predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more
+        return 1
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -52,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _COMMANDS.items():
         command = _configured(commands, name, text)
         if name == "export":
+            command.add_argument(
+                "--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own"
+            )
             command.add_argument(
                 "--untrained", action="store_true", help="export the initial weights where none are configured"
             )
@@ -83,6 +90,8 @@ def _prepare_imagenet_parser(commands: Any) -> None:
     command = commands.add_parser("prepare-imagenet", help=text, description=text)
     command.add_argument("source", metavar="SRC", help="folder of the official archives, of class folders, or of a val")
     command.add_argument("target", metavar="DST", help="where train_list.txt and val_list.txt shall stand")
+    command.add_argument("--labels", metavar="FILE", help="labels of a flat val: `name label` lines, or a CSV")
+    command.add_argument("--copy", action="store_true", help="copy the pictures of folders instead of linking to them")
     command.set_defaults(run=_run_prepare_imagenet)
 
 
@@ -103,7 +112,7 @@ def _run_configured(arguments: argparse.Namespace) -> int:
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
-    return commands.export(config, untrained=arguments.untrained)
+    return commands.export(config, arguments.untrained, arguments.golden)
 
 
 def _run_predict(arguments: argparse.Namespace) -> int:
@@ -120,5 +129,5 @@ def _run_predict(arguments: argparse.Namespace) -> int:
 def _run_prepare_imagenet(arguments: argparse.Namespace) -> int:
     from ppcls.data.prepare_imagenet import prepare_imagenet
 
-    prepare_imagenet(arguments.source, arguments.target)
+    print(prepare_imagenet(arguments.source, arguments.target, arguments.labels, arguments.copy))
     return 0

@@ -177,4 +177,8 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
         "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",
         folder, agreement.input_difference, agreement.score_difference,
     )  # fmt: skip
+    if agreement.classes_compared < 2:
+        get_logger().warning(
+            "the example's scores are one 1 and else zeros, as untrained weights may give: they could not be compared"
+        )
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
+from ppcls.utils.load_paddle import missing_gpu
 
 
 def select_device(requested: str) -> str:
@@ -14,14 +15,13 @@ def select_device(requested: str) -> str:
     """
     import paddle
 
-    has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
-    if requested == "gpu" and not has_gpu:
-        missing = "this machine shows no GPU" if paddle.is_compiled_with_cuda() else "this build of Paddle has no CUDA"
+    missing = missing_gpu()
+    if requested == "gpu" and missing:
         raise UserError(
             f"Global.device is gpu, but {missing}; write -o Global.device=cpu, or install paddlepaddle-gpu "
             "for your CUDA version (requirements-gpu.txt)"
         )
-    chosen = "gpu" if has_gpu and requested != "cpu" else "cpu"
+    chosen = "cpu" if missing or requested == "cpu" else "gpu"
     paddle.set_device(chosen)
     return chosen
 

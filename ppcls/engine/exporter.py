@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from ppcls.data.transforms import Pipeline
+from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILE, write_manifest
 from ppcls.inference.classifier import Agreement, Classifier
 from ppcls.inference.golden import Golden
@@ -67,8 +68,8 @@ def export_bundle(
         UserError: the folder holds other things than a bundle, or the shapes do not fit.
     """
     _check_place(folder)
-    picture = (golden_picture or GOLDEN_PICTURE).read_bytes()
-    image = pipeline(picture)[np.newaxis]
+    example = golden_picture or GOLDEN_PICTURE
+    image = pipeline.from_file(example)[np.newaxis]
     if image.shape[1:] != tuple(image_shape):
         raise UserError(
             f"DataLoader.Eval.dataset.transform_ops give {list(image.shape[1:])}, but Global.image_shape is "
@@ -83,8 +84,8 @@ def export_bundle(
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         input_name, output_name = _save_program(model, aside, image_shape)
-        source = str(golden_picture.name) if golden_picture else GOLDEN_SOURCE
-        Golden(picture, image, scores).save(aside / GOLDEN_FILE)
+        source = golden_picture.name if golden_picture else GOLDEN_SOURCE
+        Golden(example.read_bytes(), image, scores).save(aside / GOLDEN_FILE)
         write_manifest(
             aside,
             paddle=paddle.__version__,
@@ -113,11 +114,7 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
     paddle.jit.save(program, str(folder / PROGRAM_FILE.rpartition(".")[0]))
-    from paddle.inference import Config, create_predictor
-
-    config = Config(str(folder / PROGRAM_FILE), str(folder / PARAMETERS_FILE))
-    config.disable_glog_info()
-    predictor = create_predictor(config)
+    predictor = open_predictor(folder / PROGRAM_FILE, folder / PARAMETERS_FILE)
     (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
     return input_name, output_name
 

@@ -9,6 +9,7 @@ import io
 import sys
 import warnings
 from types import ModuleType
+from typing import Optional
 
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
@@ -50,6 +51,14 @@ def load_paddle() -> ModuleType:
     finally:
         rest = [line for line in said.getvalue().splitlines(True) if not line.startswith(_CHATTER)]
         sys.stderr.write("".join(rest))
+
+
+def missing_gpu() -> Optional[str]:
+    """Why Paddle cannot compute on a GPU here, as part of a sentence; None if it can."""
+    paddle = load_paddle()
+    if not paddle.is_compiled_with_cuda():
+        return "this build of Paddle has no CUDA"
+    return None if paddle.device.cuda.device_count() > 0 else "this machine shows no GPU"
 
 
 def _has_libgomp() -> bool:

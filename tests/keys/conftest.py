@@ -3,6 +3,8 @@ import itertools
 import pytest
 from key_lab import make_home, open_lab
 
+pytest.register_assert_rewrite("key_probe")  # so that a failed probe shows what was seen
+
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):

@@ -161,7 +161,8 @@ def _std(lab, value):
 def _order(lab, value):
     """What is taken off where every axis is as long as the channels'."""
     keys = {"scale": 1, "mean": [1, 2, 3], "std": [1, 1, 1], "order": value}
-    return (-transform("NormalizeImage", np.zeros((3, 3, 3), np.uint8), **keys)[:, 0]).tolist()
+    picture = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    return (picture - transform("NormalizeImage", picture, **keys))[:, 0].tolist()
 
 
 @probe("transform NormalizeImage.channel_num", (3, [10, 20, 30]), (4, Saying("channel_num is 4; only 3 is supported")))

@@ -11,6 +11,7 @@ import numpy as np
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
+from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 
 class PaddleBackend:
@@ -52,6 +53,7 @@ def open_predictor(
     program: Path, parameters: Path, device: str = "cpu", threads: Optional[int] = None, onednn: bool = True
 ) -> Any:
     """A predictor of Paddle Inference for a program, with what its versions need said; see `PaddleBackend`."""
+    load_paddle()
     from paddle.inference import Config, create_predictor
 
     if device not in ("cpu", "gpu"):
@@ -76,12 +78,9 @@ def open_predictor(
 
 
 def _require_gpu() -> None:
-    import paddle
-
-    if paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0:
-        return
-    missing = "this machine shows no GPU" if paddle.is_compiled_with_cuda() else "this build of Paddle has no CUDA"
-    raise UserError(
-        f"a GPU is asked for, but {missing}; write -o Global.use_gpu=False (in Python, device='cpu'), or install "
-        "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
-    )
+    missing = missing_gpu()
+    if missing:
+        raise UserError(
+            f"a GPU is asked for, but {missing}; write -o Global.use_gpu=False (in Python, device='cpu'), or install "
+            "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+        )

@@ -1,0 +1,127 @@
+"""Export finishes only if the written bundle is the model: each planted error is noticed and leaves nothing behind."""
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+from ppcls.arch import DLA46_c
+from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
+from ppcls.engine import exporter
+from ppcls.engine.exporter import export_bundle
+from ppcls.inference import Classifier, Golden, GoldenMismatch
+from ppcls.utils.errors import UserError
+
+PIPELINE = Pipeline(
+    [
+        DecodeImage(),
+        ResizeImage(resize_short=36),
+        CropImage(size=32),
+        NormalizeImage(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    paddle.seed(1)
+    return DLA46_c(class_num=7)
+
+
+def export(model, folder, **changes):
+    arguments = {"architecture": "DLA46_c", "class_num": 7, "image_shape": (3, 32, 32), **changes}
+    return export_bundle(model, arguments.pop("pipeline", PIPELINE), folder, **arguments)
+
+
+def test_a_bundle_is_whole_and_computes_what_the_model_does(tmp_path, model):
+    agreement = export(model, tmp_path / "bundle", class_names=[f"c{i}" for i in range(7)], weights_sha256="ab")
+    assert agreement.input_difference == 0
+    assert agreement.score_difference < 1e-4
+    assert agreement.classes_compared == 7
+    names = sorted(path.name for path in (tmp_path / "bundle").iterdir())
+    assert names == ["golden.npz", "inference.json", "inference.pdiparams", "inference.yml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    manifest = yaml.safe_load((tmp_path / "bundle" / "inference.yml").read_text())
+    assert manifest["input"]["shape"] == [-1, 3, 32, 32]
+    assert manifest["weights_sha256"] == "ab"
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 50, 40, 3), dtype=np.uint8)
+    results = list(Classifier(tmp_path / "bundle", batch_size=3, topk=7).predict(list(pixels), color="RGB"))
+    model.eval()
+    inputs = np.stack([PIPELINE.from_array(array, "RGB") for array in pixels])
+    expected = paddle.nn.functional.softmax(model(paddle.to_tensor(inputs)), axis=-1).numpy()
+    for result, row in zip(results, expected):
+        assert result.scores == pytest.approx(sorted(row, reverse=True), abs=1e-5)
+        assert result.names == [f"c{i}" for i in result.class_ids]
+
+
+def swapped_colours(pipeline):
+    return Pipeline([DecodeImage(to_rgb=False), *pipeline.ops[1:]])
+
+
+def other_interpolation(pipeline):
+    return Pipeline([pipeline.ops[0], ResizeImage(resize_short=36, interpolation="area"), *pipeline.ops[2:]])
+
+
+@pytest.mark.parametrize("plant", [swapped_colours, other_interpolation])
+def test_wrong_preprocessing_in_the_manifest_is_noticed(tmp_path, model, monkeypatch, plant):
+    original = exporter.write_manifest
+
+    def planted(folder, **values):
+        return original(folder, **{**values, "transforms": plant(values["transforms"])})
+
+    monkeypatch.setattr(exporter, "write_manifest", planted)
+    with pytest.raises(GoldenMismatch, match="input tensor is off by"):
+        export(model, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_batch_norm_epsilon_in_the_program_is_noticed_and_the_old_bundle_stays(tmp_path, model, monkeypatch):
+    export(model, tmp_path / "bundle", weights_sha256="old")
+    original = exporter._save_program
+
+    def planted(network, folder, image_shape):
+        norms = [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+        for layer in norms:
+            layer._epsilon = 1e-3
+        try:
+            return original(network, folder, image_shape)
+        finally:
+            for layer in norms:
+                layer._epsilon = 1e-5
+
+    monkeypatch.setattr(exporter, "_save_program", planted)
+    with pytest.raises(GoldenMismatch, match="scores are off by"):
+        export(model, tmp_path / "bundle", weights_sha256="new")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert yaml.safe_load((tmp_path / "bundle" / "inference.yml").read_text())["weights_sha256"] == "old"
+
+
+def test_a_folder_with_other_things_is_not_replaced(tmp_path, model):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError) as error:
+        export(model, tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} is not a bundle's folder (it holds 'notes.txt'); give another as Global.save_inference_dir"
+    )
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_shapes_must_agree(tmp_path, model):
+    with pytest.raises(UserError, match=r"transform_ops give \[3, 32, 32\], but Global.image_shape is \[3, 64, 64\]"):
+        export(model, tmp_path / "bundle", image_shape=(3, 64, 64))
+
+
+def test_ones_own_golden_picture(tmp_path, model):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "mine.png"), np.random.default_rng(2).integers(0, 256, (60, 70, 3), dtype=np.uint8))
+    export(model, tmp_path / "bundle", golden_picture=tmp_path / "mine.png")
+    assert Golden.load(tmp_path / "bundle" / "golden.npz").picture == (tmp_path / "mine.png").read_bytes()
+    manifest = yaml.safe_load((tmp_path / "bundle" / "inference.yml").read_text())
+    assert manifest["golden"]["source"] == "mine.png"
+
+
+def test_the_model_is_left_in_the_mode_it_came_in(tmp_path, model):
+    model.train()
+    export(model, tmp_path / "bundle")
+    assert model.training

@@ -1,0 +1,166 @@
+"""Errors, registry, files, CPU preparation, the loading of Paddle, the log."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ppcls.utils import cpu, files
+from ppcls.utils import load_paddle as loading
+from ppcls.utils.errors import ConfigError, UserError, suggest
+from ppcls.utils.logging import setup_logging
+from ppcls.utils.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("dla06", " (did you mean DLA60?)"), ("epoch", " (did you mean epochs?)"), ("xyzzy", "")]
+)
+def test_near_names(name, hint):
+    assert suggest(name, ["DLA60", "epochs", "SqueezeNet1_0"]) == hint
+
+
+def test_all_problems_stand_in_one_error():
+    assert str(ConfigError(["a.yaml:1 x: bad; write 1", "a.yaml:2 y: bad; write 2"])).splitlines() == [
+        "a.yaml:1 x: bad; write 1",
+        "a.yaml:2 y: bad; write 2",
+    ]
+
+
+def test_registry_refuses_duplicates_and_suggests():
+    registry = Registry("fruit")
+
+    @registry.register("Apple", "Pomme")
+    class Apple:
+        pass
+
+    assert registry["Pomme"] is registry["Apple"] is Apple
+    assert registry.names() == list(registry) == ["Apple", "Pomme"]
+    with pytest.raises(ValueError, match="the fruit Apple is registered already"):
+        registry.register("Apple")(int)
+    with pytest.raises(UserError, match=r"there is no fruit named 'aple' \(did you mean Apple\?\)"):
+        registry["aple"]
+    with pytest.raises(UserError, match="there is no fruit named 'Zzz'; known: Apple, Pomme"):
+        registry["Zzz"]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    target = tmp_path / "sub" / "a.txt"
+    files.write_atomically(target, b"old")
+    monkeypatch.setattr(files, "sync_file", lambda path: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        files.write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+    assert files.sha256_of(target) == "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"
+
+
+@pytest.mark.parametrize("suffix", ["", "/ppcls", "/ppcls.pdparams", "/ppcls.pdopt", "/ppcls.pdstates"])
+def test_weights_are_found_by_every_name(tmp_path, suffix):
+    (tmp_path / "best_model").mkdir()
+    (tmp_path / "best_model" / "ppcls.pdparams").touch()
+    assert files.find_weights(f"{tmp_path}/best_model{suffix}") == tmp_path / "best_model" / "ppcls"
+
+
+def test_weights_of_another_name_and_none_at_all(tmp_path):
+    (tmp_path / "DLA34_pretrained.pdparams").touch()
+    for name in ("DLA34_pretrained", "DLA34_pretrained.pdparams"):
+        assert files.find_weights(tmp_path / name) == tmp_path / "DLA34_pretrained"
+    with pytest.raises(UserError, match=r"nowhere: no weights there; give a checkpoint's folder, the path without su"):
+        files.find_weights(tmp_path / "nowhere")
+
+
+def prepared(**environment):
+    """What `prepare` sets in a fresh process with these variables."""
+    code = "import os; from ppcls.utils import cpu; print(cpu.prepare(), os.environ.get('OMP_NUM_THREADS'))"
+    clean = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_preparation_sets_what_is_missing_and_nothing_else():
+    cores = cpu.usable_cores()
+    assert f"'OMP_NUM_THREADS': '{cores}'" in prepared()
+    assert prepared(OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="4") == "{} 1"
+    assert f"'OMP_NUM_THREADS': '{max(1, cores // 2)}'" in prepared(PADDLE_LOCAL_SIZE="2")
+
+
+@pytest.mark.parametrize(
+    ("text", "amd"),
+    [
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse avx2 fma\n", True),
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse avx\n", False),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2\n", False),
+    ],
+)
+def test_the_switch_is_for_amd_with_avx2(tmp_path, text, amd):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu._is_amd_with_avx2(tmp_path / "cpuinfo") is amd
+    assert cpu._is_amd_with_avx2(tmp_path / "absent") is False
+
+
+def test_quotas_of_control_groups(tmp_path):
+    assert cpu._cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert cpu._cgroup_quota(tmp_path) == 1.5
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert cpu._cgroup_quota(tmp_path) is None
+    (tmp_path / "cpu.max").write_text("400000 100000\n")
+    assert cpu._cgroup_quota(tmp_path) == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ModuleNotFoundError("No module named 'paddle'", name="paddle"), "Paddle is not installed; run `pip install"),
+        (ImportError("libgomp.so.1: cannot open shared object file"), "run `apt-get install libgomp1` on Debian"),
+    ],
+)
+def test_a_missing_paddle_is_one_sentence(monkeypatch, error, sentence):
+    def fail(name):
+        raise error
+
+    monkeypatch.delitem(sys.modules, "paddle", raising=False)
+    monkeypatch.setattr(loading.importlib, "import_module", fail)
+    with pytest.raises(UserError, match=sentence):
+        loading.load_paddle()
+
+
+def test_what_else_is_wrong_with_paddle_is_shown_as_it_is(monkeypatch):
+    def fail(name):
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.delitem(sys.modules, "paddle", raising=False)
+    monkeypatch.setattr(loading.importlib, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError, match="numpy"):
+        loading.load_paddle()
+
+
+def test_paddle_is_loaded_without_its_chatter():
+    code = "from ppcls.utils.load_paddle import load_paddle; print(load_paddle().__version__)"
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("3.")
+    assert done.stderr == ""
+
+
+def test_the_log_goes_to_console_and_file(tmp_path, capsys):
+    setup_logging(tmp_path / "run" / "train.log")
+    logging.getLogger("ppcls").info("hello %d", 3)
+    logging.getLogger("ppcls").debug("unseen")
+    line = (tmp_path / "run" / "train.log").read_text()
+    assert line[4] == line[7] == "-"
+    assert line[19:] == " INFO: hello 3\n"
+    assert capsys.readouterr().out == line
+    setup_logging(console=False)
+    logging.getLogger("ppcls").propagate = True
