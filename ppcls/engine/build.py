@@ -113,22 +113,16 @@ def postprocess(config: Config) -> Topk:
 def class_names(
     config: Config, pictures: Optional[ImageList] = None, weights: Optional[Path] = None
 ) -> Optional[List[str]]:
-    """Names by class id: those the weights were trained with, of the folder, or of the configured label file.
+    """Names by class id: of the configured label file, else those the weights were trained with, else the folder's.
 
     Raises:
-        UserError: two of them contradict each other, or there are not `class_num` names.
+        UserError: the folder's classes are not the weights', or there are not `class_num` names.
     """
     learned, shown = _learned_class_names(weights), pictures.class_names if pictures else None
-    if learned and shown and list(shown) != learned:
-        raise UserError(
-            f"the folder's classes ({', '.join(shown[:3])}, ...) are not those of the weights "
-            f"({', '.join(learned[:3])}, ...); set class_to_index of the dataset to the training's order"
-        )
-    if learned or shown:
-        return list(learned or shown or ())
+    check_same_classes(learned, shown)
     file = postprocess(config).class_id_map_file
     if file is None:
-        return None
+        return learned or shown
     names = load_class_names(file)
     if len(names) != config.Arch.class_num:
         raise UserError(
@@ -136,6 +130,15 @@ def class_names(
             "classes as Infer.PostProcess.class_id_map_file, or null"
         )
     return names
+
+
+def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]]) -> None:
+    """Refuses folders whose classes, or their order, are not those that the training counts by; None knows nothing."""
+    if learned and shown and learned != shown:
+        raise UserError(
+            f"the classes to evaluate ({', '.join(shown[:3])}, ...) are not those of the training "
+            f"({', '.join(learned[:3])}, ...); give the training's class_names.txt as class_to_index of the dataset"
+        )
 
 
 def _learned_class_names(weights: Optional[Path]) -> Optional[List[str]]:

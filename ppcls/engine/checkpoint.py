@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
@@ -49,7 +50,9 @@ def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any]) -> N
     aside = _recover(folder)
     aside.mkdir(parents=True)
     paddle.save(model.state_dict(), str(aside / PARAMS))
-    paddle.save(_structured_optimizer_state(model, optimizer), str(aside / OPTIMIZER))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The input state dict is empty")  # plain SGD has no state
+        paddle.save(_structured_optimizer_state(model, optimizer), str(aside / OPTIMIZER))
     files = {name: sha256_of(aside / name) for name in (PARAMS, OPTIMIZER)}
     text = json.dumps({"schema": SCHEMA, "files": files, **states}, indent=1, allow_nan=False)
     (aside / STATES).write_text(text, encoding="utf-8")

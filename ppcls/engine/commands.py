@@ -39,7 +39,6 @@ def train(config: Config) -> int:
     write_atomically(output / "config.yaml", config.to_yaml().encode())
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
-    names = build.class_names(config, pictures)
     if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
         write_atomically(output / "class_names.txt", "".join(f"{name}\n" for name in pictures.class_names).encode())
     model = build.model(config)
@@ -47,13 +46,14 @@ def train(config: Config) -> int:
     evaluation = None
     if config.Global.eval_during_train:
         held_out = build.images(config.DataLoader.Eval, config.Arch.class_num)
+        build.check_same_classes(pictures.class_names, held_out.class_names)
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluation = EvaluateEpochs(build.evaluator(config, eval_reader), config.Global.eval_interval)
     facts = {
         "arch": config.Arch.name,
         "seed": config.Global.seed,
         "threads": device.threads(),
-        "class_names": names,
+        "class_names": pictures.class_names,
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(

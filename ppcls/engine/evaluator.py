@@ -21,10 +21,10 @@ class Evaluator:
     should_stop: Callable[[], bool] = bool
     on_batch: Optional[Callable[[Any, Any], None]] = None  # gets each batch and its logits
 
-    def run(self, model: Any, epoch: int = 0, lr: float = 0.0) -> Optional[Dict[str, float]]:
+    def run(self, model: Any, epoch: int = 0) -> Optional[Dict[str, float]]:
         """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
 
-        `epoch` and `lr` are those of the training run, for the log. The model is left in the mode it came in.
+        `epoch` is the training run's, for the log. The model is left in the mode it came in.
         """
         import paddle
 
@@ -44,7 +44,7 @@ class Evaluator:
                         self._take(model, batch, averages)
                     stopwatch.finish(len(batch.index))
                     if step % self.print_batch_step == 0:
-                        self._log_step(epoch, step, summary(self.metrics, averages), lr, stopwatch)
+                        self._log_step(epoch, step, summary(self.metrics, averages), stopwatch)
                     stopwatch.resume()
         finally:
             if was_training:
@@ -64,7 +64,7 @@ class Evaluator:
         if self.on_batch is not None:
             self.on_batch(batch, logits)
 
-    def _log_step(self, epoch: int, step: int, values: Dict[str, float], lr: float, stopwatch: Stopwatch) -> None:
-        get_logger().info(
-            "epoch:%-3d, valid step:%-4d, %s, lr: %.6f, %s", epoch, step, text_of(values), lr, stopwatch.lap()
-        )
+    def _log_step(self, epoch: int, step: int, values: Dict[str, float], stopwatch: Stopwatch) -> None:
+        # Nothing learns here; readers of PaddleClas's logs expect the field all the same.
+        line = "epoch:%-3d, valid step:%-4d, %s, lr: 0.000000, %s"
+        get_logger().info(line, epoch, step, text_of(values), stopwatch.lap())

@@ -25,7 +25,7 @@ Global: {{epochs: 1, device: cpu, output_dir: output, print_batch_step: 1, eval_
   image_shape: [3, 32, 32], save_inference_dir: bundle}}
 Arch: {{name: SqueezeNet1_1, class_num: 4}}
 Loss: {{Train: [CELoss: {{}}], Eval: [CELoss: {{}}]}}
-Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.01}}}}
+Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.001}}}}
 DataLoader:
   Train:
     dataset: &data

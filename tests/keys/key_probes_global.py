@@ -127,7 +127,7 @@ def _save_inference_dir(lab, value):
     return run.err or str(sorted(path.name for path in lab.folder.iterdir()))
 
 
-@probe("Global.global_batch", (1, [0.02] * 4), (4, [0.005] * 4))
+@probe("Global.global_batch", (1, [0.002] * 4), (4, [0.0005] * 4))
 def _global_batch(lab, value):
-    """The rates of a batch of 2 where 0.01 is for `value`."""
+    """The rates of a batch of 2 where 0.001 is for `value`."""
     return lab.train({"Optimizer.lr.scale": "linear", "Global.global_batch": value}).rates

@@ -1,0 +1,81 @@
+"""What configuration becomes: names, rates, weights."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from ppcls.config import load_config
+from ppcls.engine import build
+from ppcls.engine.schema import registries
+from ppcls.utils.errors import UserError
+
+
+def config(tmp_path, *overrides):
+    (tmp_path / "mine.yaml").write_text("base: DLA34\n")
+    return load_config(tmp_path / "mine.yaml", overrides, registries(), "export")
+
+
+def folder_of(names):
+    return SimpleNamespace(class_names=names)
+
+
+def test_names_come_from_the_label_file_the_weights_or_the_folder(tmp_path):
+    label_file = tmp_path / "names.txt"
+    label_file.write_text("".join(f"{name}\n" for name in "PQRST"))
+    null, five = "Infer.PostProcess.class_id_map_file=null", "Arch.class_num=5"
+    assert build.class_names(config(tmp_path))[:2] == ["tench, Tinca tinca", "goldfish, Carassius auratus"]
+    named = config(tmp_path, five, f"Infer.PostProcess.class_id_map_file={label_file}")
+    assert build.class_names(named, folder_of(list("pqrst"))) == list("PQRST")
+    unnamed = config(tmp_path, five, null)
+    assert build.class_names(unnamed) is None
+    assert build.class_names(unnamed, folder_of(list("pqrst"))) == list("pqrst")
+    with pytest.raises(UserError, match=r"imagenet1k_labels.txt: 1000 class names for 5 classes; give the label file"):
+        build.class_names(config(tmp_path, five))
+
+
+def test_other_classes_than_the_trainings_are_refused():
+    build.check_same_classes(None, ["a"])
+    build.check_same_classes(["a", "b"], ["a", "b"])
+    with pytest.raises(UserError, match=r"the classes to evaluate \(b, a, ...\) are not those of the training \(a, b"):
+        build.check_same_classes(["a", "b"], ["b", "a"])
+
+
+def rates(tmp_path, caplog, *overrides):
+    import logging
+
+    (tmp_path / "mine.yaml").write_text("base: DLA34\n")
+    data = tmp_path / "list.txt"
+    data.touch()
+    paths = [f"DataLoader.{part}.dataset.image_root={tmp_path}" for part in ("Train", "Eval")]
+    paths += [f"DataLoader.{part}.dataset.cls_label_path={data}" for part in ("Train", "Eval")]
+    loaded = load_config(tmp_path / "mine.yaml", [*paths, *overrides], registries(), "train")
+    with caplog.at_level(logging.INFO, logger="ppcls"):
+        lr_at = build.learning_rate(loaded, steps_per_epoch=10)
+    return [lr_at(step) for step in (0, 299, 300, 900)]
+
+
+def test_another_global_batch_is_said_and_changes_nothing_unless_scaled(tmp_path, caplog):
+    assert rates(tmp_path, caplog) == pytest.approx([0.1, 0.1, 0.01, 0.0001])
+    said = "the recipe's global batch is 256, this run's is 64; the learning rate is multiplied by "
+    assert [record.getMessage() for record in caplog.records] == [said + "1"]
+    caplog.clear()
+    assert rates(tmp_path, caplog, "Optimizer.lr.scale=linear") == pytest.approx([0.025, 0.025, 0.0025, 0.000025])
+    assert [record.getMessage() for record in caplog.records] == [said + "0.25"]
+    caplog.clear()
+    rates(tmp_path, caplog, "DataLoader.Train.sampler.batch_size=256")
+    assert caplog.records == []
+
+
+def test_learned_names_come_from_a_checkpoint_that_verifies(tmp_path):
+    folder = tmp_path / "best_model"
+    folder.mkdir()
+    states = {"schema": 1, "files": {}, "epoch": 1, "step": 0, "class_names": ["x", "y"]}
+    (folder / "ppcls.pdstates").write_text(json.dumps(states))
+    weights = folder / "ppcls.pdparams"
+    weights.touch()
+    assert build._learned_class_names(weights) == ["x", "y"]
+    assert build._learned_class_names(None) is None
+    (folder / "ppcls.pdstates").write_text("{")
+    with pytest.raises(UserError, match="take another checkpoint"):
+        build._learned_class_names(weights)
