@@ -126,7 +126,10 @@ def test_circles():
         ),
         ("base: .", "c.yaml:1 base: cannot read . (Is a directory); write the path of a YAML file"),
         ("base: 5", "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them"),
-        ("base: [x.yaml, {}]", "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them"),
+        (
+            "base: [x.yaml, {}]",
+            "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them",
+        ),
         ("- 1", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
         ("", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
     ],

@@ -1,0 +1,88 @@
+"""The main job on real pictures: DLA60 is trained, killed, resumed, evaluated, exported; all answers agree.
+
+Runs where PPCLS_TEST_DATA names a folder that holds `imagenet_200` (`images/` and `val_list.txt`, 200 pictures).
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = os.environ.get("PPCLS_TEST_DATA")
+DLA60 = ["-c", "configs/DLA/DLA60.yaml"]
+# Two epochs of ten steps; four pictures a step suffice to go through everything.
+SHORT = ["-o", "Global.epochs=2", "-o", "DataLoader.Train.sampler.batch_size=4", "-o", "Global.save_interval_steps=5"]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The doors and configurations of this checkout, with every fifth picture laid out as ImageNet."""
+    for name in ("tools", "configs", "deploy"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    layout = tmp_path / "dataset" / "ILSVRC2012"
+    layout.mkdir(parents=True)
+    source = Path(DATA) / "imagenet_200"
+    lines = (source / "val_list.txt").read_text().splitlines(keepends=True)[::5]
+    (layout / "images").mkdir()
+    for line in lines:
+        name = line.rpartition(" ")[0]
+        (layout / name).symlink_to(source / name)
+    for part in ("train", "val"):
+        (layout / f"{part}_list.txt").write_text("".join(lines))
+    return tmp_path
+
+
+def start(checkout, *arguments):
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def run(checkout, *arguments):
+    process = start(checkout, *arguments)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
+def answers(path):
+    with path.open(newline="") as file:
+        return {Path(row["picture"]).name: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200")
+def test_dla60_from_training_to_prediction(checkout):
+    process = start(checkout, "tools/train.py", *DLA60, *SHORT, "-o", "Global.eval_during_train=False")
+    for line in process.stdout:
+        if "epoch:1  , train step:0 " in line:
+            process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    latest = checkout / "output" / "DLA60" / "latest"
+    saved = json.loads((latest / "ppcls.pdstates").read_text())
+    assert (saved["epoch"], saved["step"]) == (1, 0)
+    resume = ["-o", "Global.checkpoints=output/DLA60/latest", "-o", "Global.eval_during_train=False"]
+    output = run(checkout, "tools/train.py", *DLA60, *SHORT, *resume)
+    assert "resumed output/DLA60/latest at epoch 1, step 0" in output
+    weights = ["-o", "Global.pretrained_model=output/DLA60/latest"]
+    pictures = "dataset/ILSVRC2012/images"
+    output = run(checkout, "tools/eval.py", *DLA60, *weights, "--output", "eval.csv")
+    assert "END epoch:0   valid top1: " in output
+    run(checkout, "tools/infer.py", *DLA60, *weights, "-o", f"Infer.infer_imgs={pictures}", "--output", "infer.csv")
+    run(checkout, "tools/export_model.py", *DLA60, *weights)
+    deploy = ["-c", "deploy/configs/inference_cls.yaml", "-o", "Global.inference_model_dir=inference"]
+    deploy += ["-o", f"Global.infer_imgs={pictures}", "-o", "Global.output=predict.csv"]
+    run(checkout, "deploy/python/predict_cls.py", *deploy)
+    evaluated, inferred, predicted = (answers(checkout / f"{name}.csv") for name in ("eval", "infer", "predict"))
+    assert len(evaluated) == len(inferred) == len(predicted) == 40
+    for name, row in evaluated.items():
+        for other in (inferred[name], predicted[name]):
+            assert other["class_id_1"] == row["class_id_1"], name
+            assert float(other["score_1"]) == pytest.approx(float(row["score_1"]), rel=1e-3)
