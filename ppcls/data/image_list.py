@@ -7,16 +7,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from ppcls.data.labels import load_class_names
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""What counts as a picture in a class folder, in any case."""
+from ppcls.utils.picture_files import SUFFIXES, walk_pictures
 
 _CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
 _SAMPLE = 64
@@ -125,11 +123,10 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
     paths: List[str] = []
     labels: List[int] = []
     for folder in folders:
-        found = sorted(_pictures(os.path.join(image_root, folder)))  # noqa: PTH118
+        found = walk_pictures(f"{image_root}/{folder}")
         if not found:
             raise UserError(
-                f"{os.path.join(image_root, folder)} holds no pictures ({' '.join(SUFFIXES)}); "  # noqa: PTH118
-                "add some or remove the folder"
+                f"{image_root}/{folder} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder"
             )
         paths += found
         labels += [indices[folder]] * len(found)
@@ -145,11 +142,3 @@ def _check_classes(source: str, classes: Sequence[str], class_num: int) -> None:
             f"{source} has {len(classes)} classes, but Arch.class_num is {class_num}; "
             f"write Arch.class_num: {len(classes)}"
         )
-
-
-def _pictures(folder: str) -> Iterator[str]:
-    for place, subfolders, names in os.walk(folder, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield os.path.join(place, name)  # noqa: PTH118

@@ -22,13 +22,13 @@ from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, re
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.picture_files import is_picture_name
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
 CLASS_LIST = "class_list.txt"
 _PARENTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # Kaggle's copy lies deeper
 _LABEL_FILES = ("LOC_val_solution.csv", "val.txt", "ILSVRC2012_validation_ground_truth.txt", "val_list.txt")
-_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 Labelled = List[Tuple[str, ClassKey]]  # path relative to DST, class
 
 
@@ -179,4 +179,4 @@ def _subfolders(folder: Path) -> List[str]:
 def _pictures(folder: Path) -> List[str]:
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
-    return [name for name in names if name.lower().endswith(_SUFFIXES) and not name.startswith(".")]
+    return [name for name in names if is_picture_name(name)]

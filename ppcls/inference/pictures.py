@@ -10,8 +10,7 @@ from typing import Any, List, Optional, Sequence, Union
 import numpy as np
 
 from ppcls.utils.errors import UserError
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+from ppcls.utils.picture_files import SUFFIXES, walk_pictures
 
 # Drawn by integer arithmetic alone (tests/inference/test_pictures.py holds the script and compares every pixel), so
 # nobody owns it. Its rings, weave, stripes and chequers change visibly under another interpolation, its sides and
@@ -61,24 +60,10 @@ def find_pictures(folder: Path) -> List[Path]:
     Raises:
         UserError: there is none.
     """
-    found: List[Path] = []
-    seen = set()
-    for place, subfolders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
-        if real in seen:  # a link leads to a folder above, or twice to one
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        found += [Path(place, name) for name in names if is_picture_name(name)]
+    found = [Path(path) for path in walk_pictures(str(folder))]
     if not found:
-        raise UserError(f"{folder} holds no picture; those with the suffixes {', '.join(sorted(SUFFIXES))} count")
-    return sorted(found)
-
-
-def is_picture_name(name: str) -> bool:
-    """Whether a file of this name counts as a picture: a known suffix in any case, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - fast
+        raise UserError(f"{folder} holds no picture; those with the suffixes {', '.join(SUFFIXES)} count")
+    return found
 
 
 def _picture(index: int, item: Any, color: Optional[str]) -> Picture:

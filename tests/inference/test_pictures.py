@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
-from ppcls.inference.pictures import GOLDEN_PICTURE, find_pictures, is_picture_name, pictures_of
+from ppcls.inference.pictures import GOLDEN_PICTURE, find_pictures, pictures_of
 from ppcls.utils.errors import UserError
+from ppcls.utils.picture_files import is_picture_name
 
 
 def draw():
@@ -83,7 +84,15 @@ def test_a_link_to_the_folder_above_does_not_lead_round_and_round(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.JPEG", True), ("a.tif", True), ("a.gif", False), ("a", False), (".a.png", False), ("a.png.part", False)],
+    [
+        ("a.JPEG", True),
+        ("a.tif", True),
+        ("a.GIF", True),
+        ("a.txt", False),
+        ("a", False),
+        (".a.png", False),
+        ("a.png.part", False),
+    ],
 )
 def test_what_counts_as_a_picture(name, expected):
     assert is_picture_name(name) is expected
@@ -103,7 +112,7 @@ def test_nothing_there(tmp_path):
     with pytest.raises(UserError) as caught:
         pictures_of(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no picture; those with the suffixes .bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp count"
+        f"{tmp_path} holds no picture; those with the suffixes .bmp, .gif, .jfif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp count"
     )
 
 

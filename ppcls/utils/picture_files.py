@@ -1,0 +1,33 @@
+"""Which files are pictures, wherever a folder is given in place of a list."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import List, Set
+
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file of this name counts as a picture: a known suffix in any case, and not hidden."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def walk_pictures(folder: str) -> List[str]:
+    """Paths of the picture files in `folder` and its subfolders, sorted; hidden folders are passed over.
+
+    Links are followed, but a folder that is reached twice, as by a link to one above, is read once.
+    """
+    found: List[str] = []
+    seen: Set[Path] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        # A million times, where pathlib takes ten times as long.
+        found += [os.path.join(place, name) for name in names if is_picture_name(name)]  # noqa: PTH118
+    return sorted(found)
