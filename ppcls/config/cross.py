@@ -7,7 +7,6 @@ from typing import Any, List, Mapping, Sequence, Tuple, get_args, get_origin
 
 from ppcls.config.annotations import field_types, is_union
 from ppcls.config.node import Node, Problems
-from ppcls.utils.registry import Registry
 
 COMMANDS = ("train", "eval", "infer", "export")
 # What a command cannot do without, and the remedy.
@@ -79,11 +78,11 @@ def find(root: Node, key: str) -> Tuple[Node, bool]:
     return node, True
 
 
-def cross_check(checked: Checked, registries: Mapping[str, Registry]) -> None:
+def cross_check(checked: Checked) -> None:
     """Notes what is missing for the command, and values that contradict one another."""
     _check_needed(checked)
     _check_class_num(checked)
-    _check_infer_transforms(checked, registries)
+    _check_infer_transforms(checked)
     schedule = checked.values.get("Optimizer.lr")
     settings = checked.values.get("Global")
     if getattr(schedule, "scale", None) is not None and settings is not None and settings.global_batch is None:
@@ -121,22 +120,20 @@ def _check_class_num(checked: Checked) -> None:
             )
 
 
-def _check_infer_transforms(checked: Checked, registries: Mapping[str, Registry]) -> None:
+def _check_infer_transforms(checked: Checked) -> None:
     here, there = "Infer.transforms", "DataLoader.Eval.dataset.transform_ops"
     given, evaluated = checked.values.get(here), checked.values.get(there)
     if given is None or evaluated is None:
         return
-    if _meaning(given, registries) != _meaning(evaluated, registries):
+    if _meaning(given) != _meaning(evaluated):
         checked.add(
             here, f"do not mean the same as {there}, which inference and export use; remove them or make them equal"
         )
 
 
-def _meaning(operations: Sequence[Any], registries: Mapping[str, Registry]) -> List[Any]:
+def _meaning(operations: Sequence[Any]) -> List[Any]:
     """Operations such that those of equal meaning are equal: no transposition at the end, sizes by two numbers."""
-    transforms = registries["transform"]
-    layout = transforms["ToCHWImage"] if "ToCHWImage" in transforms else type(None)
-    ends_transposed = bool(operations) and isinstance(operations[-1], layout)
+    ends_transposed = bool(operations) and type(operations[-1]).__name__ == "ToCHWImage"
     return [_spelled_out(operation) for operation in (operations[:-1] if ends_transposed else operations)]
 
 

@@ -86,8 +86,8 @@ def _fitting(args: Any, value: Any) -> Any:
 def _marked(args: Any, value: Any, registries: Mapping[str, Registry]) -> Any:
     for mark in args[1:]:
         if isinstance(mark, (Component, Operation)):
-            name = getattr(value, "name", None) or _name(registries[mark.kind], type(value))
-            keys = _plain(type(value), value, registries)
+            name = _name(registries[mark.kind], type(value))
+            keys = _plain(type(value), value, registries)  # with the name, where a class has several and keeps its own
             return {"name": name, **keys} if isinstance(mark, Component) else {name: keys}
         if isinstance(mark, ReadPath):
             return portable(value)

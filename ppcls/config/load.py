@@ -45,7 +45,7 @@ def load_config(
     checker = Checker(registries, problems, PADDLECLAS)
     config = checker.make(Config, root, "", {"_registries": registries})
     checked = Checked(root, checker.values, problems, command)
-    cross_check(checked, registries)
+    cross_check(checked)
     _check_paths(checker, checked.reads, problems)
     problems.raise_if_any()
     assert config is not INVALID

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Dict, List, Literal, Optional, Sequence, Tupl
 
 import pytest
 
+from ppcls.config import load_config
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.legacy import Legacy
 from ppcls.config.node import Origin, Problems
@@ -56,6 +57,7 @@ class Point:
         (Tuple[int, float], "[1, 2]", (1, 2.0)),
         (Sequence[int], "[1]", (1,)),
         (List[int], "[1]", [1]),
+        (Tuple[int, str], "[1, a]", (1, "a")),
         (Dict[str, int], "{1: 2}", {"1": 2}),
         (Dict[int, float], "{1: 2}", {1: 2.0}),
         (Point, "{x: 1}", Point(1)),
@@ -105,6 +107,7 @@ def test_values(annotation, text, expected):
         (Size, "[224, 0]", "key.1: is 0; write a whole number of at least 1"),
         (Union[int, float], ".nan", "key: is nan; write a whole number or a number"),
         (Tuple[int, ...], "5", "key: is 5; write a list (a whole number each)"),
+        (List[int], "5", "key: is 5; write a list (a whole number each)"),
         (Tuple[int, str], "[1]", "key: is a list; write a list of 2 (a whole number, text)"),
         (Dict[str, int], "5", "key: is 5; write a mapping (a whole number each)"),
         (Dict[str, int], "{a: x}", "key.a: is 'x'; write a whole number"),
@@ -149,6 +152,7 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
         ("CE: {weight: 1.0}", "CE: {class_weights: {0: x}}", "c.yaml:7 Loss.Train.0.CE.class_weights.0: is 'x'; write a number"),
         ("CE: {weight: 1.0}", "CF: {weight: 1.0}", "c.yaml:7 Loss.Train.0.CF: there is no loss named 'CF'; known: CE, MixCE"),
         ("CE: {weight: 1.0}", "CE:\n      weight: 1.0", "c.yaml:7 Loss.Train.0: holds 2 keys (CE, weight); " + OPERATION.format("loss")),
+        ("- CE: {weight: 1.0}", "- C", "c.yaml:7 Loss.Train.0: is 'C'; " + OPERATION.format("loss")),
         ("- CE: {weight: 1.0}", "- CE", "c.yaml:7 Loss.Train.0: is 'CE'; " + OPERATION.format("loss")),
         ("Train:\n    - CE: {weight: 1.0}", "Train: CE", "c.yaml:6 Loss.Train: is 'CE'; write a list (the loss's name, a colon, and its keys indented under it each)"),
         ("- Accuracy: {topk: [1, 5]}", "- Accuracy: {topk: [1, 0]}", "c.yaml:36 Metric.Eval.0.Accuracy.topk.1: is 0; write a whole number of at least 1"),
@@ -223,6 +227,13 @@ def test_what_is_loaded(small):
     assert config.Metric.Train == ()
     with pytest.raises(AttributeError):
         config.Global.epochs = 3
+
+
+def test_the_registries_are_no_part_of_what_is_configured(small):
+    config = small.load()
+    others = {**small.registries, "another kind": small.registries["loss"]}
+    assert load_config("c.yaml", (), others) == config
+    assert "egistr" not in repr(config)
 
 
 def test_overriding_a_name_keeps_the_other_keys(small):

@@ -95,6 +95,7 @@ PROBLEMS = {
     "a: &a [*a]": "f:1 a.0: no anchor &a stands before *a; quote the text if none is meant",
     "a: 1\n---\nb: 2": "f:2: a second document begins here; a configuration is one document, remove the `---`",
     "? [x]\n: 1": "f:1: a list, mapping or alias cannot be a key; write a name",
+    "\nb: \x07": "f:2: the character '\\x07' cannot stand in YAML; remove it",
     "a: 1\nb: \x07": "f:2: the character '\\x07' cannot stand in YAML; remove it",
     "[" * 200: f"f:1 {'.'.join('0' * (MAX_DEPTH + 1))}: is nested more than {MAX_DEPTH} deep; write it flatter",
 }
@@ -134,6 +135,18 @@ def test_aliases_of_aliases_stay_flat():
     assert read(f"a: &a {deep.format('1')}\nb: *a\n")[1] == []
     (problem,) = read(f"a: &a {deep.format('1')}\nb: {deep.format('*a')}\n")[1]
     assert problem.endswith(" levels of this file; write fewer")
+
+
+def test_the_parser_can_be_chosen():
+    class Chosen(yaml.SafeLoader):
+        made = 0
+
+        def __init__(self, text):
+            super().__init__(text)
+            Chosen.made += 1
+
+    assert read("a: 1", Chosen)[0].plain() == {"a": 1}
+    assert Chosen.made == 1
 
 
 def test_what_can_be_read_is_read_beside_a_problem():
