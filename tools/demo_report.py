@@ -58,12 +58,12 @@ def draw_report(curves: Curves, answers: List[Answer], path: Path) -> None:
     left, right = panels
     left.suptitle("Training")
     draw_curves(left.subplots(2, 1, sharex=True), curves)
-    right.suptitle(f"Held out: top-1 {share_right(answers)}; written, and read as")
+    right.suptitle(f"Held out: top-1 {share_right(answers)}; true label, read as predicted label")
     shown = sorted(answers, key=lambda answer: (answer.best == answer.label, answer.picture[::-1]))
     for axes, answer in zip(right.subplots(*GRID).flat, shown):
         colour = "black" if answer.best == answer.label else "red"
         axes.imshow(pyplot.imread(answer.picture), cmap="gray_r")
-        axes.set_title(f"{answer.label} as {answer.best}", color=colour, fontsize=9)
+        axes.set_title(f"{answer.label} read as {answer.best}", color=colour, fontsize=9)
         axes.axis("off")
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
@@ -73,9 +73,10 @@ def draw_curves(axes: Any, curves: Curves) -> None:
     """Top-1 above, loss below; training and held-out in each."""
     for axis, column, name in zip(axes, (1, 2), ("top-1", "loss")):
         for part, style in (("train", ".--"), ("valid", "o-")):
-            label = {"train": "training (cropped)", "valid": "held out"}[part]
+            label = {"train": "training (crops, smoothed labels)", "valid": "held out"}[part]
             axis.plot([row[0] for row in curves[part]], [row[column] for row in curves[part]], style, label=label)
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
         axis.legend()
     axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.get_major_locator().set_params(integer=True)

@@ -15,6 +15,7 @@ import paddle
 
 from ppcls import __version__
 from ppcls.config import Config
+from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
 from ppcls.engine import build, checkpoint, device
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
@@ -40,7 +41,7 @@ def train(config: Config) -> int:
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
     if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
-        write_atomically(output / "class_names.txt", "".join(f"{name}\n" for name in pictures.class_names).encode())
+        write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
     model = build.model(config)
     lr_at = build.learning_rate(config, reader.steps_per_epoch)
     evaluation = None

@@ -38,6 +38,11 @@ def test_paths_and_labels(tmp_path: Path) -> None:
     assert len(images) == 2 and images.class_names is None and images.class_to_index is None
 
 
+def test_blanks_beside_another_delimiter(tmp_path: Path) -> None:
+    images = read_list_file(write(tmp_path, "a.jpg , 3\nb.jpg,\t0\n"), str(tmp_path), 4, ",")
+    assert [Path(path).name for path in images.paths] == ["a.jpg", "b.jpg"] and images.labels.tolist() == [3, 0]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -95,7 +95,7 @@ def test_a_run_leaves_what_the_documents_list(trained):
     assert names == [
         "best_model", "class_names.txt", "config.yaml", "epoch_2", "epoch_3", "epoch_4", "latest", "train.log",
     ]  # fmt: skip
-    assert (trained / "class_names.txt").read_text() == "class_a\nclass_b\nclass_c\nclass_d\n"
+    assert (trained / "class_names.txt").read_text() == "0 class_a\n1 class_b\n2 class_c\n3 class_d\n"
     states = json.loads((trained / "latest" / "ppcls.pdstates").read_text())
     assert (states["epoch"], states["step"], states["steps_per_epoch"]) == (4, 0, 4)
     log = (trained / "train.log").read_text()
