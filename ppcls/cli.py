@@ -14,7 +14,10 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 
 # What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
-_REFUSED = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM, errno.EDQUOT)
+_REFUSED = (
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG,
+)  # fmt: skip
 _COMMANDS = {
     "train": "train a backbone as a configuration says",
     "eval": "accuracy and loss of saved weights on DataLoader.Eval",
@@ -43,7 +46,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        print(f"{error.filename}: {error.strerror}; free or choose another place and run again", file=sys.stderr)
+        place = error.filename or "a file could not be written"
+        print(f"{place}: {error.strerror}; make room or choose another place and run again", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -18,7 +18,7 @@ from ppcls.engine import checkpoint
 from ppcls.engine.evaluator import Evaluator
 from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import WEIGHTS_SUFFIXES, find_weights
+from ppcls.utils.files import find_weights
 from ppcls.utils.logging import get_logger
 
 
@@ -110,19 +110,15 @@ def postprocess(config: Config) -> Topk:
     return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))
 
 
-def class_names(
-    config: Config, pictures: Optional[ImageList] = None, weights: Optional[Path] = None
-) -> Optional[List[str]]:
+def class_names(config: Config, pictures: Optional[ImageList] = None) -> Optional[List[str]]:
     """Names by class id: of the configured label file, else those the weights were trained with, else the folder's.
 
     Raises:
-        UserError: the folder's classes are not the weights', or there are not `class_num` names.
+        UserError: there are not `class_num` names.
     """
-    learned, shown = _learned_class_names(weights), pictures.class_names if pictures else None
-    check_same_classes(learned, shown)
     file = postprocess(config).class_id_map_file
     if file is None:
-        return learned or shown
+        return learned_class_names(config) or (pictures.class_names if pictures else None)
     names = load_class_names(file)
     if len(names) != config.Arch.class_num:
         raise UserError(
@@ -141,12 +137,8 @@ def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]])
         )
 
 
-def _learned_class_names(weights: Optional[Path]) -> Optional[List[str]]:
-    """The names that a checkpoint's states file holds, if the weights are of a checkpoint that has them."""
-    states = weights.with_suffix(WEIGHTS_SUFFIXES[-1]) if weights else None
-    if states is None or not states.is_file():
-        return None
-    problem = checkpoint.verify(states.parent)
-    if problem:
-        raise UserError(f"{problem}; take another checkpoint")
-    return checkpoint.read(states).states["class_names"]
+def learned_class_names(config: Config) -> Optional[List[str]]:
+    """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
+    weights = weights_file(config)
+    states = checkpoint.states_of(weights) if weights else None
+    return states["class_names"] if states else None

@@ -17,7 +17,7 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, replace_folder, sha256_of
@@ -43,8 +43,12 @@ class Checkpoint:
         return _arrays(self.folder / OPTIMIZER)
 
 
-def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any]) -> None:
-    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither."""
+def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any], also: Sequence[Path] = ()) -> None:
+    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
+
+    The folders of `also` get it first, so that a run resumed from `folder` has left none of them out. They share the
+    bytes by hard links where the file system has them: a checkpoint's file is never written again, only replaced.
+    """
     import paddle
 
     aside = _recover(folder)
@@ -56,14 +60,12 @@ def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any]) -> N
     files = {name: sha256_of(aside / name) for name in (PARAMS, OPTIMIZER)}
     text = json.dumps({"schema": SCHEMA, "files": files, **states}, indent=1, allow_nan=False)
     (aside / STATES).write_text(text, encoding="utf-8")
+    for other in also:
+        _copy(aside, other)
     replace_folder(aside, folder)
 
 
-def copy(source: Path, target: Path) -> None:
-    """Commits the checkpoint in `source` to `target` as well; hard links where the file system has them.
-
-    Links are safe because a checkpoint's file is never written again, only replaced.
-    """
+def _copy(source: Path, target: Path) -> None:
     aside = _recover(target)
     aside.mkdir(parents=True)
     for file in sorted(source.iterdir()):
@@ -86,18 +88,31 @@ def read(path: Path) -> Checkpoint:
     Raises:
         UserError: none is there, or none verifies.
     """
-    candidates = list(_candidates(path))
-    found, problems = [], []
-    for folder in candidates:
+    problems = []
+    for folder in _candidates(path):
         problem = verify(folder)
-        if problem:
-            problems.append(problem)
-        else:
-            found.append(Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8"))))
-    if not found:
-        why = "; ".join(problems) or "no ppcls.pdstates there"
-        raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
-    return max(found, key=lambda checkpoint: (checkpoint.states["epoch"], checkpoint.states["step"]))
+        if problem is None:
+            return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")))
+        problems.append(problem)
+    why = "; ".join(problems) or f"no {STATES} there"
+    raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
+
+
+def states_of(weights: Path) -> Optional[Dict[str, Any]]:
+    """The states beside a weights file, if both are of a checkpoint of ours.
+
+    Raises:
+        UserError: they are, but the weights are not those that were saved.
+    """
+    try:
+        states = json.loads((weights.parent / STATES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or PaddleClas's, which is a pickle
+        return None
+    if weights.name != PARAMS or not isinstance(states, dict) or states.get("schema") != SCHEMA:
+        return None
+    if sha256_of(weights) != states["files"][PARAMS]:
+        raise UserError(f"{weights}: its bytes are not those that were saved; take another checkpoint")
+    return states
 
 
 def verify(folder: Path) -> Optional[str]:
@@ -166,9 +181,17 @@ def _recover(folder: Path) -> Path:
 
 
 def _candidates(path: Path) -> Iterable[Path]:
+    """Folders to look at, the newest first: a complete `.new` is younger than what it was to replace."""
     folder = path.parent if path.name in (WEIGHTS_STEM, PARAMS, OPTIMIZER, STATES) else path
-    trio: List[Path] = [folder, beside(folder, "new"), beside(folder, "old")]
+    trio = [beside(folder, "new"), folder, beside(folder, "old")]
     existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
     if existing or not folder.is_dir():
         return existing
-    return [child for child in sorted(folder.iterdir()) if (child / STATES).is_file()]
+    latest = list(_candidates(folder / "latest"))
+    others = [child for child in folder.iterdir() if (child / STATES).is_file() and child not in latest]
+    return [*latest, *sorted(others, key=_position, reverse=True)]
+
+
+def _position(folder: Path) -> Tuple[int, int]:
+    states = json.loads((folder / STATES).read_text(encoding="utf-8")) if verify(folder) is None else {}
+    return states.get("epoch", -1), states.get("step", -1)

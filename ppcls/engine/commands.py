@@ -14,6 +14,7 @@ import numpy as np
 import paddle
 
 from ppcls import __version__
+from ppcls.arch.weights import load_weights
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
@@ -55,13 +56,19 @@ def train(config: Config) -> int:
         "seed": config.Global.seed,
         "threads": device.threads(),
         "class_names": pictures.class_names,
+        "config_sha256": sha256_of(output / "config.yaml"),
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(
-        output, config.Global.save_interval, config.Global.save_interval_steps, config.Global.keep, facts
+        output,
+        config.Global.save_interval,
+        config.Global.save_interval_steps,
+        config.Global.keep,
+        facts,
+        before_evaluation=config.Global.eval_during_train,
     )
     callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step)]
-    callbacks += [evaluation] if evaluation else []
+    callbacks += [saver, evaluation] if evaluation else [saver]
     callbacks += [VisualDLLog(output / "vdl", evaluation)] if config.Global.use_visualdl else []
     callbacks += [ProgressBar()] if sys.stderr.isatty() else []
     trainer = Trainer(
@@ -73,7 +80,7 @@ def train(config: Config) -> int:
         epochs=config.Global.epochs,
         seed=config.Global.seed,
         metrics=build.metrics(config.Metric.Train),
-        callbacks=[*callbacks, saver],
+        callbacks=callbacks,
     )
     if config.Global.checkpoints:
         resume(trainer, checkpoint.read(Path(config.Global.checkpoints)))
@@ -87,9 +94,9 @@ def train(config: Config) -> int:
 
 def start(config: Config, log_file: Optional[Path] = None) -> None:
     """Log, device and seed: what stands before everything else."""
-    setup_logging(log_file)
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
         raise UserError("this version runs on one process; start it without paddle.distributed.launch")
+    setup_logging(log_file)
     get_logger().info(device.describe(device.select_device(config.Global.device)))
     paddle.seed(config.Global.seed)
 
@@ -97,18 +104,24 @@ def start(config: Config, log_file: Optional[Path] = None) -> None:
 def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
     """Puts a run where a checkpoint says it stood."""
     states = saved.states
+    if states["arch"] != trainer.model.params.name:
+        raise UserError(
+            f"{saved.folder}: saved of {states['arch']}, but Arch.name is {trainer.model.params.name}; write "
+            f"-o Arch.name={states['arch']}"
+        )
     if states["step"] and states["steps_per_epoch"] != trainer.steps_per_epoch:
         raise UserError(
             f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
             f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with"
         )
-    trainer.model.set_state_dict(saved.parameters())
+    load_weights(trainer.model, saved.folder)
     checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
     trainer.state = TrainState(states["epoch"], states["step"], states["best"])
     trainer.averages.restore(states["averages"])
-    for metric, state in zip(trainer.metrics, states["metrics"]):
-        metric.restore(state)
+    restore_metrics(trainer, saved)
     get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], states["step"])
+    if states["seed"] != trainer.seed:
+        get_logger().warning("it was saved with seed %d, this run has %d", states["seed"], trainer.seed)
     if states["threads"] != device.threads():
         get_logger().info(
             "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",
@@ -124,15 +137,28 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
     model = build.model(config, untrained=False)
-    names = build.class_names(config, pictures, build.weights_file(config))
+    build.check_same_classes(build.learned_class_names(config), pictures.class_names)
     evaluator = build.evaluator(config, reader)
     with contextlib.ExitStack() as stack:
         if output is not None:
             rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
+            names = build.class_names(config, pictures)
             evaluator.on_batch = functools.partial(_write_rows, rows, pictures.paths, names)
         evaluator.run(model)
     report_failures(reader.failures)
     return 1 if reader.failures else 0
+
+
+def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
+    """Gives the training metrics what they had counted of the epoch."""
+    states = saved.states["metrics"]
+    try:
+        if len(states) != len(trainer.metrics):
+            raise ValueError(f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}")
+        for metric, state in zip(trainer.metrics, states):
+            metric.restore(state)
+    except ValueError as error:
+        raise UserError(f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then") from error
 
 
 def _write_rows(rows: Any, paths: List[str], names: Optional[List[str]], batch: Any, logits: Any) -> None:
@@ -151,7 +177,7 @@ def infer(config: Config, output: Optional[str] = None) -> int:
     pictures = list_pictures(config.Infer.infer_imgs)
     start(config)
     model = build.model(config, untrained=False)
-    names, topk = build.class_names(config, weights=build.weights_file(config)), build.postprocess(config).topk
+    names, topk = build.class_names(config), build.postprocess(config).topk
     prediction = Prediction(build.eval_pipeline(config), ModelBackend(model), names, config.Infer.batch_size, topk)
     return report(prediction, config.Infer.infer_imgs, pictures, topk, output)
 
@@ -159,9 +185,10 @@ def infer(config: Config, output: Optional[str] = None) -> int:
 def export(config: Config, untrained: bool = False, golden_picture: Optional[str] = None) -> int:
     """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model."""
     start(config)
+    paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
     model = build.model(config, untrained)
     weights = build.weights_file(config)
-    folder = Path(config.Global.save_inference_dir)
+    folder = Path(config.Global.save_inference_dir).resolve()
     agreement = export_bundle(
         model,
         build.eval_pipeline(config),
@@ -169,7 +196,7 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
         architecture=config.Arch.name,
         class_num=config.Arch.class_num,
         image_shape=config.Global.image_shape,
-        class_names=build.class_names(config, weights=weights),
+        class_names=build.class_names(config),
         config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         weights_sha256=sha256_of(weights) if weights else None,
         golden_picture=Path(golden_picture) if golden_picture else None,

@@ -121,6 +121,8 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
 
 def _check_place(folder: Path) -> None:
     """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
+    if folder in (Path.cwd(), *Path.cwd().parents):
+        raise UserError(f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir")
     if folder.exists():
         others = sorted(path.name for path in folder.iterdir() if path.name not in _FILES) if folder.is_dir() else [""]
         if others:

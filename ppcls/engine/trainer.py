@@ -40,7 +40,7 @@ class TrainState:
 
     epoch: int = 0
     step: int = 0
-    best: Dict[str, float] = field(default_factory=dict)
+    best: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Trainer:
 
     1. Paddle's generator is seeded from (seed, epoch, step), so dropout does not depend on what ran before.
     2. The learning rate of this step is set.
-    3. Forward and losses; a loss that is not finite ends the run before it can touch the weights.
+    3. Forward and losses; a loss that is not finite ends the run before a step is taken with it.
     4. Backward, optimizer step, gradients cleared.
     5. Averages and metrics take the batch in; callbacks observe.
 
@@ -119,6 +119,8 @@ class Trainer:
             self._tell("step_end")
             self.exit_if_asked()
             self.stopwatch.resume()
+        if not self.averages.count:
+            raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
         self._tell("epoch_end")
         self.exit_if_asked()
         self.state.epoch, self.state.step = self.state.epoch + 1, 0
@@ -147,7 +149,7 @@ class Trainer:
     def _refuse_loss(self, value: float, batch: Any) -> None:
         names: List[str] = [str(self.loader.images.paths[index]) for index in batch.index]
         raise UserError(
-            f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; the weights were not touched; "
+            f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; no step was taken with it; "
             f"lower Optimizer.lr.learning_rate or look at this batch: {', '.join(names)}"
         )
 

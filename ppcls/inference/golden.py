@@ -78,7 +78,7 @@ def classes_compared(golden: np.ndarray) -> int:
 
     So it is where one class takes all, which the logits of a deep network that was never trained do.
     """
-    return int((golden > _SMALLEST).sum(axis=1).min())
+    return int(np.min(np.sum(golden > _SMALLEST, axis=1)))
 
 
 def _centred_logits(scores: np.ndarray) -> np.ndarray:

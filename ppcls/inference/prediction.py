@@ -80,6 +80,8 @@ class Prediction:
     def _classify(self, pictures: List[Picture], readings: List[Future]) -> Iterator[Result]:
         tensors = [reading.result() for reading in readings]
         readable = [tensor for tensor in tensors if not isinstance(tensor, str)]
+        if len({tensor.shape for tensor in readable}) > 1:
+            raise UserError(_unequal([(p.source, t) for p, t in zip(pictures, tensors) if not isinstance(t, str)]))
         scores = iter(self.backend.run(np.stack(readable)) if readable else ())
         for picture, tensor in zip(pictures, tensors):
             if isinstance(tensor, str):
@@ -109,3 +111,11 @@ class Prediction:
             raise UserError(f"{picture.source}: {error}") from error
         class_ids, probabilities, names = (list(column) for column in zip(*best))
         return Result(picture.source, class_ids, probabilities, names if self.class_names else [])
+
+
+def _unequal(tensors: List[Tuple[Union[str, int], np.ndarray]]) -> str:
+    (first, one), (other, two) = next((tensors[0], pair) for pair in tensors if pair[1].shape != tensors[0][1].shape)
+    return (
+        f"{first} and {other} have different sizes after the transforms, {list(one.shape)} and {list(two.shape)}; put "
+        "CropImage or ResizeImage with size into them, or take a batch size of 1"
+    )

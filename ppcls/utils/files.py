@@ -35,7 +35,8 @@ def sync_file(path: Path) -> None:
 
 def beside(folder: Path, what: str) -> Path:
     """The hidden neighbour of a folder that is being replaced: `.NAME.new` or `.NAME.old`."""
-    return folder.with_name(f".{folder.name}.{what}")
+    whole = folder if folder.name else folder.resolve()  # `.` has no name of its own
+    return whole.with_name(f".{whole.name}.{what}")
 
 
 def replace_folder(new: Path, folder: Path) -> None:
@@ -79,7 +80,7 @@ def find_weights(path: PathLike) -> Path:
         UserError: nothing is there.
     """
     given = Path(path)
-    stems = [given / WEIGHTS_STEM, given]
+    stems = [given / WEIGHTS_STEM, *([given] if given.name else [])]
     if given.suffix in WEIGHTS_SUFFIXES:
         stems.append(given.with_suffix(""))
     for stem in stems:

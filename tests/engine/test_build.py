@@ -9,6 +9,7 @@ from ppcls.config import load_config
 from ppcls.engine import build
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import sha256_of
 
 
 def config(tmp_path, *overrides):
@@ -67,15 +68,14 @@ def test_another_global_batch_is_said_and_changes_nothing_unless_scaled(tmp_path
     assert caplog.records == []
 
 
-def test_learned_names_come_from_a_checkpoint_that_verifies(tmp_path):
+def test_learned_names_come_from_a_checkpoint_of_ours(tmp_path):
     folder = tmp_path / "best_model"
     folder.mkdir()
-    states = {"schema": 1, "files": {}, "epoch": 1, "step": 0, "class_names": ["x", "y"]}
-    (folder / "ppcls.pdstates").write_text(json.dumps(states))
     weights = folder / "ppcls.pdparams"
-    weights.touch()
-    assert build._learned_class_names(weights) == ["x", "y"]
-    assert build._learned_class_names(None) is None
-    (folder / "ppcls.pdstates").write_text("{")
-    with pytest.raises(UserError, match="take another checkpoint"):
-        build._learned_class_names(weights)
+    weights.write_bytes(b"weights")
+    here = config(tmp_path, f"Global.pretrained_model={folder}")
+    assert build.learned_class_names(here) is None
+    files = {"ppcls.pdparams": sha256_of(weights)}
+    (folder / "ppcls.pdstates").write_text(json.dumps({"schema": 1, "files": files, "class_names": ["x", "y"]}))
+    assert build.learned_class_names(here) == ["x", "y"]
+    assert build.learned_class_names(config(tmp_path)) is None

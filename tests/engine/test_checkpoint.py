@@ -120,8 +120,7 @@ def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path,
 
 
 def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):
-    checkpoint.write(tmp_path / "latest", *trained, states(1))
-    checkpoint.copy(tmp_path / "latest", tmp_path / "best_model")
+    checkpoint.write(tmp_path / "latest", *trained, states(1), [tmp_path / "best_model"])
     names = [tmp_path / folder / "ppcls.pdparams" for folder in ("latest", "best_model")]
     assert names[0].samefile(names[1])
     checkpoint.write(tmp_path / "latest", *trained, states(2))
@@ -135,3 +134,52 @@ def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):
     file.write_text(json.dumps({**json.loads(file.read_text()), "schema": 2}))
     with pytest.raises(UserError, match="not a checkpoint of schema 1"):
         checkpoint.read(tmp_path / "latest")
+
+
+def test_a_run_killed_before_the_commit_has_its_other_names_written_again(tmp_path, trained, monkeypatch):
+    """`latest` comes last: what is resumed from never lacks a `best_model` that it records."""
+    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    order = []
+    original = checkpoint.replace_folder
+    monkeypatch.setattr(
+        checkpoint, "replace_folder", lambda new, folder: (order.append(folder.name), original(new, folder))
+    )
+    checkpoint.write(tmp_path / "latest", *trained, states(2), [tmp_path / "best_model", tmp_path / "epoch_2"])
+    assert order == ["best_model", "epoch_2", "latest"]
+
+
+def test_the_latest_of_a_run_comes_before_older_epochs_of_a_longer_one(tmp_path, trained):
+    checkpoint.write(tmp_path / "epoch_120", *trained, states(120))
+    checkpoint.write(tmp_path / "epoch_90", *trained, states(90))
+    assert checkpoint.read(tmp_path).states["epoch"] == 120
+    checkpoint.write(tmp_path / "latest", *trained, states(3))
+    assert checkpoint.read(tmp_path).states["epoch"] == 3
+
+
+def test_a_complete_new_one_is_younger_than_what_it_replaces_and_an_old_one_older(tmp_path, trained):
+    for name, epoch in ((".latest.old", 9), ("latest", 4)):
+        checkpoint.write(tmp_path / name, *trained, states(epoch))
+    assert checkpoint.read(tmp_path / "latest").states["epoch"] == 4
+    checkpoint.write(tmp_path / ".latest.new", *trained, states(2))
+    assert checkpoint.read(tmp_path / "latest").states["epoch"] == 2
+
+
+def test_paths_without_a_name_of_their_own(tmp_path, trained, monkeypatch):
+    checkpoint.write(tmp_path / "latest", *trained, states(7))
+    monkeypatch.chdir(tmp_path / "latest")
+    for name in (".", "ppcls", "ppcls.pdparams"):
+        assert checkpoint.read(checkpoint.Path(name)).states["epoch"] == 7
+
+
+def test_states_beside_weights_count_only_if_they_are_ours(tmp_path, trained):
+    checkpoint.write(tmp_path / "ours", *trained, states(1))
+    weights = tmp_path / "ours" / "ppcls.pdparams"
+    assert checkpoint.states_of(weights)["epoch"] == 1
+    (tmp_path / "theirs").mkdir()
+    paddle.save([{"metric": 0.7}], str(tmp_path / "theirs" / "ppcls.pdstates"))
+    assert checkpoint.states_of(tmp_path / "theirs" / "ppcls.pdparams") is None
+    assert checkpoint.states_of(tmp_path / "absent" / "DLA34_pretrained.pdparams") is None
+    with weights.open("r+b") as file:
+        file.write(b"\0\0")
+    with pytest.raises(UserError, match="its bytes are not those that were saved; take another checkpoint"):
+        checkpoint.states_of(weights)

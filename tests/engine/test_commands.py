@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,25 @@ def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
             np.testing.assert_array_equal(value, again[key])
     best = [json.loads((path / "best_model" / "ppcls.pdstates").read_text())["best"] for path in (trained, output)]
     assert best[0] == best[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Arch__name": "DLA46x_c"}, "saved of DLA46_c, but Arch.name is DLA46x_c; write -o Arch.name=DLA46_c"),
+        ({"DataLoader__Train__sampler__batch_size": 8}, "saved at step 2 of 4 an epoch, but this run has 2"),
+        ({"Metric__Train": "[TopkAcc: {topk: 2}]"}, "Metric.Train differs: saved for topk [1], asked for [2]"),
+    ],
+)
+def test_what_does_not_fit_a_checkpoint_is_not_resumed(folder, trained, changed, message):
+    states = trained.parent / "middle" / "ppcls.pdstates"
+    if not states.exists():
+        shutil.copytree(trained / "latest", states.parent)
+        states.write_text(json.dumps({**json.loads(states.read_text()), "epoch": 1, "step": 2}))
+    _, err = run(folder, *train(folder, "refused", Global__checkpoints=states.parent, **changed), code=2)
+    assert message in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow

@@ -2,6 +2,9 @@
 
 import logging
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,7 +77,7 @@ def test_best_is_the_highest_first_metric_and_interval_counts_epochs(make_traine
     trainer.callbacks = [callback]
     trainer.fit()
     assert [entry["epoch"] for entry in callback.history] == [1, 3, 4]
-    assert trainer.state.best == {"score": 0.7, "epoch": 3, "top1": 0.7, "loss": 3.0}
+    assert trainer.state.best == {"metric": "top1", "score": 0.7, "epoch": 3, "top1": 0.7, "loss": 3.0}
 
 
 def test_evaluation_leaves_training_untouched(make_trainer, lines):
@@ -129,3 +132,62 @@ def test_visualdl_gets_the_values(make_trainer, tmp_path, monkeypatch):
     tags = ["train/top1", "train/top2", "train/loss", "train/lr", "train/images_per_second"]
     assert written[:5] == [(tag, 1) for tag in tags]
     assert written[-4:] == [("valid/top1", 4), ("valid/top2", 4), ("valid/loss", 4), "closed"]
+
+
+def test_an_evaluation_that_is_not_finite_is_said_and_never_the_best(make_trainer, lines):
+    trainer = make_trainer(epochs=2)
+    callback = evaluation_of(trainer)
+    scores = iter([{"top1": 0.5, "loss": float("nan")}, {"top1": 0.4, "loss": 1.0}])
+    callback.evaluator.run = lambda model, epoch: next(scores)
+    trainer.callbacks = [callback]
+    trainer.fit()
+    assert trainer.state.best["epoch"] == 1
+    assert "this evaluation is not finite (top1: 0.50000, loss: nan) and cannot be the best" in lines()[0]
+
+
+def test_the_best_of_another_metric_is_forgotten_with_a_word(make_trainer, lines):
+    trainer = make_trainer(epochs=1)
+    trainer.state.best = {"metric": "top5", "score": 0.9, "epoch": 0, "top5": 0.9}
+    callback = evaluation_of(trainer)
+    callback.evaluator.run = lambda model, epoch: {"top1": 0.5}
+    trainer.callbacks = [callback]
+    trainer.fit()
+    assert trainer.state.best["top1"] == 0.5
+    assert lines()[0].endswith("the best was counted in top5 so far, and is in top1 from now on")
+
+
+def test_visualdl_that_breaks_when_closed_stops_nothing(make_trainer, lines, tmp_path, monkeypatch):
+    import visualdl
+
+    class Broken:
+        def __init__(self, logdir):
+            pass
+
+        def add_scalar(self, tag, value, step):
+            pass
+
+        def close(self):
+            raise OSError("gone")
+
+    monkeypatch.setattr(visualdl, "LogWriter", Broken)
+    make_trainer([VisualDLLog(tmp_path / "vdl")], epochs=1).fit()
+    assert lines()[-1].endswith("VisualDL stopped (OSError: gone); the run goes on without it")
+
+
+def test_a_listener_that_is_gone_does_not_end_a_run():
+    code = (
+        "import logging, os, sys; from ppcls.utils.logging import setup_logging; setup_logging(); "
+        "sys.stdin.readline(); logging.getLogger('ppcls').info('x'); logging.getLogger('ppcls').info('y'); "
+        "sys.stderr.write('went on')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )  # fmt: skip
+    process.stdout.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 0
+    assert errors == "went on"

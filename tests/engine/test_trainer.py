@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_finite_names_step_and_pictures_and_spares_the_weight
         trainer.fit()
     index = np.random.default_rng(1).permutation(8)[4:6]
     assert str(error.value) == (
-        "the loss is nan in epoch 1, step 2; the weights were not touched; lower Optimizer.lr.learning_rate "
+        "the loss is nan in epoch 1, step 2; no step was taken with it; lower Optimizer.lr.learning_rate "
         f"or look at this batch: pictures/{index[0]}.png, pictures/{index[1]}.png"
     )
     assert recorder.events[-2:] == [(1, 2), "finish"]
@@ -142,3 +142,28 @@ def test_an_unreadable_batch_is_passed_over_and_counted_as_a_step(make_trainer, 
 def test_as_many_epochs_are_kept_as_asked(tmp_path, make_trainer, keep, left):
     make_trainer([saver(tmp_path, keep=keep)], epochs=3).fit()
     assert sorted(int(path.name[6:]) for path in tmp_path.glob("epoch_*")) == left
+
+
+def test_nothing_readable_is_nothing_learnt(make_trainer):
+    trainer = make_trainer(epochs=1)
+    batches = list(trainer.loader.epoch(0))
+    for batch in batches:
+        batch.index = batch.index[:0]
+    trainer.loader.epoch = lambda epoch, start_step: iter(batches)
+    with pytest.raises(UserError, match=r"not one picture of DataLoader.Train could be read, so nothing was learnt"):
+        trainer.fit()
+
+
+def test_an_epoch_is_saved_before_an_evaluation_that_fails(tmp_path, make_trainer, restore, recorder):
+    class Failing(Callback):
+        def epoch_end(self, trainer):
+            raise UserError("a picture cannot be read")
+
+    careful = saver(tmp_path)
+    careful.before_evaluation = True
+    with pytest.raises(UserError):
+        make_trainer([careful, Failing()]).fit()
+    resumed = restore(make_trainer([recorder], epochs=1), tmp_path)
+    resumed.fit()
+    assert resumed.loader.read == []
+    assert recorder.events == ["begin", "end 0", "closed, now 1", "finish"]

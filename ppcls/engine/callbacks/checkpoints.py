@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from ppcls.engine import checkpoint
 from ppcls.engine.trainer import Callback, Trainer
@@ -24,6 +24,7 @@ class SaveCheckpoints(Callback):
     interval_steps: Optional[int]
     keep: Optional[int]
     facts: Dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
+    before_evaluation: bool = False  # save when an epoch's steps are done too, lest a failing evaluation lose them
 
     def step_end(self, trainer: Trainer) -> None:
         """Saves in the midst of an epoch."""
@@ -35,21 +36,26 @@ class SaveCheckpoints(Callback):
         self._save(trainer)
         get_logger().info("saved %s at epoch %d, step %d", self._latest, trainer.state.epoch, trainer.state.step)
 
+    def epoch_end(self, trainer: Trainer) -> None:
+        """Saves before the evaluation."""
+        if self.before_evaluation:
+            self._save(trainer)
+
     def epoch_closed(self, trainer: Trainer) -> None:
         """Saves an epoch's end under the names it has earned."""
-        self._save(trainer)
-        done = trainer.state.epoch
+        done, names = trainer.state.epoch, []
         if trainer.state.best and trainer.state.best["epoch"] == done - 1:
-            checkpoint.copy(self._latest, self.output / "best_model")
+            names.append(self.output / "best_model")
         if done % self.interval_epochs == 0:
-            checkpoint.copy(self._latest, self.output / f"epoch_{done}")
-            self._retire(done)
+            names.append(self.output / f"epoch_{done}")
+        self._save(trainer, names)
+        self._retire(done)
 
     @property
     def _latest(self) -> Path:
         return self.output / "latest"
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, also: Sequence[Path] = ()) -> None:
         states = {
             "epoch": trainer.state.epoch,
             "step": trainer.state.step,
@@ -59,7 +65,7 @@ class SaveCheckpoints(Callback):
             "metrics": [metric.state() for metric in trainer.metrics],
             **self.facts,
         }
-        checkpoint.write(self._latest, trainer.model, trainer.optimizer, states)
+        checkpoint.write(self._latest, trainer.model, trainer.optimizer, states, also)
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Dict, List
 
 from ppcls.engine.evaluator import Evaluator
+from ppcls.engine.meters import text_of
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.logging import get_logger
 
@@ -34,9 +36,16 @@ class EvaluateEpochs(Callback):
         if values is None:
             return
         self.history.append({"epoch": epoch, **values})
-        name = next(iter(values))
-        score = -values[name] if name == "loss" else values[name]
-        if not trainer.state.best or score > trainer.state.best["score"]:
-            trainer.state.best = {"score": score, "epoch": epoch, **values}
+        if not all(math.isfinite(value) for value in values.values()):
+            get_logger().warning("this evaluation is not finite (%s) and cannot be the best", text_of(values))
+            return
+        metric = next(iter(values))
+        score = -values[metric] if metric == "loss" else values[metric]
         best = trainer.state.best
-        get_logger().info("best %s: %.5f in epoch:%d", name, best[name], best["epoch"])
+        if best and best["metric"] != metric:
+            get_logger().info("the best was counted in %s so far, and is in %s from now on", best["metric"], metric)
+            best = {}
+        if not best or score > best["score"]:
+            best = {"metric": metric, "score": score, "epoch": epoch, **values}
+        trainer.state.best = best
+        get_logger().info("best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"])

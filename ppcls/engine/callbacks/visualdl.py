@@ -46,9 +46,12 @@ class VisualDLLog(Callback):
 
     def train_end(self, trainer: Trainer) -> None:
         """Closes the log."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        try:
+            if writer is not None:
+                writer.close()
+        except Exception as error:
+            self._give_up(error)
 
     def _write(self, values: Dict[str, float], step: int) -> None:
         if self._writer is None:
