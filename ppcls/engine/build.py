@@ -51,18 +51,20 @@ def eval_pipeline(config: Config) -> Pipeline:
     return Pipeline(config.DataLoader.Eval.dataset.transform_ops)
 
 
-def model(config: Config, untrained: bool = True) -> Any:
+def model(config: Config, training: bool = False, untrained: bool = False) -> Any:
     """The backbone with its weights: Global.pretrained_model, else Arch.pretrained.
 
+    Training may start without weights, and with those of another number of classes, whose classifier it replaces.
+
     Raises:
-        UserError: no weights are configured and `untrained` does not allow that.
+        UserError: no weights are configured, and neither `training` nor `untrained` allows that.
     """
     source = weights_file(config)
-    if source is None and not untrained:
+    if source is None and not (training or untrained):
         raise UserError("no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH")
     network = dataclasses.replace(config.Arch, pretrained=False).build()
     if source is not None:
-        load_weights(network, source)
+        load_weights(network, source, new_classifier=training)
         get_logger().info("weights: %s", source)
     return network
 

@@ -43,7 +43,7 @@ def train(config: Config) -> int:
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
     if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
         write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
-    model = build.model(config)
+    model = build.model(config, training=True)
     lr_at = build.learning_rate(config, reader.steps_per_epoch)
     evaluation = None
     if config.Global.eval_during_train:
@@ -136,7 +136,7 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
     start(config)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
-    model = build.model(config, untrained=False)
+    model = build.model(config)
     build.check_same_classes(build.learned_class_names(config), pictures.class_names)
     evaluator = build.evaluator(config, reader)
     with contextlib.ExitStack() as stack:
@@ -176,7 +176,7 @@ def infer(config: Config, output: Optional[str] = None) -> int:
         raise UserError("nothing says which pictures; write -o Infer.infer_imgs=PATH of a picture or a folder")
     pictures = list_pictures(config.Infer.infer_imgs)
     start(config)
-    model = build.model(config, untrained=False)
+    model = build.model(config)
     names, topk = build.class_names(config), build.postprocess(config).topk
     prediction = Prediction(build.eval_pipeline(config), ModelBackend(model), names, config.Infer.batch_size, topk)
     return report(prediction, config.Infer.infer_imgs, pictures, topk, output)
@@ -186,7 +186,7 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
     """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model."""
     start(config)
     paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
-    model = build.model(config, untrained)
+    model = build.model(config, untrained=untrained)
     weights = build.weights_file(config)
     folder = Path(config.Global.save_inference_dir).resolve()
     agreement = export_bundle(

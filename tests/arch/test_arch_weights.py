@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppcls.arch import build_model
+from ppcls.arch import DLA46_c, build_model
 from ppcls.arch.weights import convert_state_dict, load_weights
 from ppcls.utils.errors import UserError
 
@@ -112,7 +112,7 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, state: Dict[str, n
         "not the weights of SqueezeNet1_1: 2 missing (first fc.weight), 1 unexpected (first extra); "
         "give weights of SqueezeNet1_1": _without(state, "_conv9.bias", "_conv9.weight", extra=wide),
         "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; "
-        "make the model with the weights' class_num, then call reset_classifier for another": {
+        "write the weights' number of classes as Arch.class_num (in Python: reset_classifier after loading)": {
             **state,
             "_conv9.weight": wide,
         },
@@ -140,3 +140,22 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, state: Dict[str, n
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere: no weights there; give"):
         build_model("SqueezeNet1_1", pretrained=str(tmp_path / "nowhere"))
+
+
+def test_training_keeps_a_new_classifier_where_the_number_of_classes_differs(tmp_path, caplog):
+    paddle.seed(0)
+    source, target = DLA46_c(class_num=7), DLA46_c(class_num=3)
+    paddle.save(source.state_dict(), str(tmp_path / "seven.pdparams"))
+    own = target.fc.weight.numpy().copy()
+    with caplog.at_level("INFO", logger="ppcls"):
+        load_weights(target, tmp_path / "seven.pdparams", new_classifier=True)
+    np.testing.assert_array_equal(target.fc.weight.numpy(), own)
+    np.testing.assert_array_equal(target.level5.root.conv.weight.numpy(), source.level5.root.conv.weight.numpy())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/seven.pdparams: its classifier has 7 classes and the model 3, so the model starts with a new one"
+    ]
+    same = DLA46_c(class_num=7)
+    load_weights(same, tmp_path / "seven.pdparams", new_classifier=True)
+    np.testing.assert_array_equal(same.fc.weight.numpy(), source.fc.weight.numpy())
+    with pytest.raises(UserError, match=r"write the weights' number of classes as Arch.class_num"):
+        load_weights(target, tmp_path / "seven.pdparams")
