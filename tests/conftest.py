@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+import logging
+from typing import Dict, Iterator, List
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,20 @@ ALLOWED_SKIPS: Dict[str, str] = {
 }
 
 _skipped: List[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """A command directs the library's log to its own handlers; the next test finds it as this one did."""
+    logger = logging.getLogger("ppcls")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    yield
+    for handler in logger.handlers:
+        if handler not in handlers:
+            handler.close()
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    logger.propagate = propagate
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:

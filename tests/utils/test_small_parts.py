@@ -162,5 +162,3 @@ def test_the_log_goes_to_console_and_file(tmp_path, capsys):
     assert line[4] == line[7] == "-"
     assert line[19:] == " INFO: hello 3\n"
     assert capsys.readouterr().out == line
-    setup_logging(console=False)
-    logging.getLogger("ppcls").propagate = True
