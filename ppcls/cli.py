@@ -16,7 +16,7 @@ from ppcls.utils.load_paddle import load_paddle
 # What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
 _REFUSED = (
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOTDIR, errno.EISDIR,
-    errno.EEXIST, errno.ENAMETOOLONG,
+    errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG,
 )  # fmt: skip
 _COMMANDS = {
     "train": "train a backbone as a configuration says",
@@ -103,7 +103,9 @@ def _run_configured(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_config
     from ppcls.engine.schema import registries
 
-    config = load_config(arguments.config, arguments.override, registries(), arguments.command)
+    config = load_config(
+        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config
+    )
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0
@@ -123,7 +125,7 @@ def _run_predict(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_deploy_config
     from ppcls.inference.command import predict
 
-    config = load_deploy_config(arguments.config, arguments.override)
+    config = load_deploy_config(arguments.config, arguments.override, check_paths=not arguments.print_config)
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0

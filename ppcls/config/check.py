@@ -101,11 +101,13 @@ class Checker:
             if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
                 value = self._refuse(node, key, wanted)
             if value is not INVALID and isinstance(mark, ReadPath):
-                value = self._path(value, mark.what, node, key)
+                value = self._path(value, mark.what, node, key, wanted)
         return value
 
-    def _path(self, path: str, what: str, node: Node, key: str) -> Any:
-        if what == "weights" and path.startswith(("http://", "https://")):
+    def _path(self, path: str, what: str, node: Node, key: str, wanted: Any) -> Any:
+        if not path:
+            self.problems.add(node.origin, key, f"is empty; write {describe(wanted)}")
+        elif what in ("weights", "checkpoint") and path.startswith(("http://", "https://")):
             self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
         else:
             self.paths.append(PathUse(key, node.origin, locate(path), what))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, Mapping, Sequence, Tuple, get_args, get_origin
+from typing import Any, Callable, Mapping, Sequence, Tuple
 
-from ppcls.config.annotations import field_types, is_union
 from ppcls.config.node import Node, Problems
 
 COMMANDS = ("train", "eval", "infer", "export")
@@ -29,7 +28,7 @@ _NEEDED = {
 # The paths that a command reads, by the beginnings of their keys.
 _READ = {
     "train": ("DataLoader.Train.", "Global.checkpoints", "Global.pretrained_model", "Arch."),
-    "eval": ("DataLoader.Eval.", "Global.pretrained_model", "Arch."),
+    "eval": ("DataLoader.Eval.", "Infer.PostProcess.", "Global.pretrained_model", "Arch."),
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
 }
@@ -44,12 +43,16 @@ class Checked:
         values: the lists and objects made of it, by dotted key; the wrong ones are not there.
         problems: takes what is wrong.
         command: what the configuration is for.
+        same_meaning: whether two lists of transforms do the same; see `Registry`.
+        check_paths: whether the paths that the command reads have to be there.
     """
 
     root: Node
     values: Mapping[str, Any]
     problems: Problems
     command: str
+    same_meaning: Callable[[Sequence[Any], Sequence[Any]], bool]
+    check_paths: bool = True
 
     @property
     def evaluates(self) -> bool:
@@ -57,7 +60,9 @@ class Checked:
         return self.command == "train" and getattr(self.values.get("Global"), "eval_during_train", False)
 
     def reads(self, key: str) -> bool:
-        """Whether the command reads the path of this key."""
+        """Whether the path of this key has to be there for the command."""
+        if not self.check_paths:
+            return False
         return key.startswith(_READ[self.command]) or (self.evaluates and key.startswith("DataLoader.Eval."))
 
     def add(self, key: str, text: str) -> None:
@@ -91,7 +96,8 @@ def cross_check(checked: Checked) -> None:
 
 def _check_needed(checked: Checked) -> None:
     for key, remedy in _NEEDED[checked.command].items():
-        _need(checked, key, checked.command, remedy)
+        if checked.check_paths or key != "Infer.infer_imgs":
+            _need(checked, key, checked.command, remedy)
     if checked.evaluates:
         for key, remedy in _NEEDED["eval"].items():
             _need(checked, key, "Global.eval_during_train", f"{remedy}, or Global.eval_during_train: false")
@@ -123,29 +129,15 @@ def _check_class_num(checked: Checked) -> None:
 def _check_infer_transforms(checked: Checked) -> None:
     here, there = "Infer.transforms", "DataLoader.Eval.dataset.transform_ops"
     given, evaluated = checked.values.get(here), checked.values.get(there)
-    if given is None or evaluated is None:
+    # A data set that could not be made has transforms that are reported already.
+    if given is None or evaluated is None or "DataLoader.Eval.dataset" not in checked.values:
         return
-    if _meaning(given) != _meaning(evaluated):
+    try:
+        is_same = checked.same_meaning(given, evaluated)
+    except ValueError as error:
+        checked.add(here, str(error))
+        return
+    if not is_same:
         checked.add(
             here, f"do not mean the same as {there}, which inference and export use; remove them or make them equal"
         )
-
-
-def _meaning(operations: Sequence[Any]) -> List[Any]:
-    """Operations such that those of equal meaning are equal: no transposition at the end, sizes by two numbers."""
-    ends_transposed = bool(operations) and type(operations[-1]).__name__ == "ToCHWImage"
-    return [_spelled_out(operation) for operation in (operations[:-1] if ends_transposed else operations)]
-
-
-def _spelled_out(operation: Any) -> Tuple[type, List[Any]]:
-    kind: Any = type(operation)
-    return kind, [_repeated(annotation, getattr(operation, name)) for name, annotation in field_types(kind).items()]
-
-
-def _repeated(annotation: Any, value: Any) -> Any:
-    """A single value as the list that may stand in its place: 224 as (224, 224) where a Union allows both."""
-    alternatives = get_args(annotation) if is_union(get_origin(annotation)) else ()
-    pairs = [get_args(alternative) for alternative in alternatives if get_origin(alternative) is tuple]
-    is_single = value is not None and not isinstance(value, (list, tuple))
-    fixed = [pair for pair in pairs if pair[-1] is not Ellipsis]
-    return (value,) * len(fixed[0]) if is_single and fixed else value

@@ -14,6 +14,7 @@ _PATHS = {
     "dir": "the path of a folder",
     "either": "the path of a file or folder",
     "weights": "the path of a checkpoint's folder or .pdparams file",
+    "checkpoint": "the path of a run's or checkpoint's folder",
 }
 
 

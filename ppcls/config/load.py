@@ -22,7 +22,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def load_config(
-    source: PathLike, overrides: Sequence[str], registries: Mapping[str, Registry], command: str = "train"
+    source: PathLike,
+    overrides: Sequence[str],
+    registries: Mapping[str, Registry],
+    command: str = "train",
+    *,
+    check_paths: bool = True,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -31,6 +36,7 @@ def load_config(
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
         command: train, eval, infer or export; what it needs must be there, and the paths it reads be readable.
+        check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
 
     Raises:
         UserError: there is no such file.
@@ -44,7 +50,8 @@ def load_config(
     move_class_num(root, problems)
     checker = Checker(registries, problems, PADDLECLAS)
     config = checker.make(Config, root, "", {"_registries": registries})
-    checked = Checked(root, checker.values, problems, command)
+    same_meaning = registries["transform"].same_meaning
+    checked = Checked(root, checker.values, problems, command, same_meaning, check_paths)
     cross_check(checked)
     _check_paths(checker, checked.reads, problems)
     problems.raise_if_any()
@@ -52,12 +59,13 @@ def load_config(
     return config
 
 
-def load_deploy_config(source: PathLike, overrides: Sequence[str] = ()) -> DeployConfig:
+def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check_paths: bool = True) -> DeployConfig:
     """The checked configuration of a bundle's run.
 
     Args:
         source: a path or a shipped configuration's name; see `find_deploy_config`.
         overrides: `Section.key=value`, in order.
+        check_paths: False, for printing, does not look whether the paths are there; they must be written all the same.
 
     Raises:
         UserError: there is no such file.
@@ -67,7 +75,7 @@ def load_deploy_config(source: PathLike, overrides: Sequence[str] = ()) -> Deplo
     root = _read(find_deploy_config(source), overrides, problems)
     checker = Checker({}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "")
-    _check_paths(checker, lambda key: True, problems)
+    _check_paths(checker, lambda key: check_paths, problems)
     problems.raise_if_any()
     assert config is not INVALID
     return config

@@ -31,7 +31,7 @@ def _set(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
     node = root
     for depth, part in enumerate(parts[:-1]):
         below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
-        if below is None:
+        if below is None or (isinstance(node.value, list) and _lacks_name(below, parts, depth, value.origin, problems)):
             return
         node = below
     where, last = ".".join(parts[:-1]), parts[-1]
@@ -70,6 +70,17 @@ def _is_mapping(node: Node, where: str, origin: Origin, problems: Problems) -> b
     if not isinstance(node.value, dict):
         problems.add(origin, "", f"{where} is a value and has no keys; set {where} itself")
     return isinstance(node.value, dict)
+
+
+def _lacks_name(item: Node, parts: List[str], depth: int, origin: Origin, problems: Problems) -> bool:
+    """Whether `list.1` is followed by a key of its operation and not by the operation's name, which is a problem."""
+    names = list(item.value) if parts[depth].isdecimal() and isinstance(item.value, dict) else []
+    if len(names) != 1 or parts[depth + 1] == names[0]:
+        return False
+    where = ".".join(parts[: depth + 1])
+    written = f"{where}.{names[0]}.{parts[-1]}"
+    problems.add(origin, "", f"{where} is {names[0]}; write {written}, or set {where} to another operation")
+    return True
 
 
 def _find(items: List[Node], part: str, where: str, origin: Origin, problems: Problems) -> Optional[Node]:

@@ -9,6 +9,7 @@ from ppcls.config.legacy import Legacy, Unused
 _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
 _CLIPPING = "clipping of gradients is not supported here; remove it"
+_ARRAYS = "transforms always pass on arrays here; remove it"
 _WEIGHTS = "weights are not downloaded here; download the file and give its path as Global.pretrained_model"
 
 _KEYS = {
@@ -30,6 +31,7 @@ _KEYS = {
     "Global.max_num_latest_checkpoint": Unused("is called Global.keep here; write that"),
     "Global.update_freq": Unused("accumulation of gradients is not supported here; remove it", (1,)),
     "Global.log_ranks": Unused("every process writes its own log; remove it", (0, "0")),
+    "Global.print_mem_info": Unused("the use of memory is not logged here; remove it", (False,)),
     "Global.use_gpu": Unused("is called Global.device here; write Global.device: gpu or cpu"),
     "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
     "Arch.pretrained": Unused(_WEIGHTS, (False,)),
@@ -38,12 +40,27 @@ _KEYS = {
     "Arch.infer_output_key": Unused("the model has one output; remove it"),
     "Arch.infer_add_softmax": Unused("the exported program always ends with softmax; remove it", (True,)),
     "Arch.use_sync_bn": Unused("synchronised batch norm is not supported here; remove it", (False,)),
+    "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
     "Optimizer.clip_norm": Unused(_CLIPPING),
     "Optimizer.clip_norm_global": Unused(_CLIPPING),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Unused(_CLIPPING),
     "Optimizer.multi_precision": Unused("mixed precision is not supported here; remove it", (False,)),
+    "Optimizer.no_weight_decay_name": Unused(
+        "decay is not chosen by names here; write one_dim_param_no_weight_decay: true to spare norms and biases", ("",)
+    ),
+    "Optimizer.lr.last_epoch": Unused("a run goes on from a checkpoint; write Global.checkpoints", (-1,)),
+    "Optimizer.lr.by_epoch": Unused("the rate is set at every step here; remove it", (False,)),
+    "DataLoader.*.dataset.relabel": Unused(
+        "labels are used as they stand; write them in the list file as 0 to class_num - 1", (False,)
+    ),
+    "*.DecodeImage.to_np": Unused(_ARRAYS, (False, True)),
+    "*.ResizeImage.return_numpy": Unused(_ARRAYS, (False, True)),
+    "*.RandCropImage.use_log_aspect": Unused(
+        "aspects are drawn log-uniformly by torchvision's way; write sampling: torchvision", (False,)
+    ),
+    "*.NormalizeImage.output_fp16": Unused("half precision is not supported here; remove it", (False,)),
     "DataLoader.Train.dataset.dataset_type": Unused(_ONLY_CLASSIFICATION),
     "DataLoader.Eval.Query": Unused("retrieval is not supported here; remove the section"),
     "DataLoader.Eval.Gallery": Unused("retrieval is not supported here; remove the section"),

@@ -10,7 +10,7 @@ from typing import Optional
 import ppcls
 from ppcls.config.node import Origin
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import find_weights
+from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, find_weights
 
 _LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 # The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.
@@ -19,7 +19,9 @@ _PACKAGED = {
     "ppcls/utils/imagenet1k_label_list.txt": _LABELS,
 }
 _TESTS = {"file": Path.is_file, "dir": Path.is_dir, "either": Path.exists}
-_WORDS = {"file": "file", "dir": "folder", "either": "file or folder"}
+_WORDS = {"file": "file", "dir": "folder", "either": "file or folder", "weights": "file of weights"}
+_CHECKPOINT_FILES = (WEIGHTS_STEM, *(WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES))
+_STATES = _CHECKPOINT_FILES[-1]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ def portable(path: str) -> str:
 
 def what_is_wrong(use: PathUse) -> Optional[str]:
     """The sentence for a path that cannot be read; None if it can."""
+    if use.what == "checkpoint":
+        sentence = f"{use.path}: no checkpoint there; give the folder of a run or of a checkpoint"
+        return None if _has_checkpoint(use.path) else sentence
     try:
         if use.what == "weights":
             find_weights(use.path)
@@ -60,3 +65,17 @@ def what_is_wrong(use: PathUse) -> Optional[str]:
     if not there:
         return f"there is no {_WORDS[use.what]} {use.path!r}; write the path of one, relative to the working directory"
     return None if readable else f"{use.path!r} may not be read; change its permissions"
+
+
+def _has_checkpoint(path: str) -> bool:
+    """Whether a checkpoint is there; that its bytes are those that were saved, the engine sees to."""
+    given = Path(path).absolute()  # `.` has no name to find neighbours by
+    folder = given.parent if given.name in _CHECKPOINT_FILES else given
+    # A process that is killed between two renames leaves the checkpoint under a neighbour's name.
+    folders = [folder, *(beside(folder, what) for what in ("new", "old") if folder.name)]
+    try:
+        if folder.is_dir():
+            folders += folder.iterdir()
+        return any((candidate / _STATES).is_file() for candidate in folders)
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be read
+        return False

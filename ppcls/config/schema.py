@@ -21,8 +21,10 @@ class GlobalSection:
 
     Attributes:
         epochs: passes over the training list.
-        checkpoints: the checkpoint to go on from: its folder, `.../ppcls` in it, or one of its files.
-        pretrained_model: weights to begin with, or those to evaluate, infer or export; written as `checkpoints` is.
+        checkpoints: the checkpoint to go on from: the folder of its run (`<output_dir>/<Arch>`), its own folder,
+            `.../ppcls` in it, or one of its files.
+        pretrained_model: weights to begin with, or those to evaluate, infer or export: a checkpoint's folder,
+            `.../ppcls` in it, or one of its files.
         output_dir: the folder that gets `<Arch>/latest`, `best_model`, `epoch_N` and the logs.
         device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
         seed: what all randomness is drawn from.
@@ -39,7 +41,7 @@ class GlobalSection:
     """
 
     epochs: PositiveInt
-    checkpoints: Optional[Annotated[str, ReadPath("weights")]] = None
+    checkpoints: Optional[Annotated[str, ReadPath("checkpoint")]] = None
     pretrained_model: Optional[Annotated[str, ReadPath("weights")]] = None
     output_dir: str = "./output"
     device: Literal["auto", "cpu", "gpu"] = "auto"

@@ -35,9 +35,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class ReadPath:
-    """A path that must be readable when the command reads its section: a `file`, a `dir`, `either`, or `weights`.
+    """A path that must be readable when the command reads its section, and what has to be there.
 
-    `weights` is the folder of a checkpoint, `.../ppcls` in it, or one of its files.
+    Args:
+        what: a `file`, a `dir`, or `either`; `weights`: the folder of a checkpoint, `.../ppcls` in it, or one of its
+            files; `checkpoint`: the same, the folder of a run, or what a killed process left of one of these.
     """
 
     what: str

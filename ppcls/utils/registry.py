@@ -7,7 +7,8 @@ against the very definition that later acts, and without Paddle.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, TypeVar
+import operator
+from typing import Any, Callable, Dict, Iterator, List, Sequence, TypeVar
 
 from ppcls.utils.errors import UserError, suggest
 
@@ -15,10 +16,17 @@ T = TypeVar("T", bound=type)
 
 
 class Registry:
-    """Component classes of one kind, by the name that a configuration uses."""
+    """Component classes of one kind, by the name that a configuration uses.
+
+    Attributes:
+        kind: what the components are, in messages and in `ppcls.utils.fields.Operation` and `Component`.
+        same_meaning: whether two sequences of components do the same, however they are written; plain equality
+            unless the package that defines the kind knows more. Raises a ValueError for an impossible sequence.
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        self.same_meaning: Callable[[Sequence[Any], Sequence[Any]], bool] = operator.eq
         self._classes: Dict[str, type] = {}
 
     def register(self, *names: str) -> Callable[[T], T]:

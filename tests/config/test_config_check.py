@@ -136,7 +136,7 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
     ("old", "new", "problem"),
     [
         ("epochs: 2", "epoch: 2", "c.yaml:2 Global.epoch: is no key here (did you mean epochs?); write that or remove it"),
-        ("epochs: 2", "epochs: 2\n  checkpoints: 5", "c.yaml:3 Global.checkpoints: is 5; write the path of a checkpoint's folder or .pdparams file or null"),
+        ("epochs: 2", "epochs: 2\n  checkpoints: 5", "c.yaml:3 Global.checkpoints: is 5; write the path of a run's or checkpoint's folder or null"),
         ("root: .", "root: 5", "c.yaml:17 DataLoader.Train.dataset.root: is 5; write the path of a folder"),
         ("Global:\n  epochs: 2", "Global: 2", "c.yaml:1 Global: is 2; write a mapping of epochs, checkpoints, pretrained_model, output_dir, device, seed, save_interval, save_interval_steps, keep, eval_during_train, eval_interval, print_batch_step, use_visualdl, image_shape, save_inference_dir, global_batch"),
         ("epochs: 2", "epochs: 0", "c.yaml:2 Global.epochs: is 0; write a whole number of at least 1"),

@@ -97,7 +97,6 @@ def test_infer_transforms_that_mean_the_same(small):
         "Infer.transforms.Crop.size=[8, 9]",
         "Infer.transforms.Decode.to_rgb=false",
         "Infer.transforms.Scale.factor=0.0039",
-        "Infer.transforms=[]",
         "Infer.transforms.3={Scale: null}",
     ],
 )
@@ -106,6 +105,12 @@ def test_infer_transforms_that_do_not(small, override):
         ": do not mean the same as DataLoader.Eval.dataset.transform_ops, which inference and export "
         "use; remove them or make them equal"
     )
+
+
+def test_infer_transforms_that_are_impossible(small):
+    assert small.problems(small.VALID + INFER, "Infer.transforms=[]") == [
+        "-o Infer.transforms=[]: do nothing; write one at least"
+    ]
 
 
 def test_scale_needs_the_global_batch(small):

@@ -47,6 +47,13 @@ def test_it_loads_again():
     )
 
 
+def test_printing_does_not_look_for_the_paths():
+    Path("d.yaml").write_text(TEXT)
+    overrides = ["Global.infer_imgs=no", "Global.inference_model_dir=nor"]
+    config = load_deploy_config("d.yaml", overrides, check_paths=False)
+    assert config.to_yaml().startswith("Global:\n  inference_model_dir: nor\n  infer_imgs: 'no'\n")
+
+
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
@@ -55,6 +62,7 @@ def test_it_loads_again():
         ("Global.use_gpu=1", "-o Global.use_gpu=1: is 1; write true or false"),
         ("Global.output=a.txt", "d.yaml:1 Global: output is 'a.txt'; write a name that ends with .csv or .json"),
         ("Global.infer_imgs=no", "-o Global.infer_imgs=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
+        ('Global.infer_imgs=""', '-o Global.infer_imgs="": is empty; write the path of a file or folder'),
         ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no folder 'no'; write the path of one, relative to the working directory"),
         ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; write a whole number of at least 1"),
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),

@@ -57,6 +57,7 @@ def value(override_text, *keys):
         ("Train.ops.Flip.code=1", ("Train", "ops", 2), {"Flip": {"code": 1}}),
         ("Train.ops.Flip={code: 1}", ("Train", "ops", 2), {"Flip": {"code": 1}}),
         ("Train.ops.2={Turn: null}", ("Train", "ops", 2), {"Turn": None}),
+        ("Train.ops.1.Crop={x: 1}", ("Train", "ops", 1), {"Crop": {"x": 1}}),
         ("Train.ops=[]", ("Train", "ops"), []),
     ],
 )
@@ -94,6 +95,14 @@ def test_the_origin_is_the_override():
         ("Train.ops.Zoom.x=5", "there is no Zoom in Train.ops; it holds Decode, Crop, Flip"),
         ("Train.ops.4.x=5", "Train.ops has 4 items; count from 0"),
         ("Train.ops.4=5", "Train.ops has 4 items; count from 0"),
+        (
+            "Train.ops.1.size=32",
+            "Train.ops.1 is Crop; write Train.ops.1.Crop.size, or set Train.ops.1 to another operation",
+        ),
+        (
+            "Train.ops.1.Crp.size=32",
+            "Train.ops.1 is Crop; write Train.ops.1.Crop.size, or set Train.ops.1 to another operation",
+        ),
     ],
 )
 def test_what_cannot_be_set(text, problem):

@@ -70,6 +70,76 @@ def test_another_preprocessing_for_inference_is_a_problem():
     assert load("DLA34_v2.1", "Infer.transforms.CropImage.size=[224, 224]")
 
 
+OPERATIONS = "DataLoader.Train.dataset.transform_ops"
+
+
+@pytest.mark.parametrize(
+    ("key", "harmless", "other", "sentence"),
+    [
+        ("0.DecodeImage.to_np", [False, True], 1, "transforms always pass on arrays here; remove it"),
+        ("1.RandCropImage.use_log_aspect", [False], True, "aspects are drawn log-uniformly by torchvision's way; write "
+         "sampling: torchvision"),
+        ("1.ResizeImage.return_numpy", [False, True], 1, "transforms always pass on arrays here; remove it"),
+        ("3.NormalizeImage.output_fp16", [False], True, "half precision is not supported here; remove it"),
+    ],
+)  # fmt: skip
+def test_keys_of_transforms_that_do_nothing_here(key, harmless, other, sentence):
+    resized = [f"{OPERATIONS}.1={{ResizeImage: {{size: 224}}}}"] if "Resize" in key else []
+    plain = load("DLA34_v2.1", *resized)
+    for value in harmless:
+        assert load("DLA34_v2.1", *resized, f"{OPERATIONS}.{key}={value}") == plain
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", *resized, f"{OPERATIONS}.{key}={other}")
+    assert caught.value.problems == [f"-o {OPERATIONS}.{key}={other}: {sentence}"]
+
+
+NORMALIZE = "Infer.transforms.NormalizeImage"
+CHW = "Infer.transforms=[DecodeImage: , ResizeImage: {resize_short: 256}, CropImage: {size: 224}, ToCHWImage: , "
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [f"{NORMALIZE}.order=hwc"],
+        [CHW + "NormalizeImage: {order: chw}]"],
+        [CHW[:-14] + " NormalizeImage: ]"],
+        [
+            "Infer.transforms=[DecodeImage: , ResizeImage: {resize_short: 256}, NormalizeImage: , "
+            "CropImage: {size: 224}]"
+        ],
+    ],
+)
+def test_transforms_that_mean_the_same(overrides):
+    assert load("DLA34_v2.1", *overrides).Arch.name == "DLA34"
+
+
+def test_transforms_in_an_impossible_order():
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", "Infer.transforms=[ToCHWImage: ]")
+    assert caught.value.problems == [
+        "-o Infer.transforms=[ToCHWImage: ]: transforms start with DecodeImage, not ToCHWImage; write "
+        "`- DecodeImage: {to_rgb: True}` first"
+    ]
+
+
+def test_an_impossible_order_of_evaluation_is_reported_there_alone():
+    evaluated = "DataLoader.Eval.dataset"
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", f"{evaluated}.transform_ops=[ToCHWImage: ]")
+    (problem,) = caught.value.problems
+    assert f" {evaluated}: transforms start with DecodeImage, not ToCHWImage; write " in problem
+
+
+def test_an_operation_by_its_place_alone():
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", "DataLoader.Eval.dataset.transform_ops.1.size=32")
+    where = "DataLoader.Eval.dataset.transform_ops.1"
+    assert caught.value.problems == [
+        f"-o {where}.size=32: {where} is ResizeImage; write {where}.ResizeImage.size, "
+        f"or set {where} to another operation"
+    ]
+
+
 def test_their_picture_is_not_here():
     with pytest.raises(ConfigError) as caught:
         load("DLA34_v2.1", command="infer")

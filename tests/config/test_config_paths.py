@@ -5,6 +5,7 @@ import pytest
 
 import ppcls
 from ppcls.config.paths import locate, portable
+from ppcls.utils.errors import ConfigError
 
 PACKAGED = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 TRAIN, EVAL = "DataLoader.Train.dataset", "DataLoader.Eval.dataset"
@@ -28,7 +29,9 @@ def no_weights(path):
         (f"{TRAIN}.root=c.yaml", "there is no folder 'c.yaml'; write the path of one, relative to the working directory"),
         (f"{TRAIN}.list_file=.", "there is no file '.'; write the path of one, relative to the working directory"),
         (f"{EVAL}.root=no", "there is no folder 'no'; write the path of one, relative to the working directory"),
-        ("Global.checkpoints=no", no_weights("no")),
+        ("Global.checkpoints=no", "no: no checkpoint there; give the folder of a run or of a checkpoint"),
+        ("Global.checkpoints=/", "/: no checkpoint there; give the folder of a run or of a checkpoint"),
+        ("Global.pretrained_model=/", no_weights("/")),
         ("Global.pretrained_model=no", no_weights("no")),
         ("Arch.pretrained=no", no_weights("no")),
         (f"{TRAIN}.root=" + "x" * 5000, f"there is no folder '{'x' * 5000}'; write the path of one, relative to the working directory"),
@@ -47,7 +50,7 @@ def test_a_path_with_a_character_that_no_file_has(small):
     ("command", "read"),
     [
         ("train", {"train", "eval", "checkpoints", "pretrained", "arch"}),
-        ("eval", {"eval", "pretrained", "arch"}),
+        ("eval", {"eval", "pretrained", "arch", "names"}),
         ("infer", {"pretrained", "arch", "pictures", "names"}),
         ("export", {"pretrained", "arch", "names"}),
     ],
@@ -87,8 +90,90 @@ def test_weights_by_any_of_their_names(small, path):
     assert small.load(small.VALID, f"Global.pretrained_model={path}").Global.pretrained_model == path
 
 
+def test_weights_by_a_name_that_no_file_has(small):
+    name = "x" * 5000
+    assert small.problems(small.VALID, f"Global.pretrained_model={name}") == problem(
+        f"Global.pretrained_model={name}",
+        f"there is no file of weights '{name}'; write the path of one, relative to the working directory",
+    )
+    assert small.problems(small.VALID, f"Global.checkpoints={name}") == problem(
+        f"Global.checkpoints={name}", f"{name}: no checkpoint there; give the folder of a run or of a checkpoint"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("Global.checkpoints", "the path of a run's or checkpoint's folder or null"),
+        ("Global.pretrained_model", "the path of a checkpoint's folder or .pdparams file or null"),
+        ("Arch.pretrained", "true or false or the path of a checkpoint's folder or .pdparams file"),
+        (f"{TRAIN}.root", "the path of a folder"),
+        (f"{TRAIN}.list_file", "the path of a file or null"),
+        ("Infer.infer_imgs", "the path of a file or folder or null"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_an_empty_path(small, key, remedy, command):
+    assert small.problems(small.VALID, f'{key}=""', command=command) == problem(
+        f'{key}=""', f"is empty; write {remedy}"
+    )
+
+
+@pytest.mark.parametrize("saved", ["run/latest", "run/.latest.new", "run/.latest.old"])
+@pytest.mark.parametrize(
+    "path", ["run", "run/", "run/latest", "run/latest/ppcls", "run/latest/ppcls.pdparams", "run/latest/ppcls.pdstates"]
+)
+def test_a_checkpoint_by_any_of_its_names(small, saved, path):
+    Path(saved).mkdir(parents=True)
+    assert len(small.problems(small.VALID, f"Global.checkpoints={path}")) == 1
+    Path(saved, "ppcls.pdstates").write_text("{}")
+    assert small.load(small.VALID, f"Global.checkpoints={path}").Global.checkpoints == path
+
+
+@pytest.mark.parametrize(
+    ("here", "path"),
+    [("run/latest", "."), ("run/latest", "ppcls"), ("run/latest", "ppcls.pdopt"), ("run", "."), ("run/x", "..")],
+)
+def test_a_checkpoint_from_within(small, monkeypatch, here, path):
+    for folder in ("run/latest", "run/x"):
+        Path(folder).mkdir(parents=True)
+    Path("run/latest/ppcls.pdstates").write_text("{}")
+    monkeypatch.chdir(here)
+    assert small.load(small.VALID, f"Global.checkpoints={path}").Global.checkpoints == path
+
+
+def test_neighbours_count_from_within_as_well(small, monkeypatch):
+    for folder in ("run/latest", "run/.latest.old"):
+        Path(folder).mkdir(parents=True)
+    Path("run/.latest.old/ppcls.pdstates").write_text("{}")
+    monkeypatch.chdir("run/latest")
+    assert small.load(small.VALID, "Global.checkpoints=.").Global.checkpoints == "."
+
+
+def test_weights_alone_are_no_checkpoint(small):
+    Path("ppcls.pdparams").write_bytes(b"")
+    assert small.problems(small.VALID, "Global.checkpoints=ppcls.pdparams") == problem(
+        "Global.checkpoints=ppcls.pdparams",
+        "ppcls.pdparams: no checkpoint there; give the folder of a run or of a checkpoint",
+    )
+
+
+def test_printing_needs_no_paths(small):
+    wrong = [f"{TRAIN}.root=no", f"{EVAL}.root=no", "Global.checkpoints=no", "Global.pretrained_model=no"]
+    for command in ("train", "eval", "infer", "export"):
+        config = small.load(small.VALID, *wrong, command=command, check_paths=False)
+        assert (config.DataLoader.Eval.dataset.root, config.Infer.infer_imgs) == ("no", None)
+        assert "  checkpoints: no\n" in config.to_yaml().replace("'no'", "no")
+    with pytest.raises(ConfigError) as caught:
+        small.load(small.VALID, "DataLoader.Eval=", "Global.seed=x", command="infer", check_paths=False)
+    assert caught.value.problems == [
+        "-o Global.seed=x: is 'x'; write a whole number of at least 0",
+        "-o DataLoader.Eval=: is missing, and infer needs it; write its dataset, whose transforms are those of inference",
+    ]
+
+
 def test_an_address_is_no_path_for_any_command(small):
-    for key in ("Global.pretrained_model", "Arch.pretrained"):
+    for key in ("Global.pretrained_model", "Global.checkpoints", "Arch.pretrained"):
         override = f"{key}=https://host/DLA34.pdparams"
         assert small.problems(small.VALID, override, command="train") == problem(
             override, "https://host/DLA34.pdparams is an address; download it and write the path of the file"

@@ -227,3 +227,11 @@ def test_a_configuration_error_comes_before_paddle(folder):
     )
     assert done.stdout == "2 False\n"
     assert done.stderr.startswith("-o Global.epochs=-1: is -1; write a whole number of at least 1")
+
+
+def test_printing_a_configuration_needs_no_data(tmp_path):
+    command = [sys.executable, "-m", "ppcls", "train", "-c", "DLA60", "--print-config"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, env=environment)
+    assert "Arch:\n  name: DLA60\n  class_num: 1000\n" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,7 @@ def _pretrained(lab, family, value):
     paddle.save(saved, str(lab.folder / "some.pdparams"))
     overrides = {"Arch": {"name": MODELS_OF[family], "class_num": 4}}
     overrides["Arch.pretrained"] = value and lab.folder / "some.pdparams"
-    loaded = build.model(lab.config(overrides, "export")).state_dict()
+    loaded = build.model(lab.config(overrides, "export"), untrained=True).state_dict()
     return bool((loaded["fc.weight"] == saved["fc.weight"]).all())
 
 

@@ -124,7 +124,8 @@ def _save_inference_dir(lab, value):
     (lab.folder / "taken").mkdir()
     (lab.folder / "taken" / "thesis.txt").touch()
     run = lab.export({"Global.save_inference_dir": value})
-    return run.err or str(sorted(path.name for path in lab.folder.iterdir()))
+    said = run.err.replace(str(lab.folder), "")  # which is another one for each observation
+    return said or str(sorted(path.name for path in lab.folder.iterdir()))
 
 
 @probe("Global.global_batch", (1, [0.002] * 4), (4, [0.0005] * 4))

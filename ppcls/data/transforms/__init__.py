@@ -10,6 +10,8 @@ from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import ResizeImage
 
+TRANSFORMS.same_meaning = lambda one, other: Pipeline(one) == Pipeline(other)
+
 __all__ = [
     "TRANSFORMS",
     "CenterCrop",
