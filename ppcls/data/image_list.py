@@ -116,7 +116,9 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
         raise UserError(f"{image_root} holds no folders; put the pictures of each class into a folder of its name")
     classes = load_class_names(class_to_index) if class_to_index else folders
     indices = {name: index for index, name in enumerate(classes)}
-    _check_classes(class_to_index or image_root, classes, class_num)
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice:
+        raise UserError(f"{class_to_index}: the class {twice[0]} stands twice; give every class a name of its own")
     for folder in folders:
         if folder not in indices:
             raise UserError(f"{image_root}/{folder} is no class of {class_to_index}; remove or rename the folder")
@@ -130,15 +132,9 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
             )
         paths += found
         labels += [indices[folder]] * len(found)
-    return ImageList(paths, np.array(labels, np.int64), list(classes))
-
-
-def _check_classes(source: str, classes: Sequence[str], class_num: int) -> None:
-    twice = [name for name, count in Counter(classes).items() if count > 1]
-    if twice:
-        raise UserError(f"{source}: the class {twice[0]} stands twice; give every class a name of its own")
-    if len(classes) != class_num:
+    if len(classes) != class_num:  # last, for an empty or a foreign folder may be what makes it differ
         raise UserError(
-            f"{source} has {len(classes)} classes, but Arch.class_num is {class_num}; "
+            f"{class_to_index or image_root} has {len(classes)} classes, but Arch.class_num is {class_num}; "
             f"write Arch.class_num: {len(classes)}"
         )
+    return ImageList(paths, np.array(labels, np.int64), list(classes))

@@ -61,11 +61,18 @@ def prepare_imagenet(src: PathLike, dst: PathLike, labels: Optional[PathLike] = 
         UserError: nothing is there, an archive is damaged, or a label is missing or impossible.
     """
     source, target = Path(src), Path(dst)
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder; give the one that holds the archives, or train and val")
+    is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     has_train = _bring(source, target / "train", TRAIN_ARCHIVE, copy)
     has_val = _bring(source, target / "val", VAL_ARCHIVE, copy)
     if not (has_train or has_val):
-        raise UserError(f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there")
+        if is_new:
+            target.rmdir()
+        raise UserError(
+            f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
+        )
     train = _class_folders(target / "train") if has_train else []
     val = _read_val(target / "val", source, labels) if has_val else []
     classes = _classes(source, target, has_train, val)

@@ -100,10 +100,10 @@ def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float
     actual, recorded = config.DataLoader.Train.sampler.batch_size, config.Global.global_batch
     factor = schedule.factor(actual, recorded) if recorded else 1.0
     if recorded and recorded != actual:
+        what = f"is multiplied by {factor:g}" if schedule.scale else "stays; Optimizer.lr.scale: linear would adapt it"
         get_logger().info(
-            "the recipe's global batch is %d, this run's is %d; the learning rate is multiplied by %g",
-            recorded, actual, factor,
-        )  # fmt: skip
+            "the recipe's global batch is %d, this run's is %d; the learning rate %s", recorded, actual, what
+        )
     return lambda step: factor * schedule.lr_at(step, steps_per_epoch, epochs)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any, List, Optional
@@ -18,6 +20,7 @@ from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, replace_folder
 
+_ROOM = 1 << 20  # bytes; a disk with less is full
 _FILES = {PROGRAM_FILE, PARAMETERS_FILE, MANIFEST_FILE, GOLDEN_FILE}
 
 
@@ -83,7 +86,12 @@ def export_bundle(
     try:
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
-        input_name, output_name = _save_program(model, aside, image_shape)
+        try:
+            input_name, output_name = _save_program(model, aside, image_shape)
+        except RuntimeError as error:  # Paddle writes a short file on a full disk without a word, and cannot read it
+            if shutil.disk_usage(aside).free < _ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+            raise
         source = golden_picture.name if golden_picture else GOLDEN_SOURCE
         Golden(example.read_bytes(), image, scores).save(aside / GOLDEN_FILE)
         write_manifest(

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that the training loop honours between two steps."""
+"""Ctrl-C, SIGTERM and a closed terminal as a request that the training loop honours between two steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """While entered, SIGINT and SIGTERM only set `signum`; more of them change nothing.
+    """While entered, SIGINT, SIGTERM and SIGHUP only set `signum`; more of them change nothing.
+
+    One that is ignored already, as `nohup` has it, stays ignored.
 
     So a save in progress is never cut short by an impatient second Ctrl-C.
     """
@@ -36,7 +38,9 @@ class StopRequest:
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is not threading.main_thread():
             return self  # Python delivers signals to the main thread alone; its owner decides about them
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(signum) is signal.SIG_IGN:
+                continue
             self._previous[signum] = signal.signal(signum, self._note)
         return self
 

@@ -407,8 +407,12 @@ def test_a_val_of_both_kinds(src, dst):
 
 
 def test_nothing_there(src, dst):
+    assert fails(src / "absent", dst) == (
+        f"{src / 'absent'}: no such folder; give the one that holds the archives, or train and val"
+    )
     assert fails(src, dst) == (
-        f"{src}: neither ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, nor a folder train or val is there"
+        f"{src}: neither ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, nor a folder train or val is there; "
+        "give their folder"
     )
 
 

@@ -120,6 +120,24 @@ def test_readme(sandbox):
     assert said == "(16, 32, 64, 128, 256, 512) (1, 2, 4, 8, 16, 32) 6 paddle.Size([1, 10])\n"
 
 
+def test_the_list_example_is_a_configuration(sandbox):
+    (text,) = blocks(QUICK_START, "yaml")
+    mine = sandbox / "mine"
+    mine.mkdir()
+    for name in ("train.txt", "val.txt", "names.txt"):
+        (mine / name).touch()
+    (sandbox / "mine.yaml").write_text(text)
+    printed = run(["-m", "ppcls", "train", "-c", "mine.yaml", "--print-config"], sandbox)
+    assert "cls_label_path: mine/val.txt" in printed
+    arguments = ["-m", "ppcls", "train", "-c", "mine.yaml"]
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=sandbox, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("mine/train.txt lists no picture; write `relative/path label` a line")
+
+
 def test_the_model_table_is_up_to_date():
     sys.path.insert(0, str(ROOT / "tools"))
     try:

@@ -58,11 +58,13 @@ def rates(tmp_path, caplog, *overrides):
 
 def test_another_global_batch_is_said_and_changes_nothing_unless_scaled(tmp_path, caplog):
     assert rates(tmp_path, caplog) == pytest.approx([0.1, 0.1, 0.01, 0.0001])
-    said = "the recipe's global batch is 256, this run's is 64; the learning rate is multiplied by "
-    assert [record.getMessage() for record in caplog.records] == [said + "1"]
+    said = "the recipe's global batch is 256, this run's is 64; the learning rate "
+    assert [record.getMessage() for record in caplog.records] == [
+        said + "stays; Optimizer.lr.scale: linear would adapt it"
+    ]
     caplog.clear()
     assert rates(tmp_path, caplog, "Optimizer.lr.scale=linear") == pytest.approx([0.025, 0.025, 0.0025, 0.000025])
-    assert [record.getMessage() for record in caplog.records] == [said + "0.25"]
+    assert [record.getMessage() for record in caplog.records] == [said + "is multiplied by 0.25"]
     caplog.clear()
     rates(tmp_path, caplog, "DataLoader.Train.sampler.batch_size=256")
     assert caplog.records == []

@@ -1,5 +1,7 @@
 """Export finishes only if the written bundle is the model: each planted error is noticed and leaves nothing behind."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import paddle
 import pytest
@@ -125,3 +127,21 @@ def test_the_model_is_left_in_the_mode_it_came_in(tmp_path, model):
     model.train()
     export(model, tmp_path / "bundle")
     assert model.training
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, model, monkeypatch):
+    """Paddle writes a short file without a word; what shows it is that the program cannot be read again."""
+    monkeypatch.setattr(exporter, "_save_program", lambda *_: (_ for _ in ()).throw(RuntimeError("cannot read")))
+    with pytest.raises(RuntimeError, match="cannot read"):
+        export(model, tmp_path / "bundle")
+    monkeypatch.setattr(exporter.shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        export(model, tmp_path / "bundle")
+    assert caught.value.filename == str(tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_one_is_in_is_not_replaced(tmp_path, model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"is the folder you are in; give one of its own as Global.save_inference_dir"):
+        export(model, tmp_path)

@@ -33,3 +33,18 @@ def test_outside_the_main_thread_the_owner_keeps_the_signals():
     thread.start()
     thread.join()
     assert seen == [(False, before)]
+
+
+def test_a_closed_terminal_counts_unless_it_is_ignored(monkeypatch):
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.signum == signal.SIGHUP
+    assert Interrupted(signal.SIGHUP).exit_code == 129
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signum is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
