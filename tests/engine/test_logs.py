@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, VisualDLLog
+from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, VisualDLLog
 from ppcls.engine.evaluator import Evaluator
+from ppcls.engine.trainer import Callback
 from ppcls.loss import CELoss, weighted_sum
 from ppcls.metric import TopkAcc
 from ppcls.utils.logging import setup_logging
@@ -188,3 +189,18 @@ def test_a_listener_that_is_gone_does_not_end_a_run():
     process.stderr.close()
     assert process.wait() == 0
     assert errors == "went on"
+
+
+def test_a_terminals_bar_counts_steps_and_shows_the_time_left(make_trainer, capsys):
+    bar, counted = ProgressBar(), []
+
+    class Look(Callback):
+        def step_end(self, trainer):
+            counted.append((bar._bar.n, bar._bar.total))
+
+    make_trainer([bar, Look()], epochs=2).fit()
+    shown = capsys.readouterr().err
+    assert counted == [(step, 4) for step in (1, 2, 3, 4)] * 2
+    assert "epoch 1/2:   0%|          | 0/4 [00:00<?" in shown
+    assert "epoch 2/2:" in shown
+    assert bar._bar is None
