@@ -193,5 +193,9 @@ def _candidates(path: Path) -> Iterable[Path]:
 
 
 def _position(folder: Path) -> Tuple[int, int]:
-    states = json.loads((folder / STATES).read_text(encoding="utf-8")) if verify(folder) is None else {}
-    return states.get("epoch", -1), states.get("step", -1)
+    """Where a checkpoint says it stands; whether that is so `read` finds out, of those that it comes to."""
+    try:
+        states = json.loads((folder / STATES).read_text(encoding="utf-8"))
+        return states["epoch"], states["step"]
+    except (ValueError, KeyError, TypeError):  # no states file of ours, so the last to be tried
+        return -1, -1

@@ -154,8 +154,8 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     path.write_bytes("".join(f"{name} {label}{end}" for name, label in rows).encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_list.Path, "is_file", lambda path: True)
-        images = read_list_file(str(path), "/root", 1000)
-    assert images.paths == [f"/root/{name}" for name, _ in rows]
+        images = read_list_file(str(path), "pictures", 1000)
+    assert images.paths == [f"pictures/{name}" for name, _ in rows]
     assert images.labels.tolist() == [label for _, label in rows]
 
 
