@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import os
+import re
 import sys
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from ppcls import __version__
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import get_logger
 
 # What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
 _REFUSED = (
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, text in _COMMANDS.items():
         command = _configured(commands, name, text)
+        command.add_argument("--verbose", action="store_true", help="also log what becomes of every key of the weights")
         if name == "export":
             command.add_argument(
                 "--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own"
@@ -72,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     predict = _configured(commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml")
     predict.set_defaults(run=_run_predict)
     _prepare_imagenet_parser(commands)
+    _models_parser(commands)
+    _summary_parser(commands)
+    _convert_parser(commands)
     return parser
 
 
@@ -99,6 +106,54 @@ def _prepare_imagenet_parser(commands: Any) -> None:
     command.set_defaults(run=_run_prepare_imagenet)
 
 
+def _models_parser(commands: Any) -> None:
+    text = "list the models, with their sizes, published accuracies and weights"
+    command = commands.add_parser("models", help=text, description=text)
+    command.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="shell pattern, quoted: 'DLA*x*'")
+    command.add_argument("--json", action="store_true", help="print a list of objects for programs")
+    command.set_defaults(run=_run_models)
+
+
+def _summary_parser(commands: Any) -> None:
+    text = "print a model layer by layer: shapes, parameters, multiply-accumulates"
+    command = commands.add_parser("summary", help=text, description=text)
+    command.add_argument("name", metavar="NAME", help="a model of `ppcls models`")
+    command.add_argument(
+        "--image-size", metavar="SIZE", type=_image_size,
+        help="pixels of both sides, or HxW: 224, 192x256 (default: the model's own)",
+    )  # fmt: skip
+    command.add_argument("--class-num", metavar="N", type=int, default=1000, help="classes; 0: none (default: 1000)")
+    command.add_argument("--in-channels", metavar="C", type=int, default=3, help="channels of the input (default: 3)")
+    command.add_argument("--depth", metavar="N", type=_depth, help="merge names of more than N parts: 1 shows stages")
+    command.set_defaults(run=_run_summary)
+
+
+def _convert_parser(commands: Any) -> None:
+    text = "turn weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library"
+    command = commands.add_parser("convert", help=text, description=text)
+    command.add_argument("source", metavar="IN", help="a file, its address, or with --arch a source's name: timm")
+    command.add_argument("target", metavar="OUT", help="a path ending in .pdparams or .safetensors")
+    command.add_argument("--arch", metavar="NAME", help="the model (default: the one that the weights fit)")
+    command.add_argument(
+        "--to", choices=("ppcls", "paddleclas"), default="ppcls", help="the layout that is written (default: ppcls)"
+    )
+    command.add_argument("--verbose", action="store_true", help="print what becomes of every key")
+    command.set_defaults(run=_run_convert)
+
+
+def _image_size(text: str) -> Tuple[int, int]:
+    sides = text.split("x")
+    if len(sides) > 2 or not all(re.fullmatch("[1-9][0-9]{0,3}", side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give pixels from 1 to 9999: 224, or 192x256 (HxW)")
+    return int(sides[0]), int(sides[-1])
+
+
+def _depth(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no depth; give a whole number of at least 1")
+    return int(text)
+
+
 def _run_configured(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_config
     from ppcls.engine.schema import registries
@@ -109,6 +164,7 @@ def _run_configured(arguments: argparse.Namespace) -> int:
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0
+    get_logger().setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     load_paddle()
     from ppcls.engine import commands
 
@@ -136,4 +192,37 @@ def _run_prepare_imagenet(arguments: argparse.Namespace) -> int:
     from ppcls.data.prepare_imagenet import prepare_imagenet
 
     print(prepare_imagenet(arguments.source, arguments.target, arguments.labels, arguments.copy))
+    return 0
+
+
+def _run_models(arguments: argparse.Namespace) -> int:
+    from ppcls.arch.listing import as_json, as_table, listed_models
+
+    models = listed_models(arguments.pattern)
+    print(as_json(models) if arguments.json else as_table(models))
+    return 0
+
+
+def _run_summary(arguments: argparse.Namespace) -> int:
+    from ppcls.arch.catalog import BACKBONES, MODELS
+
+    cls = BACKBONES[arguments.name]
+    try:
+        params = cls(arguments.name, class_num=arguments.class_num, in_channels=arguments.in_channels)
+    except ValueError as error:
+        raise UserError(f"{arguments.name}: {error}") from error
+    model = params.build()  # loads Paddle, the module below needs it
+    from ppcls.arch.summary import summarize
+
+    print(summarize(model, arguments.image_size or MODELS[arguments.name].input_size[1:]).table(arguments.depth))
+    return 0
+
+
+def _run_convert(arguments: argparse.Namespace) -> int:
+    from ppcls.arch.weights.convert import convert
+
+    converted = convert(arguments.source, arguments.target, arguments.arch, arguments.to)
+    if arguments.verbose:
+        print(converted.loaded.conversion.account(), end="")
+    print(converted.text)
     return 0

@@ -18,6 +18,9 @@ settings.load_profile("steady")
 # Tests that may be skipped, by their node ids, each with the reason. Any other skip fails the run.
 ALLOWED_SKIPS: Dict[str, str] = {
     "tests/engine/test_real_pictures.py::test_dla60_from_training_to_prediction": "needs 200 ImageNet pictures",
+    "tests/engine/test_real_weights.py::test_torchvisions_squeezenet_scores_what_it_does_there": (
+        "needs 200 ImageNet pictures and weights"
+    ),
 }
 
 _skipped: List[str] = []

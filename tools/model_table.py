@@ -9,11 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ppcls.arch.model_table import MODELS, PLANNED, ModelInfo  # noqa: E402 - the path comes first
+from ppcls.arch.model_table import MODELS, ModelInfo  # noqa: E402 - the path comes first
 
 HEAD = (
-    "| model | input | parameters (M, trainable) | MACs (G) | top-1 (PaddleClas) | top-5 | backbone |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |\n"
+    "| model | input | parameters (M, trainable) | MACs (G) | top-1 (PaddleClas) | top-5 |\n"
+    "| --- | --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -23,9 +23,8 @@ def row(info: ModelInfo) -> str:
     macs = f"{info.macs / 1e9:.2f}" if info.macs else ""
     top1 = f"{published.top1:.2f}" if published and published.top1 else ""
     top5 = f"{published.top5:.2f}" if published and published.top5 else ""
-    state = "planned" if info.name in PLANNED else "here"
     size = "x".join(str(side) for side in info.input_size[1:])
-    return f"| {info.name} | {size} | {info.trainable_params / 1e6:.2f} | {macs} | {top1} | {top5} | {state} |\n"
+    return f"| {info.name} | {size} | {info.trainable_params / 1e6:.2f} | {macs} | {top1} | {top5} |\n"
 
 
 def with_table(text: str) -> str:

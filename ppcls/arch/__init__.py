@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, List
 
-from ppcls.arch.catalog import BACKBONES, PLANNED
+from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_model, entry_point, list_models
 from ppcls.utils.errors import suggest
 
@@ -16,7 +16,7 @@ __all__ += BACKBONES.names()
 
 
 def __getattr__(name: str) -> Any:
-    if name in BACKBONES or name in PLANNED:
+    if name in BACKBONES:
         value: Any = entry_point(name)
     elif name == "Backbone":
         from ppcls.arch.layers import Backbone as value

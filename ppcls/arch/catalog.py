@@ -5,34 +5,24 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, List, Union
 
-from ppcls.arch.model_table import MODELS, PLANNED, ModelInfo, Published
-from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveInt, ReadPath
+from ppcls.arch.model_table import MODELS, ModelInfo, Published
+from ppcls.arch.weights.sources import SOURCES
+from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, ReadPath
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
 
-__all__ = ["BACKBONES", "MODELS", "PLANNED", "BackboneParams", "DLAParams", "ModelInfo", "Published"]
-__all__ += ["SqueezeNet1_0Params", "SqueezeNet1_1Params"]
+__all__ = ["BACKBONES", "MODELS", "AlexNetParams", "BackboneParams", "DLAParams", "DPNParams", "DarkNet53Params"]
+__all__ += ["ModelInfo", "Published", "SENet154_vdParams", "SqueezeNet1_0Params", "SqueezeNet1_1Params"]
 
-
-class _Backbones(Registry):
-    """The registry of backbones, which tells a model that is yet to come from a name that means nothing."""
-
-    def __getitem__(self, name: str) -> type:
-        if name in PLANNED and name not in self:
-            raise UserError(f"{name}: this backbone is not in this version; choose one of {', '.join(self.names())}")
-        return super().__getitem__(name)
-
-
-BACKBONES = _Backbones("backbone")
+BACKBONES = Registry("backbone")
 
 
 def family_names(family: str) -> List[str]:
-    """The implemented models of a family, in the order of the table."""
-    return [row.name for row in MODELS.values() if row.family == family and row.name not in PLANNED]
+    """The models of a family, in the order of the table."""
+    return [row.name for row in MODELS.values() if row.family == family]
 
 
 @dataclass(frozen=True)
@@ -44,38 +34,44 @@ class BackboneParams:
         class_num: Length of the logits; 0 leaves the classifier out and gives pooled features.
         in_channels: Channels of the input.
         drop_rate: Share of values that dropout removes before the classifier, in training only.
-        pretrained: False, or the path of a weights file (or of a checkpoint's folder) to load.
+        pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); or
+            the path of a weights file or of a checkpoint's folder.
+        recompute: Whether training keeps the inputs of blocks only and computes the rest again in the backward
+            pass: less memory for about a third more time.
     """
 
     name: str
     class_num: NonNegativeInt = 1000
     in_channels: PositiveInt = 3
     drop_rate: Fraction = 0.0
-    pretrained: Union[bool, Annotated[str, ReadPath("weights")]] = False
+    pretrained: Union[bool, Annotated[str, ReadPath("weights", SOURCES)]] = False
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         _check_integer("class_num", self.class_num, 0)
         _check_integer("in_channels", self.in_channels, 1)
         if not _is_number(self.drop_rate) or not 0 <= self.drop_rate < 1:
             raise ValueError(f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1")
-        if self.pretrained is not False and not _is_path(self.pretrained):
-            raise ValueError(
-                f"pretrained is {self.pretrained!r}, but named weights are not downloadable in this version; "
-                "give the path of a weights file, or false"
-            )
+        if not isinstance(self.pretrained, bool) and not _is_path(self.pretrained):
+            raise ValueError(f"pretrained is {self.pretrained!r}; give true, false, a source's name or a path")
 
     def build(self) -> "Backbone":
         """A new model, with weights drawn from Paddle's generator or loaded from `pretrained`.
 
         Raises:
-            UserError: Paddle is missing, or the weights do not fit the model.
+            UserError: Paddle is missing, or the weights cannot be had or do not fit the model.
         """
+        if not self.pretrained:
+            return self.make()
+        from ppcls.arch.weights.load import build_with_weights, locate_weights
+
+        return build_with_weights(self, locate_weights(self.name, self.pretrained)).model
+
+    def make(self) -> "Backbone":
+        """A new model with weights drawn from Paddle's generator, whatever `pretrained` says."""
         load_paddle()
         model = self._make()
-        if not isinstance(self.pretrained, bool):
-            from ppcls.arch.weights import load_weights
-
-            load_weights(model, self.pretrained)
+        model.set_recompute(self.recompute)
         return model
 
     def _make(self) -> "Backbone":
@@ -126,6 +122,75 @@ class SqueezeNet1_1Params(SqueezeNet1_0Params):
     """SqueezeNet 1.1; the arguments are those of 1.0, with the padding that PaddleClas gives it."""
 
     stem_padding: NonNegativeInt = 1
+
+
+@BACKBONES.register(*family_names("DPN"))
+@dataclass(frozen=True)
+class DPNParams(BackboneParams):
+    """Dual Path Networks.
+
+    Attributes:
+        epsilon: What batch norm adds to the variance: 1e-5 belongs to PaddleClas's weights, 1e-3 to timm's.
+    """
+
+    epsilon: PositiveFloat = 1e-5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _is_number(self.epsilon) or self.epsilon <= 0:
+            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0, such as 1e-5")
+
+    def _make(self) -> "Backbone":
+        from ppcls.arch.backbone.dpn import DPN
+
+        return DPN(self)
+
+
+@BACKBONES.register("AlexNet")
+@dataclass(frozen=True)
+class AlexNetParams(BackboneParams):
+    """AlexNet, the single stream of 2014."""
+
+    drop_rate: Fraction = 0.5
+
+    def _make(self) -> "Backbone":
+        from ppcls.arch.backbone.alexnet import AlexNet
+
+        return AlexNet(self)
+
+
+@BACKBONES.register("DarkNet53")
+@dataclass(frozen=True)
+class DarkNet53Params(BackboneParams):
+    """DarkNet53, the backbone of YOLOv3.
+
+    Attributes:
+        activation_slope: Slope of the activation below zero: 0 (ReLU) belongs to PaddleClas's weights, 0.01 to
+            timm's, 0.1 to Darknet's own.
+    """
+
+    activation_slope: Fraction = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _is_number(self.activation_slope) or not 0 <= self.activation_slope < 1:
+            raise ValueError(f"activation_slope is {self.activation_slope!r}; give a number from 0 to below 1")
+
+    def _make(self) -> "Backbone":
+        from ppcls.arch.backbone.darknet import DarkNet
+
+        return DarkNet(self)
+
+
+@BACKBONES.register("SENet154_vd")
+@dataclass(frozen=True)
+class SENet154_vdParams(BackboneParams):
+    """Squeeze and excitation in a ResNet-D of 154 layers."""
+
+    def _make(self) -> "Backbone":
+        from ppcls.arch.backbone.senet import SENet
+
+        return SENet(self)
 
 
 def _check_integer(name: str, value: object, low: int) -> None:

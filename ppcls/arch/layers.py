@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
+import paddle
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import KaimingNormal, Normal
 
 from ppcls.arch.catalog import BackboneParams
-from ppcls.arch.weights.layouts import convert_state_dict
+from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
 from ppcls.utils.errors import UserError
 
 
@@ -44,6 +45,42 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, stride: int
     return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), nn.ReLU())
 
 
+class Block(nn.Layer):
+    """A part of a backbone that can forget its inner results and compute them again in the backward pass.
+
+    Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174). What the first pass draws, the second draws again,
+    and batch norm's running statistics are updated by the first pass only.
+
+    Attributes:
+        recompute: Whether it does so in training.
+    """
+
+    recompute = False
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """The block's result; see its `forward`."""
+        # Where no input needs a gradient, as behind frozen layers, Paddle would give the block's parameters none.
+        needed = paddle.is_grad_enabled() and not all(value.stop_gradient for value in inputs)
+        if not (self.recompute and self.training and needed):
+            return super().__call__(*inputs)
+        from paddle.distributed.fleet.utils import recompute  # loads much that nobody else needs
+
+        return recompute(self._pass, *inputs)
+
+    def _pass(self, *inputs: Tensor) -> Any:
+        if not paddle.is_grad_enabled():  # Paddle runs the first pass without gradients, the second with them
+            return super().__call__(*inputs)
+        norms = [part for part in self.sublayers() if isinstance(part, (nn.BatchNorm2D, nn.SyncBatchNorm))]
+        momenta = [norm._momentum for norm in norms]
+        try:
+            for norm in norms:
+                norm._momentum = 1.0  # the share of the old statistics in the new
+            return super().__call__(*inputs)
+        finally:
+            for norm, momentum in zip(norms, momenta):
+                norm._momentum = momentum
+
+
 class Backbone(nn.Layer):
     """A classifier whose stages can be used one by one.
 
@@ -51,18 +88,27 @@ class Backbone(nn.Layer):
     does not stand behind the pooling.
 
     Attributes:
+        stem_layer: Name of the convolution that reads the picture.
         params: The arguments that it was made with.
         feature_channels: Channels of each tensor of `features`.
         feature_strides: Pixels of the input from one position of each of those tensors to the next.
-        num_features: Channels of the last of them, which the classifier reads.
+        num_features: Length of what the classifier reads: channels of the last stage, unless hidden layers follow.
     """
 
-    def __init__(self, params: BackboneParams, feature_channels: Sequence[int], feature_strides: Sequence[int]) -> None:
+    stem_layer: str
+
+    def __init__(
+        self,
+        params: BackboneParams,
+        feature_channels: Sequence[int],
+        feature_strides: Sequence[int],
+        num_features: Optional[int] = None,
+    ) -> None:
         super().__init__()
         self.params = params
         self.feature_channels: Tuple[int, ...] = tuple(feature_channels)
         self.feature_strides: Tuple[int, ...] = tuple(feature_strides)
-        self.num_features = self.feature_channels[-1]
+        self.num_features = num_features or self.feature_channels[-1]
         self.pool = nn.AdaptiveAvgPool2D(1)
         self.dropout = nn.Dropout(params.drop_rate)
         self.reset_classifier(params.class_num)
@@ -103,12 +149,25 @@ class Backbone(nn.Layer):
         small = Normal(std=0.01)
         self.fc = nn.Conv2D(self.num_features, class_num, 1, weight_attr=small) if class_num else None
 
+    def set_recompute(self, enable: bool = True) -> None:
+        """Switches gradient checkpointing of every block; see `Block`."""
+        for part in self.sublayers():
+            if isinstance(part, Block):
+                part.recompute = enable
+
     def set_state_dict(
-        self, state_dict: Dict[str, Any], use_structured_name: bool = True
+        self, state_dict: Mapping[str, Any], use_structured_name: bool = True
     ) -> Tuple[List[str], List[str]]:
-        """As in Paddle; takes a dictionary with PaddleClas's names as well."""
-        converted = convert_state_dict(self.params.name, state_dict)
-        return super().set_state_dict(converted, use_structured_name)
+        """As in Paddle; takes the dictionaries of PaddleClas and of every layout that `ppcls.arch.weights` knows.
+
+        Raises:
+            UserError: the dictionary belongs to other arguments of the model than it was made with.
+        """
+        layout = recognise(self, list(state_dict))
+        check_arguments(self, layout)
+        conversion = convert_state_dict(self, state_dict, layout)
+        missing, unexpected = super().set_state_dict(conversion.state, use_structured_name)
+        return missing, unexpected + [key for key in conversion.unexpected if key not in unexpected]
 
     set_dict = set_state_dict
     load_dict = set_state_dict

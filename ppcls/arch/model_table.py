@@ -7,7 +7,7 @@ multiply-accumulates, its other pages about twice that; some parameter columns i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 _WEIGHTS_URL = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/{name}_pretrained.pdparams"
 Latency = Tuple[float, float, float]
@@ -31,7 +31,7 @@ class ModelInfo:
         name: The name that a configuration and `build_model` use.
         family: The file and the table of specs that it belongs to.
         trainable_params: Parameters that are trained, for 1,000 classes.
-        params_with_statistics: Those and the running means and variances of batch norm; None where nobody counted.
+        params_with_statistics: Those and the running means and variances of batch norm.
         macs: Multiply-accumulates of convolutions and fully connected layers, one picture of `input_size`.
         published: What each source prints, by source.
         input_size: Channels, height and width of the input at which it was trained and evaluated.
@@ -44,8 +44,8 @@ class ModelInfo:
     name: str
     family: str
     trainable_params: int
-    params_with_statistics: Optional[int] = None
-    macs: Optional[int] = None
+    params_with_statistics: int
+    macs: int
     published: Mapping[str, Published] = field(default_factory=dict)
     input_size: Tuple[int, int, int] = (3, 224, 224)
     resize_short: int = 256
@@ -54,24 +54,15 @@ class ModelInfo:
     t4_fp32_ms: Optional[Latency] = None
 
     @property
-    def flops(self) -> Optional[int]:
+    def flops(self) -> int:
         """Floating-point operations: two for each multiply-accumulate."""
-        return None if self.macs is None else 2 * self.macs
+        return 2 * self.macs
 
     @property
     def weights_url(self) -> Optional[str]:
         """Address of PaddleClas's official ImageNet weights; None for models that are not PaddleClas's."""
         return _WEIGHTS_URL.format(name=self.name) if "paddleclas" in self.published else None
 
-
-# Models whose backbone does not exist yet; asking for one gives a sentence that says so.
-PLANNED: FrozenSet[str] = frozenset(
-    (
-        *("DPN68", "DPN92", "DPN98", "DPN107", "DPN131"),
-        *("AlexNet", "DarkNet53", "SENet154_vd"),
-        *("DLA60_res2net", "DLA60_res2next"),
-    )
-)
 
 _ROWS = (
     ModelInfo(
@@ -356,6 +347,8 @@ _ROWS = (
         name="DLA60_res2net",
         family="DLA",
         trainable_params=20_848_072,
+        params_with_statistics=20_897_048,
+        macs=4_122_681_344,
         published={
             "timm": Published(78.462, 94.206, 9.272, 20.848),
         },
@@ -364,6 +357,8 @@ _ROWS = (
         name="DLA60_res2next",
         family="DLA",
         trainable_params=17_032_984,
+        params_with_statistics=17_085_208,
+        macs=3_458_752_512,
         published={
             "timm": Published(78.44, 94.15, 7.804, 17.033),
         },

@@ -101,16 +101,19 @@ class Checker:
             if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
                 value = self._refuse(node, key, wanted)
             if value is not INVALID and isinstance(mark, ReadPath):
-                value = self._path(value, mark.what, node, key, wanted)
+                value = self._path(value, mark, node, key, wanted)
         return value
 
-    def _path(self, path: str, what: str, node: Node, key: str, wanted: Any) -> Any:
+    def _path(self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any) -> Any:
+        is_address = path.startswith(("http://", "https://"))
         if not path:
             self.problems.add(node.origin, key, f"is empty; write {describe(wanted)}")
-        elif what in ("weights", "checkpoint") and path.startswith(("http://", "https://")):
+        elif mark.what == "checkpoint" and is_address:
             self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
+        elif path in mark.names or (mark.what == "weights" and is_address):
+            return path
         else:
-            self.paths.append(PathUse(key, node.origin, locate(path), what))
+            self.paths.append(PathUse(key, node.origin, locate(path), mark.what, mark.names))
             return locate(path)
         return INVALID
 

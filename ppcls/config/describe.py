@@ -13,7 +13,7 @@ _PATHS = {
     "file": "the path of a file",
     "dir": "the path of a folder",
     "either": "the path of a file or folder",
-    "weights": "the path of a checkpoint's folder or .pdparams file",
+    "weights": "the path or address of a file of weights or the path of a checkpoint's folder",
     "checkpoint": "the path of a run's or checkpoint's folder",
 }
 
@@ -63,7 +63,7 @@ def _marked(annotation: Any, marks: Tuple[Any, ...]) -> str:
         if isinstance(mark, Range):
             words += _range(mark)
         elif isinstance(mark, ReadPath):
-            words = _PATHS[mark.what]
+            words = " or ".join([*mark.names, _PATHS[mark.what]])
         elif isinstance(mark, Component):
             words = f"a mapping of the {mark.kind}'s name and keys"
         elif isinstance(mark, Operation):

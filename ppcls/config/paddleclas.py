@@ -10,7 +10,7 @@ _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
 _CLIPPING = "clipping of gradients is not supported here; remove it"
 _ARRAYS = "transforms always pass on arrays here; remove it"
-_WEIGHTS = "weights are not downloaded here; download the file and give its path as Global.pretrained_model"
+_SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
 _KEYS = {
     "AMP": Unused("mixed precision " + _REMOVE_SECTION, switch="use_amp"),
@@ -34,8 +34,7 @@ _KEYS = {
     "Global.print_mem_info": Unused("the use of memory is not logged here; remove it", (False,)),
     "Global.use_gpu": Unused("is called Global.device here; write Global.device: gpu or cpu"),
     "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
-    "Arch.pretrained": Unused(_WEIGHTS, (False,)),
-    "Arch.use_ssld": Unused(_WEIGHTS, (False,)),
+    "Arch.use_ssld": Unused(_SSLD, (False,)),
     "Arch.infer_model": Unused("a model of its own for inference is not supported here; remove it"),
     "Arch.infer_output_key": Unused("the model has one output; remove it"),
     "Arch.infer_add_softmax": Unused("the exported program always ends with softmax; remove it", (True,)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 import ppcls
 from ppcls.config.node import Origin
-from ppcls.utils.errors import UserError
-from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, find_weights
+from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, weights_file
 
 _LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 # The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.
@@ -26,12 +26,13 @@ _STATES = _CHECKPOINT_FILES[-1]
 
 @dataclass(frozen=True)
 class PathUse:
-    """A path in a configuration, and what has to be there if a command reads it."""
+    """A path in a configuration, what has to be there if a command reads it, and names that may stand in its place."""
 
     key: str
     origin: Origin
     path: str
     what: str
+    names: Tuple[str, ...] = ()
 
 
 def locate(path: str) -> str:
@@ -54,12 +55,12 @@ def what_is_wrong(use: PathUse) -> Optional[str]:
         return None if _has_checkpoint(use.path) else sentence
     try:
         if use.what == "weights":
-            find_weights(use.path)
+            weights_file(use.path)
             return None
         there = _TESTS[use.what](Path(use.path))
         readable = there and os.access(use.path, os.R_OK)
     except UserError as error:
-        return str(error)
+        return f"{error}{suggest(use.path, use.names)}"
     except (OSError, ValueError):  # a name that no file can have
         there = readable = False
     if not there:

@@ -23,8 +23,10 @@ class GlobalSection:
         epochs: passes over the training list.
         checkpoints: the checkpoint to go on from: the folder of its run (`<output_dir>/<Arch>`), its own folder,
             `.../ppcls` in it, or one of its files.
-        pretrained_model: weights to begin with, or those to evaluate, infer or export: a checkpoint's folder,
-            `.../ppcls` in it, or one of its files.
+        pretrained_model: weights to begin with, or those to evaluate, infer or export: a file of any layout that is
+            known, its address, a checkpoint's folder, or `.../ppcls` in it.
+        preprocessing: what evaluation, prediction and export do where weights come with a preprocessing of their own,
+            as those of other libraries do: take that of the `weights`, or keep the `config`'s.
         output_dir: the folder that gets `<Arch>/latest`, `best_model`, `epoch_N` and the logs.
         device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
         seed: what all randomness is drawn from.
@@ -43,6 +45,7 @@ class GlobalSection:
     epochs: PositiveInt
     checkpoints: Optional[Annotated[str, ReadPath("checkpoint")]] = None
     pretrained_model: Optional[Annotated[str, ReadPath("weights")]] = None
+    preprocessing: Literal["weights", "config"] = "weights"
     output_dir: str = "./output"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     seed: NonNegativeInt = 0

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from ppcls.arch.weights import load_weights
+from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import load_class_names
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import Topk
-from ppcls.data.transforms import Pipeline
+from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.engine import checkpoint
 from ppcls.engine.evaluator import Evaluator
 from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import find_weights
 from ppcls.utils.logging import get_logger
 
 
@@ -51,31 +49,65 @@ def eval_pipeline(config: Config) -> Pipeline:
     return Pipeline(config.DataLoader.Eval.dataset.transform_ops)
 
 
-def model(config: Config, training: bool = False, untrained: bool = False) -> Any:
-    """The backbone with its weights: Global.pretrained_model, else Arch.pretrained.
+def model(config: Config, training: bool = False, untrained: bool = False) -> Tuple[Any, Config]:
+    """The backbone with its weights, and the configuration completed by them.
 
-    Training may start without weights, and with those of another number of classes, whose classifier it replaces.
+    The weights are Global.pretrained_model's or else Arch.pretrained's. Arch gets the arguments that belong to them,
+    and DataLoader.Eval their preprocessing unless Global.preprocessing keeps the configuration's. Training may
+    start without weights, or with those of another number of classes; it keeps its own preprocessing.
 
     Raises:
         UserError: no weights are configured, and neither `training` nor `untrained` allows that.
     """
-    source = weights_file(config)
-    if source is None and not (training or untrained):
-        raise UserError("no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH")
-    network = dataclasses.replace(config.Arch, pretrained=False).build()
-    if source is not None:
-        load_weights(network, source, new_classifier=training)
-        get_logger().info("weights: %s", source)
-    return network
+    found = find_weights(config)
+    if found is None:
+        if not (training or untrained):
+            raise UserError(
+                "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
+                "-o Arch.pretrained=true for the published ones"
+            )
+        return config.Arch.make(), config
+    loaded = build_with_weights(config.Arch, found, new_classifier=training)
+    get_logger().info("weights: %s", found.path)
+    return loaded.model, _as_the_weights_have_it(config, loaded, training)
 
 
-def weights_file(config: Config) -> Optional[Path]:
-    """The configured weights' .pdparams, or None."""
+def find_weights(config: Config) -> Optional[Found]:
+    """The configured weights, downloaded if they are named, or None."""
     given = config.Global.pretrained_model or config.Arch.pretrained
-    if not given:
-        return None
-    stem = find_weights(given)
-    return stem.with_name(stem.name + ".pdparams")
+    return locate_weights(config.Arch.name, given) if given else None
+
+
+def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
+    """The configuration with the arguments and the preprocessing that belong to the weights; every change is said."""
+    changes = {
+        name: value
+        for name, value in dataclasses.asdict(loaded.model.params).items()
+        if value != getattr(config.Arch, name)
+    }
+    if changes:
+        get_logger().info("made with %s, as these weights need it", ", ".join(f"{k}={v}" for k, v in changes.items()))
+    config = dataclasses.replace(config, Arch=loaded.model.params)
+    preprocessing, section = loaded.preprocessing, config.DataLoader.Eval
+    if preprocessing is None or section is None or config.Arch.in_channels != 3:
+        return config
+    ops = tuple(TRANSFORMS[name](**keys) for op in preprocessing.transform_ops() for name, keys in op.items())
+    if TRANSFORMS.same_meaning(ops, section.dataset.transform_ops):
+        return config
+    if training or config.Global.preprocessing == "config":
+        get_logger().info("%s's weights were evaluated with another preprocessing: %s", loaded.source, preprocessing)
+        return config
+    get_logger().info(
+        "preprocessing is that of %s's weights: %s; Global.preprocessing=config would keep the configuration's",
+        loaded.source, preprocessing,
+    )  # fmt: skip
+    reader = dataclasses.replace(section, dataset=dataclasses.replace(section.dataset, transform_ops=ops))
+    return dataclasses.replace(
+        config,
+        Global=dataclasses.replace(config.Global, image_shape=(3, preprocessing.size, preprocessing.size)),
+        DataLoader=dataclasses.replace(config.DataLoader, Eval=reader),
+        Infer=dataclasses.replace(config.Infer, transforms=None),
+    )
 
 
 def losses(components: Sequence[Any]) -> Callable[[Any, Any], Dict[str, Any]]:
@@ -141,6 +173,6 @@ def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]])
 
 def learned_class_names(config: Config) -> Optional[List[str]]:
     """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
-    weights = weights_file(config)
-    states = checkpoint.states_of(weights) if weights else None
+    found = find_weights(config)
+    states = checkpoint.states_of(found.path) if found else None
     return states["class_names"] if states else None

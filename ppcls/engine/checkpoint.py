@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
+from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, replace_folder, sha256_of
 from ppcls.utils.unpickle import load_pickle
@@ -43,8 +44,17 @@ class Checkpoint:
         return _arrays(self.folder / OPTIMIZER)
 
 
-def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any], also: Sequence[Path] = ()) -> None:
+def write(
+    folder: Path,
+    model: Any,
+    optimizer: Any,
+    states: Dict[str, Any],
+    also: Sequence[Path] = (),
+    record: Optional[Dict[str, Any]] = None,
+) -> None:
     """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
+
+    `record` goes into the file of weights, so that they can be used without the other files, see `record_of`.
 
     The folders of `also` get it first, so that a run resumed from `folder` has left none of them out. They share the
     bytes by hard links where the file system has them: a checkpoint's file is never written again, only replaced.
@@ -53,7 +63,10 @@ def write(folder: Path, model: Any, optimizer: Any, states: Dict[str, Any], also
 
     aside = _recover(folder)
     aside.mkdir(parents=True)
-    paddle.save(model.state_dict(), str(aside / PARAMS))
+    weights: Dict[str, Any] = model.state_dict()
+    if record:  # beside a text Paddle would write each tensor as a pair of a name and an array
+        weights = {**{key: value.numpy() for key, value in weights.items()}, RECORD: json.dumps(record)}
+    paddle.save(weights, str(aside / PARAMS))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The input state dict is empty")  # plain SGD has no state
         paddle.save(_structured_optimizer_state(model, optimizer), str(aside / OPTIMIZER))
@@ -164,7 +177,7 @@ def _arrays(path: Path) -> Dict[str, Any]:
     state = load_pickle(path)
     if not isinstance(state, dict):
         raise UserError(f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file")
-    return {key: value for key, value in state.items() if key != "StructuredToParameterName@@"}
+    return {key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)}
 
 
 def _recover(folder: Path) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 import paddle
 
 from ppcls import __version__
-from ppcls.arch.weights import load_weights
+from ppcls.arch.weights.load import load_weights, record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
@@ -35,15 +35,15 @@ from ppcls.utils.logging import get_logger, setup_logging
 
 def train(config: Config) -> int:
     """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder."""
-    assert config.Optimizer is not None  # load_config requires it for this command
     output = Path(config.Global.output_dir) / config.Arch.name
     start(config, output / "train.log")
+    pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
+    model, config = build.model(config, training=True)
+    assert config.Optimizer is not None  # load_config requires it for this command
     write_atomically(output / "config.yaml", config.to_yaml().encode())
-    pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
     if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
         write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
-    model = build.model(config, training=True)
     lr_at = build.learning_rate(config, reader.steps_per_epoch)
     evaluation = None
     if config.Global.eval_during_train:
@@ -65,6 +65,7 @@ def train(config: Config) -> int:
         config.Global.save_interval_steps,
         config.Global.keep,
         facts,
+        record_of(model.params),
         before_evaluation=config.Global.eval_during_train,
     )
     callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step)]
@@ -135,8 +136,8 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
     start(config)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
+    model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
-    model = build.model(config)
     build.check_same_classes(build.learned_class_names(config), pictures.class_names)
     evaluator = build.evaluator(config, reader)
     with contextlib.ExitStack() as stack:
@@ -172,22 +173,23 @@ def _write_rows(rows: Any, paths: List[str], names: Optional[List[str]], batch: 
 
 def infer(config: Config, output: Optional[str] = None) -> int:
     """Prints the top classes of Infer.infer_imgs by the configured weights, without an export."""
-    if config.Infer.infer_imgs is None:
+    place = config.Infer.infer_imgs
+    if place is None:
         raise UserError("nothing says which pictures; write -o Infer.infer_imgs=PATH of a picture or a folder")
-    pictures = list_pictures(config.Infer.infer_imgs)
+    pictures = list_pictures(place)
     start(config)
-    model = build.model(config)
+    model, config = build.model(config)
     names, topk = build.class_names(config), build.postprocess(config).topk
     prediction = Prediction(build.eval_pipeline(config), ModelBackend(model), names, config.Infer.batch_size, topk)
-    return report(prediction, config.Infer.infer_imgs, pictures, topk, output)
+    return report(prediction, place, pictures, topk, output)
 
 
 def export(config: Config, untrained: bool = False, golden_picture: Optional[str] = None) -> int:
     """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model."""
     start(config)
     paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
-    model = build.model(config, untrained=untrained)
-    weights = build.weights_file(config)
+    model, config = build.model(config, untrained=untrained)
+    found = build.find_weights(config)
     folder = Path(config.Global.save_inference_dir).resolve()
     agreement = export_bundle(
         model,
@@ -198,7 +200,7 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
         image_shape=config.Global.image_shape,
         class_names=build.class_names(config),
         config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
-        weights_sha256=sha256_of(weights) if weights else None,
+        weights_sha256=sha256_of(found.path) if found else None,
         golden_picture=Path(golden_picture) if golden_picture else None,
     )
     get_logger().info(

@@ -70,23 +70,26 @@ def write_atomically(path: PathLike, content: bytes) -> None:
     sync_file(target.parent)
 
 
-def find_weights(path: PathLike) -> Path:
-    """The common stem of a checkpoint's files, given its folder, `.../ppcls`, or one of the files.
+def weights_file(path: PathLike) -> Path:
+    """The file of weights that a path means: the file itself, or the `.pdparams` of a checkpoint.
 
-    Returns:
-        A path such that adding `.pdparams` names an existing file.
+    Args:
+        path: A file; its path without `.pdparams`; a checkpoint's folder, or another file of it.
 
     Raises:
         UserError: nothing is there.
     """
     given = Path(path)
+    if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
+        return given
     stems = [given / WEIGHTS_STEM, *([given] if given.name else [])]
     if given.suffix in WEIGHTS_SUFFIXES:
         stems.append(given.with_suffix(""))
     for stem in stems:
-        if stem.with_name(stem.name + ".pdparams").is_file():
-            return stem
+        file = stem.with_name(stem.name + WEIGHTS_SUFFIXES[0])
+        if file.is_file():
+            return file
     raise UserError(
-        f"{given}: no weights there; give a checkpoint's folder, the path without suffix (.../{WEIGHTS_STEM}), "
-        "or the .pdparams file"
+        f"{given}: no weights there; give a file of weights, its path without .pdparams (.../{WEIGHTS_STEM}), or the "
+        "folder of a checkpoint"
     )

@@ -44,5 +44,5 @@ def setup_logging(file: Optional[Path] = None, console: bool = True) -> None:
     for handler in handlers:
         handler.setFormatter(FORMAT)
         logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(min(logger.level or logging.INFO, logging.INFO))  # --verbose has set a lower one
     logger.propagate = False

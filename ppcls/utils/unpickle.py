@@ -1,139 +1,27 @@
 """Reads pickles of arrays without running anything that a pickle may ask for.
 
 `.pdparams` and `.pdopt` files are pickles, and a pickle is a program: it may call whatever can be imported. Here
-every name that a file asks for becomes a stand-in out of the fixed table `_ADMITTED`; not even numpy's own
-reconstruction runs. What comes out is rebuilt from plain types alone.
+every name that a file asks for becomes a stand-in out of a fixed table (`ADMITTED`, or a reader's own). What comes
+out is rebuilt from plain types alone, and `pickle_limits` bounds its size.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
+import struct
 from collections import OrderedDict
-from typing import Any, BinaryIO, Callable, Dict, Tuple
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, List
 
-import numpy as np
-
-from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
+from ppcls.utils.pickle_arrays import NUMPY_NAMES
+from ppcls.utils.pickle_limits import Meter, Stream
+from ppcls.utils.pickle_stand_ins import PLAIN, PYTHON_NAMES, Admitted, Names, Ordered, StandIn, check_key, never, put
+from ppcls.utils.untrusted import Refused, refusals, shown
 
-_PLAIN = (str, bytes, bool, int, float, complex, type(None))
-_KINDS = "biufcSU"  # of dtypes; objects, records and everything with pointers stay out
-
-
-class _Refused(Exception):
-    """The file asks for more than data."""
-
-
-class _Ordered(dict):
-    """Stands for an OrderedDict; a pickle can set no attributes on it."""
-
-    __slots__ = ()
-
-
-class _Dtype:
-    """Stands for a dtype of numbers or text."""
-
-    __slots__ = ("dtype",)
-
-    def __init__(self, name: object, align: object = False, copy: object = False) -> None:
-        if not (isinstance(name, str) and name[:1] in _KINDS and name[1:].isdecimal()):
-            raise _Refused(f"arrays of type {name!r}")
-        self.dtype = np.dtype(name)
-
-    def __setstate__(self, state: Tuple[Any, ...]) -> None:
-        _, order, subtype, names, fields = state[:5]
-        if subtype is not None or names is not None or fields is not None:
-            raise _Refused("arrays of records")
-        self.dtype = self.dtype.newbyteorder(order)
-
-
-class _Array:
-    """Stands for an array, or a numpy number, until its contents have been read."""
-
-    __slots__ = ("value",)
-    value: Any
-
-    def __init__(self, subtype: object, shape: object, dtype: object) -> None:
-        if not (isinstance(subtype, _Admitted) and subtype.name == "ndarray"):
-            raise _Refused("a subclass of an array")
-
-    def __setstate__(self, state: Tuple[Any, ...]) -> None:
-        _, shape, dtype, fortran, content = state
-        self.value = _array(content, dtype, shape, "F" if fortran else "C")
-
-
-class _Admitted:
-    """A name out of `_ADMITTED`, as a pickle sees it: it can be called, and cannot be changed."""
-
-    __slots__ = ("call", "name")
-
-    def __init__(self, name: str, call: Callable[..., Any]) -> None:
-        self.name, self.call = name, call
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.call(*arguments)
-
-    def __setstate__(self, state: object) -> None:
-        raise _Refused(f"a change of {self.name}")
-
-
-def _array(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
-    if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, bytearray)):
-        raise _Refused("an array that is not made of bytes")
-    flat = np.frombuffer(content, dtype.dtype)
-    array = flat.reshape(shape, order=order) if axes is None else flat.reshape(shape).transpose(axes)
-    return array.copy("K")
-
-
-def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
-    array = _Array.__new__(_Array)
-    array.value = _array(content, dtype, shape, order, axes)
-    return array
-
-
-def _scalar(dtype: Any, content: Any) -> _Array:
-    array = _frombuffer(content, dtype, (), "C")
-    array.value = array.value[()]
-    return array
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise _Refused(f"the codec {encoding}")
-    return text.encode("latin-1")
-
-
-def _no_bytes() -> bytes:
-    return b""
-
-
-def _never(*arguments: object) -> None:
-    raise _Refused("a bare numpy.ndarray")
-
-
-_ADMITTED: Dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _Ordered,
-    "_codecs.encode": _encode,  # how protocol 2 writes bytes
-    "builtins.bytes": _no_bytes,  # how it writes none
-    "builtins.set": set,
-    "builtins.tuple": tuple,  # how paddle.save writes a lone tensor
-    "builtins.complex": complex,
-    "numpy.ndarray": _never,
-    "numpy.dtype": _Dtype,
-    "numpy.multiarray._reconstruct": _Array,
-    "numpy.multiarray.scalar": _scalar,
-    "numpy.numeric._frombuffer": _frombuffer,
-}
-
-
-# The implementation in Python: its memo is a dictionary, so a crafted index cannot claim all memory.
-class _ArrayUnpickler(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
-        call = _ADMITTED.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
-        if call is None:
-            raise _Refused(f"{module}.{name}")
-        return _Admitted(name, call)
+ADMITTED: Names = {**PYTHON_NAMES, **NUMPY_NAMES}
+_MAX_DEPTH = 150
 
 
 def load_pickle(path: PathLike) -> Any:
@@ -144,44 +32,126 @@ def load_pickle(path: PathLike) -> Any:
     Raises:
         UserError: the file cannot be read, is damaged, or asks for anything else; nothing of it was run.
     """
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a string or a path
-            return _read(file)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); give the file's path") from error
-    except _Refused as error:
-        raise UserError(
-            f"{path}: refused, for it asks for {error} and only arrays and plain containers are read from it; "
-            "use a file written by paddle.save of a state dict"
-        ) from error
-    except Exception as error:  # damaged pickles raise almost anything
-        raise UserError(
-            f"{path}: no whole pickle of arrays ({type(error).__name__}: {error}); copy or download the file again"
-        ) from error
+    remedy = "use a file written by paddle.save of a state dict"
+    with refusals(path, "pickle of arrays", remedy), Path(path).open("rb") as file:
+        stream = Stream(file, os.fstat(file.fileno()).st_size)
+        return rebuild(unpickle(stream), stream.meter)
 
 
-def _read(file: BinaryIO) -> Any:
-    return _rebuild(_ArrayUnpickler(file).load(), {})
+# The implementation in Python: its memo is a dictionary, so a crafted index cannot claim all memory, and its
+# instructions can be replaced.
+class _ArrayUnpickler(pickle._Unpickler):
+    dispatch: ClassVar[Dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+    stack: List[Any]
+    pop_mark: Callable[[], List[Any]]
+
+    def __init__(self, stream: Stream, admitted: Names, outside: Callable[[Any], Any]) -> None:
+        super().__init__(stream, encoding="utf-8")
+        self.stream, self.admitted, self.outside = stream, admitted, outside
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self.outside(pid)
+
+    def find_class(self, module: str, name: str) -> Any:
+        home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
+        call = self.admitted.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
+        if call is None:
+            raise Refused(f"{shown(module)}.{shown(name)}")
+        return Admitted(name, call, self.stream.meter)
+
+    def get_extension(self, code: int) -> None:
+        raise Refused(f"the registered extension {code}")
+
+    def _skip_frame(self) -> None:
+        """A frame says how much to read ahead, and nothing here does."""
+        self.stream.check(*struct.unpack("<Q", self.stream.read(8)))
+
+    def _load_bytearray(self) -> None:
+        self.stack.append(bytearray(self.stream.read(*struct.unpack("<Q", self.stream.read(8)))))
+
+    def _load_dict(self) -> None:
+        items = self.pop_mark()
+        self.stack.append(put({}, items))
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        put(self.stack[-1], (key, value))
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        put(self.stack[-1], items)
+
+    def _add_items(self) -> None:
+        items = self.pop_mark()
+        if type(self.stack[-1]) is not set:
+            raise Refused(f"items in a {type(self.stack[-1]).__name__}")
+        self.stack[-1].update(map(check_key, items))
+
+    def _refuse_frozenset(self) -> None:
+        raise Refused("an object of type frozenset")
+
+    dispatch[pickle.FRAME[0]] = _skip_frame
+    dispatch[pickle.BYTEARRAY8[0]] = _load_bytearray
+    dispatch[pickle.DICT[0]] = _load_dict
+    dispatch[pickle.SETITEM[0]] = _set_item
+    dispatch[pickle.SETITEMS[0]] = _set_items
+    dispatch[pickle.ADDITEMS[0]] = _add_items
+    dispatch[pickle.FROZENSET[0]] = _refuse_frozenset
 
 
-def _rebuild(value: Any, done: Dict[int, Any]) -> Any:
-    """Replaces stand-ins by what they stand for; `done` keeps shared parts shared and finds circles."""
-    if type(value) in _PLAIN:
-        return value
-    if type(value) is _Array:
-        return value.value
-    if id(value) not in done:
-        done[id(value)] = _Refused
-        done[id(value)] = _rebuild_container(value, done)
-    if done[id(value)] is _Refused:
-        raise _Refused("a container that contains itself")
-    return done[id(value)]
+def unpickle(
+    stream: Stream,
+    admitted: Names = ADMITTED,
+    persistent_load: Callable[[Any], Any] = never("an object from elsewhere (a persistent id)"),
+) -> Any:
+    """Reads one pickle into plain containers and stand-ins; `rebuild` makes data of them.
+
+    Args:
+        stream: Where it begins; afterwards, where it ends.
+        admitted: What stands for each name that a file may ask for, by module and name.
+        persistent_load: What stands for an object that the pickle names by a persistent id.
+
+    Raises:
+        Refused: the pickle asks for anything else.
+        Exception: of any kind, where it is damaged.
+    """
+    return _ArrayUnpickler(stream, admitted, persistent_load).load()
 
 
-def _rebuild_container(value: Any, done: Dict[int, Any]) -> Any:
-    if type(value) in (list, tuple, set):
-        return type(value)(_rebuild(item, done) for item in value)
-    if type(value) in (dict, _Ordered):
-        items = [(_rebuild(key, done), _rebuild(item, done)) for key, item in value.items()]
-        return OrderedDict(items) if type(value) is _Ordered else dict(items)
-    raise _Refused(f"an object of type {type(value).__name__}")
+def rebuild(value: Any, meter: Meter) -> Any:
+    """Replaces stand-ins by what they stand for; shared parts stay shared.
+
+    Raises:
+        Refused: a container contains itself or lies too deep, or something is no data.
+    """
+    return _Rebuilder(meter).rebuild(value, 0)
+
+
+class _Rebuilder:
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.done: Dict[int, Any] = {}
+
+    def rebuild(self, value: Any, depth: int) -> Any:
+        if type(value) in PLAIN:
+            return value
+        if isinstance(value, StandIn):
+            return value.finish(self.meter)
+        if depth > _MAX_DEPTH:
+            raise Refused(f"containers nested more than {_MAX_DEPTH} deep")
+        if id(value) not in self.done:
+            self.done[id(value)] = Refused
+            self.done[id(value)] = self._container(value, depth + 1)
+        if self.done[id(value)] is Refused:
+            raise Refused("a container that contains itself")
+        return self.done[id(value)]
+
+    def _container(self, value: Any, depth: int) -> Any:
+        if type(value) in (list, tuple, set):
+            return type(value)([self.rebuild(item, depth) for item in value])
+        if type(value) is dict or isinstance(value, Ordered):
+            items = [(self.rebuild(key, depth), self.rebuild(item, depth)) for key, item in value.items()]
+            return OrderedDict(items) if isinstance(value, Ordered) else dict(items)
+        raise Refused(
+            f"a bare {value.name}" if isinstance(value, Admitted) else f"an object of type {type(value).__name__}"
+        )

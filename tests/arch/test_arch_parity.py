@@ -1,8 +1,9 @@
-"""Every implemented model against PaddleClas's logits and against exact counts."""
+"""Every model against the logits of the library that it comes from, and against exact counts."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple
+import gc
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import arch_facts as facts
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 from ppcls.arch import build_model, list_models
 from ppcls.arch.catalog import MODELS
 
+TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
+
 
 class Measured(NamedTuple):
     loaded: Any
-    logits: np.ndarray
+    logits: Any
     macs: int
     trainable: int
     with_statistics: int
@@ -23,43 +26,51 @@ class Measured(NamedTuple):
 
 @pytest.fixture(scope="module")
 def measured() -> Dict[str, Measured]:
-    pictures = paddle.to_tensor(facts.pictures(2, 224, 224))
-    return {name: _measure(name, pictures) for name in list_models()}
+    return {name: _measure(name) for name in list_models()}
 
 
-def _measure(name: str, pictures: paddle.Tensor) -> Measured:
+def _fact_of(name: str) -> Tuple[str, str]:
+    return ("timm", name.lower()) if "res2" in name else ("paddleclas", name)
+
+
+def _measure(name: str) -> Measured:
+    source = _fact_of(name)
     model = build_model(name)
     model.eval()
-    loaded = model.set_state_dict(facts.paddleclas_state(name))
-    macs = []
+    loaded = model.set_state_dict(facts.state(*source))
+    macs: List[int] = []
 
-    def count(layer: paddle.nn.Conv2D, inputs: Any, output: paddle.Tensor) -> None:
-        macs.append(int(np.prod(output.shape[1:])) * int(np.prod(layer.weight.shape[1:])))
+    def count(layer: Any, inputs: Any, output: paddle.Tensor) -> None:
+        inputs_of_one = layer.weight.shape[:1] if isinstance(layer, paddle.nn.Linear) else layer.weight.shape[1:]
+        macs.append(int(np.prod(output.shape[1:])) * int(np.prod(inputs_of_one)))
 
     for layer in model.sublayers():
-        if isinstance(layer, paddle.nn.Conv2D):
+        if isinstance(layer, (paddle.nn.Conv2D, paddle.nn.Linear)):
             layer.register_forward_post_hook(count)
     with paddle.no_grad():
-        logits = model(pictures).numpy()
+        logits = model(paddle.to_tensor(facts.pictures(2, *facts.input_size(*source)))).numpy()
     sizes = [(p.size, not p.stop_gradient) for p in model.parameters()]
     trainable = sum(size for size, trained in sizes if trained)
+    del model
+    gc.collect()  # the layers and their hooks refer to one another
     return Measured(loaded, logits, sum(macs), trainable, sum(size for size, _ in sizes))
 
 
-def test_twelve_models_give_paddleclas_logits(measured: Dict[str, Measured]) -> None:
-    deviations = {n: facts.deviation(m.logits, facts.paddleclas_logits(n)) for n, m in measured.items()}
+def test_all_models_give_the_logits_of_their_origin(measured: Dict[str, Measured]) -> None:
+    deviations = {name: facts.deviation(m.logits, facts.logits(*_fact_of(name))) for name, m in measured.items()}
     assert {name: value for name, value in deviations.items() if not value < 2e-4} == {}
-    assert len(deviations) == 12
+    assert len(deviations) == 22
+    assert sum(_fact_of(name)[0] == "paddleclas" for name in deviations) == 20
 
 
-def test_absolute_logits_are_paddleclas_too(measured: Dict[str, Measured]) -> None:
+def test_absolute_logits_are_those_of_the_origin_too(measured: Dict[str, Measured]) -> None:
     # The measure above looks at a difference of two pictures and does not see what both have in common.
     for name, m in measured.items():
-        reference = facts.paddleclas_logits(name)
+        reference = facts.logits(*_fact_of(name))
         np.testing.assert_allclose(m.logits, reference, rtol=0, atol=1e-4 * np.abs(reference).max(), err_msg=name)
 
 
-def test_paddleclas_dictionary_fills_everything(measured: Dict[str, Measured]) -> None:
+def test_the_dictionaries_fill_everything(measured: Dict[str, Measured]) -> None:
     assert {name: m.loaded for name, m in measured.items()} == {name: ([], []) for name in measured}
 
 
@@ -73,8 +84,27 @@ def test_multiply_accumulates_are_as_stated(measured: Dict[str, Measured]) -> No
         assert m.macs == pytest.approx(MODELS[name].macs, rel=0.005), name
 
 
-@pytest.mark.parametrize("name", list_models("DLA*"))
-def test_dla_names_and_shapes_are_paddleclas(name: str) -> None:
-    with paddle.LazyGuard():  # shapes only, no values
-        ours = {key: list(value.shape) for key, value in build_model(name).state_dict().items()}
-    assert ours == facts.paddleclas_shapes(name)
+@pytest.mark.parametrize(
+    ("source", "name", "arguments"),
+    [
+        ("timm", "DLA34", {}),
+        ("timm", "DLA60", {}),
+        ("ucbdrive", "DLA34", {}),
+        ("ucbdrive", "DLA60", {}),
+        ("timm", "DPN68", {"epsilon": 1e-3}),
+        ("timm", "DPN68", {"epsilon": 1e-5}),  # the variances take the difference
+        ("timm", "DarkNet53", {"activation_slope": 0.01}),
+        ("torchvision", "AlexNet", {}),
+        ("torchvision", "SqueezeNet1_0", TORCHVISION),
+        ("torchvision", "SqueezeNet1_1", TORCHVISION),
+    ],
+)
+def test_other_sources_give_their_logits(source: str, name: str, arguments: Dict[str, Any]) -> None:
+    model, fact = build_model(name, **arguments), name.lower()
+    model.eval()
+    assert model.set_state_dict(facts.state(source, fact)) == ([], [])
+    with paddle.no_grad():
+        logits = model(paddle.to_tensor(facts.pictures(2, *facts.input_size(source, fact)))).numpy()
+    reference = facts.logits(source, fact)
+    assert facts.deviation(logits, reference) < 2e-4
+    np.testing.assert_allclose(logits, reference, rtol=0, atol=1e-4 * np.abs(reference).max())

@@ -1,9 +1,10 @@
-"""Weights: PaddleClas's names and factors, strict loading, and what is said of files that do not fit."""
+"""Weights into a model: loaded whole or not at all; another classifier, other channels."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator
 
 import arch_facts as facts
 import numpy as np
@@ -11,12 +12,24 @@ import paddle
 import pytest
 
 from ppcls.arch import DLA46_c, build_model
-from ppcls.arch.weights import convert_state_dict, load_weights
+from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.weights import fit, load
+from ppcls.arch.weights.files import write_weights
+from ppcls.arch.weights.layouts import convert_state_dict
+from ppcls.arch.weights.load import Found, build_with_weights, load_weights
 from ppcls.utils.errors import UserError
 
 
-@pytest.fixture
-def state() -> Dict[str, np.ndarray]:
+@pytest.fixture(scope="module", autouse=True)
+def outlines() -> Iterator[None]:
+    """Models without values never change, and a refusal makes up to 22 of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "outline", functools.lru_cache(maxsize=None)(fit.outline))
+        yield
+
+
+@pytest.fixture(scope="module")
+def squeezenet() -> Dict[str, np.ndarray]:
     return facts.paddleclas_state("SqueezeNet1_1")
 
 
@@ -26,98 +39,73 @@ def save(folder: Path, content: Any) -> Path:
     return path
 
 
-def test_squeezenet_names() -> None:
-    shapes = facts.paddleclas_shapes("SqueezeNet1_0")
-    converted = convert_state_dict("SqueezeNet1_0", {key: np.zeros(shape) for key, shape in shapes.items()})
-    fires = [f"fire{n}.{part}" for n in range(2, 10) for part in ("squeeze", "expand1x1", "expand3x3")]
-    layers = ["stem", *fires, "fc"]
-    assert list(converted) == [f"{layer}.{leaf}" for layer in layers for leaf in ("weight", "bias")]
-    assert [list(value.shape) for value in converted.values()] == list(shapes.values())
+def build(path: Path, name: str, new_classifier: bool = False, **arguments: Any) -> load.Loaded:
+    return build_with_weights(BACKBONES[name](name, **arguments), Found(path), new_classifier)
 
 
-def test_only_the_weight_behind_dropout_is_scaled(state: Dict[str, np.ndarray]) -> None:
-    converted = convert_state_dict("SqueezeNet1_1", state)
-    np.testing.assert_array_equal(converted["fc.weight"], state["_conv9.weight"] * np.float32(0.5))
-    np.testing.assert_array_equal(converted["fc.bias"], state["_conv9.bias"])
-    np.testing.assert_array_equal(converted["fire9.squeeze.weight"], state["_conv8._conv._conv.weight"])
-    assert converted["fc.weight"].dtype == np.float32
-
-
-def test_our_names_pass_as_they_are(state: Dict[str, np.ndarray]) -> None:
-    once = convert_state_dict("SqueezeNet1_1", state)
-    twice = convert_state_dict("SqueezeNet1_1", once)
-    assert list(twice) == list(once)
-    assert all(twice[key] is once[key] for key in once)
-
-
-def test_dla_names_are_the_same() -> None:
-    state = {"level2.tree1.conv1.weight": np.ones(1), "StructuredToParameterName@@": {}, "_conv9.weight": np.ones(1)}
-    converted = convert_state_dict("DLA34", state)
-    assert list(converted) == ["level2.tree1.conv1.weight", "_conv9.weight"]
-    assert all(converted[key] is state[key] for key in converted)
-
-
-def test_a_name_given_twice() -> None:
+def refusal(call: Any, *arguments: Any, **keywords: Any) -> str:
     with pytest.raises(UserError) as error:
-        convert_state_dict("SqueezeNet1_0", {"fc.bias": np.ones(1), "_conv9.bias": np.ones(1)})
-    assert str(error.value) == "SqueezeNet1_0: the weights name fc.bias twice, as fc.bias and as _conv9.bias"
+        call(*arguments, **keywords)
+    return str(error.value)
+
+
+def values(model: Any) -> Dict[str, np.ndarray]:
+    return {key: value.numpy().copy() for key, value in model.state_dict().items()}
+
+
+def assert_same(found: Dict[str, Any], expected: Dict[str, Any]) -> None:
+    assert list(found) == list(expected)
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
 @pytest.mark.parametrize("method", ["set_state_dict", "set_dict", "load_dict"])
-def test_a_model_takes_a_paddleclas_dictionary(method: str, state: Dict[str, np.ndarray]) -> None:
+def test_a_model_takes_a_paddleclas_dictionary(method: str, squeezenet: Dict[str, np.ndarray]) -> None:
     model = build_model("SqueezeNet1_1")
-    assert getattr(model, method)({key: paddle.to_tensor(value) for key, value in state.items()}) == ([], [])
-    np.testing.assert_array_equal(model.fire2.expand3x3.bias.numpy(), state["_conv1._conv_path2._conv.bias"])
-    np.testing.assert_array_equal(model.fc.weight.numpy(), state["_conv9.weight"] / 2)
+    assert getattr(model, method)({key: paddle.to_tensor(value) for key, value in squeezenet.items()}) == ([], [])
+    np.testing.assert_array_equal(model.fire2.expand3x3.bias.numpy(), squeezenet["_conv1._conv_path2._conv.bias"])
+    np.testing.assert_array_equal(values(model)["fc.weight"], squeezenet["_conv9.weight"] / 2)
 
 
 @pytest.mark.parametrize("name", ["DLA46_c", "SqueezeNet1_1"])
 def test_files_of_ours_and_paddleclas(name: str, tmp_path: Path) -> None:
     theirs, ours = facts.paddleclas_state(name), build_model(name, class_num=1000)
     load_weights(ours, save(tmp_path, theirs))
-    expected = convert_state_dict(name, theirs)
-    for key, value in ours.state_dict().items():
-        np.testing.assert_array_equal(value.numpy(), expected[key])
+    expected = convert_state_dict(ours, theirs).state
+    assert_same(values(ours), {key: expected[key] for key in ours.state_dict()})
     (tmp_path / "latest").mkdir()
     paddle.save(ours.state_dict(), str(tmp_path / "latest" / "ppcls.pdparams"))
     for path in (tmp_path / "latest", str(tmp_path / "latest" / "ppcls")):
-        again = build_model(name, pretrained=path)
-        for key, value in again.state_dict().items():
-            np.testing.assert_array_equal(value.numpy(), expected[key])
+        assert_same(values(build_model(name, pretrained=path)), values(ours))
 
 
-def test_half_precision_becomes_single(tmp_path: Path, state: Dict[str, np.ndarray]) -> None:
-    model = build_model("SqueezeNet1_1")
-    load_weights(model, save(tmp_path, {key: value.astype("float16") for key, value in state.items()}))
+def test_half_precision_becomes_single(tmp_path: Path, squeezenet: Dict[str, np.ndarray]) -> None:
+    model = build_model("SqueezeNet1_1", in_channels=1)
+    load_weights(model, save(tmp_path, {key: value.astype("float16") for key, value in squeezenet.items()}))
     assert model.stem.weight.dtype == paddle.float32
-    np.testing.assert_array_equal(model.stem.weight.numpy(), state["_conv.weight"].astype("float16"))
+    stem = squeezenet["_conv.weight"].astype("float16").astype("float32")
+    np.testing.assert_array_equal(model.stem.weight.numpy(), stem.sum(axis=1, keepdims=True))
 
 
 def _without(state: Dict[str, Any], *keys: str, **more: Any) -> Dict[str, Any]:
     return {**{key: value for key, value in state.items() if key not in keys}, **more}
 
 
-def test_files_that_do_not_fit_change_nothing(tmp_path: Path, state: Dict[str, np.ndarray]) -> None:
-    model = build_model("SqueezeNet1_1")
-    before = {key: value.numpy().copy() for key, value in model.state_dict().items()}
-    wide = np.zeros([10, 512, 1, 1], "float32")
+def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: Dict[str, np.ndarray]) -> None:
+    model, state = build_model("SqueezeNet1_1"), squeezenet
+    before, wide = values(model), np.zeros([10, 512, 1, 1], "float32")
+    head = "not the weights of SqueezeNet1_1:"
+    remedy = "give weights of SqueezeNet1_1"
     faults = {
-        "not the weights of SqueezeNet1_1: 1 missing (first stem.bias); give weights of SqueezeNet1_1": _without(
-            state, "_conv.bias"
+        f"{head} 1 missing (first stem.bias); {remedy}": _without(state, "_conv.bias"),
+        f"{head} 1 unexpected (first extra); {remedy}": {**state, "extra": wide},
+        f"{head} 1 unexpected (first fc.bias); {remedy}": {**state, "fc.bias": state["_conv9.bias"] + 1},
+        f"{head} 2 missing (first fc.weight), 1 unexpected (first extra); {remedy}": _without(
+            state, "_conv9.bias", "_conv9.weight", extra=wide
         ),
-        "not the weights of SqueezeNet1_1: 1 unexpected (first extra); give weights of SqueezeNet1_1": {
-            **state,
-            "extra": wide,
-        },
-        "not the weights of SqueezeNet1_1: 2 missing (first fc.weight), 1 unexpected (first extra); "
-        "give weights of SqueezeNet1_1": _without(state, "_conv9.bias", "_conv9.weight", extra=wide),
-        "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; "
-        "write the weights' number of classes as Arch.class_num (in Python: reset_classifier after loading)": {
-            **state,
-            "_conv9.weight": wide,
-        },
-        "stem.weight has the shape [64, 1, 3, 3] and SqueezeNet1_1's is [64, 3, 3, 3]; "
-        "make the model with the arguments that the weights were trained with": {
+        "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; write the weights' number "
+        "of classes as Arch.class_num (in Python: reset_classifier after loading)": {**state, "_conv9.weight": wide},
+        f"stem.weight has the shape [64, 1, 3, 3] and SqueezeNet1_1's is [64, 3, 3, 3]; {remedy}": {
             **state,
             "_conv.weight": np.zeros([64, 1, 3, 3], "float32"),
         },
@@ -125,16 +113,41 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, state: Dict[str, n
             **state,
             "_conv.bias": np.zeros(64, "int64"),
         },
-        "stem.bias is of type int and not an array of floating-point numbers": {**state, "_conv.bias": 3},
         "holds no weights by name but a list; give a file of weights": [1, 2],
     }
     for text, content in faults.items():
         path = save(tmp_path, content)
-        with pytest.raises(UserError) as error:
-            load_weights(model, path)
-        assert str(error.value) == f"{path}: {text}"
-    for key, value in model.state_dict().items():
-        np.testing.assert_array_equal(value.numpy(), before[key])
+        assert refusal(load_weights, model, path) == f"{path}: {text}"
+    assert_same(values(model), before)
+
+
+def test_weights_of_another_model_are_named(tmp_path: Path) -> None:
+    path = save(tmp_path, facts.paddleclas_state("DLA60x_c"))
+    text = refusal(load_weights, build_model("DLA46_c"), path)
+    assert text.startswith(f"{path}: not the weights of DLA46_c: ")
+    assert text.endswith("; these look like DLA60x_c weights")
+    assert refusal(load_weights, build_model("DLA46x_c"), save(tmp_path, facts.paddleclas_state("DLA46_c"))) == (
+        f"{path}: level2.tree1.conv1.weight has the shape [32, 32, 1, 1] and DLA46x_c's is [64, 32, 1, 1]; "
+        "these look like DLA46_c weights"
+    )
+
+
+def test_dictionaries_are_recognised_by_names_and_shapes() -> None:
+    for name in ("DLA46x_c", "DPN68", "AlexNet", "SqueezeNet1_0", "DarkNet53", "SENet154_vd"):
+        shapes = facts.paddleclas_shapes(name)
+        assert fit.likely_model({key: np.broadcast_to(np.float32(1), shape) for key, shape in shapes.items()}) == name
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"), [("dpn68b", "DPN68"), ("senet154", "SENet154_vd"), ("legacy_senet154", "SENet154_vd")]
+)
+def test_weights_that_have_no_model_here(fact: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "theirs.safetensors"
+    write_weights(path, {key: np.ones([1], "float32") for key in facts.shapes("timm", fact)})  # the names tell
+    found = refusal(build, path, name)
+    assert found.startswith(f"{path}: not the weights of {name}: ")
+    assert found.endswith(f"; give weights of {name}")
+    assert "\n" not in found
 
 
 def test_no_file(tmp_path: Path) -> None:
@@ -142,20 +155,61 @@ def test_no_file(tmp_path: Path) -> None:
         build_model("SqueezeNet1_1", pretrained=str(tmp_path / "nowhere"))
 
 
-def test_training_keeps_a_new_classifier_where_the_number_of_classes_differs(tmp_path, caplog):
+def test_training_keeps_a_new_classifier_where_the_number_of_classes_differs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     paddle.seed(0)
     source, target = DLA46_c(class_num=7), DLA46_c(class_num=3)
-    paddle.save(source.state_dict(), str(tmp_path / "seven.pdparams"))
+    path = tmp_path / "seven.pdparams"
+    paddle.save(source.state_dict(), str(path))
     own = target.fc.weight.numpy().copy()
     with caplog.at_level("INFO", logger="ppcls"):
-        load_weights(target, tmp_path / "seven.pdparams", new_classifier=True)
+        load_weights(target, path, new_classifier=True)
     np.testing.assert_array_equal(target.fc.weight.numpy(), own)
     np.testing.assert_array_equal(target.level5.root.conv.weight.numpy(), source.level5.root.conv.weight.numpy())
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}/seven.pdparams: its classifier has 7 classes and the model 3, so the model starts with a new one"
+        f"{path}: its classifier has 7 classes and the model 3, so the model starts with a new one"
     ]
     same = DLA46_c(class_num=7)
-    load_weights(same, tmp_path / "seven.pdparams", new_classifier=True)
+    load_weights(same, path, new_classifier=True)
     np.testing.assert_array_equal(same.fc.weight.numpy(), source.fc.weight.numpy())
-    with pytest.raises(UserError, match=r"write the weights' number of classes as Arch.class_num"):
-        load_weights(target, tmp_path / "seven.pdparams")
+    assert "write the weights' number of classes as Arch.class_num" in refusal(load_weights, target, path)
+
+
+@pytest.mark.parametrize("name", ["DLA46_c", "SqueezeNet1_1", "DPN68"])
+def test_pooled_features_leave_the_classifier_of_a_file_out(name: str, tmp_path: Path) -> None:
+    path = save(tmp_path, facts.paddleclas_state(name))
+    whole, features = build(path, name).model, build(path, name, class_num=0).model
+    expected = {key: value for key, value in values(whole).items() if not key.startswith("fc.")}
+    assert_same(values(features), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_other_channels_take_the_three_in_turn(
+    channels: int, tmp_path: Path, squeezenet: Dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    path, weight = save(tmp_path, squeezenet), squeezenet["_conv.weight"]
+    with caplog.at_level("INFO", logger="ppcls"):
+        stem = build(path, "SqueezeNet1_1", in_channels=channels).model.stem.weight.numpy()
+    if channels == 1:
+        expected = weight[:, :1] + weight[:, 1:2] + weight[:, 2:]
+    else:
+        expected = np.stack([weight[:, k % 3] * np.float32(3 / channels) for k in range(channels)], axis=1)
+    np.testing.assert_array_equal(stem, expected)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: its first convolution reads 3 channels and was adapted to {channels}"
+    ]
+
+
+@pytest.mark.parametrize("name", ["DLA46_c", "DPN68", "SqueezeNet1_1"])
+def test_gray_pictures_pass_as_their_three_copies(name: str, tmp_path: Path) -> None:
+    path = save(tmp_path, facts.paddleclas_state(name))
+    gray = paddle.to_tensor(facts.pictures(1, 64, 64)[:, :1])
+    with paddle.no_grad():
+        models = [build(path, name, in_channels=channels).model for channels in (3, 1, 6)]
+        for model in models:
+            model.eval()
+        expected = models[0](gray.expand([-1, 3, -1, -1])).numpy()
+        for model in models[1:]:
+            found = model(gray.expand([-1, model.params.in_channels, -1, -1])).numpy()
+            np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())

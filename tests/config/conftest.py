@@ -34,7 +34,7 @@ REGISTRIES: Dict[str, Registry] = {
 class Net:
     name: str
     class_num: PositiveInt = 10
-    pretrained: Union[bool, Annotated[str, ReadPath("weights")]] = False
+    pretrained: Union[bool, Annotated[str, ReadPath("weights", ("oak", "birch"))]] = False
 
 
 @REGISTRIES["dataset"].register()

@@ -11,14 +11,17 @@ PACKAGED = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.t
 TRAIN, EVAL = "DataLoader.Train.dataset", "DataLoader.Eval.dataset"
 
 
+WEIGHTS = "the path or address of a file of weights or the path of a checkpoint's folder"
+
+
 def problem(override, text):
     return [f"-o {override}: {text}"]
 
 
 def no_weights(path):
     return (
-        f"{path}: no weights there; give a checkpoint's folder, the path without suffix (.../ppcls), "
-        "or the .pdparams file"
+        f"{path}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or the folder of a "
+        "checkpoint"
     )
 
 
@@ -34,6 +37,9 @@ def no_weights(path):
         ("Global.pretrained_model=/", no_weights("/")),
         ("Global.pretrained_model=no", no_weights("no")),
         ("Arch.pretrained=no", no_weights("no")),
+        ("Arch.pretrained=brich", no_weights("brich") + " (did you mean birch?)"),
+        ("Arch.pretrained=oak.pth", no_weights("oak.pth") + " (did you mean oak?)"),
+        ("Global.pretrained_model=oak", no_weights("oak")),
         (f"{TRAIN}.root=" + "x" * 5000, f"there is no folder '{'x' * 5000}'; write the path of one, relative to the working directory"),
     ],
 )  # fmt: skip
@@ -105,8 +111,8 @@ def test_weights_by_a_name_that_no_file_has(small):
     ("key", "remedy"),
     [
         ("Global.checkpoints", "the path of a run's or checkpoint's folder or null"),
-        ("Global.pretrained_model", "the path of a checkpoint's folder or .pdparams file or null"),
-        ("Arch.pretrained", "true or false or the path of a checkpoint's folder or .pdparams file"),
+        ("Global.pretrained_model", f"{WEIGHTS} or null"),
+        ("Arch.pretrained", f"true or false or oak or birch or {WEIGHTS}"),
         (f"{TRAIN}.root", "the path of a folder"),
         (f"{TRAIN}.list_file", "the path of a file or null"),
         ("Infer.infer_imgs", "the path of a file or folder or null"),
@@ -172,12 +178,38 @@ def test_printing_needs_no_paths(small):
     ]
 
 
-def test_an_address_is_no_path_for_any_command(small):
-    for key in ("Global.pretrained_model", "Global.checkpoints", "Arch.pretrained"):
-        override = f"{key}=https://host/DLA34.pdparams"
-        assert small.problems(small.VALID, override, command="train") == problem(
-            override, "https://host/DLA34.pdparams is an address; download it and write the path of the file"
+@pytest.mark.parametrize("command", ["train", "eval", "infer", "export"])
+@pytest.mark.parametrize("address", ["https://host/DLA34.pdparams", "http://host:8000/DLA34.pth"])
+def test_weights_by_their_address(small, command, address):
+    keys = ("Global.pretrained_model", "Arch.pretrained")
+    config = small.load(small.VALID, *(f"{key}={address}" for key in keys), "Infer.infer_imgs=.", command=command)
+    assert config.Global.pretrained_model == config.Arch.pretrained == address
+    override = f"Global.checkpoints={address}"
+    assert small.problems(small.VALID, override, command="train") == problem(
+        override, f"{address} is an address; download it and write the path of the file"
+    )
+
+
+@pytest.mark.parametrize("value", ["true", "false", "oak", "birch"])
+def test_weights_by_a_name_need_no_file(small, value):
+    config = small.load(small.VALID, f"Arch.pretrained={value}", command="export")
+    assert config.Arch.pretrained == {"true": True, "false": False}.get(value, value)
+    assert f"pretrained: {value}\n" in config.to_yaml()
+
+
+@pytest.mark.parametrize(("value", "shown"), [("3", "3"), ("[oak]", "a list"), ("{name: oak}", "a mapping")])
+def test_weights_by_what_is_neither(small, value, shown):
+    for key, remedy in (("Arch.pretrained", "true or false or oak or birch or "), ("Global.pretrained_model", "")):
+        end = " or null" if key.startswith("Global") else ""
+        assert small.problems(small.VALID, f"{key}={value}") == problem(
+            f"{key}={value}", f"is {shown}; write {remedy}{WEIGHTS}{end}"
         )
+
+
+def test_a_models_own_weights_are_no_runs(small):
+    assert small.problems(small.VALID, "Global.pretrained_model=true") == problem(
+        "Global.pretrained_model=true", f"is true; write {WEIGHTS} or null"
+    )
 
 
 NAMES = (

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from ppcls.arch import build_model
+from ppcls.arch.weights.files import write_weights
+from ppcls.arch.weights.layouts import known_layouts, to_layout
+from ppcls.arch.weights.sources import find_source
+from ppcls.utils.download import cached_path
 
 ROOT = Path(__file__).resolve().parents[2]
 README, QUICK_START = ROOT / "README.md", ROOT / "docs" / "quick_start.md"
@@ -22,6 +29,14 @@ SHORTER = {
     "eval": ["DataLoader.Eval.loader.num_workers=0"],
     "predict": ["Global.inference_model_dir=inference"],
 }
+# Weights that the documents download, and those of them that they name as a file.
+PUBLISHED = (
+    ("DLA34", "timm", None),
+    ("DLA34", "paddleclas", None),
+    ("DLA34", "ucbdrive", "dla34-ba72cf86.pth"),
+    ("DLA60", "timm", None),
+    ("DLA60", "ucbdrive", "dla60-24839fc4.pth"),
+)
 DOORS = {"tools/train.py": "train", "tools/eval.py": "eval", "deploy/python/predict_cls.py": "predict"}
 
 
@@ -65,8 +80,28 @@ def sandbox(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def weights(sandbox):
+    """Files that hold random values in the places of published weights: in the cache and beside the pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PPCLS_HOME", str(sandbox / "cache"))
+        for name, source, beside in PUBLISHED:
+            row = find_source(name, source)
+            model = build_model(name, **row.arguments)
+            layout = next(layout for layout in known_layouts(name) if layout.source == source)
+            file = write_weights(sandbox / f"{name}.safetensors", to_layout(model, layout)).path
+            if beside:
+                shutil.copy(file, sandbox / beside)
+            else:
+                place = cached_path(row.url)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, place)
+    return sandbox
+
+
 def run(arguments, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    environment.update(PPCLS_HOME=str(folder / "cache"), PPCLS_OFFLINE="1")
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -88,12 +123,12 @@ def run_command(line, folder):
 
 def test_the_commands_are_found():
     assert commands(QUICK_START)[0] == "python tools/train.py -c configs/DLA/DLA60.yaml"
-    assert [len(commands(path)) for path in (README, QUICK_START)] == [7, 7]
+    assert [len(commands(path)) for path in (README, QUICK_START)] == [12, 12]
 
 
 @pytest.mark.slow
 def test_quick_start(sandbox):
-    for line in commands(QUICK_START):
+    for line in commands(QUICK_START)[:7]:
         output = run_command(line, sandbox)
     assert [row.split(":")[0] for row in output.splitlines()] == [f"{index}.jpg" for index in range(4)]
     (code,) = blocks(QUICK_START, "python")
@@ -101,7 +136,22 @@ def test_quick_start(sandbox):
 
 
 @pytest.mark.slow
-def test_readme(sandbox):
+def test_weights_of_others(weights):
+    models, summary, evaluation, named, file = (run_command(line, weights) for line in commands(QUICK_START)[7:])
+    names = ["DLA60", "DLA60x", "DLA60x_c", "DLA60_res2net", "DLA60_res2next"]
+    assert [line.split()[0] for line in models.splitlines()] == ["Model", *names]
+    assert "Trainable parameters                        22,036,632\n" in summary
+    assert "preprocessing is that of timm's weights: short side 256 (bilinear, pil), crop 224" in evaluation
+    assert named.splitlines()[0].endswith(": timm's weights of DLA60")
+    assert file.splitlines()[0].endswith(
+        "s weights of DLA60"
+    )  # of timm or ucbdrive, which only unused layers tell apart
+    for name in ("dla60.pdparams", "dla60.safetensors", "dla60.keys.txt"):
+        assert (weights / name).is_file()
+
+
+@pytest.mark.slow
+def test_readme(sandbox, weights):
     own, imagenet = commands(README)[:2], commands(README)[2:]
     (yaml,) = blocks(README, "yaml")
     assert len(yaml.splitlines()) == 5

@@ -1,13 +1,24 @@
 """Probes of the backbones, one of each class."""
 
+from collections import Counter
+
 import paddle
 from key_probe import Saying, component, probe, probe_each
 
 from ppcls.arch.catalog import MODELS
+from ppcls.arch.layers import Block
 from ppcls.engine import build
 from ppcls.utils.errors import UserError
 
-MODELS_OF = {"DLA": "DLA46_c", "SqueezeNet1_0": "SqueezeNet1_0", "SqueezeNet1_1": "SqueezeNet1_1"}
+MODELS_OF = {
+    "DLA": "DLA46_c",
+    "SqueezeNet1_0": "SqueezeNet1_0",
+    "SqueezeNet1_1": "SqueezeNet1_1",
+    "DPN": "DPN68",
+    "AlexNet": "AlexNet",
+    "DarkNet53": "DarkNet53",
+    "SENet154_vd": "SENet154_vd",
+}
 SIDE = 64  # pixels; every family admits it
 
 
@@ -18,12 +29,18 @@ def network(family, **keys):
     return model
 
 
-def shape_of(model, channels=3, side=SIDE):
-    """The shape of its answer to one picture, or its refusal."""
-    try:
-        return list(model(paddle.ones([1, channels, side, side])).shape)
-    except UserError as error:
-        return str(error)
+def outline(family, **keys):
+    """The same without values, which of most models are many."""
+    with paddle.LazyGuard():
+        return network(family, **keys)
+
+
+def head_of(model):
+    """Features as its head takes them; the head's weights, which the outline of a model lacks, are drawn."""
+    for name, parameter in model.named_parameters():
+        if name.startswith("fc"):
+            parameter.initialize()
+    return paddle.ones([1, model.feature_channels[-1], 6, 6])
 
 
 def probe_name(family, other):
@@ -33,46 +50,111 @@ def probe_name(family, other):
 
     @probe(f"backbone {family}.name", *cases, path="backbone")
     def _name(lab, value):
-        parameters = component("backbone", value).build().parameters()
+        with paddle.LazyGuard():
+            parameters = component("backbone", value).build().parameters()
         return sum(parameter.size for parameter in parameters if not parameter.stop_gradient)
 
 
 probe_name("DLA", "DLA46x_c")
 probe_name("SqueezeNet1_0", "SqueezeNet1_1")
 probe_name("SqueezeNet1_1", "SqueezeNet1_0")
+probe_name("DPN", "DPN92")
+probe_name("AlexNet", "DLA34")
+probe_name("DarkNet53", "DLA34")
+probe_name("SENet154_vd", "DLA34")
 
 
 @probe_each(MODELS_OF, "backbone {}.class_num", (4, [1, 4]), (7, [1, 7]))
 def _class_num(lab, family, value):
-    return shape_of(network(family, class_num=value))
+    """The shape of the head's answer."""
+    model = outline(family, class_num=value)
+    return list(model.forward_head(head_of(model)).shape)
 
 
-@probe_each(MODELS_OF, "backbone {}.in_channels", (1, [1, 4]), (3, Saying("was made for 3 channels and was given 1")))
+@probe_each(
+    MODELS_OF,
+    "backbone {}.in_channels",
+    (1, [1, None]),
+    (3, [3, Saying("was made for 3 channels and was given 1")]),
+)
 def _in_channels(lab, family, value):
-    """What a picture of one channel gives."""
-    return shape_of(network(family, in_channels=value), channels=1)
+    """Channels that the first convolution reads, and what is said of a picture of one channel."""
+    model = outline(family, in_channels=value)
+    channels = model.state_dict()[f"{model.stem_layer}.weight"].shape[1]
+    try:
+        return [channels, model.check_input(paddle.ones([1, 1, SIDE, SIDE]))]
+    except UserError as error:
+        return [channels, str(error)]
 
 
 @probe_each(MODELS_OF, "backbone {}.drop_rate", (0, True), (0.5, False))
 def _drop_rate(lab, family, value):
     """Whether the classifier answers twice the same in training."""
-    model = network(family, drop_rate=value)
+    model = outline(family, drop_rate=value)
+    features = head_of(model)
     model.train()
-    features = paddle.ones([1, model.num_features, 2, 2])
     paddle.seed(0)
     first, second = (model.forward_head(features).tolist() for _ in range(2))
     return first == second
 
 
-@probe_each(MODELS_OF, "backbone {}.pretrained", (False, False), (True, True), path="Arch.pretrained")
+HEAVY = ("AlexNet", "DarkNet53", "SENet154_vd")
+
+
+@probe_each(HEAVY, "backbone {}.pretrained", (False, "drawn"), (True, Saying("_pretrained.pdparams: PPCLS_OFFLINE=1 ")))
+def _published(lab, family, value):
+    """Whether the published weights are asked for, without the network."""
+    lab.patch.setenv("PPCLS_OFFLINE", "1")
+    lab.patch.setenv("PPCLS_HOME", str(lab.folder))
+    try:
+        return outline(family, class_num=1000, pretrained=value) and "drawn"
+    except UserError as error:
+        return str(error)
+
+
+LIGHT = [family for family in MODELS_OF if family not in HEAVY]
+
+
+@probe_each(LIGHT, "backbone {}.pretrained", (False, False), (True, True), path="Arch.pretrained")
 def _pretrained(lab, family, value):
     """Whether the commands' model has the weights of a file."""
     saved = network(family).state_dict()
     paddle.save(saved, str(lab.folder / "some.pdparams"))
     overrides = {"Arch": {"name": MODELS_OF[family], "class_num": 4}}
     overrides["Arch.pretrained"] = value and lab.folder / "some.pdparams"
-    loaded = build.model(lab.config(overrides, "export"), untrained=True).state_dict()
-    return bool((loaded["fc.weight"] == saved["fc.weight"]).all())
+    model, _ = build.model(lab.config(overrides, "export"), untrained=True)
+    return bool((model.state_dict()["fc.weight"] == saved["fc.weight"]).all())
+
+
+@probe_each(MODELS_OF, "backbone {}.recompute", (False, {1}), (True, {2}))
+def _recompute(lab, family, value):
+    """How many passes a step of training makes through each block."""
+    for module, blocks in (("darknet", (1,) * 5), ("senet", (1,) * 4)):  # which are large
+        lab.patch.setattr(f"ppcls.arch.backbone.{module}._BLOCKS", blocks)
+    model, passes = network(family, recompute=value), Counter()
+    model.train()
+    for part in model.sublayers():
+        if isinstance(part, Block):
+            part.register_forward_pre_hook(lambda block, _: passes.update([block]))
+    model(paddle.ones([2, 3, SIDE, SIDE])).sum().backward()
+    return set(passes.values())
+
+
+@probe("backbone DPN.epsilon", (0.07, {2.5}), (0.16, {2.0}))
+def _epsilon(lab, value):
+    """What its norms make of 1 where mean and variance are 0 and 0.09: 1 / sqrt(0.16) and 1 / sqrt(0.25)."""
+    norms = [part for part in network("DPN", epsilon=value).sublayers() if isinstance(part, paddle.nn.BatchNorm2D)]
+    found = set()
+    for norm in norms:
+        norm._variance.set_value(paddle.full_like(norm._variance, 0.09))
+        found.update(norm(paddle.ones([1, len(norm.bias), 1, 1])).flatten().numpy().round(5).tolist())
+    return found
+
+
+@probe("backbone DarkNet53.activation_slope", (0.01, -0.01), (0.1, -0.1))
+def _activation_slope(lab, value):
+    """What the activation of the stem makes of -1."""
+    return round(float(outline("DarkNet53", activation_slope=value).stem[-1](paddle.to_tensor(-1.0))), 6)
 
 
 # (64 + 2 padding - 7) // 2 + 1 positions of the first convolution, and one fewer with a window of 3 for 7.

@@ -6,8 +6,11 @@ import sys
 from types import SimpleNamespace
 from unittest.mock import ANY
 
+import yaml
 from key_lab import RUN
 from key_probe import Saying, probe
+
+from ppcls.arch.weights.files import read_weights, write_weights
 
 VALID = r"END epoch:.* valid (.*),  batch_cost"
 
@@ -35,6 +38,16 @@ def _pretrained_model(lab, value):
     assert len(set(results)) == 2
     (result,) = lab.well("eval", {"Global.pretrained_model": lab.home / value}).find(VALID)
     return results.index(result)
+
+
+@probe("Global.preprocessing", ("config", [-1, 3, 32, 32]), ("weights", [-1, 3, 48, 48]))
+def _preprocessing(lab, value):
+    """The exported program's input, of weights that remember other pictures than the configuration's."""
+    arrays = read_weights(lab.home / RUN / "latest").arrays
+    record = {"model": "SqueezeNet1_1", "preprocessing": {"size": 48, "resize_short": 64}}
+    weights = write_weights(lab.folder / "remembering.pdparams", arrays, record).path
+    lab.well("export", {"Global.pretrained_model": weights, "Global.preprocessing": value})
+    return yaml.safe_load((lab.folder / "bundle" / "inference.yml").read_text())["input"]["shape"]
 
 
 @probe("Global.output_dir", ("one", ["one"]), ("two", ["two"]))

@@ -102,7 +102,8 @@ def test_requirements(content):
     needed = sorted(line[len("Requires-Dist: ") :] for line in lines if line.startswith("Requires-Dist: "))
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
-        "numpy>=1.21", "opencv-python-headless>=4.5", "pillow>=9.1", "pyyaml>=5.4", "tqdm>=4.60", "visualdl>=2.5",
+        "numpy>=1.21", "opencv-python-headless>=4.5", "pillow>=9.1", "pyyaml>=5.4", "safetensors>=0.4",
+        "tqdm>=4.60", "visualdl>=2.5",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
               ("cpu", "gpu", "demo")}  # fmt: skip

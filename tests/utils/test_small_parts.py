@@ -63,15 +63,29 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_weights_are_found_by_every_name(tmp_path, suffix):
     (tmp_path / "best_model").mkdir()
     (tmp_path / "best_model" / "ppcls.pdparams").touch()
-    assert files.find_weights(f"{tmp_path}/best_model{suffix}") == tmp_path / "best_model" / "ppcls"
+    assert files.weights_file(f"{tmp_path}/best_model{suffix}") == tmp_path / "best_model" / "ppcls.pdparams"
 
 
 def test_weights_of_another_name_and_none_at_all(tmp_path):
     (tmp_path / "DLA34_pretrained.pdparams").touch()
     for name in ("DLA34_pretrained", "DLA34_pretrained.pdparams"):
-        assert files.find_weights(tmp_path / name) == tmp_path / "DLA34_pretrained"
-    with pytest.raises(UserError, match=r"nowhere: no weights there; give a checkpoint's folder, the path without su"):
-        files.find_weights(tmp_path / "nowhere")
+        assert files.weights_file(tmp_path / name) == tmp_path / "DLA34_pretrained.pdparams"
+    for name in ("model.safetensors", "dla34-ba72cf86.pth", "darknet53.weights", "weights"):
+        (tmp_path / name).touch()
+        assert files.weights_file(tmp_path / name) == tmp_path / name
+    for name in ("nowhere", "nowhere.pth"):
+        with pytest.raises(UserError) as caught:
+            files.weights_file(tmp_path / name)
+        assert str(caught.value) == (
+            f"{tmp_path / name}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or "
+            "the folder of a checkpoint"
+        )
+
+
+def test_an_optimizers_state_is_no_weights(tmp_path):
+    (tmp_path / "ppcls.pdopt").touch()
+    with pytest.raises(UserError, match=r"ppcls\.pdopt: no weights there; "):
+        files.weights_file(tmp_path / "ppcls.pdopt")
 
 
 def prepared(**environment):

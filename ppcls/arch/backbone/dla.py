@@ -5,19 +5,21 @@ as they are. Deviations from the authors' code, none of which changes what a giv
 
 - A tree of depth two or more has no projection of its own: the authors create one there and never use it.
 - The pooled input of a level is computed once, not once for each depth of its tree.
+- `DLA60_res2net` and `DLA60_res2next` put the blocks of Res2Net (Gao et al., TPAMI 2021, arXiv:1904.01169) into
+  DLA60; they are timm's, PaddleClas has none.
 - The initial weights are those of `ppcls.arch.layers`: scaled by a layer's inputs where theirs are by its outputs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 import paddle
 from paddle import Tensor, nn
 
 from ppcls.arch.catalog import BackboneParams
-from ppcls.arch.layers import Backbone, conv, conv_norm_relu
+from ppcls.arch.layers import Backbone, Block, conv, conv_norm_relu
 
 _STRIDES = (1, 2, 4, 8, 16, 32)
 
@@ -32,6 +34,7 @@ class DLASpec:
         bottleneck: Blocks of three convolutions (1x1, 3x3, 1x1) instead of two of 3x3.
         width: Channels of a bottleneck's 3x3 convolution, relative to the block's result.
         groups: Groups of that convolution.
+        scale: Parts into which Res2Net's blocks split those channels; 1 is the plain bottleneck.
         residual_root: Whether a root adds the newest of its inputs to its result.
     """
 
@@ -40,6 +43,7 @@ class DLASpec:
     bottleneck: bool = True
     width: float = 0.5
     groups: int = 1
+    scale: int = 1
     residual_root: bool = False
 
 
@@ -58,10 +62,12 @@ SPECS: Dict[str, DLASpec] = {
     "DLA102x": DLASpec((1, 3, 4, 1), _FULL, width=1, groups=32, residual_root=True),
     "DLA102x2": DLASpec((1, 3, 4, 1), _FULL, width=2, groups=64, residual_root=True),
     "DLA169": DLASpec((2, 3, 5, 1), _FULL, residual_root=True),
+    "DLA60_res2net": DLASpec((1, 2, 3, 1), _FULL, width=28 / 32, scale=4),
+    "DLA60_res2next": DLASpec((1, 2, 3, 1), _FULL, width=1, groups=8, scale=4),
 }
 
 
-class BasicBlock(nn.Layer):
+class BasicBlock(Block):
     """Two 3x3 convolutions; the first may stride."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -78,7 +84,7 @@ class BasicBlock(nn.Layer):
         return self.relu(self.bn2(self.conv2(x)) + shortcut)
 
 
-class Bottleneck(nn.Layer):
+class Bottleneck(Block):
     """Convolutions of 1x1, 3x3 and 1x1; the middle one may stride and have groups."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, spec: DLASpec) -> None:
@@ -99,7 +105,39 @@ class Bottleneck(nn.Layer):
         return self.relu(self.bn3(self.conv3(x)) + shortcut)
 
 
-class Root(nn.Layer):
+class Res2Bottleneck(Block):
+    """A bottleneck whose 3x3 convolution is a cascade over parts of the channels (figure 2b of Res2Net).
+
+    Each part but the last has a convolution of its own, which also reads the result of the part before it. A block
+    that strides has parts of different sizes, so there each reads its own part alone, and the last is pooled.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, spec: DLASpec) -> None:
+        super().__init__()
+        middle = int(out_channels * spec.width)
+        self.scale, part = spec.scale, middle // spec.scale
+        self.conv1 = conv(in_channels, middle, 1)
+        self.bn1 = nn.BatchNorm2D(middle)
+        self.convs = nn.LayerList(conv(part, part, 3, stride, groups=spec.groups) for _ in range(spec.scale - 1))
+        self.bns = nn.LayerList(nn.BatchNorm2D(part) for _ in range(spec.scale - 1))
+        # timm's pool counts the padding as zeros.
+        self.pool = nn.AvgPool2D(3, stride, padding=1, exclusive=False) if stride > 1 else None
+        self.conv3 = conv(middle, out_channels, 1)
+        self.bn3 = nn.BatchNorm2D(out_channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        """The block's result with `shortcut` added before the last ReLU."""
+        parts = paddle.split(self.relu(self.bn1(self.conv1(x))), self.scale, axis=1)
+        done: List[Tensor] = []
+        for part, conv3x3, bn in zip(parts, self.convs, self.bns):
+            x = part if self.pool or not done else part + done[-1]
+            done.append(self.relu(bn(conv3x3(x))))
+        done.append(self.pool(parts[-1]) if self.pool else parts[-1])
+        return self.relu(self.bn3(self.conv3(paddle.concat(done, axis=1))) + shortcut)
+
+
+class Root(Block):
     """Merges what was gathered, the newest first, by a 1x1 convolution."""
 
     def __init__(self, in_channels: int, out_channels: int, residual: bool) -> None:
@@ -109,8 +147,8 @@ class Root(nn.Layer):
         self.relu = nn.ReLU()
         self.residual = residual
 
-    def forward(self, gathered: Sequence[Tensor]) -> Tensor:
-        """[N, sum of channels, H, W] as a list of tensors to [N, out_channels, H, W]."""
+    def forward(self, *gathered: Tensor) -> Tensor:
+        """Tensors of any channels [N, C, H, W] to one of [N, out_channels, H, W]."""
         x = self.bn(self.conv(paddle.concat(list(gathered), axis=1)))
         return self.relu(x + gathered[0] if self.residual else x)
 
@@ -144,10 +182,12 @@ class Tree(nn.Layer):
             return self.tree2(first, first, (*gathered, first))
         first = self.tree1(x, self.project(shrunk))
         second = self.tree2(first, first)
-        return self.root((second, first, *gathered))
+        return self.root(second, first, *gathered)
 
 
 def _block(spec: DLASpec, in_channels: int, out_channels: int, stride: int) -> nn.Layer:
+    if spec.scale > 1:
+        return Res2Bottleneck(in_channels, out_channels, stride, spec)
     if spec.bottleneck:
         return Bottleneck(in_channels, out_channels, stride, spec)
     return BasicBlock(in_channels, out_channels, stride)
@@ -155,6 +195,8 @@ def _block(spec: DLASpec, in_channels: int, out_channels: int, stride: int) -> n
 
 class DLA(Backbone):
     """The network of `SPECS[params.name]`. Its stages are the paper's levels 0 to 5, with strides 1 to 32."""
+
+    stem_layer = "base_layer.0"
 
     def __init__(self, params: BackboneParams) -> None:
         spec = SPECS[params.name]

@@ -4,7 +4,7 @@ With the default arguments the geometry is PaddleClas's: 1.1 pads its first conv
 window that the border cuts off. torchvision pads 0 and keeps such windows. Deviations from PaddleClas:
 
 - Dropout scales in training, not in evaluation. Loading PaddleClas's weights halves the classifier's weight
-  instead, which makes both modes the same function (see `ppcls.arch.weights.layouts`).
+  instead, which makes both modes the same function (see `ppcls.arch.weights.names`).
 - The initial weights are those of `ppcls.arch.layers`.
 """
 
@@ -17,7 +17,7 @@ import paddle
 from paddle import Tensor, nn
 
 from ppcls.arch.catalog import SqueezeNet1_0Params
-from ppcls.arch.layers import Backbone, conv
+from ppcls.arch.layers import Backbone, Block, conv
 
 _STRIDES = (2, 4, 8, 16)
 
@@ -47,7 +47,7 @@ SPECS: Dict[str, SqueezeNetSpec] = {
 }
 
 
-class Fire(nn.Layer):
+class Fire(Block):
     """A 1x1 convolution that squeezes, then a 1x1 and a 3x3 side by side that expand."""
 
     def __init__(self, in_channels: int, squeeze: int, expand: int) -> None:
@@ -65,6 +65,8 @@ class Fire(nn.Layer):
 
 class SqueezeNet(Backbone):
     """The network of `SPECS[params.name]`. Its stages are what each pool and the classifier read."""
+
+    stem_layer = "stem"
 
     def __init__(self, params: SqueezeNet1_0Params) -> None:
         spec = SPECS[params.name]

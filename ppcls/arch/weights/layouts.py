@@ -1,69 +1,231 @@
-"""How the dictionaries of other libraries name what the models here are made of."""
+"""Foreign dictionaries to ours and back, with an account of every key."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple
 
-from ppcls.arch.catalog import MODELS
+import numpy as np
+
+from ppcls.arch.model_table import MODELS
+from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
 from ppcls.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from ppcls.arch.layers import Backbone
+
 # Paddle adds it to what it saves: a table of parameter names, not a tensor.
-_NAME_TABLE = "StructuredToParameterName@@"
+NAME_TABLE = "StructuredToParameterName@@"
+# What `write_weights` was told to remember stands in a .pdparams file under this name; not a tensor either.
+RECORD = "ppcls_record@@"
+_TORCH_LEAVES = {"_mean": "running_mean", "_variance": "running_var"}
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A family's names in a foreign dictionary. What is not listed has the same name and meaning here.
+class KeyUse:
+    """What became of one key of a dictionary.
 
     Attributes:
-        layers: Their name of a layer to ours.
-        factors: Their name of a tensor to what it is multiplied by.
+        source: Their name.
+        target: Our name; None if it was dropped.
+        note: The reason it was dropped, or what was done to its values; empty if they are as they were.
     """
 
-    layers: Mapping[str, str] = field(default_factory=dict)
-    factors: Mapping[str, float] = field(default_factory=dict)
+    source: str
+    target: Optional[str]
+    note: str = ""
 
 
-_FIRE = {"_conv._conv": "squeeze", "_conv_path1._conv": "expand1x1", "_conv_path2._conv": "expand3x3"}
+@dataclass(frozen=True)
+class Conversion:
+    """A dictionary in our layout.
 
-PADDLECLAS: Dict[str, Layout] = {
-    "SqueezeNet": Layout(
-        layers={
-            "_conv": "stem",
-            **{f"_conv{n}.{their}": f"fire{n + 1}.{our}" for n in range(1, 9) for their, our in _FIRE.items()},
-            "_conv9": "fc",
-        },
-        # Dropout of 0.5 scales by 0.5 in evaluation there and by 1 / 0.5 in training here. The next layer's weight
-        # takes the difference, which makes both modes exact. Its bias stands behind the product and stays.
-        factors={"_conv9.weight": 0.5},
-    ),
-}
+    Attributes:
+        layout: What the given one was.
+        state: Values by our names; those that nobody knows under the names they had, unless they had one of ours.
+        uses: Every given key that means something, in order.
+        missing: Names of ours that nothing fills.
+        unexpected: Given names that mean nothing.
+    """
+
+    layout: Layout
+    state: Dict[str, Any]
+    uses: Tuple[KeyUse, ...]
+    missing: Tuple[str, ...]
+    unexpected: Tuple[str, ...]
+
+    def account(self) -> str:
+        """A line for every key: its name, its new name, and what happened to it."""
+        lines = [
+            f"{use.source} -> {use.target or 'dropped'}{f' ({use.note})' if use.note else ''}" for use in self.uses
+        ]
+        return "\n".join(lines) + "\n"
 
 
-def convert_state_dict(model_name: str, state: Mapping[str, Any]) -> Dict[str, Any]:
-    """Renames a PaddleClas dictionary's entries, and scales them where the same function needs other numbers.
+def known_layouts(model_name: str) -> Tuple[Layout, ...]:
+    """The layouts that a model's weights come in; ours first."""
+    return (OURS, *LAYOUTS[MODELS[model_name].family])
 
-    A dictionary with the names of this library comes back as it is, and so does an entry that nobody knows:
-    whether the result fits is for whoever loads it to say.
+
+def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
+    """The layout that knows most of the keys; ours if none knows any."""
+    targets = list(model.state_dict())
+
+    def known(layout: Layout) -> int:
+        names = _their_names(layout, model, targets)
+        return sum(key in names or _reason_to_drop(layout, key, targets) is not None for key in keys)
+
+    return max(known_layouts(model.params.name), key=known)
+
+
+def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Optional[Layout] = None) -> Conversion:
+    """Renames a dictionary's entries, and changes values where the same function needs other numbers.
 
     Args:
-        model_name: The model's name, such as `SqueezeNet1_1`.
-        state: Arrays or tensors by name.
+        model: The model that is to take the result.
+        state: Arrays or Paddle tensors by name.
+        layout: What it is; recognised by its keys if not given. Whether the model was made with the arguments that
+            belong to it, `check_arguments` says.
 
     Raises:
-        UserError: two entries of `state` mean the same one here.
+        UserError: the model's epsilon cannot take the given variances.
     """
-    layout = PADDLECLAS.get(MODELS[model_name].family, Layout())
-    sources: Dict[str, str] = {}
+    layout = layout or recognise(model, list(state))
+    targets = {key: list(value.shape) for key, value in model.state_dict().items()}
+    ours = _their_names(layout, model, list(targets))
     converted: Dict[str, Any] = {}
+    uses, unexpected = [], []
     for key, value in state.items():
-        if key == _NAME_TABLE:
-            continue
-        layer, dot, leaf = key.rpartition(".")
-        target = layout.layers.get(layer, layer) + dot + leaf
-        if target in converted:
-            raise UserError(f"{model_name}: the weights name {target} twice, as {sources[target]} and as {key}")
-        sources[target] = key
-        converted[target] = value * layout.factors[key] if key in layout.factors else value
-    return converted
+        reason = _reason_to_drop(layout, key, list(targets)) if key not in ours else None
+        if reason is not None:
+            uses.append(KeyUse(key, None, reason))
+        elif key not in ours:
+            unexpected.append(key)
+            if key not in targets:
+                converted[key] = value
+        elif ours[key] not in targets:
+            uses.append(KeyUse(key, None, "the model has no classifier"))
+        else:
+            target = ours[key]
+            converted[target], note = _to_ours(layout, model, target, value, targets[target])
+            uses.append(KeyUse(key, target, note))
+    missing = tuple(key for key in targets if key not in converted)
+    return Conversion(layout, converted, tuple(uses), missing, tuple(unexpected))
+
+
+def to_layout(model: Backbone, layout: Layout) -> Dict[str, np.ndarray]:
+    """A model's values as a dictionary of another library, in the order of the model's.
+
+    Raises:
+        UserError: the model was made with arguments that the other library does not have.
+    """
+    check_arguments(model, layout)
+    targets = {key: value.numpy() for key, value in model.state_dict().items()}
+    theirs = {ours: name for name, ours in _their_names(layout, model, list(targets)).items()}
+    return {theirs[key]: _to_theirs(layout, model, key, value) for key, value in targets.items()}
+
+
+def check_arguments(model: Backbone, layout: Layout) -> None:
+    """Refuses a layout whose values mean the same function only with other arguments.
+
+    Raises:
+        UserError: naming the arguments.
+    """
+    if layout is OURS:
+        return
+    wanted = arguments_of(model, layout)
+    given = {name: getattr(model.params, name) for name in wanted}
+    if given != wanted:
+        text = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+        found = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise UserError(
+            f"{model.params.name}: {layout.source}'s weights belong to {text} and the model was made with {found}; "
+            f"make it with {text}"
+        )
+
+
+def arguments_of(model: Backbone, layout: Layout) -> Dict[str, Any]:
+    """What a layout says of the geometry: its own arguments, and the defaults of those that only others change."""
+    geometry = {name for known in known_layouts(model.params.name) for name in known.arguments}
+    defaults = {field.name: field.default for field in fields(model.params) if field.name in geometry}
+    return {**defaults, **layout.arguments}
+
+
+def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> Dict[str, str]:
+    """Our key of each of theirs, and of a classifier even if the model has none."""
+    keys = dict.fromkeys([*targets, "fc.weight", "fc.bias"])
+    layers = list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
+    naming = layout.naming(model.params.name, layers)
+    names = {}
+    for key in keys:
+        layer, _, leaf = key.rpartition(".")
+        names[f"{naming[layer]}.{_TORCH_LEAVES.get(leaf, leaf) if layout.torch else leaf}"] = key
+    return names
+
+
+def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> Optional[str]:
+    if key == NAME_TABLE:
+        return "Paddle's table of parameter names"
+    if key == RECORD:
+        return "what the converter noted of the file"
+    reason = layout.unused(key, targets)
+    if reason is None and layout.torch and key.endswith(f".{_COUNTER}"):
+        reason = "a count of batches that nothing reads"
+    return reason
+
+
+def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Sequence[int]) -> Tuple[Any, str]:
+    """Their values as ours, and what was done to them."""
+    if layout is OURS or not hasattr(value, "shape"):
+        return value, ""
+    notes = []
+    if _is_matrix(layout, key) and len(value.shape) == 2:
+        value = _array(value)
+        if layout.torch != (len(shape) == 4):  # torch and convolutions have [out, in], Paddle's matrices [in, out]
+            value = value.T
+            notes.append("transposed")
+        if len(shape) == 4:
+            value = value[:, :, None, None]
+            notes.append("as a 1x1 convolution")
+    if key in layout.factors:
+        value = _array(value) * _array(value).dtype.type(layout.factors[key])
+        notes.append(f"times {layout.factors[key]:g}, for a dropout that scales in evaluation")
+    shift = _shift(layout, model, key)
+    if shift:
+        value = _array(value) + _array(value).dtype.type(shift)
+        if value.min() < 0:
+            raise UserError(
+                f"{model.params.name}: {key} is below {-shift:g}, so an epsilon of {layout.epsilon:g} cannot become "
+                f"another one; make the model with epsilon={layout.epsilon:g}"
+            )
+        notes.append(f"{shift:+g}, the difference of the epsilons")
+    return value, "; ".join(notes)
+
+
+def _to_theirs(layout: Layout, model: Backbone, key: str, value: np.ndarray) -> np.ndarray:
+    """Our values as theirs: the inverse of `_to_ours`."""
+    value = value - np.float32(_shift(layout, model, key))
+    value = value / np.float32(layout.factors.get(key, 1.0))
+    if not _is_matrix(layout, key):
+        return value
+    is_convolution = value.ndim == 4
+    value = value.reshape(value.shape[:2])
+    return np.ascontiguousarray(value.T) if layout.torch != is_convolution else value
+
+
+def _is_matrix(layout: Layout, key: str) -> bool:
+    layer, _, leaf = key.rpartition(".")
+    return leaf == "weight" and re.fullmatch(layout.matrices, layer) is not None
+
+
+def _shift(layout: Layout, model: Backbone, key: str) -> float:
+    """What a running variance takes for `variance + epsilon` to stay the same number."""
+    if layout.epsilon is None or not key.endswith("._variance"):
+        return 0.0
+    return layout.epsilon - getattr(model.params, "epsilon", layout.epsilon)
+
+
+def _array(value: Any) -> np.ndarray:
+    return value if isinstance(value, np.ndarray) else value.numpy()

@@ -24,6 +24,7 @@ class SaveCheckpoints(Callback):
     interval_steps: Optional[int]
     keep: Optional[int]
     facts: Dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
+    record: Optional[Dict[str, Any]] = None  # what the file of weights itself has to remember
     before_evaluation: bool = False  # save when an epoch's steps are done too, lest a failing evaluation lose them
 
     def step_end(self, trainer: Trainer) -> None:
@@ -65,7 +66,7 @@ class SaveCheckpoints(Callback):
             "metrics": [metric.state() for metric in trainer.metrics],
             **self.facts,
         }
-        checkpoint.write(self._latest, trainer.model, trainer.optimizer, states, also)
+        checkpoint.write(self._latest, trainer.model, trainer.optimizer, states, also, self.record)
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""

@@ -1,0 +1,82 @@
+"""DarkNet53: the backbone of YOLOv3, Redmon and Farhadi, 2018, arXiv:1804.02767, section 2.4 and table 1.
+
+The activation belongs to the weights: PaddleClas trained with ReLU, timm with a leaky ReLU of slope 0.01, Darknet
+itself with 0.1; the argument `activation_slope` chooses. Deviations from PaddleClas, none of which changes what a
+given set of weights computes: the classifier is a 1x1 convolution, as Darknet has it, and the initial weights are
+those of `ppcls.arch.layers`.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from paddle import Tensor, nn
+
+from ppcls.arch.catalog import DarkNet53Params
+from ppcls.arch.layers import Backbone, Block, conv
+
+_STEM = 32
+_CHANNELS = (64, 128, 256, 512, 1024)
+_BLOCKS = (1, 2, 8, 8, 4)
+_STRIDES = (1, 2, 4, 8, 16, 32)
+
+
+def _conv_norm(in_channels: int, out_channels: int, kernel: int, slope: float, stride: int = 1) -> nn.Sequential:
+    activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), activation)
+
+
+class Residual(Block):
+    """A 1x1 convolution to half the channels and a 3x3 one back, added to the input."""
+
+    def __init__(self, channels: int, slope: float) -> None:
+        super().__init__()
+        self.conv1 = _conv_norm(channels, channels // 2, 1, slope)
+        self.conv2 = _conv_norm(channels // 2, channels, 3, slope)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, channels, H, W] to the same."""
+        return x + self.conv2(self.conv1(x))
+
+
+class Stage(nn.Layer):
+    """A convolution that halves the size, and the residual blocks behind it."""
+
+    def __init__(self, in_channels: int, out_channels: int, blocks: int, slope: float) -> None:
+        super().__init__()
+        self.down = _conv_norm(in_channels, out_channels, 3, slope, stride=2)
+        self.blocks = nn.Sequential(*(Residual(out_channels, slope) for _ in range(blocks)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] to [N, out_channels, H/2, W/2]."""
+        return self.blocks(self.down(x))
+
+
+class DarkNet(Backbone):
+    """DarkNet53. Its stages are the first convolution and what stands behind each of the five halvings."""
+
+    stem_layer = "stem.0"
+
+    def __init__(self, params: DarkNet53Params) -> None:
+        channels, slope = (_STEM, *_CHANNELS), params.activation_slope
+        super().__init__(params, channels, _STRIDES)
+        self.stem = _conv_norm(params.in_channels, _STEM, 3, slope)
+        self.stages = nn.LayerList(
+            Stage(before, after, blocks, slope) for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
+        )
+
+    def features(self, x: Tensor) -> List[Tensor]:
+        """The stem and the five stages; see `Backbone.features`."""
+        self.check_input(x)
+        stages = [self.stem(x)]  # [N, 32, H, W]
+        for stage in self.stages:
+            stages.append(stage(stages[-1]))  # [N, 64 to 1024, H/2 to H/32, W/2 to W/32]
+        return stages
+
+    def admits(self, side: int) -> bool:
+        """Every layer is padded, so even one pixel passes."""
+        return side >= 1
+
+    def size_rule(self) -> str:
+        """See `Backbone.size_rule`."""
+        return "height and width must be at least 1"

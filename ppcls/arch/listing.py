@@ -1,0 +1,115 @@
+"""What `ppcls models` prints: the models that can be built, and what is known of each. Loads no Paddle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Collection, List, Optional, Sequence, Tuple
+
+from ppcls.arch.factory import list_models
+from ppcls.arch.model_table import MODELS, ModelInfo, Published
+from ppcls.arch.weights.sources import weights_of
+from ppcls.utils.errors import UserError, suggest
+
+_ACCURACY_SOURCES = ("paddleclas", "timm")  # the first that prints one is shown
+_HEADER = (
+    *("Model", "Family", "Params (M)", "MACs (G)", "Input (HxW)"),
+    *("Top-1 (%)", "Top-5 (%)", "Accuracy by", "Weights of"),
+)
+_TEXT_COLUMNS = frozenset(("Model", "Family", "Accuracy by", "Weights of"))
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """One line of the list.
+
+    Attributes:
+        name: The name that a configuration and `build_model` use.
+        family: The family that it belongs to.
+        trainable_params: Parameters that are trained, for 1,000 classes.
+        macs: Multiply-accumulates of convolutions and fully connected layers, one picture of `input_size`.
+        input_size: Channels, height and width that `macs` and the accuracies are for.
+        top1: ImageNet accuracy in percent, as `accuracy_source` prints it.
+        top5: The same.
+        accuracy_source: Who published the two: paddleclas or timm.
+        weights: Who published weights that `pretrained` can name, the one that `pretrained: True` means first.
+    """
+
+    name: str
+    family: str
+    trainable_params: int
+    macs: int
+    input_size: Tuple[int, int, int]
+    top1: Optional[float]
+    top5: Optional[float]
+    accuracy_source: Optional[str]
+    weights: Tuple[str, ...]
+
+
+def listed_models(pattern: str = "*") -> List[ListedModel]:
+    """The models whose names match a shell pattern, as `list_models` takes it.
+
+    Raises:
+        UserError: no name matches; the sentence has the nearest name or family.
+    """
+    names = list_models(pattern)
+    if not names:
+        families = dict.fromkeys(MODELS[name].family for name in list_models())
+        near = suggest(pattern, [*list_models(), *(f"{family}*" for family in families)])
+        raise UserError(f"no model matches {pattern!r}{near}; `ppcls models` lists all")
+    return [_listed(MODELS[name]) for name in names]
+
+
+def as_table(models: Sequence[ListedModel]) -> str:
+    """The list for a terminal, a line a model under a header that names the units."""
+    return aligned(_HEADER, [_cells(model) for model in models], _TEXT_COLUMNS)
+
+
+def as_json(models: Sequence[ListedModel]) -> str:
+    """The list for a machine: an array of objects with the fields of `ListedModel`, null for what is not known."""
+    return json.dumps([asdict(model) for model in models], indent=2)
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]) -> str:
+    """Columns two spaces apart: those of `text_columns` begin in line, the others, which are numbers, end in line."""
+    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if title in text_columns else cell.rjust(width)
+            for title, cell, width in zip(header, row, widths)
+        )
+        for row in (header, *rows)
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _listed(info: ModelInfo) -> ListedModel:
+    published = {source: info.published.get(source, Published()) for source in _ACCURACY_SOURCES}
+    source = next((source for source, figures in published.items() if figures.top1 is not None), None)
+    figures = published[source] if source else Published()
+    return ListedModel(
+        name=info.name,
+        family=info.family,
+        trainable_params=info.trainable_params,
+        macs=info.macs,
+        input_size=info.input_size,
+        top1=figures.top1,
+        top5=figures.top5,
+        accuracy_source=source,
+        weights=tuple(dict.fromkeys(row.source for row in weights_of(info.name))),
+    )
+
+
+def _cells(model: ListedModel) -> Tuple[str, ...]:
+    _, height, width = model.input_size
+    return (
+        model.name,
+        model.family,
+        f"{model.trainable_params / 1e6:.2f}",
+        f"{model.macs / 1e9:.2f}",
+        f"{height}x{width}",
+        "-" if model.top1 is None else f"{model.top1:.2f}",
+        "-" if model.top5 is None else f"{model.top5:.2f}",
+        model.accuracy_source or "-",
+        ", ".join(model.weights) or "-",
+    )

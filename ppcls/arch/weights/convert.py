@@ -1,0 +1,163 @@
+"""A file of weights of any source to one of ours or PaddleClas's, checked after it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+import numpy as np
+
+from ppcls import __version__
+from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
+from ppcls.arch.weights.files import WeightsFile, read_weights, write_weights
+from ppcls.arch.weights.fit import likely_model, outline
+from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, to_layout
+from ppcls.arch.weights.load import (
+    Found,
+    Loaded,
+    build_with_weights,
+    load_weights,
+    locate_weights,
+    named_arrays,
+    own_arguments,
+)
+from ppcls.arch.weights.names import LAYOUTS
+from ppcls.arch.weights.sources import SOURCES
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from ppcls.arch.layers import Backbone
+
+# Dividing by a dropout's factor and shifting an epsilon round once; everything else is exact.
+_ROUNDING = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """What was written: the file, the account of every key, and in words what was done."""
+
+    path: Path
+    account: Path
+    loaded: Loaded
+    text: str
+
+
+def convert(source: PathLike, target: PathLike, arch: Optional[str] = None, to: str = "ppcls") -> Converted:
+    """Converts a file of weights.
+
+    Args:
+        source: A file of any known layout, its address, or with `arch` the name of a source (`timm`).
+        target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, `NAME.keys.txt` tells what
+            became of every key.
+        arch: The model's name; recognised by the weights if not given.
+        to: `ppcls`, which remembers the arguments and the preprocessing that belong to the weights, or `paddleclas`.
+
+    Raises:
+        UserError: the source cannot be had or fits no model, or the target's layout cannot express it.
+    """
+    if to not in ("ppcls", "paddleclas"):
+        raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
+    if arch is None:
+        arch = _recognised(source)
+    found = locate_weights(arch, source)
+    loaded = build_with_weights(_params_of(arch, read_weights(found.path)), found)
+    path = Path(target)
+    if path.exists() and path.samefile(found.path):
+        raise UserError(f"{path}: is the file to convert; give another place for the result")
+    arrays, record = _content(loaded, found, to)
+    write_weights(path, arrays, record)
+    try:
+        _verify(path, loaded.model)
+    except BaseException:
+        path.unlink()  # nobody shall use it
+        raise
+    account = path.with_name(f"{path.stem}.keys.txt")
+    write_atomically(account, _account(loaded, to).encode())
+    return Converted(path, account, loaded, _text(loaded, path, account, to))
+
+
+def _recognised(source: PathLike) -> str:
+    if source in SOURCES:
+        raise UserError(f"{source}: a source of weights of several models; name the one that you want with --arch")
+    file = read_weights(locate_weights("a model", source).path)
+    name = "DarkNet53" if file.format == "darknet" else likely_model(file.arrays)
+    name = (file.record or {}).get("model", name)
+    if name not in BACKBONES:
+        name = None
+    if name is None:
+        raise UserError(f"{file.path}: fits none of the models of `ppcls models`; name the nearest with --arch")
+    return name
+
+
+def _params_of(arch: str, file: WeightsFile) -> BackboneParams:
+    """The model's arguments with as many classes, and channels of the input, as the file's weights have."""
+    params: BackboneParams = BACKBONES[arch](arch)
+    model = outline(params)
+    layout, arrays = named_arrays(model, file)
+    state = convert_state_dict(model, arrays, layout).state
+    bias, stem = state.get("fc.bias"), state.get(f"{model.stem_layer}.weight")
+    if bias is not None and bias.ndim == 1:
+        params = dataclasses.replace(params, class_num=len(bias))
+    if stem is not None and stem.ndim == 4:
+        params = dataclasses.replace(params, in_channels=stem.shape[1])
+    return params
+
+
+def _content(loaded: Loaded, found: Found, to: str) -> Any:
+    model = loaded.model
+    if to == "ppcls":
+        return {key: value.numpy() for key, value in model.state_dict().items()}, _record(loaded, found)
+    layouts = {layout.source: layout for layout in LAYOUTS[MODELS[model.params.name].family]}
+    if "paddleclas" not in MODELS[model.params.name].published:
+        raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
+    try:
+        check_arguments(model, layouts[to])
+    except UserError as error:
+        raise UserError(
+            f"{loaded.file.path}: these weights belong to a geometry that PaddleClas's model has not and would score "
+            f"otherwise there ({error}); leave --to out"
+        ) from error
+    return to_layout(model, layouts[to]), None
+
+
+def _record(loaded: Loaded, found: Found) -> Dict[str, Any]:
+    params, row = loaded.model.params, found.row
+    record: Dict[str, Any] = {"model": params.name, "arguments": own_arguments(params), "source": loaded.source}
+    if loaded.preprocessing is not None:
+        record["preprocessing"] = dataclasses.asdict(loaded.preprocessing)
+    if row is not None:
+        record["url"], record["licence"] = row.url, row.licence
+    record["file"] = {"name": found.path.name, "sha256": sha256_of(found.path)}
+    return {**record, "converted_by": f"ppcls {__version__}"}
+
+
+def _verify(path: Path, model: Backbone) -> None:
+    """Loads what was written into a new model and compares every value."""
+    again = model.params.make()
+    load_weights(again, path)
+    for key, value in model.state_dict().items():
+        expected, found = value.numpy(), again.state_dict()[key].numpy()
+        if not np.allclose(found, expected, rtol=_ROUNDING, atol=_ROUNDING * np.abs(expected).max(initial=0)):
+            raise AssertionError(f"{path}: {key} reads back with other values")
+
+
+def _account(loaded: Loaded, to: str) -> str:
+    what = f"{loaded.source}'s {loaded.model.params.name}"
+    head = f"# {loaded.file.path.name}: {what}, converted by ppcls {__version__} to {to}\n"
+    return head + loaded.conversion.account()
+
+
+def _text(loaded: Loaded, path: Path, account: Path, to: str) -> str:
+    uses = loaded.conversion.uses
+    dropped = sum(use.target is None for use in uses)
+    lines = [
+        f"{loaded.file.path}: {loaded.source}'s weights of {loaded.model.params.name}",
+        f"{len(uses) - dropped} keys used, {dropped} dropped, each with its reason in {account}",
+    ]
+    if to == "ppcls":
+        arguments = ", ".join(f"{key}={value}" for key, value in own_arguments(loaded.model.params).items())
+        lines += [f"arguments that belong to them: {arguments}"] if arguments else []
+        lines += [f"preprocessing that belongs to them: {loaded.preprocessing or 'unknown'}"]
+    return "\n".join([*lines, f"written and verified: {path}"])

@@ -1,0 +1,150 @@
+"""Files of weights: recognised by what they hold, read into numpy arrays, written in two formats.
+
+Nothing that a file asks for is run; see `ppcls.utils.unpickle`. Each format has a module of its own beside this
+one: pdparams, safetensors_files, torch_files, darknet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+
+import numpy as np
+
+from ppcls.arch.weights.arrays import plain
+from ppcls.arch.weights.darknet import read_darknet
+from ppcls.arch.weights.formats import format_of
+from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
+from ppcls.arch.weights.pdparams import read_pdparams, write_pdparams
+from ppcls.arch.weights.record import Content
+from ppcls.arch.weights.safetensors_files import read_safetensors, write_safetensors
+from ppcls.arch.weights.torch_files import read_torch
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, sync_file, weights_file
+from ppcls.utils.untrusted import shown
+
+_READERS: Dict[str, Callable[[Path], Content]] = {
+    "pdparams": read_pdparams,
+    "torch": read_torch,
+    "safetensors": read_safetensors,
+    "darknet": read_darknet,
+}
+_WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsFile:
+    """What a file of weights holds.
+
+    Attributes:
+        path: The file.
+        format: pdparams, torch, safetensors or darknet.
+        arrays: Finite numbers by the names that stand in the file. Of Darknet, which knows no names, all of the
+            file's numbers [N] as `values`.
+        record: What `write_weights` was told to remember: preprocessing, arguments and the like.
+    """
+
+    path: Path
+    format: str
+    arrays: Dict[str, np.ndarray]
+    record: Optional[Dict[str, Any]]
+
+
+def read_weights(path: PathLike) -> WeightsFile:
+    """Reads a file of weights of any source; its content tells its format, and nothing of it is run.
+
+    Args:
+        path: The file, or what names a `.pdparams` file: a checkpoint's folder, or the path without suffix.
+
+    Raises:
+        UserError: there is no such file, it is damaged, asks for more than data, or holds what are no weights.
+    """
+    file = weights_file(path)
+    kind = format_of(file)
+    arrays, record = _READERS[kind](file)
+    if not arrays:
+        raise UserError(f"{file}: holds no arrays; give a file of weights")
+    for name, array in arrays.items():
+        _check(file, name, array)
+    return WeightsFile(file, kind, arrays, record)
+
+
+def write_weights(
+    path: PathLike, arrays: Mapping[str, np.ndarray], record: Optional[Mapping[str, Any]] = None
+) -> WeightsFile:
+    """Writes weights, whole or not at all, and reads them back to compare every bit.
+
+    Args:
+        path: Where to; the suffix says how: `.pdparams`, which every `paddle.load` reads, or `.safetensors`.
+        arrays: Finite numbers by name.
+        record: What JSON can say of them: preprocessing, arguments and the like.
+
+    Returns:
+        The file as it was read back.
+
+    Raises:
+        UserError: another suffix, names or values that no file of weights holds, or no place to write to.
+    """
+    target = Path(path)
+    if target.suffix not in _WRITERS:
+        raise UserError(f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors")
+    for name, array in arrays.items():
+        if not isinstance(name, str) or name in (RECORD, NAME_TABLE, "__metadata__"):
+            raise UserError(f"{target}: {shown(name)} cannot be a tensor's name; give it another")
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{target}: {shown(name)} is of type {type(array).__name__} and not an array; give arrays")
+        _check(target, name, array)
+    if not arrays:
+        raise UserError(f"{target}: there are no arrays to write; give some")
+    text = None if record is None else json.dumps(record, allow_nan=False)
+    plain_arrays = {name: plain(array) for name, array in arrays.items()}
+    with _aside(target) as aside:
+        _WRITERS[target.suffix](aside, plain_arrays, text)
+        sync_file(aside)
+        found = read_weights(aside)
+        _compare(found, plain_arrays, text)
+    return dataclasses.replace(found, path=target)
+
+
+def _check(path: Path, name: str, array: np.ndarray) -> None:
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise UserError(f"{path}: {shown(name)} is of type {array.dtype}, which no weights are; give a state dict")
+    wrong = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+    if wrong:
+        raise UserError(
+            f"{path}: {wrong:,} of {array.size:,} values of {shown(name)} are NaN or infinite; "
+            "copy or download the file again, or take an earlier checkpoint"
+        )
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A neighbour to write to, which then takes the target's place."""
+    aside = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield aside
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        sync_file(target.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{target}: cannot be written ({reason}); make room or choose another folder") from error
+
+
+def _compare(found: WeightsFile, arrays: Mapping[str, np.ndarray], record: Optional[str]) -> None:
+    def same(name: str) -> bool:
+        left, right = found.arrays[name], arrays[name]
+        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+
+    different = [name for name in arrays if name not in found.arrays or not same(name)]
+    if different or len(found.arrays) != len(arrays):
+        raise OSError(f"{shown(different[0]) if different else 'a tensor'} reads back with other values")
+    if found.record != (None if record is None else json.loads(record)):
+        raise OSError("the record reads back with other values")

@@ -1,0 +1,121 @@
+"""Whether weights are a model's, and the two changes that make them so: another classifier, another first layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
+
+import numpy as np
+
+from ppcls.arch.model_table import MODELS
+from ppcls.arch.weights.layouts import convert_state_dict
+from ppcls.utils.errors import UserError
+from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from ppcls.arch.catalog import BackboneParams
+    from ppcls.arch.layers import Backbone
+
+
+def fit_classifier(model: Backbone, path: Path, state: Dict[str, Any], new_classifier: bool) -> None:
+    """Keeps the model's own classifier if it may and the file's has other classes."""
+    theirs = state.get("fc.bias")
+    if model.fc is None or theirs is None or not new_classifier:
+        return
+    own = {f"fc.{key}": value for key, value in model.fc.state_dict().items()}
+    if theirs.shape == tuple(own["fc.bias"].shape):
+        return
+    state.update({key: value.numpy() for key, value in own.items()})
+    get_logger().info(
+        "%s: its classifier has %d classes and the model %d, so the model starts with a new one",
+        path, theirs.size, model.params.class_num,
+    )  # fmt: skip
+
+
+def fit_stem(model: Backbone, path: Path, state: Dict[str, Any]) -> None:
+    """Gives weights for colour pictures the model's number of channels.
+
+    One channel takes the sum, which is exact for gray pictures written three times. More take the three in turn,
+    scaled so that the sum of what they see stays.
+    """
+    key = f"{model.stem_layer}.weight"
+    weight, channels = state.get(key), model.params.in_channels
+    if weight is None or weight.ndim != 4 or weight.shape[1] != 3 or channels == 3:
+        return
+    if channels == 1:
+        state[key] = weight.sum(axis=1, keepdims=True)
+    else:
+        state[key] = weight[:, np.arange(channels) % 3] * weight.dtype.type(3 / channels)
+    get_logger().info("%s: its first convolution reads 3 channels and was adapted to %d", path, channels)
+
+
+def check(
+    model: Backbone,
+    path: Path,
+    given: Mapping[str, np.ndarray],
+    state: Mapping[str, np.ndarray],
+    unexpected: Sequence[str],
+) -> None:
+    """Refuses weights that are not the model's.
+
+    Args:
+        model: The model.
+        path: The file that they are from.
+        given: What the file holds.
+        state: The same in our layout, fitted to the model.
+        unexpected: Names in the file that mean nothing.
+
+    Raises:
+        UserError: names, shapes or types differ; the sentence names the model that the file is likely of.
+    """
+    name, targets = model.params.name, model.state_dict()
+    missing = [key for key in targets if key not in state]
+    if missing or unexpected:
+        faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
+        raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {_likely(given, name)}")
+    for key, target in targets.items():
+        value = state[key]
+        if value.dtype.kind != "f":
+            raise UserError(f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers")
+        if list(value.shape) != list(target.shape):
+            shapes = f"has the shape {list(value.shape)} and {name}'s is {list(target.shape)}"
+            raise UserError(f"{path}: {key} {shapes}; {_remedy(key, given, name)}")
+
+
+def _first(what: str, keys: Sequence[str]) -> Sequence[str]:
+    return [f"{len(keys)} {what} (first {keys[0]})"] if keys else []
+
+
+def _remedy(key: str, given: Mapping[str, np.ndarray], name: str) -> str:
+    if key.startswith("fc."):
+        return "write the weights' number of classes as Arch.class_num (in Python: reset_classifier after loading)"
+    return _likely(given, name)
+
+
+def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
+    """The end of the sentence about weights that do not fit: whose they are, if a model is known that they do fit."""
+    candidate = likely_model(given)
+    return f"these look like {candidate} weights" if candidate not in (None, name) else f"give weights of {name}"
+
+
+def likely_model(given: Mapping[str, np.ndarray]) -> Optional[str]:
+    """The first model whose names and shapes a dictionary has, with whatever classes and channels of the input."""
+    from ppcls.arch.catalog import BACKBONES
+
+    return next((name for name in MODELS if _fits(outline(BACKBONES[name](name)), given)), None)
+
+
+def outline(params: BackboneParams) -> Backbone:
+    """A model with names and shapes but no values, which takes no time to make."""
+    with load_paddle().LazyGuard():
+        return params.make()
+
+
+def _fits(model: Backbone, given: Mapping[str, np.ndarray]) -> bool:
+    conversion = convert_state_dict(model, given)
+    shapes = {key: list(value.shape) for key, value in conversion.state.items()}
+    free = ("fc.", f"{model.stem_layer}.")
+    return not (conversion.missing or conversion.unexpected) and all(
+        key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items()
+    )

@@ -1,0 +1,43 @@
+"""Which format a file of weights has: its content tells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ppcls.arch.weights.torch_stream import is_legacy
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import WEIGHTS_SUFFIXES
+from ppcls.utils.untrusted import refusals
+
+_HTML = (b"<!doctype", b"<html", b"<head", b"<?xml")
+_KNOWN = "a .pdparams file, one of torch.save, .safetensors, or Darknet's .weights"
+
+
+def format_of(path: Path) -> str:
+    """pdparams, torch, safetensors or darknet.
+
+    Raises:
+        UserError: the file cannot be read, or is none of these.
+    """
+    with refusals(path, "file"), path.open("rb") as file:
+        head, size = file.read(512), os.fstat(file.fileno()).st_size
+    if not head:
+        raise UserError(f"{path}: is empty; copy or download the file again")
+    if head.lstrip(b"\xef\xbb\xbf\r\n\t ").lower().startswith(_HTML):
+        raise UserError(
+            f"{path}: an HTML page, not weights; the download was answered by a web page, "
+            "so take the file from an address that needs no page in between"
+        )
+    if head.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` where it comes from")
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or is_legacy(head):
+        return "torch"
+    if head[8:9] == b"{" and (path.suffix == ".safetensors" or int.from_bytes(head[:8], "little") <= size - 8):
+        return "safetensors"
+    if head[0] == 0x80 or path.suffix in WEIGHTS_SUFFIXES:
+        return "pdparams"
+    formats = {".safetensors": "safetensors", ".weights": "darknet"}
+    if path.suffix not in formats:
+        raise UserError(f"{path}: begins like no file of weights ({head[:8].hex(' ')}); give {_KNOWN}")
+    return formats[path.suffix]

@@ -1,0 +1,227 @@
+"""Weights into a model: found, recognised, accounted for key by key, and loaded whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
+
+import numpy as np
+
+from ppcls.arch.model_table import MODELS
+from ppcls.arch.weights.darknet import Convolution, split_darknet
+from ppcls.arch.weights.files import WeightsFile, read_weights
+from ppcls.arch.weights.fit import check, fit_classifier, fit_stem, outline
+from ppcls.arch.weights.layouts import Conversion, arguments_of, convert_state_dict, recognise
+from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
+from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, weights_of
+from ppcls.utils.download import fetch
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, weights_file
+from ppcls.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from ppcls.arch.catalog import BackboneParams
+    from ppcls.arch.layers import Backbone
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of weights, and its row in the table of published ones where it was asked for by name."""
+
+    path: Path
+    row: Optional[PretrainedWeights] = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with its weights.
+
+    Attributes:
+        model: The model; its `params` hold the arguments that belong to the weights.
+        file: Where the weights were.
+        conversion: What became of each key.
+        source: Whose weights they are, as far as that is known.
+        preprocessing: What belongs to them; None if nothing is known.
+    """
+
+    model: Backbone
+    file: WeightsFile
+    conversion: Conversion
+    source: str
+    preprocessing: Optional[Preprocessing]
+
+
+def locate_weights(model: str, pretrained: Union[bool, PathLike]) -> Found:
+    """The file of weights that `pretrained` means; a named one is downloaded unless the cache has it.
+
+    Args:
+        model: The model's name.
+        pretrained: True for the model's first source, a source's name, an address, or a path.
+
+    Raises:
+        UserError: there is no such source or file, or it cannot be downloaded.
+    """
+    if isinstance(pretrained, bool) or pretrained in SOURCES:
+        row = find_source(model, None if isinstance(pretrained, bool) else str(pretrained))
+        return Found(fetch(row.url, sha256_prefix=row.sha256_prefix, what=f"{row.source} weights of {model}"), row)
+    if str(pretrained).startswith(("http://", "https://")):
+        return Found(fetch(str(pretrained), what=f"weights of {model}"))
+    return Found(weights_file(pretrained))
+
+
+def build_with_weights(params: BackboneParams, found: Found, new_classifier: bool = False) -> Loaded:
+    """A new model with the weights of a file, made with the arguments that belong to them.
+
+    Args:
+        params: The model's arguments. Those of its geometry that are at their defaults follow the weights.
+        found: The file.
+        new_classifier: Whether the model keeps a classifier of its own where the file's has other classes.
+
+    Raises:
+        UserError: the file cannot be read, or its weights do not fit the model or its arguments.
+    """
+    file = read_weights(found.path)
+    adapted = _adapted(params, _arguments(outline(params), file), file)
+    return _fill(adapted.make(), file, found.row, new_classifier)
+
+
+def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) -> Loaded:
+    """Fills an existing model from a file of any layout that is known: every tensor, or none at all.
+
+    Args:
+        model: The model.
+        path: The file, see `ppcls.utils.files.weights_file`.
+        new_classifier: Whether the model keeps a classifier of its own where the file's has other classes.
+
+    Raises:
+        UserError: the file cannot be read, or its weights do not fit the model or the arguments it was made with.
+    """
+    file = read_weights(path)
+    _adapted(model.params, _arguments(model, file), file, may_follow=False)
+    return _fill(model, file, None, new_classifier)
+
+
+def record_of(params: BackboneParams) -> Optional[Dict[str, Any]]:
+    """What weights do not show of their model: the arguments of its own family. None if it has no such."""
+    arguments = own_arguments(params)
+    return {"model": params.name, "arguments": arguments} if arguments else None
+
+
+def own_arguments(params: BackboneParams) -> Dict[str, Any]:
+    """The arguments that only the model's family has: its geometry."""
+    from ppcls.arch.catalog import BackboneParams
+
+    common = {field.name for field in dataclasses.fields(BackboneParams)}
+    return {field.name: getattr(params, field.name) for field in dataclasses.fields(params) if field.name not in common}
+
+
+def named_arrays(model: Backbone, file: WeightsFile) -> Tuple[Layout, Dict[str, np.ndarray]]:
+    """A file's layout and its arrays by that layout's names, floating-point ones as float32.
+
+    Raises:
+        UserError: the file has no names, and its numbers are not as many as the model's.
+    """
+    layout, arrays = _layout_of(model, file), file.arrays
+    if file.format == "darknet":
+        arrays = split_darknet(file, _convolutions(model, file.arrays["values"].size))
+    floats = {key: value.astype(np.float32, copy=False) for key, value in arrays.items() if value.dtype.kind == "f"}
+    return layout, {**arrays, **floats}
+
+
+def _layout_of(model: Backbone, file: WeightsFile) -> Layout:
+    if file.format == "darknet":
+        layouts = [layout for layout in LAYOUTS[MODELS[model.params.name].family] if layout.source == "darknet"]
+        if not layouts:
+            raise UserError(f"{file.path}: Darknet's weights are read for DarkNet53 only, not for {model.params.name}")
+        return layouts[0]
+    return recognise(model, list(file.arrays))
+
+
+def _arguments(model: Backbone, file: WeightsFile) -> Dict[str, Any]:
+    """The arguments that belong to a file's weights."""
+    if file.record is None:
+        layout = _layout_of(model, file)
+        epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
+        return {} if layout is OURS else {**arguments_of(model, layout), **epsilon}
+    recorded, name = file.record.get("model"), model.params.name
+    if not isinstance(recorded, str):
+        raise UserError(f"{file.path}: its record names no model; convert the weights again")
+    if recorded != name:
+        raise UserError(f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}")
+    arguments = file.record.get("arguments", {})
+    known = own_arguments(model.params)
+    if not isinstance(arguments, dict) or not set(arguments) <= set(known):
+        raise UserError(f"{file.path}: its record names arguments that {name} has not; convert the weights again")
+    return arguments
+
+
+def _adapted(
+    params: BackboneParams, arguments: Mapping[str, Any], file: WeightsFile, may_follow: bool = True
+) -> BackboneParams:
+    """The model's arguments with those that belong to the weights, unless they contradict one another."""
+    defaults = {field.name: field.default for field in dataclasses.fields(params)}
+    changes = {}
+    for name, wanted in arguments.items():
+        given = getattr(params, name)
+        if given == wanted:
+            continue
+        if may_follow and given == defaults[name]:
+            changes[name] = wanted
+        elif name != "epsilon" or file.record is not None:  # the variances of a foreign file can follow any
+            remedy = f"leave Arch.{name} out" if may_follow else f"make the model with {name}={wanted!r}"
+            raise UserError(f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}")
+    try:
+        return dataclasses.replace(params, **changes)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{file.path}: its record is wrong: {error}; convert the weights again") from error
+
+
+def _fill(model: Backbone, file: WeightsFile, row: Optional[PretrainedWeights], new_classifier: bool) -> Loaded:
+    layout, arrays = named_arrays(model, file)
+    conversion = convert_state_dict(model, arrays, layout)
+    get_logger().debug("%s: %s's layout\n%s", file.path, layout.source, conversion.account())
+    state = dict(conversion.state)
+    fit_classifier(model, file.path, state, new_classifier)
+    fit_stem(model, file.path, state)
+    check(model, file.path, arrays, state, conversion.unexpected)
+    model.set_state_dict(state)
+    source, preprocessing = (row.source, row.preprocessing) if row else _origin(model, file, layout)
+    return Loaded(model, file, conversion, source, preprocessing)
+
+
+def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> Tuple[str, Optional[Preprocessing]]:
+    """Whose weights these are and what preprocessing belongs to them: as recorded, else as their source has it.
+
+    A file in our layout or PaddleClas's may be anybody's training, whose configuration knows the preprocessing.
+    """
+    if file.record is None:
+        rows = {row.source: row for row in weights_of(model.params.name)}
+        is_published = layout.source in rows and layout.source != "paddleclas"
+        return layout.source, rows[layout.source].preprocessing if is_published else None
+    recorded = file.record.get("preprocessing")
+    try:
+        preprocessing = None if recorded is None else Preprocessing.from_record(recorded)
+    except ValueError as error:
+        raise UserError(f"{file.path}: its recorded preprocessing is wrong: {error}; convert it again") from error
+    return str(file.record.get("source", layout.source)), preprocessing
+
+
+def _convolutions(model: Backbone, numbers: int) -> List[Convolution]:
+    """Name, shape and whether batch norm follows, in the order in which Darknet writes them: the classifier last.
+
+    A Darknet file reads colour pictures and has as many classes as its `numbers` leave room for, whatever the model.
+    """
+    stem = f"{model.stem_layer}.weight"
+    convolutions: List[Convolution] = []
+    for key, value in model.state_dict().items():
+        if value.ndim == 4 and not key.startswith("fc."):
+            n, c, height, width = value.shape
+            convolutions.append((key[: -len(".0.weight")], (n, 3 if key == stem else c, height, width), True))
+    rest = numbers - sum(math.prod(shape) + 4 * shape[0] for _, shape, _ in convolutions)
+    classes, more = divmod(rest, model.num_features + 1)
+    if classes < 1 or more:
+        classes = model.params.class_num or 1000
+    return [*convolutions, ("fc", (classes, model.num_features, 1, 1), False)]

@@ -1,0 +1,35 @@
+"""What a file of weights holds: arrays by name, and as JSON text what `write_weights` was told to remember."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from ppcls.utils.errors import UserError
+from ppcls.utils.untrusted import shown
+
+Content = Tuple[Dict[str, np.ndarray], Optional[Dict[str, Any]]]
+
+
+def parse_record(path: Path, text: Any) -> Dict[str, Any]:
+    """What the JSON text of a record says.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
+    try:
+        record = json.loads(text, parse_constant=_no_constant)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its record is no JSON text ({shown(str(error))}); convert the weights again"
+        ) from error
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: its record is no JSON object; convert the weights again")
+    return record
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

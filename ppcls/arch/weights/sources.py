@@ -1,0 +1,220 @@
+"""Where pretrained weights lie and what belongs to them: one row a file, every fact here and nowhere else. No Paddle.
+
+Accuracies that the table of models holds are read from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from ppcls.arch.model_table import MODELS
+from ppcls.utils.errors import UserError, suggest
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the input that weights were evaluated with.
+
+    Attributes:
+        size: Pixels of both sides of the central crop.
+        resize_short: Pixels of the shorter side before the crop.
+        interpolation: Name of the resampling, as `ResizeImage` has it.
+        backend: cv2 or pil; Pillow smooths when it shrinks, OpenCV does not, and accuracy depends on it.
+        mean: Per channel (red, green, blue), for values from 0 to 1.
+        std: The same.
+    """
+
+    size: int = 224
+    resize_short: int = 256
+    interpolation: str = "bilinear"
+    backend: str = "cv2"
+    mean: Tuple[float, float, float] = IMAGENET_MEAN
+    std: Tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        sides = (self.size, self.resize_short)
+        if any(type(side) is not int or side < 1 for side in sides) or self.resize_short < self.size:
+            raise ValueError(f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible")
+        if self.backend not in ("cv2", "pil") or not isinstance(self.interpolation, str):
+            raise ValueError(f"a backend {self.backend!r} with {self.interpolation!r} is impossible")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(type(value) in (int, float) for value in values):
+                raise ValueError(f"{name} is {values!r} and not three numbers")
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
+        """The inverse of `dataclasses.asdict`, through JSON or not.
+
+        Raises:
+            ValueError: that is no preprocessing.
+        """
+        try:
+            lists = {name: tuple(value) for name, value in record.items() if isinstance(value, list)}
+            return cls(**{**record, **lists})
+        except (TypeError, AttributeError) as error:
+            raise ValueError(str(error)) from error
+
+    def __str__(self) -> str:
+        numbers = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        return (
+            f"short side {self.resize_short} ({self.interpolation}, {self.backend}), crop {self.size}, "
+            "mean [{}], std [{}]".format(*numbers)
+        )
+
+    def transform_ops(self) -> List[Dict[str, Any]]:
+        """The same as a configuration writes it under `transform_ops`."""
+        resize = {"resize_short": self.resize_short, "interpolation": self.interpolation, "backend": self.backend}
+        normalize = {"scale": 1 / 255, "mean": list(self.mean), "std": list(self.std)}
+        return [
+            {"DecodeImage": {"to_rgb": True, "backend": self.backend}},
+            {"ResizeImage": resize},
+            {"CropImage": {"size": self.size}},
+            {"NormalizeImage": normalize},
+        ]
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """One file of weights for ImageNet's 1,000 classes.
+
+    Attributes:
+        model: The model's name.
+        source: Who published them: paddleclas, timm, ucbdrive, torchvision or darknet.
+        url: Address of the file.
+        licence: SPDX identifier of what the source says of the weights; None where it says nothing.
+        preprocessing: What belongs to them.
+        arguments: Arguments that the model has to be made with, where they differ from its defaults.
+        top1: Accuracy in percent, as the source prints it for this preprocessing.
+        top5: The same.
+        sha256_prefix: Beginning of the file's SHA-256 in hexadecimal, where it is known.
+    """
+
+    model: str
+    source: str
+    url: str
+    licence: Optional[str] = None
+    preprocessing: Preprocessing = Preprocessing()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    top1: Optional[float] = None
+    top5: Optional[float] = None
+    sha256_prefix: Optional[str] = None
+
+
+_PIL = Preprocessing(backend="pil")
+_DPN_STD = 1 / (0.0167 * 255)
+_DPN = Preprocessing(
+    interpolation="bicubic", backend="pil", mean=(124 / 255, 117 / 255, 104 / 255), std=(_DPN_STD, _DPN_STD, _DPN_STD)
+)
+# timm trained its DarkNet53 at 256 pixels and prints the accuracy at 288, without a margin.
+_TIMM_DARKNET = Preprocessing(size=288, resize_short=288, interpolation="bicubic", backend="pil")
+# Darknet takes values from 0 to 1 as they are, and shrinks by plain bilinear interpolation, as OpenCV does.
+_DARKNET = Preprocessing(size=256, resize_short=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+# The first eight digits of SHA-256 end the files' names, as is the custom in torch.
+_UCBDRIVE = {
+    "DLA34": "ba72cf86",
+    "DLA46_c": "2bfd52c3",
+    "DLA46x_c": "d761bae7",
+    "DLA60": "24839fc4",
+    "DLA60x": "d15cacda",
+    "DLA60x_c": "b870c45c",
+    "DLA102": "d94d9790",
+    "DLA102x": "ad62be81",
+    "DLA102x2": "262837b6",
+    "DLA169": "0914e092",
+}
+_TIMM_DPN = {
+    "DPN68": (76.346, 93.008),
+    "DPN92": (80.038, 94.86),
+    "DPN98": (79.67, 94.654),
+    "DPN107": (80.168, 94.942),
+    "DPN131": (79.814, 94.7),
+}
+_TORCHVISION: Tuple[Tuple[str, str, str, float, float], ...] = (
+    ("AlexNet", "alexnet-owt", "7be5be79", 56.522, 79.066),
+    ("SqueezeNet1_0", "squeezenet1_0", "b66bff10", 58.092, 80.42),
+    ("SqueezeNet1_1", "squeezenet1_1", "b8a52dc0", 58.178, 80.624),
+)
+
+
+def _printed(model: str, source: str) -> Dict[str, Any]:
+    published = MODELS[model].published[source]
+    return {"top1": published.top1, "top5": published.top5}
+
+
+def _paddleclas_rows() -> Iterator[PretrainedWeights]:
+    for model, info in MODELS.items():
+        if info.weights_url is not None:
+            yield PretrainedWeights(
+                model, "paddleclas", info.weights_url, "Apache-2.0",
+                Preprocessing(size=info.input_size[1], resize_short=info.resize_short), **_printed(model, "paddleclas"),
+            )  # fmt: skip
+
+
+def _timm_rows() -> Iterator[PretrainedWeights]:
+    url = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
+    for model, info in MODELS.items():
+        if info.family == "DLA":
+            licence = "BSD-3-Clause" if model in _UCBDRIVE else None  # the model cards of Res2Net's say "unknown"
+            yield PretrainedWeights(
+                model, "timm", url.format(f"{model.lower()}.in1k"), licence, _PIL, **_printed(model, "timm")
+            )
+    for model, (top1, top5) in _TIMM_DPN.items():
+        yield PretrainedWeights(
+            model, "timm", url.format(f"{model.lower()}.mx_in1k"), "Apache-2.0", _DPN, {"epsilon": 0.001}, top1, top5
+        )
+    yield PretrainedWeights(
+        "DarkNet53", "timm", url.format("darknet53.c2ns_in1k"), "Apache-2.0", _TIMM_DARKNET,
+        {"activation_slope": 0.01}, 80.536, 95.434,
+    )  # fmt: skip
+
+
+def _other_rows() -> Iterator[PretrainedWeights]:
+    for model, digest in _UCBDRIVE.items():
+        # Since 2025 users report that this host does not answer; the same weights are timm's. No https there.
+        url = f"http://dl.yf.io/dla/models/imagenet/{model.lower()}-{digest}.pth"
+        yield PretrainedWeights(
+            model, "ucbdrive", url, "BSD-3-Clause", _PIL, sha256_prefix=digest, **_printed(model, "ucbdrive")
+        )
+    for model, name, digest, top1, top5 in _TORCHVISION:
+        arguments = {"stem_padding": 0, "ceil_pooling": True} if model.startswith("SqueezeNet") else {}
+        url = f"https://download.pytorch.org/models/{name}-{digest}.pth"
+        yield PretrainedWeights(model, "torchvision", url, None, _PIL, arguments, top1, top5, digest)
+    yield PretrainedWeights(
+        "DarkNet53", "darknet", "https://pjreddie.com/media/files/darknet53.weights", None, _DARKNET,
+        {"activation_slope": 0.1}, **_printed("DarkNet53", "paper_reference"),
+    )  # fmt: skip
+
+
+_ROWS: Tuple[PretrainedWeights, ...] = (*_paddleclas_rows(), *_timm_rows(), *_other_rows())
+
+
+def weights_of(model: str) -> List[PretrainedWeights]:
+    """All weights of a model; the first are those that `pretrained: True` means."""
+    return [row for row in _ROWS if row.model == model]
+
+
+def find_source(model: str, source: Optional[str] = None) -> PretrainedWeights:
+    """The row of a named source, or the model's first.
+
+    Raises:
+        UserError: the model has no such weights; the sentence names those it has.
+    """
+    rows = {row.source: row for row in weights_of(model)}
+    if not rows:
+        raise UserError(f"there are no pretrained weights of {model!r}{suggest(model, MODELS)}")
+    if source is None:
+        return next(iter(rows.values()))
+    if source not in rows:
+        known = ", ".join(rows)
+        raise UserError(f"{model} has no pretrained weights named {source!r}{suggest(source, rows)}; it has {known}")
+    return rows[source]
+
+
+SOURCES = tuple(dict.fromkeys(row.source for row in _ROWS))
+__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source", "weights_of"]

@@ -1,0 +1,63 @@
+"""The arrays in what a training script saved: the whole dictionary, or one that lies in it beside other things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+import numpy as np
+
+from ppcls.arch.weights.arrays import native
+from ppcls.arch.weights.layouts import NAME_TABLE
+from ppcls.utils.errors import UserError
+from ppcls.utils.untrusted import shown
+
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")
+_PREFIX = "module."  # what torch's DataParallel adds
+
+
+def unwrap(path: Path, content: Any) -> Dict[Any, Any]:
+    """The dictionary that holds the arrays: the whole, or the one that a training script put beside other things."""
+    if _holds_arrays(content):
+        return dict(content)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no weights by name but a {type(content).__name__}; give a file of weights")
+    for wrapper in _WRAPPERS:
+        if _holds_arrays(content.get(wrapper)):
+            return dict(content[wrapper])
+    names = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
+    raise UserError(f"{path}: holds no arrays but {names}; give a file of weights")
+
+
+def only_arrays(path: Path, state: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
+    """Arrays by name, in this machine's byte order; without `module.` if all names begin so.
+
+    Raises:
+        UserError: something else stands among them.
+    """
+    arrays: Dict[str, np.ndarray] = {}
+    for key, value in state.items():
+        array = _array_of(value)
+        if not isinstance(key, str):
+            raise UserError(f"{path}: a tensor's name is of type {type(key).__name__} and not text; give a state dict")
+        if key == NAME_TABLE:
+            continue
+        if array is None:
+            raise UserError(
+                f"{path}: {shown(key)} is of type {type(value).__name__} and not an array; give a state dict"
+            )
+        arrays[key] = native(array)
+    if all(key.startswith(_PREFIX) for key in arrays):
+        return {key[len(_PREFIX) :]: array for key, array in arrays.items()}
+    return arrays
+
+
+def _array_of(value: Any) -> Optional[np.ndarray]:
+    """A value's array; `paddle.save` writes a tensor inside of other containers as (name, array)."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]
+    return value if isinstance(value, np.ndarray) else None
+
+
+def _holds_arrays(content: Any) -> bool:
+    return isinstance(content, dict) and any(_array_of(value) is not None for value in content.values())

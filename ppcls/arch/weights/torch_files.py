@@ -1,0 +1,29 @@
+"""What `torch.save` wrote, read without torch: the zip archive (since 1.6) and the stream that came before.
+
+Both hold a pickle whose tensors name storages by persistent ids, and the storages' bytes apart from it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ppcls.arch.weights.record import Content
+from ppcls.arch.weights.state_dicts import only_arrays, unwrap
+from ppcls.arch.weights.torch_archive import read_archive
+from ppcls.arch.weights.torch_stream import is_legacy, read_stream
+from ppcls.utils.pickle_limits import Stream
+from ppcls.utils.untrusted import refusals
+
+
+def read_torch(path: Path) -> Content:
+    """Tensors as arrays, bfloat16 as float32.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, asks for more than data, or holds no weights.
+    """
+    remedy = "use a file written by torch.save of a state dict"
+    with refusals(path, "file written by torch.save", remedy), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        content = read_stream(Stream(file, size)) if is_legacy(file.read(32)) else read_archive(file, size)
+        return only_arrays(path, unwrap(path, content)), None

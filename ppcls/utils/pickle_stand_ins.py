@@ -1,0 +1,118 @@
+"""What a pickle's names and objects are while it is read: stand-ins, which do nothing but hold data."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Sequence, Tuple
+
+from ppcls.utils.pickle_limits import Meter
+from ppcls.utils.untrusted import Refused, shown
+
+PLAIN = (str, bytes, bool, int, float, complex, type(None))
+Names = Dict[str, Callable[..., Any]]
+
+
+class StandIn:
+    """What a file's object is until the whole file has been read."""
+
+    __slots__ = ()
+
+    def finish(self, meter: Meter) -> Any:
+        """The object itself."""
+        raise NotImplementedError
+
+    def __setstate__(self, state: Any) -> None:
+        raise Refused(f"a change of {type(self).__name__.lstrip('_').lower()}")
+
+
+class Admitted:
+    """A name out of a table, as a pickle sees it: it can be called, and cannot be changed."""
+
+    __slots__ = ("call", "meter", "name")
+
+    def __init__(self, name: str, call: Callable[..., Any], meter: Meter) -> None:
+        self.name, self.call, self.meter = name, call, meter
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls what stands for the name, after counting what it has to go through."""
+        for argument in arguments:
+            if isinstance(argument, str):
+                self.meter.claim(len(argument))
+            elif isinstance(argument, (list, tuple, set, dict)):
+                self.meter.step(len(argument))
+        return self.call(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise Refused(f"a change of {self.name}")
+
+
+class Ordered(dict):
+    """Stands for an OrderedDict; a pickle can set no attributes on it."""
+
+    __slots__ = ()
+
+
+def never(what: str) -> Callable[..., None]:
+    """A name that may be spoken of and never called."""
+
+    def refuse(*arguments: object) -> None:
+        raise Refused(what)
+
+    return refuse
+
+
+def check_key(key: object) -> object:
+    """Refuses what takes long to hash: tuples in tuples, and numbers without end.
+
+    Args:
+        key: What is to be a dictionary's key or stand in a set.
+
+    Returns:
+        The same.
+    """
+    for part in key if type(key) is tuple and len(key) <= 16 else (key,):
+        if not (type(part) in PLAIN or isinstance(part, StandIn)):
+            raise Refused(f"a key of type {type(part).__name__}")
+        if type(part) is int and part.bit_length() > 64:
+            raise Refused("a key of more than 64 bits")
+    return key
+
+
+def put(target: Any, items: Sequence[Any]) -> Any:
+    """Adds keys and values, which take turns in `items`, to a dictionary; returns it."""
+    if type(target) is not dict and not isinstance(target, Ordered):
+        raise Refused(f"items in a {type(target).__name__}")
+    for key, value in zip(items[::2], items[1::2]):
+        if check_key(key) in target:
+            raise Refused(f"the key {shown(key)!r} twice")
+        target[key] = value
+    return target
+
+
+def _ordered(pairs: Sequence[Sequence[Any]] = ()) -> Ordered:
+    return put(Ordered(), [part for key, value in pairs for part in (key, value)])
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise Refused(f"the codec {shown(encoding)}")
+    return text.encode("latin-1")
+
+
+def _tuple(items: Any = ()) -> Tuple[Any, ...]:
+    if type(items) not in (list, tuple, set):
+        raise Refused(f"a tuple of a {type(items).__name__}")
+    return tuple(items)
+
+
+def _set(items: Any = ()) -> Any:
+    return {check_key(item) for item in _tuple(items)}
+
+
+PYTHON_NAMES: Names = {
+    "collections.OrderedDict": _ordered,
+    "_codecs.encode": _encode,  # how protocol 2 writes bytes
+    "builtins.bytes": lambda: b"",  # how it writes none
+    "builtins.set": _set,
+    "builtins.tuple": _tuple,  # how paddle.save writes a lone tensor
+    "builtins.complex": complex,
+}

@@ -1,0 +1,219 @@
+"""The converter: any source's file to ours or PaddleClas's, with an account of every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict
+
+import arch_facts as facts
+import numpy as np
+import paddle
+import pytest
+
+import ppcls
+from ppcls.arch import build_model
+from ppcls.arch.weights import convert as module
+from ppcls.arch.weights import load
+from ppcls.arch.weights.convert import convert
+from ppcls.arch.weights.files import read_weights, write_weights
+from ppcls.cli import main
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import sha256_of
+
+COUNTS = "a count of batches that nothing reads"
+
+
+def source(folder: Path, origin: str, name: str) -> Path:
+    path = folder / f"{name}.pdparams"  # safetensors would sort the names
+    write_weights(path, facts.state(origin, name))
+    return path
+
+
+def refusal(*arguments: Any, **keywords: Any) -> str:
+    with pytest.raises(UserError) as error:
+        convert(*arguments, **keywords)
+    return str(error.value)
+
+
+def assert_same_values(found: Dict[str, np.ndarray], expected: Dict[str, np.ndarray]) -> None:
+    assert sorted(found) == sorted(expected)
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("suffix", [".pdparams", ".safetensors"])
+def test_a_foreign_file_becomes_ours(suffix: str, tmp_path: Path) -> None:
+    given, target = source(tmp_path, "timm", "dpn68"), tmp_path / "out" / f"dpn68{suffix}"
+    done = convert(given, target)
+    file = read_weights(target)
+    assert file.record == {
+        "model": "DPN68",
+        "arguments": {"epsilon": 0.001},
+        "source": "timm",
+        "preprocessing": {
+            "size": 224, "resize_short": 256, "interpolation": "bicubic", "backend": "pil",
+            "mean": [124 / 255, 117 / 255, 104 / 255], "std": [1 / (0.0167 * 255)] * 3,
+        },
+        "file": {"name": "dpn68.pdparams", "sha256": sha256_of(given)},
+        "converted_by": f"ppcls {ppcls.__version__}",
+    }  # fmt: skip
+    model = build_model("DPN68", pretrained=str(target))
+    assert load.own_arguments(model.params) == {"epsilon": 0.001}
+    assert_same_values(file.arrays, {key: value.numpy() for key, value in model.state_dict().items()})
+    theirs = facts.state("timm", "dpn68")
+    np.testing.assert_array_equal(file.arrays["norm._variance"], theirs["features.conv5_bn_ac.bn.running_var"])
+    key = "features.conv2_1.c1x1_w_s1.conv.weight"
+    np.testing.assert_array_equal(file.arrays["conv2_1.project.conv.weight"], theirs[key])
+    assert done.text == (
+        f"{given}: timm's weights of DPN68\n"
+        f"361 keys used, 72 dropped, each with its reason in {target.parent}/dpn68.keys.txt\n"
+        "arguments that belong to them: epsilon=0.001\n"
+        "preprocessing that belongs to them: short side 256 (bicubic, pil), crop 224, "
+        "mean [0.4863, 0.4588, 0.4078], std [0.2348, 0.2348, 0.2348]\n"
+        f"written and verified: {target}"
+    )
+    if suffix == ".pdparams":
+        assert set(model.state_dict()) <= set(paddle.load(str(target)))
+
+
+def test_the_account_beside_the_file(tmp_path: Path) -> None:
+    done = convert(source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "a.b.safetensors")
+    assert done.account == tmp_path / "a.b.keys.txt"
+    fires = zip((3, 4, 6, 7, 9, 10, 11, 12), range(2, 10))
+    parts = ("squeeze", "expand1x1", "expand3x3")
+    layers = [(f"features.{n}.{part}", f"fire{k}.{part}") for n, k in fires for part in parts]
+    layers = [("features.0", "stem"), *layers, ("classifier.1", "fc")]
+    lines = [f"{theirs}.{leaf} -> {ours}.{leaf}" for theirs, ours in layers for leaf in ("weight", "bias")]
+    head = f"# squeezenet1_1.pdparams: torchvision's SqueezeNet1_1, converted by ppcls {ppcls.__version__} to ppcls"
+    assert done.account.read_text() == "\n".join([head, *lines, ""])
+
+
+def test_dropped_keys_have_their_reasons(tmp_path: Path) -> None:
+    done = convert(source(tmp_path, "ucbdrive", "dla34"), tmp_path / "ours.pdparams")
+    lines = done.account.read_text().splitlines()[1:]
+    given = facts.shapes("ucbdrive", "dla34")
+    assert [line.split(" -> ")[0] for line in lines] == list(given)
+    assert "level3.project.0.weight -> dropped (a projection that the authors' network makes and never uses)" in lines
+    assert f"level3.tree1.project.1.num_batches_tracked -> dropped ({COUNTS})" in lines
+    assert sum("-> dropped" in line for line in lines) == 37 + 12
+
+
+@pytest.mark.parametrize(("fact", "name"), [("dla34", "DLA34"), ("dpn68", "DPN68")])
+def test_to_paddleclas(fact: str, name: str, tmp_path: Path) -> None:
+    target = tmp_path / "theirs.pdparams"
+    done = convert(source(tmp_path, "timm", fact), target, to="paddleclas")
+    file = read_weights(target)
+    assert file.record is None
+    shapes = facts.paddleclas_shapes(name)
+    assert {key: list(value.shape) for key, value in file.arrays.items()} == shapes
+    assert "arguments" not in done.text
+    assert done.account.read_text().splitlines()[0].endswith(" to paddleclas")
+    model = build_model(name)
+    assert model.set_state_dict(paddle.load(str(target))) == ([], [])
+    if name == "DPN68":
+        variance = facts.state("timm", fact)["features.conv5_bn_ac.bn.running_var"].astype("float64")
+        theirs = file.arrays["conv5_x_x_bn._variance"].astype("float64")
+        np.testing.assert_allclose(theirs + 1e-5, variance + 1e-3, rtol=1.2e-7)
+
+
+def test_ours_to_paddleclas_and_back(tmp_path: Path) -> None:
+    paddle.seed(0)
+    model = build_model("SqueezeNet1_0", class_num=5, in_channels=2)
+    ours = {key: value.numpy() for key, value in model.state_dict().items()}
+    write_weights(tmp_path / "ours.pdparams", ours)
+    convert(tmp_path / "ours.pdparams", tmp_path / "theirs.pdparams", to="paddleclas")
+    assert read_weights(tmp_path / "theirs.pdparams").arrays["_conv9.weight"].shape == (5, 512, 1, 1)
+    done = convert(tmp_path / "theirs.pdparams", tmp_path / "back.safetensors")
+    assert_same_values(read_weights(tmp_path / "back.safetensors").arrays, ours)
+    params = done.loaded.model.params
+    assert (params.name, params.class_num, params.in_channels) == ("SqueezeNet1_0", 5, 2)
+    assert done.text.splitlines()[2:4] == [
+        "arguments that belong to them: stem_padding=0, ceil_pooling=False",
+        "preprocessing that belongs to them: unknown",
+    ]
+
+
+def test_what_paddleclas_cannot_express(tmp_path: Path) -> None:
+    res2, squeezenet = source(tmp_path, "timm", "dla60_res2net"), source(tmp_path, "torchvision", "squeezenet1_1")
+    target = tmp_path / "out.pdparams"
+    assert refusal(res2, target, to="paddleclas") == "PaddleClas has no DLA60_res2net; leave --to out"
+    assert refusal(squeezenet, target, to="paddleclas") == (
+        f"{squeezenet}: these weights belong to a geometry that PaddleClas's model has not and would score otherwise "
+        "there (SqueezeNet1_1: paddleclas's weights belong to stem_padding=1, ceil_pooling=False and the model was "
+        "made with stem_padding=0, ceil_pooling=True; make it with stem_padding=1, ceil_pooling=False); leave --to out"
+    )
+    assert not target.exists()
+    with pytest.raises(ValueError, match=r"^to is 'timm'; give 'ppcls' or 'paddleclas'$"):
+        convert(res2, target, to="timm")
+
+
+def test_named_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = source(tmp_path, "timm", "dla34")
+    monkeypatch.setattr(load, "fetch", lambda url, **keywords: given)
+    convert("timm", tmp_path / "out.pdparams", arch="DLA34")
+    record = read_weights(tmp_path / "out.pdparams").record or {}
+    assert (record["source"], record["licence"]) == ("timm", "BSD-3-Clause")
+    assert record["url"] == "https://huggingface.co/timm/dla34.in1k/resolve/main/model.safetensors"
+    assert refusal("timm", tmp_path / "out.pdparams") == (
+        "timm: a source of weights of several models; name the one that you want with --arch"
+    )
+
+
+def test_a_file_that_reads_back_with_other_values_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, target = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "out.pdparams"
+
+    def broken(path: Path, arrays: Dict[str, np.ndarray], record: Any) -> None:
+        write_weights(path, {**arrays, "fire5.squeeze.bias": arrays["fire5.squeeze.bias"] * np.float32(1.001)}, record)
+
+    monkeypatch.setattr(module, "write_weights", broken)
+    with pytest.raises(AssertionError, match=r"out.pdparams: fire5.squeeze.bias reads back with other values$"):
+        convert(given, target)
+    assert not list(tmp_path.glob("*.keys.txt"))
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given, target = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "out.pdparams"
+    assert main(["convert", "--arch", "SqueezeNet1_1", "--verbose", str(given), str(target)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 52 + 5
+    assert lines[0] == "features.0.weight -> stem.weight"
+    assert lines[-1] == f"written and verified: {target}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["{given}", "/dev/full"],
+         "/dev/full: weights are not written as ''; write .pdparams or .safetensors"),
+        (["{given}", "{given}/out.pdparams"],
+         "{given}/out.pdparams: cannot be written (File exists); make room or choose another folder"),
+        (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to a geometry "),
+        (["{folder}/none", "{folder}/out.pdparams"], "{folder}/none: no weights there; give"),
+        (["{folder}/other.safetensors", "{folder}/out.pdparams"],
+         "{folder}/other.safetensors: fits none of the models of `ppcls models`; name the nearest with --arch"),
+        (["--arch", "DPN68", "{folder}/other.safetensors", "{folder}/out.pdparams"],
+         "{folder}/other.safetensors: not the weights of DPN68: 361 missing (first fc.weight), "
+         "1 unexpected (first a.weight); give weights of DPN68"),
+        (["--arch", "DLA43", "{given}", "{folder}/out.pdparams"],
+         "there is no backbone named 'DLA43' (did you mean DLA34?)"),
+    ],
+)  # fmt: skip
+def test_one_sentence_for_a_mistake(
+    arguments: list, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"given": source(tmp_path, "torchvision", "squeezenet1_1"), "folder": tmp_path}
+    write_weights(tmp_path / "other.safetensors", {"a.weight": np.ones(1, "float32")})
+    assert main(["convert", *(argument.format(**names) for argument in arguments)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert text.format(**names) in lines[0]
+    assert not list(tmp_path.glob("*.keys.txt"))
+
+
+def test_the_source_is_not_overwritten(tmp_path: Path) -> None:
+    given = source(tmp_path, "torchvision", "squeezenet1_1")
+    before = given.read_bytes()
+    with pytest.raises(UserError) as error:
+        convert(given, tmp_path / "." / given.name)
+    assert str(error.value) == f"{given}: is the file to convert; give another place for the result"
+    assert given.read_bytes() == before

@@ -1,0 +1,210 @@
+"""The rows of pretrained weights: how many, what belongs to each, and that the rest of the package takes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Optional
+
+import numpy as np
+import pytest
+
+from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.model_table import MODELS
+from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, weights_of
+from ppcls.data.transforms import Pipeline
+from ppcls.utils.errors import UserError
+
+ROWS = [row for model in MODELS for row in weights_of(model)]
+IDS = [f"{row.model}-{row.source}" for row in ROWS]
+DLA = ["DLA34", "DLA46_c", "DLA46x_c", "DLA60", "DLA60x", "DLA60x_c", "DLA102", "DLA102x", "DLA102x2", "DLA169"]
+DPN = ["DPN68", "DPN92", "DPN98", "DPN107", "DPN131"]
+FORMATS = {
+    "paddleclas": "pdparams",
+    "timm": "safetensors",
+    "ucbdrive": "pth",
+    "torchvision": "pth",
+    "darknet": "weights",
+}
+
+
+def models_of(source: str) -> Dict[str, PretrainedWeights]:
+    return {row.model: row for row in ROWS if row.source == source}
+
+
+def test_sources_and_their_models() -> None:
+    assert SOURCES == ("paddleclas", "timm", "ucbdrive", "torchvision", "darknet")
+    rest = ["AlexNet", "SqueezeNet1_0", "SqueezeNet1_1", "DarkNet53", "SENet154_vd"]
+    assert list(models_of("paddleclas")) == [*DLA, *DPN, *rest]
+    assert list(models_of("timm")) == [*DLA, *DPN, "DarkNet53", "DLA60_res2net", "DLA60_res2next"]
+    assert list(models_of("ucbdrive")) == DLA
+    assert list(models_of("torchvision")) == rest[:3]
+    assert list(models_of("darknet")) == ["DarkNet53"]
+    assert len(ROWS) == 20 + 18 + 10 + 3 + 1 == len({(row.model, row.source) for row in ROWS})
+
+
+def test_true_means_paddleclas_wherever_it_has_weights() -> None:
+    first = {model: find_source(model) for model in MODELS}
+    others = {model: row.source for model, row in first.items() if row.source != "paddleclas"}
+    assert others == {"DLA60_res2net": "timm", "DLA60_res2next": "timm"}
+    assert all(weights_of(model)[0] is row for model, row in first.items())
+
+
+def test_addresses() -> None:
+    assert len({row.url for row in ROWS}) == len(ROWS)
+    insecure = [row.source for row in ROWS if not row.url.startswith("https://")]
+    assert insecure == ["ucbdrive"] * 10  # that host has no https
+    assert all(row.url.endswith("." + FORMATS[row.source]) for row in ROWS)
+    urls = {
+        ("DLA60x_c", "paddleclas"): (
+            "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/DLA60x_c_pretrained.pdparams"
+        ),
+        ("DLA60_res2net", "timm"): "https://huggingface.co/timm/dla60_res2net.in1k/resolve/main/model.safetensors",
+        ("DPN107", "timm"): "https://huggingface.co/timm/dpn107.mx_in1k/resolve/main/model.safetensors",
+        ("DarkNet53", "timm"): "https://huggingface.co/timm/darknet53.c2ns_in1k/resolve/main/model.safetensors",
+        ("DLA46x_c", "ucbdrive"): "http://dl.yf.io/dla/models/imagenet/dla46x_c-d761bae7.pth",
+        ("AlexNet", "torchvision"): "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        ("SqueezeNet1_1", "torchvision"): "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        ("DarkNet53", "darknet"): "https://pjreddie.com/media/files/darknet53.weights",
+    }
+    assert {key: find_source(*key).url for key in urls} == urls
+
+
+def test_digests_are_those_in_the_names() -> None:
+    digests = {row.model: row.sha256_prefix for row in ROWS if row.source == "ucbdrive"}
+    assert digests == {
+        "DLA34": "ba72cf86",
+        "DLA46_c": "2bfd52c3",
+        "DLA46x_c": "d761bae7",
+        "DLA60": "24839fc4",
+        "DLA60x": "d15cacda",
+        "DLA60x_c": "b870c45c",
+        "DLA102": "d94d9790",
+        "DLA102x": "ad62be81",
+        "DLA102x2": "262837b6",
+        "DLA169": "0914e092",
+    }
+    known = [row for row in ROWS if row.sha256_prefix is not None]
+    assert {row.source for row in known} == {"ucbdrive", "torchvision"}
+    assert all(row.url.endswith(f"-{row.sha256_prefix}.pth") for row in known)
+
+
+def test_licences() -> None:
+    licences = {(row.source, row.licence): row.model for row in ROWS}
+    assert set(licences) == {
+        ("paddleclas", "Apache-2.0"),
+        ("timm", "BSD-3-Clause"),
+        ("timm", "Apache-2.0"),
+        ("timm", None),
+        ("ucbdrive", "BSD-3-Clause"),
+        ("torchvision", None),
+        ("darknet", None),
+    }
+    assert [row.model for row in ROWS if (row.source, row.licence) == ("timm", None)] == [
+        "DLA60_res2net",
+        "DLA60_res2next",
+    ]
+
+
+def test_accuracies() -> None:
+    printed = {
+        ("DLA60", "paddleclas"): (76.1, 92.92),
+        ("DLA60", "timm"): (77.03, 93.32),
+        ("DLA60", "ucbdrive"): (76.844, 93.23),
+        ("DLA60_res2next", "timm"): (78.44, 94.15),
+        ("DPN68", "timm"): (76.346, 93.008),
+        ("DPN92", "timm"): (80.038, 94.86),
+        ("DPN98", "timm"): (79.67, 94.654),
+        ("DPN107", "timm"): (80.168, 94.942),
+        ("DPN131", "timm"): (79.814, 94.7),
+        ("AlexNet", "torchvision"): (56.522, 79.066),
+        ("SqueezeNet1_0", "torchvision"): (58.092, 80.42),
+        ("SqueezeNet1_1", "torchvision"): (58.178, 80.624),
+        ("DarkNet53", "paddleclas"): (78.0, 94.1),
+        ("DarkNet53", "timm"): (80.536, 95.434),
+        ("DarkNet53", "darknet"): (77.2, 93.8),
+        ("SENet154_vd", "paddleclas"): (81.4, 95.5),
+    }
+    assert {key: (find_source(*key).top1, find_source(*key).top5) for key in printed} == printed
+    assert all(row.top1 is not None and row.top5 is not None and 50 < row.top1 < row.top5 < 100 for row in ROWS)
+
+
+def test_preprocessing() -> None:
+    pil = Preprocessing(backend="pil")
+    for row in ROWS:
+        if row.model == "DarkNet53" or (row.source, row.model[:3]) == ("timm", "DPN"):
+            continue
+        assert row.preprocessing == (Preprocessing() if row.source == "paddleclas" else pil), row
+    std = 0.23482446870963955
+    dpn = Preprocessing(
+        224, 256, "bicubic", "pil", (0.48627450980392156, 0.4588235294117647, 0.40784313725490196), (std,) * 3
+    )
+    assert [find_source(model, "timm").preprocessing for model in DPN] == [dpn] * 5
+    assert {row.source: row.preprocessing for row in weights_of("DarkNet53")} == {
+        "paddleclas": Preprocessing(256, 292),
+        "timm": Preprocessing(288, 288, "bicubic", "pil"),
+        "darknet": Preprocessing(256, 256, "bilinear", "cv2", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    }
+
+
+def test_arguments() -> None:
+    squeezenet = {"stem_padding": 0, "ceil_pooling": True}
+    assert {(row.model, row.source): row.arguments for row in ROWS if row.arguments} == {
+        **{(model, "timm"): {"epsilon": 0.001} for model in DPN},
+        ("SqueezeNet1_0", "torchvision"): squeezenet,
+        ("SqueezeNet1_1", "torchvision"): squeezenet,
+        ("DarkNet53", "timm"): {"activation_slope": 0.01},
+        ("DarkNet53", "darknet"): {"activation_slope": 0.1},
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_the_model_and_the_transforms_take_a_row(row: PretrainedWeights) -> None:
+    if row.model in BACKBONES:
+        params = BACKBONES[row.model](row.model, **row.arguments)
+        assert {name: getattr(params, name) for name in row.arguments} == row.arguments
+    pipeline = Pipeline.from_list(row.preprocessing.transform_ops())
+    size = row.preprocessing.size
+    assert (pipeline.color, pipeline.output_size) == ("RGB", (3, size, size))
+
+
+def test_a_picture_goes_through_the_preprocessing() -> None:
+    gray = np.full((300, 400, 3), 51, np.uint8)  # a fifth of 255
+    values = {}
+    for source in ("paddleclas", "timm", "darknet"):
+        pipeline = Pipeline.from_list(find_source("DarkNet53", source).preprocessing.transform_ops())
+        values[source] = pipeline.from_array(gray, "RGB")
+    assert {source: value.shape for source, value in values.items()} == {
+        "paddleclas": (3, 256, 256),
+        "timm": (3, 288, 288),
+        "darknet": (3, 256, 256),
+    }
+    np.testing.assert_allclose(values["darknet"], 0.2, rtol=1e-6)
+    np.testing.assert_allclose(values["timm"][0], (0.2 - 0.485) / 0.229, rtol=1e-6)
+
+
+def test_rows_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        find_source("DLA34").url = "http://elsewhere"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("model", "source", "text"),
+    [
+        (
+            "SENet154_vd",
+            "tim",
+            "SENet154_vd has no pretrained weights named 'tim'; it has paddleclas",
+        ),
+        (
+            "DLA34",
+            "tim",
+            "DLA34 has no pretrained weights named 'tim' (did you mean timm?); it has paddleclas, timm, ucbdrive",
+        ),
+        ("DLA43", None, "there are no pretrained weights of 'DLA43' (did you mean DLA34?)"),
+        ("ResNet50", "timm", "there are no pretrained weights of 'ResNet50'"),
+    ],
+)
+def test_what_is_not_there_gets_a_sentence(model: str, source: Optional[str], text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find_source(model, source)
+    assert str(caught.value) == text
