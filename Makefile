@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: demo test test-extras lint format environment-demo environment-test
+.PHONY: demo test test-extras test-wheel test-paddle26 test-paddleclas lint format environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -13,7 +13,9 @@ demo: environment-demo  ## trains on handwritten digits, evaluates, exports, pre
 test: lint  ## lint, types and all core tests
 	$(RUN) -m pytest -m "not gpu"
 
-test-extras: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
+test-extras: test-wheel test-paddle26 test-paddleclas  ## what needs environments of its own, and minutes
+
+test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
 	$(RUN) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	tools/environment.sh .venv-wheel requirements.txt
@@ -22,6 +24,18 @@ test-extras: environment-test  ## the wheel in an environment of its own, and th
 	cd build && ../.venv-wheel/bin/ppcls predict -o Global.infer_imgs=../ppcls/inference/golden.png
 	cd build/demo && ../../$(RUN) ../../tools/demo.py > demo.log
 	grep -E '^predicted .* top-1 (9[789]|100)' build/demo/demo.log
+
+# A library that Paddle 2.6.2 imports looks names up in `ast` that Python 3.12 warns about.
+test-paddle26:  ## the models on Paddle 2.6.2, whose GPU build is the newest on the public package index
+	NEWEST_PYTHON=3.12 tools/environment.sh .venv-paddle26 tests/extras/requirements-paddle26.txt
+	.venv-paddle26/bin/python -m pytest -W "ignore:ast:DeprecationWarning" \
+		tests/extras/test_paddle26.py tests/arch/test_arch_import.py
+
+# PaddleClas comes without its requirements: they are of versions that no Python after 3.11 has.
+test-paddleclas: environment-test  ## the models against PaddleClas itself, run beside them
+	tools/environment.sh .venv-paddleclas tests/extras/requirements-paddleclas.txt
+	.venv-paddleclas/bin/python -m pip install --quiet --disable-pip-version-check --no-deps paddleclas==2.6.0
+	$(RUN) -m pytest tests/extras/test_paddleclas_oracle.py tests/extras/test_full_strength.py
 
 lint: environment-test
 	$(RUN) -m ruff check .

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,34 @@ def test_ci_runs_make_test_and_nothing_else(tmp_path, with_pictures):
     assert result.stdout == f"make test in {tmp_path / 'checkout'} with {wanted}\n"
 
 
-def test_make_test_is_lint_types_and_the_core_tests():
-    command = ["make", "--dry-run", "--no-print-directory", "test"]
+def recipe(target):
+    """The commands that `make` would run."""
+    command = ["make", "--dry-run", "--no-print-directory", target]
     environment = {"PATH": os.environ["PATH"]}  # without the flags of the make that may be running this
     said = subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=True).stdout
-    assert said.splitlines() == [
+    return said.replace("\\\n\t", "").splitlines()
+
+
+def test_make_test_is_lint_types_and_the_core_tests():
+    assert recipe("test") == [
         "tools/environment.sh .venv requirements.txt requirements-demo.txt requirements-dev.txt",
         ".venv/bin/python -m ruff check .",
         ".venv/bin/python -m ruff format --check .",
         ".venv/bin/python -m mypy",
         '.venv/bin/python -m pytest -m "not gpu"',
     ]
+
+
+def test_make_test_extras_runs_every_file_of_extras():
+    lines = recipe("test-extras")
+    told = [word for line in lines if "-m pytest" in line for word in line.split() if word.startswith("tests/extras/")]
+    assert sorted(told) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/extras/test_*.py"))
+    for number, line in enumerate(lines):
+        if line.startswith(".venv"):
+            assert any(f"environment.sh {line.split('/')[0]} " in earlier for earlier in lines[:number]), line
+
+
+def test_make_test_leaves_extras_alone():
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/extras", "-p", "no:cacheprovider"]
+    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert (result.returncode, result.stdout.splitlines()[-1].split(" in ")[0]) == (5, "no tests collected")

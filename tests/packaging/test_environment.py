@@ -14,7 +14,7 @@ SCRIPT = ROOT / "tools" / "environment.sh"
 STAND_IN = """#!{bash}
 case "$*" in
     --version) echo "Python {version}" ;;
-    *version_info\\[:2\\]\\ \\<*) exit {unsupported} ;;
+    *version_info\\[:2\\]\\ \\<*) exit $(({minor} < 9 || {minor} > ${{@: -1}})) ;;
     *ensurepip*) exit {without_venv} ;;
     *python%d*) echo "python{version}-venv" ;;
     "-m venv"*) mkdir -p "${{@: -1}}/bin"; cp "$0" "${{@: -1}}/bin/python" ;;
@@ -37,9 +37,11 @@ def machine(tmp_path):
 
 
 def python(machine, name="python3", version="3.11", **faults):
-    defaults = {"unsupported": 0, "without_venv": 0, "without_libgomp": 0, "pip_fails": 0}
+    defaults = {"without_venv": 0, "without_libgomp": 0, "pip_fails": 0}
+    told = {"bash": shutil.which("bash"), "version": version, "minor": version.split(".")[1]}
     path = machine / "bin" / name
-    path.write_text(STAND_IN.format(bash=shutil.which("bash"), version=version, **{**defaults, **faults}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(STAND_IN.format(**told, **{**defaults, **faults}))
     path.chmod(0o755)
 
 
@@ -72,6 +74,15 @@ def test_installs_once_for_each_content(machine):
     assert pip_calls(machine) == [pip, f"{pip} --requirement=requirements-dev.txt", pip]
 
 
+def test_a_requirement_file_of_another_folder_counts(machine):
+    python(machine)
+    (machine / "extras").mkdir()
+    for content in ("three\n", "four\n", "four\n"):
+        (machine / "extras" / "requirements.txt").write_text(content)
+        environment(machine, "extras/requirements.txt")
+    assert len(pip_calls(machine)) == 2
+
+
 def test_an_installation_that_failed_is_tried_again(machine):
     python(machine, pip_fails=1)
     assert environment(machine)[0] == 1
@@ -95,7 +106,7 @@ def test_an_environment_of_another_python_than_the_one_asked_for_is_made_anew(ma
 
 
 def test_another_python_of_the_path_is_taken(machine):
-    python(machine, version="3.14", unsupported=1)
+    python(machine, version="3.14")
     python(machine, "python3.10", version="3.10")
     python(machine, "python3.12", version="3.12")
     assert environment(machine)[1].startswith("making .venv with Python 3.12\n")
@@ -103,20 +114,52 @@ def test_another_python_of_the_path_is_taken(machine):
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHON": "python3"}])
 def test_a_python_that_paddle_does_not_run_on(machine, variables):
-    python(machine, version="3.14", unsupported=1)
+    python(machine, version="3.14")
     if variables:  # what the user names is not replaced
         python(machine, "python3.12", version="3.12")
     assert environment(machine, **variables) == (
         1,
         "",
-        "python3 is Python 3.14, and Paddle runs on Python 3.9 to 3.13; install one of them, and name it if it is not "
-        "on the PATH: make PYTHON=/path/to/python3.12\n",
+        "python3 is Python 3.14, and the Paddle of .venv runs on Python 3.9 to 3.13; install one of them, and name it "
+        "if it is not on the PATH: make PYTHON=/path/to/python3.12\n",
     )
+
+
+def test_pyenv_is_looked_at_last(machine):
+    python(machine, version="3.14")
+    versions = machine / ".pyenv" / "versions"
+    python(machine, "../.pyenv/versions/3.8.18/bin/python3", version="3.8")
+    python(machine, "../.pyenv/versions/3.12.1/bin/python3", version="3.12")
+    assert environment(machine, HOME=str(machine))[1].startswith("making .venv with Python 3.12\n")
+    (machine / ".venv" / ".made").unlink()
+    python(machine, "python3.9", version="3.9")
+    assert environment(machine, PYENV_ROOT=str(versions.parent))[1].startswith("making .venv with Python 3.9\n")
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHON": "python3"}])
+def test_an_environment_for_older_pythons_passes_over_a_newer_one(machine, variables):
+    python(machine, version="3.13")
+    python(machine, "python3.10", version="3.10")
+    wanted = {"NEWEST_PYTHON": "3.12", **variables}
+    assert environment(machine, **wanted)[1].startswith("making .venv with Python 3.10\n")
+    assert environment(machine, **wanted) == (0, "", "")
+    (machine / "bin" / "python3.10").unlink()
+    (machine / ".venv" / ".made").unlink()
+    code, _, said = environment(machine, **wanted)
+    assert code == 1
+    assert said.startswith("python3 is Python 3.13, and the Paddle of .venv runs on Python 3.9 to 3.12; install one of")
+
+
+def test_an_environment_for_older_pythons_takes_the_one_asked_for(machine):
+    python(machine, version="3.12")
+    python(machine, "python3.10", version="3.10")
+    said = environment(machine, NEWEST_PYTHON="3.12", PYTHON="python3.10")[1]
+    assert said.startswith("making .venv with Python 3.10\n")
 
 
 def test_no_python_at_all(machine):
     code, _, said = environment(machine)
-    assert code == 1 and said.startswith("python3 is missing, and Paddle runs on Python 3.9 to 3.13;")
+    assert code == 1 and said.startswith("python3 is missing, and the Paddle of .venv runs on Python 3.9 to 3.13;")
 
 
 def test_no_venv_module(machine):
@@ -138,7 +181,7 @@ def test_no_libgomp(machine):
 def test_the_version_check_is_true_of_this_python(machine):
     line = next(line for line in SCRIPT.read_text().splitlines() if "version_info[:2] <=" in line)
     check = line.split("'")[1]
-    assert subprocess.run([sys.executable, "-c", check], env=os.environ).returncode == 0
-    for version, code in (((3, 8), 1), ((3, 9), 0), ((3, 13), 0), ((3, 14), 1)):
-        told = check.replace("sys.version_info[:2]", str(version))
-        assert subprocess.run([sys.executable, "-c", told]).returncode == code
+    assert subprocess.run([sys.executable, "-c", check, "13"], env=os.environ).returncode == 0
+    for minor, newest, code in ((8, 13, 1), (9, 12, 0), (12, 12, 0), (13, 12, 1), (13, 13, 0), (14, 13, 1)):
+        told = check.replace("sys.version_info[:2]", str((3, minor)))
+        assert subprocess.run([sys.executable, "-c", told, str(newest)]).returncode == code
