@@ -13,8 +13,8 @@ _ARRAYS = "transforms always pass on arrays here; remove it"
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
 _KEYS = {
-    "AMP": Unused("mixed precision " + _REMOVE_SECTION, switch="use_amp"),
-    "EMA": Unused("averaging of weights (EMA) " + _REMOVE_SECTION),
+    "AMP.use_promote": Unused("operations are cast by Paddle's own lists here; remove it", (False, True)),
+    "AMP.master_weight": Unused("level O2 always keeps weights in float32 as well; remove it", (True,)),
     "Slim": Unused("quantization and pruning during training " + _REMOVE_SECTION),
     "SlimConfig": Unused("quantization and pruning during training " + _REMOVE_SECTION),
     "profiler_options": Unused("profiling by configuration " + _REMOVE_SECTION),
@@ -29,7 +29,6 @@ _KEYS = {
     "Global.export_for_fd": Unused("export always writes one complete bundle; remove it", (False, True)),
     "Global.start_eval_epoch": Unused("evaluation begins with the first epoch; write Global.eval_interval", (0,)),
     "Global.max_num_latest_checkpoint": Unused("is called Global.keep here; write that"),
-    "Global.update_freq": Unused("accumulation of gradients is not supported here; remove it", (1,)),
     "Global.log_ranks": Unused("every process writes its own log; remove it", (0, "0")),
     "Global.print_mem_info": Unused("the use of memory is not logged here; remove it", (False,)),
     "Global.use_gpu": Unused("is called Global.device here; write Global.device: gpu or cpu"),
@@ -38,14 +37,14 @@ _KEYS = {
     "Arch.infer_model": Unused("a model of its own for inference is not supported here; remove it"),
     "Arch.infer_output_key": Unused("the model has one output; remove it"),
     "Arch.infer_add_softmax": Unused("the exported program always ends with softmax; remove it", (True,)),
-    "Arch.use_sync_bn": Unused("synchronised batch norm is not supported here; remove it", (False,)),
+    "Arch.use_sync_bn": Unused("is called Global.sync_batch_norm here; write that", (False,)),
     "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
     "Optimizer.clip_norm": Unused(_CLIPPING),
     "Optimizer.clip_norm_global": Unused(_CLIPPING),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Unused(_CLIPPING),
-    "Optimizer.multi_precision": Unused("mixed precision is not supported here; remove it", (False,)),
+    "Optimizer.multi_precision": Unused("AMP.level O2 steps weights in float32 by itself; remove it", (False, True)),
     "Optimizer.no_weight_decay_name": Unused(
         "decay is not chosen by names here; write one_dim_param_no_weight_decay: true to spare norms and biases", ("",)
     ),

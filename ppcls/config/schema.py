@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Mapping, Optional, Tuple
 
 from ppcls.config.dump import to_yaml
-from ppcls.utils.fields import Component, NonNegativeInt, Operation, PositiveInt, ReadPath
+from ppcls.utils.fields import Component, Fraction, NonNegativeInt, Operation, PositiveFloat, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
 Transforms = Tuple[Annotated[Any, Operation("transform")], ...]
@@ -32,6 +32,8 @@ class GlobalSection:
         seed: what all randomness is drawn from.
         save_interval: epochs between two kept `epoch_N` checkpoints.
         save_interval_steps: steps between two checkpoints within an epoch (`latest`); null for none.
+        save_interval_minutes: minutes between two such checkpoints; null for none.
+        on_save_error: `stop` or `continue` where a checkpoint cannot be written; the last good one stays either way.
         keep: how many of the `epoch_N` checkpoints stay, the newest; null for all.
         eval_during_train: whether training evaluates, and keeps the best weights as `best_model`.
         eval_interval: epochs between two evaluations.
@@ -40,6 +42,8 @@ class GlobalSection:
         image_shape: channels, height and width, in pixels, of the exported program's input.
         save_inference_dir: the folder that export writes.
         global_batch: pictures a step over all processes that the learning rate was chosen for; null if unknown.
+        update_freq: steps whose gradients add up to one step of the optimizer, as if they were one batch.
+        sync_batch_norm: whether batch norm in training takes its statistics over all processes; on GPUs.
     """
 
     epochs: PositiveInt
@@ -51,6 +55,8 @@ class GlobalSection:
     seed: NonNegativeInt = 0
     save_interval: PositiveInt = 1
     save_interval_steps: Optional[PositiveInt] = None
+    save_interval_minutes: Optional[PositiveFloat] = None
+    on_save_error: Literal["stop", "continue"] = "stop"
     keep: Optional[NonNegativeInt] = 3
     eval_during_train: bool = True
     eval_interval: PositiveInt = 1
@@ -59,6 +65,8 @@ class GlobalSection:
     image_shape: Tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
     save_inference_dir: str = "./inference"
     global_batch: Optional[PositiveInt] = None
+    update_freq: PositiveInt = 1
+    sync_batch_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,42 @@ class InferSection:
 
 
 @dataclass(frozen=True)
+class PrecisionSection:
+    """Mixed precision, on GPUs.
+
+    Attributes:
+        use_amp: whether it is on.
+        level: `O1` casts what gains from it, `O2` holds the weights in half precision too.
+        dtype: `float16`, whose loss is scaled, or `bfloat16`.
+        scale_loss: what the loss is multiplied by at first.
+        use_dynamic_loss_scaling: whether that follows what overflows.
+        use_fp16_test: whether evaluation runs in mixed precision too.
+    """
+
+    use_amp: bool = True
+    level: Literal["O1", "O2"] = "O1"
+    dtype: Literal["float16", "bfloat16"] = "float16"
+    scale_loss: PositiveFloat = 65536.0
+    use_dynamic_loss_scaling: bool = True
+    use_fp16_test: bool = False
+
+
+@dataclass(frozen=True)
+class AverageSection:
+    """A moving average of the weights, evaluated beside them.
+
+    Attributes:
+        decay: share of the old average in the new, at every step of the optimizer.
+        warm_up: whether the first steps have a smaller share, so that the initial weights are soon forgotten.
+        deploy: which weights a checkpoint offers to evaluation and export: the `average`, or the `weights`.
+    """
+
+    decay: Fraction = 0.9999
+    warm_up: bool = False
+    deploy: Literal["average", "weights"] = "average"
+
+
+@dataclass(frozen=True)
 class Config:
     """A checked configuration: its sections by their names in YAML, with the components as objects."""
 
@@ -135,6 +179,8 @@ class Config:
     DataLoader: DataLoaderSection = DataLoaderSection()
     Infer: InferSection = InferSection()
     Metric: MetricSection = MetricSection()
+    AMP: Optional[PrecisionSection] = None
+    EMA: Optional[AverageSection] = None
     _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
 
     def to_yaml(self) -> str:

@@ -13,8 +13,9 @@ from ppcls.data.labels import load_class_names
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import TRANSFORMS, Pipeline
-from ppcls.engine import checkpoint
+from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.evaluator import Evaluator
+from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
@@ -40,6 +41,8 @@ def loader(section: Any, pictures: ImageList, config: Config, training: bool) ->
         use_shared_memory=section.loader.use_shared_memory,
         on_error=dataset.on_error or ("skip" if training else "raise"),
         class_num=config.Arch.class_num,
+        rank=processes.rank(),
+        world_size=processes.world_size(),
     )
 
 
@@ -125,11 +128,32 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
     return Evaluator(reader, losses(config.Loss.Eval), metrics(config.Metric.Eval), config.Global.print_batch_step)
 
 
+def global_batch(config: Config) -> int:
+    """Pictures of one step of the optimizer, over all processes."""
+    assert config.DataLoader.Train is not None  # load_config requires it for training
+    return config.DataLoader.Train.sampler.batch_size * processes.world_size() * config.Global.update_freq
+
+
+def precision(config: Config) -> Precision:
+    """What the AMP section asks for.
+
+    Raises:
+        UserError: it asks for mixed precision, and the device is a CPU.
+    """
+    section = config.AMP
+    if section is None or not section.use_amp:
+        return Precision()
+    device.needs_gpu("mixed precision (AMP)", "remove the AMP section or write -o AMP.use_amp=false")
+    return MixedPrecision(
+        section.level, section.dtype, section.scale_loss, section.use_dynamic_loss_scaling, section.use_fp16_test
+    )
+
+
 def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float]:
     """Global step to learning rate; says so where the global batch is not the recipe's."""
     assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
     schedule, epochs = config.Optimizer.lr, config.Global.epochs
-    actual, recorded = config.DataLoader.Train.sampler.batch_size, config.Global.global_batch
+    actual, recorded = global_batch(config), config.Global.global_batch
     factor = schedule.factor(actual, recorded) if recorded else 1.0
     if recorded and recorded != actual:
         what = f"is multiplied by {factor:g}" if schedule.scale else "stays; Optimizer.lr.scale: linear would adapt it"

@@ -1,8 +1,9 @@
-"""Checkpoints on disk: three files in a folder, committed as one.
+"""Checkpoints on disk: files in a folder, committed as one.
 
-    output/DLA60/latest/ppcls.pdparams   weights, as `paddle.save` writes them
-                        ppcls.pdopt      optimizer state, by the parameters' structured names
-                        ppcls.pdstates   JSON: digests of the two, epoch, step, best metrics, meters, seed, threads
+    output/DLA60/latest/ppcls.pdparams        the weights to evaluate and deploy, as `paddle.save` writes them
+                        ppcls_other.pdparams  of weights and their moving average the one that is not deployed
+                        ppcls.pdopt           optimizer state, by the parameters' structured names
+                        ppcls.pdstates        JSON: digests of these, epoch, step, best metrics, meters, seed, threads
 
 A folder is written aside as `.latest.new`, synced, and only then takes the place of the old one, which waits as
 `.latest.old` until that is done. So at any moment at least one complete checkpoint is there, under one of the three
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
+import numpy as np
+
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, replace_folder, sha256_of
@@ -26,6 +29,7 @@ from ppcls.utils.unpickle import load_pickle
 
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
+OTHER = f"{WEIGHTS_STEM}_other.pdparams"
 
 
 @dataclass(frozen=True)
@@ -35,47 +39,92 @@ class Checkpoint:
     folder: Path
     states: Dict[str, Any]
 
+    @property
+    def weights_file(self) -> Path:
+        """The file of the weights that training goes on with."""
+        return self.folder / (OTHER if self.states.get("deployed") == "average" else PARAMS)
+
     def parameters(self) -> Dict[str, Any]:
-        """Structured name to array."""
-        return _arrays(self.folder / PARAMS)
+        """The weights that training goes on with, by structured name."""
+        return _arrays(self.weights_file)
+
+    def average(self) -> Dict[str, Any]:
+        """Their moving average, where the run has one."""
+        return _arrays(self.folder / (PARAMS if self.states.get("deployed") == "average" else OTHER))
 
     def optimizer(self) -> Dict[str, Any]:
         """Structured name and accumulator to array."""
         return _arrays(self.folder / OPTIMIZER)
 
 
-def write(
-    folder: Path,
+@dataclass(frozen=True)
+class Snapshot:
+    """A run's state in memory, which nothing changes any more.
+
+    Attributes:
+        weights: arrays by structured name.
+        optimizer: arrays by structured name and accumulator.
+        states: what the states file says.
+        average: the weights' moving average, if there is one.
+        deployed: which of the two `ppcls.pdparams` holds, for evaluation and export: `weights` or `average`.
+        record: what the files of weights themselves have to remember, see `record_of`.
+    """
+
+    weights: Dict[str, np.ndarray]
+    optimizer: Dict[str, np.ndarray]
+    states: Dict[str, Any]
+    average: Optional[Dict[str, np.ndarray]] = None
+    deployed: str = "weights"
+    record: Optional[Dict[str, Any]] = None
+
+
+def snapshot(
     model: Any,
     optimizer: Any,
     states: Dict[str, Any],
-    also: Sequence[Path] = (),
+    average: Optional[Dict[str, np.ndarray]] = None,
+    deployed: str = "weights",
     record: Optional[Dict[str, Any]] = None,
-) -> None:
-    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
+) -> Snapshot:
+    """Copies what a checkpoint holds, so that it can be written while training goes on."""
+    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    accumulators = {
+        name: np.array(value.numpy() if hasattr(value, "numpy") else value)
+        for name, value in _structured_optimizer_state(model, optimizer).items()
+    }
+    return Snapshot(weights, accumulators, states, average, deployed if average else "weights", record)
 
-    `record` goes into the file of weights, so that they can be used without the other files, see `record_of`.
+
+def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
+    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
 
     The folders of `also` get it first, so that a run resumed from `folder` has left none of them out. They share the
     bytes by hard links where the file system has them: a checkpoint's file is never written again, only replaced.
     """
-    import paddle
-
     aside = _recover(folder)
     aside.mkdir(parents=True)
-    weights: Dict[str, Any] = model.state_dict()
-    if record:  # beside a text Paddle would write each tensor as a pair of a name and an array
-        weights = {**{key: value.numpy() for key, value in weights.items()}, RECORD: json.dumps(record)}
-    paddle.save(weights, str(aside / PARAMS))
+    noted = {RECORD: json.dumps(taken.record)} if taken.record else {}
+    weights, average = {**taken.weights, **noted}, {**taken.weights, **(taken.average or {}), **noted}
+    deployed, other = (average, weights) if taken.deployed == "average" else (weights, average)
+    contents: Dict[str, Dict[str, Any]] = {PARAMS: deployed, OPTIMIZER: taken.optimizer}
+    if taken.average:
+        contents[OTHER] = other
+    for name, content in contents.items():
+        _save(content, aside / name)
+    files = {name: sha256_of(aside / name) for name in contents}
+    states = {"schema": SCHEMA, "files": files, "deployed": taken.deployed, **taken.states}
+    (aside / STATES).write_text(json.dumps(states, indent=1, allow_nan=False), encoding="utf-8")
+    for place in also:
+        _copy(aside, place)
+    replace_folder(aside, folder)
+
+
+def _save(content: Dict[str, Any], path: Path) -> None:
+    import paddle
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The input state dict is empty")  # plain SGD has no state
-        paddle.save(_structured_optimizer_state(model, optimizer), str(aside / OPTIMIZER))
-    files = {name: sha256_of(aside / name) for name in (PARAMS, OPTIMIZER)}
-    text = json.dumps({"schema": SCHEMA, "files": files, **states}, indent=1, allow_nan=False)
-    (aside / STATES).write_text(text, encoding="utf-8")
-    for other in also:
-        _copy(aside, other)
-    replace_folder(aside, folder)
+        paddle.save(content, str(path))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
 import sys
 from pathlib import Path
 from typing import Any, List, Optional
@@ -18,13 +17,14 @@ from ppcls.arch.weights.load import load_weights, record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
-from ppcls.engine import build, checkpoint, device
+from ppcls.engine import build, checkpoint, device, processes
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.ema import MovingAverage
 from ppcls.engine.exporter import export_bundle
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.signals import Interrupted
-from ppcls.engine.trainer import Callback, Trainer, TrainState
+from ppcls.engine.trainer import Callback, Trainer, TrainState, groups
 from ppcls.inference.command import list_pictures, report
 from ppcls.inference.output import open_results
 from ppcls.inference.prediction import Prediction, Result
@@ -36,27 +36,41 @@ from ppcls.utils.logging import get_logger, setup_logging
 def train(config: Config) -> int:
     """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder."""
     output = Path(config.Global.output_dir) / config.Arch.name
-    start(config, output / "train.log")
+    start(config, output / "train.log", parallel=True)
+    precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
     model, config = build.model(config, training=True)
     assert config.Optimizer is not None  # load_config requires it for this command
-    write_atomically(output / "config.yaml", config.to_yaml().encode())
+    if config.Global.sync_batch_norm:
+        device.needs_gpu("synchronised batch norm", "write -o Global.sync_batch_norm=false")
+        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    processes.same_as_first([*model.parameters(), *model.buffers()])
+    if processes.is_first():
+        write_atomically(output / "config.yaml", config.to_yaml().encode())
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
-    if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
+    if (
+        pictures.class_names and processes.is_first()
+    ):  # for class_to_index of a dataset that holds only some of the classes
         write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
-    lr_at = build.learning_rate(config, reader.steps_per_epoch)
+    lr_at = build.learning_rate(config, groups(reader.steps_per_epoch, config.Global.update_freq))
+    optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
+    model, optimizer = precision.prepare(model, optimizer)
+    ema = MovingAverage(model, config.EMA.decay, config.EMA.warm_up) if config.EMA else None
+    deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
     if config.Global.eval_during_train:
         held_out = build.images(config.DataLoader.Eval, config.Arch.class_num)
         build.check_same_classes(pictures.class_names, held_out.class_names)
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
-        evaluation = EvaluateEpochs(build.evaluator(config, eval_reader), config.Global.eval_interval)
+        evaluator = build.evaluator(config, eval_reader)
+        evaluator.context = precision.evaluation_context
+        evaluation = EvaluateEpochs(evaluator, config.Global.eval_interval, deployed)
     facts = {
         "arch": config.Arch.name,
         "seed": config.Global.seed,
         "threads": device.threads(),
         "class_names": pictures.class_names,
-        "config_sha256": sha256_of(output / "config.yaml"),
+        "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(
@@ -67,21 +81,28 @@ def train(config: Config) -> int:
         facts,
         record_of(model.params),
         before_evaluation=config.Global.eval_during_train,
+        interval_minutes=config.Global.save_interval_minutes,
+        on_error=config.Global.on_save_error,
+        deployed=deployed,
     )
     callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step)]
     callbacks += [saver, evaluation] if evaluation else [saver]
-    callbacks += [VisualDLLog(output / "vdl", evaluation)] if config.Global.use_visualdl else []
-    callbacks += [ProgressBar()] if sys.stderr.isatty() else []
+    if processes.is_first():
+        callbacks += [VisualDLLog(output / "vdl", evaluation)] if config.Global.use_visualdl else []
+        callbacks += [ProgressBar()] if sys.stderr.isatty() else []
     trainer = Trainer(
         model=model,
         losses=build.losses(config.Loss.Train),
-        optimizer=config.Optimizer.build(lr_at(0), list(model.named_parameters())),
+        optimizer=optimizer,
         lr_at=lr_at,
         loader=reader,
         epochs=config.Global.epochs,
         seed=config.Global.seed,
         metrics=build.metrics(config.Metric.Train),
         callbacks=callbacks,
+        update_freq=config.Global.update_freq,
+        precision=precision,
+        ema=ema,
     )
     if config.Global.checkpoints:
         resume(trainer, checkpoint.read(Path(config.Global.checkpoints)))
@@ -93,12 +114,13 @@ def train(config: Config) -> int:
     return 0
 
 
-def start(config: Config, log_file: Optional[Path] = None) -> None:
-    """Log, device and seed: what stands before everything else."""
-    if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
-        raise UserError("this version runs on one process; start it without paddle.distributed.launch")
-    setup_logging(log_file)
+def start(config: Config, log_file: Optional[Path] = None, parallel: bool = False) -> None:
+    """Log, device, other processes and seed: what stands before everything else."""
+    if processes.world_size() > 1 and not parallel:
+        raise UserError("only training and evaluation run on several processes; start this one without the launcher")
+    setup_logging(log_file if processes.is_first() else None)
     get_logger().info(device.describe(device.select_device(config.Global.device)))
+    processes.connect()
     paddle.seed(config.Global.seed)
 
 
@@ -115,11 +137,14 @@ def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
             f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
             f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with"
         )
-    load_weights(trainer.model, saved.folder)
+    load_weights(trainer.model, saved.weights_file)
     checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
     trainer.state = TrainState(states["epoch"], states["step"], states["best"])
-    trainer.averages.restore(states["averages"])
-    restore_metrics(trainer, saved)
+    trainer.precision.restore(states.get("precision"))
+    restore_average(trainer, saved)
+    if processes.is_first():  # the others count from zero, and all are summed
+        trainer.averages.restore(states["averages"])
+        restore_metrics(trainer, saved)
     get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], states["step"])
     if states["seed"] != trainer.seed:
         get_logger().warning("it was saved with seed %d, this run has %d", states["seed"], trainer.seed)
@@ -134,7 +159,9 @@ def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
 
 def evaluate(config: Config, output: Optional[str] = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
-    start(config)
+    start(config, parallel=True)
+    if output is not None and processes.world_size() > 1:
+        raise UserError("--output is written by one process; start the evaluation without the launcher")
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
     model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
@@ -148,6 +175,16 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
         evaluator.run(model)
     report_failures(reader.failures)
     return 1 if reader.failures else 0
+
+
+def restore_average(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
+    """Gives the moving average what was saved of it."""
+    steps = saved.states.get("average_steps")
+    if (trainer.ema is None) != (steps is None):
+        had = "without" if steps is None else "with"
+        raise UserError(f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section")
+    if trainer.ema is not None and steps is not None:
+        trainer.ema.restore(saved.average(), steps)
 
 
 def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:

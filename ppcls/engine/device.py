@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ppcls.engine import processes
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import missing_gpu
@@ -22,8 +23,23 @@ def select_device(requested: str) -> str:
             "for your CUDA version (requirements-gpu.txt)"
         )
     chosen = "cpu" if missing or requested == "cpu" else "gpu"
-    paddle.set_device(chosen)
+    if chosen == "gpu" and processes.world_size() > 1:  # the launcher gives each process a GPU of its own
+        paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
+    else:
+        paddle.set_device(chosen)
     return chosen
+
+
+def needs_gpu(what: str, remedy: str) -> None:
+    """Refuses what Paddle cannot do on a CPU.
+
+    Raises:
+        UserError: the device is a CPU.
+    """
+    import paddle
+
+    if not paddle.device.get_device().startswith("gpu"):
+        raise UserError(f"{what} has no effect in Paddle on a CPU; {remedy}")
 
 
 def describe(device: str) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Optional, Sequence
 
-from ppcls.engine.meters import Averages, Stopwatch, summary, text_of
+from ppcls.engine import processes
+from ppcls.engine.meters import Averages, Stopwatch, own_summary, summary, text_of
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 
 @dataclass
 class Evaluator:
-    """Evaluates a model; logs a line every `print_batch_step` batches and one at the end."""
+    """Evaluates a model; logs a line every `print_batch_step` batches and one at the end.
+
+    Of several processes each evaluates its share; the last line and the result are of all pictures, the lines before
+    of the process's own.
+    """
 
     loader: Any
     losses: Callable[[Any, Any], Dict[str, Any]]
@@ -20,6 +26,7 @@ class Evaluator:
     print_batch_step: int
     should_stop: Callable[[], bool] = bool
     on_batch: Optional[Callable[[Any, Any], None]] = None  # gets each batch and its logits
+    context: Callable[[], ContextManager[Any]] = contextlib.nullcontext  # what the forward passes run in
 
     def run(self, model: Any, epoch: int = 0) -> Optional[Dict[str, float]]:
         """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
@@ -30,26 +37,30 @@ class Evaluator:
 
         was_training = model.training
         model.eval()
+        processes.same_as_first(model.buffers())  # each process has gathered statistics of its own
         for metric in self.metrics:
             metric.reset()
-        averages, stopwatch = Averages(), Stopwatch()
+        averages, stopwatch, stopped = Averages(), Stopwatch(), False
         stopwatch.start()
         try:
-            with paddle.no_grad():
+            with paddle.no_grad(), self.context(), processes.mourned():
                 for step, batch in enumerate(self.loader.epoch(0)):
-                    if self.should_stop():
-                        return None
+                    stopped = self.should_stop()
+                    if stopped:
+                        break
                     stopwatch.read()
                     if len(batch.index):
                         self._take(model, batch, averages)
                     stopwatch.finish(len(batch.index))
                     if step % self.print_batch_step == 0:
-                        self._log_step(epoch, step, summary(self.metrics, averages), stopwatch)
+                        self._log_step(epoch, step, own_summary(self.metrics, averages), stopwatch)
                     stopwatch.resume()
+                if any(processes.gather(stopped)):
+                    return None
+                values = summary(self.metrics, averages)
         finally:
             if was_training:
                 model.train()
-        values = summary(self.metrics, averages)
         if not values:
             raise UserError("not one picture of DataLoader.Eval could be read, so there is nothing to report")
         get_logger().info("END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total())

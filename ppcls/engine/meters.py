@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
+
+from ppcls.engine import processes
 
 
 class Averages:
@@ -31,13 +34,39 @@ class Averages:
         """What `restore` needs, as plain values."""
         return {"sums": dict(self.sums), "count": self.count}
 
-    def restore(self, state: Dict[str, object]) -> None:
+    def restore(self, state: Dict[str, Any]) -> None:
         """Puts back what `state` gave."""
-        self.sums, self.count = dict(state["sums"]), int(state["count"])  # type: ignore[call-overload]
+        self.sums, self.count = dict(state["sums"]), int(state["count"])
+
+    def add(self, state: Dict[str, Any]) -> None:
+        """Adds what another process counted."""
+        for name, value in state["sums"].items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += state["count"]
+
+
+def over_all_processes(metrics: Sequence[Any], averages: Averages) -> Tuple[Sequence[Any], Averages]:
+    """Copies that have counted what those of every process have; every process must call this."""
+    states = processes.gather(([metric.state() for metric in metrics], averages.state()))
+    if len(states) == 1:
+        return metrics, averages
+    metrics, averages = copy.deepcopy(list(metrics)), Averages()
+    for metric in metrics:
+        metric.reset()
+    for metric_states, average_state in states:
+        averages.add(average_state)
+        for metric, state in zip(metrics, metric_states):
+            metric.add(state)
+    return metrics, averages
 
 
 def summary(metrics: Sequence[Any], averages: Averages) -> Dict[str, float]:
-    """Metrics, then mean losses: the order of a log line."""
+    """Metrics, then mean losses, over all processes: the order of a log line."""
+    return own_summary(*over_all_processes(metrics, averages))
+
+
+def own_summary(metrics: Sequence[Any], averages: Averages) -> Dict[str, float]:
+    """The same of this process alone."""
     values: Dict[str, float] = {}
     for metric in metrics:
         values.update(metric.result())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from ppcls.engine.meters import Averages, Stopwatch, summary
+from ppcls.engine import processes
+from ppcls.engine.ema import MovingAverage
+from ppcls.engine.meters import Averages, Stopwatch, over_all_processes, own_summary, summary
+from ppcls.engine.precision import Precision
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.utils.errors import UserError
 
@@ -49,11 +53,15 @@ class Trainer:
 
     One step, in order:
 
-    1. Paddle's generator is seeded from (seed, epoch, step), so dropout does not depend on what ran before.
-    2. The learning rate of this step is set.
-    3. Forward and losses; a loss that is not finite ends the run before a step is taken with it.
-    4. Backward, optimizer step, gradients cleared.
-    5. Averages and metrics take the batch in; callbacks observe.
+    1. Paddle's generator is seeded from (seed, epoch, step, process), so dropout does not depend on what ran before.
+    2. At the first of a group of `update_freq` steps the learning rate is set.
+    3. Forward and losses, in the precision of the run.
+    4. The processes agree on how many pictures the step has, whether every loss is finite and whether to stop.
+       A loss that is not finite ends the run before anything is learnt from it.
+    5. Backward. Gradients add up over the steps of a group, each picture weighing the same.
+    6. After the last step of a group: gradients of all processes are summed and averaged over the group's pictures;
+       optimizer step, gradients cleared, the moving average of the weights updated.
+    7. Averages and metrics take the batch in; callbacks observe.
 
     After the last step of an epoch: `epoch_end` of every callback, the state moves on, `epoch_closed`.
     """
@@ -61,7 +69,7 @@ class Trainer:
     model: Any
     losses: Callable[[Any, Any], Dict[str, Any]]  # name to scalar tensor, `loss` being what is differentiated
     optimizer: Any
-    lr_at: Callable[[int], float]  # global step to learning rate
+    lr_at: Callable[[int], float]  # steps of the optimizer since the first one of epoch 0 to learning rate
     loader: Any
     epochs: int
     seed: int
@@ -71,6 +79,12 @@ class Trainer:
     stop: StopRequest = field(default_factory=StopRequest)
     averages: Averages = field(default_factory=Averages)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    update_freq: int = 1
+    precision: Precision = field(default_factory=Precision)
+    ema: Optional[MovingAverage] = None
+    _pictures: float = 0.0  # of the group so far, over all processes
+    _unit: float = 0.0  # of the group's first step
+    _asked: bool = False  # whether some process was asked to stop
 
     @property
     def steps_per_epoch(self) -> int:
@@ -82,14 +96,19 @@ class Trainer:
         """Steps done since the first one of epoch 0."""
         return self.state.epoch * self.steps_per_epoch + self.state.step
 
+    @property
+    def between_groups(self) -> bool:
+        """Whether no gradients are waiting for the rest of their group, so that the state is whole."""
+        return self.state.step % self.update_freq == 0 or self.state.step == self.steps_per_epoch
+
     def fit(self) -> None:
         """Trains from `state` to the end of the last epoch.
 
         Raises:
             Interrupted: SIGINT or SIGTERM arrived and the callbacks have saved.
-            UserError: a loss is not finite.
+            UserError: a loss is not finite, or another process has ended.
         """
-        with self.stop:
+        with self.stop, processes.mourned():
             try:
                 self._tell("train_begin")
                 while self.state.epoch < self.epochs:
@@ -98,28 +117,33 @@ class Trainer:
                 self._tell("train_end")
 
     def values(self) -> Dict[str, float]:
-        """Metrics and mean losses of the epoch so far, in the order of the log."""
+        """Metrics and mean losses of the epoch so far, over all processes, which must all ask."""
         return summary(self.metrics, self.averages)
 
+    def own_values(self) -> Dict[str, float]:
+        """The same of this process's pictures alone."""
+        return own_summary(self.metrics, self.averages)
+
     def exit_if_asked(self) -> None:
-        """Lets callbacks save and ends the run, if a signal has come."""
-        if self.stop.signum is not None:
+        """Lets callbacks save and ends the run, if a signal has come to any process."""
+        if self._asked or (processes.world_size() == 1 and self.stop):
             self._tell("interrupted")
-            raise Interrupted(self.stop.signum)
+            raise Interrupted(self.stop.signum or signal.SIGTERM)
 
     def _run_epoch(self) -> None:
         self.model.train()
         self.stopwatch.start()
+        seen = 0.0
         for batch in self.loader.epoch(self.state.epoch, start_step=self.state.step):
             self.stopwatch.read()
-            if len(batch.index):  # every picture of the batch may have been unreadable
-                self._step(batch)
+            seen += self._step(batch)
             self.state.step += 1
             self.stopwatch.finish(len(batch.index))
             self._tell("step_end")
-            self.exit_if_asked()
+            if self.between_groups:
+                self.exit_if_asked()
             self.stopwatch.resume()
-        if not self.averages.count:
+        if not seen and not over_all_processes(self.metrics, self.averages)[1].count:
             raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
         self._tell("epoch_end")
         self.exit_if_asked()
@@ -129,24 +153,50 @@ class Trainer:
             metric.reset()
         self._tell("epoch_closed")
 
-    def _step(self, batch: Any) -> None:
+    def _step(self, batch: Any) -> float:
+        """One step; returns its pictures over all processes."""
         import paddle
 
-        paddle.seed(step_seed(self.seed, self.state.epoch, self.state.step))
-        self.optimizer.set_lr(self.lr_at(self.global_step))
-        logits = self.model(batch.image)
-        losses = self.losses(logits, batch.label)
-        values = {name: loss.item() for name, loss in losses.items()}
-        if not np.isfinite(values["loss"]):
+        paddle.seed(step_seed(self.seed, self.state.epoch, self.state.step, processes.rank()))
+        if self.state.step % self.update_freq == 0:
+            group = self.state.epoch * groups(self.steps_per_epoch, self.update_freq)
+            self.optimizer.set_lr(self.lr_at(group + self.state.step // self.update_freq))
+        count, values = len(batch.index), {"loss": 0.0}
+        if count:  # every picture of the batch may have been unreadable
+            with self.precision.context():
+                logits = self.model(batch.image)
+                losses = self.losses(logits, batch.label)
+            values = {name: loss.item() for name, loss in losses.items()}
+        pictures, total_loss, asked = processes.total([count, values["loss"], bool(self.stop)])
+        self._asked = asked > 0
+        if not np.isfinite(total_loss):
             self._refuse_loss(values["loss"], batch)
-        losses["loss"].backward()
-        self.optimizer.step()
+        # Within a group each picture weighs the same; the mean over the group is taken when its sum is known.
+        self._unit = self._unit or pictures
+        if count:
+            self.precision.backward(losses["loss"] if count == self._unit else losses["loss"] * (count / self._unit))
+        self._pictures += pictures
+        if (self.state.step + 1) % self.update_freq == 0 or self.state.step + 1 == self.steps_per_epoch:
+            self._learn()
+        if count:
+            self.averages.update(values, count)
+            for metric in self.metrics:
+                metric.update(logits.detach(), batch.label)
+        return pictures
+
+    def _learn(self) -> None:
+        """Takes the optimizer's step with what the group has gathered."""
+        if self._pictures:
+            processes.sum_gradients(self.model.parameters(), self._unit / self._pictures)
+            self.precision.step(self.optimizer)
+            if self.ema is not None:
+                self.ema.update(self.model)
         self.optimizer.clear_grad()
-        self.averages.update(values, len(batch.index))
-        for metric in self.metrics:
-            metric.update(logits.detach(), batch.label)
+        self._pictures = self._unit = 0.0
 
     def _refuse_loss(self, value: float, batch: Any) -> None:
+        if np.isfinite(value):
+            raise UserError("the loss of another process is not finite; its log names the pictures")
         names: List[str] = [str(self.loader.images.paths[index]) for index in batch.index]
         raise UserError(
             f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; no step was taken with it; "
@@ -158,6 +208,12 @@ class Trainer:
             getattr(callback, event)(self)
 
 
-def step_seed(seed: int, epoch: int, step: int) -> int:
-    """The generator's seed of one step: decided by its address alone."""
-    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+def groups(steps: int, update_freq: int) -> int:
+    """Steps of the optimizer in an epoch; its last group may be short of steps."""
+    return -(-steps // update_freq)
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
+    """The generator's seed of one step and process: decided by its address alone."""
+    address = (seed, epoch, step, rank) if rank else (seed, epoch, step)
+    return int(np.random.SeedSequence(address).generate_state(1)[0])

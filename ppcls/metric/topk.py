@@ -61,6 +61,11 @@ class TopkCounter:
         """What `restore` needs, as plain values."""
         return {"topk": list(self.ks), "correct": list(self.correct), "pictures": self.pictures}
 
+    def add(self, state: Dict[str, Any]) -> None:
+        """Adds what another process counted."""
+        self.correct = [mine + theirs for mine, theirs in zip(self.correct, state["correct"])]
+        self.pictures += state["pictures"]
+
     def restore(self, state: Dict[str, Any]) -> None:
         """Puts back what `state` gave; ValueError if it belongs to another `topk`."""
         if tuple(state["topk"]) != self.ks:

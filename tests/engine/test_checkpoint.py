@@ -30,7 +30,7 @@ def states(epoch, step=0):
 
 def test_files_are_read_back_and_digests_hold(tmp_path, trained):
     folder = tmp_path / "latest"
-    checkpoint.write(folder, *trained, states(2, 5))
+    checkpoint.write(folder, checkpoint.snapshot(*trained, states(2, 5)))
     assert sorted(path.name for path in folder.iterdir()) == ["ppcls.pdopt", "ppcls.pdparams", "ppcls.pdstates"]
     saved = checkpoint.read(folder)
     assert (saved.states["epoch"], saved.states["step"]) == (2, 5)
@@ -41,14 +41,14 @@ def test_files_are_read_back_and_digests_hold(tmp_path, trained):
 
 @pytest.mark.parametrize("suffix", ["", "/ppcls", "/ppcls.pdparams", "/ppcls.pdopt", "/ppcls.pdstates", "/.."])
 def test_every_way_to_name_it_resolves(tmp_path, trained, suffix):
-    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)))
     path = tmp_path if suffix == "/.." else tmp_path / f"latest{suffix}"
     assert checkpoint.read(path).states["epoch"] == 1
 
 
 def test_the_newest_that_verifies_is_taken(tmp_path, trained):
     for epoch in (1, 2, 3):
-        checkpoint.write(tmp_path / f"epoch_{epoch}", *trained, states(epoch))
+        checkpoint.write(tmp_path / f"epoch_{epoch}", checkpoint.snapshot(*trained, states(epoch)))
     with (tmp_path / "epoch_3" / "ppcls.pdopt").open("r+b") as file:
         file.write(b"\0\0")
     assert checkpoint.read(tmp_path).folder == tmp_path / "epoch_2"
@@ -73,7 +73,7 @@ class Killed(BaseException):
 def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained, monkeypatch, calls_survived):
     """Every operation that changes the disk may be the last one; the old or the new checkpoint is found after it."""
     folder = tmp_path / "latest"
-    checkpoint.write(folder, *trained, states(1))
+    checkpoint.write(folder, checkpoint.snapshot(*trained, states(1)))
     alive = iter(range(calls_survived))
 
     def dying(function):
@@ -91,20 +91,20 @@ def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained
         for name in ("rename", "mkdir", "write_text"):
             patch.setattr(checkpoint.Path, name, dying(getattr(checkpoint.Path, name)))
         try:
-            checkpoint.write(folder, *trained, states(2))
+            checkpoint.write(folder, checkpoint.snapshot(*trained, states(2)))
             finished = True
         except Killed:
             finished = False
     assert checkpoint.read(folder).states["epoch"] in ((2,) if finished else (1, 2))
     assert finished == (calls_survived >= 12)
-    checkpoint.write(folder, *trained, states(3))
+    checkpoint.write(folder, checkpoint.snapshot(*trained, states(3)))
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
     assert checkpoint.read(tmp_path).states["epoch"] == 3
 
 
 def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path, trained):
     model, optimizer = trained
-    checkpoint.write(tmp_path / "latest", model, optimizer, states(1))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(model, optimizer, states(1)))
     twin = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, 2))
     assert twin[0].weight.name != model[0].weight.name
     twin_optimizer = paddle.optimizer.Momentum(0.1, 0.9, parameters=twin.parameters())
@@ -120,16 +120,16 @@ def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path,
 
 
 def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):
-    checkpoint.write(tmp_path / "latest", *trained, states(1), [tmp_path / "best_model"])
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)), [tmp_path / "best_model"])
     names = [tmp_path / folder / "ppcls.pdparams" for folder in ("latest", "best_model")]
     assert names[0].samefile(names[1])
-    checkpoint.write(tmp_path / "latest", *trained, states(2))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(2)))
     assert checkpoint.read(tmp_path / "best_model").states["epoch"] == 1
     assert not names[0].samefile(names[1])
 
 
 def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):
-    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)))
     file = tmp_path / "latest" / "ppcls.pdstates"
     file.write_text(json.dumps({**json.loads(file.read_text()), "schema": 2}))
     with pytest.raises(UserError, match="not a checkpoint of schema 1"):
@@ -138,41 +138,41 @@ def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):
 
 def test_a_run_killed_before_the_commit_has_its_other_names_written_again(tmp_path, trained, monkeypatch):
     """`latest` comes last: what is resumed from never lacks a `best_model` that it records."""
-    checkpoint.write(tmp_path / "latest", *trained, states(1))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)))
     order = []
     original = checkpoint.replace_folder
     monkeypatch.setattr(
         checkpoint, "replace_folder", lambda new, folder: (order.append(folder.name), original(new, folder))
     )
-    checkpoint.write(tmp_path / "latest", *trained, states(2), [tmp_path / "best_model", tmp_path / "epoch_2"])
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(2)), [tmp_path / "best_model", tmp_path / "epoch_2"])
     assert order == ["best_model", "epoch_2", "latest"]
 
 
 def test_the_latest_of_a_run_comes_before_older_epochs_of_a_longer_one(tmp_path, trained):
-    checkpoint.write(tmp_path / "epoch_120", *trained, states(120))
-    checkpoint.write(tmp_path / "epoch_90", *trained, states(90))
+    checkpoint.write(tmp_path / "epoch_120", checkpoint.snapshot(*trained, states(120)))
+    checkpoint.write(tmp_path / "epoch_90", checkpoint.snapshot(*trained, states(90)))
     assert checkpoint.read(tmp_path).states["epoch"] == 120
-    checkpoint.write(tmp_path / "latest", *trained, states(3))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(3)))
     assert checkpoint.read(tmp_path).states["epoch"] == 3
 
 
 def test_a_complete_new_one_is_younger_than_what_it_replaces_and_an_old_one_older(tmp_path, trained):
     for name, epoch in ((".latest.old", 9), ("latest", 4)):
-        checkpoint.write(tmp_path / name, *trained, states(epoch))
+        checkpoint.write(tmp_path / name, checkpoint.snapshot(*trained, states(epoch)))
     assert checkpoint.read(tmp_path / "latest").states["epoch"] == 4
-    checkpoint.write(tmp_path / ".latest.new", *trained, states(2))
+    checkpoint.write(tmp_path / ".latest.new", checkpoint.snapshot(*trained, states(2)))
     assert checkpoint.read(tmp_path / "latest").states["epoch"] == 2
 
 
 def test_paths_without_a_name_of_their_own(tmp_path, trained, monkeypatch):
-    checkpoint.write(tmp_path / "latest", *trained, states(7))
+    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(7)))
     monkeypatch.chdir(tmp_path / "latest")
     for name in (".", "ppcls", "ppcls.pdparams"):
         assert checkpoint.read(checkpoint.Path(name)).states["epoch"] == 7
 
 
 def test_states_beside_weights_count_only_if_they_are_ours(tmp_path, trained):
-    checkpoint.write(tmp_path / "ours", *trained, states(1))
+    checkpoint.write(tmp_path / "ours", checkpoint.snapshot(*trained, states(1)))
     weights = tmp_path / "ours" / "ppcls.pdparams"
     assert checkpoint.states_of(weights)["epoch"] == 1
     (tmp_path / "theirs").mkdir()

@@ -118,11 +118,13 @@ def test_checkpoints_by_steps_epochs_and_retention(tmp_path, make_trainer):
 
     class Look(Callback):
         def step_end(self, trainer):
+            keeper.wait()  # it writes beside the steps
             if (tmp_path / "latest").exists():
                 states = checkpoint.read(tmp_path / "latest").states
                 seen.append((trainer.state.epoch, trainer.state.step, states["epoch"], states["step"]))
 
-    make_trainer([saver(tmp_path, interval_steps=3), Look()], epochs=4).fit()
+    keeper = saver(tmp_path, interval_steps=3)
+    make_trainer([keeper, Look()], epochs=4).fit()
     assert seen[:6] == [(0, 3, 0, 3), (0, 4, 0, 3), (1, 1, 1, 0), (1, 2, 1, 2), (1, 3, 1, 2), (1, 4, 1, 2)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_3", "epoch_4", "latest"]
 
@@ -135,7 +137,7 @@ def test_an_unreadable_batch_is_passed_over_and_counted_as_a_step(make_trainer, 
     trainer.fit()
     assert recorder.events[1:5] == [(0, 1), (0, 2), (0, 3), (0, 4)]
     assert trainer.global_step == 4
-    assert recorder.values[1] == recorder.values[0]
+    assert recorder.values[1][1] == recorder.values[0][1]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(None, [1, 2, 3]), (0, []), (1, [3]), (5, [1, 2, 3])])

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
-from ppcls.engine import checkpoint
+from ppcls.engine import checkpoint, processes
+from ppcls.engine.background import Background
+from ppcls.engine.meters import over_all_processes
 from ppcls.engine.trainer import Callback, Trainer
+from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 
 @dataclass
 class SaveCheckpoints(Callback):
-    """Saves `latest` at every epoch's end, every `interval_steps` steps, and when a signal ends the run.
+    """Saves `latest` at every epoch's end, every so many steps or minutes, and when a signal ends the run.
 
     `best_model` follows the best evaluation; `epoch_N` (N epochs trained) is kept every `interval_epochs` epochs,
-    the newest `keep` of them (None: all)
+    the newest `keep` of them (None: all). The state is copied between two steps and written beside the next ones. Of
+    several processes the first writes.
     """
 
     output: Path
@@ -26,15 +31,24 @@ class SaveCheckpoints(Callback):
     facts: Dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
     record: Optional[Dict[str, Any]] = None  # what the file of weights itself has to remember
     before_evaluation: bool = False  # save when an epoch's steps are done too, lest a failing evaluation lose them
+    interval_minutes: Optional[float] = None
+    on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
+    deployed: str = "weights"  # or "average"
+    _background: Background = field(default_factory=Background)
+    _saved_at: float = field(default_factory=time.monotonic)
+    _due: bool = False
 
     def step_end(self, trainer: Trainer) -> None:
-        """Saves in the midst of an epoch."""
-        if self.interval_steps and trainer.global_step % self.interval_steps == 0:
+        """Saves in the midst of an epoch, as soon as no gradients wait."""
+        by_steps = self.interval_steps and trainer.global_step % self.interval_steps == 0
+        self._due = bool(self._due or by_steps or self._minutes_are_over())
+        if self._due and trainer.between_groups:
             self._save(trainer)
 
     def interrupted(self, trainer: Trainer) -> None:
         """Saves where the run stands."""
         self._save(trainer)
+        self.wait()
         get_logger().info("saved %s at epoch %d, step %d", self._latest, trainer.state.epoch, trainer.state.step)
 
     def epoch_end(self, trainer: Trainer) -> None:
@@ -49,24 +63,57 @@ class SaveCheckpoints(Callback):
             names.append(self.output / "best_model")
         if done % self.interval_epochs == 0:
             names.append(self.output / f"epoch_{done}")
-        self._save(trainer, names)
-        self._retire(done)
+        self._save(trainer, names, retire=done)
+
+    def train_end(self, trainer: Trainer) -> None:
+        """Waits for the last file."""
+        self.wait()
 
     @property
     def _latest(self) -> Path:
         return self.output / "latest"
 
-    def _save(self, trainer: Trainer, also: Sequence[Path] = ()) -> None:
+    def _minutes_are_over(self) -> bool:
+        if self.interval_minutes is None:
+            return False
+        mine = time.monotonic() - self._saved_at >= 60 * self.interval_minutes
+        return bool(processes.total([mine and processes.is_first()])[0])  # all save at the same step
+
+    def _save(self, trainer: Trainer, also: Sequence[Path] = (), retire: Optional[int] = None) -> None:
+        self._due, self._saved_at = False, time.monotonic()
+        metrics, averages = over_all_processes(trainer.metrics, trainer.averages)
+        if not processes.is_first():
+            return
         states = {
             "epoch": trainer.state.epoch,
             "step": trainer.state.step,
             "steps_per_epoch": trainer.steps_per_epoch,
             "best": trainer.state.best,
-            "averages": trainer.averages.state(),
-            "metrics": [metric.state() for metric in trainer.metrics],
+            "averages": averages.state(),
+            "metrics": [metric.state() for metric in metrics],
+            "precision": trainer.precision.state(),
+            "average_steps": trainer.ema.steps if trainer.ema else None,
             **self.facts,
         }
-        checkpoint.write(self._latest, trainer.model, trainer.optimizer, states, also, self.record)
+        average = trainer.ema.state() if trainer.ema else None
+        taken = checkpoint.snapshot(trainer.model, trainer.optimizer, states, average, self.deployed, self.record)
+        self.wait()
+        self._background.submit(lambda: self._write(taken, also, retire))
+
+    def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: Optional[int]) -> None:
+        checkpoint.write(self._latest, taken, also)
+        if retire is not None:
+            self._retire(retire)
+
+    def wait(self) -> None:
+        """Ends the job in progress; what it could not write is said, and ends the run unless told otherwise."""
+        try:
+            self._background.wait()
+        except OSError as error:
+            reason = f"{self._latest}: cannot be written ({error.strerror or error})"
+            if self.on_error == "stop":
+                raise UserError(f"{reason}; the last good checkpoint is there still; make room and resume") from error
+            get_logger().warning("%s; the last good checkpoint is kept, and the run goes on", reason)
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
@@ -16,11 +16,13 @@ from ppcls.utils.logging import get_logger
 class EvaluateEpochs(Callback):
     """Evaluates every `interval` epochs and after the last one; keeps the best in `trainer.state.best`.
 
-    Best is the highest first metric (top1 as a rule), or the lowest loss where there is no metric.
+    Best is the highest first metric (top1 as a rule), or the lowest loss where there is no metric. Where the weights
+    have a moving average both are evaluated, and the one that is deployed decides.
     """
 
     evaluator: Evaluator
     interval: int
+    deployed: str = "weights"  # or "average"
     history: List[Dict[str, float]] = field(default_factory=list)
 
     def train_begin(self, trainer: Trainer) -> None:
@@ -32,7 +34,7 @@ class EvaluateEpochs(Callback):
         epoch = trainer.state.epoch
         if (epoch + 1) % self.interval and epoch + 1 != trainer.epochs:
             return
-        values = self.evaluator.run(trainer.model, epoch)
+        values = self._run(trainer, epoch)
         if values is None:
             return
         self.history.append({"epoch": epoch, **values})
@@ -49,3 +51,14 @@ class EvaluateEpochs(Callback):
             best = {"metric": metric, "score": score, "epoch": epoch, **values}
         trainer.state.best = best
         get_logger().info("best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"])
+
+    def _run(self, trainer: Trainer, epoch: int) -> Optional[Dict[str, float]]:
+        values = self.evaluator.run(trainer.model, epoch)
+        if trainer.ema is None or values is None:
+            return values
+        with trainer.ema.in_place_of_weights(trainer.model):
+            averaged = self.evaluator.run(trainer.model, epoch)
+        if averaged is None:
+            return None
+        get_logger().info("the weights' moving average: %s; the weights: %s", text_of(averaged), text_of(values))
+        return averaged if self.deployed == "average" else values

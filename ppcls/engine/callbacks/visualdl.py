@@ -13,7 +13,7 @@ from ppcls.utils.logging import get_logger
 
 @dataclass
 class VisualDLLog(Callback):
-    """Writes losses, accuracy, learning rate and images/s under `folder`.
+    """Writes losses, accuracy, learning rate and images/s under `folder`; of several processes the first's own.
 
     A drawing of the run must not end the run: whatever VisualDL raises is logged once and the drawing stops there.
     """
@@ -33,7 +33,7 @@ class VisualDLLog(Callback):
 
     def step_end(self, trainer: Trainer) -> None:
         """Writes a step's values."""
-        values = {f"train/{name}": value for name, value in trainer.values().items()}
+        values = {f"train/{name}": value for name, value in trainer.own_values().items()}
         values["train/lr"] = trainer.optimizer.get_lr()
         values["train/images_per_second"] = trainer.stopwatch.images_per_second()
         self._write(values, trainer.global_step)

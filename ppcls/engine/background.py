@@ -1,0 +1,35 @@
+"""Work beside the training loop: one job at a time, in order, none lost."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, Optional
+
+
+class Background:
+    """Runs jobs in a thread, each after the one before; what one raises, the next call here raises."""
+
+    def __init__(self) -> None:
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[BaseException] = None
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Starts a job once the one before has ended."""
+        self.wait()
+        self._thread = threading.Thread(target=self._run, args=(job,), name="checkpoint writer")
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Returns when nothing runs."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # handed to the thread that asked
+            self._error = error

@@ -1,0 +1,125 @@
+"""The numbers that a run computes with: float32, or mixed precision (Micikevicius et al. 2018, arXiv:1710.03740)."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, ContextManager, Dict, Optional, Tuple
+
+from ppcls.utils.errors import UserError
+
+
+class Precision:
+    """Float32 throughout; and the steps that mixed precision does otherwise."""
+
+    def prepare(self, model: Any, optimizer: Any) -> Tuple[Any, Any]:
+        """The model and the optimizer as training uses them."""
+        return model, optimizer
+
+    def context(self) -> ContextManager[Any]:
+        """What forward and losses run in."""
+        return contextlib.nullcontext()
+
+    def evaluation_context(self) -> ContextManager[Any]:
+        """What evaluation runs in."""
+        return contextlib.nullcontext()
+
+    def backward(self, loss: Any) -> None:
+        """Adds the gradients of a loss to those that are there."""
+        loss.backward()
+
+    def step(self, optimizer: Any) -> None:
+        """One step with the gradients that are there."""
+        optimizer.step()
+
+    def state(self) -> Optional[Dict[str, Any]]:
+        """What `restore` needs, as plain values; None for nothing."""
+        return None
+
+    def restore(self, state: Optional[Dict[str, Any]]) -> None:
+        """Puts back what `state` gave."""
+        if state is not None:
+            raise UserError("the checkpoint was trained in mixed precision; resume with the AMP section of then")
+
+
+class MixedPrecision(Precision):
+    """Float16 with a scaled loss, or bfloat16, on a GPU.
+
+    Args:
+        level: O1 casts operations that gain from it; O2 holds the weights in half precision as well, beside
+            float32 copies that the optimizer steps.
+        dtype: float16 or bfloat16.
+        scale: What the loss is multiplied by at first; bfloat16 needs no scale.
+        dynamic: Whether the scale follows what overflows.
+        evaluate: Whether evaluation runs in mixed precision too.
+    """
+
+    def __init__(self, level: str, dtype: str, scale: float, dynamic: bool, evaluate: bool = False) -> None:
+        import paddle
+
+        self.level, self.dtype, self.evaluate = level, dtype, evaluate
+        self.scaler = paddle.amp.GradScaler(
+            enable=dtype == "float16", init_loss_scaling=scale, use_dynamic_loss_scaling=dynamic
+        )
+
+    def prepare(self, model: Any, optimizer: Any) -> Tuple[Any, Any]:
+        """With O2, the model in half precision, whose checkpoints are float32, and master weights."""
+        import paddle
+
+        if self.level == "O1":
+            return model, optimizer
+        return paddle.amp.decorate(
+            model, optimizer, level="O2", dtype=self.dtype, master_weight=True, save_dtype="float32"
+        )
+
+    def context(self) -> ContextManager[Any]:
+        """Paddle's automatic casts."""
+        import paddle
+
+        return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
+
+    def evaluation_context(self) -> ContextManager[Any]:
+        """Float32 unless asked; weights held in half precision allow nothing else."""
+        return self.context() if self.evaluate or self.level == "O2" else contextlib.nullcontext()
+
+    def backward(self, loss: Any) -> None:
+        """Adds the gradients of the scaled loss."""
+        self.scaler.scale(loss).backward()
+
+    def step(self, optimizer: Any) -> None:
+        """One step with unscaled gradients, left out where one of them has overflowed."""
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def state(self) -> Optional[Dict[str, Any]]:
+        """The scaler's scale and counters."""
+        return {
+            "level": self.level,
+            "dtype": self.dtype,
+            "scaler": {name: _plain(value) for name, value in self.scaler.state_dict().items()},
+        }
+
+    def restore(self, state: Optional[Dict[str, Any]]) -> None:
+        """Puts the scaler back.
+
+        Raises:
+            UserError: the checkpoint was trained in another precision.
+        """
+        if state is None or (state["level"], state["dtype"]) != (self.level, self.dtype):
+            was = "float32" if state is None else f"{state['level']} {state['dtype']}"
+            raise UserError(
+                f"the checkpoint was trained in {was}, this run in {self.level} {self.dtype}; resume with the AMP "
+                "section of then"
+            )
+        if self.dtype == "float16":
+            import numpy as np
+
+            saved = dict(state["scaler"])
+            saved["scale"] = np.asarray(saved["scale"], "float32").reshape([1])
+            self.scaler.load_state_dict(saved)
+
+
+def _plain(value: Any) -> Any:
+    """A scaler's value for JSON."""
+    import numpy as np
+
+    return np.asarray(value).reshape([-1]).tolist() if hasattr(value, "shape") else value

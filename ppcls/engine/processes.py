@@ -1,0 +1,171 @@
+"""The processes of a run that `paddle.distributed.launch` has started: their numbers, and what they agree on.
+
+Every process computes its share of a global batch. Sums go through one collective a step, so that all processes
+know the same losses, counts and requests to stop, and decide alike. With one process nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ppcls.utils.errors import UserError
+
+_PEERS: List[Tuple[str, int, str]] = []  # host, process id and log of every process, by rank
+
+# Gradients travel in pieces of about this many numbers: few messages, and little memory beside the gradients.
+_BUCKET = 8 << 20
+
+
+def rank() -> int:
+    """Number of this process, from 0; the launcher says it in the environment."""
+    return int(os.environ.get("PADDLE_TRAINER_ID", "0"))
+
+
+def world_size() -> int:
+    """How many processes share the work, on all machines."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes checkpoints and logs."""
+    return rank() == 0
+
+
+def connect() -> None:
+    """Joins the other processes, by NCCL on GPUs and by gloo on CPUs."""
+    if world_size() > 1:
+        import paddle
+
+        paddle.distributed.init_parallel_env()
+        _PEERS[:] = gather((socket.gethostname(), os.getpid(), _own_log()))
+
+
+@contextlib.contextmanager
+def mourned() -> Iterator[None]:
+    """Turns the end of another process, which a collective notices, into a sentence that names it.
+
+    Raises:
+        UserError: with the last lines of that process's log, where it ran on this machine.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        dead = _ended()
+        if dead is None:
+            raise
+        number, log = dead
+        raise UserError(
+            f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
+            f"({log or 'log/workerlog.' + str(number)}), then go on with -o Global.checkpoints=RUN{_last_lines(log)}"
+        ) from error
+
+
+def _ended(seconds: float = 10.0) -> Optional[Tuple[int, str]]:
+    """Number and log of a process of this machine that is gone, or goes within some seconds."""
+    mine = [(n, pid, log) for n, (host, pid, log) in enumerate(_PEERS) if host == socket.gethostname() and n != rank()]
+    end = time.monotonic() + seconds
+    while mine:
+        for number, pid, log in mine:
+            if not _lives(pid):
+                return number, log
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _own_log() -> str:
+    """The file that the launcher directs this process's output to; empty if it goes elsewhere."""
+    path = Path("/proc/self/fd/1")
+    target = path.resolve() if path.exists() else path
+    return str(target) if target.is_file() else ""
+
+
+def _last_lines(log: str, count: int = 10) -> str:
+    lines = Path(log).read_text(errors="replace").splitlines()[-count:] if log else []
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def gather(value: Any) -> List[Any]:
+    """What every process gives, by rank: plain values."""
+    if world_size() == 1:
+        return [value]
+    import paddle
+
+    gathered: List[Any] = []
+    paddle.distributed.all_gather_object(gathered, value)
+    return gathered
+
+
+def total(values: Sequence[float]) -> List[float]:
+    """The sums over all processes of float64 numbers; every process must give as many."""
+    if world_size() == 1:
+        return list(values)
+    import paddle
+
+    tensor = paddle.to_tensor(np.asarray(values, "float64"))
+    paddle.distributed.all_reduce(tensor)
+    return tensor.numpy().tolist()
+
+
+def same_as_first(tensors: Iterable[Any]) -> None:
+    """Gives every process the first one's values, in place."""
+    if world_size() == 1:
+        return
+    import paddle
+
+    with paddle.no_grad():
+        for tensor in tensors:
+            paddle.distributed.broadcast(tensor, src=0)
+
+
+def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
+    """Replaces each gradient by `factor` times its sum over the processes.
+
+    A process without a gradient (none of its pictures could be read) adds nothing.
+    """
+    trained = [parameter for parameter in parameters if not parameter.stop_gradient]
+    if world_size() == 1 and factor == 1.0:
+        return
+    import paddle
+
+    with paddle.no_grad():
+        if world_size() == 1:
+            for parameter in trained:
+                if parameter.grad is not None:
+                    parameter.grad.scale_(factor)
+            return
+        for bucket in _buckets(trained):
+            gradients = [paddle.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+            flat = paddle.concat([gradient.flatten() for gradient in gradients])
+            paddle.distributed.all_reduce(flat)
+            flat.scale_(factor)
+            pieces = paddle.split(flat, [parameter.size for parameter in bucket])
+            for parameter, piece in zip(bucket, pieces):
+                parameter.grad = piece.reshape(parameter.shape)
+
+
+def _buckets(parameters: Sequence[Any]) -> Iterable[List[Any]]:
+    bucket: List[Any] = []
+    for parameter in parameters:
+        if bucket and (sum(p.size for p in bucket) + parameter.size > _BUCKET or bucket[0].dtype != parameter.dtype):
+            yield bucket
+            bucket = []
+        bucket.append(parameter)
+    if bucket:
+        yield bucket
