@@ -104,6 +104,7 @@ def train(config: Config) -> int:
         precision=precision,
         ema=ema,
     )
+    get_logger().info(plan(config, trainer, len(pictures)))
     if config.Global.checkpoints:
         resume(trainer, checkpoint.read(Path(config.Global.checkpoints)))
     try:
@@ -112,6 +113,18 @@ def train(config: Config) -> int:
         get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, output / "latest")
         return interruption.exit_code
     return 0
+
+
+def plan(config: Config, trainer: Trainer, pictures: int) -> str:
+    """What a run is going to do, in the numbers that a recipe is known by."""
+    steps = groups(trainer.steps_per_epoch, trainer.update_freq)
+    total = steps * trainer.epochs
+    peak = max((trainer.lr_at(step) for step in range(0, total, max(1, total // 10_000))), default=0.0)
+    return (
+        f"{trainer.epochs} epochs of {pictures:,} pictures, {trainer.epochs * pictures:,} in all; global batch "
+        f"{build.global_batch(config)} on {processes.world_size()} processes; {steps:,} steps an epoch, {total:,} in "
+        f"all; peak learning rate {peak:g}"
+    )
 
 
 def start(config: Config, log_file: Optional[Path] = None, parallel: bool = False) -> None:
