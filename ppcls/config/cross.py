@@ -87,6 +87,7 @@ def cross_check(checked: Checked) -> None:
     """Notes what is missing for the command, and values that contradict one another."""
     _check_needed(checked)
     _check_class_num(checked)
+    _check_eval_transforms(checked)
     _check_infer_transforms(checked)
     schedule = checked.values.get("Optimizer.lr")
     settings = checked.values.get("Global")
@@ -124,6 +125,14 @@ def _check_class_num(checked: Checked) -> None:
                 f"{key}.class_num",
                 f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
             )
+
+
+def _check_eval_transforms(checked: Checked) -> None:
+    key = "DataLoader.Eval.dataset.transform_ops"
+    for place, transform in enumerate(checked.values.get(key, ())):
+        if getattr(transform, "draws", False):
+            name = type(transform).__name__
+            checked.add(f"{key}.{place}", f"{name} draws at random, and evaluation is the same every time; remove it")
 
 
 def _check_infer_transforms(checked: Checked) -> None:

@@ -89,18 +89,24 @@ def _unsupported(what: str, names: str, remedy: str) -> Dict[str, str]:
     return {name: f"{what} {name} is not supported here; {remedy}" for name in names.split()}
 
 
+_OF_BATCHES = ("OpSampler", "MixupOperator", "CutmixOperator")
 _NAMES = {
-    "transform": _unsupported(
-        "the transform",
-        "AutoAugment RandAugment RandAugmentV2 TimmAutoAugment RandomErasing ColorJitter AugMix RandomRotation "
-        "RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip RandFlipImageV2 Pad PadV2 Resize "
-        "GridMask HideAndSeek RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding DecodeImageV2",
-        "remove it or write RandCropImage and RandFlipImage",
-    ),
+    "transform": {
+        **_unsupported(
+            "the transform",
+            "AugMix RandomRotation RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip "
+            "RandFlipImageV2 Pad PadV2 Resize RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding "
+            "DecodeImageV2",
+            "remove it or write RandCropImage and RandFlipImage",
+        ),
+        **_unsupported("the transform", "RandAugmentV2 TimmAutoAugment", "remove it or write RandAugment"),
+        **_unsupported("the transform", "Cutout GridMask HideAndSeek", "remove it or write RandomErasing"),
+        **dict.fromkeys(_OF_BATCHES, "acts on whole batches; write it in batch_transform_ops"),
+    },
     "batch transform": _unsupported(
         "the batch transform",
-        "CutmixOperator FmixOperator OpSampler MixupCutmixHybrid Cutmix",
-        "remove it or write Mixup",
+        "FmixOperator MixupCutmixHybrid",
+        "remove it or write OpSampler with MixupOperator and CutmixOperator",
     ),
     "dataset": _unsupported(
         "the dataset",

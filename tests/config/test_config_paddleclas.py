@@ -156,7 +156,7 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
         "use_amp: False": "use_amp: True",
         "to_static: False": "to_static: True",
         "device: gpu": "device: npu",
-        "- RandFlipImage:\n            flip_code: 1": "- AutoAugment:",
+        "- RandFlipImage:\n            flip_code: 1": "- AugMix:",
         "name: Momentum": "name: RMSProp",
     }.items():
         assert old in text
@@ -176,9 +176,9 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
                 "Optimizer.name: the optimizer RMSProp is not supported here; write Momentum, SGD or AdamW",
             ),
             (
-                "        - AutoAugment:",
-                "DataLoader.Train.dataset.transform_ops.2.AutoAugment: the transform AutoAugment is not supported "
-                "here; remove it or write RandCropImage and RandFlipImage",
+                "        - AugMix:",
+                "DataLoader.Train.dataset.transform_ops.2.AugMix: the transform AugMix is not supported here; remove "
+                "it or write RandCropImage and RandFlipImage",
             ),
         )
     ]
