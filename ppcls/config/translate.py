@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ppcls.config.annotations import field_types
+from ppcls.config.cross import find
 from ppcls.config.flat import TOP, Path, has_row, is_above, names_in, new_key, place_of, row_of
 from ppcls.config.flat_values import Setting
 from ppcls.config.merge import merge
-from ppcls.config.node import Node, Problems, as_node
+from ppcls.config.node import Node, Origin, Problems, as_node
 from ppcls.config.override import apply_overrides, parse_override, put
 from ppcls.config.paddleclas import PADDLECLAS
 from ppcls.config.schema import Config
@@ -87,7 +88,22 @@ class Translation:
             flat.value.setdefault(name, Node(value, root.origin))
         for path, node in sorted(self._find(flat, ()), key=lambda found: place_of(found[0])):
             self._carry(path, (), node, is_said=path[0] in given)
-        self.tree.value = merge(self.tree, Node(stays, root.origin)).value
+        self._lay_over(Node(stays, root.origin))
+
+    def _lay_over(self, stays: Node) -> None:
+        """Lays what a file says in today's keys over the tree; an old key of the same file must not get lost there."""
+        settings = [setting for setting in self._settings if setting.new]
+        before = [self._origin(setting.new) for setting in settings]
+        self.tree.value = merge(self.tree, stays).value
+        for setting, origin in zip(settings, before):
+            is_inherited = setting.node.origin.line and setting.node.origin.source != stays.origin.source
+            if self._origin(setting.new) != origin and not is_inherited:
+                place = find(self.tree, setting.new)[0].origin
+                setting.refuse(f"is overruled at {place}; write {setting.new} instead, or remove that")
+
+    def _origin(self, key: str) -> Optional[Origin]:
+        node, is_there = find(self.tree, key)
+        return node.origin if is_there else None
 
     def read_override(self, parts: List[str], node: Node) -> None:
         """Sets in the tree what an old key means."""

@@ -2,6 +2,7 @@
 """PaddleClas's flat 2.0 format: every key, whole files, overrides, lines, errors, and the way to today's format."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,21 @@ def test_every_row_has_a_case():
     assert {key for key, _, _ in REFUSED} >= set(refusing)
 
 
+def test_the_document_has_every_row():
+    text = (FOLDER.parents[2] / "docs" / "paddleclas_2_0.md").read_text(encoding="utf-8")
+    for row in ROWS:
+        reader, _, key = row.old.partition(".")
+        if (
+            row.new
+            and reader in ("TRAIN", "VALID")
+            and key in ("file_list", "data_dir", "delimiter", "transforms", "batch_size", "num_workers")
+        ):
+            old, new = f"TRAIN.{key}", row.new.replace("Eval", "Train")
+        else:
+            old, new = row.old, row.new
+        assert f"| `{old}` | {f'`{new}`' if new else ''}" in text, row
+
+
 @pytest.mark.parametrize(("key", "value", "sentence"), REFUSED)
 def test_what_is_refused(key, value, sentence):
     _, _, problems = resolved({"ARCHITECTURE": {"name": "X"}, **nested(key, value)})
@@ -340,6 +356,21 @@ def test_a_flat_file_may_be_a_base_and_have_one():
     Path("leaf.yaml").write_text("base: base.yaml\nGlobal: {epochs: 8, keep: null}\n", encoding="utf-8")
     config = load("leaf.yaml")
     assert (config.Global.epochs, config.Global.keep, config.Global.output_dir) == (8, None, "./output/")
+
+
+def test_no_old_key_is_overruled_in_silence():
+    Path("leaf.yaml").write_text(
+        "base: DLA60\nTRAIN: {num_workers: 0}\nuse_mix: false\nls_epsilon: 0.1\n", encoding="utf-8"
+    )
+    with pytest.raises(ConfigError) as caught:  # use_mix asks for what the base does anyway
+        load("leaf.yaml", "epochs=3")
+    configs = Path(__file__).resolve().parents[2] / "configs" / "_base_"
+    found = [problem.replace(str(configs), "") for problem in caught.value.problems]
+    assert [re.sub(r":\d+;", ":N;", problem) for problem in found] == [
+        "leaf.yaml:2 TRAIN.num_workers: is overruled at /pictures_224.yaml:N; write DataLoader.Train.loader.num_workers instead, or remove that",
+        "leaf.yaml:4 ls_epsilon: is overruled at /imagenet.yaml:N; write Loss.Train.CELoss.epsilon instead, or remove that",
+        "-o epochs=3: is overruled at /dla.yaml:N; write Global.epochs instead, or remove that",
+    ]
 
 
 def test_lines_of_a_file(caplog):
@@ -575,5 +606,18 @@ def test_any_mapping_loads_or_is_a_config_error(settings, groups, overrides, who
     Path("any.yaml").write_text(yaml.safe_dump(tree, allow_unicode=False), encoding="utf-8")
     try:
         load("any.yaml", *("=".join(pair) for pair in overrides), processes=processes)
+    except ConfigError as error:
+        assert error.problems
+
+
+@given(
+    key=st.sampled_from(
+        [*KEYS, "TRAIN.transforms.RandCropImage.size", "VALID.transforms.0", "topk.x", "TRAIN", "OPTIMIZER.regularizer"]
+    ),
+    value=VALUES,
+)
+def test_any_old_override_loads_or_is_a_config_error(key, value):
+    try:
+        load("DLA60_best", f"{key}={written(value)}", processes=2)
     except ConfigError as error:
         assert error.problems
