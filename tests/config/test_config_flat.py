@@ -392,6 +392,16 @@ def test_lines_of_a_file(caplog):
     assert caplog.messages == ["-o epochs=3: read as Global.epochs"]
 
 
+def test_no_line_for_what_is_refused():
+    _, lines, problems = resolved({"ARCHITECTURE": {"name": "X"}, "load_static_weights": True, "topk": 0})
+    assert (lines, len(problems)) == (["old.yaml: ARCHITECTURE.name: read as Arch"], 2)
+
+
+def test_training_without_accuracies_stays_so():
+    node, _, _ = resolved({"Metric": {"Train": []}}, "topk=2")
+    assert node.plain()["Metric"] == {"Train": [], "Eval": [{"TopkAcc": {"topk": [1, 2]}}]}
+
+
 def test_lines_of_what_is_left_out():
     _, lines, _ = resolved(
         {"TRAIN": {"mix": MIXUP}, "use_mix": False, "last_epoch": 5, "checkpoints": "x"}, processes=1
