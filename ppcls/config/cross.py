@@ -88,7 +88,7 @@ def find(root: Node, key: str) -> Tuple[Node, bool]:
 def _children(node: Node) -> Dict[str, Node]:
     if not isinstance(node.value, list):
         return node.value if isinstance(node.value, dict) else {}
-    operations = [item.value for item in reversed(node.value) if isinstance(item.value, dict)]
+    operations = [item.value for item in node.value if isinstance(item.value, dict)]
     named = {name: child for operation in operations for name, child in operation.items()}
     return {**named, **{str(place): item for place, item in enumerate(node.value)}}
 
