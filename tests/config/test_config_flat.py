@@ -443,9 +443,9 @@ def test_errors_name_the_old_file_and_line(old, new, problem):
 def test_a_missing_key_is_reported_where_its_group_begins():
     text = PLAIN.read_text(encoding="utf-8")
     for group, line, problem in (
-        ("TRAIN:", '    data_dir: "./dataset/ILSVRC2012/"\n', "DataLoader.Train.dataset.image_root: is missing; write the path of a folder"),
+        ("TRAIN:", '    data_dir: ./dataset/ILSVRC2012/\n', "DataLoader.Train.dataset.image_root: is missing; write the path of a folder"),
         ("LEARNING_RATE:", "        lr: 0.1\n", "Optimizer.lr: values is missing; write a learning rate for each stretch between decay_epochs"),
-        ("ARCHITECTURE:", "    name: 'DLA60'\n", "Arch.name: is missing"),
+        ("ARCHITECTURE:", "    name: DLA60\n", "Arch.name: is missing"),
     ):  # fmt: skip
         number = text.splitlines().index(group) + 1
         (found,) = problems_of(text.replace(line, "", 1).replace("ARCHITECTURE:\npre", "ARCHITECTURE: {}\npre"))
