@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = _configured(commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml")
     predict.set_defaults(run=_run_predict)
     _prepare_imagenet_parser(commands)
+    _config_parser(commands)
     return parser
 
 
@@ -99,13 +100,24 @@ def _prepare_imagenet_parser(commands: Any) -> None:
     command.set_defaults(run=_run_prepare_imagenet)
 
 
+def _config_parser(commands: Any) -> None:
+    text = "print a configuration with everything filled in, or a file of PaddleClas 2.0 in today's format"
+    command = commands.add_parser("config", help=text, description=text)
+    file = command.add_mutually_exclusive_group(required=True)
+    file.add_argument("-c", "--config", metavar="FILE", help="a YAML file, or the name of a shipped one: DLA60")
+    file.add_argument("--migrate", metavar="FILE", help="a file with ARCHITECTURE, LEARNING_RATE, TRAIN ...")
+    command.add_argument("-o", "--override", metavar="KEY=VALUE", action="append", default=[], help="sets a key before")
+    command.set_defaults(run=_run_config)
+
+
 def _run_configured(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_config
     from ppcls.engine.schema import registries
 
     config = load_config(
-        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config
-    )
+        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config,
+        processes=_processes(), say=_say,
+    )  # fmt: skip
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0
@@ -119,6 +131,29 @@ def _run_configured(arguments: argparse.Namespace) -> int:
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
     return commands.export(config, arguments.untrained, arguments.golden)
+
+
+def _run_config(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_config, migrate_config
+    from ppcls.engine.schema import registries
+
+    if arguments.migrate is not None:
+        print(migrate_config(arguments.migrate, arguments.override, registries(), _processes()), end="")
+        return 0
+    config = load_config(
+        arguments.config, arguments.override, registries(), check_paths=False, processes=_processes(), say=_say
+    )
+    print(config.to_yaml(), end="")
+    return 0
+
+
+def _processes() -> int:
+    """How many processes share the work, as paddle.distributed.launch says."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _run_predict(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 from ppcls.config.node import Node, Problems
 
@@ -72,15 +72,25 @@ class Checked:
 
 
 def find(root: Node, key: str) -> Tuple[Node, bool]:
-    """The node of a dotted key and True; or the innermost node around it and False."""
+    """The node of a dotted key and True; or the innermost node around it and False.
+
+    An item of a list goes by its place, or by the name of its operation, which stands for the operation's keys.
+    """
     node = root
     for part in key.split("."):
-        children = dict(enumerate(node.value)) if isinstance(node.value, list) else node.value
-        index = int(part) if isinstance(node.value, list) and part.isdecimal() else part
-        if not isinstance(children, dict) or index not in children:
+        children = _children(node)
+        if part not in children:
             return node, False
-        node = children[index]
+        node = children[part]
     return node, True
+
+
+def _children(node: Node) -> Dict[str, Node]:
+    if not isinstance(node.value, list):
+        return node.value if isinstance(node.value, dict) else {}
+    operations = [item.value for item in node.value if isinstance(item.value, dict)]
+    named = {name: child for operation in operations for name, child in operation.items()}
+    return {**named, **{str(place): item for place, item in enumerate(node.value)}}
 
 
 def cross_check(checked: Checked) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
+from ppcls.config.flat import ROWS
 from ppcls.config.legacy import Legacy, Unused
 
 _REMOVE_SECTION = "is not supported here; remove the section"
@@ -70,18 +71,11 @@ _KEYS = {
     "DataLoader.*.loader.max_iter": Unused("an epoch is the whole data set; remove it"),
 }
 
-# Keys of the flat 2.0 format that users still type after -o, and what they are called now.
+# Keys of the flat 2.0 format that stand in a file of today's, and what they are called now.
 _MOVED = {
-    **{key: f"Global.{key}" for key in ("checkpoints", "pretrained_model", "epochs", "save_interval", "image_shape")},
+    **{row.old: row.new for row in ROWS if row.new and "." not in row.old},
     "device": "Global.device",
-    "use_gpu": "Global.device",
-    "model_save_dir": "Global.output_dir",
-    "valid_interval": "Global.eval_interval",
-    "validate": "Global.eval_during_train",
-    "classes_num": "Arch.class_num",
     "class_num": "Arch.class_num",
-    "topk": "Metric.Eval.TopkAcc.topk",
-    "ls_epsilon": "Loss.Train.CELoss.epsilon",
 }
 
 
@@ -125,7 +119,8 @@ _NAMES = {
     ),
     "schedule": _unsupported(
         "the schedule",
-        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic Poly CosineAnnealingWarmRestarts",
+        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic Poly CosineAnnealingWarmRestarts "
+        "ExponentialWarmup",
         "write Cosine, Piecewise, Step, Linear or Constant",
     ),
     "regularizer": _unsupported("the regularizer", "L1", "write L2"),

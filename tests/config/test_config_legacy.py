@@ -34,9 +34,8 @@ SENTENCES = {
     "DataLoader.Eval.Query.dataset=x": "DataLoader.Eval.Query: retrieval is not supported here; remove the section",
     "DataLoader.Train.loader.prefetch_factor=2": "DataLoader.Train.loader.prefetch_factor: reading ahead is not configured here; remove it",
     "Loss.UnLabelTrain=[]": "Loss.UnLabelTrain: training without labels is not supported here; remove the section",
-    "pretrained_model=x": "pretrained_model: belongs to a section; write Global.pretrained_model",
-    "classes_num=5": "classes_num: belongs to a section; write Arch.class_num",
-    "use_gpu=True": "use_gpu: belongs to a section; write Global.device",
+    "device=gpu": "device: belongs to a section; write Global.device",
+    "class_num=5": "class_num: belongs to a section; write Arch.class_num",
     "Global.device=npu": "Global.device: the device npu is not supported here; write auto, cpu or gpu",
     "Global.device=gpu:0": "Global.device: names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu",
     "Global.device=tpu": "Global.device: is 'tpu'; write 'auto' or 'cpu' or 'gpu'",
@@ -130,33 +129,6 @@ def test_sentences_say_what_to_do():
 def test_the_first_pattern_that_fits_counts():
     legacy = Legacy({"a.b": Unused("one"), "a.*": Unused("two")})
     assert [legacy.key(key) and legacy.key(key).sentence for key in ("a.b", "a.c", "ab")] == ["one", "two", None]
-
-
-FLAT = """\
-# old
-mode: 'train'
-ARCHITECTURE:
-    name: 'DLA34'
-pretrained_model: ""
-classes_num: 1000
-LEARNING_RATE:
-    function: 'Piecewise'
-TRAIN:
-    batch_size: 256
-"""
-
-
-def test_the_flat_format_is_one_problem(small):
-    assert small.problems(FLAT, "TRAIN.batch_size=64") == [
-        "c.yaml:2: this is PaddleClas's 2.0 format (ARCHITECTURE, LEARNING_RATE, TRAIN ...), which is not read here; write "
-        "the sections Global, Arch, Loss, Optimizer, DataLoader and Metric, as that model's file in configs/ does"
-    ]
-
-
-def test_a_flat_key_from_the_command_line_does_not_make_a_file_flat(small):
-    assert small.problems(small.VALID, "mode=train") == [
-        "-o mode=train: is no key here; remove it or write one of Global, Arch, Loss, Optimizer, DataLoader, Infer, Metric"
-    ]
 
 
 def test_class_num_in_global_goes_to_arch(small):
