@@ -35,7 +35,7 @@ def load_config(
         source: a path or a shipped configuration's name; see `find_config`.
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
-        command: train, eval, infer or export; what it needs must be there, and the paths it reads be readable.
+        command: train, lr-find, eval, infer or export; what it needs must be there, and the paths it reads be readable.
         check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
 
     Raises:
