@@ -71,9 +71,11 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--output", metavar="FILE", default="lr_find.png", help="the drawing; its numbers go beside it as .csv"
             )
-            command.add_argument("--low", type=float, default=1e-6, help="the first learning rate (default: 1e-6)")
+            command.add_argument("--low", type=float, default=1e-5, help="the first learning rate (default: 1e-5)")
             command.add_argument("--high", type=float, default=10.0, help="the last learning rate (default: 10)")
-            command.add_argument("--steps", type=int, default=100, help="steps between the two (default: 100)")
+            command.add_argument(
+                "--steps", type=int, default=200, help="steps of training between the two (default: 200)"
+            )
         if name in ("eval", "infer"):
             command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
         command.set_defaults(run=_run_configured, command=name)

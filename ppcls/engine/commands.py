@@ -112,7 +112,9 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
         "%d of %d steps, to a rate of %.3g: %s, %s", len(test.rates), steps, test.rates[-1], picture, numbers
     )
     if test.suggestion is None:
-        raise UserError(f"the loss never fell between {low:g} and {high:g}; write a lower --low, or more --steps")
+        raise UserError(
+            f"the loss never clearly fell from {low:g} to {test.rates[-1]:.3g}; write a lower --low or more --steps"
+        )
     batch = config.DataLoader.Train.sampler.batch_size
     get_logger().info("the loss falls fastest at a learning rate of %.3g, with batches of %d", test.suggestion, batch)
     return 0

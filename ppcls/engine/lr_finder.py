@@ -37,22 +37,28 @@ class RangeTest:
 
     @property
     def suggestion(self) -> Optional[float]:
-        """The rate at which the smoothed loss falls fastest; None if it never falls below the first.
+        """The rate at which the smoothed loss falls fastest; None if it never clearly falls.
 
-        That is where its derivative by the logarithm of the rate, by central differences, is lowest; only the steps up
-        to the lowest smoothed loss count, since what falls later has risen before.
+        That is where its derivative by the logarithm of the rate, by central differences and smoothed in its turn, is
+        lowest. Only the steps up to the lowest smoothed loss count, since what falls later has risen before; and over
+        them it must fall by more than four standard errors of the first mean, or the fastest fall is one of noise.
         """
         smoothed = self.smoothed
-        lowest = int(smoothed.argmin())
-        if lowest == 0:
+        end = int(smoothed.argmin()) + 1
+        noise = np.std(self.losses[:end] - smoothed[:end]) / math.sqrt(_reach(self.losses) + 1)
+        if smoothed[0] - smoothed[end - 1] <= 4 * noise:
             return None
-        slopes = np.gradient(smoothed[: lowest + 1], np.log(self.rates[: lowest + 1]))
-        return self.rates[int(slopes.argmin())]
+        slopes = smooth(np.gradient(smoothed, np.log(self.rates)).tolist())
+        return self.rates[int(slopes[:end].argmin())]
+
+
+def _reach(losses: Sequence[float]) -> int:
+    return max(len(losses) // 20, 1)
 
 
 def smooth(losses: Sequence[float]) -> np.ndarray:
     """Centred means, so that the curve does not lag behind; at the ends of what there is."""
-    reach = max(len(losses) // 20, 1)
+    reach = _reach(losses)
     return np.array([np.mean(losses[max(i - reach, 0) : i + reach + 1]) for i in range(len(losses))])
 
 
