@@ -2,6 +2,7 @@ import pytest
 
 from ppcls.config import load_config
 from ppcls.engine.schema import registries
+from ppcls.loss import DistillationDMLLoss
 from ppcls.utils.errors import ConfigError
 
 INFER = """\
@@ -104,6 +105,16 @@ def test_class_weights_for_every_class():
     shrunk = [losses, "Arch.class_num=3", "Metric.Eval.TopkAcc.topk=1", "Metric.Train.TopkAcc.topk=1", "Infer={}"]
     config = load_config("DLA34", shrunk, registries(), check_paths=False)
     assert config.Loss.Train[0].class_weights == (1.0, 2.0, 3.0)
+
+
+def test_a_loss_as_paddleclas_writes_it():
+    pair = (
+        "Loss.Train=[DistillationDMLLoss: {weight: 1.0, act: %s, key: logits, model_name_pairs: [[Student, Teacher]]}]"
+    )
+    (loss,) = load_config("DLA34", [pair % "softmax"], registries(), check_paths=False).Loss.Train
+    assert loss == DistillationDMLLoss(1.0, (("Student", "Teacher"),), "logits")
+    with pytest.raises(ConfigError, match="act: shares are always made by softmax here; remove it"):
+        load_config("DLA34", [pair % "sigmoid"], registries(), check_paths=False)
 
 
 def test_infer_transforms_that_mean_the_same(small):
