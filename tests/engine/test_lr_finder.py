@@ -72,14 +72,14 @@ def test_the_suggestion_on_a_bowl(curvature):
 
 
 def test_the_suggestion_by_numbers():
-    """Smoothed by one neighbour on each side; so are the slopes a decade: -1/3, -5/6, -7/6, 1/3, ... and -1 at last.
+    """Smoothed by one neighbour on each side; so are the slopes a decade: -1/3, -5/6, -7/6, 23/6, ... and -9 at last.
 
-    The first means of these are -7/12, -7/9 and -5/9; what falls after the lowest loss, at 1000, does not count.
+    The first means of these are -7/12, -7/9 and 11/18; what falls after the lowest loss, at 1000, does not count.
     """
-    rates = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7]
-    losses = [5.0, 5.0, 4.0, 1.0, 2.0, 9.0, 9.0, 3.0]
+    rates = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8]
+    losses = [5.0, 5.0, 4.0, 1.0, 2.0, 30.0, 30.0, 3.0, 3.0]
     test = RangeTest(rates, losses)
-    assert test.smoothed == pytest.approx([5, 14 / 3, 10 / 3, 7 / 3, 4, 20 / 3, 7, 6])
+    assert test.smoothed == pytest.approx([5, 14 / 3, 10 / 3, 7 / 3, 11, 62 / 3, 21, 12, 3])
     assert test.suggestion == 10.0
 
 
