@@ -20,6 +20,7 @@ _REFUSED = (
 )  # fmt: skip
 _COMMANDS = {
     "train": "train a backbone as a configuration says",
+    "lr-find": "draw the loss over a rising learning rate, to choose one",
     "eval": "accuracy and loss of saved weights on DataLoader.Eval",
     "infer": "top classes of pictures, by saved weights",
     "export": "write the deployable bundle: program, weights, preprocessing, a checked example",
@@ -65,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--untrained", action="store_true", help="export the initial weights where none are configured"
+            )
+        if name == "lr-find":
+            command.add_argument(
+                "--output", metavar="FILE", default="lr_find.png", help="the drawing; its numbers go beside it as .csv"
+            )
+            command.add_argument("--low", type=float, default=1e-5, help="the first learning rate (default: 1e-5)")
+            command.add_argument("--high", type=float, default=10.0, help="the last learning rate (default: 10)")
+            command.add_argument(
+                "--steps", type=int, default=200, help="steps of training between the two (default: 200)"
             )
         if name in ("eval", "infer"):
             command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
@@ -126,6 +136,8 @@ def _run_configured(arguments: argparse.Namespace) -> int:
 
     if arguments.command == "train":
         return commands.train(config)
+    if arguments.command == "lr-find":
+        return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
     if arguments.command == "eval":
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":

@@ -7,14 +7,16 @@ from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 from ppcls.config.node import Node, Problems
 
-COMMANDS = ("train", "eval", "infer", "export")
+COMMANDS = ("train", "lr-find", "eval", "infer", "export")
+_TRAINING = {
+    "Loss.Train": "write the losses, such as `- CELoss:`",
+    "Optimizer": "write the optimizer with its lr",
+    "DataLoader.Train": "write its dataset and sampler",
+}
 # What a command cannot do without, and the remedy.
 _NEEDED = {
-    "train": {
-        "Loss.Train": "write the losses, such as `- CELoss:`",
-        "Optimizer": "write the optimizer with its lr",
-        "DataLoader.Train": "write its dataset and sampler",
-    },
+    "train": _TRAINING,
+    "lr-find": _TRAINING,
     "eval": {
         "DataLoader.Eval": "write its dataset and sampler",
         "Metric.Eval": "write the metrics, such as `- TopkAcc:`",
@@ -28,6 +30,7 @@ _NEEDED = {
 # The paths that a command reads, by the beginnings of their keys.
 _READ = {
     "train": ("DataLoader.Train.", "Global.checkpoints", "Global.pretrained_model", "Arch."),
+    "lr-find": ("DataLoader.Train.", "Global.pretrained_model", "Arch."),
     "eval": ("DataLoader.Eval.", "Infer.PostProcess.", "Global.pretrained_model", "Arch."),
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
@@ -130,6 +133,12 @@ def _check_class_num(checked: Checked) -> None:
         largest = max(topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0)
         if largest > class_num and key.startswith(("Metric.", "Infer.")):
             checked.add(f"{key}.topk", f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}")
+        weights = getattr(value, "class_weights", None)
+        if isinstance(weights, tuple) and len(weights) != class_num:
+            checked.add(
+                f"{key}.class_weights",
+                f"has {len(weights)} numbers, but Arch.class_num is {class_num}; write one for each class",
+            )
         if key.startswith("DataLoader.") and getattr(value, "class_num", class_num) not in (None, class_num):
             checked.add(
                 f"{key}.class_num",

@@ -43,7 +43,7 @@ def load_config(
         source: a path or a shipped configuration's name; see `find_config`.
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
-        command: train, eval, infer or export; what it needs must be there, and the paths it reads be readable.
+        command: train, lr-find, eval, infer or export; what it needs must be there, and the paths it reads be readable.
         check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
         processes: how many share the batches of PaddleClas's flat 2.0 format, which counts them all together.
         say: takes a line for each group of keys of that format, also when problems follow; None logs it.

@@ -9,7 +9,7 @@ from ppcls.config.legacy import Legacy, Unused
 
 _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
-_CLIPPING = "clipping of gradients is not supported here; remove it"
+_CLIPPING = "is called clip_norm_global here (clip_norm for each parameter alone); write that"
 _ARRAYS = "transforms always pass on arrays here; remove it"
 _WEIGHTS = "weights are not downloaded here; download the file and give its path as Global.pretrained_model"
 
@@ -43,16 +43,13 @@ _KEYS = {
     "Arch.use_sync_bn": Unused("synchronised batch norm is not supported here; remove it", (False,)),
     "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
-    "Optimizer.clip_norm": Unused(_CLIPPING),
-    "Optimizer.clip_norm_global": Unused(_CLIPPING),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Unused(_CLIPPING),
     "Optimizer.multi_precision": Unused("mixed precision is not supported here; remove it", (False,)),
-    "Optimizer.no_weight_decay_name": Unused(
-        "decay is not chosen by names here; write one_dim_param_no_weight_decay: true to spare norms and biases", ("",)
-    ),
     "Optimizer.lr.last_epoch": Unused("a run goes on from a checkpoint; write Global.checkpoints", (-1,)),
+    "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
     "Optimizer.lr.by_epoch": Unused("the rate is set at every step here; remove it", (False,)),
+    "Loss.*.DistillationDMLLoss.act": Unused("shares are always made by softmax here; remove it", ("softmax",)),
     "DataLoader.*.dataset.relabel": Unused(
         "labels are used as they stand; write them in the list file as 0 to class_num - 1", (False,)
     ),
@@ -115,13 +112,13 @@ _NAMES = {
         "write DistributedBatchSampler",
     ),
     "optimizer": _unsupported(
-        "the optimizer", "RMSProp Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD or AdamW"
+        "the optimizer", "Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD, RMSProp or AdamW"
     ),
     "schedule": _unsupported(
         "the schedule",
-        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic Poly CosineAnnealingWarmRestarts "
+        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic CosineAnnealingWarmRestarts "
         "ExponentialWarmup",
-        "write Cosine, Piecewise, Step, Linear or Constant",
+        "write Cosine, Piecewise, Step, Linear, Polynomial or Constant",
     ),
     "regularizer": _unsupported("the regularizer", "L1", "write L2"),
     "postprocess": _unsupported(
@@ -132,8 +129,8 @@ _NAMES = {
     ),
     "loss": _unsupported(
         "the loss",
-        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationCELoss DistillationGTCELoss DistillationDMLLoss "
-        "DistillationKLDivLoss DistillationDKDLoss DistillationDistanceLoss DistillationMultiLabelLoss TripletLoss "
+        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationDKDLoss DistillationDistanceLoss "
+        "DistillationMultiLabelLoss TripletLoss "
         "TripletLossV2 TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
         "TrihardLoss SupConLoss PairwiseCosface GoogLeNetLoss FocalLoss DMLLoss KLDivLoss DistanceLoss",
         "write CELoss",

@@ -157,7 +157,7 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
         "to_static: False": "to_static: True",
         "device: gpu": "device: npu",
         "- RandFlipImage:\n            flip_code: 1": "- AugMix:",
-        "name: Momentum": "name: RMSProp",
+        "name: Momentum": "name: Lamb",
     }.items():
         assert old in text
         text = text.replace(old, new)
@@ -172,8 +172,8 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
             ("  to_static: True", "Global.to_static: training as a static graph is not supported here; remove it"),
             ("AMP:", "AMP: mixed precision is not supported here; remove the section"),
             (
-                "  name: RMSProp",
-                "Optimizer.name: the optimizer RMSProp is not supported here; write Momentum, SGD or AdamW",
+                "  name: Lamb",
+                "Optimizer.name: the optimizer Lamb is not supported here; write Momentum, SGD, RMSProp or AdamW",
             ),
             (
                 "        - AugMix:",

@@ -5,6 +5,7 @@ import key_probes_augment  # noqa: F401
 import key_probes_data  # noqa: F401
 import key_probes_deploy  # noqa: F401
 import key_probes_global  # noqa: F401
+import key_probes_optimize  # noqa: F401
 import key_probes_optimizer  # noqa: F401
 import key_probes_sections  # noqa: F401
 import key_probes_transforms  # noqa: F401
