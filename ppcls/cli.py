@@ -23,6 +23,7 @@ _REFUSED = (
 )  # fmt: skip
 _COMMANDS = {
     "train": "train a backbone as a configuration says",
+    "lr-find": "draw the loss over a rising learning rate, to choose one",
     "eval": "accuracy and loss of saved weights on DataLoader.Eval",
     "infer": "top classes of pictures, by saved weights",
     "export": "write the deployable bundle: program, weights, preprocessing, a checked example",
@@ -70,6 +71,15 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--untrained", action="store_true", help="export the initial weights where none are configured"
             )
+        if name == "lr-find":
+            command.add_argument(
+                "--output", metavar="FILE", default="lr_find.png", help="the drawing; its numbers go beside it as .csv"
+            )
+            command.add_argument("--low", type=float, default=1e-5, help="the first learning rate (default: 1e-5)")
+            command.add_argument("--high", type=float, default=10.0, help="the last learning rate (default: 10)")
+            command.add_argument(
+                "--steps", type=int, default=200, help="steps of training between the two (default: 200)"
+            )
         if name in ("eval", "infer"):
             command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
         command.set_defaults(run=_run_configured, command=name)
@@ -79,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _models_parser(commands)
     _summary_parser(commands)
     _convert_parser(commands)
+    _config_parser(commands)
     return parser
 
 
@@ -154,13 +165,25 @@ def _depth(text: str) -> int:
     return int(text)
 
 
+def _config_parser(commands: Any) -> None:
+    text = "print a configuration with everything filled in, or a file of PaddleClas 2.0 in today's format"
+    command = commands.add_parser("config", help=text, description=text)
+    file = command.add_mutually_exclusive_group(required=True)
+    file.add_argument("-c", "--config", metavar="FILE", help="a YAML file, or the name of a shipped one: DLA60")
+    file.add_argument("--migrate", metavar="FILE", help="a file with ARCHITECTURE, LEARNING_RATE, TRAIN ...")
+    command.add_argument("-o", "--override", metavar="KEY=VALUE", action="append", default=[], help="sets a key before")
+    command.set_defaults(run=_run_config)
+
+
 def _run_configured(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_config
+    from ppcls.engine.processes import world_size
     from ppcls.engine.schema import registries
 
     config = load_config(
-        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config
-    )
+        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config,
+        processes=world_size(), say=_say,
+    )  # fmt: skip
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0
@@ -170,11 +193,32 @@ def _run_configured(arguments: argparse.Namespace) -> int:
 
     if arguments.command == "train":
         return commands.train(config)
+    if arguments.command == "lr-find":
+        return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
     if arguments.command == "eval":
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
     return commands.export(config, arguments.untrained, arguments.golden)
+
+
+def _run_config(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_config, migrate_config
+    from ppcls.engine.processes import world_size
+    from ppcls.engine.schema import registries
+
+    if arguments.migrate is not None:
+        print(migrate_config(arguments.migrate, arguments.override, registries(), world_size()), end="")
+        return 0
+    config = load_config(
+        arguments.config, arguments.override, registries(), check_paths=False, processes=world_size(), say=_say
+    )
+    print(config.to_yaml(), end="")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _run_predict(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.find import find_config, find_deploy_config, shipped_configs
-from ppcls.config.load import load_config, load_deploy_config
+from ppcls.config.load import load_config, load_deploy_config, migrate_config
 from ppcls.config.schema import Config
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "find_deploy_config",
     "load_config",
     "load_deploy_config",
+    "migrate_config",
     "shipped_configs",
 ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 from ppcls.config.node import Node, Problems
 
-COMMANDS = ("train", "eval", "infer", "export")
+COMMANDS = ("train", "lr-find", "eval", "infer", "export")
+_TRAINING = {
+    "Loss.Train": "write the losses, such as `- CELoss:`",
+    "Optimizer": "write the optimizer with its lr",
+    "DataLoader.Train": "write its dataset and sampler",
+}
 # What a command cannot do without, and the remedy.
 _NEEDED = {
-    "train": {
-        "Loss.Train": "write the losses, such as `- CELoss:`",
-        "Optimizer": "write the optimizer with its lr",
-        "DataLoader.Train": "write its dataset and sampler",
-    },
+    "train": _TRAINING,
+    "lr-find": _TRAINING,
     "eval": {
         "DataLoader.Eval": "write its dataset and sampler",
         "Metric.Eval": "write the metrics, such as `- TopkAcc:`",
@@ -28,6 +30,7 @@ _NEEDED = {
 # The paths that a command reads, by the beginnings of their keys.
 _READ = {
     "train": ("DataLoader.Train.", "Global.checkpoints", "Global.pretrained_model", "Arch."),
+    "lr-find": ("DataLoader.Train.", "Global.pretrained_model", "Arch."),
     "eval": ("DataLoader.Eval.", "Infer.PostProcess.", "Global.pretrained_model", "Arch."),
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
@@ -72,21 +75,32 @@ class Checked:
 
 
 def find(root: Node, key: str) -> Tuple[Node, bool]:
-    """The node of a dotted key and True; or the innermost node around it and False."""
+    """The node of a dotted key and True; or the innermost node around it and False.
+
+    An item of a list goes by its place, or by the name of its operation, which stands for the operation's keys.
+    """
     node = root
     for part in key.split("."):
-        children = dict(enumerate(node.value)) if isinstance(node.value, list) else node.value
-        index = int(part) if isinstance(node.value, list) and part.isdecimal() else part
-        if not isinstance(children, dict) or index not in children:
+        children = _children(node)
+        if part not in children:
             return node, False
-        node = children[index]
+        node = children[part]
     return node, True
+
+
+def _children(node: Node) -> Dict[str, Node]:
+    if not isinstance(node.value, list):
+        return node.value if isinstance(node.value, dict) else {}
+    operations = [item.value for item in node.value if isinstance(item.value, dict)]
+    named = {name: child for operation in operations for name, child in operation.items()}
+    return {**named, **{str(place): item for place, item in enumerate(node.value)}}
 
 
 def cross_check(checked: Checked) -> None:
     """Notes what is missing for the command, and values that contradict one another."""
     _check_needed(checked)
     _check_class_num(checked)
+    _check_eval_transforms(checked)
     _check_infer_transforms(checked)
     schedule = checked.values.get("Optimizer.lr")
     settings = checked.values.get("Global")
@@ -119,11 +133,25 @@ def _check_class_num(checked: Checked) -> None:
         largest = max(topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0)
         if largest > class_num and key.startswith(("Metric.", "Infer.")):
             checked.add(f"{key}.topk", f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}")
+        weights = getattr(value, "class_weights", None)
+        if isinstance(weights, tuple) and len(weights) != class_num:
+            checked.add(
+                f"{key}.class_weights",
+                f"has {len(weights)} numbers, but Arch.class_num is {class_num}; write one for each class",
+            )
         if key.startswith("DataLoader.") and getattr(value, "class_num", class_num) not in (None, class_num):
             checked.add(
                 f"{key}.class_num",
                 f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
             )
+
+
+def _check_eval_transforms(checked: Checked) -> None:
+    key = "DataLoader.Eval.dataset.transform_ops"
+    for place, transform in enumerate(checked.values.get(key, ())):
+        if getattr(transform, "draws", False):
+            name = type(transform).__name__
+            checked.add(f"{key}.{place}", f"{name} draws at random, and evaluation is the same every time; remove it")
 
 
 def _check_infer_transforms(checked: Checked) -> None:

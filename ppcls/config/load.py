@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, Sequence, Union
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
+from ppcls.config.annotations import field_types
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.cross import COMMANDS, Checked, cross_check
 from ppcls.config.deploy_schema import DeployConfig
+from ppcls.config.dump import dump
 from ppcls.config.find import find_config, find_deploy_config
 from ppcls.config.merge import read_tree
 from ppcls.config.node import Node, Problems
-from ppcls.config.older import is_flat, move_class_num
+from ppcls.config.older import move_class_num
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paths import what_is_wrong
 from ppcls.config.schema import Config
+from ppcls.config.translate import is_flat, resolve
+from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -28,6 +34,8 @@ def load_config(
     command: str = "train",
     *,
     check_paths: bool = True,
+    processes: int = 1,
+    say: Optional[Callable[[str], None]] = None,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -35,8 +43,10 @@ def load_config(
         source: a path or a shipped configuration's name; see `find_config`.
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
-        command: train, eval, infer or export; what it needs must be there, and the paths it reads be readable.
+        command: train, lr-find, eval, infer or export; what it needs must be there, and the paths it reads be readable.
         check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
+        processes: how many share the batches of PaddleClas's flat 2.0 format, which counts them all together.
+        say: takes a line for each group of keys of that format, also when problems follow; None logs it.
 
     Raises:
         UserError: there is no such file.
@@ -44,9 +54,9 @@ def load_config(
     """
     assert command in COMMANDS, command
     problems = Problems()
-    root = _read(find_config(source), overrides, problems)
-    if is_flat(root, problems):
-        problems.raise_if_any()
+    root, lines = resolve(_read(find_config(source), problems), overrides, processes, problems)
+    for line in lines:
+        (say or get_logger().info)(line)
     move_class_num(root, problems)
     checker = Checker(registries, problems, PADDLECLAS)
     config = checker.make(Config, root, "", {"_registries": registries})
@@ -57,6 +67,43 @@ def load_config(
     problems.raise_if_any()
     assert config is not INVALID
     return config
+
+
+def migrate_config(
+    source: PathLike, overrides: Sequence[str], registries: Mapping[str, Registry], processes: int = 1
+) -> str:
+    """A file of PaddleClas's flat 2.0 format as YAML of today's; loading it gives what loading the old file gives.
+
+    Args:
+        source: the old file.
+        overrides: `key=value` in old keys or in today's, set before.
+        registries: the components that may be named, by kind.
+        processes: how many share a batch: the new file states a process's part.
+
+    Raises:
+        UserError: there is no such file, or it is none of that format.
+        ConfigError: what is wrong with it, other than paths that are not there.
+    """
+    problems = Problems()
+    old = _read(find_config(source), problems)
+    if not is_flat(old):
+        raise UserError(f"{source} is not in PaddleClas's flat 2.0 format; use it as it is")
+    root, _ = resolve(old, overrides, processes, problems)
+    move_class_num(root, problems)
+    Checker(registries, problems, PADDLECLAS).make(Config, root, "")
+    problems.raise_if_any()
+    sections = {name: _name_first(root.value[name].plain()) for name in field_types(Config) if name in root.value}
+    batches = "" if processes == 1 else f"; sampler.batch_size is a process's share in {processes}"
+    return f"# Migrated from {source}, which was in PaddleClas's 2.0 format{batches}.\n{dump(sections)}"
+
+
+def _name_first(plain: Any) -> Any:
+    """The same mappings with `name` at their heads."""
+    if isinstance(plain, list):
+        return [_name_first(item) for item in plain]
+    if not isinstance(plain, dict):
+        return plain
+    return {key: _name_first(plain[key]) for key in sorted(plain, key=lambda key: key != "name")}
 
 
 def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check_paths: bool = True) -> DeployConfig:
@@ -72,7 +119,8 @@ def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check
         ConfigError: everything that is wrong.
     """
     problems = Problems()
-    root = _read(find_deploy_config(source), overrides, problems)
+    root = _read(find_deploy_config(source), problems)
+    apply_overrides(root, overrides, problems)
     checker = Checker({}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "")
     _check_paths(checker, lambda key: check_paths, problems)
@@ -81,13 +129,12 @@ def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check
     return config
 
 
-def _read(file: Any, overrides: Sequence[str], problems: Problems) -> Node:
-    """The file merged over its bases, with the overrides set."""
+def _read(file: Path, problems: Problems) -> Node:
+    """The file merged over its bases."""
     root = read_tree(file, problems)
     if root is None:
         problems.raise_if_any()
     assert root is not None
-    apply_overrides(root, overrides, problems)
     return root
 
 

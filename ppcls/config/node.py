@@ -77,6 +77,13 @@ class Problems(List[Problem]):
             raise ConfigError([str(problem) for problem in sorted(self, key=lambda problem: problem.order)])
 
 
+def as_node(value: Any, origin: Origin) -> Node:
+    """The node of a value in dicts, lists and scalars, all of one place."""
+    if isinstance(value, dict):
+        return Node({key: as_node(item, origin) for key, item in value.items()}, origin)
+    return Node([as_node(item, origin) for item in value] if isinstance(value, list) else value, origin)
+
+
 def join(key: str, part: object) -> str:
     """The dotted key of `part` within `key`."""
     return f"{key}.{part}" if key else str(part)

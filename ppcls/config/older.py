@@ -1,24 +1,8 @@
-"""Formats of PaddleClas older than 2.2."""
+"""What PaddleClas 2.1 wrote elsewhere; `translate` reads 2.0."""
 
 from __future__ import annotations
 
 from ppcls.config.node import Node, Problems
-
-_FLAT = ("mode", "ARCHITECTURE", "LEARNING_RATE", "OPTIMIZER", "TRAIN", "VALID", "load_static_weights")
-
-
-def is_flat(root: Node, problems: Problems) -> bool:
-    """Whether a file is in the flat format of PaddleClas 2.0, which is one problem and not a hundred."""
-    origins = [root.value[key].origin for key in _FLAT if key in root.value]
-    in_file = [origin for origin in origins if origin.line]
-    if in_file:
-        problems.add(
-            min(in_file, key=lambda origin: origin.line),
-            "",
-            "this is PaddleClas's 2.0 format (ARCHITECTURE, LEARNING_RATE, TRAIN ...), which is not read here; write "
-            "the sections Global, Arch, Loss, Optimizer, DataLoader and Metric, as that model's file in configs/ does",
-        )
-    return bool(in_file)
 
 
 def move_class_num(root: Node, problems: Problems) -> None:

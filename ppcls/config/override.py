@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ppcls.config.node import Node, Origin, Problems, join
 from ppcls.config.reader import read_yaml
@@ -16,18 +16,25 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) ->
     list holds that operation once. Mappings that are not there yet are made.
     """
     for override in overrides:
-        origin = Origin(f"-o {override}")
-        key, equals, text = override.partition("=")
-        parts = key.strip().split(".")
-        if not equals or not all(parts):
-            problems.add(origin, "", "is no override; write -o Section.key=value")
-            continue
-        value = read_yaml(text, lambda line, origin=origin: origin, problems)  # type: ignore[misc]
-        if value is not None:
-            _set(root, parts, value, problems)
+        setting = parse_override(override, problems)
+        if setting is not None:
+            put(root, *setting, problems)
 
 
-def _set(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
+def parse_override(override: str, problems: Problems) -> Optional[Tuple[List[str], Node]]:
+    """The parts of the key, and the value; None (and a problem) if it is no `key=value` or the value no YAML."""
+    origin = Origin(f"-o {override}")
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        problems.add(origin, "", "is no override; write -o Section.key=value")
+        return None
+    value = read_yaml(text, lambda line: origin, problems)
+    return None if value is None else (parts, value)
+
+
+def put(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
+    """Sets the value of a key, given by its parts; see `apply_overrides`."""
     node = root
     for depth, part in enumerate(parts[:-1]):
         below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
@@ -38,12 +45,12 @@ def _set(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
     if isinstance(node.value, list):
         item = _find(node.value, last, where, value.origin, problems)
         if item is not None:
-            _put(item, last, value)
+            _replace(item, last, value)
     elif _is_mapping(node, where, value.origin, problems):
         node.value[last] = value
 
 
-def _put(item: Node, part: str, value: Node) -> None:
+def _replace(item: Node, part: str, value: Node) -> None:
     """Replaces an item by its place; by its name, replaces the keys of that operation."""
     if part.isdecimal():
         item.value, item.origin = value.value, value.origin

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Dict
 
+from ppcls.config.flat import ROWS
 from ppcls.config.legacy import Legacy, Unused
 
 _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
-_CLIPPING = "clipping of gradients is not supported here; remove it"
+_CLIPPING = "is called clip_norm_global here (clip_norm for each parameter alone); write that"
 _ARRAYS = "transforms always pass on arrays here; remove it"
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
@@ -40,16 +41,13 @@ _KEYS = {
     "Arch.use_sync_bn": Unused("is called Global.sync_batch_norm here; write that", (False,)),
     "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
-    "Optimizer.clip_norm": Unused(_CLIPPING),
-    "Optimizer.clip_norm_global": Unused(_CLIPPING),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Unused(_CLIPPING),
     "Optimizer.multi_precision": Unused("AMP.level O2 steps weights in float32 by itself; remove it", (False, True)),
-    "Optimizer.no_weight_decay_name": Unused(
-        "decay is not chosen by names here; write one_dim_param_no_weight_decay: true to spare norms and biases", ("",)
-    ),
     "Optimizer.lr.last_epoch": Unused("a run goes on from a checkpoint; write Global.checkpoints", (-1,)),
+    "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
     "Optimizer.lr.by_epoch": Unused("the rate is set at every step here; remove it", (False,)),
+    "Loss.*.DistillationDMLLoss.act": Unused("shares are always made by softmax here; remove it", ("softmax",)),
     "DataLoader.*.dataset.relabel": Unused(
         "labels are used as they stand; write them in the list file as 0 to class_num - 1", (False,)
     ),
@@ -68,18 +66,11 @@ _KEYS = {
     "DataLoader.*.loader.max_iter": Unused("an epoch is the whole data set; remove it"),
 }
 
-# Keys of the flat 2.0 format that users still type after -o, and what they are called now.
+# Keys of the flat 2.0 format that stand in a file of today's, and what they are called now.
 _MOVED = {
-    **{key: f"Global.{key}" for key in ("checkpoints", "pretrained_model", "epochs", "save_interval", "image_shape")},
+    **{row.old: row.new for row in ROWS if row.new and "." not in row.old},
     "device": "Global.device",
-    "use_gpu": "Global.device",
-    "model_save_dir": "Global.output_dir",
-    "valid_interval": "Global.eval_interval",
-    "validate": "Global.eval_during_train",
-    "classes_num": "Arch.class_num",
     "class_num": "Arch.class_num",
-    "topk": "Metric.Eval.TopkAcc.topk",
-    "ls_epsilon": "Loss.Train.CELoss.epsilon",
 }
 
 
@@ -87,18 +78,24 @@ def _unsupported(what: str, names: str, remedy: str) -> Dict[str, str]:
     return {name: f"{what} {name} is not supported here; {remedy}" for name in names.split()}
 
 
+_OF_BATCHES = ("OpSampler", "MixupOperator", "CutmixOperator")
 _NAMES = {
-    "transform": _unsupported(
-        "the transform",
-        "AutoAugment RandAugment RandAugmentV2 TimmAutoAugment RandomErasing ColorJitter AugMix RandomRotation "
-        "RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip RandFlipImageV2 Pad PadV2 Resize "
-        "GridMask HideAndSeek RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding DecodeImageV2",
-        "remove it or write RandCropImage and RandFlipImage",
-    ),
+    "transform": {
+        **_unsupported(
+            "the transform",
+            "AugMix RandomRotation RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip "
+            "RandFlipImageV2 Pad PadV2 Resize RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding "
+            "DecodeImageV2",
+            "remove it or write RandCropImage and RandFlipImage",
+        ),
+        **_unsupported("the transform", "RandAugmentV2 TimmAutoAugment", "remove it or write RandAugment"),
+        **_unsupported("the transform", "Cutout GridMask HideAndSeek", "remove it or write RandomErasing"),
+        **dict.fromkeys(_OF_BATCHES, "acts on whole batches; write it in batch_transform_ops"),
+    },
     "batch transform": _unsupported(
         "the batch transform",
-        "CutmixOperator FmixOperator OpSampler MixupCutmixHybrid Cutmix",
-        "remove it or write Mixup",
+        "FmixOperator MixupCutmixHybrid",
+        "remove it or write OpSampler with MixupOperator and CutmixOperator",
     ),
     "dataset": _unsupported(
         "the dataset",
@@ -113,12 +110,12 @@ _NAMES = {
         "write DistributedBatchSampler",
     ),
     "optimizer": _unsupported(
-        "the optimizer", "RMSProp Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD or AdamW"
+        "the optimizer", "Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD, RMSProp or AdamW"
     ),
     "schedule": _unsupported(
         "the schedule",
-        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic Poly CosineAnnealingWarmRestarts",
-        "write Cosine, Piecewise, Step, Linear or Constant",
+        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic CosineAnnealingWarmRestarts ExponentialWarmup",
+        "write Cosine, Piecewise, Step, Linear, Polynomial or Constant",
     ),
     "regularizer": _unsupported("the regularizer", "L1", "write L2"),
     "postprocess": _unsupported(
@@ -129,8 +126,8 @@ _NAMES = {
     ),
     "loss": _unsupported(
         "the loss",
-        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationCELoss DistillationGTCELoss DistillationDMLLoss "
-        "DistillationKLDivLoss DistillationDKDLoss DistillationDistanceLoss DistillationMultiLabelLoss TripletLoss "
+        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationDKDLoss DistillationDistanceLoss "
+        "DistillationMultiLabelLoss TripletLoss "
         "TripletLossV2 TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
         "TrihardLoss SupConLoss PairwiseCosface GoogLeNetLoss FocalLoss DMLLoss KLDivLoss DistanceLoss",
         "write CELoss",

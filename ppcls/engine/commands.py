@@ -11,13 +11,14 @@ from typing import Any, List, Optional
 
 import numpy as np
 import paddle
+from tqdm import tqdm
 
 from ppcls import __version__
 from ppcls.arch.weights.load import load_weights, record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
-from ppcls.engine import build, checkpoint, device, processes
+from ppcls.engine import build, checkpoint, device, lr_finder, processes
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.ema import MovingAverage
@@ -125,6 +126,34 @@ def plan(config: Config, trainer: Trainer, pictures: int) -> str:
         f"{build.global_batch(config)} on {processes.world_size()} processes; {steps:,} steps an epoch, {total:,} in "
         f"all; peak learning rate {peak:g}"
     )
+
+
+def find_learning_rate(config: Config, output: str, low: float, high: float, steps: int) -> int:
+    """Trains some steps with a rising rate, draws the loss to `output` and logs where it falls fastest."""
+    assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
+    picture = lr_finder.check(output, low, high, steps)
+    start(config)
+    pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
+    reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
+    model, config = build.model(config, training=True)
+    assert config.Optimizer is not None
+    make_optimizer = functools.partial(config.Optimizer.build, named_parameters=list(model.named_parameters()))
+    with contextlib.closing(lr_finder.batches_of(reader)) as batches:
+        shown = tqdm(batches, total=steps, unit="step", leave=False, disable=None)  # on a terminal alone
+        losses = build.losses(config.Loss.Train)
+        test = lr_finder.range_test(model, shown, losses, make_optimizer, low, high, steps, config.Global.seed)
+    numbers = lr_finder.write(test, picture)
+    report_failures(reader.failures)
+    get_logger().info(
+        "%d of %d steps, to a rate of %.3g: %s, %s", len(test.rates), steps, test.rates[-1], picture, numbers
+    )
+    if test.suggestion is None:
+        raise UserError(
+            f"the loss never clearly fell from {low:g} to {test.rates[-1]:.3g}; write a lower --low or more --steps"
+        )
+    batch = build.global_batch(config)
+    get_logger().info("the loss falls fastest at a learning rate of %.3g, with batches of %d", test.suggestion, batch)
+    return 0
 
 
 def start(config: Config, log_file: Optional[Path] = None, parallel: bool = False) -> None:

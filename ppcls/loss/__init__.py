@@ -2,5 +2,21 @@
 
 from ppcls.loss.base import LOSSES, weighted_sum
 from ppcls.loss.celoss import CELoss
+from ppcls.loss.distillation import (
+    DistillationCELoss,
+    DistillationDMLLoss,
+    DistillationGTCELoss,
+    DistillationJSDivLoss,
+    DistillationKLDivLoss,
+)
 
-__all__ = ["LOSSES", "CELoss", "weighted_sum"]
+__all__ = [
+    "LOSSES",
+    "CELoss",
+    "DistillationCELoss",
+    "DistillationDMLLoss",
+    "DistillationGTCELoss",
+    "DistillationJSDivLoss",
+    "DistillationKLDivLoss",
+    "weighted_sum",
+]

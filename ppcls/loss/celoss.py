@@ -1,7 +1,8 @@
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Tuple
 
 from ppcls.loss.base import LOSSES
+from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Fraction, PositiveFloat
 
 if TYPE_CHECKING:
@@ -17,16 +18,20 @@ class CELoss:
     (Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", section 7).
     A soft target is taken as it is; PaddleClas passes it through a softmax first unless `epsilon` is set.
     Paddle's kernels cut the cost of a class off at 64.
+
+    `class_weights`, one for each class in their order, multiply the cost of each class; the mean then weighs a picture
+    by its target's. So only their ratios matter.
     """
 
     weight: PositiveFloat = 1.0
     epsilon: Optional[Fraction] = None
+    class_weights: Optional[Tuple[PositiveFloat, ...]] = None
 
     def __post_init__(self) -> None:
-        if self.weight <= 0:
-            raise ValueError(f"weight is {self.weight}; write a number above 0")
-        if self.epsilon is not None and not 0 <= self.epsilon < 1:
-            raise ValueError(f"epsilon is {self.epsilon}; write a number of at least 0 and below 1, such as 0.1")
+        check_weight(self.weight)
+        check_epsilon(self.epsilon)
+        if self.class_weights is not None and not all(value > 0 for value in self.class_weights):
+            raise ValueError(f"class_weights is {list(self.class_weights)}; write numbers above 0")
 
     def __call__(self, logits: "Tensor", target: "Tensor") -> "Tensor":
         """The loss of one batch, times `weight`, as a tensor of no axes.
@@ -34,11 +39,45 @@ class CELoss:
         Args:
             logits: [N, class_num].
             target: class ids, int64 [N], or shares of each class, float32 [N, class_num].
+
+        Raises:
+            UserError: there are not `class_num` class weights.
         """
         from paddle.nn import functional as F
 
+        if self.class_weights is not None:
+            return self.weight * self._weighted(logits, target)
         loss = F.cross_entropy(logits, target, soft_label=target.ndim == 2)
         if self.epsilon:
             # The loss is linear in the target, so its smoothed part can be added instead of mixed in.
             loss = (1 - self.epsilon) * loss - self.epsilon * F.log_softmax(logits, axis=1).mean()
         return self.weight * loss
+
+    def _weighted(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+        """The mean with class weights. Paddle's own weighs a soft target's classes all alike, by their mean."""
+        import paddle
+        from paddle.nn import functional as F
+
+        assert self.class_weights is not None
+        class_num = logits.shape[1]
+        if len(self.class_weights) != class_num:
+            raise UserError(
+                f"class_weights has {len(self.class_weights)} numbers for {class_num} classes; write one each"
+            )
+        log_shares = F.log_softmax(logits, axis=1)
+        weights = paddle.to_tensor(self.class_weights, dtype=log_shares.dtype)
+        wanted = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(log_shares.dtype)
+        smoothed = F.label_smooth(wanted, epsilon=self.epsilon) if self.epsilon else wanted
+        return -(weights * smoothed * log_shares).sum() / (weights * wanted).sum()
+
+
+def check_weight(weight: float) -> None:
+    """Raises a ValueError for a loss's weight that is not above 0."""
+    if weight <= 0:
+        raise ValueError(f"weight is {weight}; write a number above 0")
+
+
+def check_epsilon(epsilon: Optional[float]) -> None:
+    """Raises a ValueError for a share of label smoothing that is not at least 0 and below 1."""
+    if epsilon is not None and not 0 <= epsilon < 1:
+        raise ValueError(f"epsilon is {epsilon}; write a number of at least 0 and below 1, such as 0.1")

@@ -1,6 +1,7 @@
 """Optimizers, learning-rate schedules and regularizers, by the names that the `Optimizer` section uses."""
 
-from ppcls.optimizer.optimizers import OPTIMIZERS, SGD, AdamW, Momentum
+from ppcls.optimizer.base import OPTIMIZERS
+from ppcls.optimizer.optimizers import SGD, AdamW, Momentum, RMSProp
 from ppcls.optimizer.regularizers import L2, REGULARIZERS
 from ppcls.optimizer.schedules import SCHEDULES, Constant, Cosine, Linear, Piecewise, Schedule, Step
 
@@ -16,6 +17,7 @@ __all__ = [
     "Linear",
     "Momentum",
     "Piecewise",
+    "RMSProp",
     "Schedule",
     "Step",
 ]

@@ -82,10 +82,13 @@ class Cosine(Schedule):
         return self.eta_min + (self.learning_rate - self.eta_min) * share
 
 
-@SCHEDULES.register()
+@SCHEDULES.register("Linear", "Polynomial", "Poly")
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """A straight line from `learning_rate` to `end_lr`, or a curve of the given `power`."""
+    """A straight line from `learning_rate` to `end_lr`, or a curve of the given `power`.
+
+    With t from 0 to 1 over the training after the warm-up: `end_lr + (learning_rate - end_lr) * (1 - t)^power`.
+    """
 
     end_lr: NonNegativeFloat = 0.0
     power: PositiveFloat = 1.0

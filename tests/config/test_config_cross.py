@@ -1,5 +1,10 @@
 import pytest
 
+from ppcls.config import load_config
+from ppcls.engine.schema import registries
+from ppcls.loss import DistillationDMLLoss
+from ppcls.utils.errors import ConfigError
+
 INFER = """\
 Infer:
   infer_imgs: .
@@ -27,6 +32,8 @@ OR_NOT = ", or Global.eval_during_train: false"
         ("train", "DataLoader.Train=", "", "train", READER),
         ("train", "DataLoader.Eval=", "", "Global.eval_during_train", READER + OR_NOT),
         ("train", "Metric.Eval=", "", "Global.eval_during_train", METRIC + OR_NOT),
+        ("lr-find", "Optimizer=", "", "lr-find", "write the optimizer with its lr"),
+        ("lr-find", "DataLoader.Train=", "", "lr-find", READER),
         ("eval", "DataLoader.Eval=", "", "eval", READER),
         ("eval", "Metric={}", " Metric.Eval", "eval", METRIC),
         ("infer", "DataLoader.Eval=", "", "infer", "write its dataset, whose transforms are those of inference"),
@@ -46,6 +53,7 @@ def test_what_a_command_does_not_need(small):
     for command in ("eval", "infer", "export"):
         assert small.load(small.VALID + INFER, *without_training, command=command).Optimizer is None
     assert small.load(small.VALID, "DataLoader.Eval=", "Metric.Eval=", "Global.eval_during_train=false")
+    assert small.load(small.VALID, "DataLoader.Eval=", "Metric.Eval=", command="lr-find")
 
 
 def test_a_wrong_section_is_not_called_missing(small):
@@ -84,6 +92,29 @@ def test_class_num_of_a_batch_transform(small):
         "remove it, the number belongs to Arch"
     ]
     assert small.load(text, "Arch.class_num=5").DataLoader.Train.dataset.batch_transform_ops[0].class_num == 5
+
+
+def test_class_weights_for_every_class():
+    losses = "Loss.Train=[CELoss: {class_weights: [1, 2, 3]}]"
+    with pytest.raises(ConfigError) as caught:
+        load_config("DLA34", [losses], registries(), check_paths=False)
+    assert caught.value.problems == [
+        f"-o {losses} Loss.Train.0.CELoss.class_weights: has 3 numbers, but Arch.class_num is 1000; write one for each "
+        "class"
+    ]
+    shrunk = [losses, "Arch.class_num=3", "Metric.Eval.TopkAcc.topk=1", "Metric.Train.TopkAcc.topk=1", "Infer={}"]
+    config = load_config("DLA34", shrunk, registries(), check_paths=False)
+    assert config.Loss.Train[0].class_weights == (1.0, 2.0, 3.0)
+
+
+def test_a_loss_as_paddleclas_writes_it():
+    pair = (
+        "Loss.Train=[DistillationDMLLoss: {weight: 1.0, act: %s, key: logits, model_name_pairs: [[Student, Teacher]]}]"
+    )
+    (loss,) = load_config("DLA34", [pair % "softmax"], registries(), check_paths=False).Loss.Train
+    assert loss == DistillationDMLLoss(1.0, (("Student", "Teacher"),), "logits")
+    with pytest.raises(ConfigError, match="act: shares are always made by softmax here; remove it"):
+        load_config("DLA34", [pair % "sigmoid"], registries(), check_paths=False)
 
 
 def test_infer_transforms_that_mean_the_same(small):

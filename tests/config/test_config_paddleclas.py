@@ -156,8 +156,8 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
         "use_amp: False": "use_amp: True",
         "to_static: False": "to_static: True",
         "device: gpu": "device: npu",
-        "- RandFlipImage:\n            flip_code: 1": "- AutoAugment:",
-        "name: Momentum": "name: RMSProp",
+        "- RandFlipImage:\n            flip_code: 1": "- AugMix:",
+        "name: Momentum": "name: Lamb",
     }.items():
         assert old in text
         text = text.replace(old, new)
@@ -172,13 +172,13 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
             ("  to_static: True", "Global.to_static: training as a static graph is not supported here; remove it"),
             ("AMP:", "AMP: mixed precision is not supported here; remove the section"),
             (
-                "  name: RMSProp",
-                "Optimizer.name: the optimizer RMSProp is not supported here; write Momentum, SGD or AdamW",
+                "  name: Lamb",
+                "Optimizer.name: the optimizer Lamb is not supported here; write Momentum, SGD, RMSProp or AdamW",
             ),
             (
-                "        - AutoAugment:",
-                "DataLoader.Train.dataset.transform_ops.2.AutoAugment: the transform AutoAugment is not supported "
-                "here; remove it or write RandCropImage and RandFlipImage",
+                "        - AugMix:",
+                "DataLoader.Train.dataset.transform_ops.2.AugMix: the transform AugMix is not supported here; remove "
+                "it or write RandCropImage and RandFlipImage",
             ),
         )
     ]

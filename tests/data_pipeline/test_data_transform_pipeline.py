@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 
 from ppcls.data.transforms import (
     TRANSFORMS,
+    AutoAugment,
     CenterCrop,
+    ColorJitter,
     CropImage,
     DecodeImage,
     NormalizeImage,
     Pipeline,
+    RandAugment,
     RandCropImage,
     RandFlipImage,
+    RandomErasing,
     ResizeImage,
     ToCHWImage,
     Transform,
@@ -29,13 +33,14 @@ from ppcls.data.transforms import (
 from ppcls.utils.errors import UserError
 
 PLAIN = NormalizeImage(scale=1.0, mean=(0, 0, 0), std=(1, 1, 1))
+COLORED = (AutoAugment, RandAugment, ColorJitter)
 EVAL = (DecodeImage(), ResizeImage(resize_short=256), CropImage(224), NormalizeImage())
 
 
 def test_names_are_paddleclas() -> None:
     assert sorted(TRANSFORMS) == [
-        "CenterCrop", "CropImage", "DecodeImage", "NormalizeImage", "RandCropImage", "RandFlipImage", "ResizeImage",
-        "ToCHWImage",
+        "AutoAugment", "CenterCrop", "ColorJitter", "CropImage", "DecodeImage", "NormalizeImage", "RandAugment",
+        "RandCropImage", "RandFlipImage", "RandomErasing", "ResizeImage", "ToCHWImage",
     ]  # fmt: skip
 
 
@@ -209,12 +214,38 @@ def test_unknown_entries_are_refused(entries: list, message: str) -> None:
             [DecodeImage(), PLAIN, RandCropImage(2, backend="pil")],
             "RandCropImage with backend pil stands after NormalizeImage; write it before, or backend: cv2",
         ),
+        *(
+            ([DecodeImage(), PLAIN, augment()], f"{augment.__name__} stands after NormalizeImage; write it before")
+            for augment in COLORED
+        ),
+        *(
+            (
+                [DecodeImage(to_rgb=False), augment()],
+                f"{augment.__name__} takes pictures in RGB; write to_rgb: True in DecodeImage",
+            )
+            for augment in COLORED
+        ),
+        (
+            [DecodeImage(), PLAIN, ToCHWImage(), RandomErasing()],
+            "RandomErasing stands after ToCHWImage; write ToCHWImage last",
+        ),
     ],
 )
 def test_impossible_orders_are_refused(ops: list, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         Pipeline(ops)
     assert str(caught.value).startswith(message)
+
+
+def test_what_augments_stands_where_paddleclas_has_it() -> None:
+    ops = [DecodeImage(), RandCropImage(8), RandFlipImage(), AutoAugment(), RandAugment(), ColorJitter(0.4, 0.4, 0.4)]
+    pipeline = Pipeline([*ops, NormalizeImage(), RandomErasing(EPSILON=1), ToCHWImage()])
+    assert pipeline.draws and pipeline.output_size == (3, 8, 8) and pipeline.normalized() == pipeline
+    results = [pipeline(encoded(noise(20, 16)), np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert results[0].shape == (3, 8, 8) and results[0].dtype == np.float32
+    assert np.array_equal(results[0], results[1]) and not np.array_equal(results[0], results[2])
+    assert Pipeline.from_list(yaml.safe_load(yaml.safe_dump(pipeline.to_list()))).ops == pipeline.ops
+    assert Pipeline([DecodeImage(to_rgb=False), RandomErasing()]).color == "BGR"
 
 
 def test_floats_can_be_resized_by_opencv() -> None:

@@ -64,7 +64,7 @@ def both(value):
 
 
 @probe_each(
-    ("SGD", "Momentum", "AdamW"), "optimizer {}.lr",
+    ("SGD", "Momentum", "RMSProp", "AdamW"), "optimizer {}.lr",
     ({"name": "Constant", "learning_rate": 0.05}, [0.05] * 4),
     ({"name": "Linear", "learning_rate": 0.08}, [0.08, 0.06, 0.04, 0.02]),
     path="Optimizer.lr",

@@ -1,9 +1,11 @@
 """Every key of the schema has a probe, and every probe passes; see `key_probe`."""
 
 import key_probes_arch  # noqa: F401 - registers its probes, as the next ones do
+import key_probes_augment  # noqa: F401
 import key_probes_data  # noqa: F401
 import key_probes_deploy  # noqa: F401
 import key_probes_global  # noqa: F401
+import key_probes_optimize  # noqa: F401
 import key_probes_optimizer  # noqa: F401
 import key_probes_sections  # noqa: F401
 import key_probes_transforms  # noqa: F401

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppcls.loss import LOSSES, CELoss, weighted_sum
+from ppcls.utils.errors import UserError
 
 LOGITS = np.array([[2.0, -1.0, 0.5, 0.0], [0.0, 3.0, 3.0, -2.0], [-20.0, 30.0, 0.0, 1.0]], np.float32)
 LABELS = np.array([0, 2, 3])
@@ -66,6 +67,7 @@ def test_the_gradient_is_softmax_minus_the_smoothed_target():
     [
         ({"weight": 0.0}, "weight is 0.0; write a number above 0"),
         ({"epsilon": 1.0}, "epsilon is 1.0; write a number of at least 0 and below 1, such as 0.1"),
+        ({"class_weights": (1.0, 0.0)}, "class_weights is [1.0, 0.0]; write numbers above 0"),
         ({"epsilon": -0.1}, "epsilon is -0.1; write a number of at least 0 and below 1, such as 0.1"),
     ],
 )
@@ -96,3 +98,62 @@ def test_several_losses_are_named_and_added():
 
 def test_no_loss_has_no_values():
     assert weighted_sum([], None, None) == {}
+
+
+WEIGHTS = (2.0, 0.5, 1.0, 4.0)
+
+
+def weighted_cross_entropy(logits, target, weights, epsilon=0.0):
+    """The definition, in float64."""
+    logits, weights = logits.astype(np.float64), np.array(weights)
+    shares = target.astype(np.float64) if target.ndim == 2 else np.eye(logits.shape[1])[target]
+    log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    cost = -(weights * ((1 - epsilon) * shares + epsilon / logits.shape[1]) * log_softmax).sum()
+    return cost / (weights * shares).sum()
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+@pytest.mark.parametrize("target", [LABELS, SHARES], ids=["hard", "soft"])
+def test_class_weights_agree_with_float64(epsilon, target):
+    wanted = 3 * weighted_cross_entropy(LOGITS, target, WEIGHTS, epsilon or 0.0)
+    assert value(CELoss(3.0, epsilon, WEIGHTS), target=target) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_class_weights_by_numbers():
+    """Two pictures that cost log 2 and log 4, of classes that weigh 3 and 1: (3 log 2 + log 4) / 4."""
+    logits = np.log(np.float32([[1, 1], [3, 1]]))
+    wanted = (3 * np.log(2) + np.log(4)) / 4
+    assert value(CELoss(class_weights=(3, 1)), logits, np.array([0, 1])) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_hard_classes_are_weighed_as_paddle_does():
+    ours = value(CELoss(class_weights=WEIGHTS))
+    theirs = paddle.nn.functional.cross_entropy(
+        paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), weight=paddle.to_tensor(WEIGHTS, dtype="float32")
+    )
+    assert ours == pytest.approx(theirs.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [LABELS, SHARES], ids=["hard", "soft"])
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+def test_equal_class_weights_change_nothing(target, epsilon):
+    with_weights = value(CELoss(epsilon=epsilon, class_weights=(3.0,) * 4), target=target)
+    assert with_weights == pytest.approx(value(CELoss(epsilon=epsilon), target=target), rel=1e-6)
+
+
+def test_the_gradient_of_a_weighted_loss():
+    logits = paddle.to_tensor(LOGITS[:2].astype(np.float64), stop_gradient=False)
+    CELoss(epsilon=0.1, class_weights=WEIGHTS)(logits, paddle.to_tensor(SHARES[:2])).backward()
+    wanted = np.zeros((2, 4))
+    for place in np.ndindex(2, 4):
+        nudge = np.zeros((2, 4))
+        nudge[place] = 1e-5
+        ends = [weighted_cross_entropy(LOGITS[:2] + s * nudge, SHARES[:2], WEIGHTS, 0.1) for s in (1, -1)]
+        wanted[place] = (ends[0] - ends[1]) / 2e-5
+    assert np.abs(logits.grad.numpy() - wanted).max() < 1e-8
+
+
+def test_a_class_weight_for_each_class():
+    with pytest.raises(UserError) as caught:
+        value(CELoss(class_weights=(1.0, 2.0)))
+    assert str(caught.value) == "class_weights has 2 numbers for 4 classes; write one each"

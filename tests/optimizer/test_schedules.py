@@ -43,6 +43,12 @@ def test_linear_by_its_numbers():
     assert at(Linear(0.4, warmup_steps=200), 100, 200, 600) == pytest.approx([0.2, 0.4, 0.2])
 
 
+def test_polynomial_by_its_numbers():
+    schedule = SCHEDULES["Polynomial"](0.4, warmup_epoch=20, end_lr=0.1, power=2.0)
+    assert at(schedule, 0, 100, 200, 600, 800, 1000) == pytest.approx([0.0, 0.2, 0.4, 0.175, 0.11875, 0.1])
+    assert SCHEDULES["Polynomial"] is SCHEDULES["Poly"] is SCHEDULES["Linear"]
+
+
 def test_step_by_its_numbers():
     schedule = Step(0.8, step_size=30, gamma=0.5)
     assert at(schedule, 0, 299, 300, 599, 600, 900, 999) == [0.8, 0.8, 0.4, 0.4, 0.2, 0.1, 0.1]
@@ -121,7 +127,7 @@ def schedules(draw):
     own = {
         "Constant": {},
         "Cosine": {"eta_min": low},
-        "Linear": {"end_lr": low, "power": draw(st.floats(0.5, 3))},
+        **{alias: {"end_lr": low, "power": draw(st.floats(0.5, 3))} for alias in ("Linear", "Polynomial", "Poly")},
         "Step": {"step_size": draw(st.integers(1, 12)), "gamma": draw(st.floats(0, 1))},
         "Piecewise": {"decay_epochs": boundaries, "values": tuple(lr / (1 + i) for i in range(len(boundaries) + 1))},
     }[name]
@@ -139,6 +145,20 @@ def test_every_schedule_warms_up_in_a_line_and_then_only_falls(schedule, steps_p
         assert np.allclose(
             np.diff(values[: warmup + 1]), (values[warmup] - schedule.warmup_start_lr) / warmup, atol=1e-9
         )
+
+
+@given(
+    lr=positive, share=st.floats(0, 1), power=st.floats(0.1, 5), warm_up=st.integers(0, 30), epochs=st.integers(1, 12)
+)
+def test_polynomial_and_cosine_end_at_their_ends(lr, share, power, warm_up, epochs):
+    for schedule in (
+        Linear(lr, end_lr=share * lr, power=power, warmup_steps=warm_up),
+        Cosine(lr, eta_min=share * lr, warmup_steps=warm_up),
+    ):
+        last = max(7 * epochs, warm_up + 1)
+        assert schedule.lr_at(last, 7, epochs) == pytest.approx(share * lr, abs=1e-12)
+        rising = np.diff([schedule.lr_at(step, 7, epochs) for step in range(min(warm_up, 7 * epochs - 1) + 1)])
+        assert (rising > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -183,4 +203,4 @@ def test_the_first_value_may_be_repeated_as_paddleclas_does():
 
 
 def test_names():
-    assert SCHEDULES.names() == ["Constant", "Cosine", "Linear", "Step", "Piecewise"]
+    assert SCHEDULES.names() == ["Constant", "Cosine", "Linear", "Polynomial", "Poly", "Step", "Piecewise"]

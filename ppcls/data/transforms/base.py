@@ -24,6 +24,8 @@ class Transform:
     """Whether the result depends on the generator."""
     moves_pixels: ClassVar[bool] = False
     """Whether it only selects and reorders pixels, so that it may trade places with one that works on each alone."""
+    needs_rgb: ClassVar[bool] = False
+    """Whether it tells red from blue, and so takes pictures in RGB only."""
 
     @property
     def needs_bytes(self) -> bool:

@@ -168,6 +168,9 @@ def _check_order(ops: Sequence[Transform]) -> None:
             where, write = ("after", "chw") if transposed else ("before", "''")
             raise ValueError(f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}")
         if normalized and op.needs_bytes:
-            raise ValueError(f"{name} with backend pil stands after NormalizeImage; write it before, or backend: cv2")
+            that, remedy = (" with backend pil", ", or backend: cv2") if hasattr(op, "backend") else ("", "")
+            raise ValueError(f"{name}{that} stands after NormalizeImage; write it before{remedy}")
+        if op.needs_rgb and not ops[0].to_rgb:
+            raise ValueError(f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage")
         transposed = transposed or isinstance(op, ToCHWImage)
         normalized = normalized or isinstance(op, NormalizeImage)

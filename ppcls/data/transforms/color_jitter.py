@@ -1,0 +1,73 @@
+"""Brightness, contrast, saturation and hue changed at random."""
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+import numpy as np
+from PIL import Image, ImageEnhance
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
+from ppcls.utils.fields import Fraction, NonNegativeFloat, Range
+
+_FACTORS = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color}
+_HUES = 255  # steps in which Pillow's HSV goes once around; its hue 255 is 0 again
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class ColorJitter(Transform):
+    """Changes brightness, contrast, saturation and hue, in an order that is drawn.
+
+    Args:
+        brightness: the factor is uniform in [max(0, 1 - brightness), 1 + brightness]; 0 is black.
+        contrast: the same; 0 is the picture's mean gray.
+        saturation: the same; 0 is the gray picture.
+        hue: the part of the colour circle to turn by is uniform in [-hue, hue].
+        p: how often the picture is changed at all.
+    """
+
+    brightness: NonNegativeFloat = 0.0
+    contrast: NonNegativeFloat = 0.0
+    saturation: NonNegativeFloat = 0.0
+    hue: Annotated[float, Range(low=0, high=0.5)] = 0.0
+    p: Fraction = 1.0
+
+    draws = True
+    needs_rgb = True
+
+    def __post_init__(self) -> None:
+        for key in _FACTORS:
+            if not getattr(self, key) >= 0:
+                raise ValueError(f"{key} is {getattr(self, key)}; write a number of at least 0")
+        for key, most in (("hue", 0.5), ("p", 1)):
+            if not 0 <= getattr(self, key) <= most:
+                raise ValueError(f"{key} is {getattr(self, key)}; write a number from 0 to {most}")
+
+    @property
+    def needs_bytes(self) -> bool:
+        """Pillow's operations are for uint8."""
+        return True
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """Uint8 [H, W, 3] in RGB to the same."""
+        rng = generator(rng, "ColorJitter")
+        if rng.random() >= self.p:
+            return image
+        picture = Image.fromarray(image)
+        for key in rng.permutation([*_FACTORS, "hue"]):
+            reach = getattr(self, key)
+            if key == "hue":
+                picture = turn_hue(picture, rng.uniform(-reach, reach))
+            elif reach:
+                picture = _FACTORS[key](picture).enhance(rng.uniform(max(0, 1 - reach), 1 + reach))
+        return np.asarray(picture)
+
+
+def turn_hue(picture: Image.Image, turn: float) -> Image.Image:
+    """The picture with its hues moved along the circle: a third of it makes red green, green blue, and blue red."""
+    steps = round(turn * _HUES)
+    if steps == 0:
+        return picture  # not even rounded, as going to HSV and back would
+    hue, saturation, value = picture.convert("HSV").split()
+    hue = hue.point([(old + steps) % _HUES for old in range(256)])
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")

@@ -1,0 +1,100 @@
+"""Covering a random part of a picture."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Optional, Tuple
+
+import numpy as np
+
+from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, one_of, set_field
+from ppcls.utils.errors import UserError
+from ppcls.utils.fields import Fraction, PositiveInt, Range
+
+Box = Tuple[int, int, int, int]  # left, top, width, height
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class RandomErasing(Transform):
+    """Covers a random box (Zhong et al. 2017, algorithm 1).
+
+    It may stand before or after NormalizeImage, and takes the values of the picture that it finds there.
+
+    Args:
+        EPSILON: how often.
+        sl: smallest area of the box, as a fraction of the picture's.
+        sh: its largest area.
+        r1: smallest height / width of the box; the largest is 1 / r1.
+        mean: what `const` covers with, a value a channel.
+        attempt: how many boxes are drawn until one fits; after that the picture stays.
+        use_log_aspect: height / width log-uniform, as likely high as wide; else uniform, more often high.
+        mode: `const`: one colour, `mean`. `rand`: one colour, drawn. `pixel`: every value drawn. Values are drawn
+            uniformly from 0 to 255 before NormalizeImage, and from the standard normal distribution after it.
+    """
+
+    EPSILON: Fraction = 0.5
+    sl: Annotated[float, Range(above=0, high=1)] = 0.02
+    sh: Annotated[float, Range(above=0, high=1)] = 0.4
+    r1: Annotated[float, Range(above=0, high=1)] = 0.3
+    mean: Tuple[float, float, float] = (0.0, 0.0, 0.0)
+    attempt: PositiveInt = 100
+    use_log_aspect: bool = False
+    mode: str = "const"
+
+    draws = True
+
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, ("const", "rand", "pixel"))
+        if not 0 <= self.EPSILON <= 1:
+            raise ValueError(f"EPSILON is {self.EPSILON}; write a number from 0 to 1")
+        if not 0 < self.sl <= self.sh <= 1:
+            raise ValueError(f"sl is {self.sl} and sh {self.sh}; write areas above 0 and at most 1, sl the smaller")
+        if not 0 < self.r1 <= 1:
+            raise ValueError(f"r1 is {self.r1}; write a number above 0 and at most 1")
+        if self.attempt < 1:
+            raise ValueError(f"attempt is {self.attempt}; write a whole number of at least 1")
+        set_field(self, "mean", tuple(self.mean))
+        if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):
+            raise ValueError(f"mean is {list(self.mean)}; write three numbers, one a channel")
+
+    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+        """The picture [H, W, 3], uint8 or float32, or a copy of it with a covered box.
+
+        Raises:
+            UserError: `mean` is no colour of bytes, but the picture is of these.
+        """
+        rng = generator(rng, "RandomErasing")
+        is_bytes = image.dtype == np.uint8
+        if is_bytes and self.mode == "const" and not 0 <= min(self.mean) <= max(self.mean) <= 255:
+            raise UserError(
+                f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
+                "to 255; write such values, or RandomErasing after it"
+            )
+        box = self.box(image.shape[1], image.shape[0], rng) if rng.random() < self.EPSILON else None
+        if box is None:
+            return image
+        left, top, width, height = box
+        covered = image.copy(order="K")  # NormalizeImage leaves planes, and they are wanted at the end
+        covered[top : top + height, left : left + width] = self._cover(width, height, is_bytes, rng)
+        return covered
+
+    def box(self, width: int, height: int, rng: np.random.Generator) -> Optional[Box]:
+        """The first box drawn that fits into a picture of `width` and `height`; None if none of `attempt` did."""
+        for _ in range(self.attempt):
+            area = width * height * rng.uniform(self.sl, self.sh)
+            if self.use_log_aspect:
+                aspect = math.exp(rng.uniform(math.log(self.r1), -math.log(self.r1)))
+            else:
+                aspect = rng.uniform(self.r1, 1 / self.r1)
+            box_width, box_height = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+            if 0 < box_width <= width and 0 < box_height <= height:
+                left = int(rng.integers(width - box_width, endpoint=True))
+                top = int(rng.integers(height - box_height, endpoint=True))
+                return left, top, box_width, box_height
+        return None
+
+    def _cover(self, width: int, height: int, is_bytes: bool, rng: np.random.Generator) -> Any:
+        if self.mode == "const":
+            return np.rint(self.mean) if is_bytes else self.mean
+        shape = (height, width, 3) if self.mode == "pixel" else (3,)
+        return rng.integers(256, size=shape, dtype=np.uint8) if is_bytes else rng.standard_normal(shape, np.float32)

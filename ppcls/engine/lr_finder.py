@@ -1,0 +1,188 @@
+"""A range test for the learning rate (Smith, "Cyclical Learning Rates for Training Neural Networks", section 3.3).
+
+Each step trains with a rate that is higher by the same factor than the one before. While the rate is too low the loss
+hardly moves, then it falls, and at last it diverges. The rate at which it falls fastest is a good one to train with.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Generator, Iterable, List, Optional, Sequence
+
+import numpy as np
+
+from ppcls.engine.trainer import step_seed
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import write_atomically
+
+DIVERGED = 4.0  # times the lowest smoothed loss
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test saw, a value a step: the rates, and the loss before the step was taken with it."""
+
+    rates: Sequence[float]
+    losses: Sequence[float]
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """The means of each loss and its neighbours: a twentieth of the losses on either side, one at least."""
+        return smooth(self.losses)
+
+    @property
+    def suggestion(self) -> Optional[float]:
+        """The rate at which the smoothed loss falls fastest; None if it never clearly falls.
+
+        That is where its derivative by the logarithm of the rate, by central differences and smoothed in its turn, is
+        lowest. Only the steps up to the lowest smoothed loss count, since what falls later has risen before; and over
+        them it must fall by more than four standard errors of the first mean, or the fastest fall is one of noise.
+        """
+        smoothed = self.smoothed
+        end = int(smoothed.argmin()) + 1
+        noise = np.std(self.losses[:end] - smoothed[:end]) / math.sqrt(_reach(self.losses) + 1)
+        if smoothed[0] - smoothed[end - 1] <= 4 * noise:
+            return None
+        slopes = smooth(np.gradient(smoothed, np.log(self.rates)).tolist())
+        return self.rates[int(slopes[:end].argmin())]
+
+
+def _reach(losses: Sequence[float]) -> int:
+    return max(len(losses) // 20, 1)
+
+
+def smooth(losses: Sequence[float]) -> np.ndarray:
+    """Centred means, so that the curve does not lag behind; at the ends of what there is."""
+    reach = _reach(losses)
+    return np.array([np.mean(losses[max(i - reach, 0) : i + reach + 1]) for i in range(len(losses))])
+
+
+def range_test(
+    model: Any,
+    batches: Iterable[Any],
+    losses: Callable[[Any, Any], Dict[str, Any]],
+    make_optimizer: Callable[[float], Any],
+    low: float,
+    high: float,
+    steps: int,
+    seed: int = 0,
+) -> RangeTest:
+    """Trains on the first `steps` batches with rates from `low` to `high`; the model is left as it came.
+
+    It ends early when a loss is not finite, or the smoothed loss is four times the lowest there was.
+
+    Args:
+        model: a layer; its weights, statistics and mode are put back, however this ends.
+        batches: each with `image` [N, C, H, W], N at least 1, and `label`.
+        losses: as of `Trainer`.
+        make_optimizer: the optimizer of the model's parameters at a learning rate.
+        low: the first rate, above 0.
+        high: the last one.
+        steps: how many, the ends included; 2 at least.
+        seed: what a step's dropout is drawn from.
+
+    Raises:
+        UserError: the first loss is not finite.
+    """
+    saved = {name: value.clone() for name, value in model.state_dict().items()}
+    was_training, optimizer = model.training, make_optimizer(low)
+    rates: List[float] = []
+    seen: List[float] = []
+    model.train()
+    try:
+        for step, batch in enumerate(islice(batches, steps)):
+            rate = low * (high / low) ** (step / (steps - 1))
+            loss = _step(model, batch, losses, optimizer, rate, step_seed(seed, 0, step))
+            if not math.isfinite(loss):
+                break
+            rates.append(rate)
+            seen.append(loss)
+            smoothed = smooth(seen)
+            if smoothed[-1] > DIVERGED * smoothed.min():
+                break
+    finally:
+        optimizer.clear_grad()
+        model.set_state_dict(saved)
+        if not was_training:
+            model.eval()
+    if not seen:
+        raise UserError(f"no loss is finite, not even at a learning rate of {low:g}; look at the weights and --low")
+    return RangeTest(rates, seen)
+
+
+def _step(model: Any, batch: Any, losses: Any, optimizer: Any, rate: float, seed: int) -> float:
+    """One step as the trainer takes it; its loss, with which none is taken unless it is finite."""
+    import paddle
+
+    paddle.seed(seed)
+    optimizer.set_lr(rate)
+    loss = losses(model(batch.image), batch.label)["loss"]
+    value = loss.item()
+    if math.isfinite(value):
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+    return value
+
+
+def batches_of(loader: Any) -> Generator[Any, None, None]:
+    """The batches of a loader that hold pictures, epoch after epoch, without end.
+
+    Raises:
+        UserError: not one picture of an epoch can be read.
+    """
+    for epoch in count():
+        is_empty = True
+        for batch in loader.epoch(epoch):
+            if len(batch.index):
+                is_empty = False
+                yield batch
+        if is_empty:
+            raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
+
+
+def check(output: str, low: float, high: float, steps: int) -> Path:
+    """The path of the picture to come, before anything is trained.
+
+    Raises:
+        UserError: a value is impossible, or there is nothing to draw with.
+    """
+    if not 0 < low < high < math.inf:
+        raise UserError(f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first")
+    if steps < 10:
+        raise UserError(f"--steps is {steps}; write a whole number of at least 10, such as 100")
+    if Path(output).suffix != ".png":
+        raise UserError(f"--output is {output}; write the path of a .png, such as lr_find.png")
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"the curve is drawn with matplotlib, which is missing ({error}); run `pip install matplotlib`"
+        ) from error
+    return Path(output)
+
+
+def write(test: RangeTest, picture: Path) -> Path:
+    """Draws the curve, and writes its numbers beside it; returns the path of these, a .csv."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot(xscale="log", xlabel="learning rate", ylabel="loss")
+    axes.plot(test.rates, test.losses, color="lightgray", label="loss")
+    axes.plot(test.rates, test.smoothed, label="smoothed")
+    if test.suggestion is not None:
+        axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"falls fastest at {test.suggestion:.2g}")
+    axes.legend()
+    drawn, numbers = io.BytesIO(), io.StringIO()
+    figure.savefig(drawn, format="png")
+    rows = csv.writer(numbers, lineterminator="\n")
+    rows.writerow(["learning_rate", "loss", "smoothed_loss"])
+    rows.writerows(zip(test.rates, test.losses, test.smoothed.tolist()))
+    write_atomically(picture, drawn.getvalue())
+    write_atomically(picture.with_suffix(".csv"), numbers.getvalue().encode())
+    return picture.with_suffix(".csv")

@@ -1,0 +1,159 @@
+"""Losses over the outputs of several models by their names, as PaddleClas's DistillationModel gives them.
+
+A loss here is called with `{"Teacher": logits, "Student": logits}`; a model with several outputs has a dictionary of
+its own in place of the logits, from which `key` picks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
+
+from ppcls.loss.base import LOSSES
+from ppcls.loss.celoss import CELoss, check_epsilon, check_weight
+from ppcls.loss.divergence import js_divergence, kl_divergence, symmetric_kl
+from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.fields import Fraction, PositiveFloat
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+Outputs = Mapping[str, Any]
+
+
+@LOSSES.register()
+@dataclass(frozen=True)
+class DistillationGTCELoss:
+    """Cross entropy of each of `model_names` with the true classes, summed; `epsilon` smooths as in CELoss."""
+
+    weight: PositiveFloat = 1.0
+    model_names: Tuple[str, ...] = ("Student",)
+    key: Optional[str] = "logits"
+    epsilon: Optional[Fraction] = None
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+        check_epsilon(self.epsilon)
+        if not self.model_names:
+            raise ValueError("model_names is empty; write the names of models, such as [Student]")
+
+    def __call__(self, outputs: Outputs, target: Tensor) -> Tensor:
+        """The loss of one batch, times `weight`; `target` is as in CELoss."""
+        loss = CELoss(self.weight, self.epsilon)
+        return _total(loss(_logits_of(outputs, name, self.key), target) for name in self.model_names)
+
+
+@dataclass(frozen=True)
+class PairLoss:
+    """What losses over pairs of models share: the values of all `model_name_pairs` are summed.
+
+    A pair is [Student, Teacher]: the one that learns, and the one that it learns from. Targets are not looked at.
+    """
+
+    weight: PositiveFloat = 1.0
+    model_name_pairs: Tuple[Tuple[str, str], ...] = (("Student", "Teacher"),)
+    key: Optional[str] = "logits"
+
+    def __post_init__(self) -> None:
+        check_weight(self.weight)
+        if not self.model_name_pairs:
+            raise ValueError("model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]")
+        for first, second in self.model_name_pairs:
+            if first == second:
+                raise ValueError(
+                    f"model_name_pairs has {first} with itself; write two models, the one that learns first"
+                )
+
+    def __call__(self, outputs: Outputs, target: Any = None) -> Tensor:
+        """The loss of one batch, times `weight`, as a tensor of no axes.
+
+        Raises:
+            UserError: the outputs hold no such model, or no such key.
+        """
+        pairs = [[_logits_of(outputs, name, self.key) for name in pair] for pair in self.model_name_pairs]
+        return self.weight * _total(self._between(student, teacher) for student, teacher in pairs)
+
+    def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@LOSSES.register()
+@dataclass(frozen=True)
+class DistillationCELoss(PairLoss):
+    """Cross entropy of the student with the teacher's shares, which it does not change.
+
+    `epsilon` smooths these as in CELoss.
+    """
+
+    epsilon: Optional[Fraction] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_epsilon(self.epsilon)
+
+    def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
+        from paddle.nn import functional as F
+
+        return CELoss(epsilon=self.epsilon)(student, F.softmax(teacher.detach(), axis=1))
+
+
+@LOSSES.register()
+@dataclass(frozen=True)
+class DistillationKLDivLoss(PairLoss):
+    """`kl_divergence` of the student from the teacher, which it does not change, at a `temperature`."""
+
+    temperature: PositiveFloat = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; write a number above 0, such as 4")
+
+    def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return kl_divergence(student, teacher.detach(), self.temperature)
+
+
+@LOSSES.register()
+@dataclass(frozen=True)
+class DistillationDMLLoss(PairLoss):
+    """`symmetric_kl` of two models, which learn from one another (Zhang et al., "Deep Mutual Learning").
+
+    A teacher whose parameters are frozen only teaches, as in SSLD (Cui et al., "Beyond Self-Supervision").
+    """
+
+    def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return symmetric_kl(student, teacher)
+
+
+@LOSSES.register()
+@dataclass(frozen=True)
+class DistillationJSDivLoss(PairLoss):
+    """`js_divergence` of two models, which learn from one another unless the parameters of one are frozen."""
+
+    def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return js_divergence(student, teacher)
+
+
+def _total(losses: Any) -> Tensor:
+    first, *others = losses
+    return sum(others, first)
+
+
+def _logits_of(outputs: Any, name: str, key: Optional[str]) -> Tensor:
+    """A model's logits out of all outputs."""
+    if not isinstance(outputs, Mapping):
+        raise UserError(
+            f"a loss of Loss.Train compares models by name, but there is one model and no {name}; write CELoss"
+        )
+    if name not in outputs:
+        raise UserError(
+            f"a loss names the model {name}{suggest(name, outputs)}, but the models are {', '.join(outputs)}; write one"
+        )
+    output = outputs[name]
+    if not isinstance(output, Mapping):
+        if key in (None, "logits"):
+            return output
+        raise UserError(f"a loss has the key {key}, but {name} gives its logits alone; write key: logits")
+    if key not in output:
+        raise UserError(f"a loss has the key {key}, but {name} gives {', '.join(output)}; write one of these as key")
+    return output[key]

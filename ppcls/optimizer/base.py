@@ -1,0 +1,116 @@
+"""What all optimizers share.
+
+`build` makes Paddle's object with the rate of its first step; the training loop then sets the rate of every step by
+`set_lr`. So the optimizer holds no schedule and its state is that of the parameters alone. Gradients are clipped
+within Paddle's `step`, so after they were accumulated and unscaled, and before the decay is added to them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, List, Optional, Sequence, Set, Tuple
+
+from ppcls.utils.errors import UserError
+from ppcls.utils.fields import Component, PositiveFloat
+from ppcls.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+OPTIMIZERS = Registry("optimizer")
+NamedParameters = Sequence[Tuple[str, "Tensor"]]
+_CLIPS = ("clip_norm", "clip_norm_global", "clip_value")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Keys of every optimizer.
+
+    At most one of three keys clips gradients. `clip_norm_global` scales all of them by the same factor, so that their
+    common L2 norm is at most that (Pascanu et al., "On the difficulty of training recurrent neural networks",
+    algorithm 1); `clip_norm` does so with each parameter's alone, as PaddleClas does; `clip_value` cuts each entry.
+
+    `one_dim_param_no_weight_decay` leaves parameters of one axis, that is norms and biases, out of the decay;
+    `no_weight_decay_name` those whose name in the model holds one of these words, which blanks separate.
+    """
+
+    lr: Annotated[Any, Component("schedule")]
+    clip_norm: Optional[PositiveFloat] = None
+    clip_norm_global: Optional[PositiveFloat] = None
+    clip_value: Optional[PositiveFloat] = None
+    one_dim_param_no_weight_decay: bool = False
+    no_weight_decay_name: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        clips = {name: value for name in _CLIPS if (value := getattr(self, name)) is not None}
+        for name, value in clips.items():
+            if value <= 0:
+                raise ValueError(f"{name} is {value}; write a number above 0")
+        if len(clips) > 1:
+            raise ValueError(f"{' and '.join(clips)} are set; write one of them")
+
+    def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
+        """Paddle's optimizer of the parameters, at its first learning rate; those without a gradient stay.
+
+        Raises:
+            UserError: a word of `no_weight_decay_name` is in no parameter's name.
+        """
+        raise NotImplementedError
+
+    def _clip(self) -> Any:
+        from paddle import nn
+
+        if self.clip_norm is not None:
+            return nn.ClipGradByNorm(self.clip_norm)
+        if self.clip_norm_global is not None:
+            return nn.ClipGradByGlobalNorm(self.clip_norm_global)
+        return None if self.clip_value is None else nn.ClipGradByValue(self.clip_value)
+
+    def _decayed(self, named_parameters: NamedParameters) -> Set[str]:
+        """Paddle's names of the parameters that decay."""
+        words = (self.no_weight_decay_name or "").split()
+        for word in words:
+            if not any(word in name for name, _ in named_parameters):
+                raise UserError(
+                    f"Optimizer.no_weight_decay_name: no parameter's name holds {word!r}; write a part of one, such as "
+                    f"{named_parameters[0][0]}, or one_dim_param_no_weight_decay: true to spare norms and biases"
+                )
+        return {
+            parameter.name
+            for name, parameter in named_parameters
+            if not any(word in name for word in words)
+            and not (self.one_dim_param_no_weight_decay and parameter.ndim <= 1)
+        }
+
+
+@dataclass(frozen=True)
+class Regularized(Optimizer):
+    """An optimizer whose decay is a part of the gradient."""
+
+    regularizer: Optional[Annotated[Any, Component("regularizer")]] = None
+
+    def _regularized(self, named_parameters: NamedParameters) -> List["Tensor"]:
+        """The parameters, each with its decay or none.
+
+        Paddle's groups would do the same, but a group's gradients have a global norm of their own there.
+        """
+        import paddle
+
+        parameters, decayed = without_decay(named_parameters), self._decayed(named_parameters)
+        if self.regularizer is not None:
+            decay = paddle.regularizer.L2Decay(self.regularizer.coeff)
+            for parameter in parameters:
+                parameter.regularizer = decay if parameter.name in decayed else None
+        return parameters
+
+
+def without_decay(named_parameters: NamedParameters) -> List["Tensor"]:
+    """The parameters; a decay that an earlier optimizer left on them is taken away."""
+    parameters = [parameter for _, parameter in named_parameters]
+    for parameter in parameters:
+        parameter.regularizer = None
+    return parameters
+
+
+def check_below_one(name: str, value: float) -> None:
+    """Raises a ValueError for a share that is not at least 0 and below 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} is {value}; write a number of at least 0 and below 1, such as 0.9")

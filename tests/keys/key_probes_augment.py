@@ -1,0 +1,210 @@
+"""Probes of what augments pictures and batches, on pictures whose right answer is arithmetic."""
+
+from unittest.mock import ANY
+
+import numpy as np
+from key_probe import Saying, component, probe, probe_each
+
+from ppcls.utils.errors import ConfigError, UserError
+
+
+def transformed(name, picture, seed=0, **keys):
+    """The picture after a transform."""
+    return component("transform", name, **keys)(picture, np.random.default_rng(seed))
+
+
+def plain(value):
+    """A gray picture of ten by ten."""
+    return np.full((10, 10, 3), value, np.uint8)
+
+
+@probe("transform RandAugment.magnitude", (0, {100}), (10, ANY), relation=lambda none, full: len(full) > 1)
+def _magnitude(lab, value):
+    """Values that a gray picture has after operations with a range; equalised or stretched it stays gray."""
+    pictures = [transformed("RandAugment", plain(100), seed, magnitude=value) for seed in range(30)]
+    return set(np.unique(pictures).tolist())
+
+
+@probe("transform RandAugment.num_layers", (1, 1), (3, 3))
+def _num_layers(lab, value):
+    """How many operations a picture goes through."""
+    passed = []
+    operations = "ppcls.data.transforms.auto_augment.OPERATIONS"
+    lab.patch.setattr(operations, Recorder(passed))
+    transformed("RandAugment", plain(100), num_layers=value)
+    return len(passed)
+
+
+class Recorder:
+    """Operations that change nothing and are counted."""
+
+    def __init__(self, passed):
+        self.passed = passed
+
+    def __getitem__(self, name):
+        return lambda image, strength: self.passed.append(name) or image
+
+
+COLORS = np.uint8([[[200, 100, 100], [0, 0, 0]]])
+
+
+@probe("transform ColorJitter.brightness", (0, {200}), (1, ANY), relation=lambda none, some: len(some) > 20)
+def _brightness(lab, value):
+    return jittered(brightness=value)
+
+
+@probe("transform ColorJitter.contrast", (0, {200}), (1, ANY), relation=lambda none, some: len(some) > 20)
+def _contrast(lab, value):
+    return jittered(contrast=value)
+
+
+@probe("transform ColorJitter.saturation", (0, {200}), (0.5, ANY), relation=lambda none, some: len(some) > 20)
+def _saturation(lab, value):
+    return jittered(saturation=value)
+
+
+@probe("transform ColorJitter.hue", (0, {200}), (0.5, ANY), relation=lambda none, some: 100 in some)
+def _hue(lab, value):
+    return jittered(hue=value)
+
+
+@probe("transform ColorJitter.p", (0, {200}), (1, ANY), relation=lambda none, some: len(some) > 20)
+def _p(lab, value):
+    return jittered(brightness=1, p=value)
+
+
+def jittered(**keys):
+    """The red of a reddish pixel beside a black one, fifty times."""
+    return {int(transformed("ColorJitter", COLORS, seed, **keys)[0, 0, 0]) for seed in range(50)}
+
+
+def erased(seed=0, size=(40, 40), dtype=np.uint8, **keys):
+    """The pixels that are another colour after erasing with certainty: (row, column) each, and what is there."""
+    picture = np.full((*size, 3), 77, dtype)
+    result = transformed("RandomErasing", picture, seed, **{"EPSILON": 1, **keys})
+    return np.argwhere((result != 77).any(axis=2)), result
+
+
+@probe("transform RandomErasing.EPSILON", (0, 0), (1, 100))
+def _epsilon(lab, value):
+    """How many of a hundred pictures are changed."""
+    return sum(len(erased(seed, EPSILON=value)[0]) > 0 for seed in range(100))
+
+
+@probe("transform RandomErasing.sl", (0.25, 400), (0.0625, ANY), relation=lambda one, other: other < one)
+def _sl(lab, value):
+    """The smallest area of twenty squares of at most a quarter."""
+    return min(len(erased(seed, sl=value, sh=0.25, r1=1)[0]) for seed in range(20))
+
+
+@probe("transform RandomErasing.sh", (0.0625, 100), (0.25, ANY), relation=lambda one, other: other > one)
+def _sh(lab, value):
+    """The largest area of twenty squares of at least a sixteenth."""
+    return max(len(erased(seed, sl=0.0625, sh=value, r1=1)[0]) for seed in range(20))
+
+
+@probe("transform RandomErasing.r1", (1, {1.0}), (0.5, ANY), relation=lambda one, other: len(other) > 5)
+def _r1(lab, value):
+    """Height by width of twenty boxes."""
+    return {ratio(seed, r1=value) for seed in range(20)}
+
+
+def ratio(seed, **keys):
+    """Height by width of a box."""
+    height, width = np.ptp(erased(seed, sl=0.1, sh=0.1, **keys)[0], axis=0) + 1
+    return float(height / width)
+
+
+@probe(
+    "transform RandomErasing.use_log_aspect", (True, ANY), (False, ANY), relation=lambda log, even: log < 40 < even
+)  # fmt: skip
+def _use_log_aspect(lab, value):
+    """How many of sixty boxes are high: half of them, or 4 of the 4.8 that 0.2 is from 5."""
+    return sum(ratio(seed, r1=0.2, use_log_aspect=value) > 1 for seed in range(60))
+
+
+@probe("transform RandomErasing.mean", ([0, 0, 0], [0, 0, 0]), ([1, 2, 3], [1, 2, 3]))
+def _mean(lab, value):
+    places, result = erased(mean=value)
+    return result[tuple(places[0])].tolist()
+
+
+@probe("transform RandomErasing.attempt", (1, ANY), (200, 40), relation=lambda few, many: few < 20)
+def _attempt(lab, value):
+    """How many of forty flat pictures could be covered, boxes being high in most of the tries."""
+    return sum(len(erased(seed, (6, 40), sl=0.5, sh=0.5, r1=0.1, attempt=value)[0]) > 0 for seed in range(40))
+
+
+@probe("transform RandomErasing.mode", ("rand", 1), ("pixel", ANY), relation=lambda one, many: many > 10)
+def _mode(lab, value):
+    """Colours of the box."""
+    places, result = erased(dtype=np.float32, mode=value)
+    return len(np.unique(result[tuple(places.T)], axis=0))
+
+
+def batch():
+    """Eight pictures of 16 by 16, all of value i the i-th, and their labels."""
+    return np.arange(8, dtype=np.float32).reshape(8, 1, 1, 1) * np.ones((1, 3, 16, 16), np.float32), np.arange(8)
+
+
+def mixed_batches(name, **keys):
+    """How many of fifty batches are not what they were."""
+    transform = component("batch transform", name, **keys)
+    images, labels = batch()
+    results = (transform(images, labels, np.random.default_rng(seed), 8)[0] for seed in range(50))
+    return sum(not np.array_equal(result, images) for result in results)
+
+
+@probe("batch transform Cutmix.alpha", (1e6, 50), (1e-4, ANY), relation=lambda half, whole: 10 < whole < 40)
+def _cutmix_alpha(lab, value):
+    """All batches where the weight is near 1/2, and about half of them where it is 0 or 1."""
+    return mixed_batches("Cutmix", alpha=value)
+
+
+@probe_each(("Mixup", "Cutmix"), "batch transform {}.prob", (0, 0), (1, 50))
+def _prob(lab, name, value):
+    return mixed_batches(name, alpha=1e6, prob=value)
+
+
+@probe("batch transform Cutmix.class_num", (8, 8), (9, Saying("Cutmix has class_num 9, the model 8")))
+def _cutmix_class_num(lab, value):
+    """Classes of the mixed targets of a model of eight, or the refusal."""
+    try:
+        return component("batch transform", "Cutmix", class_num=value)(*batch(), np.random.default_rng(0), 8)[1].shape[
+            1
+        ]
+    except UserError as error:
+        return str(error)
+
+
+def sampled(**operations):
+    """What becomes of a hundred batches, or the refusal."""
+    try:
+        sampler = component("batch transform", "OpSampler", **operations)
+    except ConfigError as error:
+        return str(error)
+    images, labels = batch()
+    seen = {"stays": 0, "changes": 0}
+    for seed in range(100):
+        mixed, _ = sampler(images, labels, np.random.default_rng(seed), 8)
+        seen["stays" if mixed is images else "changes"] += 1
+    return seen
+
+
+@probe(
+    "batch transform OpSampler.MixupOperator",
+    ({"prob": 1}, {"stays": 0, "changes": 100}), ({"prob": 0}, Saying("prob of MixupOperator is 0 and of")),
+    path="batch transform.OpSampler.MixupOperator",
+)  # fmt: skip
+def _mixup_operator(lab, value):
+    return sampled(MixupOperator=value)
+
+
+@probe(
+    "batch transform OpSampler.CutmixOperator",
+    ({"prob": 1}, {"stays": 0, "changes": 100}), ({"prob": 0.25}, ANY),
+    path="batch transform.OpSampler.CutmixOperator",
+    relation=lambda always, seldom: 60 < seldom["stays"] < 90,
+)  # fmt: skip
+def _cutmix_operator(lab, value):
+    return sampled(CutmixOperator=value)
