@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = _configured(commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml")
     predict.set_defaults(run=_run_predict)
     _prepare_imagenet_parser(commands)
+    _pack_parser(commands)
     _models_parser(commands)
     _summary_parser(commands)
     _convert_parser(commands)
@@ -115,6 +116,30 @@ def _prepare_imagenet_parser(commands: Any) -> None:
     command.add_argument("--labels", metavar="FILE", help="labels of a flat val: `name label` lines, or a CSV")
     command.add_argument("--copy", action="store_true", help="copy the pictures of folders instead of linking to them")
     command.set_defaults(run=_run_prepare_imagenet)
+
+
+def _pack_parser(commands: Any) -> None:
+    text = "pack pictures into tar shards for WebDatasetDataset; goes on where it was interrupted"
+    command = commands.add_parser("pack", help=text, description=text)
+    command.add_argument("source", metavar="SRC", help="a folder a class, or what the paths of --list are relative to")
+    command.add_argument("target", metavar="DST", help="the folder of the shards, which bear its name")
+    command.add_argument("--list", metavar="FILE", help="`relative/path label` lines")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--shard-size", metavar="MB", type=int, help="about so many megabytes a shard (default: 256)")
+    size.add_argument("--shard-count", metavar="N", type=int, help="pictures a shard")
+    command.add_argument(
+        "--resize-short", metavar="PIXELS", type=int, help="reduce the shorter side to so many pixels, as JPEG"
+    )
+    command.add_argument("--quality", metavar="Q", type=int, help="of that JPEG, 1 to 100 (default: 95)")
+    command.add_argument("--keep-order", action="store_true", help="do not mix the pictures before they are packed")
+    command.add_argument(
+        "--workers", metavar="N", type=int, default=cpu.usable_cores(), help="shards at a time (default: the cores)"
+    )
+    command.add_argument(
+        "--on-error", choices=("skip", "raise"), default="skip",
+        help="leave a picture that cannot be read out and name it, or stop (default: skip)",
+    )  # fmt: skip
+    command.set_defaults(run=_run_pack)
 
 
 def _models_parser(commands: Any) -> None:
@@ -237,6 +262,20 @@ def _run_prepare_imagenet(arguments: argparse.Namespace) -> int:
 
     print(prepare_imagenet(arguments.source, arguments.target, arguments.labels, arguments.copy))
     return 0
+
+
+def _run_pack(arguments: argparse.Namespace) -> int:
+    from ppcls.data.shards.pack import PackOptions, pack
+
+    names = ("shard_size", "shard_count", "resize_short", "quality", "keep_order")
+    options = PackOptions(**{name: getattr(arguments, name) for name in names})
+    packed = pack(arguments.source, arguments.target, arguments.list, options, arguments.workers, arguments.on_error)
+    print(packed)
+    for path, reason in packed.unreadable.items():
+        print(f"{path}: {reason}", file=sys.stderr)
+    if packed.unreadable:
+        print(f"{len(packed.unreadable)} pictures could not be read and were left out", file=sys.stderr)
+    return 1 if packed.unreadable else 0
 
 
 def _run_models(arguments: argparse.Namespace) -> int:

@@ -36,6 +36,19 @@ class BatchReader:
         """Indices of the pictures of `step`, int64 [N]."""
         return order[positions(len(order), step, self.batch_size, self.rank, self.world_size)]
 
+    def batches(self, epoch: int, steps: range, readers: int) -> EpochBatches:
+        """The batches of some steps of `epoch`; any of the `readers`, the processes that share them, may make any."""
+        return EpochBatches(self, self.order(epoch), epoch, steps)
+
+    def describe_order(self, readers: int) -> str:
+        """What the order depends on besides seed and pictures: here nothing."""
+        return "read from a list"
+
+    def names(self, order: np.ndarray, step: int) -> Tuple[List[int], List[str]]:
+        """Index and path of each picture of `step`."""
+        indices = self.indices(order, step).tolist()
+        return indices, [self.images.paths[index] for index in indices]
+
     def read(self, order: np.ndarray, epoch: int, step: int) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
         """The arrays of a batch, pictures and targets (none if no picture could be read), and what could not be read.
 
@@ -96,8 +109,8 @@ class EpochBatches:
     An exception in Paddle's worker would reach the main process as a traceback of Paddle's, without its own.
     """
 
-    reader: BatchReader
-    order: np.ndarray
+    reader: Any  # BatchReader or ShardReader
+    order: Any  # what the reader reads by
     epoch: int
     steps: range
 
@@ -107,8 +120,10 @@ class EpochBatches:
     def __getitem__(self, place: int) -> Dict[str, Any]:
         # Paddle takes an answer without arrays for the end of the epoch, so there is always one.
         answer: Dict[str, Any] = {"arrays": [np.zeros(1, np.float32)], "failures": [], "mistake": "", "crash": ""}
+        step = self.steps[place]
         try:
-            arrays, answer["failures"] = self.reader.read(self.order, self.epoch, self.steps[place])
+            answer["index"], answer["paths"] = self.reader.names(self.order, step)
+            arrays, answer["failures"] = self.reader.read(self.order, self.epoch, step)
             answer["arrays"] = arrays or answer["arrays"]
         except UserError as error:
             answer["mistake"] = str(error)

@@ -1,12 +1,13 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional, Tuple
+from typing import Annotated, Any, Optional, Tuple, Union
 
 from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
-from ppcls.utils.fields import Operation, ReadPath
+from ppcls.utils.fields import Operation, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
 DATASETS = Registry("dataset")
@@ -82,3 +83,39 @@ class ImageFolder:
     def open(self, class_num: int) -> ImageList:
         """Lists and checks the folders; see `read_class_folders`."""
         return read_class_folders(self.image_root, class_num, self.class_to_index)
+
+
+@DATASETS.register()
+@dataclass(frozen=True)
+class WebDatasetDataset:
+    """Pictures in tar shards, near or far, as `ppcls pack` and webdataset write them; for data beyond one disk.
+
+    It needs the package webdataset. Processes and their workers share the shards; with a manifest every picture comes
+    once an epoch, and an epoch is resumed exactly with as many processes and workers.
+
+    Args:
+        shards: the `manifest.json` of `ppcls pack`, a path or an http address; or a pattern or a list of patterns such
+            as `train-{000000..000099}.tar`, each a path, an http address, or `pipe:` and a command that writes the tar.
+        transform_ops: preprocessing of a picture.
+        batch_transform_ops: what acts on a whole batch, as Mixup does.
+        shuffle_buffer: pictures that a worker holds, encoded, and draws from, if the sampler shuffles.
+        epoch_length: pictures an epoch, over all processes; None for all that the manifest counts. An epoch begins
+            where the one before ended.
+        on_error: see `ImageNetDataset`; a shard that cannot be read always ends the run.
+    """
+
+    shards: Union[str, Tuple[str, ...]]
+    transform_ops: Transforms
+    batch_transform_ops: BatchTransforms = ()
+    shuffle_buffer: PositiveInt = 1000
+    epoch_length: Optional[PositiveInt] = None
+    on_error: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        _finish(self)
+        if not self.shards or "" in tuple(self.shards):
+            raise ValueError("shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files")
+
+    def open(self, class_num: int) -> ShardList:
+        """Finds the shards and reads their manifest; see `open_shards`."""
+        return open_shards(self.shards, class_num, self.shuffle_buffer, self.epoch_length)

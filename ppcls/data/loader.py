@@ -6,13 +6,14 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Dict, Generator, Iterator, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Generator, Iterator, List, Sequence, Union
 
 import numpy as np
 
 from ppcls.data.batches import BatchReader, EpochBatches
 from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import steps_in_epoch
+from ppcls.data.shards import ShardList, ShardReader
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.base import one_of
 from ppcls.data.workers import PREFETCHED, missing_shared_memory, prepare_worker, signals_held
@@ -27,22 +28,25 @@ class Batch:
     """One step's pictures.
 
     `image` is float32 [N, C, H, W]; `label` int64 [N], or float32 [N, class_num] where targets are soft; `index`
-    int64 [N] says which of the loader's `images` they are. N is 0 if no picture of the batch could be read.
+    int64 [N] says which of the loader's `images` they are, and `paths` how they are called. N is 0 if no picture of
+    the batch could be read.
     """
 
     image: paddle.Tensor
     label: paddle.Tensor
     index: np.ndarray
+    paths: Sequence[str] = ()
 
 
 class ImageLoader:
     """Reads the batches of an epoch.
 
-    The result depends on the arguments, the epoch and the step alone, never on the number of workers. An epoch always
-    gives `steps_per_epoch` batches, so a caller may count them.
+    The result depends on the arguments, the epoch and the step alone, never on the number of workers, unless the
+    pictures come from shards, which the workers of all processes share. An epoch always gives `steps_per_epoch`
+    batches, so a caller may count them.
 
     Args:
-        images: what to read.
+        images: what to read: a list, or shards.
         transforms: from a file's bytes to float32 [C, H, W].
         batch_transforms: what acts on a whole batch, in their order.
         batch_size: pictures a step and process.
@@ -58,9 +62,10 @@ class ImageLoader:
         world_size: number of processes, which share every step's global batch.
 
     Attributes:
-        images: what is read; `images.paths` by a batch's `index`.
+        images: what is read.
         steps_per_epoch: batches of an epoch.
         failures: why a skipped picture could not be read, by path, over all epochs so far.
+        order: what the order of an epoch depends on besides seed and pictures, in words.
 
     Raises:
         UserError: there are too few pictures for one batch.
@@ -68,7 +73,7 @@ class ImageLoader:
 
     def __init__(
         self,
-        images: ImageList,
+        images: Union[ImageList, ShardList],
         transforms: Pipeline,
         batch_transforms: Sequence[Any] = (),
         batch_size: int = 1,
@@ -83,13 +88,17 @@ class ImageLoader:
         world_size: int = 1,
     ) -> None:
         one_of("on_error", on_error, ("raise", "skip"))
+        images = images.ready(shuffle) if isinstance(images, ShardList) else images
         self.images = images
         self.failures: Dict[str, str] = {}
         self.steps_per_epoch = steps_in_epoch(len(images), batch_size * world_size, drop_last)
         self._on_error = on_error
-        self._reader = BatchReader(
-            images, transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size
-        )
+        settings = (transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size)
+        self._reader: Union[BatchReader, ShardReader]
+        if isinstance(images, ShardList):
+            self._reader = ShardReader(images, *settings, steps=self.steps_per_epoch)
+        else:
+            self._reader = BatchReader(images, *settings)
         if self.steps_per_epoch == 0:
             raise UserError(
                 f"{len(images)} pictures do not fill one batch of {batch_size * world_size}; lower batch_size, or "
@@ -97,6 +106,7 @@ class ImageLoader:
             )
         self._num_workers = min(num_workers, self.steps_per_epoch)
         self._use_shared_memory = use_shared_memory and self._shared_memory_suffices()
+        self.order = self._reader.describe_order(max(1, self._num_workers))
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` from `start_step` on; nothing is read for the steps before.
@@ -110,17 +120,16 @@ class ImageLoader:
         """
         if not 0 <= start_step <= self.steps_per_epoch:
             raise ValueError(f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps")
-        order = self._reader.order(epoch)
         steps = range(start_step, self.steps_per_epoch)
         if not steps:
             return
-        batches = EpochBatches(self._reader, order, epoch, steps)
+        batches = self._reader.batches(epoch, steps, max(1, self._num_workers))
         with closing(self._read_by_workers(batches) if self._num_workers else self._read_here(batches)) as answers:
             for step in steps:
                 answer = next(answers, None)
                 if answer is None:
                     raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
-                yield self._batch(answer, self._reader.indices(order, step))
+                yield self._batch(answer)
 
     def _read_here(self, batches: EpochBatches) -> Generator[Dict[str, Any], None, None]:
         import paddle
@@ -151,21 +160,21 @@ class ImageLoader:
             # alive for ever.
             iterator._try_shutdown_all()
 
-    def _batch(self, answer: Dict[str, Any], indices: np.ndarray) -> Batch:
+    def _batch(self, answer: Dict[str, Any]) -> Batch:
         if answer["mistake"]:
             raise UserError(answer["mistake"])
         if answer["crash"]:
             raise RuntimeError(f"reading a batch failed:\n{answer['crash']}")
-        places: List[int] = []
-        for place, reason in answer["failures"]:
-            path = self.images.paths[indices[place]]
+        failed = dict(answer["failures"])
+        for place, reason in failed.items():
+            path = answer["paths"][place]
             if self._on_error == "raise":
                 raise UnreadableImage(f"{reason}; replace the file, or write on_error: skip in its dataset", path)
             self.failures[path] = reason
-            places.append(place)
-        index = np.delete(indices, places)
-        image, label = answer["arrays"] if len(index) else self._nothing()
-        return Batch(image, label, index)
+        kept = [place for place in range(len(answer["paths"])) if place not in failed]
+        image, label = answer["arrays"] if kept else self._nothing()
+        index = np.array([answer["index"][place] for place in kept], np.int64)
+        return Batch(image, label, index, [answer["paths"][place] for place in kept])
 
     def _nothing(self) -> List[Any]:
         import paddle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.config import Config
@@ -12,6 +12,7 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.labels import load_class_names
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import Topk
+from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.evaluator import Evaluator
@@ -20,13 +21,15 @@ from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
+Pictures = Union[ImageList, ShardList]
 
-def images(section: Any, class_num: int) -> ImageList:
+
+def images(section: Any, class_num: int) -> Pictures:
     """Opens and checks the pictures of DataLoader.Train or DataLoader.Eval."""
     return section.dataset.open(class_num)
 
 
-def loader(section: Any, pictures: ImageList, config: Config, training: bool) -> ImageLoader:
+def loader(section: Any, pictures: Pictures, config: Config, training: bool) -> ImageLoader:
     """The reader of DataLoader.Train or DataLoader.Eval; in evaluation an unreadable picture ends the run."""
     dataset = section.dataset
     return ImageLoader(
@@ -168,7 +171,7 @@ def postprocess(config: Config) -> Topk:
     return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))
 
 
-def class_names(config: Config, pictures: Optional[ImageList] = None) -> Optional[List[str]]:
+def class_names(config: Config, pictures: Optional[Pictures] = None) -> Optional[List[str]]:
     """Names by class id: of the configured label file, else those the weights were trained with, else the folder's.
 
     Raises:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any, List, Optional
 
-import numpy as np
 import paddle
 from tqdm import tqdm
 
@@ -71,6 +70,7 @@ def train(config: Config) -> int:
         "seed": config.Global.seed,
         "threads": device.threads(),
         "class_names": pictures.class_names,
+        "order": reader.order,
         "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
@@ -179,6 +179,12 @@ def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
             f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
             f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with"
         )
+    order = states.get("order", trainer.loader.order)
+    if states["step"] and order != trainer.loader.order:
+        raise UserError(
+            f"{saved.folder}: saved within an epoch {order}, but this run's are {trainer.loader.order}; resume with "
+            "the processes, workers and shuffle_buffer it was saved with"
+        )
     load_weights(trainer.model, saved.weights_file)
     checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
     trainer.state = TrainState(states["epoch"], states["step"], states["best"])
@@ -213,7 +219,7 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
         if output is not None:
             rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
             names = build.class_names(config, pictures)
-            evaluator.on_batch = functools.partial(_write_rows, rows, pictures.paths, names)
+            evaluator.on_batch = functools.partial(_write_rows, rows, names)
         evaluator.run(model)
     report_failures(reader.failures)
     return 1 if reader.failures else 0
@@ -241,13 +247,13 @@ def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
         raise UserError(f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then") from error
 
 
-def _write_rows(rows: Any, paths: List[str], names: Optional[List[str]], batch: Any, logits: Any) -> None:
+def _write_rows(rows: Any, names: Optional[List[str]], batch: Any, logits: Any) -> None:
     """A row a picture of an evaluated batch."""
     scores = paddle.nn.functional.softmax(logits, axis=-1).numpy()
-    for index, row in zip(np.asarray(batch.index), scores):
+    for path, row in zip(batch.paths, scores):
         best = best_of(row, rows.topk)
         named = [names[i] for i in best] if names else []
-        rows.write(Result(paths[index], best, [float(row[i]) for i in best], named))
+        rows.write(Result(path, best, [float(row[i]) for i in best], named))
 
 
 def infer(config: Config, output: Optional[str] = None) -> int:

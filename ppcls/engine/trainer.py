@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -197,10 +197,9 @@ class Trainer:
     def _refuse_loss(self, value: float, batch: Any) -> None:
         if np.isfinite(value):
             raise UserError("the loss of another process is not finite; its log names the pictures")
-        names: List[str] = [str(self.loader.images.paths[index]) for index in batch.index]
         raise UserError(
             f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; no step was taken with it; "
-            f"lower Optimizer.lr.learning_rate or look at this batch: {', '.join(names)}"
+            f"lower Optimizer.lr.learning_rate or look at this batch: {', '.join(batch.paths)}"
         )
 
     def _tell(self, event: str) -> None:

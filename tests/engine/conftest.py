@@ -16,9 +16,9 @@ class FakeLoader:
     """Four batches of two 'pictures' of three numbers; a picture's class is its index modulo 3."""
 
     steps_per_epoch = 4
+    order = "of these"
 
     def __init__(self):
-        self.images = SimpleNamespace(paths=[f"pictures/{index}.png" for index in range(8)])
         self.failures = {}
         self.read = []
         self.poison = None
@@ -31,7 +31,12 @@ class FakeLoader:
             image = np.stack([np.sin(index + 1.0), np.cos(index * 2.0), index / 8.0], axis=1).astype("float32")
             if (epoch, step) == self.poison:
                 image[0, 0] = np.nan
-            yield SimpleNamespace(image=paddle.to_tensor(image), label=paddle.to_tensor(index % 3), index=index)
+            yield SimpleNamespace(
+                image=paddle.to_tensor(image),
+                label=paddle.to_tensor(index % 3),
+                index=index,
+                paths=[f"pictures/{number}.png" for number in index],
+            )
 
 
 @pytest.fixture

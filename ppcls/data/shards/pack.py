@@ -1,0 +1,238 @@
+"""Packs pictures into tar shards, `NAME-000000.tar`, whose bytes depend on the pictures and the options alone.
+
+    DST/NAME-000000.tar     KEY.jpg, KEY.cls, KEY.jpg, KEY.cls, ...
+    DST/manifest.json       shards, their counts and digests, the class names, and the options
+
+A shard is written aside and renamed, then noted; so a run that is killed goes on with the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from tqdm import tqdm
+
+from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.shards.manifest import FORMAT, MANIFEST, parse_manifest
+from ppcls.data.shards.write import Encoding, Entry, Shard, keys_of, refusal, write_shard
+from ppcls.data.transforms import UnreadableImage
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, sha256_of, write_atomically
+
+_PROGRESS = ".manifest.json"
+_MEASURED = 64  # pictures whose mean size says how many fill a shard
+_ANY_LABEL = 1 << 31
+_SIZE, _QUALITY = 256, 95
+_ORDER = 103  # first word of an address, apart from those of ppcls.data.shards.order
+Pictures = List[Entry]
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What decides the bytes of the shards.
+
+    Attributes:
+        shard_size: megabytes (2^20 bytes) of a shard, by the mean of some pictures; None takes 256.
+        shard_count: pictures of a shard, in place of a size.
+        resize_short: pixels to which the shorter side is reduced; None keeps the files as they are.
+        quality: 1 to 100, of the JPEG that a reduced picture becomes; None takes 95.
+        keep_order: keep the order of the list; otherwise pictures are mixed once, always alike.
+    """
+
+    shard_size: Optional[int] = None
+    shard_count: Optional[int] = None
+    resize_short: Optional[int] = None
+    quality: Optional[int] = None
+    keep_order: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("shard_size", "shard_count", "resize_short"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{_option(name)} is {value}; give a number of at least 1")
+        if self.shard_size and self.shard_count:
+            raise UserError("a shard has a --shard-size or a --shard-count; give one of them")
+        if self.quality is not None and not (self.resize_short and 1 <= self.quality <= 100):
+            raise UserError(
+                f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which nothing is encoded anew"
+            )
+
+    def encoding(self, skip: bool = True) -> Encoding:
+        """How a picture is stored."""
+        return Encoding(self.resize_short, self.quality or _QUALITY, skip)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was written: the folder's manifest, and by path why a picture was left out."""
+
+    manifest: Path
+    shards: int
+    pictures: int
+    size: int
+    unreadable: Dict[str, str]
+
+    def __str__(self) -> str:
+        size = f"{self.size / 2**20:,.1f} MiB"
+        return f"{self.manifest}: {self.shards:,} shards, {self.pictures:,} pictures, {size}"
+
+
+def pack(
+    source: PathLike,
+    target: PathLike,
+    list_file: Optional[PathLike] = None,
+    options: PackOptions = PackOptions(),
+    workers: int = 1,
+    on_error: str = "skip",
+) -> Packed:
+    """Packs the pictures of `source` into `target`; goes on where it was interrupted.
+
+    Args:
+        source: a folder a class, or what the paths of `list_file` are relative to.
+        target: the folder of the shards; its name is theirs.
+        list_file: `relative/path label` lines.
+        options: what decides the bytes; those of a run that is continued must be the same.
+        workers: shards that are written at a time.
+        on_error: `skip` leaves a picture that cannot be read out and names it; `raise` stops.
+
+    Raises:
+        UserError: nothing is to be packed, `target` holds something else, or options have changed.
+        UnreadableImage: a picture cannot be read, and `on_error` is `raise`.
+    """
+    if workers < 1:
+        raise UserError(f"--workers is {workers}; give a number of at least 1")
+    root, folder = Path(source), Path(target).absolute()
+    images = _images(root, list_file)
+    pictures = _entries(images, root, options)
+    progress = _begin(folder, options, pictures, images)
+    size = progress["pictures_per_shard"]
+    chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    _write_missing(folder, progress, chunks, options.encoding(on_error == "skip"), workers)
+    records = progress["shards"]
+    unreadable = {path: reason for record in records for path, reason in record["unreadable"].items()}
+    if unreadable and on_error == "raise":
+        raise refusal(*next(iter(unreadable.items())))
+    pictures_packed, size_packed = (sum(record[name] for record in records) for name in ("pictures", "bytes"))
+    _save(folder / MANIFEST, {**progress, "pictures": pictures_packed})
+    (folder / _PROGRESS).unlink(missing_ok=True)
+    return Packed(folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable)
+
+
+def _images(root: Path, list_file: Optional[PathLike]) -> ImageList:
+    if list_file is not None:
+        return read_list_file(str(list_file), str(root), _ANY_LABEL)
+    folders = [entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."] if root.is_dir() else []
+    return read_class_folders(str(root), len(folders))
+
+
+def _entries(images: ImageList, root: Path, options: PackOptions) -> Pictures:
+    keys = keys_of(images.paths, root)
+    entries = [Entry(*row) for row in zip(keys, images.paths, images.labels.tolist())]
+    if options.keep_order:
+        return entries
+    return [entries[place] for place in np.random.default_rng((_ORDER, 0)).permutation(len(entries))]
+
+
+def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: ImageList) -> Dict[str, Any]:
+    """The state of the packing: a new one, or what an earlier run has noted."""
+    rows = "".join(f"{entry.key}\0{entry.label}\n" for entry in pictures)
+    asked = {**asdict(options), "pictures_sha256": hashlib.sha256(rows.encode("utf-8", "surrogateescape")).hexdigest()}
+    for name in (_PROGRESS, MANIFEST):
+        if (folder / name).is_file():
+            noted = parse_manifest((folder / name).read_bytes(), folder / name)
+            _check_options(folder, noted.get("options") or {}, asked)
+            return noted
+    taken = sorted(path.name for path in folder.glob("*.tar"))
+    if taken:
+        raise UserError(f"{folder / taken[0]} is there already, and no manifest tells of it; give another DST")
+    progress = {
+        "format": FORMAT,
+        "options": asked,
+        "pictures_per_shard": options.shard_count or _fitting(pictures, options),
+        "class_names": images.class_names,
+        "largest_label": int(images.labels.max()),
+        "shards": [],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder / _PROGRESS, progress)
+    return progress
+
+
+def _check_options(folder: Path, noted: Any, asked: Dict[str, Any]) -> None:
+    for name, value in asked.items():
+        before = noted.get(name)
+        if before == value:
+            continue
+        if name == "pictures_sha256":
+            raise UserError(f"{folder} was begun with other pictures or labels; give another DST, or the same pictures")
+        raise UserError(
+            f"{folder} was begun with {_option(name)} {_said(before)}, but now it is {_said(value)}; give the same, or "
+            "another DST"
+        )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _said(value: Any) -> str:
+    return str(value) if type(value) is int else "given" if value else "not given"
+
+
+def _fitting(pictures: Pictures, options: PackOptions) -> int:
+    """Pictures that fill a shard of the size that is asked for."""
+    encoding = options.encoding()
+    places = np.unique(np.linspace(0, len(pictures) - 1, _MEASURED).astype(int))
+    sizes = []
+    for place in places.tolist():
+        try:
+            sizes.append(len(encoding.encode(pictures[place].path)[1]) + 2048)  # two headers, a label, padding
+        except UnreadableImage:  # named when its shard is written
+            continue
+    return max(1, int((options.shard_size or _SIZE) * 2**20 / np.mean(sizes))) if sizes else len(pictures)
+
+
+def _write_missing(
+    folder: Path, progress: Dict[str, Any], chunks: Sequence[Pictures], encoding: Encoding, workers: int
+) -> None:
+    """Writes the shards that are not there whole; notes each as it is done, in the order of their names."""
+    noted = {record["name"]: record for record in progress["shards"]}
+    stop = threading.Event()
+
+    def make(number: int, name: str) -> Tuple[int, Shard]:
+        record = noted.get(name)
+        if record is not None and _is_whole(folder / name, record):
+            return number, record
+        return number, write_shard(folder / name, chunks[number], encoding, stop)
+
+    done: Dict[int, Shard] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            names = [f"{folder.name}-{number:06d}.tar" for number in range(len(chunks))]
+            waiting: List[Future] = [pool.submit(make, number, name) for number, name in enumerate(names)]
+            for future in tqdm(as_completed(waiting), total=len(waiting), unit="shard", disable=None):
+                number, record = future.result()
+                done[number] = record
+                if record is not noted.get(record["name"]):
+                    noted[record["name"]] = record
+                    progress["shards"] = [noted[name] for name in names if name in noted]
+                    _save(folder / _PROGRESS, progress)
+        finally:
+            stop.set()  # whatever ended this, a half-written shard is not worth waiting for
+            pool.shutdown(cancel_futures=True)
+    progress["shards"] = [done[number] for number in range(len(chunks))]
+
+
+def _is_whole(path: Path, record: Shard) -> bool:
+    return path.is_file() and path.stat().st_size == record["bytes"] and sha256_of(path) == record["sha256"]
+
+
+def _save(path: Path, manifest: Dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(manifest, indent=1, ensure_ascii=True).encode())

@@ -1,0 +1,155 @@
+"""One shard: keys, pictures as they are stored, and the tar around them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tarfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
+from ppcls.utils.files import sync_file
+from ppcls.utils.picture_files import SUFFIXES
+
+Shard = Dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
+_DECODE = DecodeImage(to_rgb=False)
+_SPELLED = {".jpeg": ".jpg", ".jfif": ".jpg"}
+
+
+class Entry(NamedTuple):
+    """A picture to pack."""
+
+    key: str
+    path: str
+    label: int
+
+
+class Stopped(Exception):
+    """The shard is not wanted any more."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a picture is stored.
+
+    Attributes:
+        resize_short: pixels to which a longer shorter side is reduced, by area; None reduces nothing.
+        quality: of the JPEG that a reduced picture becomes.
+        skip: whether a picture that cannot be read is left out.
+    """
+
+    resize_short: Optional[int] = None
+    quality: int = 95
+    skip: bool = True
+
+    def encode(self, path: str) -> Tuple[str, bytes]:
+        """Suffix and bytes: the file's own, or those of the reduced picture.
+
+        Raises:
+            UnreadableImage: the file cannot be opened, or holds no whole picture.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise UnreadableImage(error.strerror or str(error), path) from error
+        try:
+            pixels = _DECODE(data)
+        except UnreadableImage as error:
+            raise UnreadableImage(error.reason, path) from error
+        if self.resize_short is None or min(pixels.shape[:2]) <= self.resize_short:
+            suffix = PurePosixPath(path).suffix.lower()
+            return (_SPELLED.get(suffix, suffix) if suffix in SUFFIXES else ".jpg"), data
+        return ".jpg", self._reduced(pixels)
+
+    def _reduced(self, pixels: np.ndarray) -> bytes:
+        assert self.resize_short is not None
+        small = ResizeImage(resize_short=self.resize_short, interpolation="area")(pixels)
+        return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1].tobytes()
+
+
+def keys_of(paths: Sequence[str], root: Path) -> List[str]:
+    """A key for each picture, each once: its path below `root` without suffix, and without what WebDataset minds.
+
+    The first dot of a file's name ends its key there, and names that begin with two underscores are passed over.
+    """
+    keys: Dict[str, None] = {}  # in their order
+    for path in paths:
+        relative = PurePosixPath(os.path.relpath(path, root)).with_suffix("")
+        parts = [re.sub("^__+", "_", part) for part in relative.parts if part not in ("..", "/")]
+        key = unique = "/".join([*parts[:-1], parts[-1].replace(".", "_")])
+        number = 1
+        while unique in keys:
+            number += 1
+            unique = f"{key}-{number}"
+        keys[unique] = None
+    return list(keys)
+
+
+def write_shard(path: Path, entries: Sequence[Entry], encoding: Encoding, stop: threading.Event) -> Shard:
+    """Writes `path` aside and renames it; its bytes depend on the entries and their encoding alone.
+
+    Raises:
+        UnreadableImage: a picture cannot be read, and the encoding does not skip it.
+        Stopped: `stop` was set.
+    """
+    unreadable: Dict[str, str] = {}
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("wb") as file:
+            hashed = _Hashed(file)
+            with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+                for entry in entries:
+                    if stop.is_set():
+                        raise Stopped
+                    try:
+                        suffix, data = encoding.encode(entry.path)
+                    except UnreadableImage as error:
+                        if not encoding.skip:
+                            raise refusal(entry.path, error.reason) from error
+                        unreadable[entry.path] = error.reason
+                        continue
+                    _add(tar, entry.key + suffix, data)
+                    _add(tar, f"{entry.key}.cls", str(entry.label).encode())
+        sync_file(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_file(path.parent)
+    return {
+        "name": path.name,
+        "pictures": len(entries) - len(unreadable),
+        "bytes": hashed.size,
+        "sha256": hashed.digest.hexdigest(),
+        "unreadable": unreadable,
+    }
+
+
+def refusal(path: str, reason: str) -> UnreadableImage:
+    """What ends a packing that skips nothing."""
+    return UnreadableImage(f"{reason}; replace the file, or pack with --on-error skip", path)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)  # owner, times and rights are the defaults, the same everywhere
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+class _Hashed:
+    """A file that is written and hashed at once."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.digest, self.size = file, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self.file.write(data)
