@@ -53,6 +53,7 @@ setup(
         "cpu": requirements("requirements.txt"),
         "gpu": requirements("requirements-gpu.txt"),
         "demo": requirements("requirements-demo.txt"),
-        "dev": requirements("requirements-dev.txt"),
+        "shards": requirements("requirements-shards.txt"),
+        "dev": [*requirements("requirements-shards.txt"), *requirements("requirements-dev.txt")],
     },
 )

@@ -121,7 +121,8 @@ def pack(
         raise refusal(*next(iter(unreadable.items())))
     pictures_packed, size_packed = (sum(record[name] for record in records) for name in ("pictures", "bytes"))
     _save(folder / MANIFEST, {**progress, "pictures": pictures_packed})
-    (folder / _PROGRESS).unlink(missing_ok=True)
+    for left in (*folder.glob(f"{_PROGRESS}*"), *folder.glob(f".{_PROGRESS}*"), *folder.glob(".*.part")):
+        left.unlink()  # of this run, or of one that was killed while it wrote
     return Packed(folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable)
 
 

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from shard_data import loader, numbers, sample, shard_list, tar, write_shards
+
+from ppcls.data.shards.archive import samples_of
+from ppcls.utils.errors import UserError
+
+# Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+@pytest.fixture
+def address(tmp_path, monkeypatch):
+    """The address at which a server on this machine offers the files of the folder `site`."""
+    (tmp_path / "site").mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path / "site"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def read(images, **keys):
+    return sorted(sum((numbers(batch) for batch in loader(images, **keys).epoch(0)), []))
+
+
+def fails(call, *arguments, **keys):
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **keys)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_of_a_server(tmp_path, address, workers):
+    write_shards(tmp_path / "site", (3, 4, 2))
+    images = shard_list(f"{address}/manifest.json")
+    assert images.addresses == [f"{address}/t-{place:06d}.tar" for place in range(3)]
+    assert read(images, num_workers=workers) == list(range(9))
+    assert read(shard_list(f"{address}/t-{{000000..000002}}.tar"), shuffle=False) == list(range(9))
+    (tmp_path / "site" / "t-000001.tar").unlink()
+    assert fails(read, images, num_workers=workers) == (
+        f"{address}/t-000001.tar: cannot read the shard: the command that fetches it ended with code 22; look whether "
+        "the address is right and answers"
+    )
+    assert fails(shard_list, f"{address}/other.json") == (
+        f"{address}/other.json: it cannot be fetched; give the manifest.json that `ppcls pack` wrote"
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_shards_of_a_command(tmp_path, workers):
+    write_shards(tmp_path, (3, 4, 2))
+    images = shard_list(f"pipe:cat {tmp_path}/t-{{000000..000002}}.tar", length=9)
+    assert read(images, num_workers=workers, shuffle=False) == list(range(9))
+    absent = shard_list(f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said")
+    assert fails(read, absent, shuffle=False) == (
+        f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said: cannot read the shard: the command that fetches it ended "
+        "with code 1; look whether the address is right and answers"
+    )
+
+
+def test_a_command_that_fails_behind_its_last_byte(tmp_path):
+    write_shards(tmp_path, (2,))
+    broken = f"pipe:cat {tmp_path}/t-000000.tar; exit 3"
+    assert fails(read, shard_list(broken), shuffle=False) == (
+        f"{broken}: cannot read the shard: the command that fetches it ended with code 3; look whether the address is "
+        "right and answers"
+    )
+
+
+def test_a_reader_that_leaves_early_does_not_mind_the_command(tmp_path, recwarn):
+    write_shards(tmp_path, (2, 2))
+    samples = samples_of(f"pipe:cat {tmp_path}/t-000000.tar; cat /dev/zero")
+    assert next(samples).path.endswith("/p0")
+    samples.close()
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+def test_a_truncated_shard_is_named_wherever_it_ends(tmp_path, kind):
+    whole = tar((member for number in range(3) for member in sample(number)), kind)
+    path = tmp_path / "cut.tar"
+    path.write_bytes(whole)
+    assert [found.label for found in samples_of(str(path))] == [0, 2, 4]
+    # In a tar the last kilobytes are padding; cuts within headers, pictures, labels, and between members.
+    cuts = range(0, 6 * 1024 + 1, 256) if kind == "w" else range(0, len(whole) - 16, 16)
+    for cut in cuts:
+        path.write_bytes(whole[:cut])
+        message = fails(list, samples_of(str(path)))
+        assert message.startswith(f"{path}: ") or message.startswith(f"{path}/p"), message
+        assert "truncated" in message or kind == "w:gz" or "has no" in message, (cut, message)
+    if kind == "w":
+        path.write_bytes(whole[: 2 * 1024])  # the first picture and its label, and nothing behind them
+        says = "cannot read the shard: it is truncated; copy or pack it again"
+        assert fails(list, samples_of(str(path))) == f"{path}: {says}"
+
+
+BAD = [
+    ([("a.cls", b"1")], "/a: the sample has no picture, only cls; write it as KEY.jpg"),
+    ([("a.jpg", b""), ("a.txt", b"")], "/a: the sample has no label, only jpg, txt; write it as KEY.cls"),
+    ([("a.jpg", b""), ("a.cls", b"-1")], "/a.cls: the label '-1' is no whole number; write one from 0"),
+    ([("a.jpg", b""), ("a.cls", b"\xffx")], "/a.cls: the label '\ufffdx' is no whole number; write one from 0"),
+    (
+        [("a.jpg", b""), ("a.jpg", b"")],
+        ": cannot read the shard: a.jpg: duplicate file name in tar file jpg dict_keys(['__key__', '__url__', 'jpg']); "
+        "give a tar file in the WebDataset convention",
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "says"), BAD)
+def test_samples_that_are_none(tmp_path, members, says):
+    path = tmp_path / "bad.tar"
+    path.write_bytes(tar(members))
+    assert fails(list, samples_of(str(path))) == f"{path}{says}"
+
+
+def test_what_else_stands_in_a_shard_is_passed_over(tmp_path):
+    members = [("__meta__", b""), ("a.json", b"{}"), ("a.JPEG", b"picture"), ("a.cls", b" 7\n"), ("no_dot", b"")]
+    (tmp_path / "a.tar").write_bytes(tar(members))
+    assert [tuple(found) for found in samples_of(str(tmp_path / "a.tar"), 2)] == [
+        (2 << 32, f"{tmp_path}/a.tar/a", b"picture", 7)
+    ]
+
+
+def test_a_file_that_is_no_tar(tmp_path):
+    path = tmp_path / "text.tar"
+    path.write_bytes(b"not a tar" * 100)
+    assert fails(list, samples_of(str(path))).startswith(f"{path}: cannot read the shard: ")
+    assert fails(list, samples_of("s3://bucket/a.tar")) == (
+        "s3://bucket/a.tar: cannot read the shard: s3://bucket/a.tar: no gopen handler defined; give a tar file in the "
+        "WebDataset convention"
+    )
+
+
+def test_patterns(tmp_path):
+    write_shards(tmp_path, (1, 1, 1))
+    assert shard_list([f"{tmp_path}/t-{{000000..000001}}.tar", f"{tmp_path}/t-000002.tar"]).addresses == [
+        f"{tmp_path}/t-{place:06d}.tar" for place in range(3)
+    ]
+    assert fails(shard_list, f"{tmp_path}/t-{{000000..000008}}.tar").splitlines() == [
+        *(f"{tmp_path}/t-{place:06d}.tar is not there; correct shards" for place in range(3, 8)),
+        "... and 1 shards more",
+    ]
+    assert fails(shard_list, "{a") == (
+        "shards '{a': Unbalanced braces: '{a'; write a pattern such as train-{000000..000099}.tar"
+    )
+
+
+def test_a_manifest_that_does_not_fit_its_shards(tmp_path):
+    manifest = write_shards(tmp_path, (2, 3))
+    images = shard_list(manifest)
+    assert (images.counts.tolist(), len(images), images.class_names) == ([2, 3], 5, None)
+    assert fails(shard_list, manifest, class_num=8) == (
+        f"{manifest}: the label 8 is outside 0 to 7; correct it or Arch.class_num (8)"
+    )
+    first, second = (tmp_path / f"t-{place:06d}.tar" for place in range(2))
+    size = second.stat().st_size
+    second.write_bytes(second.read_bytes()[:-512])
+    first.unlink()
+    assert fails(shard_list, manifest).splitlines() == [
+        f"{first} is not there, but the manifest lists it; bring it, or pack again",
+        f"{second} has {size - 512} bytes, but the manifest says {size}; bring it again, or pack again",
+    ]
+    assert fails(shard_list, tmp_path / "absent.json") == (
+        f"{tmp_path}/absent.json: No such file or directory; give the manifest.json that `ppcls pack` wrote"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "another"},
+        {"shards": [{"name": "pipe:rm -r x.tar", "pictures": 1, "bytes": 1}]},
+        {"shards": [{"name": "../x.tar", "pictures": 1, "bytes": 1}]},
+        {"shards": [{"name": ".tar", "pictures": 1, "bytes": 1}]},
+        {"shards": [{"name": "x.tar", "pictures": -1, "bytes": 1}]},
+        {"shards": [{"name": "x.tar", "bytes": 1}]},
+        {"shards": 7},
+        {"class_names": [1]},
+        {"largest_label": "1"},
+    ],
+)
+def test_what_is_no_manifest(tmp_path, change):
+    manifest = write_shards(tmp_path, (2,))
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
+    assert fails(shard_list, manifest) == (
+        f"{manifest} is no manifest of shards; give the manifest.json that `ppcls pack` wrote"
+    )
+
+
+def test_without_webdataset_the_sentence_names_the_remedy(tmp_path, monkeypatch):
+    manifest: Path = write_shards(tmp_path, (2,))
+    monkeypatch.setitem(sys.modules, "webdataset.gopen", None)
+    assert fails(shard_list, manifest).endswith("; install it: pip install webdataset")
+    assert fails(shard_list, manifest).startswith("shards are read by the package webdataset, which is missing here (")
