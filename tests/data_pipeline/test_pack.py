@@ -94,7 +94,9 @@ def test_what_is_packed_is_what_is_read(source, target):
         for value, label in zip(batch.image.numpy()[:, 0, 0, 0], batch.label.numpy())
     }
     assert found == {number: number // 4 for number in range(8)}
-    with pytest.raises(UserError, match=r"manifest.json has 2 classes, but Arch.class_num is 3; write Arch.class_num: 2"):
+    with pytest.raises(
+        UserError, match=r"manifest.json has 2 classes, but Arch.class_num is 3; write Arch.class_num: 2"
+    ):
         shard_list(target / "manifest.json", class_num=3)
 
 
@@ -268,8 +270,14 @@ def test_a_folder_of_other_shards_is_left_alone(source, target):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--quality", "90"], "--quality is 90; give 1 to 100, and --resize-short, without which nothing is encoded anew"),
-        (["--resize-short", "256", "--quality", "101"], "--quality is 101; give 1 to 100, and --resize-short, without "),
+        (
+            ["--quality", "90"],
+            "--quality is 90; give 1 to 100, and --resize-short, without which nothing is encoded anew",
+        ),
+        (
+            ["--resize-short", "256", "--quality", "101"],
+            "--quality is 101; give 1 to 100, and --resize-short, without ",
+        ),
         (["--resize-short", "0"], "--resize-short is 0; give a number of at least 1"),
         (["--shard-count", "-1"], "--shard-count is -1; give a number of at least 1"),
         (["--workers", "0"], "--workers is 0; give a number of at least 1"),
@@ -287,9 +295,7 @@ def test_exit_code_of_unreadable_pictures(source, target, capsys):
     assert main(["pack", str(source), str(target)]) == 1
     said = capsys.readouterr()
     assert said.out.startswith(f"{target}/manifest.json: 1 shards, 7 pictures, ")
-    assert said.err == (
-        f"{source}/a/2.PNG: no known picture format\n1 pictures could not be read and were left out\n"
-    )
+    assert said.err == (f"{source}/a/2.PNG: no known picture format\n1 pictures could not be read and were left out\n")
     assert main(["pack", str(source), str(target), "--on-error", "raise"]) == 2
     assert capsys.readouterr().err.startswith(f"cannot read the picture {source}/a/2.PNG: no known picture format; ")
     assert main(["pack", str(source / "absent"), str(target)]) == 2

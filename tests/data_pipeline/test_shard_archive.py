@@ -183,6 +183,13 @@ def test_a_manifest_that_does_not_fit_its_shards(tmp_path):
     )
 
 
+def test_shards_without_a_picture(tmp_path):
+    manifest = write_shards(tmp_path, (0, 0))
+    assert fails(loader, shard_list(manifest)) == (
+        f"{tmp_path}/t-000000.tar and the other shards hold no picture; pack some"
+    )
+
+
 @pytest.mark.parametrize(
     "change",
     [

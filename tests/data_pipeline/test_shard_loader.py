@@ -113,7 +113,9 @@ def test_resuming_opens_only_shards_that_are_needed(manifest, monkeypatch):
     epoch(images, shuffle=False, start_step=5)  # picture 20, the first of the last shard
     assert opened == [3]
     decoded = []
-    monkeypatch.setattr(DecodeImage, "__call__", lambda self, data, rng=None: decoded.append(1) or np.zeros((2, 2, 3), np.uint8))
+    monkeypatch.setattr(
+        DecodeImage, "__call__", lambda self, data, rng=None: decoded.append(1) or np.zeros((2, 2, 3), np.uint8)
+    )
     list(loader(images).epoch(0, 5))
     assert len(decoded) == 5
 
@@ -180,7 +182,9 @@ def test_what_cannot_be_shared_out_is_said(manifest):
 
 
 def test_what_the_order_depends_on(manifest):
-    assert loader(shard_list(manifest)).order == "read from shards by 1 processes of 1 workers, shuffled within 3 pictures"
+    assert (
+        loader(shard_list(manifest)).order == "read from shards by 1 processes of 1 workers, shuffled within 3 pictures"
+    )
     batches = loader(shard_list(manifest), num_workers=2, world_size=3, shuffle=False)
     assert batches.order == "read from shards by 3 processes of 2 workers"
 
