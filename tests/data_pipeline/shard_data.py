@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import tarfile
 from pathlib import Path
@@ -56,6 +57,11 @@ def shard_list(given: Any, buffer: int = 3, length: int | None = None, class_num
 
 def loader(images: ShardList | ImageList, **keys: Any) -> ImageLoader:
     return ImageLoader(images, keys.pop("transforms", PLAIN), **{"batch_size": 4, "shuffle": True, **keys})
+
+
+def chained(lists: Iterable[Sequence[Any]]) -> list[Any]:
+    """The items of all lists."""
+    return list(itertools.chain.from_iterable(lists))
 
 
 def numbers(batch: Any) -> list[int]:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from shard_data import loader, numbers, sample, shard_list, tar, write_shards
+from shard_data import chained, loader, numbers, sample, shard_list, tar, write_shards
 
 from ppcls.data.shards.archive import samples_of
 from ppcls.utils.errors import UserError
@@ -37,7 +37,7 @@ def address(tmp_path, monkeypatch):
 
 
 def read(images, **keys):
-    return sorted(sum((numbers(batch) for batch in loader(images, **keys).epoch(0)), []))
+    return sorted(chained(numbers(batch) for batch in loader(images, **keys).epoch(0)))
 
 
 def fails(call, *arguments, **keys):
@@ -103,7 +103,7 @@ def test_a_truncated_shard_is_named_wherever_it_ends(tmp_path, kind):
     for cut in cuts:
         path.write_bytes(whole[:cut])
         message = fails(list, samples_of(str(path)))
-        assert message.startswith(f"{path}: ") or message.startswith(f"{path}/p"), message
+        assert message.startswith((f"{path}: ", f"{path}/p")), message
         assert "truncated" in message or kind == "w:gz" or "has no" in message, (cut, message)
     if kind == "w":
         path.write_bytes(whole[: 2 * 1024])  # the first picture and its label, and nothing behind them

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import logging
 import multiprocessing
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shard_data import PLAIN, loader, numbers, sample, shard_list, tar, write_shards
+from shard_data import PLAIN, chained, loader, numbers, sample, shard_list, tar, write_shards
 
 from ppcls.data.batch_transforms import Mixup
 from ppcls.data.sampler import sample_generator
@@ -42,13 +41,13 @@ def test_every_picture_comes_once_an_epoch(manifest, world_size, workers, shuffl
         for rank in range(world_size)
     ]
     assert {len(share) for share in shares} == {-(-25 // (3 * world_size))}
-    assert sorted(itertools.chain(*itertools.chain(*shares))) == list(range(25))
+    assert sorted(chained(chained(shares))) == list(range(25))
 
 
 def test_drop_last_gives_every_process_whole_batches(manifest):
     shares = [epoch(shard_list(manifest), drop_last=True, rank=rank, world_size=2) for rank in (0, 1)]
     assert [[len(batch) for batch in share] for share in shares] == [[4, 4, 4], [4, 4, 4]]
-    assert len(set(itertools.chain(*itertools.chain(*shares)))) == 24
+    assert len(set(chained(chained(shares)))) == 24
 
 
 def test_without_shuffling_the_order_is_the_shards(manifest):
@@ -62,7 +61,7 @@ def test_seed_epoch_and_buffer_decide_the_order(manifest):
     first = epoch(images)
     assert epoch(images) == first
     for other in (epoch(images, 1), epoch(images, seed=1), epoch(shard_list(manifest, buffer=9))):
-        assert sorted(sum(other, [])) == sorted(sum(first, [])) and other != first
+        assert sorted(chained(other)) == sorted(chained(first)) and other != first
 
 
 def test_with_a_buffer_of_all_any_picture_may_come_first(manifest):
@@ -128,10 +127,10 @@ def test_steps_out_of_order_are_read_all_the_same(manifest):
 
 
 def test_an_epoch_may_be_shorter_or_longer_than_the_data(manifest):
-    short = [sum(epoch(shard_list(manifest, length=10), number), []) for number in range(5)]
+    short = [chained(epoch(shard_list(manifest, length=10), number)) for number in range(5)]
     assert [len(pictures) for pictures in short] == [10] * 5
-    assert sorted(sum(short, [])) == sorted([*range(25)] * 2)
-    long = sum(epoch(shard_list(manifest, length=60)), [])
+    assert sorted(chained(short)) == sorted([*range(25)] * 2)
+    long = chained(epoch(shard_list(manifest, length=60)))
     assert np.bincount(long).min() == 2 and np.bincount(long).max() == 3
     with pytest.raises(UserError) as caught:
         loader(shard_list(manifest, length=26), shuffle=False)
@@ -153,13 +152,13 @@ def test_without_a_manifest_an_epoch_is_as_long_as_told(manifest):
     owned = [{number for batch in share for number in batch} for share in shares]
     assert not owned[0] & owned[1]
     assert epoch(images, start_step=3) == epoch(images)[3:]
-    assert np.bincount(sum(epoch(images), [])).min() == 1
+    assert np.bincount(chained(epoch(images))).min() == 1
 
 
 def test_without_a_manifest_evaluation_counts_the_pictures(manifest, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("ppcls"), "propagate", True)
     caplog.set_level("INFO", "ppcls")
-    assert sorted(sum(epoch(shard_list(pattern(manifest)), shuffle=False), [])) == list(range(25))
+    assert sorted(chained(epoch(shard_list(pattern(manifest)), shuffle=False))) == list(range(25))
     assert caplog.messages == ["counting the pictures of 4 shards; a manifest would save that"]
 
 
@@ -238,4 +237,4 @@ def test_a_shard_that_is_not_what_its_manifest_says(manifest):
             f"{manifest.parent}/t-000002.tar holds {count} pictures, but its manifest says 12; pack it again"
         )
     (manifest.parent / "t-000002.tar").write_bytes(whole)
-    assert sorted(sum(epoch(images), [])) == list(range(25))
+    assert sorted(chained(epoch(images))) == list(range(25))

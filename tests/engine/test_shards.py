@@ -105,8 +105,8 @@ main(sys.argv[1:])
     said = run(place, *resume, "-o", "DataLoader.Train.loader.num_workers=1", code=2)
     assert (
         "saved within an epoch read from shards by 1 processes of 2 workers, shuffled within 5 pictures, but this "
-        "run's are read from shards by 1 processes of 1 workers, shuffled within 5 pictures; resume with the processes, "
-        "workers and shuffle_buffer it was saved with" in said
+        "run's are read from shards by 1 processes of 1 workers, shuffled within 5 pictures; resume with the "
+        "processes, workers and shuffle_buffer it was saved with" in said
     )
     # Checkpoints are written beside the steps, so the last one may have been under way.
     assert re.search(r"resumed killed/SqueezeNet1_1/latest at epoch 1, step [123]", run(place, *resume))
