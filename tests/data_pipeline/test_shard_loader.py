@@ -172,7 +172,7 @@ def test_what_cannot_be_shared_out_is_said(manifest):
     with pytest.raises(UserError) as caught:
         loader(shard_list(pattern(manifest), length=100), num_workers=3, world_size=2)
     assert str(caught.value) == (
-        "4 shards are too few for 2 processes of 3 workers, for without a manifest each needs one of its own; lower "
+        "4 shards are too few for 6 workers of all processes, for without a manifest each needs one of its own; lower "
         "num_workers, or give the manifest.json of `ppcls pack`"
     )
     (manifest.parent / "empty.tar").write_bytes(tar([]))
@@ -181,11 +181,9 @@ def test_what_cannot_be_shared_out_is_said(manifest):
 
 
 def test_what_the_order_depends_on(manifest):
-    assert (
-        loader(shard_list(manifest)).order == "read from shards by 1 processes of 1 workers, shuffled within 3 pictures"
-    )
+    assert loader(shard_list(manifest)).order == "read from shards (processes 1, workers 1, shuffle_buffer 3)"
     batches = loader(shard_list(manifest), num_workers=2, world_size=3, shuffle=False)
-    assert batches.order == "read from shards by 3 processes of 2 workers"
+    assert batches.order == "read from shards (processes 3, workers 2, shuffle_buffer 1)"
 
 
 @pytest.mark.parametrize("workers", [0, 1])

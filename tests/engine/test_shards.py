@@ -79,7 +79,7 @@ def test_a_run_knows_the_classes_and_its_order(whole):
     states = json.loads((whole / "latest" / "ppcls.pdstates").read_text())
     assert (states["epoch"], states["steps_per_epoch"]) == (2, 7)
     assert states["class_names"] == ["a", "b", "c", "d"]
-    assert states["order"] == "read from shards by 1 processes of 2 workers, shuffled within 5 pictures"
+    assert states["order"] == "read from shards (processes 1, workers 2, shuffle_buffer 5)"
     assert (whole / "class_names.txt").read_text() == "0 a\n1 b\n2 c\n3 d\n"
 
 
@@ -104,9 +104,9 @@ main(sys.argv[1:])
     resume = [*words, "-o", "Global.checkpoints=killed/SqueezeNet1_1"]
     said = run(place, *resume, "-o", "DataLoader.Train.loader.num_workers=1", code=2)
     assert (
-        "saved within an epoch read from shards by 1 processes of 2 workers, shuffled within 5 pictures, but this "
-        "run's are read from shards by 1 processes of 1 workers, shuffled within 5 pictures; resume with the "
-        "processes, workers and shuffle_buffer it was saved with" in said
+        "saved within an epoch read from shards (processes 1, workers 2, shuffle_buffer 5), but this run's are read "
+        "from shards (processes 1, workers 1, shuffle_buffer 5); resume with the processes, workers and shuffle_buffer "
+        "it was saved with" in said
     )
     # Checkpoints are written beside the steps, so the last one may have been under way.
     assert re.search(r"resumed killed/SqueezeNet1_1/latest at epoch 1, step [123]", run(place, *resume))
@@ -137,4 +137,4 @@ def test_two_processes_share_the_shards(place):
     run(place, "train", *words, processes=2)
     states = json.loads((place / "two" / "SqueezeNet1_1" / "latest" / "ppcls.pdstates").read_text())
     assert (states["epoch"], states["steps_per_epoch"]) == (1, 4)
-    assert states["order"] == "read from shards by 2 processes of 2 workers, shuffled within 5 pictures"
+    assert states["order"] == "read from shards (processes 2, workers 2, shuffle_buffer 5)"

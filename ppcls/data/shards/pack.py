@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
 from ppcls.data.shards.manifest import FORMAT, MANIFEST, parse_manifest
+from ppcls.data.shards.options import DEFAULT_SIZE, PackOptions, check_options
 from ppcls.data.shards.write import Encoding, Entry, Shard, keys_of, refusal, write_shard
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
@@ -29,44 +30,8 @@ from ppcls.utils.files import PathLike, sha256_of, write_atomically
 _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
 _ANY_LABEL = 1 << 31
-_SIZE, _QUALITY = 256, 95
 _ORDER = 103  # first word of an address, apart from those of ppcls.data.shards.order
 Pictures = List[Entry]
-
-
-@dataclass(frozen=True)
-class PackOptions:
-    """What decides the bytes of the shards.
-
-    Attributes:
-        shard_size: megabytes (2^20 bytes) of a shard, by the mean of some pictures; None takes 256.
-        shard_count: pictures of a shard, in place of a size.
-        resize_short: pixels to which the shorter side is reduced; None keeps the files as they are.
-        quality: 1 to 100, of the JPEG that a reduced picture becomes; None takes 95.
-        keep_order: keep the order of the list; otherwise pictures are mixed once, always alike.
-    """
-
-    shard_size: Optional[int] = None
-    shard_count: Optional[int] = None
-    resize_short: Optional[int] = None
-    quality: Optional[int] = None
-    keep_order: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("shard_size", "shard_count", "resize_short"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{_option(name)} is {value}; give a number of at least 1")
-        if self.shard_size and self.shard_count:
-            raise UserError("a shard has a --shard-size or a --shard-count; give one of them")
-        if self.quality is not None and not (self.resize_short and 1 <= self.quality <= 100):
-            raise UserError(
-                f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which nothing is encoded anew"
-            )
-
-    def encoding(self, skip: bool = True) -> Encoding:
-        """How a picture is stored."""
-        return Encoding(self.resize_short, self.quality or _QUALITY, skip)
 
 
 @dataclass(frozen=True)
@@ -148,7 +113,7 @@ def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: Image
     for name in (_PROGRESS, MANIFEST):
         if (folder / name).is_file():
             noted = parse_manifest((folder / name).read_bytes(), folder / name)
-            _check_options(folder, noted.get("options") or {}, asked)
+            check_options(folder, noted.get("options") or {}, asked)
             return noted
     taken = sorted(path.name for path in folder.glob("*.tar"))
     if taken:
@@ -166,27 +131,6 @@ def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: Image
     return progress
 
 
-def _check_options(folder: Path, noted: Any, asked: Dict[str, Any]) -> None:
-    for name, value in asked.items():
-        before = noted.get(name)
-        if before == value:
-            continue
-        if name == "pictures_sha256":
-            raise UserError(f"{folder} was begun with other pictures or labels; give another DST, or the same pictures")
-        raise UserError(
-            f"{folder} was begun with {_option(name)} {_said(before)}, but now it is {_said(value)}; give the same, or "
-            "another DST"
-        )
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _said(value: Any) -> str:
-    return str(value) if type(value) is int else "given" if value else "not given"
-
-
 def _fitting(pictures: Pictures, options: PackOptions) -> int:
     """Pictures that fill a shard of the size that is asked for."""
     encoding = options.encoding()
@@ -197,7 +141,7 @@ def _fitting(pictures: Pictures, options: PackOptions) -> int:
             sizes.append(len(encoding.encode(pictures[place].path)[1]) + 2048)  # two headers, a label, padding
         except UnreadableImage:  # named when its shard is written
             continue
-    return max(1, int((options.shard_size or _SIZE) * 2**20 / np.mean(sizes))) if sizes else len(pictures)
+    return max(1, int((options.shard_size or DEFAULT_SIZE) * 2**20 / np.mean(sizes))) if sizes else len(pictures)
 
 
 def _write_missing(

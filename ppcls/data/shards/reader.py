@@ -50,8 +50,8 @@ class ShardReader:
         shards, needed = len(self.images.addresses), self.world_size * readers
         if self.images.counts is None and shards < needed:
             raise UserError(
-                f"{shards} shards are too few for {self.world_size} processes of {readers} workers, for without a "
-                f"manifest each needs one of its own; lower num_workers, or give the manifest.json of `ppcls pack`"
+                f"{shards} shards are too few for {needed} workers of all processes, for without a manifest each needs "
+                "one of its own; lower num_workers, or give the manifest.json of `ppcls pack`"
             )
         length = min(len(self.images), self.steps * self.batch_size * self.world_size)
         return Division(length, self.steps, self.batch_size, self.world_size, readers)
@@ -59,8 +59,8 @@ class ShardReader:
     def describe_order(self, readers: int) -> str:
         """What the order depends on besides seed and shards."""
         self.division(readers)  # says at once what is impossible
-        mixed = f", shuffled within {self.images.shuffle_buffer} pictures" if self.shuffle else ""
-        return f"read from shards by {self.world_size} processes of {readers} workers{mixed}"
+        buffer = self.images.shuffle_buffer if self.shuffle else 1
+        return f"read from shards (processes {self.world_size}, workers {readers}, shuffle_buffer {buffer})"
 
     def names(self, streams: EpochStreams, step: int) -> Tuple[List[int], List[str]]:
         """Index and path of each picture of `step`."""

@@ -1,0 +1,70 @@
+"""What a packing is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+from ppcls.data.shards.write import Encoding
+from ppcls.utils.errors import UserError
+
+DEFAULT_SIZE = 256  # megabytes
+_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What decides the bytes of the shards.
+
+    Attributes:
+        shard_size: megabytes (2^20 bytes) of a shard, by the mean of some pictures; None takes 256.
+        shard_count: pictures of a shard, in place of a size.
+        resize_short: pixels to which the shorter side is reduced; None keeps the files as they are.
+        quality: 1 to 100, of the JPEG that a reduced picture becomes; None takes 95.
+        keep_order: keep the order of the list; otherwise pictures are mixed once, always alike.
+    """
+
+    shard_size: Optional[int] = None
+    shard_count: Optional[int] = None
+    resize_short: Optional[int] = None
+    quality: Optional[int] = None
+    keep_order: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("shard_size", "shard_count", "resize_short"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{_option(name)} is {value}; give a number of at least 1")
+        if self.shard_size and self.shard_count:
+            raise UserError("a shard has a --shard-size or a --shard-count; give one of them")
+        if self.quality is not None and not (self.resize_short and 1 <= self.quality <= 100):
+            raise UserError(
+                f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which nothing is encoded anew"
+            )
+
+    def encoding(self, skip: bool = True) -> Encoding:
+        """How a picture is stored."""
+        return Encoding(self.resize_short, self.quality or _QUALITY, skip)
+
+
+def check_options(folder: Path, noted: Mapping[str, Any], asked: Dict[str, Any]) -> None:
+    """Refuses to go on in `folder` with other options than those that a manifest has noted, or with other pictures."""
+    for name, value in asked.items():
+        before = noted.get(name)
+        if before == value:
+            continue
+        if name == "pictures_sha256":
+            raise UserError(f"{folder} was begun with other pictures or labels; give another DST, or the same pictures")
+        raise UserError(
+            f"{folder} was begun with {_option(name)} {_said(before)}, but now it is {_said(value)}; give the same, or "
+            "another DST"
+        )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _said(value: Any) -> str:
+    return str(value) if type(value) is int else "given" if value else "not given"
