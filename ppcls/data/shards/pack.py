@@ -53,7 +53,7 @@ def pack(
     source: PathLike,
     target: PathLike,
     list_file: Optional[PathLike] = None,
-    options: PackOptions = PackOptions(),
+    options: Optional[PackOptions] = None,
     workers: int = 1,
     on_error: str = "skip",
 ) -> Packed:
@@ -63,7 +63,7 @@ def pack(
         source: a folder a class, or what the paths of `list_file` are relative to.
         target: the folder of the shards; its name is theirs.
         list_file: `relative/path label` lines.
-        options: what decides the bytes; those of a run that is continued must be the same.
+        options: what decides the bytes, None for the defaults; those of a run that is continued must be the same.
         workers: shards that are written at a time.
         on_error: `skip` leaves a picture that cannot be read out and names it; `raise` stops.
 
@@ -73,6 +73,7 @@ def pack(
     """
     if workers < 1:
         raise UserError(f"--workers is {workers}; give a number of at least 1")
+    options = options or PackOptions()
     root, folder = Path(source), Path(target).absolute()
     images = _images(root, list_file)
     pictures = _entries(images, root, options)
