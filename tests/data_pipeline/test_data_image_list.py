@@ -241,4 +241,4 @@ def test_annotations_tell_the_configuration_what_to_read() -> None:
     assert hints["cls_label_path"].__metadata__ == (ReadPath("file"),)
     assert hints["transform_ops"].__args__[0].__metadata__ == (Operation("transform"),)
     assert hints["batch_transform_ops"].__args__[0].__metadata__ == (Operation("batch transform"),)
-    assert sorted(DATASETS) == ["ImageFolder", "ImageNetDataset"]
+    assert sorted(DATASETS) == ["ImageFolder", "ImageNetDataset", "WebDatasetDataset"]

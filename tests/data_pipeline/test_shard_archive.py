@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from shard_data import chained, loader, numbers, sample, shard_list, tar, write_shards
 
+from ppcls.data.datasets import WebDatasetDataset
 from ppcls.data.shards.archive import samples_of
+from ppcls.data.transforms import DecodeImage
 from ppcls.utils.errors import UserError
 
 # Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
@@ -161,6 +163,14 @@ def test_patterns(tmp_path):
     assert fails(shard_list, "{a") == (
         "shards '{a': Unbalanced braces: '{a'; write a pattern such as train-{000000..000099}.tar"
     )
+
+
+def test_keys_of_the_data_set_are_checked():
+    for nothing in ("", (), ("a.tar", "")):
+        with pytest.raises(ValueError, match=r"shards is empty; write the manifest.json of `ppcls pack`, or a pattern"):
+            WebDatasetDataset(nothing, (DecodeImage(),))
+    with pytest.raises(ValueError, match="on_error is 'ignore'; write None or 'raise' or 'skip'"):
+        WebDatasetDataset("a.tar", (DecodeImage(),), on_error="ignore")
 
 
 def test_a_manifest_that_does_not_fit_its_shards(tmp_path):
