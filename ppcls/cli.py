@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Tuple, Union
 
 from ppcls import __version__
 from ppcls.utils import cpu
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=_run_configured, command=name)
     predict = _configured(commands, "predict", "top classes of pictures, by an exported bundle", "inference_cls.yaml")
     predict.set_defaults(run=_run_predict)
+    _finetune_parser(commands)
     _prepare_imagenet_parser(commands)
     _pack_parser(commands)
     _models_parser(commands)
@@ -100,12 +101,29 @@ def _configured(commands: Any, name: str, text: str, default: Optional[str] = No
         "-c", "--config", metavar="FILE", default=default, required=default is None,
         help="a YAML file, or the name of a shipped one" + (f" (default: {default})" if default else ": DLA60"),
     )  # fmt: skip
+    _add_overrides(command)
+    return command
+
+
+def _add_overrides(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--override", metavar="KEY=VALUE", action="append", default=[],
         help="sets a key: -o Global.epochs=2; may be given many times",
     )  # fmt: skip
     command.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
-    return command
+
+
+def _finetune_parser(commands: Any) -> None:
+    text = "train on a folder of your own pictures, a folder a class, with settings that suit it"
+    command = commands.add_parser("finetune", help=text, description=text)
+    command.add_argument("folder", metavar="FOLDER", help="holds a folder a class, or train/ and val/ of such")
+    command.add_argument("--arch", metavar="NAME", required=True, help="a model of `ppcls models`")
+    command.add_argument(
+        "--pretrained", metavar="WEIGHTS", type=_pretrained, default=True,
+        help="true: the published ones; a source's name: timm; a file or a checkpoint; false (default: true)",
+    )  # fmt: skip
+    _add_overrides(command)
+    command.set_defaults(run=_run_finetune)
 
 
 def _prepare_imagenet_parser(commands: Any) -> None:
@@ -177,6 +195,10 @@ def _convert_parser(commands: Any) -> None:
     command.set_defaults(run=_run_convert)
 
 
+def _pretrained(text: str) -> Union[bool, str]:
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
 def _image_size(text: str) -> Tuple[int, int]:
     sides = text.split("x")
     if len(sides) > 2 or not all(re.fullmatch("[1-9][0-9]{0,3}", side) for side in sides):
@@ -246,10 +268,27 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def _run_finetune(arguments: argparse.Namespace) -> int:
+    from ppcls.engine.finetune import plan, prepare
+
+    tuning = plan(arguments.folder, arguments.arch, arguments.pretrained, arguments.override)
+    if arguments.print_config:
+        print(tuning.to_yaml(), end="")
+        return 0
+    print("\n".join(tuning.choices))
+    config = prepare(tuning)
+    load_paddle()
+    from ppcls.engine import commands
+
+    return commands.train(config)
+
+
 def _run_predict(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_deploy_config
+    from ppcls.engine.processes import refuse_several
     from ppcls.inference.command import predict
 
+    refuse_several()
     config = load_deploy_config(arguments.config, arguments.override, check_paths=not arguments.print_config)
     if arguments.print_config:
         print(config.to_yaml(), end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
@@ -12,12 +13,13 @@ from ppcls.config.cross import COMMANDS, Checked, cross_check
 from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.dump import dump
 from ppcls.config.find import find_config, find_deploy_config
-from ppcls.config.merge import read_tree
-from ppcls.config.node import Node, Problems
+from ppcls.config.merge import merge, read_tree
+from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.older import move_class_num
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paths import what_is_wrong
+from ppcls.config.reader import read_yaml
 from ppcls.config.schema import Config
 from ppcls.config.translate import is_flat, resolve
 from ppcls.utils.errors import UserError
@@ -36,6 +38,7 @@ def load_config(
     check_paths: bool = True,
     processes: int = 1,
     say: Optional[Callable[[str], None]] = None,
+    over: Optional[Mapping[str, Any]] = None,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -47,6 +50,7 @@ def load_config(
         check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
         processes: how many share the batches of PaddleClas's flat 2.0 format, which counts them all together.
         say: takes a line for each group of keys of that format, also when problems follow; None logs it.
+        over: sections laid over the file's, before the overrides, as a file lies over its base.
 
     Raises:
         UserError: there is no such file.
@@ -54,7 +58,7 @@ def load_config(
     """
     assert command in COMMANDS, command
     problems = Problems()
-    root, lines = resolve(_read(find_config(source), problems), overrides, processes, problems)
+    root, lines = resolve(_read(find_config(source), problems, over), overrides, processes, problems)
     for line in lines:
         (say or get_logger().info)(line)
     move_class_num(root, problems)
@@ -129,9 +133,13 @@ def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check
     return config
 
 
-def _read(file: Path, problems: Problems) -> Node:
-    """The file merged over its bases."""
+def _read(file: Path, problems: Problems, over: Optional[Mapping[str, Any]] = None) -> Node:
+    """The file merged over its bases, with `over` laid upon it."""
     root = read_tree(file, problems)
+    if root is not None and over:
+        text = json.dumps(over, ensure_ascii=False)
+        above = read_yaml(text, lambda line: Origin(f"over {file}"), problems)
+        root = merge(root, above) if above else None
     if root is None:
         problems.raise_if_any()
     assert root is not None

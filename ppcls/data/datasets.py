@@ -1,12 +1,14 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Optional, Tuple, Union
 
 from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.labels import load_class_names
 from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
+from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Operation, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
@@ -37,6 +39,8 @@ class ImageNetDataset:
         delimiter: what stands before the label.
         on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
             reports it. None leaves the choice to the command.
+        class_names: a file of the class names in the order of their labels, `id name` or `name` a line, which the
+            checkpoints of a training then carry.
     """
 
     image_root: Annotated[str, ReadPath("dir")]
@@ -45,6 +49,7 @@ class ImageNetDataset:
     batch_transform_ops: BatchTransforms = ()
     delimiter: str = " "
     on_error: Optional[str] = None
+    class_names: Optional[Annotated[str, ReadPath("file")]] = None
 
     def __post_init__(self) -> None:
         _finish(self)
@@ -52,8 +57,17 @@ class ImageNetDataset:
             raise ValueError("delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"")
 
     def open(self, class_num: int) -> ImageList:
-        """Reads and checks the list file; see `read_list_file`."""
-        return read_list_file(self.cls_label_path, self.image_root, class_num, self.delimiter)
+        """Reads and checks the list file, see `read_list_file`, and the names of the classes."""
+        images = read_list_file(self.cls_label_path, self.image_root, class_num, self.delimiter)
+        if self.class_names is None:
+            return images
+        names = load_class_names(self.class_names)
+        if len(names) != class_num:
+            raise UserError(
+                f"{self.class_names} names {len(names)} classes, but Arch.class_num is {class_num}; write "
+                f"Arch.class_num: {len(names)}, or the names of these classes"
+            )
+        return replace(images, class_names=names)
 
 
 @DATASETS.register()

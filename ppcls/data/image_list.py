@@ -108,12 +108,7 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
     Raises:
         UserError: no class folders, one without pictures or without a label, or another number than `class_num`.
     """
-    try:
-        folders = sorted(f.name for f in os.scandir(image_root) if f.is_dir() and not f.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds a folder a class") from error
-    if not folders:
-        raise UserError(f"{image_root} holds no folders; put the pictures of each class into a folder of its name")
+    folders = class_folders(image_root)
     classes = load_class_names(class_to_index) if class_to_index else folders
     indices = {name: index for index, name in enumerate(classes)}
     twice = [name for name, count in Counter(classes).items() if count > 1]
@@ -125,11 +120,7 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
     paths: List[str] = []
     labels: List[int] = []
     for folder in folders:
-        found = walk_pictures(f"{image_root}/{folder}")
-        if not found:
-            raise UserError(
-                f"{image_root}/{folder} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder"
-            )
+        found = pictures_of_class(image_root, folder)
         paths += found
         labels += [indices[folder]] * len(found)
     if len(classes) != class_num:  # last, for an empty or a foreign folder may be what makes it differ
@@ -138,3 +129,32 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
             f"write Arch.class_num: {len(classes)}"
         )
     return ImageList(paths, np.array(labels, np.int64), list(classes))
+
+
+def class_folders(image_root: str) -> List[str]:
+    """Names of the folders in `image_root`, sorted; hidden ones are passed over.
+
+    Raises:
+        UserError: it cannot be read, or holds none.
+    """
+    try:
+        folders = sorted(f.name for f in os.scandir(image_root) if f.is_dir() and not f.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds a folder a class") from error
+    if not folders:
+        raise UserError(f"{image_root} holds no folders; put the pictures of each class into a folder of its name")
+    return folders
+
+
+def pictures_of_class(image_root: str, folder: str) -> List[str]:
+    """Paths of the pictures of a class folder and its subfolders, sorted.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = walk_pictures(f"{image_root}/{folder}")
+    if not found:
+        raise UserError(
+            f"{image_root}/{folder} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder"
+        )
+    return found

@@ -48,9 +48,7 @@ def train(config: Config) -> int:
     if processes.is_first():
         write_atomically(output / "config.yaml", config.to_yaml().encode())
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
-    if (
-        pictures.class_names and processes.is_first()
-    ):  # for class_to_index of a dataset that holds only some of the classes
+    if pictures.class_names and processes.is_first():  # for class_to_index of a dataset with only some of the classes
         write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
     lr_at = build.learning_rate(config, groups(reader.steps_per_epoch, config.Global.update_freq))
     optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
@@ -158,8 +156,8 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
 
 def start(config: Config, log_file: Optional[Path] = None, parallel: bool = False) -> None:
     """Log, device, other processes and seed: what stands before everything else."""
-    if processes.world_size() > 1 and not parallel:
-        raise UserError("only training and evaluation run on several processes; start this one without the launcher")
+    if not parallel:
+        processes.refuse_several()
     setup_logging(log_file if processes.is_first() else None)
     get_logger().info(device.describe(device.select_device(config.Global.device)))
     processes.connect()
@@ -207,9 +205,9 @@ def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
 
 def evaluate(config: Config, output: Optional[str] = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
-    start(config, parallel=True)
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
+    start(config, parallel=True)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
     model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
@@ -221,8 +219,9 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
             names = build.class_names(config, pictures)
             evaluator.on_batch = functools.partial(_write_rows, rows, names)
         evaluator.run(model)
-    report_failures(reader.failures)
-    return 1 if reader.failures else 0
+    failures = processes.merged(reader.failures)
+    report_failures(failures)
+    return 1 if failures else 0
 
 
 def restore_average(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:

@@ -37,7 +37,7 @@ class Evaluator:
 
         was_training = model.training
         model.eval()
-        processes.same_as_first(model.buffers())  # each process has gathered statistics of its own
+        processes.same_statistics(model)
         for metric in self.metrics:
             metric.reset()
         averages, stopwatch, stopped = Averages(), Stopwatch(), False

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -36,6 +36,16 @@ def world_size() -> int:
 def is_first() -> bool:
     """Whether this is the process that writes checkpoints and logs."""
     return rank() == 0
+
+
+def refuse_several() -> None:
+    """For commands that one process runs.
+
+    Raises:
+        UserError: the launcher has started more.
+    """
+    if world_size() > 1:
+        raise UserError("only training and evaluation run on several processes; start this one without the launcher")
 
 
 def connect() -> None:
@@ -63,7 +73,8 @@ def mourned() -> Iterator[None]:
         number, log = dead
         raise UserError(
             f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
-            f"({log or 'log/workerlog.' + str(number)}), then go on with -o Global.checkpoints=RUN{_last_lines(log)}"
+            f"({log or 'log/workerlog.' + str(number)}), then start again, a training with "
+            f"-o Global.checkpoints=RUN{_last_lines(log)}"
         ) from error
 
 
@@ -97,7 +108,8 @@ def _own_log() -> str:
 
 
 def _last_lines(log: str, count: int = 10) -> str:
-    lines = Path(log).read_text(errors="replace").splitlines()[-count:] if log else []
+    # Another machine of the same name has its logs elsewhere.
+    lines = Path(log).read_text(errors="replace").splitlines()[-count:] if Path(log).is_file() else []
     return "".join(f"\n  {line}" for line in lines)
 
 
@@ -110,6 +122,11 @@ def gather(value: Any) -> List[Any]:
     gathered: List[Any] = []
     paddle.distributed.all_gather_object(gathered, value)
     return gathered
+
+
+def merged(values: Dict[str, str]) -> Dict[str, str]:
+    """The entries of every process; every process must ask."""
+    return {key: value for one in gather(values) for key, value in one.items()}
 
 
 def total(values: Sequence[float]) -> List[float]:
@@ -132,6 +149,14 @@ def same_as_first(tensors: Iterable[Any]) -> None:
     with paddle.no_grad():
         for tensor in tensors:
             paddle.distributed.broadcast(tensor, src=0)
+
+
+def same_statistics(model: Any) -> None:
+    """Gives every process what the first one's model has gathered of its own pictures and does not learn.
+
+    Batch norm's means and variances are among Paddle's parameters, without a gradient.
+    """
+    same_as_first([*model.buffers(), *(parameter for parameter in model.parameters() if parameter.stop_gradient)])
 
 
 def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:

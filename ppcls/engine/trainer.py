@@ -125,7 +125,7 @@ class Trainer:
         return own_summary(self.metrics, self.averages)
 
     def exit_if_asked(self) -> None:
-        """Lets callbacks save and ends the run, if a signal has come to any process."""
+        """Lets callbacks save and ends the run, if a signal has come to any process, as they agreed upon last."""
         if self._asked or (processes.world_size() == 1 and self.stop):
             self._tell("interrupted")
             raise Interrupted(self.stop.signum or signal.SIGTERM)
@@ -146,6 +146,7 @@ class Trainer:
         if not seen and not over_all_processes(self.metrics, self.averages)[1].count:
             raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
         self._tell("epoch_end")
+        self._asked = any(processes.gather(bool(self.stop)))  # an evaluation may have been cut short
         self.exit_if_asked()
         self.state.epoch, self.state.step = self.state.epoch + 1, 0
         self.averages.reset()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 from PIL import Image
 
@@ -20,6 +21,7 @@ from ppcls.utils.download import cached_path
 
 ROOT = Path(__file__).resolve().parents[2]
 README, QUICK_START = ROOT / "README.md", ROOT / "docs" / "quick_start.md"
+DISTRIBUTED = ROOT / "docs" / "distributed.md"
 # What another place runs: `make` is what CI and tests/demo do, wheels are made in tests/packaging, archives in
 # tests/data_pipeline/test_prepare_imagenet.py.
 ELSEWHERE = ("make ", "pip install", "python3 -m venv", "ppcls prepare-imagenet", "python -m pytest")
@@ -29,6 +31,7 @@ SHORTER = {
     "eval": ["DataLoader.Eval.loader.num_workers=0"],
     "predict": ["Global.inference_model_dir=inference"],
 }
+SHORTER["finetune"] = SHORTER["train"]
 # Weights that the documents download, and those of them that they name as a file.
 PUBLISHED = (
     ("DLA34", "timm", None),
@@ -77,6 +80,11 @@ def sandbox(tmp_path_factory):
         for label, name in enumerate(["daisy", "dandelion", "rose", "sunflower", "tulip"]):
             picture(folder / "flowers" / part / name / "1.jpg", label)
     (folder / "holiday").symlink_to(folder / "pictures")
+    with pytest.MonkeyPatch.context() as patch:  # as if the published weights had been downloaded
+        patch.setenv("PPCLS_HOME", str(folder / "cache"))
+        weights = cached_path(find_source("DLA34").url)
+    weights.parent.mkdir(parents=True)
+    paddle.save(build_model("DLA34").state_dict(), str(weights))
     return folder
 
 
@@ -115,7 +123,8 @@ def run_command(line, folder):
         command, arguments = words[1], ["-m", "ppcls", *words[1:]]
     else:
         assert words[0] == "python", line
-        command, arguments = DOORS.get(words[1], words[1]), words[1:]
+        command = next(command for door, command in DOORS.items() if door in words)
+        arguments = words[1:]
     for override in SHORTER.get(command, []):
         arguments += ["-o", override]
     return run(arguments, folder)
@@ -123,7 +132,7 @@ def run_command(line, folder):
 
 def test_the_commands_are_found():
     assert commands(QUICK_START)[0] == "python tools/train.py -c configs/DLA/DLA60.yaml"
-    assert [len(commands(path)) for path in (README, QUICK_START)] == [12, 12]
+    assert [len(commands(path)) for path in (README, QUICK_START, DISTRIBUTED)] == [12, 13, 6]
 
 
 @pytest.mark.slow
@@ -168,6 +177,22 @@ def test_readme(sandbox, weights):
     check = "\nprint(backbone.feature_channels, backbone.feature_strides, len(stages), classifier(images[:, :1]).shape)"
     said = run(["-c", prelude + arch + check], sandbox)
     assert said == "(16, 32, 64, 128, 256, 512) (1, 2, 4, 8, 16, 32) 6 paddle.Size([1, 10])\n"
+
+
+@pytest.mark.slow
+def test_distributed(sandbox):
+    """What needs no GPU is run; of the rest it is checked that its settings exist."""
+    for line in commands(DISTRIBUTED):
+        if "--gpus" not in line:
+            run_command(line, sandbox)
+        else:
+            words = shlex.split(line)
+            assert words[:3] == ["python", "-m", "paddle.distributed.launch"]
+            door = next(place for place, word in enumerate(words) if word in DOORS)
+            run([*words[door:], "--print-config"], sandbox)
+    log = (sandbox / "log" / "workerlog.1").read_text()
+    assert "global batch 256 on 2 processes" in log
+    assert "resumed output/DLA60/latest at epoch 1, step 0" in log
 
 
 def test_the_list_example_is_a_configuration(sandbox):

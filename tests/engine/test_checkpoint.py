@@ -144,7 +144,9 @@ def test_a_run_killed_before_the_commit_has_its_other_names_written_again(tmp_pa
     monkeypatch.setattr(
         checkpoint, "replace_folder", lambda new, folder: (order.append(folder.name), original(new, folder))
     )
-    checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(2)), [tmp_path / "best_model", tmp_path / "epoch_2"])
+    checkpoint.write(
+        tmp_path / "latest", checkpoint.snapshot(*trained, states(2)), [tmp_path / "best_model", tmp_path / "epoch_2"]
+    )
     assert order == ["best_model", "epoch_2", "latest"]
 
 

@@ -7,6 +7,7 @@ from typing import Optional
 
 from tqdm import tqdm
 
+from ppcls.engine import processes
 from ppcls.engine.meters import text_of
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.logging import get_logger
@@ -35,7 +36,7 @@ class ConsoleLog(Callback):
         """Logs the epoch's means, and the pictures that could not be read so far."""
         text, cost = text_of(trainer.values()), trainer.stopwatch.total()
         get_logger().info("END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost)
-        report_failures(trainer.loader.failures)
+        report_failures(processes.merged(trainer.loader.failures))
 
 
 def report_failures(failures: dict[str, str]) -> None:

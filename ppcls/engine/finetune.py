@@ -1,0 +1,186 @@
+"""`ppcls finetune FOLDER`: the configuration that suits a user's own pictures, said and written down."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Union
+
+from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
+from ppcls.config import Config, load_config
+from ppcls.data.labels import dump_class_names
+from ppcls.data.own_folder import OwnFolder, read_own_folder
+from ppcls.engine.schema import registries
+from ppcls.utils.files import write_atomically
+
+# A batch is the largest power of two that leaves so many steps an epoch; epochs are as many as make so many steps.
+_STEPS_AN_EPOCH, _STEPS_IN_ALL = 16, 800
+_BATCHES, _EPOCHS = (8, 64), (10, 40)
+# Weights that know something already move at a tenth of the rate (Girshick et al. 2014, arXiv:1311.2524, section 2.3).
+_SHARE_OF_RATE = 0.1
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A run on a user's own pictures.
+
+    Attributes:
+        config: What runs.
+        output: The run's folder, which gets the lists, the names of the classes and `finetune.yaml`.
+        folder: The pictures.
+        choices: What was chosen and why, a line each.
+    """
+
+    config: Config
+    output: Path
+    folder: OwnFolder
+    choices: List[str]
+
+    def to_yaml(self) -> str:
+        """The equivalent configuration, for `ppcls train -c`."""
+        comments = ["".join(char if char.isprintable() else " " for char in line) for line in self.choices]
+        return "".join(f"# {line}\n" for line in comments) + self.config.to_yaml()
+
+
+def plan(root: str, arch: str, pretrained: Union[bool, str] = True, overrides: Sequence[str] = ()) -> FineTuning:
+    """Chooses how to train on a folder; nothing is written.
+
+    Args:
+        root: The folder, see `read_own_folder`.
+        arch: A model's name.
+        pretrained: Weights to begin with, as `Arch.pretrained` has them.
+        overrides: `Section.key=value`, which prevail over what is chosen.
+
+    Raises:
+        UserError: the folder cannot be learnt from, or there is no such model.
+        ConfigError: an override is wrong.
+    """
+    _ = BACKBONES[arch]  # before its configuration is looked for: the near name of a model is the better advice
+    folder = read_own_folder(root)
+    recipe = load_config(arch, [], registries(), check_paths=False)
+    chosen, normalised = _chosen(folder, recipe, pretrained), _normalised(arch, pretrained)
+
+    def load(output: Path) -> Config:
+        over = {**chosen, "DataLoader": _data(folder, output, len(folder.train))}
+        return load_config(arch, [*normalised, *overrides], registries(), check_paths=False, over=over)
+
+    settings = load(Path())  # an override may say where the output goes
+    output = Path(settings.Global.output_dir) / settings.Arch.name
+    config = load(output)
+    return FineTuning(config, output, folder, _explained(config, recipe, folder, output, bool(normalised)))
+
+
+def prepare(tuning: FineTuning) -> Config:
+    """Writes lists, names and `finetune.yaml`; returns what that file says, its paths checked.
+
+    Raises:
+        ConfigError: a path that the run reads is not there.
+    """
+    folder, output = tuning.folder, tuning.output
+    for part in ("train", "val"):
+        lines = "".join(f"{path} {label}\n" for path, label in getattr(folder, part))
+        write_atomically(output / f"{part}_list.txt", lines.encode())
+    write_atomically(output / "class_names.txt", dump_class_names(folder.class_names).encode())
+    write_atomically(output / "finetune.yaml", tuning.to_yaml().encode())
+    return load_config(output / "finetune.yaml", [], registries())
+
+
+def batch_size(pictures: int) -> int:
+    """Pictures a step for so many to learn from, never more than there are."""
+    low, high = _BATCHES
+    wanted = 2 ** int(math.log2(max(pictures / _STEPS_AN_EPOCH, 1)))
+    return min(max(wanted, low), high, pictures)
+
+
+def epochs(pictures: int, batch: int) -> int:
+    """Passes over so many pictures."""
+    low, high = _EPOCHS
+    return min(max(round(_STEPS_IN_ALL / math.ceil(pictures / batch)), low), high)
+
+
+def learning_rate(recipe_rate: float, recipe_batch: int, batch: int) -> float:
+    """A tenth of the recipe's rate, by the root of the batches' ratio, to two digits.
+
+    The root keeps the noise of the steps as it was (Hoffer et al. 2017, arXiv:1705.08741, section 4); the small batches
+    of small folders would hardly move at a linear scale.
+    """
+    return float(f"{_SHARE_OF_RATE * recipe_rate * math.sqrt(batch / recipe_batch):.2g}")
+
+
+def _chosen(folder: OwnFolder, recipe: Config, pretrained: Union[bool, str]) -> Dict[str, Any]:
+    """The sections but for the data: the recipe's training where there are no weights to begin with."""
+    classes, pictures = len(folder.class_names), len(folder.train)
+    metric = [{"TopkAcc": {"topk": [1, 5] if classes > 5 else [1]}}]
+    chosen: Dict[str, Any] = {
+        "Arch": {"class_num": classes, "pretrained": pretrained},
+        "Optimizer": {"lr": {"scale": "linear"}},
+        "Metric": {"Train": metric if recipe.Metric.Train else [], "Eval": metric},
+        "Infer": {"PostProcess": {"topk": min(5, classes), "class_id_map_file": None}},
+    }
+    if pretrained is not False:
+        batch = batch_size(pictures)
+        rate = learning_rate(*_recipe_rate(recipe), batch)
+        chosen["Global"] = {"epochs": epochs(pictures, batch), "global_batch": batch}
+        chosen["Optimizer"] = {"lr": {"name": "Cosine", "learning_rate": rate, "warmup_epoch": 1, "scale": "linear"}}
+    return chosen
+
+
+def _normalised(arch: str, pretrained: Union[bool, str]) -> List[str]:
+    """Overrides that give pictures the mean and deviation of named weights, where those are not the usual ones."""
+    if pretrained is not True and pretrained not in SOURCES:
+        return []
+    with_weights = find_source(arch, None if pretrained is True else str(pretrained)).preprocessing
+    if (with_weights.mean, with_weights.std) == (IMAGENET_MEAN, IMAGENET_STD):
+        return []
+    numbers = {"mean": list(with_weights.mean), "std": list(with_weights.std)}
+    place = "DataLoader.{}.dataset.transform_ops.NormalizeImage.{}={}"
+    return [place.format(part, key, value) for part in ("Train", "Eval") for key, value in numbers.items()]
+
+
+def _recipe_rate(recipe: Config) -> tuple[float, int]:
+    """The rate of a shipped recipe, and the batch that it was chosen for."""
+    assert recipe.Optimizer is not None and recipe.Global.global_batch is not None  # every shipped one says both
+    return recipe.Optimizer.lr.learning_rate, recipe.Global.global_batch
+
+
+def _data(folder: OwnFolder, output: Path, pictures: int) -> Dict[str, Any]:
+    names = str(output / "class_names.txt")
+    parts = {}
+    for part, lists in (("Train", "train_list.txt"), ("Eval", "val_list.txt")):
+        dataset = {"image_root": folder.root, "cls_label_path": str(output / lists), "class_names": names}
+        parts[part] = {"dataset": dataset}
+    return {"Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}}, "Eval": parts["Eval"]}
+
+
+def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool) -> List[str]:
+    """What was chosen and why; of what an override has set, that it has."""
+    assert config.DataLoader.Train is not None
+    pictures, names = len(folder.train), folder.class_names
+    batch = config.DataLoader.Train.sampler.batch_size
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    weights = {True: "the published weights", False: "no weights: the recipe's own epochs and rate"}
+    begins = weights.get(config.Arch.pretrained, f"the weights of {config.Arch.pretrained}")
+    return [
+        f"{folder.root}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
+        "validate",
+        *folder.notes,
+        f"begins with {begins} (--pretrained)" + (", normalises pictures as they have it" if normalised else ""),
+        f"batch size {batch}, {config.Global.epochs} epochs of {math.ceil(pictures / batch)} steps",
+        _explained_rate(config, recipe, batch_size(pictures)),
+        f"the same by hand: ppcls train -c {output / 'finetune.yaml'}; -o KEY=VALUE changes any of it",
+    ]
+
+
+def _explained_rate(config: Config, recipe: Config, batch: int) -> str:
+    assert config.Optimizer is not None
+    rate, (recipe_rate, recipe_batch) = config.Optimizer.lr.learning_rate, _recipe_rate(recipe)
+    if rate is None:  # an override lists the rates of a Piecewise
+        return "learning rate as overridden"
+    text = f"learning rate {rate:g} for a batch of {config.Global.global_batch}"
+    if rate != learning_rate(recipe_rate, recipe_batch, batch):
+        return text
+    return (
+        f"{text}: a tenth of the recipe's {recipe_rate:g}, times the root of {batch} over its batch of {recipe_batch}"
+    )

@@ -1,0 +1,124 @@
+"""A user's folder is divided by a rule that no machine, order or clock can change."""
+
+import os
+
+import pytest
+
+from ppcls.data.datasets import ImageNetDataset
+from ppcls.data.own_folder import read_own_folder
+from ppcls.data.transforms.decode import DecodeImage
+from ppcls.utils.errors import UserError
+
+
+def fill(folder, **pictures):
+    """Empty files, which count as pictures by their names: `fill(folder, rose=7)`."""
+    for name, count in pictures.items():
+        place = folder / name.replace("__", "/")
+        place.mkdir(parents=True)
+        for index in reversed(range(count)):
+            (place / f"{index:02}.jpg").touch()
+
+
+def test_every_fifth_picture_of_each_class_is_held_out(tmp_path):
+    fill(tmp_path, rose=11, daisy=5, tulip=4)
+    (tmp_path / "daisy" / "notes.txt").touch()
+    (tmp_path / ".cache").mkdir()
+    found = read_own_folder(str(tmp_path))
+    assert found.class_names == ["daisy", "rose", "tulip"]
+    assert found.val == [("daisy/04.jpg", 0), ("rose/04.jpg", 1), ("rose/09.jpg", 1)]
+    learnt = [("daisy", 0, (0, 1, 2, 3)), ("rose", 1, (0, 1, 2, 3, 5, 6, 7, 8, 10)), ("tulip", 2, (0, 1, 2, 3))]
+    assert found.train == [(f"{name}/{i:02}.jpg", label) for name, label, places in learnt for i in places]
+    assert found.notes == [
+        "every 5th picture of each class is held out for validation",
+        "tulip has 4 pictures, too few to hold one out",
+    ]
+
+
+def test_the_order_of_the_file_system_changes_nothing(tmp_path, monkeypatch):
+    fill(tmp_path, rose=9, daisy__b=3, daisy__a=4)
+    plain, walk = read_own_folder(str(tmp_path)), os.walk
+    assert plain.val == [("daisy/b/00.jpg", 0), ("rose/04.jpg", 1)]
+
+    def backwards(*arguments, **keywords):
+        for place, folders, names in walk(*arguments, **keywords):
+            folders.sort(reverse=True)
+            yield place, folders, sorted(names, reverse=True)
+
+    monkeypatch.setattr(os, "walk", backwards)
+    assert read_own_folder(str(tmp_path)) == plain
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_a_part_for_validation_is_taken_as_it_is(tmp_path, name):
+    fill(tmp_path, train__rose=2, train__daisy=1, test__rose=1, **{f"{name}__rose": 2})
+    found = read_own_folder(f"{tmp_path}/")
+    assert found.train == [("train/daisy/00.jpg", 0), ("train/rose/00.jpg", 1), ("train/rose/01.jpg", 1)]
+    assert found.val == [(f"{name}/rose/00.jpg", 1), (f"{name}/rose/01.jpg", 1)]
+    assert found.notes == [
+        f"{name} has no pictures of daisy, so nothing is known of how they are told",
+        "test beside train is not read",
+    ]
+
+
+def test_a_lone_train_folder_is_divided(tmp_path):
+    fill(tmp_path, train__rose=5, train__daisy=1)
+    found = read_own_folder(str(tmp_path))
+    assert found.val == [("train/rose/04.jpg", 1)]
+    assert len(found.train) == 5
+
+
+def test_classes_may_be_named_as_parts_are(tmp_path):
+    fill(tmp_path, train=5, val=1)
+    found = read_own_folder(str(tmp_path))
+    assert found.class_names == ["train", "val"]
+    assert found.val == [("train/04.jpg", 0)]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        ({}, "holds no folders; put the pictures of each class into a folder of its name"),
+        ({"rose": 5}, "holds one class only (rose); add a folder for each other one"),
+        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (.bmp .gif .jfif .jpeg .jpg .pgm .png .ppm .tif .tiff "
+         ".webp); add some or remove the folder"),
+        ({"rose": 4, "daisy": 4}, ": no class has 5 pictures, so none can be held out; add pictures, or put some of "
+         "each class into a folder `val` beside `train`"),
+        ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},
+         "holds val and valid; leave one of them for validation"),
+        ({"val__rose": 1}, "holds val and no train; put the class folders to learn from into "),
+        ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/val/Rose is no class of "),
+    ],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_learnt_from_is_one_sentence(tmp_path, pictures, message):
+    fill(tmp_path, **pictures)
+    with pytest.raises(UserError) as error:
+        read_own_folder(str(tmp_path))
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_and_nothing_in_place_of_a_folder(tmp_path):
+    (tmp_path / "flowers.zip").touch()
+    for name, message in (("flowers.zip", "is a file; give the folder"), ("flower", "there is no folder")):
+        with pytest.raises(UserError, match=message):
+            read_own_folder(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", [b"a\nb.jpg", b"\xff.jpg"])
+def test_a_name_that_no_list_can_hold_is_said(tmp_path, name):
+    fill(tmp_path, rose=5, daisy=5)
+    open(os.fsencode(tmp_path / "rose") + b"/" + name, "w").close()  # noqa: PTH123 - bytes are no Path
+    with pytest.raises(UserError, match="cannot stand in a list of pictures; rename the file or folder"):
+        read_own_folder(str(tmp_path))
+
+
+def test_a_list_carries_its_class_names(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "list.txt").write_text("a.jpg 1\n")
+    names = tmp_path / "names.txt"
+    names.write_text("0 no\n1 yes\n")
+    data = ImageNetDataset(str(tmp_path), str(tmp_path / "list.txt"), (DecodeImage(),), class_names=str(names))
+    assert data.open(2).class_names == ["no", "yes"]
+    with pytest.raises(UserError, match=r"names 2 classes, but Arch.class_num is 3; write Arch.class_num: 2, or the"):
+        data.open(3)

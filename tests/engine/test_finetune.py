@@ -1,0 +1,243 @@
+"""`ppcls finetune`: what it chooses, what it writes, and the whole way to a named answer."""
+
+import math
+
+import numpy as np
+import paddle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ppcls.arch import build_model
+from ppcls.cli import main
+from ppcls.config import load_config
+from ppcls.engine import finetune
+from ppcls.engine.finetune import plan, prepare
+from ppcls.engine.schema import registries
+from ppcls.utils.unpickle import load_pickle
+
+COLOURS = {"leaf": (30, 220, 30), "rose": (220, 30, 30), "sky": (30, 30, 220)}
+# DLA46_c for small pictures, so that a test may train.
+SMALL = [
+    "Global.device=cpu", "Global.image_shape=[3, 32, 32]", "Global.print_batch_step=1",
+    "DataLoader.Train.dataset.transform_ops.RandCropImage.size=32",
+    "DataLoader.Eval.dataset.transform_ops.ResizeImage.resize_short=32",
+    "DataLoader.Eval.dataset.transform_ops.CropImage.size=32",
+    "DataLoader.Train.loader.num_workers=0", "DataLoader.Eval.loader.num_workers=0",
+]  # fmt: skip
+
+
+def paint(folder, counts):
+    """Noisy pictures of one colour a class."""
+    rng = np.random.default_rng(0)
+    for name, count in counts.items():
+        for index in range(count):
+            path = folder / name / f"{index:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = rng.integers(-30, 31, (36, 40, 3))
+            Image.fromarray(np.clip(np.array(COLOURS[name]) + noise, 0, 255).astype("uint8")).save(path)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def flowers(here):
+    paint(here / "flowers", {"rose": 12, "leaf": 10, "sky": 4})
+    return here / "flowers"
+
+
+def options(overrides):
+    return [word for override in overrides for word in ("-o", override)]
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_chosen_and_said(flowers):
+    tuning = plan("flowers", "DLA34")
+    config = tuning.config
+    assert (config.Arch.class_num, config.Arch.pretrained) == (3, True)
+    assert (config.DataLoader.Train.sampler.batch_size, config.Global.epochs, config.Global.global_batch) == (8, 40, 8)
+    assert config.Optimizer.lr.learning_rate == 0.0018
+    assert tuning.choices == [
+        "flowers: 3 classes (leaf, rose, sky), 22 pictures to learn from, 4 to validate",
+        "every 5th picture of each class is held out for validation",
+        "sky has 4 pictures, too few to hold one out",
+        "begins with the published weights (--pretrained)",
+        "batch size 8, 40 epochs of 3 steps",
+        "learning rate 0.0018 for a batch of 8: a tenth of the recipe's 0.1, times the root of 8 over its batch of 256",
+        "the same by hand: ppcls train -c output/DLA34/finetune.yaml; -o KEY=VALUE changes any of it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch", "epochs"),
+    [(2, 2, 40), (7, 7, 40), (9, 8, 40), (255, 8, 25), (256, 16, 40), (1000, 32, 25), (1024, 64, 40), (3000, 64, 17),
+     (100_000, 64, 10)],
+)  # fmt: skip
+def test_batch_and_epochs_by_pictures(pictures, batch, epochs):
+    assert finetune.batch_size(pictures) == batch
+    assert finetune.epochs(pictures, batch) == epochs
+
+
+@given(st.integers(2, 10_000_000))
+def test_a_batch_is_never_larger_than_the_folder(pictures):
+    batch = finetune.batch_size(pictures)
+    assert 1 <= batch <= min(pictures, 64)
+    assert 10 <= finetune.epochs(pictures, batch) <= 40
+
+
+def test_the_rate_is_a_tenth_by_the_root_of_the_batches():
+    assert finetune.learning_rate(0.1, 256, 256) == 0.01
+    assert finetune.learning_rate(0.1, 256, 64) == 0.005
+    assert finetune.learning_rate(0.02, 512, 8) == 0.00025
+
+
+@pytest.mark.parametrize("arch", ["DLA34", "DPN68", "AlexNet", "SqueezeNet1_1", "DarkNet53", "SENet154_vd"])
+def test_every_family_keeps_its_recipes_pictures(flowers, arch):
+    recipe, tuned = load_config(arch, [], registries(), check_paths=False), plan("flowers", arch).config
+    for part in ("Train", "Eval"):
+        ours, theirs = getattr(tuned.DataLoader, part).dataset, getattr(recipe.DataLoader, part).dataset
+        assert ours.transform_ops == theirs.transform_ops
+        assert ours.batch_transform_ops == theirs.batch_transform_ops
+        assert ours.class_names == f"output/{arch}/class_names.txt"
+    assert tuned.Loss == recipe.Loss
+    assert len(tuned.Metric.Train) == len(recipe.Metric.Train)
+    rate = 0.1 * recipe.Optimizer.lr.learning_rate * math.sqrt(8 / recipe.Global.global_batch)
+    assert tuned.Optimizer.lr.learning_rate == pytest.approx(rate, rel=0.05)
+
+
+def test_named_weights_bring_their_normalisation(flowers):
+    """MXNet's DPN: mean (124, 117, 104), values times 0.0167."""
+    tuning = plan("flowers", "DPN68", "timm")
+    for section in (tuning.config.DataLoader.Train, tuning.config.DataLoader.Eval):
+        (normalise,) = [op for op in section.dataset.transform_ops if type(op).__name__ == "NormalizeImage"]
+        np.testing.assert_allclose(255 * np.array(normalise.mean), [124, 117, 104])
+        np.testing.assert_allclose(255 * np.array(normalise.std), [1 / 0.0167] * 3)
+    assert tuning.choices[3] == "begins with the weights of timm (--pretrained), normalises pictures as they have it"
+    assert plan("flowers", "DPN68").choices[3] == "begins with the published weights (--pretrained)"
+    own = plan(
+        "flowers", "DPN68", "timm", ["DataLoader.Eval.dataset.transform_ops.NormalizeImage.mean=[0.5, 0.5, 0.5]"]
+    )
+    assert list(own.config.DataLoader.Eval.dataset.transform_ops[3].mean) == [0.5, 0.5, 0.5]
+
+
+def test_without_weights_the_recipe_is_kept(flowers):
+    recipe = load_config("DLA34", [], registries(), check_paths=False)
+    config = plan("flowers", "DLA34", False).config
+    assert (config.Global.epochs, config.Global.global_batch) == (120, 256)
+    assert config.Optimizer.lr.decay_epochs == recipe.Optimizer.lr.decay_epochs
+    assert config.Optimizer.lr.scale == "linear"
+    assert (
+        "begins with no weights: the recipe's own epochs and rate (--pretrained)"
+        in plan("flowers", "DLA34", False).choices
+    )
+
+
+def test_overrides_prevail_and_the_file_says_the_same_run(flowers, here):
+    overrides = ["Global.output_dir=mine", "Global.epochs=3", "Optimizer.lr.learning_rate=0.5",
+                 "DataLoader.Train.dataset.transform_ops.RandCropImage.size=192"]  # fmt: skip
+    before = files(flowers)
+    tuning = plan("flowers", "DLA34", False, overrides)
+    assert files(here) == [f"flowers/{name}" for name in before]  # nothing is written yet
+    config = prepare(tuning)
+    assert config == tuning.config
+    assert config.to_yaml() == tuning.config.to_yaml()
+    assert (config.Global.epochs, config.Optimizer.lr.learning_rate) == (3, 0.5)
+    assert config.DataLoader.Train.dataset.transform_ops[1].size == 192
+    assert files(flowers) == before
+    assert files(here / "mine" / "DLA34") == ["class_names.txt", "finetune.yaml", "train_list.txt", "val_list.txt"]
+    assert (here / "mine/DLA34/val_list.txt").read_text() == (
+        "leaf/04.png 0\nleaf/09.png 0\nrose/04.png 1\nrose/09.png 1\n"
+    )
+    assert (here / "mine/DLA34/class_names.txt").read_text() == "0 leaf\n1 rose\n2 sky\n"
+
+
+def test_rates_that_an_override_lists(flowers):
+    overrides = ["Optimizer.lr={name: Piecewise, values: [0.1, 0.01], decay_epochs: [3]}"]
+    assert "learning rate as overridden" in plan("flowers", "DLA34", True, overrides).choices
+
+
+def test_printing_writes_nothing(flowers, here, capsys):
+    before = files(here)
+    assert main(["finetune", "flowers", "--arch", "DLA34", "--print-config"]) == 0
+    text = capsys.readouterr().out
+    assert text == plan("flowers", "DLA34").to_yaml()
+    assert text.startswith("# flowers: 3 classes (leaf, rose, sky), 22 pictures to learn from, 4 to validate\n# every")
+    assert files(here) == before
+
+
+def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
+    paint(here / "flowers", {"rose": 5, "leaf": 5})
+    (here / "flowers" / "rose").rename(here / "flowers" / "ro\u2028se")
+    prepare(plan("flowers", "DLA34"))
+    assert (here / "output/DLA34/class_names.txt").read_text() == "0 leaf\n1 ro\u2028se\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["flowers", "--arch", "DLA43"], "there is no backbone named 'DLA43' (did you mean DLA34?)"),
+        (["flower", "--arch", "DLA34"],
+         "there is no folder flower; give the folder that holds a folder of pictures a class"),
+        (["flowers", "--arch", "DLA34", "--pretrained", "torchvision"],
+         "DLA34 has no pretrained weights named 'torchvision'; it has paddleclas, timm, ucbdrive"),
+        (["flowers", "--arch", "DLA34", "-o", "Global.epoch=3"],
+         "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
+        (["flowers", "--arch", "DLA34", "--pretrained", "tim"],
+         "output/DLA34/finetune.yaml:35 Arch.pretrained: tim: no weights there; give a file of weights, its path "
+         "without .pdparams (.../ppcls), or the folder of a checkpoint (did you mean timm?)"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence(flowers, capsys, arguments, message):
+    assert main(["finetune", *arguments]) == 2
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_no_network_is_the_downloads_sentence(flowers, here, capsys, monkeypatch):
+    monkeypatch.setenv("PPCLS_OFFLINE", "1")
+    monkeypatch.setenv("PPCLS_HOME", str(here / "home"))
+    assert main(["finetune", "flowers", "--arch", "DLA34"]) == 2
+    error = capsys.readouterr().err
+    assert "PPCLS_OFFLINE=1 forbids downloading the paddleclas's weights of DLA34; put the file at " in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_a_named_answer(here, capsys):
+    """Weights of other classes, two epochs, the same run by the written file, then eval, infer, export and predict."""
+    paint(here / "flowers", {"rose": 10, "leaf": 10})
+    paddle.save(build_model("DLA46_c", class_num=7).state_dict(), "start.pdparams")
+    tune = ["finetune", "flowers", "--arch", "DLA46_c", "--pretrained", "start.pdparams"]
+    assert main([*tune, *options([*SMALL, "Global.epochs=2", "Optimizer.lr.learning_rate=0.02"])]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("flowers: 2 classes (leaf, rose), 16 pictures to learn from, 4 to validate\n")
+    assert "its classifier has 7 classes and the model 2, so the model starts with a new one" in said
+    assert said.count(" valid top1: ") == 2
+    file, weights = "output/DLA46_c/finetune.yaml", "Global.pretrained_model=output/DLA46_c/latest"
+    assert main(["train", "-c", file, "-o", "Global.output_dir=again"]) == 0
+    learnt, again = (load_pickle(here / run / "DLA46_c/latest/ppcls.pdparams") for run in ("output", "again"))
+    for name in set(learnt) - {"StructuredToParameterName@@"}:
+        np.testing.assert_array_equal(learnt[name], again[name])
+    assert main(["eval", "-c", file, "-o", weights]) == 0
+    capsys.readouterr()
+    assert main(["infer", "-c", file, *options([weights, "Infer.infer_imgs=flowers/rose"])]) == 0
+    named(capsys.readouterr().out)
+    assert main(["export", "-c", file, "-o", weights]) == 0
+    capsys.readouterr()
+    assert main(["predict", *options(["Global.inference_model_dir=inference", "Global.infer_imgs=flowers/rose"])]) == 0
+    named(capsys.readouterr().out)
+    assert files(here / "flowers") == [f"{name}/{index:02}.png" for name in ("leaf", "rose") for index in range(10)]
+
+
+def named(text):
+    """Ten answers, each with the names of both classes."""
+    rows = [line for line in text.splitlines() if ".png:" in line]
+    assert [row.split(":")[0] for row in rows] == [f"{index:02}.png" for index in range(10)]
+    assert all("leaf" in row and "rose" in row for row in rows)
