@@ -123,7 +123,7 @@ def run_command(line, folder):
         command, arguments = words[1], ["-m", "ppcls", *words[1:]]
     else:
         assert words[0] == "python", line
-        command = next(command for door, command in DOORS.items() if door in words)
+        command = next((command for door, command in DOORS.items() if door in words), words[1])
         arguments = words[1:]
     for override in SHORTER.get(command, []):
         arguments += ["-o", override]

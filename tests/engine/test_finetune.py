@@ -205,7 +205,7 @@ def test_no_network_is_the_downloads_sentence(flowers, here, capsys, monkeypatch
     monkeypatch.setenv("PPCLS_HOME", str(here / "home"))
     assert main(["finetune", "flowers", "--arch", "DLA34"]) == 2
     error = capsys.readouterr().err
-    assert "PPCLS_OFFLINE=1 forbids downloading the paddleclas's weights of DLA34; put the file at " in error
+    assert "PPCLS_OFFLINE=1 forbids downloading the paddleclas weights of DLA34; put the file at " in error
     assert error.count("\n") == 1
 
 
