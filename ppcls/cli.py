@@ -80,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--steps", type=int, default=200, help="steps of training between the two (default: 200)"
             )
+        if name == "train":
+            command.add_argument(
+                "--allow-changed", action="store_true", help="resume a run though what it learns by has changed"
+            )
         if name in ("eval", "infer"):
             command.add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
         command.set_defaults(run=_run_configured, command=name)
@@ -239,7 +243,7 @@ def _run_configured(arguments: argparse.Namespace) -> int:
     from ppcls.engine import commands
 
     if arguments.command == "train":
-        return commands.train(config)
+        return commands.train(config, arguments.allow_changed)
     if arguments.command == "lr-find":
         return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
     if arguments.command == "eval":

@@ -64,7 +64,9 @@ class Checked:
 
     def reads(self, key: str) -> bool:
         """Whether the path of this key has to be there for the command."""
-        if not self.check_paths:
+        settings = self.values.get("Global")
+        others = [getattr(settings, name, None) for name in ("pretrained_model", "checkpoints")]
+        if not self.check_paths or (key == "Arch.pretrained" and any(others)):  # those weights come before these
             return False
         return key.startswith(_READ[self.command]) or (self.evaluates and key.startswith("DataLoader.Eval."))
 

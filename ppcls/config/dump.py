@@ -49,12 +49,17 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 def to_yaml(config: Any, registries: Mapping[str, Registry]) -> str:
     """The text of a configuration whose sections are dataclasses, with every key written out."""
-    return dump(_plain(type(config), config, registries))
+    return dump(to_plain(config, registries))
 
 
 def dump(plain: Any) -> str:
     """The text of dicts, lists and scalars, by the rules that `read_yaml` reads it with."""
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1000)
+
+
+def to_plain(config: Any, registries: Mapping[str, Registry]) -> Any:
+    """The same in dicts, lists and scalars."""
+    return _plain(type(config), config, registries)
 
 
 def _plain(annotation: Any, value: Any, registries: Mapping[str, Registry]) -> Any:

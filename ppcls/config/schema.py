@@ -6,7 +6,7 @@ Components (a backbone, an optimizer, a transform ...) are named by kind only; t
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Mapping, Optional, Tuple
 
-from ppcls.config.dump import to_yaml
+from ppcls.config.dump import to_plain, to_yaml
 from ppcls.utils.fields import Component, Fraction, NonNegativeInt, Operation, PositiveFloat, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
@@ -37,6 +37,7 @@ class GlobalSection:
         keep: how many of the `epoch_N` checkpoints stay, the newest; null for all.
         eval_during_train: whether training evaluates, and keeps the best weights as `best_model`.
         eval_interval: epochs between two evaluations.
+        patience: evaluations in a row without a better first metric that end the training; null for never.
         print_batch_step: steps between two lines of the log.
         use_visualdl: whether losses, rates and accuracies go to VisualDL's log as well.
         image_shape: channels, height and width, in pixels, of the exported program's input.
@@ -60,6 +61,7 @@ class GlobalSection:
     keep: Optional[NonNegativeInt] = 3
     eval_during_train: bool = True
     eval_interval: PositiveInt = 1
+    patience: Optional[PositiveInt] = None
     print_batch_step: PositiveInt = 10
     use_visualdl: bool = False
     image_shape: Tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
@@ -186,3 +188,7 @@ class Config:
     def to_yaml(self) -> str:
         """The configuration with every default filled in; loading it gives an equal one."""
         return to_yaml(self, self._registries)
+
+    def to_plain(self) -> Any:
+        """The same in dicts, lists and scalars."""
+        return to_plain(self, self._registries)

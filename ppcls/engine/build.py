@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
@@ -55,17 +56,20 @@ def eval_pipeline(config: Config) -> Pipeline:
     return Pipeline(config.DataLoader.Eval.dataset.transform_ops)
 
 
-def model(config: Config, training: bool = False, untrained: bool = False) -> Tuple[Any, Config]:
+def model(
+    config: Config, training: bool = False, untrained: bool = False, resumed: Optional[Path] = None
+) -> Tuple[Any, Config]:
     """The backbone with its weights, and the configuration completed by them.
 
     The weights are Global.pretrained_model's or else Arch.pretrained's. Arch gets the arguments that belong to them,
     and DataLoader.Eval their preprocessing unless Global.preprocessing keeps the configuration's. Training may
-    start without weights, or with those of another number of classes; it keeps its own preprocessing.
+    start without weights, or with those of another number of classes; it keeps its own preprocessing. One that goes
+    on takes its own weights, `resumed`, and looks for no others.
 
     Raises:
         UserError: no weights are configured, and neither `training` nor `untrained` allows that.
     """
-    found = find_weights(config)
+    found = Found(resumed) if resumed else find_weights(config)
     if found is None:
         if not (training or untrained):
             raise UserError(
@@ -73,7 +77,7 @@ def model(config: Config, training: bool = False, untrained: bool = False) -> Tu
                 "-o Arch.pretrained=true for the published ones"
             )
         return config.Arch.make(), config
-    loaded = build_with_weights(config.Arch, found, new_classifier=training)
+    loaded = build_with_weights(config.Arch, found, new_classifier=training and not resumed)
     get_logger().info("weights: %s", found.path)
     return loaded.model, _as_the_weights_have_it(config, loaded, training)
 

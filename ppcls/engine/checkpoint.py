@@ -12,6 +12,7 @@ names; `read` finds it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from ppcls.utils.unpickle import load_pickle
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
 OTHER = f"{WEIGHTS_STEM}_other.pdparams"
+_MASTER = "master_weight"  # the optimizer's float32 copy of a weight that is held in half precision
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,11 @@ def snapshot(
 def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
 
-    The folders of `also` get it first, so that a run resumed from `folder` has left none of them out. They share the
-    bytes by hard links where the file system has them: a checkpoint's file is never written again, only replaced.
+    The folders of `also` get it first, so that a run resumed from `folder` has left none of them out: until they have
+    it, what lies aside lacks its states. They share the bytes by hard links where the file system has them: a
+    checkpoint's file is never written again, only replaced.
     """
-    aside = _recover(folder)
+    aside = recover(folder)
     aside.mkdir(parents=True)
     noted = {RECORD: json.dumps(taken.record)} if taken.record else {}
     weights, average = {**taken.weights, **noted}, {**taken.weights, **(taken.average or {}), **noted}
@@ -113,28 +116,32 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
         _save(content, aside / name)
     files = {name: sha256_of(aside / name) for name in contents}
     states = {"schema": SCHEMA, "files": files, "deployed": taken.deployed, **taken.states}
-    (aside / STATES).write_text(json.dumps(states, indent=1, allow_nan=False), encoding="utf-8")
+    text = json.dumps(states, indent=1, allow_nan=False)
     for place in also:
-        _copy(aside, place)
+        _copy(aside, place, text)
+    (aside / STATES).write_text(text, encoding="utf-8")
     replace_folder(aside, folder)
 
 
 def _save(content: Dict[str, Any], path: Path) -> None:
     import paddle
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The input state dict is empty")  # plain SGD has no state
+    with contextlib.ExitStack() as stack:
+        if not content:  # plain SGD has no state; filters are the process's, not this thread's, so only then
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message="The input state dict is empty")
         paddle.save(content, str(path))
 
 
-def _copy(source: Path, target: Path) -> None:
-    aside = _recover(target)
+def _copy(source: Path, target: Path, states: str) -> None:
+    aside = recover(target)
     aside.mkdir(parents=True)
     for file in sorted(source.iterdir()):
         try:
             os.link(file, aside / file.name)
         except OSError:  # another file system, or one without hard links
             shutil.copy2(file, aside / file.name)
+    (aside / STATES).write_text(states, encoding="utf-8")
     replace_folder(aside, target)
 
 
@@ -170,9 +177,9 @@ def states_of(weights: Path) -> Optional[Dict[str, Any]]:
         states = json.loads((weights.parent / STATES).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not there, or PaddleClas's, which is a pickle
         return None
-    if weights.name != PARAMS or not isinstance(states, dict) or states.get("schema") != SCHEMA:
+    if weights.name not in (PARAMS, OTHER) or not isinstance(states, dict) or states.get("schema") != SCHEMA:
         return None
-    if sha256_of(weights) != states["files"][PARAMS]:
+    if sha256_of(weights) != states["files"].get(weights.name):
         raise UserError(f"{weights}: its bytes are not those that were saved; take another checkpoint")
     return states
 
@@ -195,29 +202,37 @@ def verify(folder: Path) -> Optional[str]:
 
 def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any]) -> None:
     """Gives `optimizer` the state that `Checkpoint.optimizer` read; every parameter of the model must be there."""
+    import paddle
+
     renamed: Dict[str, Any] = {}
+    masters: Dict[str, Any] = {}
     for name, parameter in model.named_parameters():
         for key, value in state.items():
             owner, _, accumulator = key.rpartition("/")
             if owner == name:
-                renamed[f"{parameter.name}_{accumulator}"] = value
-    if len(renamed) != len(state):
+                if accumulator == _MASTER:
+                    masters[parameter.name] = paddle.to_tensor(value)
+                else:
+                    renamed[f"{parameter.name}_{accumulator}"] = value
+    found = len(renamed) + len(masters)
+    if found != len(state):
         raise UserError(
-            f"the optimizer state of the checkpoint fits {len(renamed)} of its {len(state)} entries to this model; "
+            f"the optimizer state of the checkpoint fits {found} of its {len(state)} entries to this model; "
             "resume with the Arch and Optimizer it was saved with"
         )
-    optimizer.set_state_dict(renamed)
+    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
 
 
 def _structured_optimizer_state(model: Any, optimizer: Any) -> Dict[str, Any]:
     """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
     owners = {parameter.name: name for name, parameter in model.named_parameters()}
-    state = {}
-    for key, value in optimizer.state_dict().items():
+    given = dict(optimizer.state_dict())
+    state = {f"{owners[name]}/{_MASTER}": value for name, value in given.pop("master_weights", {}).items()}
+    for key, value in given.items():
         owner = max((name for name in owners if key.startswith(f"{name}_")), key=len, default=None)
         if owner is not None:
             state[f"{owners[owner]}/{key[len(owner) + 1 :]}"] = value
-        elif key not in ("LR_Scheduler", "master_weights"):
+        elif key != "LR_Scheduler":
             raise AssertionError(f"optimizer state {key} belongs to no parameter")
     return state
 
@@ -229,11 +244,13 @@ def _arrays(path: Path) -> Dict[str, Any]:
     return {key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)}
 
 
-def _recover(folder: Path) -> Path:
+def recover(folder: Path) -> Path:
     """Ends what a killed process left half done; returns the free name to write aside to."""
     new, old = beside(folder, "new"), beside(folder, "old")
-    if not folder.exists() and verify(new) is None:
-        new.rename(folder)
+    if folder.exists() and old.exists():
+        shutil.rmtree(old)
+    if verify(new) is None:
+        replace_folder(new, folder)
     elif not folder.exists() and old.exists():
         old.rename(folder)
     for leftover in (new, old):
@@ -244,7 +261,7 @@ def _recover(folder: Path) -> Path:
 
 def _candidates(path: Path) -> Iterable[Path]:
     """Folders to look at, the newest first: a complete `.new` is younger than what it was to replace."""
-    folder = path.parent if path.name in (WEIGHTS_STEM, PARAMS, OPTIMIZER, STATES) else path
+    folder = path.parent if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES) else path
     trio = [beside(folder, "new"), folder, beside(folder, "old")]
     existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
     if existing or not folder.is_dir():

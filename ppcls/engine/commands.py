@@ -13,18 +13,20 @@ import paddle
 from tqdm import tqdm
 
 from ppcls import __version__
-from ppcls.arch.weights.load import load_weights, record_of
+from ppcls.arch.weights.load import record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
-from ppcls.engine import build, checkpoint, device, lr_finder, processes
+from ppcls.engine import build, device, lr_finder, processes
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.exporter import export_bundle
 from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.recipe import recipe_of
+from ppcls.engine.resume import read_for, resume
 from ppcls.engine.signals import Interrupted
-from ppcls.engine.trainer import Callback, Trainer, TrainState, groups
+from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
 from ppcls.inference.output import open_results
 from ppcls.inference.prediction import Prediction, Result
@@ -33,23 +35,23 @@ from ppcls.utils.files import sha256_of, write_atomically
 from ppcls.utils.logging import get_logger, setup_logging
 
 
-def train(config: Config) -> int:
-    """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder."""
+def train(config: Config, allow_changed: bool = False) -> int:
+    """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder.
+
+    With `allow_changed` it resumes a run that was trained otherwise, too.
+    """
     output = Path(config.Global.output_dir) / config.Arch.name
     start(config, output / "train.log", parallel=True)
     precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
-    model, config = build.model(config, training=True)
+    saved = read_for(Path(config.Global.checkpoints), config.Arch.name) if config.Global.checkpoints else None
+    model, config = build.model(config, training=True, resumed=saved.weights_file if saved else None)
     assert config.Optimizer is not None  # load_config requires it for this command
     if config.Global.sync_batch_norm:
         device.needs_gpu("synchronised batch norm", "write -o Global.sync_batch_norm=false")
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     processes.same_as_first([*model.parameters(), *model.buffers()])
-    if processes.is_first():
-        write_atomically(output / "config.yaml", config.to_yaml().encode())
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
-    if pictures.class_names and processes.is_first():  # for class_to_index of a dataset with only some of the classes
-        write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
     lr_at = build.learning_rate(config, groups(reader.steps_per_epoch, config.Global.update_freq))
     optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
     model, optimizer = precision.prepare(model, optimizer)
@@ -62,11 +64,14 @@ def train(config: Config) -> int:
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context
-        evaluation = EvaluateEpochs(evaluator, config.Global.eval_interval, deployed)
+        evaluation = EvaluateEpochs(evaluator, config.Global.eval_interval, deployed, config.Global.patience)
     facts = {
         "arch": config.Arch.name,
         "seed": config.Global.seed,
+        "epochs": config.Global.epochs,
         "threads": device.threads(),
+        "processes": processes.world_size(),
+        "recipe": recipe_of(config, pictures),
         "class_names": pictures.class_names,
         "order": reader.order,
         "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
@@ -104,8 +109,12 @@ def train(config: Config) -> int:
         ema=ema,
     )
     get_logger().info(plan(config, trainer, len(pictures)))
-    if config.Global.checkpoints:
-        resume(trainer, checkpoint.read(Path(config.Global.checkpoints)))
+    if saved is not None:
+        resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
+    if processes.is_first():  # not before a run that is refused has left all as it was
+        write_atomically(output / "config.yaml", config.to_yaml().encode())
+        if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
+            write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
     try:
         trainer.fit()
     except Interrupted as interruption:
@@ -164,45 +173,6 @@ def start(config: Config, log_file: Optional[Path] = None, parallel: bool = Fals
     paddle.seed(config.Global.seed)
 
 
-def resume(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
-    """Puts a run where a checkpoint says it stood."""
-    states = saved.states
-    if states["arch"] != trainer.model.params.name:
-        raise UserError(
-            f"{saved.folder}: saved of {states['arch']}, but Arch.name is {trainer.model.params.name}; write "
-            f"-o Arch.name={states['arch']}"
-        )
-    if states["step"] and states["steps_per_epoch"] != trainer.steps_per_epoch:
-        raise UserError(
-            f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
-            f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with"
-        )
-    order = states.get("order", trainer.loader.order)
-    if states["step"] and order != trainer.loader.order:
-        raise UserError(
-            f"{saved.folder}: saved within an epoch {order}, but this run's are {trainer.loader.order}; resume with "
-            "the processes, workers and shuffle_buffer it was saved with"
-        )
-    load_weights(trainer.model, saved.weights_file)
-    checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
-    trainer.state = TrainState(states["epoch"], states["step"], states["best"])
-    trainer.precision.restore(states.get("precision"))
-    restore_average(trainer, saved)
-    if processes.is_first():  # the others count from zero, and all are summed
-        trainer.averages.restore(states["averages"])
-        restore_metrics(trainer, saved)
-    get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], states["step"])
-    if states["seed"] != trainer.seed:
-        get_logger().warning("it was saved with seed %d, this run has %d", states["seed"], trainer.seed)
-    if states["threads"] != device.threads():
-        get_logger().info(
-            "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",
-            states["threads"], device.threads(),
-        )  # fmt: skip
-    if states["epoch"] >= trainer.epochs:
-        get_logger().info("all %d epochs are trained; raise Global.epochs to go on", trainer.epochs)
-
-
 def evaluate(config: Config, output: Optional[str] = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
     if output is not None and processes.world_size() > 1:
@@ -222,28 +192,6 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
     failures = processes.merged(reader.failures)
     report_failures(failures)
     return 1 if failures else 0
-
-
-def restore_average(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
-    """Gives the moving average what was saved of it."""
-    steps = saved.states.get("average_steps")
-    if (trainer.ema is None) != (steps is None):
-        had = "without" if steps is None else "with"
-        raise UserError(f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section")
-    if trainer.ema is not None and steps is not None:
-        trainer.ema.restore(saved.average(), steps)
-
-
-def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
-    """Gives the training metrics what they had counted of the epoch."""
-    states = saved.states["metrics"]
-    try:
-        if len(states) != len(trainer.metrics):
-            raise ValueError(f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}")
-        for metric, state in zip(trainer.metrics, states):
-            metric.restore(state)
-    except ValueError as error:
-        raise UserError(f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then") from error
 
 
 def _write_rows(rows: Any, names: Optional[List[str]], batch: Any, logits: Any) -> None:

@@ -20,7 +20,7 @@ class MovingAverage:
 
     def __init__(self, model: Any, decay: float, warm_up: bool = False) -> None:
         self.decay, self.warm_up, self.steps = decay, warm_up, 0
-        self.average = {name: tensor.detach().clone() for name, tensor in _floating(model).items()}
+        self.average = {name: tensor.detach().clone().astype("float32") for name, tensor in _floating(model).items()}
 
     def update(self, model: Any) -> None:
         """Takes the weights in as they are after a step."""
@@ -60,7 +60,9 @@ class MovingAverage:
 
 
 def _floating(model: Any) -> Dict[str, Any]:
-    return {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    # Without the hook that gives float32 copies of weights held in half precision: these are to be assigned to.
+    state = model.state_dict(use_hook=False)
+    return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
 
 
 def _assign(targets: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -82,6 +82,7 @@ class Trainer:
     update_freq: int = 1
     precision: Precision = field(default_factory=Precision)
     ema: Optional[MovingAverage] = None
+    finished: bool = False  # whether a callback has found that there is nothing more to learn
     _pictures: float = 0.0  # of the group so far, over all processes
     _unit: float = 0.0  # of the group's first step
     _asked: bool = False  # whether some process was asked to stop
@@ -111,7 +112,7 @@ class Trainer:
         with self.stop, processes.mourned():
             try:
                 self._tell("train_begin")
-                while self.state.epoch < self.epochs:
+                while self.state.epoch < self.epochs and not self.finished:
                     self._run_epoch()
             finally:
                 self._tell("train_end")

@@ -153,7 +153,6 @@ def test_their_picture_is_not_here():
 def test_what_they_may_say_elsewhere_is_named_line_by_line():
     text = (FOLDER / "DLA60x_v2.5.yaml").read_text(encoding="utf-8")
     for old, new in {
-        "use_amp: False": "use_amp: True",
         "to_static: False": "to_static: True",
         "device: gpu": "device: npu",
         "- RandFlipImage:\n            flip_code: 1": "- AugMix:",
@@ -170,7 +169,6 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
         for line, sentence in (
             ("  device: npu", "Global.device: the device npu is not supported here; write auto, cpu or gpu"),
             ("  to_static: True", "Global.to_static: training as a static graph is not supported here; remove it"),
-            ("AMP:", "AMP: mixed precision is not supported here; remove the section"),
             (
                 "  name: Lamb",
                 "Optimizer.name: the optimizer Lamb is not supported here; write Momentum, SGD, RMSProp or AdamW",

@@ -1,7 +1,9 @@
 """A checkpoint is whole or absent, whatever moment the process dies at."""
 
 import json
+import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -69,37 +71,94 @@ class Killed(BaseException):
     """Stands for a process that is gone."""
 
 
+@pytest.fixture
+def survive(monkeypatch):
+    """Runs something in which the n-th operation that changes the disk is the last; says whether it came to its end."""
+
+    def run(work, calls):
+        alive = iter(range(calls))
+
+        def dying(function):
+            def wrapper(*arguments, **keywords):
+                if next(alive, None) is None:
+                    raise Killed
+                return function(*arguments, **keywords)
+
+            return wrapper
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint.shutil, "rmtree", dying(shutil.rmtree))
+            patch.setattr(files, "sync_file", dying(files.sync_file))
+            patch.setattr(paddle, "save", dying(paddle.save))
+            patch.setattr(checkpoint.os, "link", dying(os.link))
+            for name in ("rename", "mkdir", "write_text"):
+                patch.setattr(checkpoint.Path, name, dying(getattr(checkpoint.Path, name)))
+            try:
+                work()
+            except Killed:
+                return False
+        return True
+
+    return run
+
+
 @pytest.mark.parametrize("calls_survived", range(40))
-def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained, monkeypatch, calls_survived):
+def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained, survive, calls_survived):
     """Every operation that changes the disk may be the last one; the old or the new checkpoint is found after it."""
     folder = tmp_path / "latest"
     checkpoint.write(folder, checkpoint.snapshot(*trained, states(1)))
-    alive = iter(range(calls_survived))
-
-    def dying(function):
-        def wrapper(*arguments, **keywords):
-            if next(alive, None) is None:
-                raise Killed
-            return function(*arguments, **keywords)
-
-        return wrapper
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.shutil, "rmtree", dying(shutil.rmtree))
-        patch.setattr(files, "sync_file", dying(files.sync_file))
-        patch.setattr(paddle, "save", dying(paddle.save))
-        for name in ("rename", "mkdir", "write_text"):
-            patch.setattr(checkpoint.Path, name, dying(getattr(checkpoint.Path, name)))
-        try:
-            checkpoint.write(folder, checkpoint.snapshot(*trained, states(2)))
-            finished = True
-        except Killed:
-            finished = False
+    finished = survive(lambda: checkpoint.write(folder, checkpoint.snapshot(*trained, states(2))), calls_survived)
     assert checkpoint.read(folder).states["epoch"] in ((2,) if finished else (1, 2))
     assert finished == (calls_survived >= 12)
     checkpoint.write(folder, checkpoint.snapshot(*trained, states(3)))
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
     assert checkpoint.read(tmp_path).states["epoch"] == 3
+
+
+@pytest.mark.parametrize("calls_survived", range(60))
+def test_what_is_resumed_from_lacks_none_of_its_other_names(tmp_path, trained, survive, calls_survived):
+    latest, best = tmp_path / "latest", tmp_path / "best_model"
+    checkpoint.write(latest, checkpoint.snapshot(*trained, states(1)), [best])
+    survive(lambda: checkpoint.write(latest, checkpoint.snapshot(*trained, states(2)), [best]), calls_survived)
+    newest = checkpoint.read(tmp_path).states["epoch"]
+    assert checkpoint.read(best).states["epoch"] in (newest, 2)
+    checkpoint.recover(latest)
+    assert checkpoint.verify(latest) is None
+    assert checkpoint.read(tmp_path).states["epoch"] == newest
+    assert not [path.name for path in tmp_path.glob(".latest.*")]
+
+
+def test_float32_copies_of_half_precision_weights_are_saved_and_come_back(tmp_path, trained):
+    """By structured names, as everything else; Paddle names them by its parameters' counters."""
+    model, _ = trained
+    copies = {parameter.name: paddle.full(parameter.shape, 0.1 + n) for n, parameter in enumerate(model.parameters())}
+    given = {"master_weights": copies, f"{model[0].weight.name}_fp32_master_0_velocity_0": paddle.ones([3, 4])}
+    checkpoint.write(
+        tmp_path / "latest", checkpoint.snapshot(model, SimpleNamespace(state_dict=lambda: given), states(1))
+    )
+    assert "master_weights" in given
+    twin, got = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, 2)), []
+    optimizer = checkpoint.read(tmp_path).optimizer()
+    checkpoint.restore_optimizer(twin, SimpleNamespace(set_state_dict=got.append), optimizer)
+    masters = got[0].pop("master_weights")
+    assert [float(masters[p.name].max()) for p in twin.parameters()] == pytest.approx([0.1, 1.1, 2.1, 3.1])
+    assert list(got[0]) == [f"{twin[0].weight.name}_fp32_master_0_velocity_0"]
+
+
+def test_a_snapshot_is_a_copy(trained):
+    """Later steps of the optimizer, and of Paddle's in-place operations, do not reach it."""
+    model, optimizer = trained
+    taken = checkpoint.snapshot(model, optimizer, states(1))
+    kept = [{name: array.copy() for name, array in part.items()} for part in (taken.weights, taken.optimizer)]
+    model(paddle.ones([2, 3])).sum().backward()
+    optimizer.step()
+    with paddle.no_grad():
+        model[0].weight.zero_()
+    for part, before in zip((taken.weights, taken.optimizer), kept):
+        for name, array in part.items():
+            np.testing.assert_array_equal(array, before[name])
+    velocity = optimizer.state_dict()[f"{model[0].weight.name}_velocity_0"].numpy()
+    assert not np.array_equal(velocity, taken.optimizer["0.weight/velocity_0"])
 
 
 def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path, trained):

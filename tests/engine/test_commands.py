@@ -159,7 +159,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
     ("changed", "message"),
     [
         ({"Arch__name": "DLA46x_c"}, "saved of DLA46_c, but Arch.name is DLA46x_c; write -o Arch.name=DLA46_c"),
-        ({"DataLoader__Train__sampler__batch_size": 8}, "saved at step 2 of 4 an epoch, but this run has 2"),
+        ({"DataLoader__Train__sampler__batch_size": 8}, "pictures a step was 4 and is 8; resume with what it was"),
         ({"Metric__Train": "[TopkAcc: {topk: 2}]"}, "Metric.Train differs: saved for topk [1], asked for [2]"),
     ],
 )

@@ -35,8 +35,15 @@ class SaveCheckpoints(Callback):
     on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
     deployed: str = "weights"  # or "average"
     _background: Background = field(default_factory=Background)
-    _saved_at: float = field(default_factory=time.monotonic)
+    _saved_at: float = 0.0
     _due: bool = False
+
+    def train_begin(self, trainer: Trainer) -> None:
+        """Ends what a killed process began; the minutes count from here."""
+        self._saved_at = time.monotonic()
+        if processes.is_first():
+            checkpoint.recover(self._latest)
+            self._retire(trainer.state.epoch)
 
     def step_end(self, trainer: Trainer) -> None:
         """Saves in the midst of an epoch, as soon as no gradients wait."""
@@ -48,8 +55,8 @@ class SaveCheckpoints(Callback):
     def interrupted(self, trainer: Trainer) -> None:
         """Saves where the run stands."""
         self._save(trainer)
-        self.wait()
-        get_logger().info("saved %s at epoch %d, step %d", self._latest, trainer.state.epoch, trainer.state.step)
+        if self.wait():
+            get_logger().info("saved %s at epoch %d, step %d", self._latest, trainer.state.epoch, trainer.state.step)
 
     def epoch_end(self, trainer: Trainer) -> None:
         """Saves before the evaluation."""
@@ -105,15 +112,17 @@ class SaveCheckpoints(Callback):
         if retire is not None:
             self._retire(retire)
 
-    def wait(self) -> None:
+    def wait(self) -> bool:
         """Ends the job in progress; what it could not write is said, and ends the run unless told otherwise."""
         try:
             self._background.wait()
+            return True
         except OSError as error:
             reason = f"{self._latest}: cannot be written ({error.strerror or error})"
             if self.on_error == "stop":
                 raise UserError(f"{reason}; the last good checkpoint is there still; make room and resume") from error
             get_logger().warning("%s; the last good checkpoint is kept, and the run goes on", reason)
+            return False
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""

@@ -18,16 +18,21 @@ class EvaluateEpochs(Callback):
 
     Best is the highest first metric (top1 as a rule), or the lowest loss where there is no metric. Where the weights
     have a moving average both are evaluated, and the one that is deployed decides.
+
+    The training is over after `patience` evaluations in a row without a better one (None: never). How many they are
+    follows from the epochs of the best and of now, so a resumed run knows it.
     """
 
     evaluator: Evaluator
     interval: int
     deployed: str = "weights"  # or "average"
+    patience: Optional[int] = None
     history: List[Dict[str, float]] = field(default_factory=list)
 
     def train_begin(self, trainer: Trainer) -> None:
         """A signal to the run ends an evaluation early as well."""
         self.evaluator.should_stop = lambda: bool(trainer.stop)
+        self._end_in_vain(trainer, trainer.state.epoch)
 
     def epoch_end(self, trainer: Trainer) -> None:
         """Evaluates, if it is this epoch's turn."""
@@ -38,6 +43,10 @@ class EvaluateEpochs(Callback):
         if values is None:
             return
         self.history.append({"epoch": epoch, **values})
+        self._compare(trainer, epoch, values)
+        self._end_in_vain(trainer, epoch + 1)
+
+    def _compare(self, trainer: Trainer, epoch: int, values: Dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
             get_logger().warning("this evaluation is not finite (%s) and cannot be the best", text_of(values))
             return
@@ -51,6 +60,14 @@ class EvaluateEpochs(Callback):
             best = {"metric": metric, "score": score, "epoch": epoch, **values}
         trainer.state.best = best
         get_logger().info("best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"])
+
+    def _end_in_vain(self, trainer: Trainer, epochs: int) -> None:
+        """Ends the training if too many evaluations of the `epochs` done so far came after the best one."""
+        best = trainer.state.best["epoch"] + 1 if trainer.state.best else 0
+        in_vain = epochs // self.interval - best // self.interval
+        if self.patience is not None and in_vain >= self.patience:
+            trainer.finished = True
+            get_logger().info("%d evaluations in a row were no better, so the training is over", in_vain)
 
     def _run(self, trainer: Trainer, epoch: int) -> Optional[Dict[str, float]]:
         values = self.evaluator.run(trainer.model, epoch)

@@ -1,0 +1,77 @@
+"""What decides a run's mathematics: a checkpoint records it, and resuming compares it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
+
+from ppcls.config import Config
+from ppcls.data.image_list import ImageList
+from ppcls.engine import processes
+
+_SHOWN = 5
+# Of the sections that count, what changes no number that is learnt.
+_IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.Train.sampler.batch_size")
+
+
+def recipe_of(config: Config, pictures: ImageList) -> Dict[str, Any]:
+    """Plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
+
+    Paths are not in it, nor how many workers read, nor how many processes share a step's pictures. Nor are the epochs:
+    what depends on them is the schedule.
+    """
+    plain = config.to_plain()
+    train, settings = plain["DataLoader"]["Train"], plain["Global"]
+    amp = plain["AMP"] if plain["AMP"] and plain["AMP"]["use_amp"] else None
+    ops = {key: train["dataset"][key] for key in ("transform_ops", "batch_transform_ops")}
+    sections = {
+        "Arch": plain["Arch"],
+        "Loss": {"Train": plain["Loss"]["Train"]},
+        "Optimizer": plain["Optimizer"],
+        "AMP": amp,
+        "EMA": plain["EMA"],
+        "DataLoader": {"Train": {"dataset": ops, "sampler": train["sampler"]}},
+        "Global": {key: settings[key] for key in ("seed", "update_freq", "sync_batch_norm")},
+        "pictures": digest(pictures, train["dataset"].get("image_root") or ""),
+        "pictures a step": train["sampler"]["batch_size"] * processes.world_size(),
+    }
+    return {key: value for key, value in _flat("", sections) if key not in _IDLE}
+
+
+def digest(pictures: ImageList, root: str) -> str:
+    """How many pictures there are, and a hash of their order: names below `root`, and labels."""
+    prefix = root.rstrip("/") + "/"
+    sha = hashlib.sha256()
+    for path in pictures.paths:
+        name = str(path)
+        sha.update((name[len(prefix) :] if name.startswith(prefix) else name).encode("utf-8", "surrogateescape"))
+        sha.update(b"\0")
+    sha.update(pictures.labels.tobytes())
+    return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Dict[str, str]:
+    """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there."""
+    return {
+        key: f"{key} was {json.dumps(then.get(key))} and is {json.dumps(now.get(key))}"
+        for key in dict.fromkeys([*now, *then])
+        if then.get(key) != now.get(key)
+    }
+
+
+def in_one_line(texts: Sequence[str]) -> str:
+    """The first of them."""
+    more = [f"... and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return ", ".join([*texts[:_SHOWN], *more])
+
+
+def _flat(key: str, value: Any) -> Iterator[Tuple[str, Any]]:
+    """Leaves by dotted key; a list without dictionaries is a leaf."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        value = {str(index): item for index, item in enumerate(value)}
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _flat(f"{key}.{name}" if key else name, item)
+    else:
+        yield key, value

@@ -1,0 +1,139 @@
+"""Going on from a checkpoint, where it was and as what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict
+
+from ppcls.arch.weights.load import load_weights
+from ppcls.engine import checkpoint, device, processes
+from ppcls.engine.ema import MovingAverage
+from ppcls.engine.recipe import differences, in_one_line
+from ppcls.engine.trainer import Trainer, TrainState, groups
+from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
+
+
+def resume(
+    trainer: Trainer,
+    saved: checkpoint.Checkpoint,
+    recipe: Dict[str, Any],
+    schedule: Any,
+    allow_changed: bool = False,
+) -> None:
+    """Puts a run where a checkpoint says it stood.
+
+    Args:
+        trainer: the run, which has done nothing yet.
+        saved: the checkpoint.
+        recipe: the run's, see `recipe_of`.
+        schedule: of learning rates; only to say what another number of epochs does to it.
+        allow_changed: go on though the recipe is not the checkpoint's. What has no meaning under the new one begins
+            anew, which is said.
+
+    Raises:
+        UserError: the checkpoint is of another recipe.
+    """
+    states = saved.states
+    changed = _differences(trainer, saved, recipe)
+    if changed and not allow_changed:
+        raise UserError(
+            f"{saved.folder}: this run would not go on as it began: {in_one_line(list(changed.values()))}; resume with "
+            "what it was trained with, or add --allow-changed"
+        )
+    for text in changed.values():
+        get_logger().warning("resumed though %s", text)
+    if states["step"] and states["steps_per_epoch"] != trainer.steps_per_epoch:
+        raise UserError(
+            f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
+            f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with, or from an epoch's end"
+        )
+    order = states.get("order", trainer.loader.order)
+    if states["step"] and order != trainer.loader.order:
+        raise UserError(
+            f"{saved.folder}: saved within an epoch {order}, but this run's are {trainer.loader.order}; resume with "
+            "the processes, workers and shuffle_buffer it was saved with, or from an epoch's end"
+        )
+    load_weights(trainer.model, saved.weights_file)
+    trainer.state = TrainState(states["epoch"], states["step"], states["best"])
+    if "Optimizer.name" in changed:
+        get_logger().warning("the optimizer is another one, and begins anew")
+    else:
+        checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
+    if not any(key.startswith("AMP") for key in changed):
+        trainer.precision.restore(states.get("precision"))
+    restore_average(trainer, saved, allow_changed)
+    if processes.is_first():  # the others count from zero, and all are summed
+        trainer.averages.restore(states["averages"])
+        restore_metrics(trainer, saved)
+    get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], states["step"])
+    _say_what_else_differs(trainer, states, schedule)
+
+
+def read_for(path: Path, arch: str) -> checkpoint.Checkpoint:
+    """The checkpoint at `path`, if it is of the model `arch`.
+
+    Raises:
+        UserError: none is there that verifies, or it is of another model.
+    """
+    saved = checkpoint.read(path)
+    if saved.states["arch"] != arch:
+        raise UserError(
+            f"{saved.folder}: saved of {saved.states['arch']}, but Arch.name is {arch}; write "
+            f"-o Arch.name={saved.states['arch']}"
+        )
+    return saved
+
+
+def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[str, Any]) -> Dict[str, str]:
+    """What has changed, as sentences by key."""
+    then = saved.states.get("recipe")
+    return {} if then is None else differences(then, recipe)  # older checkpoints have none
+
+
+def _say_what_else_differs(trainer: Trainer, states: Dict[str, Any], schedule: Any) -> None:
+    """What keeps the meaning of a run, and is worth knowing."""
+    if states["threads"] != device.threads():
+        get_logger().info(
+            "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",
+            states["threads"], device.threads(),
+        )  # fmt: skip
+    before = states.get("processes", processes.world_size())
+    if before != processes.world_size():
+        get_logger().info(
+            "it was saved by %d processes, this run has %d: batch transforms, dropout and batch norm draw otherwise",
+            before, processes.world_size(),
+        )  # fmt: skip
+    steps, then, now = groups(trainer.steps_per_epoch, trainer.update_freq), states.get("epochs"), trainer.epochs
+    if then and any(
+        schedule.lr_at(epoch * steps, steps, then) != schedule.lr_at(epoch * steps, steps, now)
+        for epoch in range(min(then, now) + 1)
+    ):
+        get_logger().warning("Global.epochs was %d and is %d, so the learning rates are others from here on", then, now)
+    if states["epoch"] >= now:
+        get_logger().info("all %d epochs are trained; raise Global.epochs to go on", now)
+
+
+def restore_average(trainer: Trainer, saved: checkpoint.Checkpoint, allow_changed: bool = False) -> None:
+    """Gives the moving average what was saved of it."""
+    steps, ema = saved.states.get("average_steps"), trainer.ema
+    if (ema is None) != (steps is None) and not allow_changed:
+        had = "without" if steps is None else "with"
+        raise UserError(f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section")
+    if ema is not None and steps is not None:
+        ema.restore(saved.average(), steps)
+    elif ema is not None:
+        trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
+        get_logger().warning("the weights' moving average begins with the weights of now")
+
+
+def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
+    """Gives the training metrics what they had counted of the epoch."""
+    states = saved.states["metrics"]
+    try:
+        if len(states) != len(trainer.metrics):
+            raise ValueError(f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}")
+        for metric, state in zip(trainer.metrics, states):
+            metric.restore(state)
+    except ValueError as error:
+        raise UserError(f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then") from error

@@ -1,0 +1,225 @@
+"""Mixed precision, without a GPU: what Paddle is asked for, and what a checkpoint keeps of the scaler."""
+
+import contextlib
+import inspect
+import json
+
+import numpy as np
+import paddle
+import pytest
+from tiny_run import note_values, prepare, use_tiny, values
+
+from ppcls.cli import main
+from ppcls.engine.precision import MixedPrecision, Precision
+from ppcls.utils.errors import UserError
+
+_OF_PADDLE = inspect.signature(paddle.amp.GradScaler)
+
+
+class Scaler:
+    """Counts what is asked of it; made and asked as Paddle's own is."""
+
+    def __init__(self, **keywords):
+        _OF_PADDLE.bind(**keywords)
+        self.made_with, self.asked = keywords, []
+
+    def scale(self, loss):
+        self.asked.append("scale")
+        return loss * 8.0
+
+    def step(self, optimizer):
+        self.asked.append("step")
+
+    def update(self):
+        self.asked.append("update")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What Paddle's functions were called with, by name and argument; each call fits Paddle's own signature."""
+    made = []
+
+    def stub(name, answer):
+        signature = inspect.signature(getattr(paddle.amp, name))
+
+        def called(*arguments, **keywords):
+            bound = signature.bind(*arguments, **keywords)
+            bound.apply_defaults()
+            made.append((name, dict(bound.arguments)))
+            return answer(bound.arguments)
+
+        monkeypatch.setattr(paddle.amp, name, called)
+
+    stub("auto_cast", lambda given: contextlib.nullcontext())
+    stub("decorate", lambda given: (("half", given["models"]), ("stepping copies", given["optimizers"])))
+    monkeypatch.setattr(paddle.amp, "GradScaler", Scaler)
+    return made
+
+
+def of(calls, name):
+    return [given for called, given in calls if called == name]
+
+
+@pytest.mark.parametrize("level", ["O1", "O2"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_level_and_dtype_reach_the_casts(calls, level, dtype):
+    with MixedPrecision(level, dtype, 1024.0, True).context():
+        pass
+    (given,) = of(calls, "auto_cast")
+    assert (given["enable"], given["level"], given["dtype"]) == (True, level, dtype)
+
+
+def test_only_level_o2_changes_model_and_optimizer(calls):
+    assert MixedPrecision("O1", "float16", 1024.0, True).prepare("model", "optimizer") == ("model", "optimizer")
+    assert calls == []
+    prepared = MixedPrecision("O2", "bfloat16", 1024.0, True).prepare("model", "optimizer")
+    assert prepared == (("half", "model"), ("stepping copies", "optimizer"))
+    (given,) = of(calls, "decorate")
+    wanted = {"level": "O2", "dtype": "bfloat16", "master_weight": True, "save_dtype": "float32"}
+    assert {key: given[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("level", "evaluate", "casts"), [("O1", False, 0), ("O1", True, 1), ("O2", False, 1), ("O2", True, 1)]
+)
+def test_evaluation_is_in_float32_unless_asked_or_the_weights_are_not(calls, level, evaluate, casts):
+    with MixedPrecision(level, "float16", 1024.0, True, evaluate).evaluation_context():
+        pass
+    assert len(of(calls, "auto_cast")) == casts
+
+
+@pytest.mark.parametrize(("dtype", "enabled"), [("float16", True), ("bfloat16", False)])
+def test_only_float16_has_its_loss_scaled(monkeypatch, dtype, enabled):
+    monkeypatch.setattr(paddle.amp, "GradScaler", Scaler)
+    precision = MixedPrecision("O1", dtype, 512.0, False)
+    assert precision.scaler.made_with == {
+        "enable": enabled, "init_loss_scaling": 512.0, "use_dynamic_loss_scaling": False,
+    }  # fmt: skip
+
+
+def test_gradients_are_of_the_scaled_loss_and_add_up_until_the_step(monkeypatch):
+    monkeypatch.setattr(paddle.amp, "GradScaler", Scaler)
+    precision = MixedPrecision("O1", "float16", 8.0, True)
+    weight = paddle.to_tensor([1.0, 2.0], stop_gradient=False)
+    precision.backward((weight * 3.0).sum())
+    precision.backward((weight * 1.0).sum())
+    assert weight.grad.numpy().tolist() == [32.0, 32.0]
+    assert precision.scaler.asked == ["scale", "scale"]
+    precision.step(None)
+    assert precision.scaler.asked == ["scale", "scale", "step", "update"]
+
+
+STATE = {
+    "scale": np.array([2048.0], "float32"), "incr_ratio": 2.0, "decr_ratio": 0.5, "incr_every_n_steps": 2000,
+    "decr_every_n_nan_or_inf": 1, "incr_count": 1234, "decr_count": 1, "use_dynamic_loss_scaling": True,
+}  # fmt: skip
+
+
+def scaler_of_paddle(monkeypatch):
+    """Paddle's own scaler, which disables itself on a CPU; its state is read and written as on a GPU."""
+    with pytest.warns(UserWarning) if paddle.get_device() == "cpu" else contextlib.nullcontext():
+        precision = MixedPrecision("O1", "float16", 1024.0, True)
+    scaler = precision.scaler
+    if not scaler.is_enable():
+        scaler._enable = True
+        for key in STATE:
+            setattr(scaler, f"_{key}", None)
+        scaler._scale = paddle.to_tensor(np.array([1024.0], "float32"))
+    return precision
+
+
+def test_the_scalers_state_is_plain_and_comes_back_to_the_bit(monkeypatch):
+    one, other = scaler_of_paddle(monkeypatch), scaler_of_paddle(monkeypatch)
+    one.scaler.load_state_dict(STATE)
+    saved = json.loads(json.dumps(one.state()))
+    assert saved == {"level": "O1", "dtype": "float16", "scaler": {**STATE, "scale": [2048.0]}}
+    other.restore(saved)
+    assert set(other.scaler.state_dict()) == set(STATE)
+    for key, value in other.scaler.state_dict().items():
+        assert np.asarray(value).tolist() == np.asarray(STATE[key]).tolist(), key
+
+
+def test_bfloat16_has_no_scaler_to_keep():
+    precision = MixedPrecision("O2", "bfloat16", 1024.0, True)
+    assert precision.state() == {"level": "O2", "dtype": "bfloat16", "scaler": {}}
+    precision.restore(precision.state())
+
+
+def test_another_precision_is_refused():
+    saved = MixedPrecision("O1", "bfloat16", 1024.0, True).state()
+    with pytest.raises(UserError, match=r"trained in mixed precision; resume with the AMP section of then"):
+        Precision().restore(saved)
+    for state, was in ((None, "float32"), (saved, "O1 bfloat16")):
+        with pytest.raises(UserError) as error:
+            MixedPrecision("O2", "bfloat16", 1024.0, True).restore(state)
+        assert str(error.value) == (
+            f"the checkpoint was trained in {was}, this run in O2 bfloat16; resume with the AMP section of then"
+        )
+    Precision().restore(None)
+
+
+def test_float32_is_plain_arithmetic():
+    precision, weight = Precision(), paddle.to_tensor([1.0], stop_gradient=False)
+    optimizer = paddle.optimizer.SGD(0.5, parameters=[weight])
+    with precision.context(), precision.evaluation_context():
+        precision.backward((weight * 3.0).sum())
+    precision.step(optimizer)
+    assert weight.numpy().tolist() == [-0.5]
+    assert precision.prepare("model", "optimizer") == ("model", "optimizer")
+    assert precision.state() is None
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("AMP.level=O1", "mixed precision (AMP) has no effect in Paddle on a CPU; remove the AMP section or write "
+         "-o AMP.use_amp=false"),
+        ("Global.sync_batch_norm=true", "synchronised batch norm has no effect in Paddle on a CPU; write "
+         "-o Global.sync_batch_norm=false"),
+    ],
+)  # fmt: skip
+def test_a_cpu_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys, override, sentence):
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+    assert main(["train", "-c", str(tmp_path / "config_0.yaml"), "-o", override]) == 2
+    assert capsys.readouterr().err == sentence + "\n"
+    assert not (tmp_path / "SqueezeNet1_1" / "latest").exists()
+
+
+def test_a_section_that_is_switched_off_is_float32(tmp_path, monkeypatch):
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+    words = ["-o", "AMP.use_amp=false", "-o", "Global.epochs=1"]
+    assert main(["train", "-c", str(tmp_path / "config_0.yaml"), *words]) == 0
+    states = json.loads((tmp_path / "SqueezeNet1_1" / "latest" / "ppcls.pdstates").read_text())
+    assert states["precision"] is None
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("level", ["O1", "O2"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_run_on_a_gpu_learns_and_resumes(tmp_path, monkeypatch, level, dtype):
+    """Four epochs at once, and two and two: the same pictures, and losses equal but for the order of a GPU's sums."""
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+
+    def train(name, *overrides):
+        (tmp_path / name).mkdir(exist_ok=True)
+        with monkeypatch.context() as patch:
+            note_values(tmp_path / name / "values.txt", patch.setattr)
+            words = [f"Global.output_dir={tmp_path / name}", "Global.device=gpu", f"AMP.level={level}"]
+            words += [f"AMP.dtype={dtype}", "AMP.scale_loss=1024", *overrides]
+            words = [word for override in words for word in ("-o", override)]
+            assert main(["train", "-c", str(tmp_path / "config_0.yaml"), *words]) == 0
+
+    schedule = "Optimizer.lr={name: Constant, learning_rate: 0.1}"
+    train("plain", schedule)
+    train("halves", schedule, "Global.epochs=2")
+    train("halves", schedule, f"Global.checkpoints={tmp_path / 'halves' / 'SqueezeNet1_1'}")
+    last = "train 3 7"
+    losses = [float.fromhex(values(tmp_path / name)[last].split("loss=")[1]) for name in ("plain", "halves")]
+    assert losses[0] == pytest.approx(losses[1], rel=2e-2)
+    assert losses[0] < 1.5
+    states = json.loads((tmp_path / "halves" / "SqueezeNet1_1" / "latest" / "ppcls.pdstates").read_text())
+    assert (states["precision"]["level"], states["precision"]["dtype"]) == (level, dtype)
+    assert ("scale" in states["precision"]["scaler"]) == (dtype == "float16")

@@ -1,0 +1,303 @@
+"""Resuming puts back every piece of a run, and only into a run that goes on as it began."""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from tiny_run import ends_alike, note_values, prepare, use_tiny, values
+
+from ppcls.cli import main
+from ppcls.config import load_config
+from ppcls.data.image_list import ImageList
+from ppcls.engine import build, checkpoint, processes, recipe, resume
+from ppcls.engine.callbacks import SaveCheckpoints
+from ppcls.engine.ema import MovingAverage
+from ppcls.engine.schema import registries
+from ppcls.utils.logging import get_logger
+from ppcls.utils.unpickle import load_pickle
+
+RUN = "SqueezeNet1_1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pictures, the undisturbed run, and one that was stopped in the midst of its third epoch."""
+    place = tmp_path_factory.mktemp("resume")
+    prepare(place, 0)
+    logger = get_logger()
+    propagate, level = logger.propagate, logger.level
+    with pytest.MonkeyPatch.context() as patch:
+        assert train(place, "whole", patch) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, 2, 4)
+        assert train(place, "stopped", patch) == 130
+    for handler in list(logger.handlers):  # a module's fixture has to tidy up by itself
+        logger.removeHandler(handler)
+        handler.close()
+    logger.propagate = propagate
+    logger.setLevel(level)
+    return place
+
+
+def train(folder, name, patch, *words, **changes):
+    """`ppcls train`, with everything noted in the run's folder; its exit code."""
+    (folder / name).mkdir(exist_ok=True)
+    use_tiny(patch.setattr)
+    note_values(folder / name / "values.txt", patch.setattr)
+    given = {"Global.output_dir": folder / name, **{key.replace("__", "."): value for key, value in changes.items()}}
+    overrides = [word for key, value in given.items() for word in ("-o", f"{key}={value}")]
+    return main(["train", "-c", str(folder / "config_0.yaml"), *overrides, *words])
+
+
+def stop_at(patch, epoch, step):
+    """Ctrl-C after a step."""
+    original = SaveCheckpoints.step_end
+
+    def step_end(self, trainer):
+        original(self, trainer)
+        if (trainer.state.epoch, trainer.state.step) == (epoch, step):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(SaveCheckpoints, "step_end", step_end)
+
+
+def go_on(folder, name, patch, *words, **changes):
+    """Resumes a copy of the stopped run; its exit code."""
+    shutil.copytree(folder / "stopped", folder / name)
+    return train(folder, name, patch, *words, Global__checkpoints=folder / name / RUN, **changes)
+
+
+def test_all_pieces_together_are_the_whole_run(folder, monkeypatch):
+    assert go_on(folder, "resumed", monkeypatch) == 0
+    ends_alike(folder / "whole", folder / "resumed")
+
+
+def forget(key, value):
+    """Leaves a piece out of the states."""
+
+    def apply(patch):
+        read = checkpoint.read
+
+        def without(path):
+            saved = read(path)
+            assert saved.states[key] != value
+            return checkpoint.Checkpoint(saved.folder, {**saved.states, key: value})
+
+        patch.setattr(checkpoint, "read", without)
+
+    return apply
+
+
+def skip(owner, name):
+    """Leaves a piece out that is put back by a function."""
+    return lambda patch: patch.setattr(owner, name, lambda *arguments: None)
+
+
+@pytest.mark.parametrize(
+    ("piece", "leave_out"),
+    [
+        ("weights", skip(resume, "load_weights")),
+        ("optimizer", skip(checkpoint, "restore_optimizer")),
+        ("average", skip(MovingAverage, "restore")),
+        ("steps of the average", forget("average_steps", 0)),
+        ("averages", forget("averages", {"sums": {}, "count": 0})),
+        ("metrics", forget("metrics", [{"topk": [1, 2], "correct": [0, 0], "pictures": 0}])),
+        ("step", forget("step", 0)),
+        ("epoch", forget("epoch", 1)),
+        ("best", forget("best", {})),
+    ],
+)
+def test_without_a_piece_the_run_ends_elsewhere(folder, monkeypatch, piece, leave_out):
+    """The negative control of every comparison of runs here."""
+    leave_out(monkeypatch)
+    assert go_on(folder, f"without {piece}", monkeypatch) == 0
+    with pytest.raises(AssertionError):
+        ends_alike(folder / "whole", folder / f"without {piece}")
+
+
+def said(captured):
+    """The one sentence of a refusal, without the checkpoint's place."""
+    assert "Traceback" not in captured.err
+    (line,) = captured.err.splitlines()
+    return line.partition("latest: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"Arch__drop_rate": 0.25}, "Arch.drop_rate was 0.5 and is 0.25"),
+        ({"DataLoader__Train__sampler__batch_size": 4}, "pictures a step was 3 and is 4"),
+        ({"DataLoader__Train__sampler__shuffle": "false"}, "DataLoader.Train.sampler.shuffle was true and is false"),
+        ({"Global__update_freq": 1}, "Global.update_freq was 2 and is 1"),
+        ({"Global__seed": 5}, "Global.seed was 0 and is 5"),
+        ({"Optimizer__momentum": 0.8}, "Optimizer.momentum was 0.9 and is 0.8"),
+        ({"Optimizer__lr__learning_rate": 0.3}, "Optimizer.lr.learning_rate was 0.6 and is 0.3"),
+        ({"Optimizer__regularizer": "null"},
+         'Optimizer.regularizer.name was "L2" and is null, '
+         "Optimizer.regularizer.coeff was 0.001 and is null"),
+        ({"Loss__Train": "[CELoss: {epsilon: 0.2}]"}, "Loss.Train.0.CELoss.epsilon was 0.1 and is 0.2"),
+        ({"EMA__decay": 0.8}, "EMA.decay was 0.9 and is 0.8"),
+        ({"DataLoader__Train__dataset__batch_transform_ops": "[Mixup: {alpha: 0.3}]"},
+         "DataLoader.Train.dataset.batch_transform_ops.0.Mixup.alpha was 0.2 and is 0.3"),
+    ],
+)  # fmt: skip
+def test_what_changes_the_mathematics_is_refused_with_both_values(folder, monkeypatch, capsys, changes, text):
+    name = f"refused {text}"
+    before = {path.name: path.read_bytes() for path in (folder / "stopped" / RUN).iterdir() if path.is_file()}
+    assert go_on(folder, name, monkeypatch, **changes) == 2
+    assert said(capsys.readouterr()) == (
+        f"this run would not go on as it began: {text}; resume with what it was trained with, or add --allow-changed"
+    )
+    del before["train.log"]
+    for file, content in before.items():
+        assert (folder / name / RUN / file).read_bytes() == content
+
+
+def test_all_that_changes_is_named_at_once_but_not_at_length(folder, monkeypatch, capsys):
+    changes = {"Optimizer": "{name: AdamW, lr: {name: Constant, learning_rate: 0.1}}", "EMA": "null"}
+    assert go_on(folder, "many changes", monkeypatch, **changes) == 2
+    text = said(capsys.readouterr())
+    assert 'Optimizer.name was "Momentum" and is "AdamW"' in text
+    assert re.search(r", \.\.\. and \d+ more; resume with", text)
+
+
+def test_another_list_of_pictures_is_refused_and_the_same_elsewhere_is_not(folder, monkeypatch, capsys):
+    for place in ("moved", "smaller"):
+        shutil.copytree(folder / "data", folder / place)
+    (folder / "smaller" / "a" / "0.png").unlink()
+    assert go_on(folder, "of the moved", monkeypatch, DataLoader__Train__dataset__image_root=folder / "moved") == 0
+    ends_alike(folder / "whole", folder / "of the moved")
+    capsys.readouterr()
+    data = {"DataLoader__Train__dataset__image_root": folder / "smaller"}
+    assert go_on(folder, "of the smaller", monkeypatch, **data) == 2
+    pattern = r'pictures was "20 with the digest [0-9a-f]{16}" and is "19 with the digest [0-9a-f]{16}"; resume'
+    assert re.search(pattern, said(capsys.readouterr()))
+
+
+def test_a_label_is_part_of_the_list():
+    labels = [np.array([0, 1]), np.array([1, 0])]
+    digests = [recipe.digest(ImageList(["/root/a.png", "/root/b.png"], label), "/root") for label in labels]
+    moved = recipe.digest(ImageList(["/home/a.png", "/home/b.png"], labels[0]), "/home/")
+    assert digests[0] == moved != digests[1]
+    assert recipe.digest(ImageList(["/root/b.png", "/root/a.png"], labels[1]), "/root") not in digests
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"DataLoader__Train__loader__num_workers": 2},
+        {"Global__print_batch_step": 1, "Global__keep": "null", "DataLoader__Train__dataset__on_error": "raise"},
+        {"Arch__recompute": "true", "Global__pretrained_model": "null"},
+    ],
+)
+def test_what_keeps_the_mathematics_ends_in_the_same_bits(folder, monkeypatch, changes):
+    name = " ".join(changes)
+    assert go_on(folder, name, monkeypatch, **changes) == 0
+    assert values(folder / name) == values(folder / "whole")
+    ours, theirs = (load_pickle(folder / run / RUN / "latest" / "ppcls_other.pdparams") for run in (name, "whole"))
+    assert ours["stem.0.weight"].tobytes() == theirs["stem.0.weight"].tobytes()
+
+
+@pytest.mark.parametrize(("schedule", "warned"), [("Cosine", True), ("Constant", False)])
+def test_more_epochs_go_on_and_are_warned_of_where_the_schedule_depends_on_them(
+    folder, monkeypatch, capsys, schedule, warned
+):
+    name, lr = f"longer {schedule}", f"{{name: {schedule}, learning_rate: 0.6, warmup_epoch: 1}}"
+    assert train(folder, name, monkeypatch, Global__epochs=2, Optimizer__lr=lr) == 0
+    place = {"Global__checkpoints": folder / name / RUN, "Optimizer__lr": lr}
+    capsys.readouterr()
+    assert train(folder, name, monkeypatch, Global__epochs=3, **place) == 0
+    out = capsys.readouterr().out
+    text = "WARNING: Global.epochs was 2 and is 3, so the learning rates are others from here on"
+    assert (text in out) == warned
+    assert json.loads((folder / name / RUN / "latest" / "ppcls.pdstates").read_text())["epoch"] == 3
+
+
+def test_processes_may_be_others_at_the_same_global_batch(folder, monkeypatch):
+    def recipe_with(batch_size, world_size):
+        monkeypatch.setattr(processes, "world_size", lambda: world_size)
+        overrides = [f"DataLoader.Train.sampler.batch_size={batch_size}"]
+        config = load_config(folder / "config_0.yaml", overrides, registries(), "train")
+        return recipe.recipe_of(config, config.DataLoader.Train.dataset.open(4))
+
+    one = recipe_with(6, 1)
+    assert recipe_with(2, 3) == recipe_with(3, 2) == one
+    assert recipe.differences(one, recipe_with(3, 3)) == {"pictures a step": "pictures a step was 6 and is 9"}
+    assert json.loads(json.dumps(one)) == one
+
+
+def test_an_idle_section_of_precision_is_none(folder):
+    def recipe_with(*overrides):
+        config = load_config(folder / "config_0.yaml", overrides, registries(), "train")
+        return recipe.recipe_of(config, config.DataLoader.Train.dataset.open(4))
+
+    assert recipe_with("AMP.use_amp=false") == recipe_with()
+    changes = recipe.differences(recipe_with(), recipe_with("AMP.level=O2"))
+    assert changes["AMP.level"] == 'AMP.level was null and is "O2"'
+
+
+def test_a_changed_run_goes_on_where_that_is_allowed(folder, monkeypatch, capsys):
+    optimizer = "{name: AdamW, lr: {name: Constant, learning_rate: 0.01}}"
+    assert go_on(folder, "allowed", monkeypatch, "--allow-changed", Optimizer=optimizer, EMA="null") == 0
+    out = capsys.readouterr().out
+    assert 'WARNING: resumed though Optimizer.name was "Momentum" and is "AdamW"' in out
+    assert "WARNING: the optimizer is another one, and begins anew" in out
+    latest = folder / "allowed" / RUN / "latest"
+    assert not (latest / "ppcls_other.pdparams").exists()
+    states = json.loads((latest / "ppcls.pdstates").read_text())
+    assert (states["epoch"], states["average_steps"], states["recipe"]["Optimizer.name"]) == (4, None, "AdamW")
+    words = {"Global__checkpoints": latest, "Optimizer": optimizer, "Global__epochs": 5}
+    assert train(folder, "allowed", monkeypatch, "--allow-changed", **words) == 0
+    assert "WARNING: the weights' moving average begins with the weights of now" in capsys.readouterr().out
+    assert json.loads((latest / "ppcls.pdstates").read_text())["average_steps"] == 4
+
+
+def test_in_the_midst_of_an_epoch_other_steps_are_refused_even_then(folder, monkeypatch, capsys):
+    changes = {"DataLoader__Train__sampler__batch_size": 5}
+    assert go_on(folder, "other steps", monkeypatch, "--allow-changed", **changes) == 2
+    assert said(capsys.readouterr()) == (
+        "saved at step 4 of 7 an epoch, but this run has 4; resume with the batch size and list it was saved with, or "
+        "from an epoch's end"
+    )
+
+
+def test_a_checkpoint_older_than_the_recipe_is_taken_as_it_is(folder, monkeypatch):
+    forget("recipe", None)(monkeypatch)
+    assert go_on(folder, "older", monkeypatch) == 0
+    ends_alike(folder / "whole", folder / "older")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_list_is_read_in_the_same_sequence_by_any_number_of_workers(folder, workers):
+    """From the middle of an epoch, which is where a resumed run begins."""
+    names = [f"{'abcd'[index % 4]}/{index}.png {index % 4}" for index in range(20)]
+    (folder / "list.txt").write_text("\n".join(names))
+
+    def batches(workers, start):
+        overrides = [
+            f"DataLoader.Train.dataset.cls_label_path={folder / 'list.txt'}",
+            "DataLoader.Train.dataset.name=ImageNetDataset",
+            f"DataLoader.Train.dataset.image_root={folder / 'data'}",
+            "DataLoader.Train.dataset.transform_ops=[DecodeImage: {}, RandCropImage: {size: 16}, NormalizeImage: {}]",
+            "DataLoader.Train.dataset.batch_transform_ops=[Mixup: {alpha: 0.2}]",
+            f"DataLoader.Train.loader.num_workers={workers}",
+        ]
+        config = load_config(folder / "config_0.yaml", overrides, registries(), "train")
+        section = config.DataLoader.Train
+        reader = build.loader(section, build.images(section, 4), config, training=True)
+        read = [
+            ([reader.images.paths[index] for index in batch.index], batch.image.numpy(), batch.label.numpy())
+            for epoch in (1, 2)
+            for batch in reader.epoch(epoch, start_step=start if epoch == 1 else 0)
+        ]
+        return [paths for paths, _, _ in read], [array.tobytes() for _, *arrays in read for array in arrays]
+
+    whole_paths, whole_arrays = batches(0, 0)
+    assert sorted(path for paths in whole_paths[:7] for path in paths) == sorted(
+        str(path) for path in (folder / "data").rglob("*.png")
+    )
+    assert batches(workers, 4) == (whole_paths[4:], whole_arrays[8:])

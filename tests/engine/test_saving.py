@@ -1,0 +1,206 @@
+"""Checkpoints written beside the steps: what a failing disk does to a run, and when the minutes are over."""
+
+import errno
+import itertools
+import logging
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ppcls.engine import checkpoint
+from ppcls.engine.background import Background
+from ppcls.engine.callbacks import SaveCheckpoints, checkpoints
+from ppcls.engine.signals import Interrupted
+from ppcls.engine.trainer import Callback
+from ppcls.utils.errors import UserError
+
+
+def saver(folder, **keywords):
+    return SaveCheckpoints(folder, **{"interval_epochs": 1, "interval_steps": None, "keep": 1, "facts": {}, **keywords})
+
+
+class Disk:
+    """Has room for some checkpoints only, or for none between two of them."""
+
+    def __init__(self, patch, fails, error):
+        self.fails, self.error, self.saves = fails, error, itertools.count()
+        self.write = checkpoint.write
+        patch.setattr(checkpoint, "write", self)
+
+    def __call__(self, folder, taken, also=()):
+        if next(self.saves) in self.fails:
+            raise self.error
+        self.write(folder, taken, also)
+
+
+def full():
+    return OSError(errno.ENOSPC, "No space left on device", "ppcls.pdparams")
+
+
+def test_a_full_disk_ends_the_run_and_the_last_good_checkpoint_stays(tmp_path, make_trainer, monkeypatch):
+    Disk(monkeypatch, {1, 2}, full())
+    trainer = make_trainer([saver(tmp_path)], epochs=4)
+    with pytest.raises(UserError) as error:
+        trainer.fit()
+    assert str(error.value) == (
+        f"{tmp_path}/latest: cannot be written (No space left on device); the last good checkpoint is there still; "
+        "make room and resume"
+    )
+    assert trainer.state.epoch == 3  # noticed when the next one was due
+    assert checkpoint.read(tmp_path).states["epoch"] == 1
+
+
+def test_the_last_checkpoint_of_a_run_is_waited_for(tmp_path, make_trainer, monkeypatch):
+    Disk(monkeypatch, {2}, full())
+    with pytest.raises(UserError, match=r"latest: cannot be written \(No space left on device\)"):
+        make_trainer([saver(tmp_path)], epochs=3).fit()
+    assert checkpoint.read(tmp_path).states["epoch"] == 2
+
+
+def test_a_run_may_go_on_without_a_checkpoint(tmp_path, make_trainer, monkeypatch, caplog):
+    Disk(monkeypatch, {1, 2}, full())
+    with caplog.at_level(logging.WARNING, "ppcls"):
+        make_trainer([saver(tmp_path, on_error="continue")], epochs=4).fit()
+    reason = f"{tmp_path}/latest: cannot be written (No space left on device)"
+    assert caplog.messages == [f"{reason}; the last good checkpoint is kept, and the run goes on"] * 2
+    assert checkpoint.read(tmp_path).states["epoch"] == 4
+
+
+@pytest.mark.parametrize("part", ["ppcls.pdparams", "ppcls.pdopt", "ppcls.pdstates"])
+def test_the_disk_is_full_within_a_checkpoint(tmp_path, make_trainer, monkeypatch, part):
+    """What was written of it so far is deleted by the next one."""
+    make_trainer([saver(tmp_path)], epochs=1).fit()
+    save, text = checkpoint._save, checkpoint.Path.write_text
+
+    def save_some(content, path):
+        if path.name == part:
+            path.write_bytes(b"half")
+            raise full()
+        save(content, path)
+
+    def write_some(path, *arguments, **keywords):
+        if path.name == part:
+            raise full()
+        return text(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_save", save_some)
+        patch.setattr(checkpoint.Path, "write_text", write_some)
+        with pytest.raises(UserError):
+            make_trainer([saver(tmp_path)], epochs=2).fit()
+    assert checkpoint.read(tmp_path).states["epoch"] == 1
+    assert (tmp_path / ".latest.new").exists()
+    make_trainer([saver(tmp_path)], epochs=2).fit()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_2", "latest"]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, make_trainer, monkeypatch):
+    """A file stands where the run's folder should be: as for a read-only one, there is no way in for root either."""
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(UserError, match=r"run/latest: cannot be written \(Not a directory\); the last good"):
+        make_trainer([saver(tmp_path / "run")], epochs=1).fit()
+
+
+def test_a_read_only_file_system(tmp_path, make_trainer, monkeypatch):
+    def refuse(path, *arguments, **keywords):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    make_trainer([saver(tmp_path)], epochs=1).fit()
+    monkeypatch.setattr(checkpoint.Path, "mkdir", refuse)
+    with pytest.raises(UserError, match=r"latest: cannot be written \(Read-only file system\)"):
+        make_trainer([saver(tmp_path)], epochs=2).fit()
+    assert checkpoint.read(tmp_path).states["epoch"] == 1
+
+
+def test_a_fault_of_ours_is_no_full_disk(tmp_path, make_trainer, monkeypatch):
+    Disk(monkeypatch, {0}, AssertionError("optimizer state belongs to no parameter"))
+    with pytest.raises(AssertionError, match="belongs to no parameter"):
+        make_trainer([saver(tmp_path, on_error="continue")], epochs=2).fit()
+
+
+def test_a_stopped_run_does_not_say_that_it_saved_what_it_could_not(tmp_path, make_trainer, monkeypatch, caplog):
+    class Stop(Callback):
+        def step_end(self, trainer):
+            trainer.stop.signum = 2
+
+    Disk(monkeypatch, {0}, full())
+    with caplog.at_level(logging.INFO, "ppcls"), pytest.raises(Interrupted):
+        make_trainer([Stop(), saver(tmp_path, on_error="continue")]).fit()
+    assert [message.partition("(")[0] for message in caplog.messages] == [f"{tmp_path}/latest: cannot be written "]
+
+
+def test_minutes_between_checkpoints(tmp_path, make_trainer, monkeypatch):
+    """Every step takes 100 seconds: 5 minutes are over after every third; an epoch's end counts as one of them."""
+    clock, seen = SimpleNamespace(now=1000.0), []
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    class Tick(Callback):
+        def step_end(self, trainer):
+            clock.now += 100.0
+
+    write = checkpoint.write
+
+    def note(folder, taken, also=()):
+        seen.append((taken.states["epoch"], taken.states["step"]))
+        write(folder, taken, also)
+
+    monkeypatch.setattr(checkpoint, "write", note)
+    make_trainer([Tick(), saver(tmp_path, interval_minutes=5.0)], epochs=3).fit()
+    assert seen == [(0, 3), (1, 0), (1, 3), (2, 0), (2, 3), (3, 0)]
+    seen.clear()
+    make_trainer([Tick(), saver(tmp_path, interval_minutes=5.0)], epochs=1, update_freq=2).fit()
+    assert seen == [(0, 4), (1, 0)]  # due after three steps, in the midst of a group
+
+
+def test_what_is_written_is_the_state_of_then(tmp_path, make_trainer, monkeypatch):
+    """The writer is held back until the steps after it are done."""
+    go_on, weights = threading.Event(), []
+    write = checkpoint.write
+
+    def late(folder, taken, also=()):
+        assert go_on.wait(60)
+        write(folder, taken, also)
+
+    class Look(Callback):
+        def step_end(self, trainer):
+            weights.append(trainer.model[0].weight.numpy())
+            if trainer.state.step == 4:
+                go_on.set()
+
+    monkeypatch.setattr(checkpoint, "write", late)
+    keeper = saver(tmp_path, interval_steps=2)
+    trainer = make_trainer([keeper], epochs=1)
+    trainer.callbacks = [Look(), keeper, Check(tmp_path, keeper, weights)]
+    trainer.fit()
+    assert len(weights) == 4
+
+
+class Check(Callback):
+    def __init__(self, folder, keeper, weights):
+        self.folder, self.keeper, self.weights = folder, keeper, weights
+
+    def step_end(self, trainer):
+        if trainer.state.step == 4:  # the second is on its way now, and the first was waited for
+            saved = checkpoint.read(self.folder)
+            assert (saved.states["step"], saved.states["averages"]["count"]) in ((2, 4), (4, 8))
+            step = saved.states["step"]
+            np.testing.assert_array_equal(saved.parameters()["0.weight"], self.weights[step - 1])
+
+
+def test_jobs_run_in_order_and_their_errors_come_back_once():
+    background, done = Background(), []
+    for number in range(5):
+        background.submit(lambda number=number: done.append((number, threading.current_thread().name)))
+    background.wait()
+    assert done == [(number, "checkpoint writer") for number in range(5)]
+
+    def fail():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    background.submit(fail)
+    with pytest.raises(OSError, match="No space left"):
+        background.submit(lambda: done.append("not reached"))
+    background.wait()
+    assert len(done) == 5
