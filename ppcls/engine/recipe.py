@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, Iterator, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
+from ppcls.data.shards import ShardList
 from ppcls.engine import processes
 
 _SHOWN = 5
@@ -15,7 +16,7 @@ _SHOWN = 5
 _IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.Train.sampler.batch_size")
 
 
-def recipe_of(config: Config, pictures: ImageList) -> Dict[str, Any]:
+def recipe_of(config: Config, pictures: Union[ImageList, ShardList]) -> Dict[str, Any]:
     """Plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
 
     Paths are not in it, nor how many workers read, nor how many processes share a step's pictures. Nor are the epochs:
@@ -39,16 +40,23 @@ def recipe_of(config: Config, pictures: ImageList) -> Dict[str, Any]:
     return {key: value for key, value in _flat("", sections) if key not in _IDLE}
 
 
-def digest(pictures: ImageList, root: str) -> str:
-    """How many pictures there are, and a hash of their order: names below `root`, and labels."""
+def digest(pictures: Union[ImageList, ShardList], root: str) -> str:
+    """How many pictures there are, and a hash of their order: names below `root`, and labels; of shards the counts."""
     prefix = root.rstrip("/") + "/"
     sha = hashlib.sha256()
+    if isinstance(pictures, ShardList):  # wherever they lie now
+        named = [(address.rpartition("/")[2], count) for address, count in zip(pictures.addresses, _counts(pictures))]
+        return f"{len(pictures)} with the digest {hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"
     for path in pictures.paths:
         name = str(path)
         sha.update((name[len(prefix) :] if name.startswith(prefix) else name).encode("utf-8", "surrogateescape"))
         sha.update(b"\0")
     sha.update(pictures.labels.tobytes())
     return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
+
+
+def _counts(shards: ShardList) -> List[Optional[int]]:
+    return [None] * len(shards.addresses) if shards.counts is None else [int(count) for count in shards.counts]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Dict[str, str]:

@@ -421,13 +421,13 @@ def test_lines_of_what_is_left_out():
         ("    batch_size: 256", "    batchsize: 256", "TRAIN.batchsize: is no key of PaddleClas 2.0 (did you mean batch_size?); write that or remove it"),
         ("    batch_size: 256", "    qqqq: 1", "TRAIN.qqqq: is no key of PaddleClas 2.0; remove it or write one of shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"),
         ("        gamma: 0.1", "        gama: 0.1", "Optimizer.lr.gama: is no key here (did you mean gamma?); write that or remove it"),
-        ("    function: 'Piecewise'", "    function: 'ExponentialWarmup'", "Optimizer.lr.name: the schedule ExponentialWarmup is not supported here; write Cosine, Piecewise, Step, Linear or Constant"),
+        ("    function: 'Piecewise'", "    function: 'ExponentialWarmup'", "Optimizer.lr.name: the schedule ExponentialWarmup is not supported here; write Cosine, Piecewise, Step, Linear, Polynomial or Constant"),
         ("    function: 'Piecewise'", "    func: 'Piecewise'", "LEARNING_RATE.func: is no key of PaddleClas 2.0 (did you mean function?); write that or remove it"),
         ("use_mix: False", "use_mix: True", "use_mix: is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]"),
         ("    params: {momentum: 0.9}", "    params: 0.9", "OPTIMIZER.params: is no mapping; write its keys indented under it"),
         ("        - RandCropImage: {size: 224}", "        - RandCropImage: {sise: 224}", "DataLoader.Train.dataset.transform_ops.1.RandCropImage.sise: is no key here (did you mean size?); write that or remove it"),
         ("        - RandFlipImage: {flip_code: 1}", "        - RandFlipImage: {flip_code: 7}", None),
-        ("total_images: 1281167", "AMP: {scale_loss: 128}", "AMP: mixed precision is not supported here; remove the section"),
+        ("total_images: 1281167", "Slim: {name: quant}", "Slim: quantization and pruning during training is not supported here; remove the section"),
     ],
 )  # fmt: skip
 def test_errors_name_the_old_file_and_line(old, new, problem):

@@ -55,10 +55,10 @@ def test_a_path_with_a_character_that_no_file_has(small):
 @pytest.mark.parametrize(
     ("command", "read"),
     [
-        ("train", {"train", "eval", "checkpoints", "pretrained", "arch"}),
-        ("eval", {"eval", "pretrained", "arch", "names"}),
-        ("infer", {"pretrained", "arch", "pictures", "names"}),
-        ("export", {"pretrained", "arch", "names"}),
+        ("train", {"train", "eval", "checkpoints", "pretrained"}),
+        ("eval", {"eval", "pretrained", "names"}),
+        ("infer", {"pretrained", "pictures", "names"}),
+        ("export", {"pretrained", "names"}),
     ],
 )
 def test_a_command_reads_its_own_sections_only(small, command, read):
@@ -67,13 +67,23 @@ def test_a_command_reads_its_own_sections_only(small, command, read):
         "eval": f"{EVAL}.root=no",
         "checkpoints": "Global.checkpoints=no",
         "pretrained": "Global.pretrained_model=no",
-        "arch": "Arch.pretrained=no",
         "pictures": "Infer.infer_imgs=no",
         "names": "Infer.PostProcess={name: Topk, class_id_map_file: no}",
     }
     found = small.problems(small.VALID, *overrides.values(), command=command)
     assert {name for name, override in overrides.items() if any(f"-o {override}" in line for line in found)} == read
     assert len(found) == len(read)
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "infer", "export"])
+def test_weights_that_others_come_before_are_not_looked_for(small, command):
+    Path("some.pdparams").write_bytes(b"")
+    overrides = ["Arch.pretrained=no", "Infer.infer_imgs=."]
+    assert [line.split(":")[0] for line in small.problems(small.VALID, *overrides, command=command)][-1] == (
+        "-o Arch.pretrained=no"
+    )
+    found = small.load(small.VALID, *overrides, "Global.pretrained_model=some", command=command)
+    assert found.Arch.pretrained == "no"
 
 
 def test_evaluation_data_is_not_read_where_training_does_not_evaluate(small):
