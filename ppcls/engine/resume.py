@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
-from ppcls.arch.weights.load import load_weights
 from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line
@@ -24,7 +23,7 @@ def resume(
     """Puts a run where a checkpoint says it stood.
 
     Args:
-        trainer: the run, which has done nothing yet.
+        trainer: the run, which has done nothing yet, with the checkpoint's weights in its model.
         saved: the checkpoint.
         recipe: the run's, see `recipe_of`.
         schedule: of learning rates; only to say what another number of epochs does to it.
@@ -54,9 +53,8 @@ def resume(
             f"{saved.folder}: saved within an epoch {order}, but this run's are {trainer.loader.order}; resume with "
             "the processes, workers and shuffle_buffer it was saved with, or from an epoch's end"
         )
-    load_weights(trainer.model, saved.weights_file)
     trainer.state = TrainState(states["epoch"], states["step"], states["best"])
-    if "Optimizer.name" in changed:
+    if begins_anew(changed):
         get_logger().warning("the optimizer is another one, and begins anew")
     else:
         checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
@@ -89,6 +87,11 @@ def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[st
     """What has changed, as sentences by key."""
     then = saved.states.get("recipe")
     return {} if then is None else differences(then, recipe)  # older checkpoints have none
+
+
+def begins_anew(changed: Mapping[str, str]) -> bool:
+    """Whether the optimizer's saved state means nothing to this run's: of another one, or of weights held otherwise."""
+    return "Optimizer.name" in changed or '"O2"' in changed.get("AMP.level", "")
 
 
 def _say_what_else_differs(trainer: Trainer, states: Dict[str, Any], schedule: Any) -> None:

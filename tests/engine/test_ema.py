@@ -120,6 +120,9 @@ def test_a_checkpoint_says_which_of_the_two_it_deploys(tmp_path, make_trainer, d
     assert set(saved.states["files"]) == {"ppcls.pdparams", "ppcls_other.pdparams", "ppcls.pdopt"}
     assert saved.parameters()["0.weight"].tobytes() == weights["0.weight"].tobytes()
     assert saved.average()["0.weight"].tobytes() == average["0.weight"].tobytes()
+    for name in ("ppcls.pdparams", "ppcls_other.pdparams"):
+        assert checkpoint.states_of(tmp_path / "latest" / name)["deployed"] == deployed
+        assert checkpoint.read(tmp_path / "latest" / name).folder == tmp_path / "latest"
     offered = checkpoint.load_pickle(locate_weights("DLA34", tmp_path / "latest").path)["0.weight"]
     assert offered.tobytes() == (average if deployed == "average" else weights)["0.weight"].tobytes()
 

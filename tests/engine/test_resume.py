@@ -1,5 +1,6 @@
 """Resuming puts back every piece of a run, and only into a run that goes on as it began."""
 
+import dataclasses
 import json
 import os
 import re
@@ -7,9 +8,11 @@ import shutil
 import signal
 
 import numpy as np
+import paddle
 import pytest
 from tiny_run import ends_alike, note_values, prepare, use_tiny, values
 
+from ppcls.arch.weights.load import build_with_weights
 from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
@@ -97,10 +100,21 @@ def skip(owner, name):
     return lambda patch: patch.setattr(owner, name, lambda *arguments: None)
 
 
+def without_weights(patch):
+    """Leaves the model as it was made."""
+
+    def made(params, found, new_classifier):
+        loaded = build_with_weights(params, found, new_classifier)
+        paddle.seed(0)
+        return dataclasses.replace(loaded, model=params.make())
+
+    patch.setattr(build, "build_with_weights", made)
+
+
 @pytest.mark.parametrize(
     ("piece", "leave_out"),
     [
-        ("weights", skip(resume, "load_weights")),
+        ("weights", without_weights),
         ("optimizer", skip(checkpoint, "restore_optimizer")),
         ("average", skip(MovingAverage, "restore")),
         ("steps of the average", forget("average_steps", 0)),
@@ -254,6 +268,20 @@ def test_a_changed_run_goes_on_where_that_is_allowed(folder, monkeypatch, capsys
     assert train(folder, "allowed", monkeypatch, "--allow-changed", **words) == 0
     assert "WARNING: the weights' moving average begins with the weights of now" in capsys.readouterr().out
     assert json.loads((latest / "ppcls.pdstates").read_text())["average_steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "anew"),
+    [
+        ({"Optimizer.name": "SGD"}, {"Optimizer.name": "AdamW"}, True),
+        ({"Optimizer.momentum": 0.9}, {"Optimizer.momentum": 0.8}, False),
+        ({"AMP": None}, {"AMP.level": "O2"}, True),
+        ({"AMP.level": "O2"}, {"AMP.level": "O1"}, True),
+        ({"AMP": None}, {"AMP.level": "O1"}, False),
+    ],
+)
+def test_the_optimizers_state_is_kept_where_it_means_the_same(then, now, anew):
+    assert resume.begins_anew(recipe.differences(then, now)) == anew
 
 
 def test_in_the_midst_of_an_epoch_other_steps_are_refused_even_then(folder, monkeypatch, capsys):
