@@ -35,6 +35,7 @@ _READ = {
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
 }
+_WHILE_TRAINING = ("Arch.models.", "Arch.pretrained_list.")  # frozen models are there in training only
 
 
 @dataclass
@@ -67,6 +68,8 @@ class Checked:
         settings = self.values.get("Global")
         others = [getattr(settings, name, None) for name in ("pretrained_model", "checkpoints")]
         if not self.check_paths or (key == "Arch.pretrained" and any(others)):  # those weights come before these
+            return False
+        if key.startswith(_WHILE_TRAINING) and "DataLoader.Train." not in _READ[self.command]:
             return False
         return key.startswith(_READ[self.command]) or (self.evaluates and key.startswith("DataLoader.Eval."))
 

@@ -21,6 +21,7 @@ from ppcls.config.paddleclas import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paths import what_is_wrong
 from ppcls.config.reader import read_yaml
 from ppcls.config.schema import Config
+from ppcls.config.several_models import check_models, share_keys
 from ppcls.config.translate import is_flat, resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
@@ -62,11 +63,13 @@ def load_config(
     for line in lines:
         (say or get_logger().info)(line)
     move_class_num(root, problems)
+    share_keys(root, problems)
     checker = Checker(registries, problems, PADDLECLAS)
     config = checker.make(Config, root, "", {"_registries": registries})
     same_meaning = registries["transform"].same_meaning
     checked = Checked(root, checker.values, problems, command, same_meaning, check_paths)
     cross_check(checked)
+    check_models(checked)
     _check_paths(checker, checked.reads, problems)
     problems.raise_if_any()
     assert config is not INVALID

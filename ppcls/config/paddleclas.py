@@ -48,6 +48,7 @@ _KEYS = {
     "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
     "Optimizer.lr.by_epoch": Unused("the rate is set at every step here; remove it", (False,)),
     "Loss.*.DistillationDMLLoss.act": Unused("shares are always made by softmax here; remove it", ("softmax",)),
+    "Metric.*.DistillationTopkAcc.feature_key": Unused("a model gives its logits alone; remove it", ("logits",)),
     "DataLoader.*.dataset.relabel": Unused(
         "labels are used as they stand; write them in the list file as 0 to class_num - 1", (False,)
     ),
@@ -134,13 +135,11 @@ _NAMES = {
     ),
     "metric": _unsupported(
         "the metric",
-        "MultiLabelTopkAcc HammingDistance AccuracyScore ATTRMetric Recallk mAP mINP Precisionk DistillationTopkAcc "
-        "GoogLeNetTopkAcc TprAtFpr MultilabelMap MultiLabelMAP",
+        "MultiLabelTopkAcc HammingDistance AccuracyScore ATTRMetric Recallk mAP mINP Precisionk GoogLeNetTopkAcc "
+        "TprAtFpr MultilabelMap MultiLabelMAP",
         "write TopkAcc",
     ),
-    "backbone": _unsupported(
-        "the model", "DistillationModel RecModel AttentionModel", "name one backbone, such as DLA34"
-    ),
+    "backbone": _unsupported("the model", "RecModel AttentionModel", "name one backbone, such as DLA34"),
 }
 
 _OTHER_DEVICES = ("xpu", "npu", "mlu", "gcu", "dcu", "ipu", "mps", "intel_gpu")
@@ -153,8 +152,14 @@ _VALUES = {
     },
 }
 
+_OF_ONE_MODEL = {
+    key.replace("Arch.", "Arch.models.*.", 1): unused for key, unused in _KEYS.items() if key.startswith("Arch.")
+}
+
 PADDLECLAS = Legacy(
-    {**_KEYS, **{old: Unused(f"belongs to a section; write {new}") for old, new in _MOVED.items()}}, _NAMES, _VALUES
+    {**_KEYS, **_OF_ONE_MODEL, **{old: Unused(f"belongs to a section; write {new}") for old, new in _MOVED.items()}},
+    _NAMES,
+    _VALUES,
 )
 
 _BUNDLE_READS = "the bundle carries its preprocessing (inference.yml); remove the section"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
@@ -20,6 +22,7 @@ from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.loss import weighted_sum
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
 
 Pictures = Union[ImageList, ShardList]
@@ -69,6 +72,10 @@ def model(
     Raises:
         UserError: no weights are configured, and neither `training` nor `untrained` allows that.
     """
+    if isinstance(config.Arch, DistillationModelParams):
+        if training:
+            return _distillation_model(config, config.Arch, resumed)
+        config = _evaluated_alone(config, config.Arch)
     found = Found(resumed) if resumed else find_weights(config)
     if found is None:
         if not (training or untrained):
@@ -80,6 +87,47 @@ def model(
     loaded = build_with_weights(config.Arch, found, new_classifier=training and not resumed)
     get_logger().info("weights: %s", found.path)
     return loaded.model, _as_the_weights_have_it(config, loaded, training)
+
+
+def _distillation_model(config: Config, arch: DistillationModelParams, resumed: Optional[Path]) -> Tuple[Any, Config]:
+    """The model that is trained, made first as if it were alone; then the frozen ones, with weights of their own."""
+    models, members = {}, {}
+    for name, params in sorted(arch.members.items(), key=lambda member: member[0] in arch.frozen):
+        alone = dataclasses.replace(config, Arch=params)
+        if name in arch.frozen:
+            loaded = build_with_weights(params, locate_weights(params.name, params.pretrained))
+            get_logger().info("weights of the frozen %s: %s", name, loaded.file.path)
+            models[name], alone = loaded.model, _as_the_weights_have_it(alone, loaded, training=True)
+        else:
+            models[name], alone = model(alone, training=True, resumed=resumed)
+        members[name] = alone.Arch
+    config = dataclasses.replace(config, Arch=arch.completed(members))
+    return config.Arch.assemble(models), config
+
+
+def _evaluated_alone(config: Config, arch: DistillationModelParams) -> Config:
+    """The configuration of the model that is evaluated and exported."""
+    name = arch.infer_model_name
+    if name in arch.frozen and config.Global.pretrained_model:
+        raise UserError(
+            f"{config.Global.pretrained_model}: these weights are for the model that is trained, but {name} "
+            "(Arch.infer_model_name) is frozen and has weights of its own; leave Global.pretrained_model out"
+        )
+    return dataclasses.replace(config, Arch=arch.members[name])
+
+
+def learner(trained: Any) -> Any:
+    """The backbone that learns: of several models the one that is not frozen."""
+    return trained.learner if isinstance(trained.params, DistillationModelParams) else trained
+
+
+def frozen_weights(config: Config) -> Dict[str, str]:
+    """SHA-256 of the frozen models' files by the models' names; nothing where none is frozen."""
+    arch = config.Arch
+    if not isinstance(arch, DistillationModelParams):
+        return {}
+    files = {name: locate_weights(arch.members[name].name, arch.members[name].pretrained) for name in arch.frozen}
+    return {name: sha256_of(found.path) for name, found in files.items()}
 
 
 def find_weights(config: Config) -> Optional[Found]:
@@ -131,8 +179,16 @@ def metrics(components: Sequence[Any]) -> List[Any]:
 
 
 def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
-    """Evaluates with Loss.Eval and Metric.Eval."""
-    return Evaluator(reader, losses(config.Loss.Eval), metrics(config.Metric.Eval), config.Global.print_batch_step)
+    """Evaluates with Loss.Eval and Metric.Eval; of several models the one that answers, as if it were alone."""
+    parts = [_alone(section) for section in (config.Loss.Eval, config.Metric.Eval)]
+    made = Evaluator(reader, losses(parts[0]), metrics(parts[1]), config.Global.print_batch_step)
+    if isinstance(config.Arch, DistillationModelParams):
+        made.choose = operator.attrgetter("infer_model")
+    return made
+
+
+def _alone(components: Sequence[Any]) -> List[Any]:
+    return [component.alone() if hasattr(component, "alone") else component for component in components]
 
 
 def global_batch(config: Config) -> int:

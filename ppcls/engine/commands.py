@@ -24,7 +24,7 @@ from ppcls.engine.ema import MovingAverage
 from ppcls.engine.exporter import export_bundle
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.recipe import recipe_of
-from ppcls.engine.resume import read_for, resume
+from ppcls.engine.resume import check_frozen, read_for, resume
 from ppcls.engine.signals import Interrupted
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
@@ -75,6 +75,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
         "class_names": pictures.class_names,
         "order": reader.order,
         "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
+        "frozen": build.frozen_weights(config),
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(
@@ -83,7 +84,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
         config.Global.save_interval_steps,
         config.Global.keep,
         facts,
-        record_of(model.params),
+        record_of(build.learner(model).params),
         before_evaluation=config.Global.eval_during_train,
         interval_minutes=config.Global.save_interval_minutes,
         on_error=config.Global.on_save_error,
@@ -110,6 +111,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
     )
     get_logger().info(plan(config, trainer, len(pictures)))
     if saved is not None:
+        check_frozen(saved, facts["frozen"])
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
     if processes.is_first():  # not before a run that is refused has left all as it was
         write_atomically(output / "config.yaml", config.to_yaml().encode())

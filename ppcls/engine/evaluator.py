@@ -12,6 +12,10 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 
+def _itself(model: Any) -> Any:
+    return model
+
+
 @dataclass
 class Evaluator:
     """Evaluates a model; logs a line every `print_batch_step` batches and one at the end.
@@ -27,6 +31,7 @@ class Evaluator:
     should_stop: Callable[[], bool] = bool
     on_batch: Optional[Callable[[Any, Any], None]] = None  # gets each batch and its logits
     context: Callable[[], ContextManager[Any]] = contextlib.nullcontext  # what the forward passes run in
+    choose: Callable[[Any], Any] = _itself  # what is evaluated of a model that consists of several
 
     def run(self, model: Any, epoch: int = 0) -> Optional[Dict[str, float]]:
         """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
@@ -35,6 +40,7 @@ class Evaluator:
         """
         import paddle
 
+        model = self.choose(model)
         was_training = model.training
         model.eval()
         processes.same_statistics(model)

@@ -83,6 +83,22 @@ def read_for(path: Path, arch: str) -> checkpoint.Checkpoint:
     return saved
 
 
+def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> None:
+    """Refuses to go on with other teachers; `frozen` is of `build.frozen_weights`.
+
+    Raises:
+        UserError: a frozen model has other weights than it had.
+    """
+    taught = saved.states.get("frozen", {})
+    for name in {**taught, **frozen}:
+        then, now = taught.get(name, "none"), frozen.get(name, "none")
+        if then != now:
+            raise UserError(
+                f"{saved.folder}: learnt from other weights of {name} (sha256 {then[:8]}, here {now[:8]}); give the "
+                f"file of then as the pretrained of {name}"
+            )
+
+
 def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[str, Any]) -> Dict[str, str]:
     """What has changed, as sentences by key."""
     then = saved.states.get("recipe")

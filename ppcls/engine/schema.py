@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict
 
-from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.distillation import architectures
 from ppcls.data.batch_transforms import BATCH_TRANSFORMS
 from ppcls.data.datasets import DATASETS
 from ppcls.data.postprocess import POSTPROCESSES
@@ -19,7 +19,7 @@ from ppcls.utils.registry import Registry
 def registries() -> Dict[str, Registry]:
     """Every registry by its kind, as `ppcls.config.load_config` takes them."""
     every = (
-        BACKBONES, DATASETS, TRANSFORMS, BATCH_TRANSFORMS, SAMPLERS, POSTPROCESSES,
+        architectures(), DATASETS, TRANSFORMS, BATCH_TRANSFORMS, SAMPLERS, POSTPROCESSES,
         LOSSES, METRICS, OPTIMIZERS, SCHEDULES, REGULARIZERS,
     )  # fmt: skip
     return {registry.kind: registry for registry in every}

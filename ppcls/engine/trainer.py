@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -183,7 +183,7 @@ class Trainer:
         if count:
             self.averages.update(values, count)
             for metric in self.metrics:
-                metric.update(logits.detach(), batch.label)
+                metric.update(detached(logits), batch.label)
         return pictures
 
     def _learn(self) -> None:
@@ -207,6 +207,13 @@ class Trainer:
     def _tell(self, event: str) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self)
+
+
+def detached(logits: Any) -> Any:
+    """Logits, or those of several models by name, that no gradient passes through."""
+    if isinstance(logits, Mapping):
+        return {name: detached(value) for name, value in logits.items()}
+    return logits.detach()
 
 
 def groups(steps: int, update_freq: int) -> int:

@@ -42,6 +42,15 @@ class DistillationGTCELoss:
         loss = CELoss(self.weight, self.epsilon)
         return _total(loss(_logits_of(outputs, name, self.key), target) for name in self.model_names)
 
+    @property
+    def learners(self) -> Tuple[str, ...]:
+        """The models that it has gradients for, unless they are frozen."""
+        return self.model_names
+
+    def alone(self) -> CELoss:
+        """The same of a model that gives its logits alone, where `model_names` has no other."""
+        return CELoss(self.weight * len(self.model_names), self.epsilon)
+
 
 @dataclass(frozen=True)
 class PairLoss:
@@ -63,6 +72,16 @@ class PairLoss:
                 raise ValueError(
                     f"model_name_pairs has {first} with itself; write two models, the one that learns first"
                 )
+
+    @property
+    def model_names(self) -> Tuple[str, ...]:
+        """The models whose logits it reads."""
+        return tuple(name for pair in self.model_name_pairs for name in pair)
+
+    @property
+    def learners(self) -> Tuple[str, ...]:
+        """The models that it has gradients for, unless they are frozen."""
+        return tuple(first for first, _ in self.model_name_pairs)
 
     def __call__(self, outputs: Outputs, target: Any = None) -> Tensor:
         """The loss of one batch, times `weight`, as a tensor of no axes.
@@ -121,6 +140,11 @@ class DistillationDMLLoss(PairLoss):
     A teacher whose parameters are frozen only teaches, as in SSLD (Cui et al., "Beyond Self-Supervision").
     """
 
+    @property
+    def learners(self) -> Tuple[str, ...]:
+        """Both of each pair."""
+        return self.model_names
+
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         return symmetric_kl(student, teacher)
 
@@ -129,6 +153,11 @@ class DistillationDMLLoss(PairLoss):
 @dataclass(frozen=True)
 class DistillationJSDivLoss(PairLoss):
     """`js_divergence` of two models, which learn from one another unless the parameters of one are frozen."""
+
+    @property
+    def learners(self) -> Tuple[str, ...]:
+        """Both of each pair."""
+        return self.model_names
 
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         return js_divergence(student, teacher)

@@ -1,6 +1,7 @@
 """Metrics, by the names that `Metric.Train` and `Metric.Eval` use."""
 
 from ppcls.metric.base import METRICS
+from ppcls.metric.distillation import DistillationTopkAcc
 from ppcls.metric.topk import TopkAcc, TopkCounter
 
-__all__ = ["METRICS", "TopkAcc", "TopkCounter"]
+__all__ = ["METRICS", "DistillationTopkAcc", "TopkAcc", "TopkCounter"]

@@ -111,10 +111,10 @@ def test_a_loss_as_paddleclas_writes_it():
     pair = (
         "Loss.Train=[DistillationDMLLoss: {weight: 1.0, act: %s, key: logits, model_name_pairs: [[Student, Teacher]]}]"
     )
-    (loss,) = load_config("DLA34", [pair % "softmax"], registries(), check_paths=False).Loss.Train
+    (loss,) = load_config("DLA34_distill_DLA102", [pair % "softmax"], registries(), check_paths=False).Loss.Train
     assert loss == DistillationDMLLoss(1.0, (("Student", "Teacher"),), "logits")
     with pytest.raises(ConfigError, match="act: shares are always made by softmax here; remove it"):
-        load_config("DLA34", [pair % "sigmoid"], registries(), check_paths=False)
+        load_config("DLA34_distill_DLA102", [pair % "sigmoid"], registries(), check_paths=False)
 
 
 def test_infer_transforms_that_mean_the_same(small):

@@ -14,10 +14,11 @@ from ppcls.engine.schema import registries
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base_" not in path.parts)
-RECIPES = sorted(path for path in LEAVES if path.parent.name != "demo")
+# The recipes of distillation have tests of their own.
+RECIPES = sorted(path for path in LEAVES if path.parent.name != "demo" and "_distill_" not in path.stem)
 EVERY, EVERY_RECIPE = ([pytest.param(path, id=path.stem) for path in paths] for paths in (LEAVES, RECIPES))
 # A configuration's model where it is not the file's name.
-NAMES = {"DLA60_best": "DLA60", "digits": "DLA46_c"}
+NAMES = {"DLA60_best": "DLA60", "digits": "DLA46_c", "DLA34_distill_DLA102": "DistillationModel"}
 PIECEWISE, COSINE = "Piecewise", "Cosine"
 # By family: learning rate, schedule, epochs, global batch, mixup, smoothing, L2, warm-up in epochs.
 TABLE = {
