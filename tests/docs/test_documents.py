@@ -137,7 +137,7 @@ def test_the_commands_are_found():
 
 @pytest.mark.slow
 def test_quick_start(sandbox):
-    for line in commands(QUICK_START)[:7]:
+    for line in commands(QUICK_START)[:8]:
         output = run_command(line, sandbox)
     assert [row.split(":")[0] for row in output.splitlines()] == [f"{index}.jpg" for index in range(4)]
     (code,) = blocks(QUICK_START, "python")
@@ -146,7 +146,7 @@ def test_quick_start(sandbox):
 
 @pytest.mark.slow
 def test_weights_of_others(weights):
-    models, summary, evaluation, named, file = (run_command(line, weights) for line in commands(QUICK_START)[7:])
+    models, summary, evaluation, named, file = (run_command(line, weights) for line in commands(QUICK_START)[8:])
     names = ["DLA60", "DLA60x", "DLA60x_c", "DLA60_res2net", "DLA60_res2next"]
     assert [line.split()[0] for line in models.splitlines()] == ["Model", *names]
     assert "Trainable parameters                        22,036,632\n" in summary
