@@ -109,6 +109,8 @@ class SqueezeNet1_0Params(BackboneParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_integer("stem_padding", self.stem_padding, 0)
+        if not isinstance(self.ceil_pooling, bool):
+            raise ValueError(f"ceil_pooling is {self.ceil_pooling!r}; give true or false")
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.squeezenet import SqueezeNet
@@ -137,8 +139,8 @@ class DPNParams(BackboneParams):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _is_number(self.epsilon) or self.epsilon <= 0:
-            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0, such as 1e-5")
+        if not _is_number(self.epsilon) or not 0 < self.epsilon <= 1:
+            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0 and at most 1, such as 1e-5")
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.dpn import DPN

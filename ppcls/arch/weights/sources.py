@@ -13,6 +13,15 @@ from ppcls.utils.errors import UserError, suggest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What `ResizeImage` can do; it cannot be asked here, for it loads OpenCV.
+INTERPOLATIONS = {
+    "cv2": ("nearest", "bilinear", "area", "bicubic", "lanczos"),
+    "pil": ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"),
+}
+
+
+def _within(value: object, low: float) -> bool:
+    return type(value) in (int, float) and low <= value <= 1e6  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,12 @@ class Preprocessing:
         sides = (self.size, self.resize_short)
         if any(type(side) is not int or side < 1 for side in sides) or self.resize_short < self.size:
             raise ValueError(f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible")
-        if self.backend not in ("cv2", "pil") or not isinstance(self.interpolation, str):
+        if self.interpolation not in INTERPOLATIONS.get(self.backend, ()):
             raise ValueError(f"a backend {self.backend!r} with {self.interpolation!r} is impossible")
-        for name in ("mean", "std"):
+        for name, low in (("mean", -1e6), ("std", 1e-6)):
             values = getattr(self, name)
-            if len(values) != 3 or not all(type(value) in (int, float) for value in values):
-                raise ValueError(f"{name} is {values!r} and not three numbers")
+            if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(_within(v, low) for v in values):
+                raise ValueError(f"{name} is {values!r} and not three numbers from {low:g} to 1e+06")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
@@ -60,10 +69,10 @@ class Preprocessing:
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
-        numbers = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
         return (
             f"short side {self.resize_short} ({self.interpolation}, {self.backend}), crop {self.size}, "
-            "mean [{}], std [{}]".format(*numbers)
+            f"mean [{mean}], std [{std}]"
         )
 
     def transform_ops(self) -> List[Dict[str, Any]]:
