@@ -163,10 +163,12 @@ class Backbone(nn.Layer):
         Raises:
             UserError: the dictionary belongs to other arguments of the model than it was made with.
         """
+        if not use_structured_name:  # names that Paddle gave the parameters, which no layout knows
+            return super().set_state_dict(state_dict, False)
         layout = recognise(self, list(state_dict))
         check_arguments(self, layout)
         conversion = convert_state_dict(self, state_dict, layout)
-        missing, unexpected = super().set_state_dict(conversion.state, use_structured_name)
+        missing, unexpected = super().set_state_dict(conversion.state)
         return missing, unexpected + [key for key in conversion.unexpected if key not in unexpected]
 
     set_dict = set_state_dict

@@ -36,7 +36,9 @@ def cached_path(url: str) -> Path:
     """
     parts = _ADDRESS.fullmatch(url)
     if parts is None:
-        raise UserError(f"{url}: no address to download from; give one that begins with https:// or http://")
+        raise UserError(
+            f"{url}: only addresses of http:// and https:// are downloaded from; give one, or the path of a file"
+        )
     path = PurePosixPath(parts[2] or "/")
     suffix = path.suffix if path.suffix[1:].isalnum() else ""
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None])
@@ -83,9 +85,8 @@ def fetch(
                     _download(transfer, place, expected)
         fault = expected.noted_fault(place)
     except (Interrupted, Failed) as error:
-        raise UserError(
-            f"{url}: cannot download the {what}: {error}; try again, or put the file at {place} by hand"
-        ) from error
+        again = "try again, or " if isinstance(error, Interrupted) else ""
+        raise UserError(f"{url}: cannot download the {what}: {error}; {again}put the file at {place} by hand") from error
     except OSError as error:
         raise UserError(
             f"{place.parent}: the {what} cannot be kept there ({error.strerror or error}); make room, see to the "
@@ -111,7 +112,7 @@ def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
     fault = expected.fault(transfer.part, digest)
     if fault:
         transfer.discard()
-        raise Failed(fault)
+        raise Interrupted(fault)
     transfer.part.replace(place)
     note_digest(place, digest)
     transfer.discard()

@@ -52,7 +52,7 @@ def test_darknets_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeyp
     np.testing.assert_array_equal(features.stem[0].weight.numpy(), expected["stem.0.weight"].sum(1, keepdims=True))
     with caplog.at_level("INFO", logger="ppcls"):
         build(path, "DarkNet53", new_classifier=True, class_num=4)
-    assert caplog.records[-1].getMessage().endswith("has 6 classes and the model 4, so the model starts with a new one")
+    assert caplog.records[-1].getMessage().endswith("of 6 classes and the model one of 4 classes, so the model starts with a new one")
     assert refusal(build, path, "DarkNet53", class_num=6, activation_slope=0.01) == (
         f"{path}: made for activation_slope=0.1, but the model has activation_slope=0.01; "
         "leave Arch.activation_slope out"
@@ -176,6 +176,25 @@ def test_a_recorded_argument_of_another_type(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"^epsilon is inf; give a number above 0 and at most 1, such as 1e-5$"):
         BACKBONES["DPN68"]("DPN68", epsilon=float("inf"))
+
+
+def test_a_damaged_download_is_to_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, address = tmp_path / "kept.safetensors", "https://example.org/w.safetensors"
+    path.write_bytes(b"\x02" + bytes(7) + b"{}")
+    monkeypatch.setattr(load, "fetch", lambda url, **keywords: path)
+    text = refusal(build_model, "SqueezeNet1_1", pretrained=address)
+    assert text.startswith(f"{path}: no whole safetensors file (") or text.startswith(f"{path}: holds no arrays; ")
+    assert text.endswith(f"; this is the kept download of {address}: remove it first")
+    assert "kept download" not in refusal(build_model, "SqueezeNet1_1", pretrained=path)
+
+
+def test_no_weights_and_no_way_to_get_them() -> None:
+    with pytest.raises(ValueError, match=r"^pretrained is False, which means no weights; give True"):
+        load.locate_weights("SqueezeNet1_1", False)
+    address = "ftp://example.org/w.pdparams"
+    assert refusal(build_model, "SqueezeNet1_1", pretrained=address) == (
+        f"{address}: only addresses of http:// and https:// are downloaded from; give one, or the path of a file"
+    )
 
 
 def test_named_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
