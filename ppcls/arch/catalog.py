@@ -34,8 +34,8 @@ class BackboneParams:
         class_num: Length of the logits; 0 leaves the classifier out and gives pooled features.
         in_channels: Channels of the input.
         drop_rate: Share of values that dropout removes before the classifier, in training only.
-        pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); or
-            the path of a weights file or of a checkpoint's folder.
+        pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); the
+            address of a weights file (http or https); or the path of one or of a checkpoint's folder.
         recompute: Whether training keeps the inputs of blocks only and computes the rest again in the backward
             pass: less memory for about a third more time.
     """
@@ -53,7 +53,9 @@ class BackboneParams:
         if not _is_number(self.drop_rate) or not 0 <= self.drop_rate < 1:
             raise ValueError(f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1")
         if not isinstance(self.pretrained, bool) and not _is_path(self.pretrained):
-            raise ValueError(f"pretrained is {self.pretrained!r}; give true, false, a source's name or a path")
+            raise ValueError(
+                f"pretrained is {self.pretrained!r}; give true, false, a source's name, an address or a path"
+            )
 
     def build(self) -> "Backbone":
         """A new model, with weights drawn from Paddle's generator or loaded from `pretrained`.

@@ -40,9 +40,12 @@ def conv(
     )
 
 
-def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm and ReLU in a row."""
-    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), nn.ReLU())
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, slope: float = 0.0
+) -> nn.Sequential:
+    """Convolution, batch norm and ReLU in a row; a `slope` below zero makes it a leaky one."""
+    relu = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), relu)
 
 
 class Block(nn.Layer):
@@ -84,8 +87,8 @@ class Block(nn.Layer):
 class Backbone(nn.Layer):
     """A classifier whose stages can be used one by one.
 
-    A family gives `features`, says which sizes of input it admits, and replaces `forward_head` if its classifier
-    does not stand behind the pooling.
+    A family gives `features`, says which sizes of input it admits if not all, and replaces `forward_head` if its
+    classifier does not stand behind the pooling.
 
     Attributes:
         stem_layer: Name of the convolution that reads the picture.
@@ -151,6 +154,7 @@ class Backbone(nn.Layer):
 
     def set_recompute(self, enable: bool = True) -> None:
         """Switches gradient checkpointing of every block; see `Block`."""
+        self.params = replace(self.params, recompute=enable)
         for part in self.sublayers():
             if isinstance(part, Block):
                 part.recompute = enable
@@ -178,12 +182,13 @@ class Backbone(nn.Layer):
         """Whether the geometry admits a height or width of `side` pixels, in any engine that a model may move to.
 
         Paddle runs some sizes in which a pool's window exceeds its input; other engines give nothing for them.
+        Where every layer is padded, even one pixel passes; other families say what they admit.
         """
-        raise NotImplementedError
+        return side >= 1
 
     def size_rule(self) -> str:
         """The sizes that the geometry admits, as the end of a sentence."""
-        raise NotImplementedError
+        return "height and width must be at least 1"
 
     @jit.not_to_static  # in there, an unknown size would be a graph's value
     def check_input(self, x: Tensor) -> None:

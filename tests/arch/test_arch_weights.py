@@ -108,7 +108,10 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: Dict[s
             state, "_conv9.bias", "_conv9.weight", extra=wide
         ),
         "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; write "
-        "Arch.class_num=10 (in Python: class_num=10, and reset_classifier after loading)": {**state, "_conv9.weight": wide},
+        "Arch.class_num=10 (in Python: class_num=10, and reset_classifier after loading)": {
+            **state,
+            "_conv9.weight": wide,
+        },
         "stem.weight has the shape [64, 1, 3, 3] and SqueezeNet1_1's is [64, 3, 3, 3]; write Arch.in_channels=1": {
             **state,
             "_conv.weight": np.zeros([64, 1, 3, 3], "float32"),

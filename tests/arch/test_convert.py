@@ -205,7 +205,7 @@ def test_the_first_record_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert ("licence" in first) == (name == "named")
 
 
-def test_a_wrong_target_is_said_before_anything_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_target_is_said_before_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "fetch", None)
     target = tmp_path / "out.pth"
     assert refusal("timm", target, arch="DLA34") == (
@@ -229,7 +229,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
          "/dev/full: weights are not written as ''; write .pdparams or .safetensors"),
         (["{given}", "{given}/out.pdparams"],
          "{given}/out.pdparams: cannot be written (File exists); make room or choose another folder"),
-        (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to stem_padding=0, "),
+        (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to stem_padding=0"),
         (["{folder}/none", "{folder}/out.pdparams"], "{folder}/none: no weights there; give"),
         (["{folder}/other.safetensors", "{folder}/out.pdparams"],
          "{folder}/other.safetensors: fits none of the models of `ppcls models`; name the nearest with --arch"),

@@ -52,7 +52,8 @@ def test_darknets_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeyp
     np.testing.assert_array_equal(features.stem[0].weight.numpy(), expected["stem.0.weight"].sum(1, keepdims=True))
     with caplog.at_level("INFO", logger="ppcls"):
         build(path, "DarkNet53", new_classifier=True, class_num=4)
-    assert caplog.records[-1].getMessage().endswith("of 6 classes and the model one of 4 classes, so the model starts with a new one")
+    said = caplog.records[-1].getMessage()
+    assert said.endswith("of 6 classes and the model one of 4 classes, so the model starts with a new one")
     assert refusal(build, path, "DarkNet53", class_num=6, activation_slope=0.01) == (
         f"{path}: made for activation_slope=0.1, but the model has activation_slope=0.01; "
         "leave Arch.activation_slope out"
@@ -129,7 +130,8 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
     [
         ({"model": "DPN92"}, "these are weights of DPN92 and not of DPN68; give weights of DPN68"),
         ({"model": "DPN68", "arguments": {"epsilon": -1}},
-         "its record is wrong: epsilon is -1; give a number above 0 and at most 1, such as 1e-5; convert the weights again"),
+         "its record is wrong: epsilon is -1; give a number above 0 and at most 1, such as 1e-5; "
+         "convert the weights again"),
         ({"model": "DPN68", "arguments": {"slope": 1}},
          "its record names arguments that DPN68 has not; convert the weights again"),
         ({"model": "DPN68", "arguments": [1]},
@@ -183,7 +185,7 @@ def test_a_damaged_download_is_to_be_removed(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(b"\x02" + bytes(7) + b"{}")
     monkeypatch.setattr(load, "fetch", lambda url, **keywords: path)
     text = refusal(build_model, "SqueezeNet1_1", pretrained=address)
-    assert text.startswith(f"{path}: no whole safetensors file (") or text.startswith(f"{path}: holds no arrays; ")
+    assert text.startswith((f"{path}: no whole safetensors file (", f"{path}: holds no arrays; "))
     assert text.endswith(f"; this is the kept download of {address}: remove it first")
     assert "kept download" not in refusal(build_model, "SqueezeNet1_1", pretrained=path)
 

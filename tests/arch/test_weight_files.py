@@ -169,7 +169,9 @@ def test_the_first_wrapper_that_holds_arrays_counts_and_a_prefix_of_some_names_s
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
 def test_what_torch_puts_before_all_names_is_left_out(tmp_path, prefix):
-    path = written(tmp_path, "w.pdparams", pickle.dumps({f"{prefix}a": SIX, f"{prefix}module.b": SIX, f"{prefix}_orig_mod.c": SIX}))
+    path = written(
+        tmp_path, "w.pdparams", pickle.dumps({f"{prefix}a": SIX, f"{prefix}module.b": SIX, f"{prefix}_orig_mod.c": SIX})
+    )
     assert_same(read_weights(path).arrays, {"a": SIX, "module.b": SIX, "_orig_mod.c": SIX})
 
 
@@ -195,7 +197,9 @@ ARRAYS = npst.arrays(
 
 @pytest.mark.parametrize("suffix", [".pdparams", ".safetensors"])
 @given(
-    arrays=st.dictionaries(TEXT.filter(lambda name: not name.startswith(("module.", "_orig_mod."))), ARRAYS, min_size=1, max_size=4),
+    arrays=st.dictionaries(
+        TEXT.filter(lambda name: not name.startswith(("module.", "_orig_mod."))), ARRAYS, min_size=1, max_size=4
+    ),
     record=st.none() | st.dictionaries(TEXT.map("a {}".format), st.integers() | TEXT),
 )
 def test_what_is_written_comes_back(tmp_path_factory, suffix, arrays, record):

@@ -154,7 +154,8 @@ def test_preprocessing() -> None:
 
 
 def test_the_interpolations_are_those_of_the_transforms() -> None:
-    assert INTERPOLATIONS == {backend: tuple(names) for backend, names in resample.INTERPOLATIONS.items()}
+    known = {backend: tuple(names) for backend, names in resample.INTERPOLATIONS.items()}
+    assert known == INTERPOLATIONS
 
 
 def test_arguments() -> None:

@@ -44,7 +44,9 @@ def test_other_classes_than_the_trainings_are_refused():
         ([*same, "d"], "class 4 is missing here and was e there"),
         ([*same, "d", "e", "f"], "class 5 is f here and was missing there"),
     ]:
-        with pytest.raises(UserError, match=f"^the classes to evaluate are not those of the training: {said}; give the"):
+        with pytest.raises(
+            UserError, match=f"^the classes to evaluate are not those of the training: {said}; give the"
+        ):
             build.check_same_classes([*same, "d", "e"], shown)
 
 

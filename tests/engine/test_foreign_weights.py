@@ -238,7 +238,8 @@ def test_training_for_other_classes_begins_with_a_new_classifier(command):
     code, lines, _ = command("train", "Arch.pretrained=converted.pdparams", *five)
     assert code == 0
     assert lines[1:4] == [
-        "converted.pdparams: has a classifier of 4 classes and the model one of 5 classes, so the model starts with a new one",
+        "converted.pdparams: has a classifier of 4 classes and the model one of 5 classes, so the model starts with a "
+        "new one",
         "weights: converted.pdparams",
         ADAPTED,
     ]

@@ -100,7 +100,8 @@ def _first(what: str, keys: Sequence[str]) -> Sequence[str]:
 def _remedy(model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np.ndarray]) -> str:
     theirs, ours = list(value.shape), list(model.state_dict()[key].shape)
     if key.startswith("fc.") and theirs[1:] == ours[1:]:
-        return f"write Arch.class_num={theirs[0]} (in Python: class_num={theirs[0]}, and reset_classifier after loading)"
+        number = f"class_num={theirs[0]}"
+        return f"write Arch.{number} (in Python: {number}, and reset_classifier after loading)"
     if key == f"{model.stem_layer}.weight" and len(theirs) == 4 and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]:
         return f"write Arch.in_channels={theirs[1]}"
     return _likely(given, model.params.name)
@@ -129,6 +130,8 @@ def _fits(model: Backbone, given: Mapping[str, np.ndarray]) -> bool:
     conversion = convert_state_dict(model, given)
     shapes = {key: list(value.shape) for key, value in conversion.state.items()}
     free = ("fc.", f"{model.stem_layer}.")
-    return not conversion.unexpected and lacks_classifier(conversion.missing) and all(
-        key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items()
+    return (
+        not conversion.unexpected
+        and lacks_classifier(conversion.missing)
+        and all(key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items())
     )

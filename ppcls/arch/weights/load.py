@@ -102,7 +102,7 @@ def build_with_weights(params: BackboneParams, found: Found, new_classifier: boo
     Args:
         params: The model's arguments. Those of its geometry that are at their defaults follow the weights.
         found: The file.
-        new_classifier: Whether the model keeps a classifier of its own where the file has none, or one of other classes.
+        new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or its arguments.
@@ -118,7 +118,7 @@ def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) 
     Args:
         model: The model.
         path: The file, see `ppcls.utils.files.weights_file`.
-        new_classifier: Whether the model keeps a classifier of its own where the file has none, or one of other classes.
+        new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or the arguments it was made with.
