@@ -34,8 +34,8 @@ class BackboneParams:
         class_num: Length of the logits; 0 leaves the classifier out and gives pooled features.
         in_channels: Channels of the input.
         drop_rate: Share of values that dropout removes before the classifier, in training only.
-        pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); or
-            the path of a weights file or of a checkpoint's folder.
+        pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); the
+            address of a weights file (http or https); or the path of one or of a checkpoint's folder.
         recompute: Whether training keeps the inputs of blocks only and computes the rest again in the backward
             pass: less memory for about a third more time.
     """
@@ -53,7 +53,9 @@ class BackboneParams:
         if not _is_number(self.drop_rate) or not 0 <= self.drop_rate < 1:
             raise ValueError(f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1")
         if not isinstance(self.pretrained, bool) and not _is_path(self.pretrained):
-            raise ValueError(f"pretrained is {self.pretrained!r}; give true, false, a source's name or a path")
+            raise ValueError(
+                f"pretrained is {self.pretrained!r}; give true, false, a source's name, an address or a path"
+            )
 
     def build(self) -> "Backbone":
         """A new model, with weights drawn from Paddle's generator or loaded from `pretrained`.
@@ -109,6 +111,8 @@ class SqueezeNet1_0Params(BackboneParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_integer("stem_padding", self.stem_padding, 0)
+        if not isinstance(self.ceil_pooling, bool):
+            raise ValueError(f"ceil_pooling is {self.ceil_pooling!r}; give true or false")
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.squeezenet import SqueezeNet
@@ -137,8 +141,8 @@ class DPNParams(BackboneParams):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _is_number(self.epsilon) or self.epsilon <= 0:
-            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0, such as 1e-5")
+        if not _is_number(self.epsilon) or not 0 < self.epsilon <= 1:
+            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0 and at most 1, such as 1e-5")
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.dpn import DPN

@@ -40,9 +40,12 @@ def conv(
     )
 
 
-def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm and ReLU in a row."""
-    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), nn.ReLU())
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, slope: float = 0.0
+) -> nn.Sequential:
+    """Convolution, batch norm and ReLU in a row; a `slope` below zero makes it a leaky one."""
+    relu = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), relu)
 
 
 class Block(nn.Layer):
@@ -84,8 +87,8 @@ class Block(nn.Layer):
 class Backbone(nn.Layer):
     """A classifier whose stages can be used one by one.
 
-    A family gives `features`, says which sizes of input it admits, and replaces `forward_head` if its classifier
-    does not stand behind the pooling.
+    A family gives `features`, says which sizes of input it admits if not all, and replaces `forward_head` if its
+    classifier does not stand behind the pooling.
 
     Attributes:
         stem_layer: Name of the convolution that reads the picture.
@@ -151,6 +154,7 @@ class Backbone(nn.Layer):
 
     def set_recompute(self, enable: bool = True) -> None:
         """Switches gradient checkpointing of every block; see `Block`."""
+        self.params = replace(self.params, recompute=enable)
         for part in self.sublayers():
             if isinstance(part, Block):
                 part.recompute = enable
@@ -163,10 +167,12 @@ class Backbone(nn.Layer):
         Raises:
             UserError: the dictionary belongs to other arguments of the model than it was made with.
         """
+        if not use_structured_name:  # names that Paddle gave the parameters, which no layout knows
+            return super().set_state_dict(state_dict, False)
         layout = recognise(self, list(state_dict))
         check_arguments(self, layout)
         conversion = convert_state_dict(self, state_dict, layout)
-        missing, unexpected = super().set_state_dict(conversion.state, use_structured_name)
+        missing, unexpected = super().set_state_dict(conversion.state)
         return missing, unexpected + [key for key in conversion.unexpected if key not in unexpected]
 
     set_dict = set_state_dict
@@ -176,12 +182,13 @@ class Backbone(nn.Layer):
         """Whether the geometry admits a height or width of `side` pixels, in any engine that a model may move to.
 
         Paddle runs some sizes in which a pool's window exceeds its input; other engines give nothing for them.
+        Where every layer is padded, even one pixel passes; other families say what they admit.
         """
-        raise NotImplementedError
+        return side >= 1
 
     def size_rule(self) -> str:
         """The sizes that the geometry admits, as the end of a sentence."""
-        raise NotImplementedError
+        return "height and width must be at least 1"
 
     @jit.not_to_static  # in there, an unknown size would be a graph's value
     def check_input(self, x: Tensor) -> None:

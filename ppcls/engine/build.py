@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import operator
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
@@ -252,9 +253,11 @@ def class_names(config: Config, pictures: Optional[Pictures] = None) -> Optional
 def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]]) -> None:
     """Refuses folders whose classes, or their order, are not those that the training counts by; None knows nothing."""
     if learned and shown and learned != shown:
+        pairs = enumerate(itertools.zip_longest(shown, learned, fillvalue="missing"))
+        number, (ours, theirs) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
         raise UserError(
-            f"the classes to evaluate ({', '.join(shown[:3])}, ...) are not those of the training "
-            f"({', '.join(learned[:3])}, ...); give the training's class_names.txt as class_to_index of the dataset"
+            f"the classes to evaluate are not those of the training: class {number} is {ours} here and was {theirs} "
+            "there; give the training's class_names.txt as class_to_index of the dataset"
         )
 
 

@@ -1,7 +1,8 @@
 """Files from the network, kept in a cache: whole and verified, or absent.
 
-Environment: `PPCLS_HOME` is the folder of the cache, `PPCLS_OFFLINE=1` forbids the network, and `http_proxy`,
-`https_proxy` and `no_proxy` name proxies. A file put into its place by hand is as good as a downloaded one.
+Environment: `PPCLS_HOME` is the folder of the cache, else it is `ppcls` in `XDG_CACHE_HOME` or in `~/.cache`;
+`PPCLS_OFFLINE=1` forbids the network, and `http_proxy`, `https_proxy` and `no_proxy` name proxies. A file put into
+its place by hand is as good as a downloaded one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def cached_path(url: str) -> Path:
     """
     parts = _ADDRESS.fullmatch(url)
     if parts is None:
-        raise UserError(f"{url}: no address to download from; give one that begins with https:// or http://")
+        raise UserError(
+            f"{url}: only addresses of http:// and https:// are downloaded from; give one, or the path of a file"
+        )
     path = PurePosixPath(parts[2] or "/")
     suffix = path.suffix if path.suffix[1:].isalnum() else ""
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None])
@@ -49,7 +52,6 @@ def fetch(
     sha256_prefix: Optional[str] = None,
     size: Optional[int] = None,
     what: str = "weights",
-    progress: bool = True,
 ) -> Path:
     """The file of an address, downloaded unless it is in the cache; of a partial file only the rest.
 
@@ -60,7 +62,6 @@ def fetch(
         sha256_prefix: Beginning of the file's SHA-256 in hexadecimal, checked where it is given.
         size: The file's bytes, checked where they are given.
         what: What it is, for messages: `cannot download the {what}`.
-        progress: Whether a terminal shows a bar.
 
     Raises:
         UserError: it cannot be had, is not what was expected, or cannot be kept; where another way can help, the
@@ -69,7 +70,7 @@ def fetch(
     offline = _is_offline()
     place = cached_path(url)
     expected = Expected((sha256_prefix or "").lower(), size)
-    transfer = Transfer(url, beside(place, "part"), beside(place, "version"), expected.size_fault, what, progress)
+    transfer = Transfer(url, beside(place, "part"), beside(place, "version"), expected.size_fault, what)
     if offline and not place.is_file():
         raise UserError(
             f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file at {place} by hand, or unset "
@@ -83,9 +84,9 @@ def fetch(
                     _download(transfer, place, expected)
         fault = expected.noted_fault(place)
     except (Interrupted, Failed) as error:
-        raise UserError(
-            f"{url}: cannot download the {what}: {error}; try again, or put the file at {place} by hand"
-        ) from error
+        again = "try again, or " if isinstance(error, Interrupted) else ""
+        remedy = f"{again}put the file at {place} by hand"
+        raise UserError(f"{url}: cannot download the {what}: {error}; {remedy}") from error
     except OSError as error:
         raise UserError(
             f"{place.parent}: the {what} cannot be kept there ({error.strerror or error}); make room, see to the "
@@ -111,7 +112,7 @@ def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
     fault = expected.fault(transfer.part, digest)
     if fault:
         transfer.discard()
-        raise Failed(fault)
+        raise Interrupted(fault)
     transfer.part.replace(place)
     note_digest(place, digest)
     transfer.discard()

@@ -15,12 +15,13 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
+from ppcls.utils.untrusted import is_web_page
+
 TIMEOUT_SECONDS = 30.0  # to connect, and between two pieces of the answer
 
 _BLOCK_BYTES = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)", re.ASCII)
 _PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
-_PAGE_BEGINNINGS = (b"<!doctype html", b"<html")
 
 
 class Interrupted(Exception):
@@ -41,7 +42,6 @@ class Transfer:
         version: Where the version of these bytes is noted, as the server names it.
         size_fault: What is wrong with the whole file's number of bytes, as part of a sentence; empty if nothing is.
         label: What the progress bar shows.
-        progress: Whether a terminal shows a bar.
     """
 
     url: str
@@ -49,7 +49,6 @@ class Transfer:
     version: Path
     size_fault: Callable[[int], str]
     label: str
-    progress: bool
 
     def request(self) -> None:
         """Asks once for what is missing; afterwards the part is the whole file.
@@ -100,7 +99,7 @@ class Transfer:
         """Writes the answer's body behind the first `start` bytes of the part."""
         blocks = _blocks(answer)
         first = next(blocks, b"")
-        if answer.headers.get_content_type() == "text/html" or (not start and _is_page(first)):
+        if answer.headers.get_content_type() == "text/html" or (not start and is_web_page(first)):
             raise Failed("the answer is a web page, as a login or a filter sends it")
         fault = "" if total is None else self.size_fault(total)
         if fault:
@@ -108,7 +107,7 @@ class Transfer:
             raise Failed(fault)
         with self.part.open("ab" if start else "wb") as file, tqdm(
             total=total, initial=start, desc=self.label, unit="B", unit_scale=True, unit_divisor=1024,
-            disable=None if self.progress else True,
+            disable=None,  # on a terminal alone
         ) as bar:  # fmt: skip
             if not start:
                 self.version.write_text(_version(answer))
@@ -155,10 +154,6 @@ def _blocks(answer: Any) -> Iterator[bytes]:
             yield block
     except (OSError, HTTPException) as error:
         raise Interrupted(_reason(error)) from error
-
-
-def _is_page(beginning: bytes) -> bool:
-    return beginning[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE_BEGINNINGS)
 
 
 def _reason(error: Exception) -> str:

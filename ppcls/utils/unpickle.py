@@ -32,7 +32,7 @@ def load_pickle(path: PathLike) -> Any:
     Raises:
         UserError: the file cannot be read, is damaged, or asks for anything else; nothing of it was run.
     """
-    remedy = "use a file written by paddle.save of a state dict"
+    remedy = "use a file written by paddle.save or torch.save of a state dict"
     with refusals(path, "pickle of arrays", remedy), Path(path).open("rb") as file:
         stream = Stream(file, os.fstat(file.fileno()).st_size)
         return rebuild(unpickle(stream), stream.meter)

@@ -8,6 +8,8 @@ from typing import Iterator
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
+_PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
+
 
 class Refused(Exception):
     """The file asks for more than data."""
@@ -20,6 +22,11 @@ class Damaged(Exception):
 def shown(text: object, length: int = 100) -> str:
     """What stands in a file as a message may show it: in one short line, without control characters."""
     return repr(text[:length])[1:-1] if isinstance(text, str) else f"something of type {type(text).__name__}"
+
+
+def is_web_page(beginning: bytes) -> bool:
+    """Whether a file that begins so is a web page, as a login or a filter sends it in place of a download."""
+    return beginning[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
 
 
 @contextlib.contextmanager

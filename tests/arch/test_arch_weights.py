@@ -100,14 +100,25 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: Dict[s
         f"{head} 1 missing (first stem.bias); {remedy}": _without(state, "_conv.bias"),
         f"{head} 1 unexpected (first extra); {remedy}": {**state, "extra": wide},
         f"{head} 1 unexpected (first fc.bias); {remedy}": {**state, "fc.bias": state["_conv9.bias"] + 1},
+        "has no classifier; write Arch.class_num=0 for pooled features, or train one": _without(
+            state, "_conv9.bias", "_conv9.weight"
+        ),
+        f"{head} 1 missing (first fc.weight); {remedy}": _without(state, "_conv9.weight"),
         f"{head} 2 missing (first fc.weight), 1 unexpected (first extra); {remedy}": _without(
             state, "_conv9.bias", "_conv9.weight", extra=wide
         ),
-        "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; write the weights' number "
-        "of classes as Arch.class_num (in Python: reset_classifier after loading)": {**state, "_conv9.weight": wide},
-        f"stem.weight has the shape [64, 1, 3, 3] and SqueezeNet1_1's is [64, 3, 3, 3]; {remedy}": {
+        "fc.weight has the shape [10, 512, 1, 1] and SqueezeNet1_1's is [1000, 512, 1, 1]; write "
+        "Arch.class_num=10 (in Python: class_num=10, and reset_classifier after loading)": {
+            **state,
+            "_conv9.weight": wide,
+        },
+        "stem.weight has the shape [64, 1, 3, 3] and SqueezeNet1_1's is [64, 3, 3, 3]; write Arch.in_channels=1": {
             **state,
             "_conv.weight": np.zeros([64, 1, 3, 3], "float32"),
+        },
+        f"stem.weight has the shape [64, 1, 5, 5] and SqueezeNet1_1's is [64, 3, 3, 3]; {remedy}": {
+            **state,
+            "_conv.weight": np.zeros([64, 1, 5, 5], "float32"),
         },
         "stem.bias is of type int64 and not an array of floating-point numbers": {
             **state,
@@ -168,12 +179,37 @@ def test_training_keeps_a_new_classifier_where_the_number_of_classes_differs(
     np.testing.assert_array_equal(target.fc.weight.numpy(), own)
     np.testing.assert_array_equal(target.level5.root.conv.weight.numpy(), source.level5.root.conv.weight.numpy())
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path}: its classifier has 7 classes and the model 3, so the model starts with a new one"
+        f"{path}: has a classifier of 7 classes and the model one of 3 classes, so the model starts with a new one"
     ]
     same = DLA46_c(class_num=7)
     load_weights(same, path, new_classifier=True)
     np.testing.assert_array_equal(same.fc.weight.numpy(), source.fc.weight.numpy())
-    assert "write the weights' number of classes as Arch.class_num" in refusal(load_weights, target, path)
+    assert "write Arch.class_num=7 (in Python: class_num=7, and reset" in refusal(load_weights, target, path)
+
+
+def test_training_starts_a_classifier_for_weights_without_one(
+    tmp_path: Path, squeezenet: Dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    headless = _without(squeezenet, "_conv9.bias", "_conv9.weight")
+    path, model = save(tmp_path, headless), build_model("SqueezeNet1_1", class_num=3)
+    own = model.fc.weight.numpy().copy()
+    with caplog.at_level("INFO", logger="ppcls"):
+        load_weights(model, path, new_classifier=True)
+    np.testing.assert_array_equal(model.fc.weight.numpy(), own)
+    np.testing.assert_array_equal(model.stem.weight.numpy(), squeezenet["_conv.weight"])
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: has no classifier and the model one of 3 classes, so the model starts with a new one"
+    ]
+    assert fit.likely_model(headless) == "SqueezeNet1_1"
+    half = save(tmp_path, _without(squeezenet, "_conv9.bias"))
+    assert "1 missing (first fc.bias); give weights of" in refusal(load_weights, model, half, new_classifier=True)
+
+
+def test_names_that_paddle_gave_are_taken_as_they_are() -> None:
+    model = build_model("SqueezeNet1_1", class_num=3)
+    given = {value.name: value.numpy() + 1 for value in model.state_dict().values()}
+    assert model.set_state_dict(given, use_structured_name=False) == ([], [])
+    np.testing.assert_array_equal(model.stem.bias.numpy(), given[model.stem.bias.name])
 
 
 @pytest.mark.parametrize("name", ["DLA46_c", "SqueezeNet1_1", "DPN68"])

@@ -16,6 +16,7 @@ from ppcls.arch.weights import convert as module
 from ppcls.arch.weights import load
 from ppcls.arch.weights.convert import convert
 from ppcls.arch.weights.files import read_weights, write_weights
+from ppcls.arch.weights.sources import find_source
 from ppcls.cli import main
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
@@ -66,7 +67,7 @@ def test_a_foreign_file_becomes_ours(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(file.arrays["conv2_1.project.conv.weight"], theirs[key])
     assert done.text == (
         f"{given}: timm's weights of DPN68\n"
-        f"361 keys used, 72 dropped, each with its reason in {target.parent}/dpn68.keys.txt\n"
+        f"361 keys used, 72 dropped; {target}.keys.txt tells what became of each\n"
         "arguments that belong to them: epsilon=0.001\n"
         "preprocessing that belongs to them: short side 256 (bicubic, pil), crop 224, "
         "mean [0.4863, 0.4588, 0.4078], std [0.2348, 0.2348, 0.2348]\n"
@@ -78,7 +79,7 @@ def test_a_foreign_file_becomes_ours(suffix: str, tmp_path: Path) -> None:
 
 def test_the_account_beside_the_file(tmp_path: Path) -> None:
     done = convert(source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "a.b.safetensors")
-    assert done.account == tmp_path / "a.b.keys.txt"
+    assert done.account == tmp_path / "a.b.safetensors.keys.txt"
     fires = zip((3, 4, 6, 7, 9, 10, 11, 12), range(2, 10))
     parts = ("squeeze", "expand1x1", "expand3x3")
     layers = [(f"features.{n}.{part}", f"fire{k}.{part}") for n, k in fires for part in parts]
@@ -138,9 +139,8 @@ def test_what_paddleclas_cannot_express(tmp_path: Path) -> None:
     target = tmp_path / "out.pdparams"
     assert refusal(res2, target, to="paddleclas") == "PaddleClas has no DLA60_res2net; leave --to out"
     assert refusal(squeezenet, target, to="paddleclas") == (
-        f"{squeezenet}: these weights belong to a geometry that PaddleClas's model has not and would score otherwise "
-        "there (SqueezeNet1_1: paddleclas's weights belong to stem_padding=1, ceil_pooling=False and the model was "
-        "made with stem_padding=0, ceil_pooling=True; make it with stem_padding=1, ceil_pooling=False); leave --to out"
+        f"{squeezenet}: these weights belong to stem_padding=0, ceil_pooling=True and PaddleClas's SqueezeNet1_1 has "
+        "stem_padding=1, ceil_pooling=False, with which they would score otherwise; leave --to out"
     )
     assert not target.exists()
     with pytest.raises(ValueError, match=r"^to is 'timm'; give 'ppcls' or 'paddleclas'$"):
@@ -162,13 +162,55 @@ def test_named_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_reads_back_with_other_values_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, target = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "out.pdparams"
 
-    def broken(path: Path, arrays: Dict[str, np.ndarray], record: Any) -> None:
-        write_weights(path, {**arrays, "fire5.squeeze.bias": arrays["fire5.squeeze.bias"] * np.float32(1.001)}, record)
+    def broken(path: Path, arrays: Dict[str, np.ndarray], *more: Any) -> None:
+        write_weights(path, {**arrays, "fire5.squeeze.bias": arrays["fire5.squeeze.bias"] * np.float32(1.001)}, *more)
 
+    convert(given, target)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(before) == ["out.pdparams", "out.pdparams.keys.txt", given.name]
     monkeypatch.setattr(module, "write_weights", broken)
     with pytest.raises(AssertionError, match=r"out.pdparams: fire5.squeeze.bias reads back with other values$"):
         convert(given, target)
-    assert not list(tmp_path.glob("*.keys.txt"))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before  # what was good stays
+
+
+def test_an_account_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    given, target = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "out.pdparams"
+    target.write_bytes(b"old")
+    (tmp_path / "out.pdparams.keys.txt").mkdir()
+    assert refusal(given, target).startswith(f"{target}: cannot be written (")
+    assert target.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_weights_without_a_classifier(tmp_path: Path) -> None:
+    state = facts.state("torchvision", "squeezenet1_1")
+    write_weights(tmp_path / "w.pdparams", {key: state[key] for key in state if not key.startswith("classifier.")})
+    done = convert(tmp_path / "w.pdparams", tmp_path / "out.pdparams")
+    assert (done.loaded.model.params.name, done.loaded.model.params.class_num) == ("SqueezeNet1_1", 0)
+    assert "fc.weight" not in read_weights(tmp_path / "out.pdparams").arrays
+
+
+def test_the_first_record_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, address = source(tmp_path, "torchvision", "squeezenet1_1"), "https://example.org/w.pth"
+    monkeypatch.setattr(load, "fetch", lambda url, **keywords: given)
+    convert(address, tmp_path / "plain.pdparams")
+    convert("torchvision", tmp_path / "named.pdparams", arch="SqueezeNet1_1")
+    for name in ("plain", "named"):
+        convert(tmp_path / f"{name}.pdparams", tmp_path / f"{name}.safetensors")
+        first, again = (read_weights(tmp_path / f"{name}{suffix}").record for suffix in (".pdparams", ".safetensors"))
+        assert first == again and first is not None
+        assert first["file"] == {"name": given.name, "sha256": sha256_of(given)}
+        assert first["url"] == (address if name == "plain" else find_source("SqueezeNet1_1", "torchvision").url)
+        assert ("licence" in first) == (name == "named")
+
+
+def test_a_wrong_target_is_said_before_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "fetch", None)
+    target = tmp_path / "out.pth"
+    assert refusal("timm", target, arch="DLA34") == (
+        f"{target}: weights are not written as '.pth'; write .pdparams or .safetensors"
+    )
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +229,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
          "/dev/full: weights are not written as ''; write .pdparams or .safetensors"),
         (["{given}", "{given}/out.pdparams"],
          "{given}/out.pdparams: cannot be written (File exists); make room or choose another folder"),
-        (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to a geometry "),
+        (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to stem_padding=0"),
         (["{folder}/none", "{folder}/out.pdparams"], "{folder}/none: no weights there; give"),
         (["{folder}/other.safetensors", "{folder}/out.pdparams"],
          "{folder}/other.safetensors: fits none of the models of `ppcls models`; name the nearest with --arch"),

@@ -43,6 +43,7 @@ def twins(name: str, **keywords: Any) -> List[Backbone]:
     plain, sparing = build_model(name, class_num=4, **keywords), build_model(name, class_num=4, **keywords)
     sparing.set_state_dict(plain.state_dict())
     sparing.set_recompute()
+    assert (plain.params.recompute, sparing.params.recompute) == (False, True)
     return [plain, sparing]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from typing import Any, Dict, List
@@ -9,6 +10,7 @@ from typing import Any, Dict, List
 import arch_facts as facts
 import numpy as np
 import pytest
+import safetensors.numpy
 from test_arch_weights import assert_same, build, refusal, values
 
 from ppcls.arch import build_model
@@ -17,6 +19,7 @@ from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights import load
 from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.load import load_weights
+from ppcls.arch.weights.sources import Preprocessing
 
 TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
 
@@ -49,7 +52,8 @@ def test_darknets_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeyp
     np.testing.assert_array_equal(features.stem[0].weight.numpy(), expected["stem.0.weight"].sum(1, keepdims=True))
     with caplog.at_level("INFO", logger="ppcls"):
         build(path, "DarkNet53", new_classifier=True, class_num=4)
-    assert caplog.records[-1].getMessage().endswith("has 6 classes and the model 4, so the model starts with a new one")
+    said = caplog.records[-1].getMessage()
+    assert said.endswith("of 6 classes and the model one of 4 classes, so the model starts with a new one")
     assert refusal(build, path, "DarkNet53", class_num=6, activation_slope=0.01) == (
         f"{path}: made for activation_slope=0.1, but the model has activation_slope=0.01; "
         "leave Arch.activation_slope out"
@@ -126,19 +130,73 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
     [
         ({"model": "DPN92"}, "these are weights of DPN92 and not of DPN68; give weights of DPN68"),
         ({"model": "DPN68", "arguments": {"epsilon": -1}},
-         "its record is wrong: epsilon is -1; give a number above 0, such as 1e-5; convert the weights again"),
+         "its record is wrong: epsilon is -1; give a number above 0 and at most 1, such as 1e-5; "
+         "convert the weights again"),
         ({"model": "DPN68", "arguments": {"slope": 1}},
          "its record names arguments that DPN68 has not; convert the weights again"),
         ({"model": "DPN68", "arguments": [1]},
          "its record names arguments that DPN68 has not; convert the weights again"),
         ({"model": "DPN68", "preprocessing": {"size": 0}},
          "its recorded preprocessing is wrong: a size of 0 out of 256 pixels is impossible; convert it again"),
+        ({"model": "DPN68", "preprocessing": {"interpolation": "foo"}},
+         "its recorded preprocessing is wrong: a backend 'cv2' with 'foo' is impossible; convert it again"),
+        ({"model": "DPN68", "preprocessing": {"interpolation": "{x}"}},
+         "its recorded preprocessing is wrong: a backend 'cv2' with '{x}' is impossible; convert it again"),
+        ({"model": "DPN68", "preprocessing": {"interpolation": "box"}},
+         "its recorded preprocessing is wrong: a backend 'cv2' with 'box' is impossible; convert it again"),
+        ({"model": "DPN68", "preprocessing": {"std": [0, 0, 0]}},
+         "its recorded preprocessing is wrong: std is (0, 0, 0) and not three numbers from 1e-06 to 1e+06; "
+         "convert it again"),
+        ({"model": "DPN68", "preprocessing": {"mean": 0.5}},
+         "its recorded preprocessing is wrong: mean is 0.5 and not three numbers from -1e+06 to 1e+06; "
+         "convert it again"),
+        ({"model": ["x"]}, "the model in its record is of type list and not text; convert the weights again"),
+        ({"model": "DPN68", "source": {"a": 1}},
+         "the source in its record is of type dict and not text; convert the weights again"),
     ],
 )  # fmt: skip
 def test_wrong_records(record: Dict[str, Any], text: str, tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
-    write_weights(path, values(build_model("DPN68", class_num=1)), record)
+    arrays = values(build_model("DPN68", class_num=1))
+    safetensors.numpy.save_file(arrays, path, {"ppcls_record": json.dumps(record)})
     assert refusal(build, path, "DPN68", class_num=1) == f"{path}: {text}"
+
+
+@pytest.mark.parametrize(("key", "text"), [("mean", "1e999"), ("std", "1e999"), ("std", "1" + 400 * "0")])
+def test_a_recorded_number_without_end(key: str, text: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{key} is .* and not three numbers from "):
+        Preprocessing.from_record(json.loads(f'{{"{key}": [1, 1, {text}]}}'))
+
+
+def test_a_recorded_argument_of_another_type(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.safetensors"
+    write_weights(
+        path, facts.paddleclas_state("SqueezeNet1_1"), {"model": "SqueezeNet1_1", "arguments": {"ceil_pooling": [1]}}
+    )
+    assert refusal(build, path, "SqueezeNet1_1") == (
+        f"{path}: its record is wrong: ceil_pooling is [1]; give true or false; convert the weights again"
+    )
+    with pytest.raises(ValueError, match=r"^epsilon is inf; give a number above 0 and at most 1, such as 1e-5$"):
+        BACKBONES["DPN68"]("DPN68", epsilon=float("inf"))
+
+
+def test_a_damaged_download_is_to_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, address = tmp_path / "kept.safetensors", "https://example.org/w.safetensors"
+    path.write_bytes(b"\x02" + bytes(7) + b"{}")
+    monkeypatch.setattr(load, "fetch", lambda url, **keywords: path)
+    text = refusal(build_model, "SqueezeNet1_1", pretrained=address)
+    assert text.startswith((f"{path}: no whole safetensors file (", f"{path}: holds no arrays; "))
+    assert text.endswith(f"; this is the kept download of {address}: remove it first")
+    assert "kept download" not in refusal(build_model, "SqueezeNet1_1", pretrained=path)
+
+
+def test_no_weights_and_no_way_to_get_them() -> None:
+    with pytest.raises(ValueError, match=r"^pretrained is False, which means no weights; give True"):
+        load.locate_weights("SqueezeNet1_1", False)
+    address = "ftp://example.org/w.pdparams"
+    assert refusal(build_model, "SqueezeNet1_1", pretrained=address) == (
+        f"{address}: only addresses of http:// and https:// are downloaded from; give one, or the path of a file"
+    )
 
 
 def test_named_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

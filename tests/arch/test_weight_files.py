@@ -1,6 +1,7 @@
 """What weights of every format come back as, and what is written of them."""
 
 import json
+import os
 import pickle
 import struct
 import zipfile
@@ -140,7 +141,10 @@ def test_a_view_of_the_old_stream_is_a_part_of_its_storage(tmp_path):
     assert_same(read_weights(written(tmp_path, "w.pth", content)).arrays, {"w": SIX[3:5], "v": SIX[2:5]})
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state_dict", "state_dict_ema"])
+WRAPPERS = ["state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "ema_state_dict", "net"]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_what_a_training_script_wrote_around_the_weights_is_left_out(tmp_path, wrapper):
     device = zoo.Call(zoo.Name("torch", "device"), "cuda", 0)
     shape = zoo.Call(zoo.Name("torch", "Size"), [1, 2])
@@ -148,6 +152,7 @@ def test_what_a_training_script_wrote_around_the_weights_is_left_out(tmp_path, w
         "epoch": 3,
         "device": device,
         "shape": shape,
+        "best_acc1": float_tensor((1,)),
         wrapper: {"module.a": float_tensor((6,)), "module.b": float_tensor((2,))},
     }
     path = written(tmp_path, "w.pth", zoo.archive(whole, {"FloatStorage": SIX.tobytes()}))
@@ -158,8 +163,16 @@ def test_the_first_wrapper_that_holds_arrays_counts_and_a_prefix_of_some_names_s
     content = {"state_dict_ema": {"w": SIX}, "model": {"module.w": SIX + 1, "w": SIX}, "state_dict": {"epoch": 1}}
     path = written(tmp_path, "w.pdparams", pickle.dumps(content))
     assert_same(read_weights(path).arrays, {"module.w": SIX + 1, "w": SIX})
-    path.write_bytes(pickle.dumps({"x": SIX, "state_dict": {"w": SIX}}))
-    assert error_of(read_weights, path) == f"{path}: state_dict is of type dict and not an array; give a state dict"
+    path.write_bytes(pickle.dumps({"x": SIX, "net": [1]}))
+    assert error_of(read_weights, path) == f"{path}: net is of type list and not an array; give a state dict"
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
+def test_what_torch_puts_before_all_names_is_left_out(tmp_path, prefix):
+    path = written(
+        tmp_path, "w.pdparams", pickle.dumps({f"{prefix}a": SIX, f"{prefix}module.b": SIX, f"{prefix}_orig_mod.c": SIX})
+    )
+    assert_same(read_weights(path).arrays, {"a": SIX, "module.b": SIX, "_orig_mod.c": SIX})
 
 
 def test_what_paddle_saves_is_read(tmp_path):
@@ -184,8 +197,10 @@ ARRAYS = npst.arrays(
 
 @pytest.mark.parametrize("suffix", [".pdparams", ".safetensors"])
 @given(
-    arrays=st.dictionaries(TEXT.filter(lambda name: not name.startswith("module.")), ARRAYS, min_size=1, max_size=4),
-    record=st.none() | st.dictionaries(TEXT, st.integers() | TEXT),
+    arrays=st.dictionaries(
+        TEXT.filter(lambda name: not name.startswith(("module.", "_orig_mod."))), ARRAYS, min_size=1, max_size=4
+    ),
+    record=st.none() | st.dictionaries(TEXT.map("a {}".format), st.integers() | TEXT),
 )
 def test_what_is_written_comes_back(tmp_path_factory, suffix, arrays, record):
     path = tmp_path_factory.mktemp("weights") / f"w{suffix}"
@@ -224,6 +239,14 @@ def test_a_written_safetensors_file_has_the_record_in_its_header(tmp_path):
     assert json.loads(header["__metadata__"]["ppcls_record"]) == RECORD
     assert header["w"] == {"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}
     assert content.endswith(SIX.tobytes())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no mode")
+@pytest.mark.parametrize("suffix", [".pdparams", ".safetensors"])
+def test_a_written_file_has_the_mode_of_any_new_file(tmp_path, suffix):
+    (tmp_path / "other").write_bytes(b"")
+    path = write_weights(tmp_path / f"w{suffix}", {"w": SIX}).path
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_bfloat16_of_safetensors_becomes_float32_and_the_order_is_the_files(tmp_path):

@@ -10,8 +10,15 @@ import pytest
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.model_table import MODELS
-from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, weights_of
-from ppcls.data.transforms import Pipeline
+from ppcls.arch.weights.sources import (
+    INTERPOLATIONS,
+    SOURCES,
+    Preprocessing,
+    PretrainedWeights,
+    find_source,
+    weights_of,
+)
+from ppcls.data.transforms import Pipeline, resample
 from ppcls.utils.errors import UserError
 
 ROWS = [row for model in MODELS for row in weights_of(model)]
@@ -144,6 +151,11 @@ def test_preprocessing() -> None:
         "timm": Preprocessing(288, 288, "bicubic", "pil"),
         "darknet": Preprocessing(256, 256, "bilinear", "cv2", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     }
+
+
+def test_the_interpolations_are_those_of_the_transforms() -> None:
+    known = {backend: tuple(names) for backend, names in resample.INTERPOLATIONS.items()}
+    assert known == INTERPOLATIONS
 
 
 def test_arguments() -> None:

@@ -155,7 +155,7 @@ def test_weights_of_others(weights):
     assert file.splitlines()[0].endswith(
         "s weights of DLA60"
     )  # of timm or ucbdrive, which only unused layers tell apart
-    for name in ("dla60.pdparams", "dla60.safetensors", "dla60.keys.txt"):
+    for name in ("dla60.pdparams", "dla60.safetensors", "dla60.pdparams.keys.txt", "dla60.safetensors.keys.txt"):
         assert (weights / name).is_file()
 
 

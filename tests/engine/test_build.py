@@ -38,8 +38,16 @@ def test_names_come_from_the_label_file_the_weights_or_the_folder(tmp_path):
 def test_other_classes_than_the_trainings_are_refused():
     build.check_same_classes(None, ["a"])
     build.check_same_classes(["a", "b"], ["a", "b"])
-    with pytest.raises(UserError, match=r"the classes to evaluate \(b, a, ...\) are not those of the training \(a, b"):
-        build.check_same_classes(["a", "b"], ["b", "a"])
+    same = ["a", "b", "c"]
+    for shown, said in [
+        ([*same, "e", "d"], "class 3 is e here and was d there"),
+        ([*same, "d"], "class 4 is missing here and was e there"),
+        ([*same, "d", "e", "f"], "class 5 is f here and was missing there"),
+    ]:
+        with pytest.raises(
+            UserError, match=f"^the classes to evaluate are not those of the training: {said}; give the"
+        ):
+            build.check_same_classes([*same, "d", "e"], shown)
 
 
 def rates(tmp_path, caplog, *overrides):

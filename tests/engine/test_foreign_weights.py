@@ -238,15 +238,16 @@ def test_training_for_other_classes_begins_with_a_new_classifier(command):
     code, lines, _ = command("train", "Arch.pretrained=converted.pdparams", *five)
     assert code == 0
     assert lines[1:4] == [
-        "converted.pdparams: its classifier has 4 classes and the model 5, so the model starts with a new one",
+        "converted.pdparams: has a classifier of 4 classes and the model one of 5 classes, so the model starts with a "
+        "new one",
         "weights: converted.pdparams",
         ADAPTED,
     ]
     code, _, err = command("eval", "Global.pretrained_model=converted.pdparams", *five)
     assert code == 2
     assert err == (
-        "converted.pdparams: fc.weight has the shape [4, 512, 1, 1] and SqueezeNet1_1's is [5, 512, 1, 1]; write the "
-        "weights' number of classes as Arch.class_num (in Python: reset_classifier after loading)\n"
+        "converted.pdparams: fc.weight has the shape [4, 512, 1, 1] and SqueezeNet1_1's is [5, 512, 1, 1]; write "
+        "Arch.class_num=4 (in Python: class_num=4, and reset_classifier after loading)\n"
     )
 
 

@@ -188,7 +188,7 @@ def test_the_message_is_one_sentence_with_file_and_remedy(tmp_path):
         load_pickle(path)
     assert str(caught.value) == (
         f"{path}: refused, for it asks for posix.system and only arrays and plain containers are read from it; "
-        "use a file written by paddle.save of a state dict"
+        "use a file written by paddle.save or torch.save of a state dict"
     )
 
 

@@ -13,7 +13,7 @@ from typing import List
 from paddle import Tensor, nn
 
 from ppcls.arch.catalog import DarkNet53Params
-from ppcls.arch.layers import Backbone, Block, conv
+from ppcls.arch.layers import Backbone, Block, conv_norm_relu
 
 _STEM = 32
 _CHANNELS = (64, 128, 256, 512, 1024)
@@ -21,18 +21,13 @@ _BLOCKS = (1, 2, 8, 8, 4)
 _STRIDES = (1, 2, 4, 8, 16, 32)
 
 
-def _conv_norm(in_channels: int, out_channels: int, kernel: int, slope: float, stride: int = 1) -> nn.Sequential:
-    activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
-    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), activation)
-
-
 class Residual(Block):
     """A 1x1 convolution to half the channels and a 3x3 one back, added to the input."""
 
     def __init__(self, channels: int, slope: float) -> None:
         super().__init__()
-        self.conv1 = _conv_norm(channels, channels // 2, 1, slope)
-        self.conv2 = _conv_norm(channels // 2, channels, 3, slope)
+        self.conv1 = conv_norm_relu(channels, channels // 2, 1, slope=slope)
+        self.conv2 = conv_norm_relu(channels // 2, channels, 3, slope=slope)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] to the same."""
@@ -44,7 +39,7 @@ class Stage(nn.Layer):
 
     def __init__(self, in_channels: int, out_channels: int, blocks: int, slope: float) -> None:
         super().__init__()
-        self.down = _conv_norm(in_channels, out_channels, 3, slope, stride=2)
+        self.down = conv_norm_relu(in_channels, out_channels, 3, stride=2, slope=slope)
         self.blocks = nn.Sequential(*(Residual(out_channels, slope) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +55,7 @@ class DarkNet(Backbone):
     def __init__(self, params: DarkNet53Params) -> None:
         channels, slope = (_STEM, *_CHANNELS), params.activation_slope
         super().__init__(params, channels, _STRIDES)
-        self.stem = _conv_norm(params.in_channels, _STEM, 3, slope)
+        self.stem = conv_norm_relu(params.in_channels, _STEM, 3, slope=slope)
         self.stages = nn.LayerList(
             Stage(before, after, blocks, slope) for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
         )
@@ -72,11 +67,3 @@ class DarkNet(Backbone):
         for stage in self.stages:
             stages.append(stage(stages[-1]))  # [N, 64 to 1024, H/2 to H/32, W/2 to W/32]
         return stages
-
-    def admits(self, side: int) -> bool:
-        """Every layer is padded, so even one pixel passes."""
-        return side >= 1
-
-    def size_rule(self) -> str:
-        """See `Backbone.size_rule`."""
-        return "height and width must be at least 1"

@@ -132,7 +132,10 @@ class DPN(Backbone):
         self.relu = nn.ReLU()
 
     def features(self, x: Tensor) -> List[Tensor]:
-        """The stem and the four stages, both paths joined; see `Backbone.features`."""
+        """The stem and the four stages, both paths joined, the last normalised and rectified; see `Backbone.features`.
+
+        A block normalises its own input, so the other stages come as the next block reads them.
+        """
         self.check_input(x)
         stages = [self.stem(x)]  # [N, stem, H/2, W/2]
         paths: Tuple[Tensor, ...] = (self.shrink(stages[0]),)  # [N, stem, H/4, W/4]
@@ -142,11 +145,3 @@ class DPN(Backbone):
             stages.append(paddle.concat(list(paths), axis=1))  # [N, ends[k], H/4 to H/32, W/4 to W/32]
         stages[-1] = self.relu(self.norm(stages[-1]))
         return stages
-
-    def admits(self, side: int) -> bool:
-        """Every layer is padded, so even one pixel passes."""
-        return side >= 1
-
-    def size_rule(self) -> str:
-        """See `Backbone.size_rule`."""
-        return "height and width must be at least 1"

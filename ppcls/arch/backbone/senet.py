@@ -97,11 +97,3 @@ class SENet(Backbone):
             x = stage(x)
             stages.append(x)  # [N, 256 to 2048, H/4 to H/32, W/4 to W/32]
         return stages
-
-    def admits(self, side: int) -> bool:
-        """Every layer is padded, so even one pixel passes."""
-        return side >= 1
-
-    def size_rule(self) -> str:
-        """See `Backbone.size_rule`."""
-        return "height and width must be at least 1"

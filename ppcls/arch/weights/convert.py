@@ -10,9 +10,9 @@ import numpy as np
 
 from ppcls import __version__
 from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
-from ppcls.arch.weights.files import WeightsFile, read_weights, write_weights
-from ppcls.arch.weights.fit import likely_model, outline
-from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, to_layout
+from ppcls.arch.weights.files import WeightsFile, writable, write_weights
+from ppcls.arch.weights.fit import lacks_classifier, likely_model, outline
+from ppcls.arch.weights.layouts import convert_state_dict, to_layout, wanted_and_given
 from ppcls.arch.weights.load import (
     Found,
     Loaded,
@@ -49,8 +49,8 @@ def convert(source: PathLike, target: PathLike, arch: Optional[str] = None, to: 
 
     Args:
         source: A file of any known layout, its address, or with `arch` the name of a source (`timm`).
-        target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, `NAME.keys.txt` tells what
-            became of every key.
+        target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, a file of the same name with
+            `.keys.txt` at its end tells what became of every key. What is there stays unless all goes well.
         arch: The model's name; recognised by the weights if not given.
         to: `ppcls`, which remembers the arguments and the preprocessing that belong to the weights, or `paddleclas`.
 
@@ -59,29 +59,26 @@ def convert(source: PathLike, target: PathLike, arch: Optional[str] = None, to: 
     """
     if to not in ("ppcls", "paddleclas"):
         raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
-    if arch is None:
-        arch = _recognised(source)
-    found = locate_weights(arch, source)
-    loaded = build_with_weights(_params_of(arch, read_weights(found.path)), found)
-    path = Path(target)
+    if arch is None and source in SOURCES:
+        raise UserError(f"{source}: a source of weights of several models; name the one that you want with --arch")
+    path = writable(target)
+    found = locate_weights(arch or "a model", source)
     if path.exists() and path.samefile(found.path):
         raise UserError(f"{path}: is the file to convert; give another place for the result")
+    file = found.read()
+    loaded = build_with_weights(_params_of(arch or _recognised(file), file), found)
     arrays, record = _content(loaded, found, to)
-    write_weights(path, arrays, record)
-    try:
-        _verify(path, loaded.model)
-    except BaseException:
-        path.unlink()  # nobody shall use it
-        raise
-    account = path.with_name(f"{path.stem}.keys.txt")
-    write_atomically(account, _account(loaded, to).encode())
+    account = path.with_name(f"{path.name}.keys.txt")
+
+    def verify(written: Path) -> None:
+        _verify(written, loaded.model)
+        write_atomically(account, _account(loaded, to).encode())
+
+    write_weights(path, arrays, record, verify)
     return Converted(path, account, loaded, _text(loaded, path, account, to))
 
 
-def _recognised(source: PathLike) -> str:
-    if source in SOURCES:
-        raise UserError(f"{source}: a source of weights of several models; name the one that you want with --arch")
-    file = read_weights(locate_weights("a model", source).path)
+def _recognised(file: WeightsFile) -> str:
     name = "DarkNet53" if file.format == "darknet" else likely_model(file.arrays)
     name = (file.record or {}).get("model", name)
     if name not in BACKBONES:
@@ -96,10 +93,13 @@ def _params_of(arch: str, file: WeightsFile) -> BackboneParams:
     params: BackboneParams = BACKBONES[arch](arch)
     model = outline(params)
     layout, arrays = named_arrays(model, file)
-    state = convert_state_dict(model, arrays, layout).state
+    conversion = convert_state_dict(model, arrays, layout)
+    state = conversion.state
     bias, stem = state.get("fc.bias"), state.get(f"{model.stem_layer}.weight")
     if bias is not None and bias.ndim == 1:
         params = dataclasses.replace(params, class_num=len(bias))
+    elif conversion.missing and lacks_classifier(conversion.missing):
+        params = dataclasses.replace(params, class_num=0)
     if stem is not None and stem.ndim == 4:
         params = dataclasses.replace(params, in_channels=stem.shape[1])
     return params
@@ -112,24 +112,27 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
     layouts = {layout.source: layout for layout in LAYOUTS[MODELS[model.params.name].family]}
     if "paddleclas" not in MODELS[model.params.name].published:
         raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
-    try:
-        check_arguments(model, layouts[to])
-    except UserError as error:
+    wanted, given = wanted_and_given(model, layouts[to])
+    if wanted != given:
         raise UserError(
-            f"{loaded.file.path}: these weights belong to a geometry that PaddleClas's model has not and would score "
-            f"otherwise there ({error}); leave --to out"
-        ) from error
+            f"{loaded.file.path}: these weights belong to {given} and PaddleClas's {model.params.name} has {wanted}, "
+            "with which they would score otherwise; leave --to out"
+        )
     return to_layout(model, layouts[to]), None
 
 
 def _record(loaded: Loaded, found: Found) -> Dict[str, Any]:
-    params, row = loaded.model.params, found.row
+    """What is remembered of the weights; of a file that was converted before, where they first came from."""
+    params, row, before = loaded.model.params, found.row, loaded.file.record or {}
     record: Dict[str, Any] = {"model": params.name, "arguments": own_arguments(params), "source": loaded.source}
     if loaded.preprocessing is not None:
         record["preprocessing"] = dataclasses.asdict(loaded.preprocessing)
+    if found.url is not None:
+        record["url"] = found.url
     if row is not None:
-        record["url"], record["licence"] = row.url, row.licence
+        record["licence"] = row.licence
     record["file"] = {"name": found.path.name, "sha256": sha256_of(found.path)}
+    record.update({key: before[key] for key in ("url", "licence", "file") if key in before})
     return {**record, "converted_by": f"ppcls {__version__}"}
 
 
@@ -154,7 +157,7 @@ def _text(loaded: Loaded, path: Path, account: Path, to: str) -> str:
     dropped = sum(use.target is None for use in uses)
     lines = [
         f"{loaded.file.path}: {loaded.source}'s weights of {loaded.model.params.name}",
-        f"{len(uses) - dropped} keys used, {dropped} dropped, each with its reason in {account}",
+        f"{len(uses) - dropped} keys used, {dropped} dropped; {account} tells what became of each",
     ]
     if to == "ppcls":
         arguments = ", ".join(f"{key}={value}" for key, value in own_arguments(loaded.model.params).items())

@@ -74,7 +74,10 @@ def read_weights(path: PathLike) -> WeightsFile:
 
 
 def write_weights(
-    path: PathLike, arrays: Mapping[str, np.ndarray], record: Optional[Mapping[str, Any]] = None
+    path: PathLike,
+    arrays: Mapping[str, np.ndarray],
+    record: Optional[Mapping[str, Any]] = None,
+    before: Callable[[Path], None] = lambda written: None,
 ) -> WeightsFile:
     """Writes weights, whole or not at all, and reads them back to compare every bit.
 
@@ -82,6 +85,7 @@ def write_weights(
         path: Where to; the suffix says how: `.pdparams`, which every `paddle.load` reads, or `.safetensors`.
         arrays: Finite numbers by name.
         record: What JSON can say of them: preprocessing, arguments and the like.
+        before: Called with the finished file before it takes its place; what it raises leaves the place as it was.
 
     Returns:
         The file as it was read back.
@@ -89,9 +93,7 @@ def write_weights(
     Raises:
         UserError: another suffix, names or values that no file of weights holds, or no place to write to.
     """
-    target = Path(path)
-    if target.suffix not in _WRITERS:
-        raise UserError(f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors")
+    target = writable(path)
     for name, array in arrays.items():
         if not isinstance(name, str) or name in (RECORD, NAME_TABLE, "__metadata__"):
             raise UserError(f"{target}: {shown(name)} cannot be a tensor's name; give it another")
@@ -107,7 +109,20 @@ def write_weights(
         sync_file(aside)
         found = read_weights(aside)
         _compare(found, plain_arrays, text)
+        before(aside)
     return dataclasses.replace(found, path=target)
+
+
+def writable(path: PathLike) -> Path:
+    """The path of weights to be written.
+
+    Raises:
+        UserError: its suffix is no format that is written.
+    """
+    target = Path(path)
+    if target.suffix not in _WRITERS:
+        raise UserError(f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors")
+    return target
 
 
 def _check(path: Path, name: str, array: np.ndarray) -> None:

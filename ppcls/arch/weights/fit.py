@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 
 
 def fit_classifier(model: Backbone, path: Path, state: Dict[str, Any], new_classifier: bool) -> None:
-    """Keeps the model's own classifier if it may and the file's has other classes."""
-    theirs = state.get("fc.bias")
-    if model.fc is None or theirs is None or not new_classifier:
+    """Keeps the model's own classifier if it may and the file has none, or one of other classes."""
+    if model.fc is None or not new_classifier:
         return
     own = {f"fc.{key}": value for key, value in model.fc.state_dict().items()}
-    if theirs.shape == tuple(own["fc.bias"].shape):
+    theirs = state.get("fc.bias")
+    if theirs is None and any(key in state for key in own):
+        return  # a damaged one is no reason to go on
+    if theirs is not None and theirs.shape == tuple(own["fc.bias"].shape):
         return
     state.update({key: value.numpy() for key, value in own.items()})
+    had = "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
     get_logger().info(
-        "%s: its classifier has %d classes and the model %d, so the model starts with a new one",
-        path, theirs.size, model.params.class_num,
+        "%s: has %s and the model one of %d classes, so the model starts with a new one",
+        path, had, model.params.class_num,
     )  # fmt: skip
 
 
@@ -71,6 +74,8 @@ def check(
     """
     name, targets = model.params.name, model.state_dict()
     missing = [key for key in targets if key not in state]
+    if missing and lacks_classifier(missing) and not unexpected:
+        raise UserError(f"{path}: has no classifier; write Arch.class_num=0 for pooled features, or train one")
     if missing or unexpected:
         faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
         raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {_likely(given, name)}")
@@ -80,17 +85,26 @@ def check(
             raise UserError(f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers")
         if list(value.shape) != list(target.shape):
             shapes = f"has the shape {list(value.shape)} and {name}'s is {list(target.shape)}"
-            raise UserError(f"{path}: {key} {shapes}; {_remedy(key, given, name)}")
+            raise UserError(f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}")
+
+
+def lacks_classifier(missing: Sequence[str]) -> bool:
+    """Whether the classifier, whole, is all that is missing."""
+    return sorted(missing) in ([], ["fc.bias", "fc.weight"])
 
 
 def _first(what: str, keys: Sequence[str]) -> Sequence[str]:
     return [f"{len(keys)} {what} (first {keys[0]})"] if keys else []
 
 
-def _remedy(key: str, given: Mapping[str, np.ndarray], name: str) -> str:
-    if key.startswith("fc."):
-        return "write the weights' number of classes as Arch.class_num (in Python: reset_classifier after loading)"
-    return _likely(given, name)
+def _remedy(model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np.ndarray]) -> str:
+    theirs, ours = list(value.shape), list(model.state_dict()[key].shape)
+    if key.startswith("fc.") and theirs[1:] == ours[1:]:
+        number = f"class_num={theirs[0]}"
+        return f"write Arch.{number} (in Python: {number}, and reset_classifier after loading)"
+    if key == f"{model.stem_layer}.weight" and len(theirs) == 4 and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]:
+        return f"write Arch.in_channels={theirs[1]}"
+    return _likely(given, model.params.name)
 
 
 def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
@@ -100,7 +114,7 @@ def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
 
 
 def likely_model(given: Mapping[str, np.ndarray]) -> Optional[str]:
-    """The first model whose names and shapes a dictionary has, with whatever classes and channels of the input."""
+    """The first model whose names and shapes a dictionary has, with whatever classes, if any, and input channels."""
     from ppcls.arch.catalog import BACKBONES
 
     return next((name for name in MODELS if _fits(outline(BACKBONES[name](name)), given)), None)
@@ -116,6 +130,8 @@ def _fits(model: Backbone, given: Mapping[str, np.ndarray]) -> bool:
     conversion = convert_state_dict(model, given)
     shapes = {key: list(value.shape) for key, value in conversion.state.items()}
     free = ("fc.", f"{model.stem_layer}.")
-    return not (conversion.missing or conversion.unexpected) and all(
-        key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items()
+    return (
+        not conversion.unexpected
+        and lacks_classifier(conversion.missing)
+        and all(key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items())
     )

@@ -8,9 +8,8 @@ from pathlib import Path
 from ppcls.arch.weights.torch_stream import is_legacy
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import WEIGHTS_SUFFIXES
-from ppcls.utils.untrusted import refusals
+from ppcls.utils.untrusted import is_web_page, refusals
 
-_HTML = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _KNOWN = "a .pdparams file, one of torch.save, .safetensors, or Darknet's .weights"
 
 
@@ -24,7 +23,7 @@ def format_of(path: Path) -> str:
         head, size = file.read(512), os.fstat(file.fileno()).st_size
     if not head:
         raise UserError(f"{path}: is empty; copy or download the file again")
-    if head.lstrip(b"\xef\xbb\xbf\r\n\t ").lower().startswith(_HTML):
+    if is_web_page(head):
         raise UserError(
             f"{path}: an HTML page, not weights; the download was answered by a web page, "
             "so take the file from an address that needs no page in between"

@@ -133,17 +133,20 @@ def check_arguments(model: Backbone, layout: Layout) -> None:
     Raises:
         UserError: naming the arguments.
     """
-    if layout is OURS:
-        return
-    wanted = arguments_of(model, layout)
-    given = {name: getattr(model.params, name) for name in wanted}
+    wanted, given = wanted_and_given(model, layout)
     if given != wanted:
-        text = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
-        found = ", ".join(f"{name}={value!r}" for name, value in given.items())
         raise UserError(
-            f"{model.params.name}: {layout.source}'s weights belong to {text} and the model was made with {found}; "
-            f"make it with {text}"
+            f"{model.params.name}: {layout.source}'s weights belong to {wanted} and the model was made with {given}; "
+            f"make it with {wanted}"
         )
+
+
+def wanted_and_given(model: Backbone, layout: Layout) -> Tuple[str, str]:
+    """The arguments that a layout's values need and those that the model has, as text: `NAME=VALUE, ...`."""
+    wanted = {} if layout is OURS else arguments_of(model, layout)
+    given = {name: getattr(model.params, name) for name in wanted}
+    named = (", ".join(f"{name}={value!r}" for name, value in part.items()) for part in (wanted, given))
+    return next(named), next(named)
 
 
 def arguments_of(model: Backbone, layout: Layout) -> Dict[str, Any]:

@@ -29,10 +29,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """A file of weights, and its row in the table of published ones where it was asked for by name."""
+    """A file of weights.
+
+    Attributes:
+        path: The file.
+        row: Its row in the table of published ones, where it was asked for by name.
+        url: Its address, if it was downloaded.
+    """
 
     path: Path
     row: Optional[PretrainedWeights] = None
+    url: Optional[str] = None
+
+    def read(self) -> WeightsFile:
+        """What it holds.
+
+        Raises:
+            UserError: it cannot be read; of a download that is kept, the sentence says what to remove.
+        """
+        try:
+            return read_weights(self.path)
+        except UserError as error:
+            if self.url is None:
+                raise
+            raise UserError(f"{error}; this is the kept download of {self.url}: remove it first") from error
 
 
 @dataclass(frozen=True)
@@ -63,12 +83,16 @@ def locate_weights(model: str, pretrained: Union[bool, PathLike]) -> Found:
 
     Raises:
         UserError: there is no such source or file, or it cannot be downloaded.
+        ValueError: `pretrained` is False.
     """
-    if isinstance(pretrained, bool) or pretrained in SOURCES:
-        row = find_source(model, None if isinstance(pretrained, bool) else str(pretrained))
-        return Found(fetch(row.url, sha256_prefix=row.sha256_prefix, what=f"{row.source} weights of {model}"), row)
-    if str(pretrained).startswith(("http://", "https://")):
-        return Found(fetch(str(pretrained), what=f"weights of {model}"))
+    if pretrained is False:
+        raise ValueError("pretrained is False, which means no weights; give True, a source's name or a path")
+    if pretrained is True or pretrained in SOURCES:
+        row = find_source(model, None if pretrained is True else str(pretrained))
+        path = fetch(row.url, sha256_prefix=row.sha256_prefix, what=f"{row.source} weights of {model}")
+        return Found(path, row, row.url)
+    if "://" in str(pretrained):
+        return Found(fetch(str(pretrained), what=f"weights of {model}"), url=str(pretrained))
     return Found(weights_file(pretrained))
 
 
@@ -78,12 +102,12 @@ def build_with_weights(params: BackboneParams, found: Found, new_classifier: boo
     Args:
         params: The model's arguments. Those of its geometry that are at their defaults follow the weights.
         found: The file.
-        new_classifier: Whether the model keeps a classifier of its own where the file's has other classes.
+        new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or its arguments.
     """
-    file = read_weights(found.path)
+    file = found.read()
     adapted = _adapted(params, _arguments(outline(params), file), file)
     return _fill(adapted.make(), file, found.row, new_classifier)
 
@@ -94,7 +118,7 @@ def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) 
     Args:
         model: The model.
         path: The file, see `ppcls.utils.files.weights_file`.
-        new_classifier: Whether the model keeps a classifier of its own where the file's has other classes.
+        new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or the arguments it was made with.

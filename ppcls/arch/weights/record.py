@@ -18,7 +18,7 @@ def parse_record(path: Path, text: Any) -> Dict[str, Any]:
     """What the JSON text of a record says.
 
     Raises:
-        UserError: it is no JSON object.
+        UserError: it is no JSON object, or one of its names is no text.
     """
     try:
         record = json.loads(text, parse_constant=_no_constant)
@@ -28,6 +28,12 @@ def parse_record(path: Path, text: Any) -> Dict[str, Any]:
         ) from error
     if not isinstance(record, dict):
         raise UserError(f"{path}: its record is no JSON object; convert the weights again")
+    for key in ("model", "source", "url", "licence"):
+        if not isinstance(record.get(key), (str, type(None))):
+            raise UserError(
+                f"{path}: the {key} in its record is of type {type(record[key]).__name__} and not text; "
+                "convert the weights again"
+            )
     return record
 
 

@@ -60,4 +60,5 @@ def _array(path: Path, name: str, tensor: Mapping[str, Any]) -> np.ndarray:
 
 def write_safetensors(path: Path, arrays: Dict[str, np.ndarray], record: Optional[str]) -> None:
     """Writes arrays, and a record of JSON text."""
-    safetensors.numpy.save_file(arrays, path, None if record is None else {_RECORD: record})
+    # Its own `save_file` leaves a file that nobody else may read.
+    path.write_bytes(safetensors.numpy.save(arrays, None if record is None else {_RECORD: record}))

@@ -5,14 +5,24 @@ Accuracies that the table of models holds are read from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ppcls.arch.model_table import MODELS
+from ppcls.arch.weights.names import LAYOUTS
 from ppcls.utils.errors import UserError, suggest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What `ResizeImage` can do; it cannot be asked here, for it loads OpenCV.
+INTERPOLATIONS = {
+    "cv2": ("nearest", "bilinear", "area", "bicubic", "lanczos"),
+    "pil": ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"),
+}
+
+
+def _within(value: object, low: float) -> bool:
+    return type(value) in (int, float) and low <= value <= 1e6  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,12 @@ class Preprocessing:
         sides = (self.size, self.resize_short)
         if any(type(side) is not int or side < 1 for side in sides) or self.resize_short < self.size:
             raise ValueError(f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible")
-        if self.backend not in ("cv2", "pil") or not isinstance(self.interpolation, str):
+        if self.interpolation not in INTERPOLATIONS.get(self.backend, ()):
             raise ValueError(f"a backend {self.backend!r} with {self.interpolation!r} is impossible")
-        for name in ("mean", "std"):
+        for name, low in (("mean", -1e6), ("std", 1e-6)):
             values = getattr(self, name)
-            if len(values) != 3 or not all(type(value) in (int, float) for value in values):
-                raise ValueError(f"{name} is {values!r} and not three numbers")
+            if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(_within(v, low) for v in values):
+                raise ValueError(f"{name} is {values!r} and not three numbers from {low:g} to 1e+06")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
@@ -60,10 +70,10 @@ class Preprocessing:
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
-        numbers = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
         return (
             f"short side {self.resize_short} ({self.interpolation}, {self.backend}), crop {self.size}, "
-            "mean [{}], std [{}]".format(*numbers)
+            f"mean [{mean}], std [{std}]"
         )
 
     def transform_ops(self) -> List[Dict[str, Any]]:
@@ -88,7 +98,6 @@ class PretrainedWeights:
         url: Address of the file.
         licence: SPDX identifier of what the source says of the weights; None where it says nothing.
         preprocessing: What belongs to them.
-        arguments: Arguments that the model has to be made with, where they differ from its defaults.
         top1: Accuracy in percent, as the source prints it for this preprocessing.
         top5: The same.
         sha256_prefix: Beginning of the file's SHA-256 in hexadecimal, where it is known.
@@ -99,10 +108,18 @@ class PretrainedWeights:
     url: str
     licence: Optional[str] = None
     preprocessing: Preprocessing = Preprocessing()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
     top1: Optional[float] = None
     top5: Optional[float] = None
     sha256_prefix: Optional[str] = None
+
+    @property
+    def arguments(self) -> Dict[str, Any]:
+        """Arguments that the model has to be made with, where they differ from its defaults, which are PaddleClas's."""
+        if self.source == "paddleclas":
+            return {}
+        layout = next(layout for layout in LAYOUTS[MODELS[self.model].family] if layout.source == self.source)
+        epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
+        return {**layout.arguments, **epsilon}
 
 
 _PIL = Preprocessing(backend="pil")
@@ -165,12 +182,10 @@ def _timm_rows() -> Iterator[PretrainedWeights]:
                 model, "timm", url.format(f"{model.lower()}.in1k"), licence, _PIL, **_printed(model, "timm")
             )
     for model, (top1, top5) in _TIMM_DPN.items():
-        yield PretrainedWeights(
-            model, "timm", url.format(f"{model.lower()}.mx_in1k"), "Apache-2.0", _DPN, {"epsilon": 0.001}, top1, top5
-        )
+        yield PretrainedWeights(model, "timm", url.format(f"{model.lower()}.mx_in1k"), "Apache-2.0", _DPN, top1, top5)
     yield PretrainedWeights(
         "DarkNet53", "timm", url.format("darknet53.c2ns_in1k"), "Apache-2.0", _TIMM_DARKNET,
-        {"activation_slope": 0.01}, 80.536, 95.434,
+        80.536, 95.434,
     )  # fmt: skip
 
 
@@ -182,12 +197,11 @@ def _other_rows() -> Iterator[PretrainedWeights]:
             model, "ucbdrive", url, "BSD-3-Clause", _PIL, sha256_prefix=digest, **_printed(model, "ucbdrive")
         )
     for model, name, digest, top1, top5 in _TORCHVISION:
-        arguments = {"stem_padding": 0, "ceil_pooling": True} if model.startswith("SqueezeNet") else {}
         url = f"https://download.pytorch.org/models/{name}-{digest}.pth"
-        yield PretrainedWeights(model, "torchvision", url, None, _PIL, arguments, top1, top5, digest)
+        yield PretrainedWeights(model, "torchvision", url, None, _PIL, top1, top5, digest)
     yield PretrainedWeights(
         "DarkNet53", "darknet", "https://pjreddie.com/media/files/darknet53.weights", None, _DARKNET,
-        {"activation_slope": 0.1}, **_printed("DarkNet53", "paper_reference"),
+        **_printed("DarkNet53", "paper_reference"),
     )  # fmt: skip
 
 

@@ -12,25 +12,25 @@ from ppcls.arch.weights.layouts import NAME_TABLE
 from ppcls.utils.errors import UserError
 from ppcls.utils.untrusted import shown
 
-_WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema")
-_PREFIX = "module."  # what torch's DataParallel adds
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema", "ema_state_dict", "net")
+_PREFIXES = ("module.", "_orig_mod.")  # what torch's DataParallel and torch.compile add
 
 
 def unwrap(path: Path, content: Any) -> Dict[Any, Any]:
     """The dictionary that holds the arrays: the whole, or the one that a training script put beside other things."""
-    if _holds_arrays(content):
-        return dict(content)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no weights by name but a {type(content).__name__}; give a file of weights")
-    for wrapper in _WRAPPERS:
+    for wrapper in _WRAPPERS:  # first, for an array such as the best accuracy may stand beside it
         if _holds_arrays(content.get(wrapper)):
             return dict(content[wrapper])
+    if _holds_arrays(content):
+        return dict(content)
     names = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
     raise UserError(f"{path}: holds no arrays but {names}; give a file of weights")
 
 
 def only_arrays(path: Path, state: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
-    """Arrays by name, in this machine's byte order; without `module.` if all names begin so.
+    """Arrays by name, in this machine's byte order; without `module.` or `_orig_mod.` if all names begin so.
 
     Raises:
         UserError: something else stands among them.
@@ -47,8 +47,9 @@ def only_arrays(path: Path, state: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
                 f"{path}: {shown(key)} is of type {type(value).__name__} and not an array; give a state dict"
             )
         arrays[key] = native(array)
-    if all(key.startswith(_PREFIX) for key in arrays):
-        return {key[len(_PREFIX) :]: array for key, array in arrays.items()}
+    for prefix in (*_PREFIXES, *_PREFIXES):  # in either order
+        if all(key.startswith(prefix) for key in arrays):
+            arrays = {key[len(prefix) :]: array for key, array in arrays.items()}
     return arrays
 
 
