@@ -111,7 +111,7 @@ def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
         ({"drop_rate": None}, "drop_rate is None; give a number from 0 to below 1"),
         ({"stem_padding": -1}, "stem_padding is -1; give a whole number of at least 0"),
         *(
-            ({"pretrained": value}, f"pretrained is {value!r}; give true, false, a source's name or a path")
+            ({"pretrained": value}, f"pretrained is {value!r}; give true, false, a source's name, an address or a path")
             for value in ("", None)
         ),
     ],
@@ -126,7 +126,7 @@ def test_impossible_arguments(keywords: Dict[str, Any], text: str) -> None:
 def test_impossible_arguments_of_dpn(value: Any) -> None:
     with pytest.raises(ValueError) as error:
         build_model("DPN68", epsilon=value)
-    assert str(error.value) == f"epsilon is {value!r}; give a number above 0, such as 1e-5"
+    assert str(error.value) == f"epsilon is {value!r}; give a number above 0 and at most 1, such as 1e-5"
 
 
 @pytest.mark.parametrize("value", [1, -0.1, "leaky", False])
