@@ -220,6 +220,19 @@ def test_training_keeps_its_own_preprocessing_and_its_checkpoints_remember_the_a
     assert again[-1].split(",  batch_cost")[0] == results[0].split(",  batch_cost")[0]
 
 
+def test_a_tuned_run_goes_on_by_itself_when_the_weights_it_began_with_are_gone(command):
+    assert command("train", "Arch.pretrained=theirs.safetensors")[0] == 0
+    Path("theirs.safetensors").unlink()
+    run = Path("output/SqueezeNet1_1")
+    code, lines, error = command("train", "Global.epochs=2", f"Global.checkpoints={run}/latest")
+    assert (code, error) == (0, "")
+    assert ADAPTED in lines and f"resumed {run}/latest at epoch 1, step 0" in lines
+    again = ["-c", str(run / "config.yaml"), "-o", f"Global.pretrained_model={run}/latest"]
+    assert main(["eval", *again]) == 0
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert (saved["Arch"]["stem_padding"], saved["Arch"]["ceil_pooling"]) == (0, True)
+
+
 def test_a_checkpoint_that_remembers_arguments_is_a_state_dict_for_paddle(command, home):
     command("train", "Arch.pretrained=theirs.safetensors", "Global.eval_during_train=false")
     file = Path("output/SqueezeNet1_1/latest/ppcls.pdparams")
