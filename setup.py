@@ -52,6 +52,7 @@ setup(
     extras_require={
         "cpu": requirements("requirements.txt"),
         "gpu": requirements("requirements-gpu.txt"),
+        "fast": requirements("requirements-fast.txt"),
         "demo": requirements("requirements-demo.txt"),
         "shards": requirements("requirements-shards.txt"),
         "dev": [*requirements("requirements-shards.txt"), *requirements("requirements-dev.txt")],

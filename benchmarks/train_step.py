@@ -32,6 +32,7 @@ class FixedLoader:
         self.batch = SimpleNamespace(image=image, label=label, index=label.numpy())
         self.steps_per_epoch = steps
         self.failures: Dict[str, str] = {}
+        self.num_workers = 0
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Any]:
         """Yields the batch `steps_per_epoch` times."""

@@ -64,6 +64,7 @@ class ImageLoader:
     Attributes:
         images: what is read.
         steps_per_epoch: batches of an epoch.
+        num_workers: processes that read; no more than there are batches.
         failures: why a skipped picture could not be read, by path, over all epochs so far.
         order: what the order of an epoch depends on besides seed and pictures, in words.
 
@@ -104,9 +105,9 @@ class ImageLoader:
                 f"{len(images)} pictures do not fill one batch of {batch_size * world_size}; lower batch_size, or "
                 "write drop_last: False"
             )
-        self._num_workers = min(num_workers, self.steps_per_epoch)
+        self.num_workers = min(num_workers, self.steps_per_epoch)
         self._use_shared_memory = use_shared_memory and self._shared_memory_suffices()
-        self.order = self._reader.describe_order(max(1, self._num_workers))
+        self.order = self._reader.describe_order(max(1, self.num_workers))
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` from `start_step` on; nothing is read for the steps before.
@@ -123,8 +124,10 @@ class ImageLoader:
         steps = range(start_step, self.steps_per_epoch)
         if not steps:
             return
-        batches = self._reader.batches(epoch, steps, max(1, self._num_workers))
-        with closing(self._read_by_workers(batches) if self._num_workers else self._read_here(batches)) as answers:
+        # Into shared memory a worker copies at once; a pipe takes the arrays themselves, and sends them later.
+        copied = self.num_workers > 0 and self._use_shared_memory
+        batches = self._reader.batches(epoch, steps, max(1, self.num_workers), copied)
+        with closing(self._read_by_workers(batches) if self.num_workers else self._read_here(batches)) as answers:
             for step in steps:
                 answer = next(answers, None)
                 if answer is None:
@@ -146,7 +149,7 @@ class ImageLoader:
             batches,
             batch_size=None,  # an item is a whole batch already
             collate_fn=_unchanged,
-            num_workers=min(self._num_workers, len(batches)),
+            num_workers=min(self.num_workers, len(batches)),
             use_shared_memory=self._use_shared_memory,
             prefetch_factor=PREFETCHED,
             worker_init_fn=prepare_worker,
@@ -185,10 +188,10 @@ class ImageLoader:
     def _shared_memory_suffices(self) -> bool:
         """Whether the batches fit; says so if not. Unknown where a picture's size is not known beforehand."""
         reader, size = self._reader, self._reader.transforms.output_size
-        if self._num_workers == 0 or size is None:
+        if self.num_workers == 0 or size is None:
             return True
         batch_bytes = 4 * reader.batch_size * prod(size)
-        problem = missing_shared_memory(batch_bytes, self._num_workers, reader.world_size)
+        problem = missing_shared_memory(batch_bytes, self.num_workers, reader.world_size)
         if problem:
             logging.getLogger("ppcls").warning(problem)
         return problem is None

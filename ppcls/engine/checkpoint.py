@@ -119,8 +119,15 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     text = json.dumps(states, indent=1, allow_nan=False)
     for place in also:
         _copy(aside, place, text)
-    (aside / STATES).write_text(text, encoding="utf-8")
+    _write_states(aside, text)
     replace_folder(aside, folder)
+
+
+def _write_states(folder: Path, text: str) -> None:
+    """The last file of a folder, whole or absent: where it is, the others are."""
+    torn = folder / f".{STATES}"
+    torn.write_text(text, encoding="utf-8")
+    torn.replace(folder / STATES)
 
 
 def _save(content: Dict[str, Any], path: Path) -> None:
@@ -141,7 +148,7 @@ def _copy(source: Path, target: Path, states: str) -> None:
             os.link(file, aside / file.name)
         except OSError:  # another file system, or one without hard links
             shutil.copy2(file, aside / file.name)
-    (aside / STATES).write_text(states, encoding="utf-8")
+    _write_states(aside, states)
     replace_folder(aside, target)
 
 

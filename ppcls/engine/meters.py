@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ppcls.engine import processes
+
+_READER_SHARE = 1 / 3  # of a batch's cost, beyond which the reader is named as the bottleneck
 
 
 class Averages:
@@ -116,6 +118,21 @@ class Stopwatch:
     def total(self) -> str:
         """Costs over all batches since `start`, as log text."""
         return self._text(0, total=True)
+
+    def bottleneck(self, num_workers: int) -> Optional[str]:
+        """What to say of a reader that kept the model waiting for over a third of the epoch; None if it did not.
+
+        The first batch is left out, for which the workers start, and so is an epoch that lost less than a second.
+        """
+        batch, reader = sum(self._batches[1:]), sum(self._readers[1:])
+        images = sum(self._images[1:])
+        if reader < 1 or reader <= batch * _READER_SHARE:
+            return None
+        who = {0: "this process decodes", 1: "1 worker decodes"}.get(num_workers, f"{num_workers} workers decode")
+        return (
+            f"reader_cost is {100 * reader / batch:.0f} % of batch_cost: {who} {images / batch:.0f} images/s, "
+            f"the model takes {images / max(batch - reader, 1e-9):.0f}; raise DataLoader.Train.loader.num_workers"
+        )
 
     def images_per_second(self) -> float:
         """Over all batches since `start`."""

@@ -17,6 +17,7 @@ class FakeLoader:
 
     steps_per_epoch = 4
     order = "of these"
+    num_workers = 0
 
     def __init__(self):
         self.failures = {}

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, VisualDLLog
 from ppcls.engine.evaluator import Evaluator
+from ppcls.engine.meters import Stopwatch
 from ppcls.engine.trainer import Callback
 from ppcls.loss import CELoss, weighted_sum
 from ppcls.metric import TopkAcc
@@ -189,6 +191,45 @@ def test_a_listener_that_is_gone_does_not_end_a_run():
     process.stderr.close()
     assert process.wait() == 0
     assert errors == "went on"
+
+
+@pytest.mark.parametrize(
+    ("read", "rest", "workers", "expected"),
+    [
+        (0.61, 0.39, 4, "reader_cost is 61 % of batch_cost: 4 workers decode 310 images/s, the model takes 795"),
+        (0.5, 0.5, 1, "reader_cost is 50 % of batch_cost: 1 worker decodes 310 images/s, the model takes 620"),
+        (0.34, 0.66, 0, "reader_cost is 34 % of batch_cost: this process decodes 310 images/s, the model takes 470"),
+        (0.33, 0.67, 4, None),
+        (0.09, 0.01, 4, None),  # less than a second in all
+    ],
+)
+def test_a_reader_that_is_too_slow_is_said_once_an_epoch(
+    make_trainer, lines, monkeypatch, read, rest, workers, expected
+):
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    trainer = make_trainer([ConsoleLog(100)], epochs=2)
+    trainer.loader.num_workers = workers
+    epoch = type(trainer.loader).epoch
+
+    def slow(loader, number, start_step=0):
+        for step, batch in enumerate(epoch(loader, number, start_step)):
+            clock[0] += read if step else 100  # the workers' start does not count
+            yield batch
+
+    def finish(stopwatch, images):
+        clock[0] += rest
+        stopwatch_finish(stopwatch, 310 if rest + read == 1 else images)
+
+    stopwatch_finish = Stopwatch.finish
+    monkeypatch.setattr(type(trainer.loader), "epoch", slow)
+    monkeypatch.setattr(Stopwatch, "finish", finish)
+    trainer.fit()
+    said = [line[line.index("INFO: ") + 6 :] for line in lines() if "reader_cost is" in line]
+    assert said == ([f"{expected}; raise DataLoader.Train.loader.num_workers"] * 2 if expected else [])
+    monkeypatch.setattr("ppcls.engine.processes.is_first", lambda: False)
+    trainer.callbacks[0].epoch_end(trainer)
+    assert len([line for line in lines() if "reader_cost is" in line]) == len(said)
 
 
 def test_a_terminals_bar_counts_steps_and_shows_the_time_left(make_trainer, capsys):

@@ -81,7 +81,7 @@ def test_the_disk_is_full_within_a_checkpoint(tmp_path, make_trainer, monkeypatc
         save(content, path)
 
     def write_some(path, *arguments, **keywords):
-        if path.name == part:
+        if path.name == f".{part}":
             raise full()
         return text(path, *arguments, **keywords)
 

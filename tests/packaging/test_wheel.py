@@ -106,10 +106,11 @@ def test_requirements(content):
         "tqdm>=4.60", "visualdl>=2.5",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
-              ("cpu", "gpu", "demo")}  # fmt: skip
+              ("cpu", "gpu", "fast", "demo")}  # fmt: skip
     assert extras == {
         "cpu": ["paddlepaddle>=3.0"],
         "gpu": ["paddlepaddle-gpu>=3.0"],
+        "fast": ["simplejpeg>=1.8"],
         "demo": ["matplotlib>=3.5", "scikit-learn>=1.0"],
     }
     assert any(line.startswith("pytest") and 'extra == "dev"' in line for line in needed)

@@ -37,9 +37,9 @@ class ShardReader:
     world_size: int
     steps: int
 
-    def batches(self, epoch: int, steps: range, readers: int) -> EpochBatches:
+    def batches(self, epoch: int, steps: range, readers: int, copied: bool = False) -> EpochBatches:
         """The batches of some steps of `epoch`, which `readers` workers of this process share."""
-        return EpochBatches(self, EpochStreams(self, epoch, self.division(readers)), epoch, steps)
+        return EpochBatches(self, EpochStreams(self, epoch, self.division(readers)), epoch, steps, copied)
 
     def division(self, readers: int) -> Division:
         """How an epoch is shared by all processes, each of `readers` workers.
@@ -67,7 +67,9 @@ class ShardReader:
         samples = streams.samples(step)
         return [sample.number for sample in samples], [sample.path for sample in samples]
 
-    def read(self, streams: EpochStreams, epoch: int, step: int) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
+    def read(
+        self, streams: EpochStreams, epoch: int, step: int, room: Optional[np.ndarray] = None
+    ) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
         """The arrays of a batch, and what could not be read; see `BatchReader.read`."""
         samples = streams.samples(step)
         for sample in samples:
@@ -80,7 +82,7 @@ class ShardReader:
         images = ImageList([sample.path for sample in samples], labels)
         settings = (self.transforms, self.batch_transforms, self.class_num, self.batch_size, self.shuffle, self.seed)
         batch = _BatchInMemory(images, *settings, self.rank, self.world_size, samples)
-        return batch.read(np.arange(len(samples)), epoch, step)
+        return batch.read(np.arange(len(samples)), epoch, step, room)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +94,11 @@ class _BatchInMemory(BatchReader):
     def indices(self, order: np.ndarray, step: int) -> np.ndarray:
         return order
 
-    def _picture(self, epoch: int, index: int) -> np.ndarray:
+    def _picture(self, epoch: int, index: int, out: Optional[np.ndarray]) -> np.ndarray:
         sample = self.samples[index]
         rng = sample_generator(self.seed, epoch, sample.number) if self.transforms.draws else None
         try:
-            return self.transforms(sample.data, rng)
+            return self.transforms(sample.data, rng, out)
         except UnreadableImage:
             raise
         except UserError as error:

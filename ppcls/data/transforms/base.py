@@ -15,6 +15,7 @@ from ppcls.utils.registry import Registry
 TRANSFORMS = Registry("transform")
 
 WidthHeight = Tuple[int, int]
+Box = Tuple[int, int, int, int]  # left, top, width, height
 
 
 class Transform:
@@ -57,6 +58,12 @@ def checked_size(size: Union[int, Sequence[int]]) -> Union[int, WidthHeight]:
     """A size as it is written, a list as a tuple; raises what `pair` raises."""
     sides = pair(size)
     return size if isinstance(size, int) else sides
+
+
+def cut(image: np.ndarray, box: Box) -> np.ndarray:
+    """The part `box` of the picture [H, W, ...], as a view."""
+    left, top, width, height = box
+    return image[top : top + height, left : left + width]
 
 
 def set_field(component: object, name: str, value: object) -> None:

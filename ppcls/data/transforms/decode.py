@@ -2,18 +2,19 @@
 
 import io
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from ppcls.data.transforms.base import TRANSFORMS, Transform, one_of
+from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
 from ppcls.data.transforms.exif import exif_orientation, upright
-from ppcls.data.transforms.jpeg import jpeg_is_complete
+from ppcls.data.transforms.jpeg import Frame, decode_rows, jpeg_frame, jpeg_is_complete
 from ppcls.utils.errors import UserError
 
 _JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
+_LARGEST = 89_478_485  # pixels; beyond them Pillow warns and then refuses, and so is asked
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -74,6 +75,24 @@ class DecodeImage(Transform):
         except Exception as error:
             # Decoders raise nearly every type there is on damaged data (OSError, SyntaxError, struct.error, ...).
             raise UnreadableImage(_reason(error, bool(image))) from error
+
+    def part(self, image: Union[bytes, np.ndarray], choose: Callable[[int, int], Box]) -> np.ndarray:
+        """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
+
+        Where it can, it leaves what lies below the part undecoded. Raises what decoding the whole raises; but of a
+        damaged header that OpenCV can do without Pillow is not asked.
+        """
+        frame = self._frame(image)
+        if frame is None or exif_orientation(frame.exif) != 1 or frame.width * frame.height > _LARGEST:
+            whole = self(image)
+            return cut(whole, choose(whole.shape[1], whole.shape[0]))
+        box = choose(frame.width, frame.height)
+        rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
+        return cut(self(image) if rows is None else rows, box)
+
+    def _frame(self, image: Union[bytes, np.ndarray]) -> Optional[Frame]:
+        """The frame of a JPEG that OpenCV decodes; None for everything else."""
+        return jpeg_frame(image) if self.backend == "cv2" and isinstance(image, bytes) else None
 
     def _decode(self, data: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(data)) as file:

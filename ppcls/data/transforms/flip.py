@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Optional
 
+import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, one_of
@@ -31,9 +32,7 @@ class RandFlipImage(Transform):
             raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
     def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
-        """The picture or its mirror image, a view in both cases."""
+        """The picture itself, or its mirror image."""
         if generator(rng, "RandFlipImage").random() >= self.prob:
             return image
-        rows = slice(None) if self.flip_code == 1 else slice(None, None, -1)
-        columns = slice(None) if self.flip_code == 0 else slice(None, None, -1)
-        return image[rows, columns]
+        return cv2.flip(image, self.flip_code)

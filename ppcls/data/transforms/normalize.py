@@ -1,9 +1,11 @@
 """Values of pixels to the values that a model was trained with."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Optional, Tuple
 
+import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, one_of, set_field
@@ -44,12 +46,39 @@ class NormalizeImage(Transform):
         """Float32 of the same shape."""
         # Channels first in memory whatever the order, so that numpy works on whole planes (five times as fast) and
         # the transposition that follows costs nothing.
-        planes = image if self.order == "chw" else image.transpose(2, 0, 1)  # [C, H, W]
+        if self.order == "chw":
+            return self._arithmetic(image)
+        return self._arithmetic(image.transpose(2, 0, 1)).transpose(1, 2, 0)
+
+    def planes(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """Float32 [C, H, W] of a picture [H, W, C]; values of uint8 are looked up, which gives the same bits.
+
+        Args:
+            image: the picture, whatever `order`.
+            out: float32 [C, H, W] where the result may be put; left alone if it is of no use.
+        """
+        if image.dtype != np.uint8:
+            return self._arithmetic(image.transpose(2, 0, 1))
+        shape = (image.shape[2], *image.shape[:2])
+        if out is None or out.shape != shape:
+            out = np.empty(shape, np.float32)
+        for plane, channel, table in zip(out, cv2.split(image), self._tables):
+            cv2.LUT(channel, table, dst=plane)
+        return out
+
+    @functools.cached_property
+    def _tables(self) -> np.ndarray:
+        """What becomes of the 256 values, float32 [C, 256]."""
+        values = np.arange(256, dtype=np.uint8)
+        return self._arithmetic(np.broadcast_to(values, (3, 1, 256)))[:, 0]
+
+    def _arithmetic(self, planes: np.ndarray) -> np.ndarray:
+        """Float32 of planes [C, H, W], contiguous."""
         result = planes.astype(np.float32, order="C")
         result *= np.float32(self.scale)
         result -= np.array(self.mean, np.float32).reshape(3, 1, 1)
         result /= np.array(self.std, np.float32).reshape(3, 1, 1)
-        return result if self.order == "chw" else result.transpose(1, 2, 0)
+        return result
 
 
 def _three(key: str, values: Any) -> Tuple[float, float, float]:

@@ -8,9 +8,11 @@ import numpy as np
 
 from ppcls.data.transforms.base import (
     TRANSFORMS,
+    Box,
     Transform,
     WidthHeight,
     checked_size,
+    cut,
     generator,
     one_of,
     pair,
@@ -18,8 +20,6 @@ from ppcls.data.transforms.base import (
 )
 from ppcls.data.transforms.resample import check_interpolation, resample
 from ppcls.utils.fields import PositiveFloat, Range, Size
-
-Box = Tuple[int, int, int, int]  # left, top, width, height
 
 
 @TRANSFORMS.register()
@@ -60,11 +60,16 @@ class RandCropImage(Transform):
 
     def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
         """The part, resized."""
-        rng = generator(rng, "RandCropImage")
-        draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
         height, width = image.shape[:2]
-        left, top, box_width, box_height = draw(width, height, self.scale, self.ratio, rng)
-        part = image[top : top + box_height, left : left + box_width]
+        return self.resized(cut(image, self.box(width, height, rng)))
+
+    def box(self, width: int, height: int, rng: Optional[np.random.Generator]) -> Box:
+        """The part to cut out of a picture of `width` by `height` pixels."""
+        draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
+        return draw(width, height, self.scale, self.ratio, generator(rng, "RandCropImage"))
+
+    def resized(self, part: np.ndarray) -> np.ndarray:
+        """What was cut out, at `size`."""
         return resample(part, *pair(self.size), self.interpolation, self.backend)
 
     def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:

@@ -33,9 +33,12 @@ class ConsoleLog(Callback):
             )  # fmt: skip
 
     def epoch_end(self, trainer: Trainer) -> None:
-        """Logs the epoch's means, and the pictures that could not be read so far."""
+        """Logs the epoch's means, a reader that is too slow, and the pictures that could not be read so far."""
         text, cost = text_of(trainer.values()), trainer.stopwatch.total()
         get_logger().info("END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost)
+        bottleneck = trainer.stopwatch.bottleneck(trainer.loader.num_workers)
+        if bottleneck and processes.is_first():
+            get_logger().info("%s", bottleneck)
         report_failures(processes.merged(trainer.loader.failures))
 
 
