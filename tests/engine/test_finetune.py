@@ -218,7 +218,7 @@ def test_from_a_folder_to_a_named_answer(here, capsys):
     assert main([*tune, *options([*SMALL, "Global.epochs=2", "Optimizer.lr.learning_rate=0.02"])]) == 0
     said = capsys.readouterr().out
     assert said.startswith("flowers: 2 classes (leaf, rose), 16 pictures to learn from, 4 to validate\n")
-    assert "its classifier has 7 classes and the model 2, so the model starts with a new one" in said
+    assert "has a classifier of 7 classes and the model one of 2 classes, so the model starts with a new one" in said
     assert said.count(" valid top1: ") == 2
     file, weights = "output/DLA46_c/finetune.yaml", "Global.pretrained_model=output/DLA46_c/latest"
     assert main(["train", "-c", file, "-o", "Global.output_dir=again"]) == 0
