@@ -194,10 +194,10 @@ def test_another_list_of_pictures_is_refused_and_the_same_elsewhere_is_not(folde
 
 def test_a_label_is_part_of_the_list():
     labels = [np.array([0, 1]), np.array([1, 0])]
-    digests = [recipe.digest(ImageList(["/root/a.png", "/root/b.png"], label), "/root") for label in labels]
-    moved = recipe.digest(ImageList(["/home/a.png", "/home/b.png"], labels[0]), "/home/")
+    digests = [recipe.digest(ImageList(["/one/a.png", "/one/b.png"], label), "/one") for label in labels]
+    moved = recipe.digest(ImageList(["/other/a.png", "/other/b.png"], labels[0]), "/other/")
     assert digests[0] == moved != digests[1]
-    assert recipe.digest(ImageList(["/root/b.png", "/root/a.png"], labels[1]), "/root") not in digests
+    assert recipe.digest(ImageList(["/one/b.png", "/one/a.png"], labels[1]), "/one") not in digests
 
 
 @pytest.mark.parametrize(

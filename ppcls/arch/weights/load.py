@@ -20,6 +20,7 @@ from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights
 from ppcls.utils.download import fetch
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, weights_file
+from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def _fill(model: Backbone, file: WeightsFile, row: Optional[PretrainedWeights], 
     fit_classifier(model, file.path, state, new_classifier)
     fit_stem(model, file.path, state)
     check(model, file.path, arrays, state, conversion.unexpected)
-    model.set_state_dict(state)
+    load_paddle().nn.Layer.set_state_dict(model, state)  # the model's own would recognise and convert once more
     source, preprocessing = (row.source, row.preprocessing) if row else _origin(model, file, layout)
     return Loaded(model, file, conversion, source, preprocessing)
 
