@@ -8,6 +8,8 @@ from typing import List, Set
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+UNREAD_SUFFIXES = (".avif", ".heic", ".heif")  # what phones write, and is not read here
+
 
 def is_picture_name(name: str) -> bool:
     """Whether a file of this name counts as a picture: a known suffix in any case, and not hidden."""

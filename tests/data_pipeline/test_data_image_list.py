@@ -206,6 +206,8 @@ def test_wrong_folders_are_errors(tmp_path: Path) -> None:
     assert error(root) == f"{root} holds no folders; put the pictures of each class into a folder of its name"
     folders(root, "cat/1.jpg", "dog/notes.txt")
     assert re.fullmatch(rf"{root}/dog holds no pictures \(\.bmp .*\.webp\); add some or remove the folder", error(root))
+    folders(root, "dog/IMG_2.HEIC")
+    assert error(root).endswith(".webp); convert IMG_2.HEIC and its like to JPEG")
     folders(root, "dog/1.jpg")
     assert error(root, 5) == f"{root} has 2 classes, but Arch.class_num is 5; write Arch.class_num: 2"
 
