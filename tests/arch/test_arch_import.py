@@ -1,4 +1,4 @@
-"""What importing `ppcls.arch` loads, in processes of its own, and how long it takes beside Paddle."""
+"""What importing `ppcls.arch` loads, in processes of its own."""
 
 from __future__ import annotations
 
@@ -18,22 +18,18 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
 
 _LOAD_PADDLE_FIRST = """
-import json, sys, time
-start = time.perf_counter()
+import json, sys
 import paddle
-paddles = time.perf_counter() - start
 before = set(sys.modules)
 sys.modules["yaml"] = None  # importing it is an error now
-start = time.perf_counter()
 import ppcls.arch
 import importlib
 for name in ("alexnet", "darknet", "dla", "dpn", "senet", "squeezenet"):
     importlib.import_module("ppcls.arch.backbone." + name)
-ours = time.perf_counter() - start
 shape = ppcls.arch.DLA46_c(class_num=2)(paddle.zeros([1, 3, 32, 32])).shape
 assert shape == [1, 2], shape
 added = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
-print(json.dumps({"added": added, "paddle": paddles, "ours": ours}))
+print(json.dumps(added))
 """
 
 
@@ -50,8 +46,7 @@ def test_importing_loads_no_paddle_and_nothing_heavy() -> None:
 
 def test_models_need_nothing_but_paddle() -> None:
     found = _run(_LOAD_PADDLE_FIRST)
-    ours = {".".join(name.split(".")[:2]) for name in found["added"] if name.startswith("ppcls.")}
+    ours = {".".join(name.split(".")[:2]) for name in found if name.startswith("ppcls.")}
     assert ours == {"ppcls.arch", "ppcls.utils"}
-    installed = {name.split(".")[0] for name, file in found["added"].items() if "site-packages" in file}
+    installed = {name.split(".")[0] for name, file in found.items() if "site-packages" in file}
     assert installed <= {"ppcls", "paddle"}
-    assert found["ours"] <= 0.15 * found["paddle"], found

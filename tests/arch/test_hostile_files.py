@@ -4,7 +4,6 @@ import copyreg
 import os
 import pickle
 import sys
-import time
 import tracemalloc
 
 import hostile_zoo as zoo
@@ -17,7 +16,7 @@ from ppcls.arch.weights.files import WeightsFile, read_weights
 from ppcls.utils.errors import UserError
 from ppcls.utils.unpickle import load_pickle
 
-SECONDS, MEGABYTES = 20, 100  # the longest takes 1.5 seconds on one idle core, and most take a millisecond
+MEGABYTES = 100
 DEEDS = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class", "socket.connect"}
 _deeds = None
 
@@ -73,20 +72,19 @@ def test_every_hostile_file_is_refused_for_its_own_reason_and_nothing_runs(tmp_p
     assert deeds == []
 
 
-def test_every_hostile_file_is_refused_soon_and_in_little_memory(tmp_path):
-    slow = {}
+def test_every_hostile_file_is_refused_in_little_memory(tmp_path):
+    large = {}
     for file in zoo.all_files(tmp_path):
         path = tmp_path / file.name
         path.write_bytes(file.content)
         tracemalloc.start()
-        started = time.monotonic()
         refusal(path)
-        seconds, megabytes = time.monotonic() - started, tracemalloc.get_traced_memory()[1] / 1e6
+        megabytes = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()
         path.unlink()
-        if seconds > SECONDS or megabytes > MEGABYTES:
-            slow[file.id] = f"{seconds:.1f} s, {megabytes:.0f} MB"
-    assert slow == {}
+        if megabytes > MEGABYTES:
+            large[file.id] = f"{megabytes:.0f} MB"
+    assert large == {}
 
 
 def test_the_canary_and_the_audit_would_tell(tmp_path, deeds, extension):
