@@ -1,0 +1,62 @@
+"""`ppcls COMMAND`: the doors of the library. `tools/*.py` and `deploy/python/*.py` open the same ones.
+
+A module here holds one command, or a few that share their arguments: its `add` declares them to argparse and names
+the function that runs. What a command works with is imported when it runs, so a mistake is said at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from typing import List, Optional
+
+from ppcls import __version__
+from ppcls.cli import config, configured, convert, finetune, models, pack, predict, prepare_imagenet, summary
+from ppcls.utils import cpu
+from ppcls.utils.errors import UserError
+
+# In the order of `ppcls --help`.
+_MODULES = (configured, predict, finetune, prepare_imagenet, pack, models, summary, convert, config)
+# What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
+_REFUSED = (
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG,
+)  # fmt: skip
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Runs a command.
+
+    Returns:
+        The exit code: 0; 1 where some picture could not be read; 2 for a mistake of the user's;
+        130 or 143 where Ctrl-C or SIGTERM ended it.
+    """
+    cpu.prepare()
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `ppcls predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more
+        return 1
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        place = error.filename or "a file could not be written"
+        print(f"{place}: {error.strerror}; make room or choose another place and run again", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ppcls", description="Image classification on PaddlePaddle.")
+    parser.add_argument("--version", action="version", version=f"ppcls {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in _MODULES:
+        module.add(commands)
+    return parser

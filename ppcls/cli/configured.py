@@ -1,0 +1,76 @@
+"""The commands that a training configuration drives: train, lr-find, eval, infer, export."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import Any
+
+from ppcls.cli.common import add_config, new_command
+from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import get_logger
+
+_TEXTS = {
+    "train": "train a backbone as a configuration says",
+    "lr-find": "draw the loss over a rising learning rate, to choose one",
+    "eval": "accuracy and loss of saved weights on DataLoader.Eval",
+    "infer": "top classes of pictures, by saved weights",
+    "export": "write the deployable bundle: program, weights, preprocessing, a checked example",
+}
+
+
+def add(commands: Any) -> None:
+    """Declares the commands."""
+    made = {name: new_command(commands, name, text, _run) for name, text in _TEXTS.items()}
+    for command in made.values():
+        add_config(command)
+        command.add_argument("--verbose", action="store_true", help="also log what becomes of every key of the weights")
+    made["train"].add_argument(
+        "--allow-changed", action="store_true", help="resume a run though what it learns by has changed"
+    )
+    for name in ("eval", "infer"):
+        made[name].add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
+    _add_range(made["lr-find"])
+    made["export"].add_argument(
+        "--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own"
+    )
+    made["export"].add_argument(
+        "--untrained", action="store_true", help="export the initial weights where none are configured"
+    )
+
+
+def _add_range(command: Any) -> None:
+    command.add_argument(
+        "--output", metavar="FILE", default="lr_find.png", help="the drawing; its numbers go beside it as .csv"
+    )
+    command.add_argument("--low", type=float, default=1e-5, help="the first learning rate (default: 1e-5)")
+    command.add_argument("--high", type=float, default=10.0, help="the last learning rate (default: 10)")
+    command.add_argument("--steps", type=int, default=200, help="steps of training between the two (default: 200)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_config
+    from ppcls.engine.processes import world_size
+    from ppcls.engine.schema import registries
+
+    config = load_config(
+        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config,
+        processes=world_size(), say=lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip
+    if arguments.print_config:
+        print(config.to_yaml(), end="")
+        return 0
+    get_logger().setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    load_paddle()
+    from ppcls.engine import commands
+
+    if arguments.command == "train":
+        return commands.train(config, arguments.allow_changed)
+    if arguments.command == "lr-find":
+        return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
+    if arguments.command == "eval":
+        return commands.evaluate(config, arguments.output)
+    if arguments.command == "infer":
+        return commands.infer(config, arguments.output)
+    return commands.export(config, arguments.untrained, arguments.golden)

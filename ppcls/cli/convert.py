@@ -1,0 +1,31 @@
+"""`ppcls convert`: foreign weights into a file of this library."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ppcls.cli.common import new_command
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "turn weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library"
+    command = new_command(commands, "convert", text, _run)
+    command.add_argument("source", metavar="IN", help="a file, its address, or with --arch a source's name: timm")
+    command.add_argument("target", metavar="OUT", help="a path ending in .pdparams or .safetensors")
+    command.add_argument("--arch", metavar="NAME", help="the model (default: the one that the weights fit)")
+    command.add_argument(
+        "--to", choices=("ppcls", "paddleclas"), default="ppcls", help="the layout that is written (default: ppcls)"
+    )
+    command.add_argument("--verbose", action="store_true", help="print what becomes of every key")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.arch.weights.convert import convert
+
+    converted = convert(arguments.source, arguments.target, arguments.arch, arguments.to)
+    if arguments.verbose:
+        print(converted.loaded.conversion.account(), end="")
+    print(converted.text)
+    return 0

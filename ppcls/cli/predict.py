@@ -1,0 +1,28 @@
+"""`ppcls predict`: top classes of pictures, by an exported bundle."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ppcls.cli.common import add_config, new_command
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    add_config(
+        new_command(commands, "predict", "top classes of pictures, by an exported bundle", _run), "inference_cls.yaml"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.config import load_deploy_config
+    from ppcls.engine.processes import refuse_several
+    from ppcls.inference.command import predict
+
+    refuse_several()
+    config = load_deploy_config(arguments.config, arguments.override, check_paths=not arguments.print_config)
+    if arguments.print_config:
+        print(config.to_yaml(), end="")
+        return 0
+    return predict(config)
