@@ -11,7 +11,7 @@ demo: environment-demo  ## trains on handwritten digits, evaluates, exports, pre
 	$(RUN) tools/demo.py
 
 test: lint  ## lint, types and all core tests
-	$(RUN) -m pytest -m "not gpu and not long"
+	$(RUN) -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-extras: test-wheel test-paddle26 test-paddleclas  ## what needs environments of its own, and minutes
 

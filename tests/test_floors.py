@@ -15,6 +15,7 @@ MAY_IMPORT = {
     **{name: {name, "utils"} for name in MIDDLE},
     "inference": {"inference", "data", "config", "utils"},
     "engine": {"engine", "inference", *MIDDLE, "utils"},
+    "cli": {"cli", "engine", "inference", *MIDDLE, "utils"},
 }
 # Of `data`, the runtime of a bundle takes what needs no Paddle.
 RUNTIME_DATA = ("ppcls.data.transforms", "ppcls.data.postprocess", "ppcls.data.labels")

@@ -43,7 +43,7 @@ def test_make_test_is_lint_types_and_the_core_tests():
         ".venv/bin/python -m ruff check .",
         ".venv/bin/python -m ruff format --check .",
         ".venv/bin/python -m mypy",
-        '.venv/bin/python -m pytest -m "not gpu and not long"',
+        '.venv/bin/python -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal',
     ]
 
 
