@@ -1,12 +1,13 @@
 """The bundle: one folder with an exported model and all that is needed to run it as it was meant.
 
-    inference.json        the program
+    inference.json        the program (inference.pdmodel: one of Paddle 2)
     inference.pdiparams   its parameters
     inference.yml         the manifest: the fields of `Bundle`, and the schema's number
     golden.npz            a picture, its input tensor and its scores; see `ppcls.inference.golden`
+    inference.onnx        the same program for other engines, where it was asked for
 
-The exporter writes the manifest with `write_manifest`, every runtime reads it with `Bundle.load`; so the format stands
-here once.
+The exporter writes the manifest with `write_manifest`, every runtime reads it with `Bundle.load`, and what adds to a
+bundle saves a changed copy (`dataclasses.replace(bundle, settings=...).save()`); so the format stands here once.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,12 +19,13 @@ import yaml
 
 import ppcls
 from ppcls.data.transforms import Pipeline
-from ppcls.inference.entries import DigestedFile, GoldenFile, Input, Output
+from ppcls.inference.entries import DigestedFile, GoldenFile, Input, Output, Quantized
 from ppcls.inference.records import read_record
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
 MANIFEST_FILE = "inference.yml"
 PROGRAM_FILE = "inference.json"
 PARAMETERS_FILE = "inference.pdiparams"
@@ -47,6 +49,9 @@ class Bundle:
     transforms: Tuple[Any, ...]
     class_names: Optional[Tuple[str, ...]]
     golden: GoldenFile
+    onnx: Optional[DigestedFile] = None
+    quantized: Tuple[Quantized, ...] = ()
+    settings: Optional[Settings] = None
 
     def __post_init__(self) -> None:
         if self.class_names is not None and len(self.class_names) != self.class_num:
@@ -69,7 +74,7 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: PathLike) -> "Bundle":
-        """Reads and checks the manifest; the digests wait for `check_digests`, which a backend calls.
+        """Reads and checks the manifest; the digests wait for `checked`, which a backend calls.
 
         Raises:
             UserError: a file is missing, or the manifest is of a newer schema, has a key that nothing reads,
@@ -81,30 +86,45 @@ class Bundle:
                 f"{folder}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) wrote"
             )
         bundle = read_record(cls, _parse(manifest), str(manifest), folder=Path(folder))
-        for name in (bundle.program.file, bundle.parameters.file, bundle.golden.file):
+        for name in bundle.files:
             if Path(name).name != name:
                 raise UserError(f"{manifest}: {name!r} is not the name of a file beside it; export again")
             if not (bundle.folder / name).is_file():
                 raise UserError(f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again")
         return bundle
 
+    @property
+    def files(self) -> Tuple[str, ...]:
+        """The names of the files that the manifest names."""
+        entries = (self.program, self.parameters, *([self.onnx] if self.onnx else []))
+        quantized = [entry for form in self.quantized for entry in form.files]
+        return (*(entry.file for entry in (*entries, *quantized)), self.golden.file)
+
     def path_of(self, entry: Any) -> Path:
-        """Where the file of `program`, `parameters` or `golden` lies."""
+        """Where the file of an entry lies: `program`, `onnx`, `golden`."""
         return self.folder / entry.file
 
-    def check_digests(self) -> None:
-        """Compares the program's and the parameters' bytes with the manifest, at about 1.5 GB/s.
+    def checked(self, *entries: DigestedFile) -> Tuple[Path, ...]:
+        """The paths of `entries`, their bytes compared with the manifest, at about 1.5 GB/s.
 
         Raises:
             UserError: a file is not the one that was exported.
         """
-        for entry in (self.program, self.parameters):
+        for entry in entries:
             path = self.path_of(entry)
             if sha256_of(path) != entry.sha256:
                 raise UserError(
                     f"{path} is not the file that {MANIFEST_FILE} describes (its SHA-256 differs); "
                     "copy the bundle's folder again, or export again"
                 )
+        return tuple(self.path_of(entry) for entry in entries)
+
+    def save(self) -> None:
+        """Writes the manifest, whole or not at all."""
+        values = {"schema": SCHEMA, **asdict(self)}
+        del values["folder"]
+        text = yaml.dump(_plain(values), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=1000)
+        write_atomically(self.folder / MANIFEST_FILE, text.encode())
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -126,11 +146,12 @@ def write_manifest(
     transforms: Pipeline,
     class_names: Optional[Sequence[str]],
     golden_source: str,
+    program_file: str = PROGRAM_FILE,
 ) -> Bundle:
     """Writes the manifest of the program, parameters and golden file that lie in `folder`, and reads it back.
 
     Args:
-        folder: holds `inference.json`, `inference.pdiparams` and `golden.npz`.
+        folder: holds `program_file`, `inference.pdiparams` and `golden.npz`.
         paddle: Paddle's version.
         architecture: the backbone's name.
         config_sha256: digest of the resolved configuration, None without one.
@@ -142,36 +163,31 @@ def write_manifest(
         transforms: the preprocessing, which says the colour order too; written in its canonical form.
         class_names: one name a class, or None.
         golden_source: whose picture the golden one is.
+        program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
     """
     place = Path(folder)
-    values = {
-        "schema": SCHEMA,
-        "library": ppcls.__version__,
-        "paddle": paddle,
-        "architecture": architecture,
-        "config_sha256": config_sha256,
-        "weights_sha256": weights_sha256,
-        "program": asdict(_digested(place, PROGRAM_FILE)),
-        "parameters": asdict(_digested(place, PARAMETERS_FILE)),
-        "input": {
-            "name": input_name,
-            "shape": [-1, *input_shape],
-            "dtype": "float32",
-            "layout": "NCHW",
-            "color": transforms.color,
-        },
-        "output": {"name": output_name, "shape": [-1, class_num], "meaning": "probabilities"},
-        "transforms": transforms.normalized().to_list(),
-        "class_names": None if class_names is None else list(class_names),
-        "golden": {"file": GOLDEN_FILE, "source": golden_source},
-    }
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=1000)
-    write_atomically(place / MANIFEST_FILE, text.encode())
+    bundle = Bundle(
+        folder=place,
+        library=ppcls.__version__,
+        paddle=paddle,
+        architecture=architecture,
+        config_sha256=config_sha256,
+        weights_sha256=weights_sha256,
+        program=digested(place / program_file),
+        parameters=digested(place / PARAMETERS_FILE),
+        input=Input(input_name, (-1, *input_shape), "float32", "NCHW", transforms.color),
+        output=Output(output_name, (-1, class_num), "probabilities"),
+        transforms=tuple(transforms.normalized().to_list()),
+        class_names=None if class_names is None else tuple(class_names),
+        golden=GoldenFile(GOLDEN_FILE, golden_source),
+    )
+    bundle.save()
     return Bundle.load(place)
 
 
-def _digested(folder: Path, name: str) -> DigestedFile:
-    return DigestedFile(name, sha256_of(folder / name))
+def digested(path: Path) -> DigestedFile:
+    """A file's entry in the manifest beside it."""
+    return DigestedFile(path.name, sha256_of(path))
 
 
 def _parse(manifest: Path) -> Dict[str, Any]:
@@ -189,9 +205,16 @@ def _parse(manifest: Path) -> Dict[str, Any]:
             f"{manifest} was written by a newer version of this library, {values.get('library')} "
             f"(schema {schema}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
         )
-    if type(schema) is not int or schema != SCHEMA:
-        raise UserError(f"{manifest}: schema is {schema!r}; this library reads {SCHEMA}; export the model again")
+    if type(schema) is not int or schema < 1:
+        raise UserError(f"{manifest}: schema is {schema!r}; this library reads 1 to {SCHEMA}; export the model again")
     return values
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, which YAML has."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _sides(shape: Optional[Sequence[int]]) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Iterator, Optional, Sequence, Union
 import numpy as np
 
 from ppcls.data.labels import load_class_names
-from ppcls.inference.backends import Backend
+from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden, GoldenMismatch, classes_compared, input_difference, score_difference
 from ppcls.inference.prediction import Prediction, Result
+from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
@@ -43,7 +44,12 @@ class Classifier:
         topk: how many classes a result names, at most.
         class_names: in place of the bundle's: a label file, or one name a class.
         onednn: run oneDNN's kernels on a CPU, about four times as fast as Paddle's own.
-        backend: what runs the program; None makes a `PaddleBackend` of device, threads and onednn.
+        backend: what runs the program: `paddle`, `onnxruntime`, `openvino`, or an object with `run`.
+        precision: `float32`, `float16`, `bfloat16` or `int8`.
+        requests: batches that run at the same time.
+
+    device, threads, onednn, backend, precision and requests are those of `Settings`; one that is None is the
+    bundle's own (`ppcls benchmark backends` writes them), or else the default there.
 
     Raises:
         UserError: the bundle, or an argument, is not usable.
@@ -52,21 +58,29 @@ class Classifier:
     def __init__(
         self,
         path: Union[PathLike, Bundle],
-        device: str = "cpu",
+        device: Optional[str] = None,
         batch_size: int = 8,
         threads: Optional[int] = None,
         topk: int = 5,
         class_names: Union[str, Path, Sequence[str], None] = None,
-        onednn: bool = True,
-        backend: Optional[Backend] = None,
+        onednn: Optional[bool] = None,
+        backend: Union[str, Backend, None] = None,
+        precision: Optional[str] = None,
+        requests: Optional[int] = None,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("topk", topk), ("threads", threads)):
-            if value is not None and value < 1:
+        for name, value in (("batch_size", batch_size), ("topk", topk)):
+            if value < 1:
                 raise UserError(f"{name} is {value}; write 1 or more")
         self.bundle = path if isinstance(path, Bundle) else Bundle.load(path)
+        engine = backend if isinstance(backend, str) else None
+        told = {"device": device, "threads": threads, "onednn": onednn, "precision": precision, "requests": requests}
+        try:
+            self.settings = resolve(self.bundle.settings, backend=engine, **told)
+        except ValueError as error:
+            raise UserError(str(error)) from error
         self._prediction = Prediction(
             self.bundle.pipeline,
-            backend or _paddle(self.bundle, device, threads, onednn),
+            open_backend(self.bundle, self.settings) if backend is None or isinstance(backend, str) else backend,
             _names(self.bundle, class_names),
             batch_size,
             min(topk, self.bundle.class_num),
@@ -119,12 +133,6 @@ class Classifier:
                 "machine computes less exactly than float32; export again, or run on a CPU"
             )
         return agreement
-
-
-def _paddle(bundle: Bundle, device: str, threads: Optional[int], onednn: bool) -> Backend:
-    from ppcls.inference.backends.paddle import PaddleBackend
-
-    return PaddleBackend(bundle, device, threads, onednn)
 
 
 def _names(bundle: Bundle, given: Union[str, Path, Sequence[str], None]) -> Optional[Sequence[str]]:

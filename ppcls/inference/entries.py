@@ -52,6 +52,28 @@ class GoldenFile:
     source: str
 
 
+@dataclass(frozen=True)
+class Quantized:
+    """An int8 form of the program: the files that `backend` runs, the first of which it opens.
+
+    Attributes:
+        backend: `openvino` or `onnxruntime`.
+        files: beside the manifest.
+        method: how the ranges were estimated, for people to read.
+        calibration: which pictures they were estimated on, and how many.
+    """
+
+    backend: str
+    files: Tuple[DigestedFile, ...]
+    method: str
+    calibration: str
+
+    def __post_init__(self) -> None:
+        _require("backend", self.backend, "openvino", "onnxruntime")
+        if not self.files:
+            raise ValueError("files is empty; quantize the bundle again")
+
+
 def _require(name: str, value: str, *possible: str) -> None:
     if value not in possible:
         raise ValueError(f"{name} is {value!r}; this library runs {' or '.join(possible)}")

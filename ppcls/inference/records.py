@@ -1,6 +1,6 @@
-"""Mappings of a manifest into frozen dataclasses: every key known, none missing, every value of its type."""
+"""Mappings of a manifest into frozen dataclasses: known keys, none missing but with a default, right types."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Type, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ppcls.utils.errors import UserError, suggest
@@ -22,15 +22,16 @@ def read_record(cls: Type[T], value: Any, where: str, **known: Any) -> T:
     """
     if not isinstance(value, dict):
         raise UserError(f"{where}: a mapping is expected, not {value!r}; export the model again")
-    names = [field.name for field in fields(cls) if field.name not in known]  # type: ignore[arg-type]
+    wanted = [field for field in fields(cls) if field.name not in known]  # type: ignore[arg-type]
+    names = [field.name for field in wanted]
     for key in value:
         if key not in names:
             raise UserError(f"{where}: nothing reads the key {key!r}{suggest(str(key), names)}; remove it")
-    missing = [name for name in names if name not in value]
+    missing = [field.name for field in wanted if field.default is MISSING and field.name not in value]
     if missing:
         raise UserError(f"{where}: {', '.join(missing)} is missing; export the model again")
     hints = get_type_hints(cls)
-    values = {name: _convert(hints[name], value[name], f"{where} {name}") for name in names}
+    values = {name: _convert(hints[name], value[name], f"{where} {name}") for name in names if name in value}
     try:
         return cls(**known, **values)
     except ValueError as error:
@@ -48,6 +49,6 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise UserError(f"{where}: a list is expected, not {value!r}; export the model again")
         return tuple(_convert(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if not isinstance(value, hint) or isinstance(value, bool):
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{where}: {hint.__name__} is expected, not {value!r}; export the model again")
     return value

@@ -27,7 +27,7 @@ def test_the_manifest_says_everything(exported):
     transforms = manifest.pop("transforms")
     assert manifest.pop("paddle").count(".") == 2
     assert manifest == {
-        "schema": 1,
+        "schema": 2,
         "library": "0.1.0",
         "architecture": "Tiny",
         "config_sha256": "c" * 64,
@@ -44,6 +44,9 @@ def test_the_manifest_says_everything(exported):
         "output": {"name": "fetch_name_0", "shape": [-1, 5], "meaning": "probabilities"},
         "class_names": ["tench, Tinca tinca", "goldfish", 'a "shark"', "naïve ray", "hen"],
         "golden": {"file": "golden.npz", "source": "drawn by the library (ppcls/inference/golden.png)"},
+        "onnx": None,
+        "quantized": [],
+        "settings": None,
     }
     assert [next(iter(entry)) for entry in transforms] == [
         "DecodeImage",
@@ -60,7 +63,7 @@ def test_a_loaded_bundle_has_the_manifests_values(exported):
     assert (bundle.architecture, bundle.class_num, bundle.input.shape) == ("Tiny", 5, (-1, 3, 32, 32))
     assert bundle.pipeline.to_list() == list(bundle.transforms)
     assert bundle.path_of(bundle.parameters) == exported / "inference.pdiparams"
-    bundle.check_digests()
+    assert bundle.checked(bundle.program) == (exported / "inference.json",)
 
 
 def test_no_manifest(tmp_path):
@@ -85,8 +88,8 @@ def test_a_manifest_that_is_not_yaml(copy):
 
 
 def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
-    assert message(edit({"schema": 2, "library": "0.9.0", "surprise": 1})) == (
-        "MANIFEST was written by a newer version of this library, 0.9.0 (schema 2; this is 0.1.0 and reads schema 1); "
+    assert message(edit({"schema": 3, "library": "0.9.0", "surprise": 1})) == (
+        "MANIFEST was written by a newer version of this library, 0.9.0 (schema 3; this is 0.1.0 and reads schema 2); "
         "install that version"
     )
 
@@ -94,7 +97,7 @@ def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
 @pytest.mark.parametrize("schema", [0, "one", None, True])
 def test_an_impossible_schema(edit, schema):
     assert message(edit({"schema": schema})) == (
-        f"MANIFEST: schema is {schema!r}; this library reads 1; export the model again"
+        f"MANIFEST: schema is {schema!r}; this library reads 1 to 2; export the model again"
     )
 
 

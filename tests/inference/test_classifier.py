@@ -7,6 +7,7 @@ import pytest
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
 NAMES = ["tench, Tinca tinca", "goldfish", 'a "shark"', "naïve ray", "hen"]
@@ -238,7 +239,7 @@ def test_a_relu_after_a_concatenation_of_convolutions_runs(tmp_path, export_agai
 
 
 def test_threads_may_share_a_backend(exported):
-    backend = PaddleBackend(Bundle.load(exported), threads=1)
+    backend = PaddleBackend(Bundle.load(exported), Settings(threads=1))
     batches = [np.random.default_rng(seed).normal(size=(seed + 1, 3, 32, 32)).astype(np.float32) for seed in range(4)]
     alone = [backend.run(batch) for batch in batches]
     together = [[] for _ in batches]
@@ -286,7 +287,7 @@ def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
 
 
 def test_an_unknown_device(exported):
-    with pytest.raises(UserError, match=r"^the device 'tpu' is not known; write cpu or gpu$"):
+    with pytest.raises(UserError, match=r"^device is 'tpu'; write cpu or gpu$"):
         Classifier(exported, device="tpu")
 
 

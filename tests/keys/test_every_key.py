@@ -1,5 +1,7 @@
 """Every key of the schema has a probe, and every probe passes; see `key_probe`."""
 
+from dataclasses import replace
+
 import key_probes_arch  # noqa: F401 - registers its probes, as the next ones do
 import key_probes_augment  # noqa: F401
 import key_probes_data  # noqa: F401
@@ -40,7 +42,7 @@ DEAF = {
     ),
     "deploy Global.enable_mkldnn": (
         "ppcls.inference.backends.paddle.open_predictor",
-        lambda program, parameters, device, threads, onednn: open_predictor(program, parameters, device, threads),
+        lambda program, parameters, settings: open_predictor(program, parameters, replace(settings, onednn=True)),
     ),
     "backbone SqueezeNet1_1.ceil_pooling": (
         "paddle.nn.MaxPool2D",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from ppcls.inference.bundle import Bundle
+from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
@@ -19,18 +20,15 @@ class PaddleBackend:
 
     Args:
         bundle: what to run; its files are compared with their digests first.
-        device: `cpu` or `gpu`.
-        threads: of the CPU kernels; None takes every core that this process may use.
-        onednn: run CPU kernels of oneDNN, about four times as fast as Paddle's own.
+        settings: device, threads and kernels.
 
     Raises:
         UserError: the bundle is damaged, or a GPU is asked for where there is none.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "cpu", threads: Optional[int] = None, onednn: bool = True) -> None:
-        bundle.check_digests()
-        program, parameters = bundle.path_of(bundle.program), bundle.path_of(bundle.parameters)
-        self._predictor = open_predictor(program, parameters, device, threads, onednn)
+    def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
+        program, parameters = bundle.checked(bundle.program, bundle.parameters)
+        self._predictor = open_predictor(program, parameters, settings)
         inputs, outputs = self._predictor.get_input_names(), self._predictor.get_output_names()
         if inputs != [bundle.input.name] or outputs != [bundle.output.name]:
             raise UserError(
@@ -49,26 +47,22 @@ class PaddleBackend:
             return self._output.copy_to_cpu()
 
 
-def open_predictor(
-    program: Path, parameters: Path, device: str = "cpu", threads: Optional[int] = None, onednn: bool = True
-) -> Any:
+def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULTS) -> Any:
     """A predictor of Paddle Inference for a program, with what its versions need said; see `PaddleBackend`."""
     load_paddle()
     from paddle.inference import Config, create_predictor
 
-    if device not in ("cpu", "gpu"):
-        raise UserError(f"the device {device!r} is not known; write cpu or gpu")
     config = Config(str(program), str(parameters))
     config.disable_glog_info()  # else every optimisation pass prints a line
-    if device == "gpu":
+    if settings.device == "gpu":
         _require_gpu()
         config.enable_use_gpu(256, 0)  # MiB to begin with, number of the GPU
         config.enable_memory_optim()
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
     config.disable_gpu()
-    config.set_cpu_math_library_num_threads(threads or usable_cores())
-    if onednn:
+    config.set_cpu_math_library_num_threads(settings.threads or usable_cores())
+    if settings.onednn:
         config.enable_mkldnn()
         # Paddle 3.3.1 raises in this pass where a ReLU follows a concatenation of convolutions (SqueezeNet).
         config.delete_pass("conv_concat_activation_onednn_fuse_pass")
