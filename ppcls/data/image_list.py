@@ -14,7 +14,7 @@ import numpy as np
 from ppcls.data.labels import load_class_names
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import SUFFIXES, UNREAD_SUFFIXES, walk_pictures
+from ppcls.utils.picture_files import SUFFIXES, walk_pictures
 
 _CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
 _SAMPLE = 64
@@ -155,7 +155,5 @@ def pictures_of_class(image_root: str, folder: str) -> List[str]:
     place = f"{image_root}/{folder}"
     found = walk_pictures(place)
     if not found:
-        phone = [path.name for path in sorted(Path(place).rglob("*")) if path.suffix.lower() in UNREAD_SUFFIXES]
-        remedy = f"convert {phone[0]} and its like to JPEG" if phone else "add some or remove the folder"
-        raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); {remedy}")
+        raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
     return found

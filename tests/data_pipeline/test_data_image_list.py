@@ -195,7 +195,7 @@ def test_the_trainings_numbers_can_be_used(tmp_path: Path) -> None:
         read_class_folders(str(root), 3, str(names))
 
 
-def test_wrong_folders_are_errors(tmp_path: Path) -> None:
+def test_wrong_folders_are_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def error(root: Path, class_num: int = 2) -> str:
         with pytest.raises(UserError) as caught:
             read_class_folders(str(root), class_num)
@@ -207,9 +207,20 @@ def test_wrong_folders_are_errors(tmp_path: Path) -> None:
     folders(root, "cat/1.jpg", "dog/notes.txt")
     assert re.fullmatch(rf"{root}/dog holds no pictures \(\.bmp .*\.webp\); add some or remove the folder", error(root))
     folders(root, "dog/IMG_2.HEIC")
-    assert error(root).endswith(".webp); convert IMG_2.HEIC and its like to JPEG")
-    folders(root, "dog/1.jpg")
+    assert error(root).endswith(".webp); add some or remove the folder")
+    assert caplog.messages == [
+        f"{root}/dog: pictures of a kind that is not read here are left out (1, the first is {root}/dog/IMG_2.HEIC); "
+        "convert them to JPEG"
+    ]
+    folders(root, "dog/1.jpg", "cat/b.avif", "cat/a.heif")
     assert error(root, 5) == f"{root} has 2 classes, but Arch.class_num is 5; write Arch.class_num: 2"
+    (root / "dog/IMG_2.HEIC").unlink()
+    caplog.clear()
+    assert len(read_class_folders(str(root), 2)) == 2
+    assert caplog.messages == [
+        f"{root}/cat: pictures of a kind that is not read here are left out (2, the first is {root}/cat/a.heif); "
+        "convert them to JPEG"
+    ]
 
 
 def test_datasets_open_what_their_keys_name(tmp_path: Path) -> None:
