@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import Any
 
+from ppcls.cli import onnx
 from ppcls.cli.common import add_config, new_command
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
@@ -38,6 +39,8 @@ def add(commands: Any) -> None:
     made["export"].add_argument(
         "--untrained", action="store_true", help="export the initial weights where none are configured"
     )
+    made["export"].add_argument("--onnx", action="store_true", help="also write inference.onnx, for other engines")
+    onnx.add_opset(made["export"])
 
 
 def _add_range(command: Any) -> None:
@@ -54,6 +57,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.engine.processes import world_size
     from ppcls.engine.schema import registries
 
+    opset = onnx.opset_of(arguments) if arguments.command == "export" else None
     config = load_config(
         arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config,
         processes=world_size(), say=lambda line: print(line, file=sys.stderr),
@@ -73,4 +77,4 @@ def _run(arguments: argparse.Namespace) -> int:
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
-    return commands.export(config, arguments.untrained, arguments.golden)
+    return commands.export(config, arguments.untrained, arguments.golden, opset)

@@ -218,8 +218,13 @@ def infer(config: Config, output: Optional[str] = None) -> int:
     return report(prediction, place, pictures, topk, output)
 
 
-def export(config: Config, untrained: bool = False, golden_picture: Optional[str] = None) -> int:
-    """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model."""
+def export(
+    config: Config, untrained: bool = False, golden_picture: Optional[str] = None, opset: Optional[int] = None
+) -> int:
+    """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
+
+    With `opset` the bundle has the program as ONNX, too.
+    """
     start(config)
     paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
     model, config = build.model(config, untrained=untrained)
@@ -236,6 +241,7 @@ def export(config: Config, untrained: bool = False, golden_picture: Optional[str
         config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         weights_sha256=sha256_of(found.path) if found else None,
         golden_picture=Path(golden_picture) if golden_picture else None,
+        opset=opset,
     )
     get_logger().info(
         "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",

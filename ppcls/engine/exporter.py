@@ -13,15 +13,16 @@ import paddle
 
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends.paddle import open_predictor
-from ppcls.inference.bundle import GOLDEN_FILE, MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILE, write_manifest
+from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, write_manifest
 from ppcls.inference.classifier import Agreement, Classifier
 from ppcls.inference.golden import Golden
+from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, replace_folder
 
 _ROOM = 1 << 20  # bytes; a disk with less is full
-_FILES = {PROGRAM_FILE, PARAMETERS_FILE, MANIFEST_FILE, GOLDEN_FILE}
+_STEM = PROGRAM_FILE.rpartition(".")[0]
 
 
 class Deployed(paddle.nn.Layer):
@@ -48,6 +49,7 @@ def export_bundle(
     config_sha256: Optional[str] = None,
     weights_sha256: Optional[str] = None,
     golden_picture: Optional[Path] = None,
+    opset: Optional[int] = None,
 ) -> Agreement:
     """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.
 
@@ -62,6 +64,7 @@ def export_bundle(
         config_sha256: digest of the resolved configuration.
         weights_sha256: digest of the weights' file.
         golden_picture: the picture that runtimes check themselves with; the library's own by default.
+        opset: of `inference.onnx`; None writes none.
 
     Returns:
         How far the loaded bundle is from the model.
@@ -94,7 +97,7 @@ def export_bundle(
             raise
         source = golden_picture.name if golden_picture else GOLDEN_SOURCE
         Golden(example.read_bytes(), image, scores).save(aside / GOLDEN_FILE)
-        write_manifest(
+        bundle = write_manifest(
             aside,
             paddle=paddle.__version__,
             architecture=architecture,
@@ -108,7 +111,9 @@ def export_bundle(
             class_names=class_names,
             golden_source=source,
         )
-        agreement = Classifier(aside).verify()
+        agreement = Classifier(bundle).verify()
+        if opset is not None:
+            add_onnx(bundle, opset)
         replace_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -121,7 +126,7 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
     """Writes program and parameters with a dynamic batch axis; returns the names of input and output."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
-    paddle.jit.save(program, str(folder / PROGRAM_FILE.rpartition(".")[0]))
+    paddle.jit.save(program, str(folder / _STEM))
     predictor = open_predictor(folder / PROGRAM_FILE, folder / PARAMETERS_FILE)
     (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
     return input_name, output_name
@@ -132,8 +137,13 @@ def _check_place(folder: Path) -> None:
     if folder in (Path.cwd(), *Path.cwd().parents):
         raise UserError(f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir")
     if folder.exists():
-        others = sorted(path.name for path in folder.iterdir() if path.name not in _FILES) if folder.is_dir() else [""]
+        others = sorted(path.name for path in folder.iterdir() if not _ours(path)) if folder.is_dir() else [""]
         if others:
             raise UserError(
                 f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"
             )
+
+
+def _ours(path: Path) -> bool:
+    """Whether an earlier export, or what adds to a bundle, wrote a file."""
+    return path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.")

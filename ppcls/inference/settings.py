@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, Dict, Optional, Tuple
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+# What each backend computes in, by device.
+OFFERED: Dict[str, Dict[str, Tuple[str, ...]]] = {
+    "paddle": {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "float16")},
+    "onnxruntime": {"cpu": ("float32", "int8")},
+    "openvino": {"cpu": ("float32", "bfloat16", "int8")},
+}
 
 
 @dataclass(frozen=True)
@@ -15,14 +21,14 @@ class Settings:
 
     Attributes:
         backend: `paddle`, `onnxruntime` or `openvino`.
-        precision: of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; not every backend has each.
+        precision: of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; see `OFFERED`.
         device: `cpu` or `gpu`.
         threads: of the CPU kernels, for all requests together; None takes every core that this process may use.
         requests: batches that run at the same time.
         onednn: whether Paddle on a CPU runs oneDNN's kernels, about four times as fast as its own.
 
     Raises:
-        ValueError: a value is none of these.
+        ValueError: a value is none of these, or the backend does not have it.
     """
 
     backend: str = "paddle"
@@ -40,6 +46,14 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; write 1 or more")
+        offered = OFFERED[self.backend]
+        if self.device not in offered:
+            raise ValueError(f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}")
+        if self.precision not in offered[self.device]:
+            raise ValueError(
+                f"{self.backend} on a {self.device.upper()} does not compute in {self.precision}; write precision "
+                f"{' or '.join(offered[self.device])}"
+            )
 
 
 DEFAULTS = Settings()

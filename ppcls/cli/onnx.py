@@ -1,0 +1,56 @@
+"""`ppcls onnx`: the program of an exported bundle, as ONNX beside it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Optional
+
+from ppcls.cli.common import new_command
+from ppcls.utils.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "add inference.onnx to an exported bundle, for other engines than Paddle"
+    command = new_command(commands, "onnx", text, _run)
+    command.add_argument("bundle", metavar="BUNDLE", help="the folder that export wrote")
+    add_opset(command)
+
+
+def add_opset(command: Any) -> None:
+    """`--opset`."""
+    command.add_argument(
+        "--opset", metavar="N", type=int, help="the version of ONNX's operators, 7 to 21 (default: 13)"
+    )
+
+
+def opset_of(arguments: argparse.Namespace) -> Optional[int]:
+    """The opset that `ppcls export` is to write, or None.
+
+    Raises:
+        UserError: an opset is given for no ONNX file, or no conversion is possible.
+    """
+    if not arguments.onnx:
+        if arguments.opset is not None:
+            raise UserError("--opset is of the ONNX file; write --onnx as well")
+        return None
+    return _checked(arguments.opset)
+
+
+def _checked(given: Optional[int]) -> int:
+    from ppcls.inference import onnx_export
+
+    opset = onnx_export.OPSET if given is None else given
+    onnx_export.check(opset)
+    return opset
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.inference import Bundle
+    from ppcls.inference.onnx_export import add_onnx
+    from ppcls.utils.logging import setup_logging
+
+    opset = _checked(arguments.opset)
+    setup_logging(None)
+    add_onnx(Bundle.load(arguments.bundle), opset)
+    return 0

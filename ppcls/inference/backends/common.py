@@ -1,0 +1,67 @@
+"""What the backends of other engines than Paddle share: which files they run, and turns among threads."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from pathlib import Path
+from typing import Generic, Iterable, Iterator, Sequence, TypeVar
+
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+
+T = TypeVar("T")
+
+
+class Turns(Generic[T]):
+    """Things that one thread at a time may use; the one used last is the next, for its memory is warm."""
+
+    def __init__(self, things: Iterable[T]) -> None:
+        self._free: queue.LifoQueue[T] = queue.LifoQueue()
+        for thing in things:
+            self._free.put(thing)
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[T]:
+        """One of the things, once one is free."""
+        thing = self._free.get()
+        try:
+            yield thing
+        finally:
+            self._free.put(thing)
+
+
+def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
+    """The file that an engine opens: the bundle's ONNX form, or for int8 the first of the engine's own.
+
+    Raises:
+        UserError: the bundle has none, or a file is damaged.
+    """
+    if settings.precision == "int8":
+        for form in bundle.quantized:
+            if form.backend == settings.backend:
+                return bundle.checked(*form.files)[0]
+        raise UserError(
+            f"{bundle.folder} has no int8 form for {settings.backend}; run `ppcls quantize {bundle.folder} "
+            f"--backend {settings.backend} --calib LIST`"
+        )
+    if bundle.onnx is None:
+        raise UserError(
+            f"{bundle.folder} has no inference.onnx, which {settings.backend} runs; export again with "
+            f"`ppcls export ... --onnx`, or add it by `ppcls onnx {bundle.folder}`"
+        )
+    return bundle.checked(bundle.onnx)[0]
+
+
+def check_names(file: Path, bundle: Bundle, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Compares a program's inputs and outputs with the manifest.
+
+    Raises:
+        UserError: they are others.
+    """
+    if list(inputs) != [bundle.input.name] or list(outputs) != [bundle.output.name]:
+        raise UserError(
+            f"{file} takes {list(inputs)} and gives {list(outputs)}, but its manifest says "
+            f"{bundle.input.name} and {bundle.output.name}; export the model again"
+        )

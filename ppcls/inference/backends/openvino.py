@@ -1,0 +1,58 @@
+"""OpenVINO."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import numpy as np
+
+from ppcls.inference.backends.common import Turns, check_names, onnx_or_quantized
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.settings import Settings
+from ppcls.utils.cpu import usable_cores
+from ppcls.utils.errors import UserError
+from ppcls.utils.optional import import_optional
+
+DEFAULTS = Settings("openvino")
+# Said in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself.
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+
+
+class OpenVinoBackend:
+    """Runs a bundle's ONNX form, or its int8 form, by OpenVINO on the CPU. Threads may share it.
+
+    Args:
+        bundle: what to run; its files are compared with their digests first.
+        settings: float32, bfloat16 or int8; with several requests, so many batches run at the same time.
+
+    Raises:
+        UserError: the bundle has no such form or is damaged, OpenVINO is not installed, or this processor does not
+            compute in bfloat16.
+    """
+
+    def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
+        core = import_optional("openvino", "OpenVINO", "openvino").Core()
+        if settings.precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise UserError("this processor does not compute in bfloat16; write precision float32 or int8")
+        file = onnx_or_quantized(bundle, settings)
+        model = core.compile_model(core.read_model(file), "CPU", _properties(settings))
+        check_names(file, bundle, _names(model.inputs), _names(model.outputs))
+        self._turns = Turns(model.create_infer_request() for _ in range(settings.requests))
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
+        with self._turns.take() as request:
+            request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+            return request.get_output_tensor(0).data.copy()
+
+
+def _properties(settings: Settings) -> Dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
+        "INFERENCE_NUM_THREADS": settings.threads or usable_cores(),
+        "NUM_STREAMS": settings.requests,
+    }
+
+
+def _names(ports: Any) -> list[str]:
+    return [port.get_any_name() for port in ports]

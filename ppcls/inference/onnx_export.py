@@ -1,0 +1,116 @@
+"""A bundle's program as ONNX, for other engines than Paddle."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional
+
+import ppcls
+from ppcls.inference.backends.onnxruntime import OnnxRuntimeBackend
+from ppcls.inference.bundle import Bundle, digested
+from ppcls.inference.golden import Golden, GoldenMismatch, score_difference
+from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
+
+ONNX_FILE = "inference.onnx"
+OPSETS = range(7, 22)  # of paddle2onnx 2.1.0; others end its process
+OPSET = 13  # the first that per-channel int8 needs, and one that every engine of today reads
+_TOLERANCE = 2e-4  # as in Classifier.verify
+
+
+def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
+    """Writes `inference.onnx` beside a bundle's program and into its manifest, once it gives the golden scores.
+
+    Args:
+        bundle: with a program of Paddle 2 or 3.
+        opset: the version of ONNX's operators, 7 to 21.
+
+    Returns:
+        The bundle with its new file. How far its golden scores are is logged, or that ONNX Runtime is missing, so
+        that they could not be compared.
+
+    Raises:
+        GoldenMismatch: the scores are off; the bundle is as it was.
+        UserError: paddle2onnx is not installed, does not run on this Python, or cannot convert the program.
+    """
+    check(opset)
+    program, parameters = bundle.checked(bundle.program, bundle.parameters)
+    aside = bundle.folder / f".{ONNX_FILE}.{os.getpid()}"
+    try:
+        convert(program, parameters, aside, opset, bundle.architecture)
+        difference = _golden_difference(replace(bundle, onnx=digested(aside)))
+        if difference is not None and not difference <= _TOLERANCE:
+            raise GoldenMismatch(
+                f"{bundle.architecture} as ONNX: the golden input's scores are off by {difference:.3g} (relative, at "
+                f"most {_TOLERANCE:g}), so the file was not kept; try another --opset"
+            )
+        aside.replace(bundle.folder / ONNX_FILE)
+    finally:
+        aside.unlink(missing_ok=True)
+    changed = replace(bundle, onnx=digested(bundle.folder / ONNX_FILE))
+    changed.save()
+    if difference is None:
+        get_logger().warning(
+            "%s: opset %d; its scores were not compared, for ONNX Runtime is not installed "
+            "(`pip install 'ppcls[onnxruntime]'`)",
+            ONNX_FILE, opset,
+        )  # fmt: skip
+    else:
+        get_logger().info(
+            "%s: opset %d; through ONNX Runtime its scores differ by %.1e of their spread",
+            ONNX_FILE, opset, difference,
+        )  # fmt: skip
+    return changed
+
+
+def check(opset: int) -> None:
+    """Whether a conversion can begin.
+
+    Raises:
+        UserError: paddle2onnx does not write this opset, is not installed, or does not run on this Python.
+    """
+    if opset not in OPSETS:
+        raise UserError(f"--opset is {opset}; paddle2onnx writes {OPSETS[0]} to {OPSETS[-1]}")
+    if importlib.util.find_spec("paddle2onnx") is not None:
+        return
+    if sys.version_info >= (3, 13):
+        raise UserError(
+            "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.9 "
+            "to 3.12, where `pip install 'ppcls[onnx]'` installs both"
+        )
+    raise UserError("paddle2onnx is not installed; run `pip install 'ppcls[onnx]'`")
+
+
+def convert(program: Path, parameters: Path, target: Path, opset: int, name: str) -> None:
+    """Converts a program in a process of its own; see `ppcls.inference.onnx_child`.
+
+    Raises:
+        UserError: paddle2onnx fails; what it said is told.
+    """
+    child = [sys.executable, "-m", "ppcls.inference.onnx_child", *map(str, (program, parameters, target, opset))]
+    root = str(Path(ppcls.__file__).parents[1])
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        child, capture_output=True, text=True, errors="replace", check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    if done.returncode or not target.is_file():
+        raise UserError(f"paddle2onnx could not convert {name} to opset {opset}: {_reason(done.stdout + done.stderr)}")
+
+
+def _reason(output: str) -> str:
+    """The line in which paddle2onnx says why, or else the last one."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if "Failed to convert" in line]
+    return (told or lines or ["it said nothing"])[-1]
+
+
+def _golden_difference(bundle: Bundle) -> Optional[float]:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    golden = Golden.load(bundle.path_of(bundle.golden))
+    return score_difference(OnnxRuntimeBackend(bundle).run(golden.input), golden.scores)
