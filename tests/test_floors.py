@@ -13,12 +13,16 @@ MIDDLE = ("arch", "data", "loss", "metric", "optimizer", "config")
 MAY_IMPORT = {
     "utils": {"utils"},
     **{name: {name, "utils"} for name in MIDDLE},
-    "inference": {"inference", "data", "config", "utils"},
+    "inference": {"inference", "arch", "data", "metric", "config", "utils"},
     "engine": {"engine", "inference", *MIDDLE, "utils"},
     "cli": {"cli", "engine", "inference", *MIDDLE, "utils"},
 }
-# Of `data`, the runtime of a bundle takes what needs no Paddle.
-RUNTIME_DATA = ("ppcls.data.transforms", "ppcls.data.postprocess", "ppcls.data.labels")
+# Of these floors the runtime of a bundle takes what needs no Paddle.
+RUNTIME = {
+    "arch": ("ppcls.arch.model_table",),
+    "data": tuple(f"ppcls.data.{name}" for name in ("transforms", "postprocess", "labels", "image_list", "text")),
+    "metric": ("ppcls.metric.topk",),
+}
 
 
 def imports_of(path):
@@ -38,7 +42,7 @@ def violations(floor, path, names):
         target = parts[1] if len(parts) > 1 else ""
         if target in MAY_IMPORT and target not in MAY_IMPORT[floor]:
             yield f"{path} imports {name}"
-        if floor == "inference" and target == "data" and not name.startswith(RUNTIME_DATA):
+        if floor == "inference" and not name.startswith(RUNTIME.get(target, "ppcls")):
             yield f"{path} imports {name}"
 
 
@@ -76,6 +80,7 @@ def loaded_by(statement):
         ("import ppcls", {"paddle", "cv2", "numpy", "yaml"}),
         ("import ppcls.config", {"paddle", "cv2"}),
         ("from ppcls import Classifier", {"paddle"}),
+        ("import ppcls.arch.model_table, ppcls.metric.topk, ppcls.data.image_list", {"paddle"}),
         ("import ppcls.engine.schema; ppcls.engine.schema.registries()", {"paddle"}),
         ("import ppcls.arch", {"paddle", "yaml", "cv2", "ppcls.engine", "ppcls.config", "ppcls.data"}),
         ("from ppcls.arch import DLA34; DLA34()", {"yaml", "ppcls.engine", "ppcls.config", "ppcls.data"}),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Collection, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ppcls.arch.factory import list_models
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
 from ppcls.arch.weights.sources import weights_of
 from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.text_table import aligned
 
 _ACCURACY_SOURCES = ("paddleclas", "timm")  # the first that prints one is shown
 _HEADER = (
@@ -68,19 +69,6 @@ def as_table(models: Sequence[ListedModel]) -> str:
 def as_json(models: Sequence[ListedModel]) -> str:
     """The list for a machine: an array of objects with the fields of `ListedModel`, null for what is not known."""
     return json.dumps([asdict(model) for model in models], indent=2)
-
-
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]) -> str:
-    """Columns two spaces apart: those of `text_columns` begin in line, the others, which are numbers, end in line."""
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    lines = (
-        "  ".join(
-            cell.ljust(width) if title in text_columns else cell.rjust(width)
-            for title, cell, width in zip(header, row, widths)
-        )
-        for row in (header, *rows)
-    )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _listed(info: ModelInfo) -> ListedModel:

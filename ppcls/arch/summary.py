@@ -10,7 +10,7 @@ import paddle
 from paddle import Tensor, nn
 
 from ppcls.arch.layers import Backbone
-from ppcls.arch.listing import aligned
+from ppcls.utils.text_table import aligned
 
 _HEADER = ("Layer", "Type", "Output shape", "Parameters", "MACs", "Calls")
 _TEXT_COLUMNS = frozenset(("Layer", "Type", "Output shape"))

@@ -14,8 +14,8 @@ import paddle
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, write_manifest
-from ppcls.inference.classifier import Agreement, Classifier
-from ppcls.inference.golden import Golden
+from ppcls.inference.classifier import Classifier
+from ppcls.inference.golden import Agreement, Golden
 from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.errors import UserError

@@ -4,8 +4,8 @@ Nothing here trains, and Paddle is loaded only when a `PaddleBackend` is made.
 """
 
 from ppcls.inference.bundle import Bundle, write_manifest
-from ppcls.inference.classifier import Agreement, Classifier
-from ppcls.inference.golden import Golden, GoldenMismatch
+from ppcls.inference.classifier import Classifier
+from ppcls.inference.golden import Agreement, Golden, GoldenMismatch
 from ppcls.inference.prediction import Prediction, Result
 
 __all__ = ["Agreement", "Bundle", "Classifier", "Golden", "GoldenMismatch", "Prediction", "Result", "write_manifest"]

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Union
-
-import numpy as np
 
 from ppcls.data.labels import load_class_names
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.golden import Golden, GoldenMismatch, classes_compared, input_difference, score_difference
+from ppcls.inference.golden import INPUT_TOLERANCE, SCORE_TOLERANCE, Agreement, Golden, agreement_with
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far this runtime is from the golden picture; see `Classifier.verify`.
-
-    Attributes:
-        input_difference: largest absolute difference of the input tensors.
-        score_difference: relative difference of the logits.
-        classes_compared: how many scores were large enough to compare; with 1 the comparison is void.
-    """
-
-    input_difference: float
-    score_difference: float
-    classes_compared: int
 
 
 class Classifier:
@@ -100,38 +82,21 @@ class Classifier:
         """
         return self._prediction.predict(source, color)
 
-    def verify(self, input_tolerance: float = 1e-4, score_tolerance: float = 2e-4) -> Agreement:
+    def verify(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> Agreement:
         """Sends the bundle's golden picture through its preprocessing, and its golden input through the program.
 
+        It is a check of float32; `ppcls.inference.verify` checks other precisions too, and by pictures of one's own.
+
         Args:
-            input_tolerance: largest absolute difference of the input tensors. The same libraries on the same machine
-                give 0; another JPEG decoder or OpenCV may move values by a grey level (0.0175 after ImageNet's
-                normalisation).
-            score_tolerance: largest norm(a - b) / norm(b) of the logits (log-probabilities, centred); two float32
-                runs by different kernels give about 1e-5.
+            input_tolerance: largest absolute difference of the input tensors; see `Agreement.require`.
+            score_tolerance: largest norm(a - b) / norm(b) of the logits (log-probabilities, centred).
 
         Raises:
             GoldenMismatch: a difference is over its tolerance.
         """
         golden = Golden.load(self.bundle.path_of(self.bundle.golden))
-        agreement = Agreement(
-            input_difference(self._prediction.pipeline(golden.picture)[np.newaxis], golden.input),
-            score_difference(self._prediction.backend.run(golden.input), golden.scores),
-            classes_compared(golden.scores),
-        )
-        # Written as "not <=", so that a difference that is no number counts as one.
-        if not agreement.input_difference <= input_tolerance:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the golden picture's input tensor is off by {agreement.input_difference:.3g} "
-                f"(at most {input_tolerance:g}): its preprocessing (colour order, interpolation, sizes, normalisation) "
-                "is not the one the model was exported with; export again"
-            )
-        if not agreement.score_difference <= score_tolerance:
-            raise GoldenMismatch(
-                f"{self.bundle.folder}: the golden input's scores are off by {agreement.score_difference:.3g} "
-                f"(relative, at most {score_tolerance:g}): the program is not the model that was exported, or this "
-                "machine computes less exactly than float32; export again, or run on a CPU"
-            )
+        agreement = agreement_with(golden, self._prediction.pipeline, self._prediction.backend)
+        agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement
 
 

@@ -10,18 +10,65 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 
+if TYPE_CHECKING:
+    from ppcls.data.transforms import Pipeline
+    from ppcls.inference.backends import Backend
+
+INPUT_TOLERANCE = 1e-4
+SCORE_TOLERANCE = 2e-4
 # Probabilities below this one count as this one: Paddle's softmax gives none below exp(-64) = 1.6e-28, oneDNN's does.
 _SMALLEST = 1e-25
 
 
 class GoldenMismatch(UserError):
     """A runtime does not reproduce the bundle's golden picture."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a runtime is from the golden picture, in float32; see `agreement_with`.
+
+    Attributes:
+        input_difference: largest absolute difference of the input tensors.
+        score_difference: relative difference of the logits.
+        classes_compared: how many scores were large enough to compare; with 1 the comparison is void.
+    """
+
+    input_difference: float
+    score_difference: float
+    classes_compared: int
+
+    def require(
+        self, where: PathLike, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE
+    ) -> None:
+        """Raises GoldenMismatch, with `where` the bundle lies, if a difference is over its tolerance.
+
+        Args:
+            where: the bundle's folder.
+            input_tolerance: of `input_difference`. The same libraries on the same machine give 0; another JPEG
+                decoder or OpenCV may move values by a grey level (0.0175 after ImageNet's normalisation).
+            score_tolerance: of `score_difference`; two float32 runs by different kernels give about 1e-5.
+        """
+        # Written as "not <=", so that a difference that is no number counts as one.
+        if not self.input_difference <= input_tolerance:
+            raise GoldenMismatch(
+                f"{where}: the golden picture's input tensor is off by {self.input_difference:.3g} "
+                f"(at most {input_tolerance:g}): its preprocessing (colour order, interpolation, sizes, normalisation) "
+                "is not the one the model was exported with; export again"
+            )
+        if not self.score_difference <= score_tolerance:
+            raise GoldenMismatch(
+                f"{where}: the golden input's scores are off by {self.score_difference:.3g} "
+                f"(relative, at most {score_tolerance:g}): the program is not the model that was exported, or this "
+                "machine computes less exactly than float32; export again, or run on a CPU"
+            )
 
 
 @dataclass(frozen=True)
@@ -52,6 +99,15 @@ class Golden:
                 return cls(arrays["picture"].tobytes(), arrays["input"], arrays["scores"])
         except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} is not a golden file ({error}); copy the bundle again, or export again") from error
+
+
+def agreement_with(golden: Golden, pipeline: Pipeline, backend: Backend) -> Agreement:
+    """Sends the golden picture through the preprocessing, and the golden input through a float32 program."""
+    return Agreement(
+        input_difference(pipeline(golden.picture)[np.newaxis], golden.input),
+        score_difference(backend.run(golden.input), golden.scores),
+        classes_compared(golden.scores),
+    )
 
 
 def input_difference(ours: np.ndarray, golden: np.ndarray) -> float:

@@ -1,0 +1,49 @@
+"""Inputs read in parallel, ahead of the batch that runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar
+
+import numpy as np
+
+from ppcls.utils.cpu import usable_cores
+from ppcls.utils.errors import UserError
+
+T = TypeVar("T")
+
+
+def parallel(
+    work: Callable[[Any], T], items: Iterable[Any], threads: Optional[int] = None, ahead: int = 64
+) -> Iterator[T]:
+    """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
+    source, waiting = iter(items), deque()  # type: Any, Deque[Future]
+    executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
+    try:
+        waiting.extend(executor.submit(work, item) for item in islice(source, ahead))
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(executor.submit(work, item) for item in islice(source, 1))
+            yield done
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def read_batches(
+    read: Callable[[Any], np.ndarray], items: Iterable[Any], batch_size: int = 8, threads: Optional[int] = None
+) -> Iterator[np.ndarray]:
+    """Batches [N, C, H, W] of what `read` gives ([C, H, W]) for each of `items`; the last one may be smaller.
+
+    Raises:
+        UserError: `read` raised it, or the sizes differ within a batch.
+    """
+    tensors = parallel(read, items, threads, ahead=2 * batch_size)
+    while True:
+        batch: List[np.ndarray] = list(islice(tensors, batch_size))
+        if not batch:
+            return
+        if len({tensor.shape for tensor in batch}) > 1:
+            raise UserError("inputs have different sizes; put CropImage into the transforms, or take batches of 1")
+        yield np.stack(batch)
