@@ -49,8 +49,9 @@ def torn_text(self, text, **keywords):
 
 
 def torn_removal(folder, **keywords):
-    """Deletes one file of a folder."""
-    next(iter(sorted(Path(folder).iterdir()))).unlink()
+    """Deletes one file of a folder, if an earlier kill has let it get one."""
+    for path in sorted(Path(folder).iterdir())[:1]:
+        path.unlink()
 
 
 # Where an attempt may die: owner and name of a function, what is done in its place before, and in how many calls.
