@@ -9,7 +9,7 @@ import numpy as np
 
 
 class MovingAverage:
-    """`average = d * average + (1 - d) * weights` after every optimizer step, over parameters and statistics alike.
+    """`average = d * average + (1 - d) * weights` after every step that is taken, over parameters and statistics alike.
 
     Args:
         model: Whose weights; the average begins with them.

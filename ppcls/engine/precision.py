@@ -27,9 +27,10 @@ class Precision:
         """Adds the gradients of a loss to those that are there."""
         loss.backward()
 
-    def step(self, optimizer: Any) -> None:
-        """One step with the gradients that are there."""
+    def step(self, optimizer: Any) -> bool:
+        """One step with the gradients that are there; whether it was taken."""
         optimizer.step()
+        return True
 
     def state(self) -> Optional[Dict[str, Any]]:
         """What `restore` needs, as plain values; None for nothing."""
@@ -85,10 +86,13 @@ class MixedPrecision(Precision):
         """Adds the gradients of the scaled loss."""
         self.scaler.scale(loss).backward()
 
-    def step(self, optimizer: Any) -> None:
-        """One step with unscaled gradients, left out where one of them has overflowed."""
+    def step(self, optimizer: Any) -> bool:
+        """One step with unscaled gradients, left out where one of them has overflowed; whether it was taken."""
         self.scaler.step(optimizer)
+        # Paddle tells it nowhere else: without dynamic scaling the scaler's counters stand still.
+        overflowed = self.scaler.is_enable() and bool(self.scaler._cache_found_inf)
         self.scaler.update()
+        return not overflowed
 
     def state(self) -> Optional[Dict[str, Any]]:
         """The scaler's scale and counters."""

@@ -60,7 +60,8 @@ class Trainer:
        A loss that is not finite ends the run before anything is learnt from it.
     5. Backward. Gradients add up over the steps of a group, each picture weighing the same.
     6. After the last step of a group: gradients of all processes are summed and averaged over the group's pictures;
-       optimizer step, gradients cleared, the moving average of the weights updated.
+       optimizer step, gradients cleared, the moving average of the weights updated. A loss scaler leaves the step out
+       where gradients overflow; then the average stays too.
     7. Averages and metrics take the batch in; callbacks observe.
 
     After the last step of an epoch: `epoch_end` of every callback, the state moves on, `epoch_closed`.
@@ -190,8 +191,8 @@ class Trainer:
         """Takes the optimizer's step with what the group has gathered."""
         if self._pictures:
             processes.sum_gradients(self.model.parameters(), self._unit / self._pictures)
-            self.precision.step(self.optimizer)
-            if self.ema is not None:
+            taken = self.precision.step(self.optimizer)
+            if self.ema is not None and taken:
                 self.ema.update(self.model)
         self.optimizer.clear_grad()
         self._pictures = self._unit = 0.0

@@ -3,14 +3,18 @@
 import contextlib
 import inspect
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
+from paddle.amp import grad_scaler
 from tiny_run import note_values, prepare, use_tiny, values
 
 from ppcls.cli import main
+from ppcls.engine.ema import MovingAverage
 from ppcls.engine.precision import MixedPrecision, Precision
+from ppcls.engine.trainer import Callback
 from ppcls.utils.errors import UserError
 
 _OF_PADDLE = inspect.signature(paddle.amp.GradScaler)
@@ -32,6 +36,9 @@ class Scaler:
 
     def update(self):
         self.asked.append("update")
+
+    def is_enable(self):
+        return False
 
 
 @pytest.fixture
@@ -105,8 +112,57 @@ def test_gradients_are_of_the_scaled_loss_and_add_up_until_the_step(monkeypatch)
     precision.backward((weight * 1.0).sum())
     assert weight.grad.numpy().tolist() == [32.0, 32.0]
     assert precision.scaler.asked == ["scale", "scale"]
-    precision.step(None)
+    assert precision.step(None)
     assert precision.scaler.asked == ["scale", "scale", "step", "update"]
+
+
+class OverflowingScaler(Scaler):
+    """Finds that the gradients of the second step have overflowed, and leaves it out as Paddle's does."""
+
+    def scale(self, loss):
+        return loss
+
+    def step(self, optimizer):
+        super().step(optimizer)
+        self._cache_found_inf = self.asked.count("step") == 2
+        if not self._cache_found_inf:
+            optimizer.step()
+
+    def is_enable(self):
+        return True
+
+
+def test_a_step_that_is_left_out_leaves_the_moving_average_alone(calls, monkeypatch, make_trainer):
+    class Look(Callback):
+        def step_end(self, trainer):
+            weights.append(trainer.model[0].weight.numpy())
+            averages.append(trainer.ema.state()["0.weight"])
+            counted.append(trainer.ema.steps)
+
+    monkeypatch.setattr(paddle.amp, "GradScaler", OverflowingScaler)
+    weights, averages, counted = [], [], []
+    trainer = make_trainer([Look()], epochs=1, precision=MixedPrecision("O1", "float16", 1.0, False))
+    trainer.ema = MovingAverage(trainer.model, 0.5)
+    trainer.fit()
+    assert counted == [1, 1, 2, 3]
+    assert weights[1].tobytes() == weights[0].tobytes() != weights[2].tobytes()
+    assert averages[1].tobytes() == averages[0].tobytes()
+    np.testing.assert_allclose(averages[2], (averages[0] + weights[2]) / 2, rtol=1e-6)
+
+
+def test_paddles_own_scaler_tells_that_it_left_a_step_out(monkeypatch):
+    """On a CPU it disables itself, so it is told that this is a GPU."""
+    place = SimpleNamespace(is_gpu_place=lambda: True)
+    monkeypatch.setattr(grad_scaler, "_dygraph_tracer", lambda: SimpleNamespace(_expected_place=place))
+    precision, weight = MixedPrecision("O1", "float16", 8.0, False), paddle.create_parameter([1], "float32")
+    weight.set_value(np.ones(1, "float32"))
+    optimizer = paddle.optimizer.SGD(0.5, parameters=[weight])
+    seen = []
+    for gradient in (1.0, np.inf, 2.0):
+        precision.backward((weight * gradient).sum())
+        seen.append((precision.step(optimizer), weight.item()))
+        optimizer.clear_grad()
+    assert seen == [(True, 0.5), (False, 0.5), (True, -0.5)]
 
 
 STATE = {
@@ -163,7 +219,7 @@ def test_float32_is_plain_arithmetic():
     optimizer = paddle.optimizer.SGD(0.5, parameters=[weight])
     with precision.context(), precision.evaluation_context():
         precision.backward((weight * 3.0).sum())
-    precision.step(optimizer)
+    assert precision.step(optimizer)
     assert weight.numpy().tolist() == [-0.5]
     assert precision.prepare("model", "optimizer") == ("model", "optimizer")
     assert precision.state() is None
