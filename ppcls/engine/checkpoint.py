@@ -79,6 +79,12 @@ class Snapshot:
     deployed: str = "weights"
     record: Optional[Dict[str, Any]] = None
 
+    def not_finite(self) -> Optional[str]:
+        """The name of an array that holds a NaN or an infinity; None if none does."""
+        parts = (self.weights, self.average or {}, self.optimizer)
+        named = (item for arrays in parts for item in arrays.items())
+        return next((name for name, array in named if not np.isfinite(array).all()), None)
+
 
 def snapshot(
     model: Any,

@@ -12,6 +12,7 @@ import pytest
 from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.callbacks import SaveCheckpoints, checkpoints
+from ppcls.engine.ema import MovingAverage
 from ppcls.engine.signals import Interrupted
 from ppcls.engine.trainer import Callback
 from ppcls.utils.errors import UserError
@@ -152,6 +153,45 @@ def test_minutes_between_checkpoints(tmp_path, make_trainer, monkeypatch):
     seen.clear()
     make_trainer([Tick(), saver(tmp_path, interval_minutes=5.0)], epochs=1, update_freq=2).fit()
     assert seen == [(0, 4), (1, 0)]  # due after three steps, in the midst of a group
+
+
+class Spoil(Callback):
+    """Puts an infinity where no loss sees it, after some steps."""
+
+    def __init__(self, part, steps):
+        self.part, self.steps = part, steps
+
+    def step_end(self, trainer):
+        if trainer.global_step == self.steps:
+            tensor = {
+                "weights": trainer.model[0].bias,
+                "average": trainer.ema.average["2.weight"],
+                "optimizer": trainer.optimizer._accumulators["velocity"][trainer.model[0].weight.name],
+            }[self.part]
+            values = tensor.numpy()
+            values.flat[-1] = np.inf
+            tensor.set_value(values)
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [("weights", "0.bias"), ("average", "2.weight"), ("optimizer", "0.weight/velocity_0")],
+)
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_what_is_not_finite_replaces_no_checkpoint(tmp_path, make_trainer, part, named, on_error):
+    trainer = make_trainer(epochs=3)
+    trainer.ema = MovingAverage(trainer.model, 0.9)
+    trainer.callbacks = [Spoil(part, 6), saver(tmp_path, interval_steps=2, on_error=on_error)]
+    with pytest.raises(UserError) as error:
+        trainer.fit()
+    assert str(error.value) == (
+        f"{named} holds a NaN or an infinity at epoch 1, step 2, though the loss was finite; {tmp_path}/latest stays as "
+        "it was; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
+    )
+    saved = checkpoint.read(tmp_path)
+    assert (saved.folder.name, saved.states["epoch"], saved.states["step"]) == ("latest", 1, 0)
+    for arrays in (saved.parameters(), saved.average(), saved.optimizer()):
+        assert all(np.isfinite(array).all() for array in arrays.values())
 
 
 def test_what_is_written_is_the_state_of_then(tmp_path, make_trainer, monkeypatch):

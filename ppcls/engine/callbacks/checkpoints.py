@@ -20,8 +20,8 @@ class SaveCheckpoints(Callback):
     """Saves `latest` at every epoch's end, every so many steps or minutes, and when a signal ends the run.
 
     `best_model` follows the best evaluation; `epoch_N` (N epochs trained) is kept every `interval_epochs` epochs,
-    the newest `keep` of them (None: all). The state is copied between two steps and written beside the next ones. Of
-    several processes the first writes.
+    the newest `keep` of them (None: all). The state is copied between two steps and written beside the next ones; one
+    with a NaN or an infinity is refused. Of several processes the first writes.
     """
 
     output: Path
@@ -104,8 +104,19 @@ class SaveCheckpoints(Callback):
         }
         average = trainer.ema.state() if trainer.ema else None
         taken = checkpoint.snapshot(trainer.model, trainer.optimizer, states, average, self.deployed, self.record)
+        self._refuse_what_is_not_finite(trainer, taken)
         self.wait()
         self._background.submit(lambda: self._write(taken, also, retire))
+
+    def _refuse_what_is_not_finite(self, trainer: Trainer, taken: checkpoint.Snapshot) -> None:
+        """Ends the run, as a loss that is not finite does, before a good checkpoint is replaced by a useless one."""
+        name = taken.not_finite()
+        if name is not None:
+            raise UserError(
+                f"{name} holds a NaN or an infinity at epoch {trainer.state.epoch}, step {trainer.state.step}, though "
+                f"the loss was finite; {self._latest} stays as it was; lower Optimizer.lr.learning_rate or set "
+                "Optimizer.clip_norm_global, and resume"
+            )
 
     def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: Optional[int]) -> None:
         checkpoint.write(self._latest, taken, also)
