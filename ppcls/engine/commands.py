@@ -142,15 +142,18 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
     assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
     picture = lr_finder.check(output, low, high, steps)
     start(config)
+    precision, group = build.precision(config), config.Global.update_freq
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
     reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
     model, config = build.model(config, training=True)
     assert config.Optimizer is not None
     make_optimizer = functools.partial(config.Optimizer.build, named_parameters=list(model.named_parameters()))
     with contextlib.closing(lr_finder.batches_of(reader)) as batches:
-        shown = tqdm(batches, total=steps, unit="step", leave=False, disable=None)  # on a terminal alone
-        losses = build.losses(config.Loss.Train)
-        test = lr_finder.range_test(model, shown, losses, make_optimizer, low, high, steps, config.Global.seed)
+        shown = tqdm(batches, total=steps * group, unit="batch", leave=False, disable=None)  # on a terminal alone
+        losses, seed = build.losses(config.Loss.Train), config.Global.seed
+        test = lr_finder.range_test(
+            model, shown, losses, make_optimizer, low, high, steps, seed, update_freq=group, precision=precision
+        )
     numbers = lr_finder.write(test, picture)
     report_failures(reader.failures)
     get_logger().info(

@@ -12,10 +12,12 @@ import math
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Generator, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Generator, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from ppcls.engine import processes
+from ppcls.engine.precision import Precision
 from ppcls.engine.trainer import step_seed
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import write_atomically
@@ -71,33 +73,42 @@ def range_test(
     high: float,
     steps: int,
     seed: int = 0,
+    update_freq: int = 1,
+    precision: Optional[Precision] = None,
 ) -> RangeTest:
-    """Trains on the first `steps` batches with rates from `low` to `high`; the model is left as it came.
+    """Takes `steps` steps with rates from `low` to `high`; the model is left as it came.
 
-    It ends early when a loss is not finite, or the smoothed loss is four times the lowest there was.
+    Mixed precision of level O2 leaves its weights in half precision. The test ends early when a loss is not finite, or
+    the smoothed loss is four times the lowest there was.
 
     Args:
         model: a layer; its weights, statistics and mode are put back, however this ends.
-        batches: each with `image` [N, C, H, W], N at least 1, and `label`.
+        batches: each with `image` [N, C, H, W], N at least 1, `label` and `index` [N].
         losses: as of `Trainer`.
         make_optimizer: the optimizer of the model's parameters at a learning rate.
         low: the first rate, above 0.
         high: the last one.
         steps: how many, the ends included; 2 at least.
-        seed: what a step's dropout is drawn from.
+        seed: what a batch's dropout is drawn from.
+        update_freq: how many batches' gradients make a step; its loss is the mean over their pictures.
+        precision: what to compute in; float32 if left out.
 
     Raises:
         UserError: the first loss is not finite.
     """
-    saved = {name: value.clone() for name, value in model.state_dict().items()}
-    was_training, optimizer = model.training, make_optimizer(low)
+    was_training, precision = model.training, precision or Precision()
+    model, optimizer = precision.prepare(model, make_optimizer(low))
+    # Without the hook that gives float32 copies of weights held in half precision.
+    saved = {name: value.clone() for name, value in model.state_dict(use_hook=False).items()}
     rates: List[float] = []
     seen: List[float] = []
     model.train()
+    seeded = ((step_seed(seed, 0, number), batch) for number, batch in enumerate(batches))
     try:
-        for step, batch in enumerate(islice(batches, steps)):
+        for step in range(steps):
             rate = low * (high / low) ** (step / (steps - 1))
-            loss = _step(model, batch, losses, optimizer, rate, step_seed(seed, 0, step))
+            optimizer.set_lr(rate)
+            loss = _step(model, islice(seeded, update_freq), losses, optimizer, precision)
             if not math.isfinite(loss):
                 break
             rates.append(rate)
@@ -115,19 +126,27 @@ def range_test(
     return RangeTest(rates, seen)
 
 
-def _step(model: Any, batch: Any, losses: Any, optimizer: Any, rate: float, seed: int) -> float:
-    """One step as the trainer takes it; its loss, with which none is taken unless it is finite."""
+def _step(model: Any, batches: Iterable[Tuple[int, Any]], losses: Any, optimizer: Any, precision: Precision) -> float:
+    """One step as the trainer takes it, with (seed, batch); its loss, with which none is taken unless it is finite."""
     import paddle
 
-    paddle.seed(seed)
-    optimizer.set_lr(rate)
-    loss = losses(model(batch.image), batch.label)["loss"]
-    value = loss.item()
-    if math.isfinite(value):
-        loss.backward()
-        optimizer.step()
-        optimizer.clear_grad()
-    return value
+    total, pictures, unit = 0.0, 0, 0
+    for seed, batch in batches:
+        paddle.seed(seed)
+        with precision.context():
+            loss = losses(model(batch.image), batch.label)["loss"]
+        value, count = loss.item(), len(batch.index)
+        if not math.isfinite(value):
+            return value
+        unit = unit or count
+        precision.backward(loss if count == unit else loss * (count / unit))
+        total, pictures = total + value * count, pictures + count
+    if not pictures:  # there are no more batches
+        return math.nan
+    processes.sum_gradients(model.parameters(), unit / pictures)
+    precision.step(optimizer)
+    optimizer.clear_grad()
+    return total / pictures
 
 
 def batches_of(loader: Any) -> Generator[Any, None, None]:

@@ -1,6 +1,7 @@
 """The range test on a bowl, whose every step is a formula, and the command on eight tiny pictures."""
 
 import builtins
+import contextlib
 import csv
 import sys
 from itertools import repeat
@@ -16,6 +17,7 @@ from PIL import Image
 from ppcls.cli import main
 from ppcls.engine import lr_finder
 from ppcls.engine.lr_finder import RangeTest, batches_of, range_test, smooth
+from ppcls.engine.precision import Precision
 from ppcls.utils.errors import UserError
 
 
@@ -37,7 +39,7 @@ def bowl(curvature, low, high, steps, start=3.0):
     model.eval()
     test = range_test(
         model,
-        repeat(SimpleNamespace(image=None, label=None)),
+        repeat(SimpleNamespace(image=None, label=None, index=[0])),
         lambda output, label: {"loss": curvature / 2 * output**2},
         lambda rate: paddle.optimizer.SGD(rate, model.parameters()),
         low,
@@ -102,7 +104,7 @@ def test_it_ends_at_four_times_the_lowest():
     model = paddle.nn.Linear(1, 1)
     test = range_test(
         model,
-        repeat(SimpleNamespace(image=paddle.ones([1, 1]), label=None)),
+        repeat(SimpleNamespace(image=paddle.ones([1, 1]), label=None, index=[0])),
         lambda output, label: {"loss": 0 * output.sum() + next(losses)},
         lambda rate: paddle.optimizer.SGD(rate, model.parameters()),
         1e-3,
@@ -168,6 +170,63 @@ def test_batches_without_pictures():
         next(batches)
 
 
+def steps_of_three_pictures(sizes, update_freq, precision=None):
+    """Four steps over the pictures 1, 2 and 6, whose loss is their mean times a weight of 2."""
+    pictures = np.split(np.array([[1.0], [2.0], [6.0]], "float32"), np.cumsum(sizes)[:-1])
+    batches = [SimpleNamespace(image=paddle.to_tensor(p), label=None, index=p) for p in pictures]
+    model = paddle.nn.Linear(1, 1, weight_attr=paddle.nn.initializer.Constant(2.0), bias_attr=False)
+    return range_test(
+        model,
+        batches * 4,
+        lambda output, label: {"loss": output.mean()},
+        lambda rate: paddle.optimizer.SGD(rate, model.parameters()),
+        0.1,
+        0.8,
+        4,
+        update_freq=update_freq,
+        precision=precision,
+    )
+
+
+@pytest.mark.parametrize(("sizes", "update_freq"), [([3], 1), ([1, 2], 2), ([2, 1], 2), ([1, 1, 1], 3)])
+def test_a_step_of_several_batches_weighs_each_picture_alike(sizes, update_freq):
+    test = steps_of_three_pictures(sizes, update_freq)
+    assert test.rates == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert test.losses == pytest.approx([6.0, 5.1, 3.3, -0.3], rel=1e-5)  # 3 * (2 - 3 * the rates so far)
+
+
+def test_batches_that_end_early_end_it():
+    test = steps_of_three_pictures([3], 2)
+    assert test.rates == pytest.approx([0.1, 0.2])
+
+
+def test_it_computes_in_the_precision_of_the_training():
+    """Each batch's forward and loss in its context; the model and the optimizer that it makes are used."""
+    asked = []
+
+    class Noting(Precision):
+        def prepare(self, model, optimizer):
+            asked.append("prepare")
+            return super().prepare(model, optimizer)
+
+        @contextlib.contextmanager
+        def context(self):
+            asked.append("cast")
+            yield
+            asked.append("no cast")
+
+        def backward(self, loss):
+            asked.append("backward")
+            super().backward(loss)
+
+        def step(self, optimizer):
+            asked.append("step")
+            return super().step(optimizer)
+
+    steps_of_three_pictures([1, 2], 2, Noting())
+    assert asked == ["prepare", *["cast", "no cast", "backward", "cast", "no cast", "backward", "step"] * 4]
+
+
 CONFIG = """
 Global: {{epochs: 1, device: cpu}}
 Arch: {{name: DLA46_c, class_num: 2}}
@@ -214,9 +273,25 @@ def test_the_command(home, capsys):
     assert sorted(path.name for path in home.iterdir()) == ["config.yaml", "data", "lr_find.csv", "lr_find.png"]
 
 
+def test_the_command_gathers_as_training_does(home, capsys, monkeypatch):
+    """Two batches of four are a step of eight."""
+    given = {}
+
+    def noting(*arguments, **keywords):
+        given.update(keywords)
+        return RangeTest([1.0, 10.0, 100.0, 1e3, 1e4], [5.0, 5.0, 4.0, 1.0, 2.0])
+
+    monkeypatch.setattr(lr_finder, "range_test", noting)
+    words = ["-o", "Global.update_freq=2", "-o", "DataLoader.Train.sampler.batch_size=4"]
+    assert main(["lr-find", "-c", "config.yaml", *words]) == 0
+    assert (given["update_freq"], type(given["precision"])) == (2, Precision)
+    assert ", with batches of 8\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["-o", "AMP.level=O1"], "mixed precision (AMP) has no effect in Paddle on a CPU; remove the AMP section or"),
         (["--low", "0"], "--low is 0 and --high is 10; write two rates above 0, the lower one first"),
         (["--low", "2", "--high", "1"], "--low is 2 and --high is 1; write two rates above 0, the lower one first"),
         (["--high", "nan"], "--low is 1e-05 and --high is nan; write two rates above 0, the lower one first"),
@@ -235,7 +310,7 @@ def test_a_users_mistake_comes_before_any_training(home, capsys, words, message)
 
 
 def test_a_loss_that_never_falls(home, capsys, monkeypatch):
-    monkeypatch.setattr(lr_finder, "range_test", lambda *_: RangeTest([1e-5, 2e-5], [1.0, 2.0]))
+    monkeypatch.setattr(lr_finder, "range_test", lambda *_, **__: RangeTest([1e-5, 2e-5], [1.0, 2.0]))
     assert main(["lr-find", "-c", "config.yaml"]) == 2
     assert capsys.readouterr().err == (
         "the loss never clearly fell from 1e-05 to 2e-05; write a lower --low or more --steps\n"

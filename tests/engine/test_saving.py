@@ -185,8 +185,8 @@ def test_what_is_not_finite_replaces_no_checkpoint(tmp_path, make_trainer, part,
     with pytest.raises(UserError) as error:
         trainer.fit()
     assert str(error.value) == (
-        f"{named} holds a NaN or an infinity at epoch 1, step 2, though the loss was finite; {tmp_path}/latest stays as "
-        "it was; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
+        f"{named} holds a NaN or an infinity at epoch 1, step 2, though the loss was finite; {tmp_path}/latest stays "
+        "as it was; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
     )
     saved = checkpoint.read(tmp_path)
     assert (saved.folder.name, saved.states["epoch"], saved.states["step"]) == ("latest", 1, 0)
