@@ -74,7 +74,8 @@ class Evaluator:
 
     def _take(self, model: Any, batch: Any, averages: Averages) -> None:
         logits = model(batch.image)
-        losses = self.losses(logits, batch.label)
+        # In float64, or the mean's last digits would tell how the pictures were grouped into batches and processes.
+        losses = self.losses(logits.astype("float64"), batch.label)
         averages.update({name: loss.item() for name, loss in losses.items()}, len(batch.index))
         for metric in self.metrics:
             metric.update(logits, batch.label)

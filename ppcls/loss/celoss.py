@@ -19,8 +19,9 @@ class CELoss:
     A soft target is taken as it is; PaddleClas passes it through a softmax first unless `epsilon` is set.
     Paddle's kernels cut the cost of a class off at 64.
 
-    `class_weights`, one for each class in their order, multiply the cost of each class; the mean then weighs a picture
-    by its target's. So only their ratios matter.
+    `class_weights`, one for each class in their order, multiply the cost of each class. The mean stays that over the
+    pictures: divided by the sum of their weights, as Paddle's and PyTorch's own is, it would depend on how pictures are
+    grouped into batches, steps and processes. So weights whose mean over the pictures is 1 keep the loss's scale.
     """
 
     weight: PositiveFloat = 1.0
@@ -47,6 +48,8 @@ class CELoss:
 
         if self.class_weights is not None:
             return self.weight * self._weighted(logits, target)
+        if target.ndim == 2:
+            target = target.astype(logits.dtype)
         loss = F.cross_entropy(logits, target, soft_label=target.ndim == 2)
         if self.epsilon:
             # The loss is linear in the target, so its smoothed part can be added instead of mixed in.
@@ -54,7 +57,7 @@ class CELoss:
         return self.weight * loss
 
     def _weighted(self, logits: "Tensor", target: "Tensor") -> "Tensor":
-        """The mean with class weights. Paddle's own weighs a soft target's classes all alike, by their mean."""
+        """The mean with class weights."""
         import paddle
         from paddle.nn import functional as F
 
@@ -66,9 +69,9 @@ class CELoss:
             )
         log_shares = F.log_softmax(logits, axis=1)
         weights = paddle.to_tensor(self.class_weights, dtype=log_shares.dtype)
-        wanted = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(log_shares.dtype)
-        smoothed = F.label_smooth(wanted, epsilon=self.epsilon) if self.epsilon else wanted
-        return -(weights * smoothed * log_shares).sum() / (weights * wanted).sum()
+        shares = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(log_shares.dtype)
+        smoothed = F.label_smooth(shares, epsilon=self.epsilon) if self.epsilon else shares
+        return -(weights * smoothed * log_shares).sum(axis=1).mean()
 
 
 def check_weight(weight: float) -> None:

@@ -39,13 +39,13 @@ class Rates(Callback):
         self.rates.append(trainer.optimizer.get_lr())
 
 
-def train(loader, update_freq, epochs=3, **keywords):
+def train(loader, update_freq, epochs=3, loss=CELoss(), **keywords):
     """A network without batch norm, trained by momentum; returns its trainer."""
     paddle.seed(5)
     model = paddle.nn.Sequential(paddle.nn.Linear(3, 16), paddle.nn.Tanh(), paddle.nn.Linear(16, 3))
     trainer = Trainer(
         model=model,
-        losses=lambda logits, label: weighted_sum((CELoss(),), logits, label),
+        losses=lambda logits, label: weighted_sum((loss,), logits, label),
         optimizer=paddle.optimizer.Momentum(0.1, 0.9, parameters=model.parameters(), weight_decay=0.01),
         lr_at=lambda step: 0.2 / (1 + step),
         loader=loader,
@@ -63,10 +63,11 @@ def arrays(trainer):
     return [value.numpy() for value in trainer.model.state_dict().values()]
 
 
+@pytest.mark.parametrize("loss", [CELoss(), CELoss(epsilon=0.1, class_weights=(1, 2, 5))], ids=["plain", "weighted"])
 @pytest.mark.parametrize("update_freq", [2, 3, 6])
-def test_a_group_is_the_larger_batch(update_freq):
+def test_a_group_is_the_larger_batch(update_freq, loss):
     """11 pictures by 2: groups of 4, 4, 3 pictures; of 6, 5; of 11. The last step has a single one."""
-    small, large = train(Loader(2), update_freq), train(Loader(2 * update_freq), 1)
+    small, large = train(Loader(2), update_freq, loss=loss), train(Loader(2 * update_freq), 1, loss=loss)
     for ours, theirs in zip(arrays(small), arrays(large)):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
     assert np.abs(arrays(small)[0] - arrays(train(Loader(2), 1))[0]).max() > 1e-3

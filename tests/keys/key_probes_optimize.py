@@ -94,7 +94,7 @@ def _rms_epsilon(lab, value):
 
 
 @probe(
-    "loss CELoss.class_weights", (None, about(math.log(8) / 2)), ([3, 1], about((3 * math.log(2) + math.log(4)) / 4))
+    "loss CELoss.class_weights", (None, about(math.log(8) / 2)), ([3, 1], about((3 * math.log(2) + math.log(4)) / 2))
 )
 def _class_weights(lab, value):
     """Pictures of both classes, at scores of 1/2 and of 1/4 for their own."""

@@ -108,8 +108,7 @@ def weighted_cross_entropy(logits, target, weights, epsilon=0.0):
     logits, weights = logits.astype(np.float64), np.array(weights)
     shares = target.astype(np.float64) if target.ndim == 2 else np.eye(logits.shape[1])[target]
     log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    cost = -(weights * ((1 - epsilon) * shares + epsilon / logits.shape[1]) * log_softmax).sum()
-    return cost / (weights * shares).sum()
+    return -(weights * ((1 - epsilon) * shares + epsilon / logits.shape[1]) * log_softmax).sum(axis=1).mean()
 
 
 @pytest.mark.parametrize("epsilon", [None, 0.1])
@@ -120,25 +119,34 @@ def test_class_weights_agree_with_float64(epsilon, target):
 
 
 def test_class_weights_by_numbers():
-    """Two pictures that cost log 2 and log 4, of classes that weigh 3 and 1: (3 log 2 + log 4) / 4."""
+    """Two pictures that cost log 2 and log 4, of classes that weigh 3 and 1: (3 log 2 + log 4) / 2."""
     logits = np.log(np.float32([[1, 1], [3, 1]]))
-    wanted = (3 * np.log(2) + np.log(4)) / 4
+    wanted = (3 * np.log(2) + np.log(4)) / 2
     assert value(CELoss(class_weights=(3, 1)), logits, np.array([0, 1])) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_hard_classes_are_weighed_as_paddle_does():
+def test_hard_classes_are_weighed_as_paddle_sums_them():
     ours = value(CELoss(class_weights=WEIGHTS))
+    weights = paddle.to_tensor(WEIGHTS, dtype="float32")
     theirs = paddle.nn.functional.cross_entropy(
-        paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), weight=paddle.to_tensor(WEIGHTS, dtype="float32")
+        paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), weight=weights, reduction="sum"
     )
-    assert ours == pytest.approx(theirs.item(), rel=1e-6)
+    assert ours == pytest.approx(theirs.item() / len(LABELS), rel=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+@pytest.mark.parametrize("target", [LABELS, SHARES], ids=["hard", "soft"])
+def test_the_mean_of_a_batch_is_that_of_its_pictures(target, epsilon):
+    loss = CELoss(epsilon=epsilon, class_weights=WEIGHTS)
+    singles = [value(loss, LOGITS[i : i + 1], target[i : i + 1]) for i in range(len(LOGITS))]
+    assert value(loss, target=target) == pytest.approx(np.mean(singles), rel=1e-6)
 
 
 @pytest.mark.parametrize("target", [LABELS, SHARES], ids=["hard", "soft"])
 @pytest.mark.parametrize("epsilon", [None, 0.1])
-def test_equal_class_weights_change_nothing(target, epsilon):
+def test_equal_class_weights_are_a_factor(target, epsilon):
     with_weights = value(CELoss(epsilon=epsilon, class_weights=(3.0,) * 4), target=target)
-    assert with_weights == pytest.approx(value(CELoss(epsilon=epsilon), target=target), rel=1e-6)
+    assert with_weights == pytest.approx(3 * value(CELoss(epsilon=epsilon), target=target), rel=1e-6)
 
 
 def test_the_gradient_of_a_weighted_loss():
