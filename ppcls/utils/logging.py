@@ -26,6 +26,21 @@ class _ConsoleHandler(logging.Handler):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _FileHandler(logging.FileHandler):
+    """Says once that the file cannot be written, in place of a traceback for every line."""
+
+    _said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._said:
+            self._said = True
+            reason = error.strerror or error
+            print(f"{self.baseFilename}: lines of the log cannot be written ({reason}); they are lost", file=sys.stderr)
+
+
 def get_logger() -> logging.Logger:
     """The library's logger; silent about debug messages, and a library's user may configure it as any other."""
     return logging.getLogger(LOGGER_NAME)
@@ -40,7 +55,7 @@ def setup_logging(file: Optional[Path] = None, console: bool = True) -> None:
     handlers: list[logging.Handler] = [_ConsoleHandler()] if console else [logging.NullHandler()]
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers.append(_FileHandler(file, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(FORMAT)
         logger.addHandler(handler)

@@ -39,7 +39,10 @@ class Rates(Callback):
         self.rates.append(trainer.optimizer.get_lr())
 
 
-def train(loader, update_freq, epochs=3, loss=CELoss(), **keywords):
+PLAIN, WEIGHTED = CELoss(), CELoss(epsilon=0.1, class_weights=(1, 2, 5))
+
+
+def train(loader, update_freq, epochs=3, loss=PLAIN, **keywords):
     """A network without batch norm, trained by momentum; returns its trainer."""
     paddle.seed(5)
     model = paddle.nn.Sequential(paddle.nn.Linear(3, 16), paddle.nn.Tanh(), paddle.nn.Linear(16, 3))
@@ -63,7 +66,7 @@ def arrays(trainer):
     return [value.numpy() for value in trainer.model.state_dict().values()]
 
 
-@pytest.mark.parametrize("loss", [CELoss(), CELoss(epsilon=0.1, class_weights=(1, 2, 5))], ids=["plain", "weighted"])
+@pytest.mark.parametrize("loss", [PLAIN, WEIGHTED], ids=["plain", "weighted"])
 @pytest.mark.parametrize("update_freq", [2, 3, 6])
 def test_a_group_is_the_larger_batch(update_freq, loss):
     """11 pictures by 2: groups of 4, 4, 3 pictures; of 6, 5; of 11. The last step has a single one."""

@@ -46,7 +46,7 @@ def test_a_full_disk_ends_the_run_and_the_last_good_checkpoint_stays(tmp_path, m
     with pytest.raises(UserError) as error:
         trainer.fit()
     assert str(error.value) == (
-        f"{tmp_path}/latest: cannot be written (No space left on device); the last good checkpoint is there still; "
+        f"{tmp_path}/latest: cannot be written (No space left on device); the one before it is there still; "
         "make room and resume"
     )
     assert trainer.state.epoch == 3  # noticed when the next one was due
@@ -65,7 +65,7 @@ def test_a_run_may_go_on_without_a_checkpoint(tmp_path, make_trainer, monkeypatc
     with caplog.at_level(logging.WARNING, "ppcls"):
         make_trainer([saver(tmp_path, on_error="continue")], epochs=4).fit()
     reason = f"{tmp_path}/latest: cannot be written (No space left on device)"
-    assert caplog.messages == [f"{reason}; the last good checkpoint is kept, and the run goes on"] * 2
+    assert caplog.messages == [f"{reason}; the one before it is there still, and the run goes on"] * 2
     assert checkpoint.read(tmp_path).states["epoch"] == 4
 
 
@@ -100,8 +100,58 @@ def test_the_disk_is_full_within_a_checkpoint(tmp_path, make_trainer, monkeypatc
 def test_a_folder_that_cannot_be_written_to(tmp_path, make_trainer, monkeypatch):
     """A file stands where the run's folder should be: as for a read-only one, there is no way in for root either."""
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(UserError, match=r"run/latest: cannot be written \(Not a directory\); the last good"):
+    with pytest.raises(UserError, match=r"run/latest: cannot be written \(File exists\); no checkpoint is there; "):
         make_trainer([saver(tmp_path / "run")], epochs=1).fit()
+
+
+class Mount:
+    """A file system that comes and goes: `gone` turns the run's folder into that of the mount point below."""
+
+    def __init__(self, patch, folder):
+        self.folder, self.device = folder, 7
+        patch.setattr(checkpoints, "_disk_of", lambda folder: self.device)
+
+    def vanish(self):
+        self.folder.rename(self.folder.with_name("aside"))
+        self.folder.mkdir()
+        self.device = 8
+
+    def come_back(self):
+        self.folder.rmdir()
+        self.folder.with_name("aside").rename(self.folder)
+        self.device = 9  # as a network's gets another number each time
+
+
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_mount_that_vanishes(tmp_path, make_trainer, monkeypatch, caplog, on_error):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    mount = Mount(monkeypatch, folder)
+
+    class Vanish(Callback):
+        def epoch_closed(self, trainer):
+            trainer.callbacks[0].wait()
+            if trainer.state.epoch == 2:
+                mount.vanish()
+            if trainer.state.epoch == 4:
+                assert list(folder.iterdir()) == []
+                mount.come_back()
+
+    trainer = make_trainer([saver(folder, on_error=on_error), Vanish()], epochs=6)
+    reason = (
+        f"{folder}/latest: cannot be written (the disk that the run began on is not mounted there any more); "
+        "no checkpoint is there"
+    )
+    if on_error == "continue":
+        trainer.fit()
+        assert caplog.messages == [f"{reason}, and the run goes on"] * 2
+        assert checkpoint.read(folder).states["epoch"] == 6
+    else:
+        with pytest.raises(UserError) as error:
+            trainer.fit()
+        assert str(error.value) == f"{reason}; make room and begin again"
+        assert trainer.state.epoch == 3
+        assert list(folder.iterdir()) == []
 
 
 def test_a_read_only_file_system(tmp_path, make_trainer, monkeypatch):

@@ -1,5 +1,6 @@
 """Errors, registry, files, CPU preparation, the loading of Paddle, the log."""
 
+import errno
 import logging
 import os
 import subprocess
@@ -166,6 +167,23 @@ def test_paddle_is_loaded_without_its_chatter():
     )
     assert done.stdout.startswith("3.")
     assert done.stderr == ""
+
+
+def test_a_log_file_on_a_full_disk_is_said_once(tmp_path, capsys, monkeypatch):
+    setup_logging(tmp_path / "train.log")
+    logger = logging.getLogger("ppcls")
+
+    def refuse(text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logger.handlers[1].stream, "write", refuse, raising=False)
+    logger.info("one")
+    logger.info("two")
+    output = capsys.readouterr()
+    assert [line.split()[-1] for line in output.out.splitlines()] == ["one", "two"]
+    assert output.err == (
+        f"{tmp_path}/train.log: lines of the log cannot be written (No space left on device); they are lost\n"
+    )
 
 
 def test_the_log_goes_to_console_and_file(tmp_path, capsys):

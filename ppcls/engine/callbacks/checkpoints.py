@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ class SaveCheckpoints(Callback):
     on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
     deployed: str = "weights"  # or "average"
     _background: Background = field(default_factory=Background)
+    _disk: Optional[int] = None  # the number of the device that the run's folder is on
     _saved_at: float = 0.0
     _due: bool = False
 
@@ -42,6 +44,7 @@ class SaveCheckpoints(Callback):
         """Ends what a killed process began; the minutes count from here."""
         self._saved_at = time.monotonic()
         if processes.is_first():
+            self._disk = _disk_of(self.output) if self.output.is_dir() else None
             checkpoint.recover(self._latest)
             self._retire(trainer.state.epoch)
 
@@ -119,9 +122,18 @@ class SaveCheckpoints(Callback):
             )
 
     def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: Optional[int]) -> None:
+        self._require_disk()
         checkpoint.write(self._latest, taken, also)
         if retire is not None:
             self._retire(retire)
+
+    def _require_disk(self) -> None:
+        """Raises an OSError where the disk is gone, lest its mount point's own folder be written to."""
+        self.output.mkdir(parents=self._disk is None, exist_ok=True)
+        disk = _disk_of(self.output)
+        if self._disk not in (None, disk) and not self._latest.exists():  # there after the disk was mounted again
+            raise OSError(errno.ENODEV, "the disk that the run began on is not mounted there any more")
+        self._disk = disk
 
     def wait(self) -> bool:
         """Ends the job in progress; what it could not write is said, and ends the run unless told otherwise."""
@@ -129,10 +141,12 @@ class SaveCheckpoints(Callback):
             self._background.wait()
             return True
         except OSError as error:
-            reason = f"{self._latest}: cannot be written ({error.strerror or error})"
+            there = checkpoint.verify(self._latest) is None
+            kept = "the one before it is there still" if there else "no checkpoint is there"
+            reason = f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
             if self.on_error == "stop":
-                raise UserError(f"{reason}; the last good checkpoint is there still; make room and resume") from error
-            get_logger().warning("%s; the last good checkpoint is kept, and the run goes on", reason)
+                raise UserError(f"{reason}; make room and {'resume' if there else 'begin again'}") from error
+            get_logger().warning("%s, and the run goes on", reason)
             return False
 
     def _retire(self, newest: int) -> None:
@@ -143,3 +157,7 @@ class SaveCheckpoints(Callback):
         kept = sorted((number for number in numbers if number <= newest), reverse=True)
         for number in kept[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")
+
+
+def _disk_of(folder: Path) -> int:
+    return folder.stat().st_dev
