@@ -48,6 +48,7 @@ class Row:
 
 _MIXED_PRECISION = nothing("mixed precision was written otherwise then; remove it", False)
 _AVERAGING = nothing("averaging of weights was written otherwise then; remove it", False)
+_DISTILLATION = nothing("write false, and Arch as in configs/DLA/DLA34_distill_DLA102.yaml", False)
 _OTHER_DEVICE = nothing("only CPU and GPU are supported here; remove it", False)
 
 
@@ -95,13 +96,14 @@ ROWS = (
     Row("OPTIMIZER.regularizer.factor", "Optimizer.regularizer.coeff"),
     *_reader("TRAIN", "DataLoader.Train"),
     Row("TRAIN.mix", MIXING),
+    Row("VALID.mix", "", nothing("pictures are not mixed in evaluation; remove it", [])),
     Row("use_mix", MIXING, use_mix),
     *_reader("VALID", "DataLoader.Eval"),
     Row("VALID.shuffle_seed", "", any_number("remove it, evaluation keeps the order of the list")),
     Row("ls_epsilon", "Loss.Train.CELoss.epsilon", smoothing),
     Row("topk", "Metric.Eval.TopkAcc.topk", accuracies),
     Row("total_images", "", any_number("remove it, the pictures of the list are counted")),
-    Row("use_distillation", "", nothing("distillation is not supported here; remove it", False)),
+    Row("use_distillation", "", _DISTILLATION),
     Row("multilabel", "", nothing("only single-label classification is supported here; remove it", False)),
     Row("is_distributed", "", nothing("remove it, paddle.distributed.launch decides", False, True)),
     Row("use_dali", "", nothing("DALI is not supported here; remove it", False)),

@@ -100,8 +100,11 @@ def migrate_config(
     Checker(registries, problems, PADDLECLAS).make(Config, root, "")
     problems.raise_if_any()
     sections = {name: _name_first(root.value[name].plain()) for name in field_types(Config) if name in root.value}
-    batches = "" if processes == 1 else f"; sampler.batch_size is a process's share in {processes}"
-    return f"# Migrated from {source}, which was in PaddleClas's 2.0 format{batches}.\n{dump(sections)}"
+    each = "the only one" if processes == 1 else f"each of {processes}"
+    return (
+        f"# Migrated from {source}, which was in PaddleClas's 2.0 format; its batch was that of all processes,\n"
+        f"# and sampler.batch_size is that of {each}.\n{dump(sections)}"
+    )
 
 
 def _name_first(plain: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,8 @@ def parallel(
     work: Callable[[Any], T], items: Iterable[Any], threads: Optional[int] = None, ahead: int = 64
 ) -> Iterator[T]:
     """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
-    source, waiting = iter(items), deque()  # type: Any, Deque[Future]
+    source = iter(items)
+    waiting: Deque[Future] = deque()
     executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
     try:
         waiting.extend(executor.submit(work, item) for item in islice(source, ahead))

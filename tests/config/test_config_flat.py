@@ -65,6 +65,7 @@ CASES = [
     ("ls_epsilon", -1, GONE),
     ("ls_epsilon", 0, GONE),
     ("use_distillation", False, GONE),
+    ("VALID.mix", [], GONE),
     ("LEARNING_RATE.function", "Linear", {f"{SCHEDULE}.name": "Linear"}),
     ("LEARNING_RATE.function", "Cosine", {f"{SCHEDULE}.name": "Cosine"}),
     ("LEARNING_RATE.function", "CosineWarmup", {f"{SCHEDULE}.name": "Cosine", f"{SCHEDULE}.warmup_epoch": 5}),
@@ -118,9 +119,10 @@ REFUSED = [
     ("ls_epsilon", 1, "is 1; write a number above 0 and below 1, or -1 for none"),
     ("ls_epsilon", True, "is true; write a number above 0 and below 1, or -1 for none"),
     ("ls_epsilon", float("nan"), "is nan; write a number above 0 and below 1, or -1 for none"),
-    ("use_distillation", True, "is true; distillation is not supported here; remove it"),
+    ("use_distillation", True, "is true; write false, and Arch as in configs/DLA/DLA34_distill_DLA102.yaml"),
     ("LEARNING_RATE.params.steps", 100, "is 100; remove it, the rate falls until the last epoch"),
     ("TRAIN.batch_size", 66, "is 66 for all 4 processes together; write a multiple of 4"),
+    ("VALID.mix", MIXUP, "is a list; pictures are not mixed in evaluation; remove it"),
     ("VALID.batch_size", 0, "is 0; write a whole number of at least 1"),
     ("VALID.batch_size", float("inf"), "is inf; write a whole number of at least 1"),
     ("multilabel", True, "is true; only single-label classification is supported here; remove it"),
@@ -524,7 +526,8 @@ def test_migrated_text():
     assert (
         migrate_config("old.yaml", ["epochs=3"], registries(), 2)
         == """\
-# Migrated from old.yaml, which was in PaddleClas's 2.0 format; sampler.batch_size is a process's share in 2.
+# Migrated from old.yaml, which was in PaddleClas's 2.0 format; its batch was that of all processes,
+# and sampler.batch_size is that of each of 2.
 Global:
   epochs: 3
 Arch:
