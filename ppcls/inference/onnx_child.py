@@ -1,6 +1,6 @@
 """`python -m ppcls.inference.onnx_child PROGRAM PARAMETERS OUT OPSET`: one conversion by paddle2onnx.
 
-A process of its own, because a program that paddle2onnx cannot convert ends the process that it runs in.
+A process of its own, because paddle2onnx ends the process that it runs in where it does not know what to do.
 """
 
 from __future__ import annotations
@@ -12,32 +12,51 @@ from typing import Any
 
 from ppcls.utils.load_paddle import load_paddle
 
-# Of onnxoptimizer; paddle2onnx writes every parameter as an operation, and an identity after every other.
-_CLEARING = ("extract_constant_to_initializer", "eliminate_identity")
-_FUSING = ("fuse_bn_into_conv", "eliminate_deadend", "eliminate_unused_initializer")
-
 
 def convert(program: Path, parameters: Path, opset: int) -> Any:
     """The ONNX model of a program, its batch axis named `batch`."""
     load_paddle()
     import onnx
-    import onnxoptimizer
     import paddle2onnx
 
-    # Its own choice among optimizers installs packages where it likes some that are missing.
+    # Its own optimizers are left out: one installs packages where it misses some, another drops what it needs.
     content = paddle2onnx.export(str(program), str(parameters), opset_version=opset, optimize_tool="None")
     model = onnx.load_from_string(content)
-    model = onnxoptimizer.optimize(model, list(_CLEARING))
-    _give_biases(model.graph)
-    model = onnxoptimizer.optimize(model, list(_FUSING))
+    tidy(model.graph)
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
+def tidy(graph: Any) -> None:
+    """Writes a graph of paddle2onnx as other exporters would; what it computes stays the same.
+
+    There every parameter is an operation, an identity follows every operation, and every bias is reshaped and added.
+    """
+    _clear(graph)
+    _give_biases(graph)
+    _drop_unused(graph)
+
+
+def _clear(graph: Any) -> None:
+    """Makes constants initializers, and leaves identities out."""
+    names, results, kept = {}, {port.name for port in graph.output}, []
+    for node in graph.node:  # each stands behind those that it reads
+        node.input[:] = [names.get(name, name) for name in node.input]
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+        elif node.op_type == "Identity" and node.output[0] not in results:
+            names[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
+    _keep(graph.node, kept)
+
+
 def _give_biases(graph: Any) -> None:
-    """Makes convolution + (bias reshaped to [1, C, 1, 1]), as paddle2onnx writes it, a convolution with a bias."""
+    """Makes a convolution plus a parameter [C] as [1, C, 1, 1] a convolution with a bias."""
     parameters = {tensor.name for tensor in graph.initializer}
     makers = {node.output[0]: node for node in graph.node}
     uses = Counter(name for node in graph.node for name in node.input)
@@ -50,6 +69,24 @@ def _give_biases(graph: Any) -> None:
             conv.input.append(bias)
             conv.output[0] = add.output[0]
             graph.node.remove(add)
+
+
+def _drop_unused(graph: Any) -> None:
+    """Leaves out what no result is made of."""
+    used, kept = {port.name for port in graph.output}, []
+    for node in reversed(graph.node):
+        if used.intersection(node.output):
+            used.update(node.input)
+            kept.append(node)
+    _keep(graph.node, kept[::-1])
+    _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+
+
+def _keep(messages: Any, kept: list[Any]) -> None:
+    """Sets a repeated field of protobuf."""
+    copies = [type(message).FromString(message.SerializeToString()) for message in kept]
+    del messages[:]
+    messages.extend(copies)
 
 
 def main(program: str, parameters: str, out: str, opset: str) -> None:

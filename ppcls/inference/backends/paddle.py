@@ -2,68 +2,84 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ppcls.inference.backends.common import Turns, check_names
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
+LEGACY = ".pdmodel"  # of Paddle 2
+
 
 class PaddleBackend:
-    """Runs a bundle's program by Paddle Inference. Threads may share it; their batches run one after another.
+    """Runs a bundle's program by Paddle Inference. Threads may share it.
 
     Args:
         bundle: what to run; its files are compared with their digests first.
-        settings: device, threads and kernels.
+        settings: device, precision, threads and kernels; for several requests the program is loaded several times.
 
     Raises:
-        UserError: the bundle is damaged, or a GPU is asked for where there is none.
+        UserError: the bundle is damaged, or Paddle cannot do here what the settings ask for.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
+        check(bundle.path_of(bundle.program), settings)
         program, parameters = bundle.checked(bundle.program, bundle.parameters)
-        self._predictor = open_predictor(program, parameters, settings)
-        inputs, outputs = self._predictor.get_input_names(), self._predictor.get_output_names()
-        if inputs != [bundle.input.name] or outputs != [bundle.output.name]:
-            raise UserError(
-                f"{program} takes {inputs} and gives {outputs}, but its manifest says "
-                f"{bundle.input.name} and {bundle.output.name}; export the model again"
-            )
-        self._input = self._predictor.get_input_handle(bundle.input.name)
-        self._output = self._predictor.get_output_handle(bundle.output.name)
-        self._lock = threading.Lock()
+        # Each its own: `clone` of a predictor on a CPU raises in Paddle 3.3.1 where memory is optimized.
+        predictors = [open_predictor(program, parameters, settings) for _ in range(settings.requests)]
+        check_names(program, bundle, predictors[0].get_input_names(), predictors[0].get_output_names())
+        self._turns = Turns(
+            (each, each.get_input_handle(bundle.input.name), each.get_output_handle(bundle.output.name))
+            for each in predictors
+        )
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._lock:
-            self._input.copy_from_cpu(np.ascontiguousarray(batch))
-            self._predictor.run()
-            return self._output.copy_to_cpu()
+        with self._turns.take() as (predictor, image, scores):
+            image.copy_from_cpu(np.ascontiguousarray(batch))
+            predictor.run()
+            return scores.copy_to_cpu()
+
+
+def check(program: Path, settings: Settings) -> None:
+    """Whether this Paddle, on this machine, can do what the settings ask for.
+
+    Raises:
+        UserError: it cannot.
+    """
+    load_paddle()
+    if settings.device == "gpu":
+        _require_gpu()
+    elif settings.precision == "bfloat16":
+        _require_bfloat16(program, settings)
 
 
 def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULTS) -> Any:
     """A predictor of Paddle Inference for a program, with what its versions need said; see `PaddleBackend`."""
-    load_paddle()
-    from paddle.inference import Config, create_predictor
+    check(program, settings)
+    from paddle.inference import Config, PrecisionType, create_predictor
 
     config = Config(str(program), str(parameters))
     config.disable_glog_info()  # else every optimisation pass prints a line
     if settings.device == "gpu":
-        _require_gpu()
-        config.enable_use_gpu(256, 0)  # MiB to begin with, number of the GPU
+        half = settings.precision == "float16"
+        # MiB to begin with, number of the GPU
+        config.enable_use_gpu(256, 0, PrecisionType.Half if half else PrecisionType.Float32)
         config.enable_memory_optim()
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
     config.disable_gpu()
-    config.set_cpu_math_library_num_threads(settings.threads or usable_cores())
+    config.set_cpu_math_library_num_threads(max(1, (settings.threads or usable_cores()) // settings.requests))
     if settings.onednn:
         config.enable_mkldnn()
+        if settings.precision == "bfloat16":
+            config.enable_mkldnn_bfloat16()
         # Paddle 3.3.1 raises in this pass where a ReLU follows a concatenation of convolutions (SqueezeNet).
         config.delete_pass("conv_concat_activation_onednn_fuse_pass")
     else:
@@ -77,4 +93,18 @@ def _require_gpu() -> None:
         raise UserError(
             f"a GPU is asked for, but {missing}; write -o Global.use_gpu=False (in Python, device='cpu'), or install "
             "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+        )
+
+
+def _require_bfloat16(program: Path, settings: Settings) -> None:
+    from paddle.base import core
+
+    if not settings.onednn:
+        raise UserError("Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32")
+    if not core.supports_bfloat16():
+        raise UserError("this processor does not compute in bfloat16; write precision float32")
+    if program.suffix == LEGACY:
+        raise UserError(
+            f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "
+            "write precision float32, or export again in today's format"
         )
