@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: demo test test-extras test-wheel test-paddle26 test-paddleclas lint format environment-demo environment-test
+.PHONY: demo test test-extras test-wheel test-paddle26 test-paddleclas test-onnxruntime test-openvino test-engines lint format environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -13,7 +13,7 @@ demo: environment-demo  ## trains on handwritten digits, evaluates, exports, pre
 test: lint  ## lint, types and all core tests
 	$(RUN) -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
 
-test-extras: test-wheel test-paddle26 test-paddleclas  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -36,6 +36,22 @@ test-paddleclas: environment-test  ## the models against PaddleClas itself, run 
 	tools/environment.sh .venv-paddleclas tests/extras/requirements-paddleclas.txt
 	.venv-paddleclas/bin/python -m pip install --quiet --disable-pip-version-check --no-deps paddleclas==2.6.0
 	$(RUN) -m pytest tests/extras/test_paddleclas_oracle.py tests/extras/test_full_strength.py
+
+# paddle2onnx needs a version of onnx that has no build for Python 3.13.
+ENGINES := NEWEST_PYTHON=3.12 tools/environment.sh
+ENGINE_TESTS := requirements.txt tests/extras/requirements-engines.txt requirements-onnx.txt
+
+test-onnxruntime:  ## bundles by ONNX Runtime, where OpenVINO is not installed
+	$(ENGINES) .venv-onnxruntime $(ENGINE_TESTS) requirements-onnxruntime.txt
+	.venv-onnxruntime/bin/python -m pytest $(wildcard tests/extras/test_onnxruntime*.py)
+
+test-openvino:  ## bundles by OpenVINO, where ONNX Runtime is not installed
+	$(ENGINES) .venv-openvino $(ENGINE_TESTS) requirements-openvino.txt
+	.venv-openvino/bin/python -m pytest $(wildcard tests/extras/test_openvino*.py)
+
+test-engines:  ## every engine against Paddle, and int8
+	$(ENGINES) .venv-engines $(ENGINE_TESTS) requirements-quantize.txt
+	.venv-engines/bin/python -m pytest $(wildcard tests/extras/test_engines*.py)
 
 lint: environment-test
 	$(RUN) -m ruff check .

@@ -19,7 +19,7 @@ MAY_IMPORT = {
 }
 # Of these floors the runtime of a bundle takes what needs no Paddle.
 RUNTIME = {
-    "arch": ("ppcls.arch.model_table",),
+    "arch": ("ppcls.arch.model_table", "ppcls.arch.weights.sources"),
     "data": tuple(f"ppcls.data.{name}" for name in ("transforms", "postprocess", "labels", "image_list", "text")),
     "metric": ("ppcls.metric.topk",),
 }
@@ -80,7 +80,10 @@ def loaded_by(statement):
         ("import ppcls", {"paddle", "cv2", "numpy", "yaml"}),
         ("import ppcls.config", {"paddle", "cv2"}),
         ("from ppcls import Classifier", {"paddle"}),
-        ("import ppcls.arch.model_table, ppcls.metric.topk, ppcls.data.image_list", {"paddle"}),
+        (
+            "import ppcls.arch.model_table, ppcls.arch.weights.sources, ppcls.metric.topk, ppcls.data.image_list",
+            {"paddle"},
+        ),
         ("import ppcls.engine.schema; ppcls.engine.schema.registries()", {"paddle"}),
         ("import ppcls.arch", {"paddle", "yaml", "cv2", "ppcls.engine", "ppcls.config", "ppcls.data"}),
         ("from ppcls.arch import DLA34; DLA34()", {"yaml", "ppcls.engine", "ppcls.config", "ppcls.data"}),

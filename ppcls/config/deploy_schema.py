@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Optional
+from typing import Annotated, Literal, Optional
 
 from ppcls.config.dump import to_yaml
 from ppcls.utils.fields import PositiveInt, ReadPath
@@ -19,6 +19,10 @@ class DeployGlobalSection:
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
         cpu_num_threads: threads on the CPU; null for one a core.
+        backend: the engine; null for the one that the bundle names, or else Paddle.
+        precision: of the arithmetic; null for the one that the bundle names with its engine, or else float32.
+        requests: batches that run at the same time; null for as many as the bundle names, or else one.
+        use_fp16: PaddleClas's way of writing precision float16.
         output: a `.csv` or `.json` file for the answers; null for the console only.
     """
 
@@ -28,9 +32,15 @@ class DeployGlobalSection:
     use_gpu: bool = False
     enable_mkldnn: bool = True
     cpu_num_threads: Optional[PositiveInt] = None
+    backend: Optional[Literal["paddle", "onnxruntime", "openvino"]] = None
+    precision: Optional[Literal["float32", "float16", "bfloat16", "int8"]] = None
+    requests: Optional[PositiveInt] = None
+    use_fp16: bool = False
     output: Optional[str] = None
 
     def __post_init__(self) -> None:
+        if self.use_fp16 and self.precision not in (None, "float16"):
+            raise ValueError(f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them")
         if self.output is not None and PurePath(self.output).suffix not in (".csv", ".json"):
             raise ValueError(f"output is {self.output!r}; write a name that ends with .csv or .json")
 

@@ -34,7 +34,11 @@ GOLDEN_FILE = "golden.npz"
 
 @dataclass(frozen=True)
 class Bundle:
-    """The manifest of a bundle, checked; `folder` is where it lies."""
+    """The manifest of a bundle, checked; `folder` is where it lies.
+
+    In one that describes an ONNX file of another library, program, parameters and onnx are that file, and there is no
+    golden picture.
+    """
 
     folder: Path
     library: str
@@ -48,7 +52,7 @@ class Bundle:
     output: Output
     transforms: Tuple[Any, ...]
     class_names: Optional[Tuple[str, ...]]
-    golden: GoldenFile
+    golden: Optional[GoldenFile]
     onnx: Optional[DigestedFile] = None
     quantized: Tuple[Quantized, ...] = ()
     settings: Optional[Settings] = None
@@ -98,7 +102,8 @@ class Bundle:
         """The names of the files that the manifest names."""
         entries = (self.program, self.parameters, *([self.onnx] if self.onnx else []))
         quantized = [entry for form in self.quantized for entry in form.files]
-        return (*(entry.file for entry in (*entries, *quantized)), self.golden.file)
+        golden = (self.golden.file,) if self.golden else ()
+        return (*(entry.file for entry in (*entries, *quantized)), *golden)
 
     def path_of(self, entry: Any) -> Path:
         """Where the file of an entry lies: `program`, `onnx`, `golden`."""

@@ -43,6 +43,9 @@ def predict(config: DeployConfig) -> int:
         topk=answer.topk,
         class_names=answer.class_id_map_file,
         onednn=settings.enable_mkldnn,
+        backend=settings.backend,
+        precision="float16" if settings.use_fp16 else settings.precision,
+        requests=settings.requests,
     )
     return report(classifier, settings.infer_imgs, pictures, answer.topk, settings.output)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Tuple
 
+MEANINGS = ("probabilities", "logits")
+
 
 @dataclass(frozen=True)
 class DigestedFile:
@@ -14,7 +16,10 @@ class DigestedFile:
 
 @dataclass(frozen=True)
 class Input:
-    """What the program takes: float32 [N, C, H, W], the channels in the order `color` names."""
+    """What the program takes: float32 [N, C, H, W], the channels in the order `color` names.
+
+    N is -1 for a batch of any size, or 1 for a program that takes one picture at a time.
+    """
 
     name: str
     shape: Tuple[int, ...]
@@ -26,20 +31,20 @@ class Input:
         _require("dtype", self.dtype, "float32")
         _require("layout", self.layout, "NCHW")
         _require("color", self.color, "RGB", "BGR")
-        if len(self.shape) != 4 or self.shape[0] != -1 or min(self.shape[1:]) < 1:
-            raise ValueError(f"shape is {list(self.shape)}; it is [-1, channels, height, width]")
+        if len(self.shape) != 4 or self.shape[0] not in (-1, 1) or min(self.shape[1:]) < 1:
+            raise ValueError(f"shape is {list(self.shape)}; it is [-1 or 1, channels, height, width]")
 
 
 @dataclass(frozen=True)
 class Output:
-    """What the program gives: float32 [N, class_num], each row the probabilities of the classes."""
+    """What the program gives: float32 [N, class_num], each row the probabilities of the classes, or their logits."""
 
     name: str
     shape: Tuple[int, ...]
     meaning: str
 
     def __post_init__(self) -> None:
-        _require("meaning", self.meaning, "probabilities")
+        _require("meaning", self.meaning, *MEANINGS)
         if len(self.shape) != 2 or self.shape[0] != -1 or self.shape[1] < 1:
             raise ValueError(f"shape is {list(self.shape)}; it is [-1, class_num]")
 

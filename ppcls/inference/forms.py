@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.settings import BACKENDS, PRECISIONS, Settings
+from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings
 from ppcls.utils.errors import UserError, suggest
 
 
@@ -29,16 +29,8 @@ class Form:
 
 REFERENCE = Form("paddle", "float32")
 FORMS: Dict[str, Tuple[Form, ...]] = {
-    "cpu": (
-        REFERENCE,
-        Form("paddle", "bfloat16"),
-        Form("onnxruntime", "float32"),
-        Form("onnxruntime", "int8"),
-        Form("openvino", "float32"),
-        Form("openvino", "bfloat16"),
-        Form("openvino", "int8"),
-    ),
-    "gpu": (REFERENCE, Form("paddle", "float16")),
+    device: tuple(Form(backend, each) for backend, on in OFFERED.items() for each in on.get(device, ()))
+    for device in ("cpu", "gpu")
 }
 
 

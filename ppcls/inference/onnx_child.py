@@ -41,7 +41,8 @@ def tidy(graph: Any) -> None:
 
 def _clear(graph: Any) -> None:
     """Makes constants initializers, and leaves identities out."""
-    names, results, kept = {}, {port.name for port in graph.output}, []
+    names: dict[str, str] = {}
+    results, kept = {port.name for port in graph.output}, []
     for node in graph.node:  # each stands behind those that it reads
         node.input[:] = [names.get(name, name) for name in node.input]
         if node.op_type == "Constant" and node.attribute[0].name == "value":

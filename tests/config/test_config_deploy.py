@@ -39,11 +39,13 @@ def test_the_shipped_one_needs_pictures_and_a_bundle():
 
 
 def test_it_loads_again():
-    config = load("Global.output=a.csv", "PostProcess.Topk.topk=3", "Global.cpu_num_threads=2")
+    config = load(
+        "Global.output=a.csv", "PostProcess.Topk.topk=3", "Global.cpu_num_threads=2", "Global.backend=openvino"
+    )
     assert load(text=config.to_yaml()) == config
     assert config.to_yaml() == (
         "Global:\n  inference_model_dir: .\n  infer_imgs: .\n  batch_size: 1\n  use_gpu: false\n  enable_mkldnn: true\n"
-        "  cpu_num_threads: 2\n  output: a.csv\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
+        "  cpu_num_threads: 2\n  backend: openvino\n  precision: null\n  requests: null\n  use_fp16: false\n  output: a.csv\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
     )
 
 
@@ -68,11 +70,16 @@ def test_printing_does_not_look_for_the_paths():
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),
         ("PreProcess.transform_ops=[]", "-o PreProcess.transform_ops=[] PreProcess: the bundle carries its preprocessing (inference.yml); remove the section"),
         ("Global.use_tensorrt=true", "-o Global.use_tensorrt=true: TensorRT is not supported here; remove it"),
-        ("Global.use_fp16=true", "-o Global.use_fp16=true: half precision is not supported here; remove it"),
+        ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' or 'openvino' or null"),
+        ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' or 'bfloat16' or 'int8' or null"),
+        ("Global.requests=0", "-o Global.requests=0: is 0; write a whole number of at least 1 or null"),
+        ("Global.use_openvino=true", "-o Global.use_openvino=true: is called Global.backend here; write Global.backend: openvino"),
+        ("Global.use_onnx=true", "-o Global.use_onnx=true: is called Global.backend here; write Global.backend: onnxruntime"),
+        ("Global.benchmark=true", "-o Global.benchmark=true: speed is measured by `ppcls benchmark latency`; remove it"),
         ("Global.gpu_mem=8000", "-o Global.gpu_mem=8000: GPU memory grows as it is needed; remove it"),
         ("Global.ir_optim=false", "-o Global.ir_optim=false: the program is always optimized; remove it"),
         ("Global.enable_profile=true", "-o Global.enable_profile=true: profiling by configuration is not supported here; remove it"),
-        ("Global.enable_benchmark=true", "-o Global.enable_benchmark=true: speed is measured by benchmarks/predict.py; remove it"),
+        ("Global.enable_benchmark=true", "-o Global.enable_benchmark=true: speed is measured by `ppcls benchmark latency`; remove it"),
         ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only post-processing here; remove it"),
         ("PostProcess.SavePreLabel.save_dir=x", "-o PostProcess.SavePreLabel.save_dir=x PostProcess.SavePreLabel: answers are not saved as label files; write Global.output: answers.csv"),
         ("Global.batchsize=1", "-o Global.batchsize=1: is no key here (did you mean batch_size?); write that or remove it"),
@@ -82,7 +89,20 @@ def test_problems(override, problem):
     assert problems(override) == [problem]
 
 
+def test_half_precision_is_asked_for_once():
+    assert load("Global.use_fp16=true", "Global.precision=float16").Global.use_fp16
+    (problem,) = problems("Global.use_fp16=true", "Global.precision=int8")
+    assert problem.endswith("use_fp16 asks for float16, but precision is int8; remove one of them")
+
+
 def test_paddleclas_keys_that_ask_for_nothing():
-    off = ("use_tensorrt=false", "use_fp16=false", "ir_optim=true", "enable_profile=false", "enable_benchmark=false")
+    off = (
+        "use_tensorrt=false",
+        "use_fp16=false",
+        "use_onnx=false",
+        "ir_optim=true",
+        "enable_profile=false",
+        "enable_benchmark=false",
+    )
     overrides = [f"Global.{setting}" for setting in off]
     assert load(*overrides, "PostProcess.main_indicator=Topk") == load()

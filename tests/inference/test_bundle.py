@@ -119,8 +119,8 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
             " input shape[2]: int is expected, not True; export the model again",
         ),
         (
-            {"input": {**INPUT, "shape": [1, 3, 32, 32]}},
-            " input: shape is [1, 3, 32, 32]; it is [-1, channels, height, width]",
+            {"input": {**INPUT, "shape": [2, 3, 32, 32]}},
+            " input: shape is [2, 3, 32, 32]; it is [-1 or 1, channels, height, width]",
         ),
         ({"input": {**INPUT, "dtype": "uint8"}}, " input: dtype is 'uint8'; this library runs float32"),
         ({"input": {**INPUT, "layout": "NHWC"}}, " input: layout is 'NHWC'; this library runs NCHW"),
@@ -131,7 +131,10 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
             f": the transforms give pictures of [3, 32, 32] {CHW}, but the program takes [3, 32, 48] {CHW}; "
             "end them with a crop or a size that the program takes",
         ),
-        ({"output": {**OUTPUT, "meaning": "logits"}}, " output: meaning is 'logits'; this library runs probabilities"),
+        (
+            {"output": {**OUTPUT, "meaning": "features"}},
+            " output: meaning is 'features'; this library runs probabilities or logits",
+        ),
         ({"output": {**OUTPUT, "shape": [-1]}}, " output: shape is [-1]; it is [-1, class_num]"),
         ({"class_names": ["a", "b"]}, ": class_names has 2 names for 5 classes"),
         (

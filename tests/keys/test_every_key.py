@@ -7,6 +7,7 @@ import key_probes_augment  # noqa: F401
 import key_probes_data  # noqa: F401
 import key_probes_deploy  # noqa: F401
 import key_probes_distillation  # noqa: F401
+import key_probes_engines  # noqa: F401
 import key_probes_finetune  # noqa: F401
 import key_probes_global  # noqa: F401
 import key_probes_optimize  # noqa: F401

@@ -106,15 +106,23 @@ def test_requirements(content):
         "tqdm>=4.60", "visualdl>=2.5",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
-              ("cpu", "gpu", "fast", "demo")}  # fmt: skip
+              ("cpu", "gpu", "fast", "demo", "onnx", "onnxruntime", "openvino", "quantize")}  # fmt: skip
     assert extras == {
         "cpu": ["paddlepaddle>=3.0"],
         "gpu": ["paddlepaddle-gpu>=3.0"],
         "fast": ["simplejpeg>=1.8"],
         "demo": ["matplotlib>=3.5", "scikit-learn>=1.0"],
+        "onnx": ["onnx>=1.16", "packaging", "paddle2onnx>=2.1"],
+        "onnxruntime": ["onnxruntime>=1.16"],
+        "openvino": ["openvino>=2024.0"],
+        "quantize": ["nncf>=2.14", "onnx>=1.16", "onnxruntime>=1.16", "openvino>=2024.0"],
     }
     assert any(line.startswith("pytest") and 'extra == "dev"' in line for line in needed)
-    assert not [line for line in needed if "<" in line or ("==" in line.split(";")[0] and 'extra == "dev"' not in line)]
+    assert not [
+        line
+        for line in needed
+        if "<" in line.split(";")[0] or ("==" in line.split(";")[0] and 'extra == "dev"' not in line)
+    ]
 
 
 def test_an_installed_wheel_finds_its_configurations_and_labels(wheel, tmp_path):

@@ -34,5 +34,7 @@ def open_backend(bundle: Bundle, settings: Settings) -> Backend:
     Raises:
         UserError: the engine is not installed, cannot do what the settings ask for, or the bundle lacks what it runs.
     """
+    from ppcls.inference.backends.adapted import adapted
+
     module, name = _CLASSES[settings.backend]
-    return getattr(importlib.import_module(module), name)(bundle, settings)
+    return adapted(getattr(importlib.import_module(module), name)(bundle, settings), bundle)

@@ -53,6 +53,10 @@ def check(program: Path, settings: Settings) -> None:
     Raises:
         UserError: it cannot.
     """
+    if program.suffix == ".onnx":
+        raise UserError(
+            f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
+        )
     load_paddle()
     if settings.device == "gpu":
         _require_gpu()

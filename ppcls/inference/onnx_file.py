@@ -1,0 +1,146 @@
+"""An ONNX file of another library as a bundle in memory: timm's or torchvision's models through this runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, Mapping, Sequence, Tuple, Union
+
+import ppcls
+from ppcls.arch.weights.sources import Preprocessing, find_source
+from ppcls.data.transforms import Pipeline
+from ppcls.inference.bundle import Bundle, digested
+from ppcls.inference.entries import MEANINGS, Input, Output
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike
+from ppcls.utils.protobuf import messages, numbers
+from ppcls.utils.untrusted import Damaged, refusals
+
+Preprocess = Union[str, Mapping[str, Any], Sequence[Any], Preprocessing]
+Port = Tuple[str, int, Tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
+SUFFIX = ".onnx"
+_FLOAT32 = 1  # of TensorProto.DataType
+_BATCH_AXIS = (
+    "export it again with a batch axis that is not fixed (torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
+)
+
+
+def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundle:
+    """Describes an ONNX file, which says neither what its pictures look like nor what its scores are.
+
+    Args:
+        file: takes float32 [N, C, H, W], gives float32 [N, class_num]; N is any number, or fixed to 1.
+        preprocess: a row of the table of models (`DLA34/timm`), the fields of `Preprocessing` (`{"size": 224,
+            "resize_short": 256, "backend": "pil"}`), or a list of transforms as a configuration has it.
+        output: `logits` or `probabilities`.
+
+    Returns:
+        A bundle whose program is the file itself, which has no golden picture, and which ONNX Runtime runs unless
+        another engine is asked for.
+
+    Raises:
+        UserError: the file is no such program, or the preprocessing is none or does not fit.
+    """
+    path = Path(file)
+    if output not in MEANINGS:
+        raise UserError(
+            f"{path} does not say what its scores are; write output='logits' (as the models of timm and torchvision "
+            "give) or output='probabilities'"
+        )
+    (name, shape), (scores, class_num) = _input(path), _output(path)
+    try:
+        pipeline = Pipeline.from_list(_transforms(preprocess))
+        entry = digested(path)
+        return Bundle(
+            folder=path.parent,
+            library=ppcls.__version__,
+            paddle="none",
+            architecture=path.stem,
+            config_sha256=None,
+            weights_sha256=None,
+            program=entry,
+            parameters=entry,
+            input=Input(name, (shape[0], *_fixed(pipeline, shape)), "float32", "NCHW", pipeline.color),
+            output=Output(scores, (-1, class_num), output),
+            transforms=tuple(pipeline.normalized().to_list()),
+            class_names=None,
+            golden=None,
+            onnx=entry,
+            settings=Settings("onnxruntime"),
+        )
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _fixed(pipeline: Pipeline, shape: Sequence[int]) -> List[int]:
+    """Channels, height and width: the program's, and where it takes any, the pipeline's."""
+    made = pipeline.output_size or (-1, -1, -1)
+    return [given if side == -1 else side for side, given in zip(shape[1:], made)]
+
+
+def _transforms(preprocess: Preprocess) -> List[Any]:
+    if isinstance(preprocess, str):
+        name, _, source = preprocess.partition("/")
+        preprocess = find_source(name, source or None).preprocessing
+    if isinstance(preprocess, Mapping):
+        preprocess = Preprocessing.from_record(preprocess)
+    if isinstance(preprocess, Preprocessing):
+        return preprocess.transform_ops()
+    return list(preprocess)
+
+
+def _input(path: Path) -> Tuple[str, Tuple[int, ...]]:
+    ports, _ = _ports(path)
+    shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
+    if len(ports) != 1 or len(ports[0][2]) != 4 or ports[0][1] != _FLOAT32:
+        raise UserError(f"{path} takes {shown}; this runtime gives one float32 [N, channels, height, width]")
+    ((name, _, shape),) = ports
+    if shape[3] in (1, 3) and shape[1] not in (1, 3):
+        raise UserError(f"{path} takes {shown}, the channels last; export it again with [N, channels, height, width]")
+    if shape[0] not in (-1, 1):
+        raise UserError(f"{path} takes {shown}, always {shape[0]} pictures; {_BATCH_AXIS}")
+    return name, shape
+
+
+def _output(path: Path) -> Tuple[str, int]:
+    _, ports = _ports(path)
+    shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
+    if len(ports) != 1 or len(ports[0][2]) != 2 or ports[0][1] != _FLOAT32 or ports[0][2][1] < 1:
+        raise UserError(f"{path} gives {shown}; this runtime reads one float32 [N, class_num], class_num being fixed")
+    return ports[0][0], ports[0][2][1]
+
+
+def _ports(path: Path) -> Tuple[List[Port], List[Port]]:
+    """Inputs, without those that are parameters, and outputs.
+
+    By the numbers of onnx.proto3: ModelProto.graph = 7; GraphProto: initializer = 5, input = 11, output = 12;
+    TensorProto.name = 8.
+    """
+    with refusals(path, "ONNX program"):
+        return _ports_of(memoryview(path.read_bytes()))
+
+
+def _ports_of(model: memoryview) -> Tuple[List[Port], List[Port]]:
+    graphs = messages(model, 7)
+    if len(graphs) != 1:
+        raise Damaged(f"it has {len(graphs)} graphs")
+    (graph,) = graphs
+    parameters = {_text(tensor, 8) for tensor in messages(graph, 5)}
+    inputs, outputs = ([_port(value) for value in messages(graph, number)] for number in (11, 12))
+    return [port for port in inputs if port[0] not in parameters], outputs
+
+
+def _port(value: memoryview) -> Port:
+    """ValueInfoProto: name = 1, type = 2 {tensor_type = 1 {elem_type = 1, shape = 2 {dim = 1 {dim_value = 1}}}}."""
+    tensors = [tensor for kind in messages(value, 2) for tensor in messages(kind, 1)]
+    if len(tensors) != 1:
+        return _text(value, 1), 0, ()
+    shapes = messages(tensors[0], 2)
+    sides = tuple((numbers(side, 1) or [-1])[0] for shape in shapes for side in messages(shape, 1))
+    return _text(value, 1), (numbers(tensors[0], 1) or [0])[0], sides
+
+
+def _text(message: memoryview, number: int) -> str:
+    return bytes((messages(message, number) or [memoryview(b"")])[0]).decode()

@@ -1,0 +1,45 @@
+"""Probes of which engine runs a bundle, and how, through `ppcls predict`."""
+
+from dataclasses import replace
+
+from key_probe import Saying, probe
+from key_probes_deploy import spied_predictors
+
+from ppcls.inference.backends import open_backend
+
+
+def opened(lab, key, value):
+    """The settings of the one backend that is opened; Paddle in float32 stands in for it, being always there."""
+    seen = []
+
+    def spy(bundle, settings):
+        seen.append(settings)
+        return open_backend(bundle, replace(settings, backend="paddle", precision="float32"))
+
+    lab.patch.setattr("ppcls.inference.classifier.open_backend", spy)
+    lab.well("predict", {key: value})
+    (settings,) = seen
+    return settings
+
+
+@probe("deploy Global.backend", (None, "paddle"), ("openvino", "openvino"))
+def _backend(lab, value):
+    return opened(lab, "Global.backend", value).backend
+
+
+@probe("deploy Global.precision", ("float32", "float32"), ("bfloat16", "bfloat16"))
+def _precision(lab, value):
+    return opened(lab, "Global.precision", value).precision
+
+
+@probe("deploy Global.requests", (None, 1), (2, 2))
+def _requests(lab, value):
+    """How many predictors there are."""
+    seen = spied_predictors(lab)
+    lab.well("predict", {"Global.requests": value})
+    return len(seen)
+
+
+@probe("deploy Global.use_fp16", (False, ""), (True, Saying("paddle on a CPU does not compute in float16")))
+def _use_fp16(lab, value):
+    return lab.run("predict", {"Global.use_fp16": value}).err
