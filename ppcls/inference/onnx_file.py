@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, List, Mapping, Sequence, Tuple, Union
 
@@ -11,7 +12,7 @@ from ppcls.data.transforms import Pipeline
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import MEANINGS, Input, Output
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
 from ppcls.utils.protobuf import messages, numbers
 from ppcls.utils.untrusted import Damaged, refusals
@@ -85,6 +86,10 @@ def _transforms(preprocess: Preprocess) -> List[Any]:
         name, _, source = preprocess.partition("/")
         preprocess = find_source(name, source or None).preprocessing
     if isinstance(preprocess, Mapping):
+        known = [field.name for field in fields(Preprocessing)]
+        for key in preprocess:
+            if key not in known:
+                raise ValueError(f"preprocess has no {key!r}{suggest(str(key), known)}; it has {', '.join(known)}")
         preprocess = Preprocessing.from_record(preprocess)
     if isinstance(preprocess, Preprocessing):
         return preprocess.transform_ops()

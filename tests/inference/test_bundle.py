@@ -202,7 +202,7 @@ def test_any_value_is_either_right_or_the_users_mistake(edit, key, value):
     edit({key: value})
     try:
         Bundle.load(folder)
-        assert key in ("architecture", "class_names") and (value is None or isinstance(value, (str, list)))
+        assert key in ("architecture", "class_names", "golden") and (value is None or isinstance(value, (str, list)))
     except UserError as error:
         assert str(folder) in str(error)
     finally:

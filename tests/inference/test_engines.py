@@ -1,0 +1,329 @@
+"""Which engine computes how on what, and the exact calls to ONNX Runtime and OpenVINO, by stand-ins for both."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from types import SimpleNamespace
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.inference import Bundle
+from ppcls.inference.backends import open_backend
+from ppcls.inference.backends import paddle as paddle_backend
+from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
+from ppcls.inference.backends.common import Turns
+from ppcls.inference.bundle import digested
+from ppcls.inference.entries import Quantized
+from ppcls.inference.forms import FORMS
+from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings
+from ppcls.utils.errors import UserError
+
+BATCH = np.zeros((2, 3, 32, 32), np.float32)
+
+
+@pytest.fixture
+def with_forms(copy):
+    """A bundle that has an ONNX file and two int8 forms, of bytes that no engine reads."""
+    files = {}
+    for name in ("inference.onnx", "inference.onnxruntime-int8.onnx", "inference.openvino-int8.xml"):
+        (copy / name).write_bytes(name.encode())
+        files[name] = digested(copy / name)
+    quantized = [Quantized(b, (files[f"inference.{b}-int8.{s}"],), "minmax", "2 pictures")
+                 for b, s in (("onnxruntime", "onnx"), ("openvino", "xml"))]  # fmt: skip
+    return dataclasses.replace(Bundle.load(copy), onnx=files["inference.onnx"], quantized=tuple(quantized))
+
+
+class Session:
+    """`onnxruntime.InferenceSession`, whose scores tell the number of a call."""
+
+    made: list = []
+
+    def __init__(self, path, options, providers):
+        self.path, self.options, self.providers, self.calls = path, options, providers, []
+        Session.made.append(self)
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="image")]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name="fetch_name_0")]
+
+    def run(self, outputs, feed):
+        self.calls.append((outputs, feed))
+        return [np.full((len(feed["image"]), 5), len(self.calls), np.float32)]
+
+
+@pytest.fixture
+def sessions(monkeypatch):
+    monkeypatch.setattr(Session, "made", [])
+    stub = SimpleNamespace(InferenceSession=Session, SessionOptions=SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    return Session.made
+
+
+class Request:
+    """`openvino.InferRequest`, whose output is its own memory, which the next run overwrites."""
+
+    def __init__(self):
+        self.memory = np.zeros((2, 5), np.float32)
+
+    def infer(self, inputs, share_inputs):
+        assert share_inputs and len(inputs) == 1 and inputs[0].flags.c_contiguous
+        self.memory += 1
+
+    def get_output_tensor(self, number):
+        assert number == 0
+        return SimpleNamespace(data=self.memory)
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """What is compiled from now on: path, device, properties, requests made."""
+    seen = []
+
+    class Core:
+        capabilities = ("FP32", "BF16", "INT8")
+
+        def get_property(self, device, name):
+            assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
+            return list(self.capabilities)
+
+        def read_model(self, path):
+            return path
+
+        def compile_model(self, model, device, properties):
+            requests = []
+            seen.append((model.name, device, properties, requests))
+
+            def make():
+                requests.append(Request())
+                return requests[-1]
+
+            inputs, outputs = ([SimpleNamespace(get_any_name=lambda n=n: n)] for n in ("image", "fetch_name_0"))
+            return SimpleNamespace(inputs=inputs, outputs=outputs, create_infer_request=make)
+
+    stub = SimpleNamespace(Core=Core)
+    monkeypatch.setitem(sys.modules, "openvino", stub)
+    return seen, Core
+
+
+def message(*arguments, **settings):
+    with pytest.raises((UserError, ValueError)) as caught:
+        open_backend(*arguments, Settings(**settings)) if arguments else Settings(**settings)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"backend": "onnxruntime", "precision": "bfloat16"},
+            "onnxruntime on a CPU does not compute in bfloat16; write precision float32 or int8",
+        ),
+        (
+            {"precision": "float16"},
+            "paddle on a CPU does not compute in float16; write precision float32 or bfloat16",
+        ),
+        (
+            {"precision": "int8", "device": "gpu"},
+            "paddle on a GPU does not compute in int8; write precision float32 or float16",
+        ),
+        ({"backend": "openvino", "device": "gpu"}, "openvino runs on cpu alone here, not on gpu"),
+    ],
+)
+def test_what_a_backend_does_not_have(settings, says):
+    assert message(**settings) == says
+
+
+def test_one_table_names_every_form():
+    assert tuple(OFFERED) == BACKENDS
+    assert {precision for on in OFFERED.values() for each in on.values() for precision in each} == set(PRECISIONS)
+    assert [str(form) for form in FORMS["gpu"]] == ["paddle:float32", "paddle:float16"]
+    assert [str(form) for form in FORMS["cpu"]] == [
+        "paddle:float32", "paddle:bfloat16", "onnxruntime:float32", "onnxruntime:int8", "openvino:float32",
+        "openvino:bfloat16", "openvino:int8",
+    ]  # fmt: skip
+    hints = get_type_hints(DeployGlobalSection)
+    assert get_args(get_args(hints["backend"])[0]) == BACKENDS
+    assert get_args(get_args(hints["precision"])[0]) == PRECISIONS
+
+
+@pytest.mark.parametrize(("engine", "name"), [("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")])
+def test_an_engine_that_is_not_installed(engine, name, with_forms, monkeypatch):
+    monkeypatch.setitem(sys.modules, engine, None)
+    assert message(with_forms, backend=engine) == f"{name} is not installed; run `pip install 'ppcls[{engine}]'`"
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_bundle_without_the_form(engine, exported, sessions, compiled):
+    bundle = Bundle.load(exported)
+    assert message(bundle, backend=engine) == (
+        f"{exported} has no inference.onnx, which {engine} runs; export again with `ppcls export ... --onnx`, or add "
+        f"it by `ppcls onnx {exported}`"
+    )
+    assert message(bundle, backend=engine, precision="int8") == (
+        f"{exported} has no int8 form for {engine}; run `ppcls quantize {exported} --backend {engine} --calib LIST`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("precision", "file"), [("float32", "inference.onnx"), ("int8", "inference.onnxruntime-int8.onnx")]
+)
+@pytest.mark.parametrize(("threads", "requests", "shared"), [(4, 1, 4), (4, 3, 2), (1, 2, 1)])
+def test_onnx_runtime_is_told_everything(with_forms, sessions, precision, file, threads, requests, shared):
+    backend = open_backend(with_forms, Settings("onnxruntime", precision, threads=threads, requests=requests))
+    (session,) = sessions
+    assert session.path == str(with_forms.folder / file)
+    assert session.providers == ["CPUExecutionProvider"]
+    assert vars(session.options) == {"intra_op_num_threads": shared, "log_severity_level": 3}
+    assert backend.run(BATCH).tolist() == [[1] * 5] * 2
+    ((outputs, feed),) = session.calls
+    assert (outputs, list(feed)) == (["fetch_name_0"], ["image"])
+
+
+@pytest.mark.parametrize(
+    ("precision", "file", "hint"),
+    [
+        ("float32", "inference.onnx", "f32"),
+        ("bfloat16", "inference.onnx", "bf16"),
+        ("int8", "inference.openvino-int8.xml", "f32"),
+    ],
+)
+def test_openvino_is_told_everything(with_forms, compiled, precision, file, hint):
+    backend = open_backend(with_forms, Settings("openvino", precision, threads=3, requests=2))
+    ((opened, device, properties, requests),) = compiled[0]
+    assert (opened, device, len(requests)) == (file, "CPU", 2)
+    assert properties == {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 3, "NUM_STREAMS": 2}
+    first = backend.run(BATCH)
+    second = backend.run(BATCH)  # of the same request, for it was free: its memory is not what the first one got
+    assert (first.tolist(), second.tolist()) == ([[1] * 5] * 2, [[2] * 5] * 2)
+
+
+def test_openvino_without_bfloat16(with_forms, compiled):
+    compiled[1].capabilities = ("FP32", "INT8")
+    assert message(with_forms, backend="openvino", precision="bfloat16") == (
+        "this processor does not compute in bfloat16; write precision float32 or int8"
+    )
+    assert compiled[0] == []
+
+
+def test_a_program_of_other_names_is_refused(with_forms, sessions):
+    renamed = dataclasses.replace(with_forms, output=dataclasses.replace(with_forms.output, name="scores"))
+    assert message(renamed, backend="onnxruntime") == (
+        f"{with_forms.folder / 'inference.onnx'} takes ['image'] and gives ['fetch_name_0'], but its manifest says "
+        "image and scores; export the model again"
+    )
+
+
+def test_a_damaged_form_is_refused(with_forms, sessions):
+    (with_forms.folder / "inference.onnx").write_bytes(b"other")
+    assert "inference.onnx is not the file that inference.yml describes" in message(with_forms, backend="onnxruntime")
+    assert sessions == []
+
+
+def test_turns_are_taken_by_one_at_a_time():
+    turns = Turns("ab")
+    with turns.take() as first, turns.take() as second:
+        assert {first, second} == {"a", "b"}
+        assert turns._free.empty()
+    with turns.take() as again:
+        assert again == first  # the one given back last
+    with pytest.raises(ZeroDivisionError), turns.take():
+        raise ZeroDivisionError
+    assert turns._free.qsize() == 2
+
+
+def test_paddle_runs_several_predictors(exported):
+    bundle = Bundle.load(exported)
+    alone = open_backend(bundle, Settings(threads=2))
+    pool = open_backend(bundle, Settings(threads=2, requests=2))
+    batch = np.random.default_rng(0).standard_normal((3, 3, 32, 32)).astype(np.float32)
+    with pool._turns.take() as (first, *_), pool._turns.take() as (second, *_):
+        assert first is not second
+    np.testing.assert_array_equal(pool.run(batch), alone.run(batch))
+
+
+def test_a_gpu_is_looked_for_before_anything_is_loaded(exported, monkeypatch):
+    monkeypatch.setattr("paddle.is_compiled_with_cuda", lambda: False)
+    monkeypatch.setattr(Bundle, "checked", lambda *entries: pytest.fail("the program was read"))
+    said = message(Bundle.load(exported), device="gpu", precision="float16")
+    assert said.startswith("a GPU is asked for, but this build of Paddle has no CUDA; write -o Global.use_gpu=False")
+
+
+def test_bfloat16_of_paddle(exported, monkeypatch):
+    bundle = Bundle.load(exported)
+    assert message(bundle, precision="bfloat16", onednn=False) == (
+        "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32"
+    )
+    monkeypatch.setattr("paddle.base.core.supports_bfloat16", lambda: True)
+    with pytest.raises(UserError) as caught:
+        paddle_backend.check(exported / "inference.pdmodel", Settings(precision="bfloat16"))
+    assert str(caught.value).startswith(f"{exported / 'inference.pdmodel'} is a program of Paddle 2, which Paddle ")
+    monkeypatch.setattr("paddle.base.core.supports_bfloat16", lambda: False)
+    assert message(bundle, precision="bfloat16") == (
+        "this processor does not compute in bfloat16; write precision float32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "calls"),
+    [
+        (Settings(), {"enable_mkldnn"}),
+        (Settings(precision="bfloat16"), {"enable_mkldnn", "enable_mkldnn_bfloat16"}),
+        (Settings(device="gpu"), {("enable_use_gpu", "256", "0", "Precision.Float32"), "enable_memory_optim"}),
+        (
+            Settings(device="gpu", precision="float16"),
+            {("enable_use_gpu", "256", "0", "Precision.Half"), "enable_memory_optim"},
+        ),
+    ],
+)
+def test_paddle_is_told_the_precision(settings, calls, exported, monkeypatch):
+    """The calls are of the real class's names; a CPU build could not carry out those for a GPU."""
+    import paddle.inference
+
+    seen, real = set(), paddle.inference.Config
+
+    class Config:
+        def __init__(self, program, parameters):
+            pass
+
+        def __getattr__(self, name):
+            assert hasattr(real, name)
+            return lambda *told: seen.add((name, *map(str, told)) if told else name)
+
+    monkeypatch.setattr("paddle.inference.Config", Config)
+    monkeypatch.setattr("paddle.inference.create_predictor", lambda config: "made")
+    monkeypatch.setattr(paddle_backend, "check", lambda program, settings: None)
+    assert paddle_backend.open_predictor(exported, exported, settings) == "made"
+    assert {call for call in seen if str(call).strip("('").startswith("enable_")} == calls
+
+
+class Counting:
+    """Logits that are the picture's mean times 0 to 4; it takes `most` pictures at a time."""
+
+    def __init__(self, most):
+        self.most = most
+
+    def run(self, batch):
+        assert len(batch) <= self.most
+        return batch.mean(axis=(1, 2, 3))[:, None] * np.arange(5, dtype=np.float32)
+
+
+def test_programs_of_others_are_adapted(exported):
+    bundle = Bundle.load(exported)
+    backend = Counting(1)
+    assert adapted(backend, bundle) is backend
+    single = dataclasses.replace(bundle, input=dataclasses.replace(bundle.input, shape=(1, 3, 32, 32)))
+    logits = dataclasses.replace(single, output=dataclasses.replace(single.output, meaning="logits"))
+    batch = np.stack([np.full((3, 32, 32), value, np.float32) for value in (0, 1, 100)])
+    assert isinstance(adapted(backend, single), OneByOne)
+    assert isinstance(adapted(backend, logits), Softmax)
+    scores = adapted(backend, logits).run(batch)
+    assert (scores.shape, scores.dtype) == ((3, 5), np.float32)
+    powers = np.exp(np.arange(5))
+    np.testing.assert_allclose(scores, [[0.2] * 5, powers / powers.sum(), [0, 0, 0, 0, 1]], atol=1e-6)

@@ -1,0 +1,202 @@
+"""ONNX files of other libraries: what they say of themselves, and what a user has to say."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ppcls.inference import Classifier
+from ppcls.inference.onnx_file import bundle_of_onnx
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.utils.errors import UserError
+from ppcls.utils.protobuf import fields, messages, numbers
+
+FLOAT, HALF = 1, 10
+SIZE = {"size": 32, "resize_short": 40, "backend": "pil"}
+
+
+def varint(value):
+    content = b""
+    while value > 127:
+        content += bytes([value & 127 | 128])
+        value >>= 7
+    return content + bytes([value])
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def message(field, content):
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+def port(name, shape, kind=FLOAT):
+    """A ValueInfoProto; a text in the shape is the name of a side that is not fixed."""
+    sides = [message(2, side.encode()) if isinstance(side, str) else number(1, side) for side in shape]
+    tensor = number(1, kind) + message(2, b"".join(message(1, side) for side in sides))
+    return message(1, name.encode()) + message(2, message(1, tensor))
+
+
+def model(inputs=(("input", ("N", 3, 32, 32)),), outputs=(("logits", ("N", 5)),), parameters=("weight",)):
+    tensors = [message(5, number(1, 7) + varint(2 << 3 | 5) + b"\0\0\0\0" + message(8, p.encode())) for p in parameters]
+    graph = b"".join([message(1, b"a node"), *tensors, *(message(11, port(*told)) for told in inputs)])
+    return number(1, 8) + message(7, graph + b"".join(message(12, port(*told)) for told in outputs))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(content=None, **told):
+        path = tmp_path / "net.onnx"
+        path.write_bytes(model(**told) if content is None else content)
+        return path
+
+    return make
+
+
+def said(path, preprocess=SIZE, output="logits"):
+    with pytest.raises(UserError) as caught:
+        bundle_of_onnx(path, preprocess, output)
+    return str(caught.value).replace(str(path), "FILE")
+
+
+def test_a_file_as_a_bundle(write):
+    path = write()
+    bundle = bundle_of_onnx(path, SIZE, "logits")
+    assert (bundle.folder, bundle.architecture, bundle.golden) == (path.parent, "net", None)
+    assert bundle.program == bundle.parameters == bundle.onnx
+    assert bundle.checked(bundle.onnx) == (path,)
+    assert dataclasses.astuple(bundle.input) == ("input", (-1, 3, 32, 32), "float32", "NCHW", "RGB")
+    assert dataclasses.astuple(bundle.output) == ("logits", (-1, 5), "logits")
+    assert bundle.settings.backend == "onnxruntime"
+    assert [next(iter(op)) for op in bundle.transforms][:3] == ["DecodeImage", "ResizeImage", "CropImage"]
+    resize = bundle.transforms[1]["ResizeImage"]
+    assert (resize["resize_short"], resize["backend"], resize["interpolation"]) == (40, "pil", "bilinear")
+
+
+def test_preprocessing_in_its_other_forms(write):
+    path = write(inputs=[("input", ("N", 3, "H", "W"))])
+    table = bundle_of_onnx(path, "DPN68/timm", "logits")
+    assert table.input.shape == (-1, 3, 224, 224)
+    assert table.transforms[1]["ResizeImage"]["interpolation"] == "bicubic"
+    written = [{"DecodeImage": {"to_rgb": False}}, {"ResizeImage": {"size": [48, 64]}}, {"NormalizeImage": None}]
+    own = bundle_of_onnx(path, written, "probabilities")
+    assert (own.input.shape, own.input.color, own.output.meaning) == ((-1, 3, 64, 48), "BGR", "probabilities")
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"inputs": [("x", (8, 3, 32, 32))]}, "FILE takes x [8, 3, 32, 32], always 8 pictures; export it again with "),
+        ({"inputs": [("x", ("N", 32, 32, 3))]}, "FILE takes x [-1, 32, 32, 3], the channels last; export it again"),
+        ({"inputs": [("x", ("N", 3, 32, 32), HALF)]}, "FILE takes x [-1, 3, 32, 32]; this runtime gives one float32"),
+        ({"inputs": [("a", (1, 2)), ("b", (3,))]}, "FILE takes a [1, 2], b [3]; this runtime gives one float32"),
+        ({"outputs": [("y", ("N", 5, 1, 1))]}, "FILE gives y [-1, 5, 1, 1]; this runtime reads one float32 [N, "),
+        ({"outputs": [("y", ("N", "C"))]}, "FILE gives y [-1, -1]; this runtime reads one float32 [N, class_num], "),
+        ({"outputs": [("y", ("N", 5)), ("z", ("N", 5))]}, "FILE gives y [-1, 5], z [-1, 5]; this runtime reads one "),
+        ({"inputs": [("x", ("N", 3, 64, 64))]}, "FILE: the transforms give pictures of [3, 32, 32] "),
+    ],
+)
+def test_programs_that_are_refused(write, told, says):
+    found = said(write(**told))
+    assert found.startswith(says), found
+
+
+def test_parameters_that_are_listed_as_inputs_are_none(write):
+    inputs = [("x", ("N", 3, 32, 32)), ("weight", (5, 3))]  # as files of old exporters do
+    assert bundle_of_onnx(write(inputs=inputs), SIZE, "logits").input.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "output", "says"),
+    [
+        (SIZE, "", "FILE does not say what its scores are; write output='logits' (as the models of timm and "
+         "torchvision give) or output='probabilities'"),
+        ({"size": 32, "std": 0}, "logits", "FILE: std is 0 and not three numbers"),
+        ({"sise": 32}, "logits", "FILE: preprocess has no 'sise' (did you mean size?); it has size, resize_short, "
+         "interpolation, backend, mean, std"),
+        ("DLA34/tim", "logits", "DLA34 has no pretrained weights named 'tim' (did you mean timm?); it has paddleclas, "
+         "timm, ucbdrive"),
+        ([{"CropImages": {}}], "logits", "there is no transform named 'CropImages' (did you mean CropImage?)"),
+    ],
+)  # fmt: skip
+def test_what_the_user_has_to_say(write, preprocess, output, says):
+    assert said(write(), preprocess, output).startswith(says)
+
+
+def test_damaged_files(write, tmp_path):
+    whole = model()
+    assert said(write(b"")) == "FILE: no whole ONNX program (it has 0 graphs); copy or download the file again"
+    assert "no whole ONNX program" in said(write(whole[:-3]))
+    assert "no whole ONNX program" in said(write(b"<!doctype html>"))
+    assert "cannot be read (No such file or directory)" in said(tmp_path / "none.onnx")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@given(place=st.integers(0, len(model()) - 1), byte=st.integers(0, 255), end=st.integers(0, len(model())))
+def test_any_bytes_are_a_program_or_the_users_mistake(write, place, byte, end):
+    content = bytearray(model())
+    content[place] = byte
+    try:
+        bundle_of_onnx(write(bytes(content[:end])), SIZE, "logits")
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.lists(st.tuples(st.integers(1, 2**20), st.integers(0, 2**63) | st.binary(max_size=300))))
+def test_fields_are_read_as_they_were_written(written):
+    content = b"".join((number if isinstance(value, int) else message)(field, value) for field, value in written)
+    view = memoryview(content)
+    assert [(field, value if isinstance(value, int) else bytes(value)) for field, value in fields(view)] == written
+    for field in {field for field, _ in written}:
+        assert numbers(view, field) == [v for f, v in written if f == field and isinstance(v, int)]
+        assert [bytes(v) for v in messages(view, field)] == [
+            v for f, v in written if f == field and isinstance(v, bytes)
+        ]
+
+
+class Session:
+    """`onnxruntime.InferenceSession` of a program that takes one picture: class 3 leads, by ln 2."""
+
+    def __init__(self, path, options, providers):
+        pass
+
+    def get_inputs(self):
+        return [SimpleNamespace(name="input")]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name="logits")]
+
+    def run(self, outputs, feed):
+        assert feed["input"].shape == (1, 3, 32, 32)
+        return [np.log(np.float32([[1, 1, 1, 2, 1]]))]
+
+
+def test_pictures_through_such_a_file(write, monkeypatch):
+    stub = SimpleNamespace(InferenceSession=Session, SessionOptions=SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    path = write(inputs=[("input", (1, 3, 32, 32))], outputs=[("logits", (1, 5))])
+    classifier = Classifier(path, preprocess=SIZE, output="logits", class_names=list("abcde"), topk=1)
+    results = list(classifier.predict([GOLDEN_PICTURE] * 3))
+    assert [(result.class_ids, result.names) for result in results] == [([3], ["d"])] * 3
+    assert results[0].scores == pytest.approx([1 / 3])
+    with pytest.raises(UserError, match="there is no golden picture to compare with; export a bundle for that"):
+        classifier.verify()
+
+
+def test_what_belongs_to_one_kind_alone(write, exported):
+    path = write()
+    with pytest.raises(UserError, match=r"net.onnx does not say what its pictures look like; write preprocess='DLA34"):
+        Classifier(path, output="logits")
+    with pytest.raises(
+        UserError, match="says its preprocessing and its output itself; leave preprocess and output out"
+    ):
+        Classifier(exported, output="logits")
+    with pytest.raises(UserError, match="is an ONNX program, which Paddle does not run; write backend onnxruntime or "):
+        Classifier(path, preprocess=SIZE, output="logits", backend="paddle")
