@@ -24,6 +24,7 @@ ALLOWED_SKIPS: Dict[str, str] = {
     "tests/engine/test_real_weights.py::test_torchvisions_squeezenet_scores_what_it_does_there": (
         "needs 200 ImageNet pictures and weights"
     ),
+    "tests/extras/test_engines_real_weights.py::test_200_pictures": "needs 200 ImageNet pictures and weights",
 }
 
 _skipped: List[str] = []

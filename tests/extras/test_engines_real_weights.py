@@ -1,0 +1,62 @@
+"""Real weights on real pictures: every engine gives the same answers in float32, and bfloat16 nearly so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from ppcls.inference import Classifier
+from ppcls.utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = os.environ.get("PPCLS_TEST_DATA")
+pytestmark = pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200 and weights")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """torchvision's SqueezeNet 1.1 with its own geometry and preprocessing."""
+    folder = tmp_path_factory.mktemp("real")
+    weights = Path(str(DATA), "squeezenet1_1_torchvision.pth")
+    command = [sys.executable, "-m", "ppcls", "export", "-c", "SqueezeNet1_1", "--onnx"]
+    command += ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / 'bundle'}"]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "bundle"
+
+
+def answers(bundle: Path, backend: str, precision: str) -> List[int]:
+    """The likeliest class of each of the 200 pictures."""
+    paths, _ = listed()
+    results = Classifier(bundle, backend=backend, precision=precision, topk=1).predict(paths)
+    return [result.class_ids[0] for result in results]
+
+
+def listed() -> tuple[List[str], List[int]]:
+    folder = Path(str(DATA), "imagenet_200")
+    rows = [line.split() for line in (folder / "val_list.txt").read_text().splitlines()]
+    return [str(folder / name) for name, _ in rows], [int(label) for _, label in rows]
+
+
+def test_200_pictures(bundle: Path) -> None:
+    _, labels = listed()
+    reference = answers(bundle, "paddle", "float32")
+    correct = sum(map(int.__eq__, reference, labels))
+    assert (len(reference), correct) == (200, pytest.approx(128, abs=1))  # 64.0 % as torchvision scores
+    for engine in ("onnxruntime", "openvino"):
+        assert answers(bundle, engine, "float32") == reference, engine
+    for engine in ("paddle", "openvino"):
+        try:
+            found = answers(bundle, engine, "bfloat16")
+        except UserError as error:
+            assert "this processor does not compute in bfloat16" in str(error)
+        else:
+            print(f"{engine} in bfloat16: {sum(map(int.__eq__, found, labels))} of {correct}")
+            assert sum(map(int.__eq__, found, labels)) >= correct - 1, engine
