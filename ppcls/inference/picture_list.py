@@ -70,7 +70,7 @@ def read_picture_list(source: PathLike, class_num: int, image_root: Optional[Pat
     lines = [line.strip() for line in read_lines(path) if line.strip()]
     if any(line.rpartition(" ")[2].lstrip("-").isdecimal() for line in lines) or not lines:
         listed = read_list_file(str(path), str(root), class_num)
-        beginning = len(os.path.join(root, ""))  # noqa: PTH118
+        beginning = len(os.path.join(root, ""))
         return PictureList(root, [found[beginning:] if str(root) else found for found in listed.paths], listed.labels)
     for name in lines:
         if not (root / name).is_file():
