@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any, Callable, Optional
+
+from ppcls.utils.errors import UserError
 
 
 def new_command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> Any:
@@ -24,8 +27,45 @@ def add_config(command: Any, default: Optional[str] = None) -> None:
 
 def add_overrides(command: Any) -> None:
     """`-o` and `--print-config`."""
+    _add_override(command)
+    command.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
+
+
+def add_optional_config(command: Any, text: str) -> None:
+    """`-c` and `-o` of a command that works without; `text` says what it does with one."""
+    command.add_argument("-c", "--config", metavar="FILE", help=f"{text}; a YAML file, or the name of a shipped one")
+    _add_override(command)
+
+
+def read_optional_config(arguments: argparse.Namespace) -> Any:
+    """The checked configuration of `add_optional_config`, with what an export needs; None without one.
+
+    Raises:
+        UserError: it is wrong, or there are overrides of none.
+    """
+    from ppcls.config import load_config
+    from ppcls.engine.schema import registries
+
+    if arguments.config is None:
+        if arguments.override:
+            raise UserError(f"-o {arguments.override[0]} sets a key of no configuration; give one by -c")
+        return None
+    return load_config(
+        arguments.config, arguments.override, registries(), "export", say=lambda line: print(line, file=sys.stderr)
+    )
+
+
+def add_data(command: Any, required: bool = False) -> None:
+    """`--data` and `--image-root`."""
+    text = "a file of `relative/path label` lines (labels may be missing), or a folder of pictures"
+    command.add_argument("--data", metavar="LIST", required=required, help=text)
+    command.add_argument(
+        "--image-root", metavar="DIR", help="what the list's paths are relative to (default: the list's folder)"
+    )
+
+
+def _add_override(command: Any) -> None:
     command.add_argument(
         "-o", "--override", metavar="KEY=VALUE", action="append", default=[],
         help="sets a key: -o Global.epochs=2; may be given many times",
     )  # fmt: skip
-    command.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")

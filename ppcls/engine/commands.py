@@ -255,3 +255,10 @@ def export(
             "the example's scores are one 1 and else zeros, as untrained weights may give: they could not be compared"
         )
     return 0
+
+
+def reference(config: Config) -> ModelBackend:
+    """The model of the configured weights on the CPU, for `ppcls verify` to compare a bundle with."""
+    start(config)
+    paddle.set_device("cpu")  # a GPU may round products to TF32
+    return ModelBackend(build.model(config)[0])

@@ -98,12 +98,16 @@ class Bundle:
         return bundle
 
     @property
+    def entries(self) -> Tuple[DigestedFile, ...]:
+        """The files that have a digest."""
+        quantized = [entry for form in self.quantized for entry in form.files]
+        return (self.program, self.parameters, *([self.onnx] if self.onnx else []), *quantized)
+
+    @property
     def files(self) -> Tuple[str, ...]:
         """The names of the files that the manifest names."""
-        entries = (self.program, self.parameters, *([self.onnx] if self.onnx else []))
-        quantized = [entry for form in self.quantized for entry in form.files]
         golden = (self.golden.file,) if self.golden else ()
-        return (*(entry.file for entry in (*entries, *quantized)), *golden)
+        return (*(entry.file for entry in self.entries), *golden)
 
     def path_of(self, entry: Any) -> Path:
         """Where the file of an entry lies: `program`, `onnx`, `golden`."""

@@ -70,8 +70,9 @@ def read_picture_list(source: PathLike, class_num: int, image_root: Optional[Pat
     lines = [line.strip() for line in read_lines(path) if line.strip()]
     if any(line.rpartition(" ")[2].lstrip("-").isdecimal() for line in lines) or not lines:
         listed = read_list_file(str(path), str(root), class_num)
-        beginning = len(os.path.join(root, ""))
-        return PictureList(root, [found[beginning:] if str(root) else found for found in listed.paths], listed.labels)
+        prefix = f"{root}{os.sep}"
+        names = [found[len(prefix) :] if found.startswith(prefix) else found for found in listed.paths]
+        return PictureList(root, names, listed.labels)
     for name in lines:
         if not (root / name).is_file():
             raise UserError(f"{path}: {root / name} is not there; correct the line or the folder of the pictures")

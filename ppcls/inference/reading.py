@@ -20,7 +20,7 @@ def parallel(
 ) -> Iterator[T]:
     """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
     source = iter(items)
-    waiting: Deque[Future] = deque()
+    waiting: Deque[Future[T]] = deque()
     executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
     try:
         waiting.extend(executor.submit(work, item) for item in islice(source, ahead))

@@ -1,0 +1,57 @@
+"""`ppcls verify`: every engine and precision of a bundle against the model in float32."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
+from ppcls.utils.load_paddle import load_paddle
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "compare each engine and precision of a bundle with the model in float32; exit code 1 past a bound"
+    command = new_command(commands, "verify", text, _run)
+    command.add_argument("bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote")
+    command.add_argument(
+        "--backends", metavar="LIST", default="all",
+        help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
+    )  # fmt: skip
+    add_data(command)
+    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
+    command.add_argument("--batch-size", metavar="N", type=int, default=8, help="pictures at a time (default: 8)")
+    command.add_argument("--threads", metavar="N", type=int, help="of the kernels (default: the cores)")
+    text = "compare with the model of this configuration and its weights, not with the exported float32 program"
+    add_optional_config(command, text)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.inference.bundle import Bundle
+    from ppcls.inference.picture_list import read_picture_list
+    from ppcls.inference.verify import verify
+
+    bundle = Bundle.load(arguments.bundle)
+    data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root) if arguments.data else None
+    report = verify(
+        bundle,
+        arguments.backends,
+        data,
+        reference=_model(arguments),
+        device=arguments.device,
+        batch_size=arguments.batch_size,
+        threads=arguments.threads,
+    )
+    print(report.table())
+    return 1 if report.failures else 0
+
+
+def _model(arguments: argparse.Namespace) -> Any:
+    """The configured model, on the CPU, as a backend; None without a configuration."""
+    config = read_optional_config(arguments)
+    if config is None:
+        return None
+    load_paddle()
+    from ppcls.engine import commands
+
+    return commands.reference(config)

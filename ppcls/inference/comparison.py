@@ -1,0 +1,110 @@
+"""How far scores are from the reference's, and how far they may be."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+import numpy as np
+
+from ppcls.metric.topk import TopkCounter
+
+SCORE_BOUND = 1e-4  # of float32: largest difference of a probability
+ACCURACY_BOUNDS = {"bfloat16": 0.5, "float16": 0.5, "int8": 1.0}  # points of top-1 that may be lost
+AGREEMENT_BOUND = 0.97  # of lower precisions without labels: share of pictures whose first class is the reference's
+
+
+class Comparison:
+    """Differences of scores, counted batch by batch.
+
+    Attributes:
+        pictures: how many were compared.
+        agreed: of how many the first class is the reference's (of equal scores the lower class).
+        max_difference: largest absolute difference of a score; not a number where one is none.
+    """
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.agreed = 0
+        self.max_difference = 0.0
+        self._sum = 0.0
+        self._scores = 0
+        self._counter = TopkCounter((1, 5))
+
+    @classmethod
+    def of(cls, scores: np.ndarray, reference: np.ndarray) -> Comparison:
+        """One batch, without labels."""
+        comparison = cls()
+        comparison.add(scores, reference)
+        return comparison
+
+    def add(self, scores: np.ndarray, reference: np.ndarray, labels: Optional[np.ndarray] = None) -> None:
+        """Counts a batch.
+
+        Args:
+            scores: [N, class_num].
+            reference: [N, class_num].
+            labels: class ids [N], of all batches or of none.
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        if scores.shape != reference.shape:
+            raise ValueError(f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}")
+        difference = np.abs(scores.astype(np.float64) - reference)
+        self.max_difference = float(np.maximum(self.max_difference, difference.max()))  # max() would lose a NaN
+        self._sum += float(difference.sum())
+        self._scores += difference.size
+        self.agreed += int((scores.argmax(axis=1) == reference.argmax(axis=1)).sum())
+        self.pictures += len(scores)
+        if labels is not None:
+            self._counter.update(scores, labels)
+
+    @property
+    def mean_difference(self) -> float:
+        """Mean absolute difference of a score."""
+        return self._sum / self._scores
+
+    @property
+    def agreement(self) -> float:
+        """Share of pictures whose first class is the reference's."""
+        return self.agreed / self.pictures
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there were labels."""
+        return self._counter.pictures > 0
+
+    @property
+    def accuracy(self) -> Dict[str, float]:
+        """`{"top1": 0.64, "top5": 0.905}`; empty without labels."""
+        return self._counter.result()
+
+    @property
+    def correct(self) -> int:
+        """Pictures whose first class is their label."""
+        return self._counter.correct[0]
+
+
+def failure_of(precision: str, seen: Comparison, reference: Comparison) -> Optional[str]:
+    """Which bound a form passes, in words, or None.
+
+    Args:
+        precision: of the form.
+        seen: the form against the reference.
+        reference: the reference against itself, for its accuracy.
+    """
+    others = seen.pictures - seen.agreed
+    if np.isnan(seen.max_difference):
+        return "some scores are not numbers"
+    if precision == "float32":
+        if seen.max_difference > SCORE_BOUND:
+            return f"scores differ by up to {seen.max_difference:.1e} (at most {SCORE_BOUND:g})"
+        return f"{others} of {seen.pictures} first classes differ (none may)" if others else None
+    if seen.labelled:
+        bound, lost = ACCURACY_BOUNDS[precision], 100 * (reference.correct - seen.correct)
+        if lost > bound * seen.pictures:
+            return f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
+        return None
+    if seen.agreed < AGREEMENT_BOUND * seen.pictures:
+        return f"{others} of {seen.pictures} first classes differ (at most {1 - AGREEMENT_BOUND:.0%})"
+    return None

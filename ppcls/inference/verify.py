@@ -1,0 +1,200 @@
+"""The gate: every form of a bundle, each engine and precision, against the model in float32.
+
+At export the model itself scores the golden picture; those scores travel in the bundle, and the exported float32
+program is held to them. So the golden picture is compared with the model, and pictures of one's own (`data`) with the
+float32 program of Paddle, or with the model itself where the caller gives it as `reference`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Tuple, Union
+
+from ppcls.inference.backends import Backend, open_backend
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.comparison import Comparison, failure_of
+from ppcls.inference.forms import REFERENCE, Form, parse_forms
+from ppcls.inference.golden import Agreement, Golden, GoldenMismatch, agreement_with
+from ppcls.inference.picture_list import PictureList
+from ppcls.inference.reading import read_batches
+from ppcls.utils.errors import UserError
+from ppcls.utils.text_table import aligned
+
+_HEADER = (
+    *("Backend", "Precision", "Max difference", "Mean difference", "Top-1 equal (%)", "Top-1 (%)", "Top-5 (%)"),
+    "Verdict",
+)
+_TEXT_COLUMNS = frozenset(("Backend", "Precision", "Verdict"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of a form.
+
+    Attributes:
+        form: engine and precision.
+        seen: how its scores compare.
+        failure: which bound it passes, or None.
+        golden: how far it is from the golden picture; None for other precisions than float32.
+    """
+
+    form: Form
+    seen: Comparison
+    failure: Optional[str] = None
+    golden: Optional[Agreement] = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        bundle: its folder.
+        reference: what the forms are compared with, in words.
+        base: the reference compared with itself, for its accuracy.
+        rows: one a form that could be run.
+        left_out: the others, each with the reason.
+    """
+
+    bundle: str
+    reference: str
+    base: Comparison
+    rows: Tuple[Row, ...]
+    left_out: Dict[Form, str]
+
+    @property
+    def failures(self) -> Tuple[Row, ...]:
+        """The rows that pass a bound."""
+        return tuple(row for row in self.rows if row.failure)
+
+    def require(self) -> None:
+        """Raises GoldenMismatch, with every failure, if there is one."""
+        if self.failures:
+            found = "; ".join(f"{row.form}: {row.failure}" for row in self.failures)
+            raise GoldenMismatch(f"{self.bundle}: {found}")
+
+    def table(self) -> str:
+        """A line a form, what was left out, and what it was compared with."""
+        cells = [_cells(row.form, row.seen, f"FAILED: {row.failure}" if row.failure else "passed") for row in self.rows]
+        if self.base.labelled:
+            cells.insert(0, ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-"))
+        lines = [aligned(_HEADER, cells, _TEXT_COLUMNS)]
+        lines += [f"left out: {form}: {reason}" for form, reason in self.left_out.items()]
+        return "\n".join([*lines, f"compared with {self.reference}"])
+
+
+def verify(
+    bundle: Bundle,
+    backends: Union[str, Mapping[Form, Backend]] = "all",
+    data: Optional[PictureList] = None,
+    *,
+    reference: Optional[Backend] = None,
+    device: str = "cpu",
+    batch_size: int = 8,
+    threads: Optional[int] = None,
+) -> Report:
+    """Compares forms of a bundle with the model in float32.
+
+    Args:
+        bundle: its files are compared with their digests first.
+        backends: which forms; see `parse_forms`. Or forms that are open already.
+        data: pictures to compare by; the golden one alone by default, of which lower precisions prove little.
+        reference: the model itself, which then takes the place of the golden scores and of the float32 program.
+        device: `cpu` or `gpu`.
+        batch_size: pictures that go through the model together.
+        threads: of the kernels and of the reading; None takes every core.
+
+    Raises:
+        GoldenMismatch: the preprocessing, or with `data` the float32 program, is not what was exported.
+        UserError: the bundle is damaged, a form that was asked for by name cannot be run, or a picture not be read.
+    """
+    bundle.checked(*bundle.entries)
+    opened, left_out = _opened(bundle, backends, device, threads)
+    golden = Golden.load(bundle.path_of(bundle.golden))
+    agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
+    base, said = reference, "the model that was given"
+    if data is None:
+        scores = golden.scores if base is None else base.run(golden.input)
+        said = f"the model's scores of the golden picture{'' if base is None else ', computed now'}"
+        if not all(map(_exact, opened)):
+            said += "; one picture proves little of a lower precision, give --data"
+        whole = Comparison.of(scores, scores)
+        seen = {form: Comparison.of(backend.run(golden.input), scores) for form, backend in opened.items()}
+    else:
+        if base is None:
+            shared = opened.get(REFERENCE) if device == "cpu" else None  # a GPU may round products to TF32
+            base = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
+            agreement_with(golden, bundle.pipeline, base).require(bundle.folder)
+            said = "Paddle's float32 program, which agrees with the model's scores of the golden picture"
+        whole, seen = _compared(bundle, opened, base, data, batch_size, threads)
+        said = f"{said}, by {len(data)} pictures"
+    rows = [
+        Row(form, seen[form], _failure(bundle, form, seen[form], whole, agreements.get(form)), agreements.get(form))
+        for form in opened
+    ]
+    return Report(str(bundle.folder), said, whole, tuple(rows), left_out)
+
+
+def _exact(form: Form) -> bool:
+    return form.precision == "float32"
+
+
+def _opened(
+    bundle: Bundle, backends: Union[str, Mapping[Form, Backend]], device: str, threads: Optional[int]
+) -> Tuple[Dict[Form, Backend], Dict[Form, str]]:
+    """The forms that can be run, and why the others cannot; UserError for one that was asked for by name."""
+    if not isinstance(backends, str):
+        return dict(backends), {}
+    opened: Dict[Form, Backend] = {}
+    left_out: Dict[Form, str] = {}
+    for form, by_name in parse_forms(backends, device).items():
+        try:
+            opened[form] = open_backend(bundle, form.settings(device, threads))
+        except UserError as error:  # the files are checked, so the engine, the machine or the bundle lacks something
+            if by_name:
+                raise
+            left_out[form] = str(error)
+    if not opened:
+        raise UserError(f"{bundle.folder}: nothing can be run: {'; '.join(map(str, left_out.values()))}")
+    return opened, left_out
+
+
+def _compared(
+    bundle: Bundle,
+    opened: Dict[Form, Backend],
+    base: Backend,
+    data: PictureList,
+    batch_size: int,
+    threads: Optional[int],
+) -> Tuple[Comparison, Dict[Form, Comparison]]:
+    """One pass over the pictures: each is read once, and goes through every form."""
+    whole, seen = Comparison(), {form: Comparison() for form in opened}
+    start = 0
+    for batch in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
+        labels = None if data.labels is None else data.labels[start : start + len(batch)]
+        start += len(batch)
+        expected = base.run(batch)
+        whole.add(expected, expected, labels)
+        for form, backend in opened.items():
+            seen[form].add(expected if backend is base else backend.run(batch), expected, labels)
+    return whole, seen
+
+
+def _failure(
+    bundle: Bundle, form: Form, seen: Comparison, whole: Comparison, golden: Optional[Agreement]
+) -> Optional[str]:
+    if golden is not None:
+        try:
+            golden.require(bundle.folder)
+        except GoldenMismatch as error:
+            return str(error)
+    return failure_of(form.precision, seen, whole)
+
+
+def _cells(form: Form, seen: Comparison, verdict: str) -> Tuple[str, ...]:
+    differences = (f"{seen.max_difference:.1e}", f"{seen.mean_difference:.1e}", f"{100 * seen.agreement:.2f}")
+    return (form.backend, form.precision, *differences, *_accuracy(seen), verdict)
+
+
+def _accuracy(seen: Comparison) -> List[str]:
+    return [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")] if seen.labelled else ["-", "-"]
