@@ -13,12 +13,38 @@ import sys
 from typing import List, Optional
 
 from ppcls import __version__
-from ppcls.cli import config, configured, convert, finetune, models, onnx, pack, predict, prepare_imagenet, summary, verify
+from ppcls.cli import (
+    config,
+    configured,
+    convert,
+    finetune,
+    models,
+    npz,
+    onnx,
+    pack,
+    predict,
+    prepare_imagenet,
+    summary,
+    verify,
+)
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 
 # In the order of `ppcls --help`.
-_MODULES = (configured, predict, verify, onnx, finetune, prepare_imagenet, pack, models, summary, convert, config)
+_MODULES = (
+    configured,
+    predict,
+    verify,
+    onnx,
+    npz,
+    finetune,
+    prepare_imagenet,
+    pack,
+    models,
+    summary,
+    convert,
+    config,
+)
 # What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
 _REFUSED = (
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOTDIR, errno.EISDIR,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings
+from ppcls.inference.settings import BACKENDS, DEVICES, OFFERED, PRECISIONS, Settings
 from ppcls.utils.errors import UserError, suggest
 
 
@@ -29,8 +29,8 @@ class Form:
 
 REFERENCE = Form("paddle", "float32")
 FORMS: Dict[str, Tuple[Form, ...]] = {
-    device: tuple(Form(backend, each) for backend, on in OFFERED.items() for each in on.get(device, ()))
-    for device in ("cpu", "gpu")
+    device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ()))
+    for device in DEVICES
 }
 
 

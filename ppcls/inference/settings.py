@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+DEVICES = ("cpu", "gpu")
 # What each backend computes in, by device.
 OFFERED: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "paddle": {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "float16")},
@@ -39,7 +40,7 @@ class Settings:
     onednn: bool = True
 
     def __post_init__(self) -> None:
-        for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", ("cpu", "gpu"))):
+        for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", DEVICES)):
             if getattr(self, name) not in possible:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
         for name in ("threads", "requests"):

@@ -1,0 +1,203 @@
+"""Pictures as the `.npz` files that accelerator benchmarks read: made of a list, and run by a bundle.
+
+A folder of inputs holds a file a picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
+where the list has labels, `npz_labels.txt` with `file label` lines; a folder of results a file a picture (`scores`:
+float32 [1, class_num]) of the input's name. Both are gone on with where they were interrupted: a file is there whole
+or not at all, and a record beside them says what they were made of.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from ppcls.data.text import read_lines
+from ppcls.data.transforms import Pipeline
+from ppcls.inference.backends import Backend
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.forms import Form, form_digest
+from ppcls.inference.picture_list import PictureList
+from ppcls.inference.reading import parallel, read_batches
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, write_atomically
+
+DATALIST_FILE = "npz_datalist.txt"
+LABELS_FILE = "npz_labels.txt"
+INPUT_KEY = "image"
+OUTPUT_KEY = "scores"
+_INPUTS_RECORD = "npz_inputs.json"
+_RESULTS_RECORD = "npz_results.json"
+# What numpy raises of a file that is damaged, or holds pickled objects.
+_DAMAGED = (
+    *(KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
+)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many files were written, and how many lay there already."""
+
+    written: int
+    kept: int
+
+    def __str__(self) -> str:
+        return f"{self.written} written" + (f", {self.kept} were there already" if self.kept else "")
+
+
+def npz_name(picture: str) -> str:
+    """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
+    parts = [part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")]
+    return "__".join(parts) + ".npz"
+
+
+def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: Optional[int] = None) -> Progress:
+    """Writes the inputs of a list.
+
+    Args:
+        pipeline: the preprocessing.
+        pictures: the list.
+        folder: of the inputs; one that was interrupted is gone on with.
+        threads: pictures at a time; None takes every core.
+
+    Raises:
+        UserError: a picture cannot be read, two would have one name, or the folder holds inputs of something else.
+    """
+    place, names = Path(folder), [npz_name(name) for name in pictures.names]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice:
+        same = [picture for picture, name in zip(pictures.names, names) if name == twice]
+        raise UserError(f"{same[0]} and {same[1]} would both be {twice}; rename one, or list it once")
+    record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
+    _continue(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing")
+
+    def write(item: Tuple[Path, str]) -> bool:
+        picture, name = item
+        if _whole(place / name):
+            return False
+        _save(place / name, INPUT_KEY, pipeline.from_file(picture)[np.newaxis])
+        return True
+
+    written = sum(parallel(write, zip(pictures.paths, names), threads))
+    if pictures.labels is not None:
+        lines = "".join(f"{name} {label}\n" for name, label in zip(names, pictures.labels))
+        write_atomically(place / LABELS_FILE, lines.encode())
+    write_atomically(place / DATALIST_FILE, "".join(f"{place.resolve() / name}\n" for name in names).encode())
+    return Progress(written, len(names) - written)
+
+
+def read_datalist(path: PathLike) -> List[Path]:
+    """The inputs of a datalist, a path a line; one that moved with its list is found beside it.
+
+    Raises:
+        UserError: the list is empty, or two files have the same name.
+    """
+    listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
+    if not listed:
+        raise UserError(f"{path} lists no file; write the path of an .npz file a line")
+    twice = next((name for name, count in Counter(file.stem for file in listed).items() if count > 1), None)
+    if twice:
+        raise UserError(f"{path}: two files have the name {twice}, so their results would too; rename one")
+    beside = Path(path).parent
+    return [file if file.is_file() else beside / file.name for file in listed]
+
+
+def run(
+    bundle: Bundle,
+    backend: Backend,
+    form: Form,
+    datalist: PathLike,
+    results: PathLike,
+    batch_size: int = 8,
+    threads: Optional[int] = None,
+) -> Progress:
+    """Runs the inputs of a datalist and writes their scores.
+
+    Args:
+        bundle: whose inputs they are.
+        backend: `form` of the bundle.
+        form: for the record of what the results are of.
+        datalist: the inputs.
+        results: the folder of the results; one that was interrupted is gone on with.
+        batch_size: inputs at a time.
+        threads: of the reading.
+
+    Raises:
+        UserError: an input is missing, damaged or of another shape, or the folder holds results of something else.
+    """
+    place, inputs = Path(results), read_datalist(datalist)
+    record = {"form": str(form), "bundle": form_digest(bundle, form)}
+    _continue(place, _RESULTS_RECORD, record, "results of another bundle, engine or precision")
+    pending = [file for file in inputs if not _whole(place / file.name)]
+
+    def read(file: Path) -> np.ndarray:
+        return _input_of(file, bundle)
+
+    names = iter(file.name for file in pending)
+    for batch in read_batches(read, pending, batch_size, threads):
+        for scores in backend.run(batch):
+            _save(place / next(names), OUTPUT_KEY, scores[np.newaxis])
+    return Progress(len(pending), len(inputs) - len(pending))
+
+
+def read_arrays(path: Path) -> Dict[str, np.ndarray]:
+    """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; write it again")
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
+        except _DAMAGED as error:
+            raise UserError(f"{path} is damaged ({error}); write it again") from error
+
+
+def _input_of(file: Path, bundle: Bundle) -> np.ndarray:
+    arrays = list(read_arrays(file).values())
+    shape = bundle.input.shape[1:]
+    if len(arrays) != 1 or arrays[0].shape not in (shape, (1, *shape)):
+        found = " and ".join(str(list(array.shape)) for array in arrays) or "nothing"
+        raise UserError(
+            f"{file} holds {found}; {bundle.folder} takes one array {[1, *shape]}, as `ppcls npz make` writes them"
+        )
+    return arrays[0].reshape(shape).astype(np.float32, copy=False)
+
+
+def _continue(folder: Path, name: str, record: Dict[str, Any], what: str) -> None:
+    """Writes the record of a new folder, and compares that of an old one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place, text = folder / name, json.dumps(record, sort_keys=True, indent=1)
+    if place.is_file() and place.read_text(encoding="utf-8") != text:
+        raise UserError(f"{folder} holds {what}; give another folder, or remove it")
+    write_atomically(place, text.encode())
+
+
+def _whole(path: Path) -> bool:
+    """Whether the file is there; of one that a failing machine cut short, the end is missing."""
+    return zipfile.is_zipfile(path)
+
+
+def _save(path: Path, key: str, array: np.ndarray) -> None:
+    """Written aside and renamed; not synced, which would take longer than all the rest."""
+    buffer = io.BytesIO()
+    arrays: Dict[str, Any] = {key: array.astype(np.float32, copy=False)}
+    np.savez(buffer, **arrays)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(buffer.getvalue())
+    aside.replace(path)
