@@ -29,8 +29,7 @@ class Form:
 
 REFERENCE = Form("paddle", "float32")
 FORMS: Dict[str, Tuple[Form, ...]] = {
-    device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ()))
-    for device in DEVICES
+    device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())) for device in DEVICES
 }
 
 

@@ -8,7 +8,9 @@ float32 program of Paddle, or with the model itself where the caller gives it as
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+
+import numpy as np
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
@@ -17,13 +19,14 @@ from ppcls.inference.forms import REFERENCE, Form, parse_forms
 from ppcls.inference.golden import Agreement, Golden, GoldenMismatch, agreement_with
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import read_batches
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.text_table import aligned
 
 _HEADER = (
     *("Backend", "Precision", "Max difference", "Mean difference", "Top-1 equal (%)", "Top-1 (%)", "Top-5 (%)"),
     "Verdict",
 )
+Batch = Tuple[np.ndarray, Optional[np.ndarray]]  # inputs float32 [N, C, H, W], labels [N]
 _TEXT_COLUMNS = frozenset(("Backend", "Precision", "Verdict"))
 
 
@@ -112,27 +115,38 @@ def verify(
     opened, left_out = _opened(bundle, backends, device, threads)
     golden = Golden.load(bundle.path_of(bundle.golden))
     agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
-    base, said = reference, "the model that was given"
     if data is None:
-        scores = golden.scores if base is None else base.run(golden.input)
-        said = f"the model's scores of the golden picture{'' if base is None else ', computed now'}"
-        if not all(map(_exact, opened)):
-            said += "; one picture proves little of a lower precision, give --data"
-        whole = Comparison.of(scores, scores)
-        seen = {form: Comparison.of(backend.run(golden.input), scores) for form, backend in opened.items()}
+        batches: Iterable[Batch] = [(golden.input, None)]
+        base, said = reference or _Stored(golden.scores), f"the model's scores of the golden {_one_picture(opened)}"
     else:
+        batches = labelled_batches(bundle, data, batch_size, threads)
+        base, said = reference, f"the model that was given, by {len(data)} pictures"
         if base is None:
             shared = opened.get(REFERENCE) if device == "cpu" else None  # a GPU may round products to TF32
             base = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
             agreement_with(golden, bundle.pipeline, base).require(bundle.folder)
-            said = "Paddle's float32 program, which agrees with the model's scores of the golden picture"
-        whole, seen = _compared(bundle, opened, base, data, batch_size, threads)
-        said = f"{said}, by {len(data)} pictures"
+            said = f"Paddle's float32 program, which gives the model's golden scores, by {len(data)} pictures"
+    whole, seen = compare(opened, base, batches)
     rows = [
         Row(form, seen[form], _failure(bundle, form, seen[form], whole, agreements.get(form)), agreements.get(form))
         for form in opened
     ]
     return Report(str(bundle.folder), said, whole, tuple(rows), left_out)
+
+
+class _Stored:
+    """The scores of the golden input, as a backend."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self._scores = scores
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        return self._scores
+
+
+def _one_picture(opened: Iterable[Form]) -> str:
+    lower = not all(map(_exact, opened))
+    return "picture; one picture proves little of a lower precision, give --data" if lower else "picture"
 
 
 def _exact(form: Form) -> bool:
@@ -150,7 +164,7 @@ def _opened(
     for form, by_name in parse_forms(backends, device).items():
         try:
             opened[form] = open_backend(bundle, form.settings(device, threads))
-        except UserError as error:  # the files are checked, so the engine, the machine or the bundle lacks something
+        except Unavailable as error:
             if by_name:
                 raise
             left_out[form] = str(error)
@@ -159,25 +173,36 @@ def _opened(
     return opened, left_out
 
 
-def _compared(
-    bundle: Bundle,
-    opened: Dict[Form, Backend],
-    base: Backend,
-    data: PictureList,
-    batch_size: int,
-    threads: Optional[int],
+def compare(
+    opened: Mapping[Form, Backend], reference: Backend, batches: Iterable[Batch]
 ) -> Tuple[Comparison, Dict[Form, Comparison]]:
-    """One pass over the pictures: each is read once, and goes through every form."""
+    """Sends every batch through every form.
+
+    Args:
+        opened: the forms.
+        reference: what they are compared with; one of them may be it.
+        batches: inputs, and labels for all of them or for none.
+
+    Returns:
+        The reference against itself, which has its accuracy, and each form against the reference.
+    """
     whole, seen = Comparison(), {form: Comparison() for form in opened}
-    start = 0
-    for batch in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
-        labels = None if data.labels is None else data.labels[start : start + len(batch)]
-        start += len(batch)
-        expected = base.run(batch)
+    for inputs, labels in batches:
+        expected = reference.run(inputs)
         whole.add(expected, expected, labels)
         for form, backend in opened.items():
-            seen[form].add(expected if backend is base else backend.run(batch), expected, labels)
+            seen[form].add(expected if backend is reference else backend.run(inputs), expected, labels)
     return whole, seen
+
+
+def labelled_batches(
+    bundle: Bundle, data: PictureList, batch_size: int = 8, threads: Optional[int] = None
+) -> Iterator[Batch]:
+    """The pictures as a bundle takes them, and their labels; see `read_batches`."""
+    start = 0
+    for inputs in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
+        yield inputs, None if data.labels is None else data.labels[start : start + len(inputs)]
+        start += len(inputs)
 
 
 def _failure(

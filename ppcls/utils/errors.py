@@ -13,6 +13,13 @@ class UserError(ValueError):
     """A mistake of the user's, in one sentence: the file, the value, the remedy."""
 
 
+class Unavailable(UserError):
+    """What is asked for cannot be had here: a package, an ability of the machine, or a form of a bundle is missing.
+
+    Who tries several things names this one and goes on with the others.
+    """
+
+
 class ConfigError(UserError):
     """All problems of one configuration, each as `file:line key: what is wrong; what to write`."""
 

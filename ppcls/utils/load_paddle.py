@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Optional
 
 from ppcls.utils import cpu
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable
 
 # Advice for OpenBLAS builds, printed whenever OMP_NUM_THREADS is above 1, which `cpu.prepare` sets for good reason.
 _CHATTER = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY")
@@ -22,7 +22,7 @@ def load_paddle() -> ModuleType:
     """Prepares the CPU and imports Paddle.
 
     Raises:
-        UserError: Paddle, or the system library it needs, is missing; the sentence names the command that installs it.
+        Unavailable: Paddle, or the system library it needs, is missing; the sentence names the command to install it.
     """
     cpu.prepare()
     if "paddle" in sys.modules:
@@ -38,14 +38,14 @@ def load_paddle() -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != "paddle":
             raise
-        raise UserError(
+        raise Unavailable(
             "Paddle is not installed; run `pip install paddlepaddle` on a CPU machine, or see requirements-gpu.txt "
             "for one with an NVIDIA GPU"
         ) from error
     except ImportError as error:
         if "libgomp" not in str(error) and _has_libgomp():
             raise
-        raise UserError(
+        raise Unavailable(
             "Paddle needs the system library libgomp; run `apt-get install libgomp1` on Debian or Ubuntu"
         ) from error
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable
 
 
 def import_optional(module: str, name: str, extra: str) -> Any:
@@ -17,11 +17,11 @@ def import_optional(module: str, name: str, extra: str) -> Any:
         extra: of `pip install 'ppcls[extra]'`.
 
     Raises:
-        UserError: it is not installed; the sentence names the command that installs it.
+        Unavailable: it is not installed; the sentence names the command that installs it.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise UserError(f"{name} is not installed; run `pip install 'ppcls[{extra}]'`") from error
+        raise Unavailable(f"{name} is not installed; run `pip install 'ppcls[{extra}]'`") from error

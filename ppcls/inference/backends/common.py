@@ -9,7 +9,7 @@ from typing import Generic, Iterable, Iterator, Sequence, TypeVar
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 
 T = TypeVar("T")
 
@@ -36,18 +36,19 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
     """The file that an engine opens: the bundle's ONNX form, or for int8 the first of the engine's own.
 
     Raises:
-        UserError: the bundle has none, or a file is damaged.
+        Unavailable: the bundle has none.
+        UserError: a file is damaged.
     """
     if settings.precision == "int8":
         for form in bundle.quantized:
             if form.backend == settings.backend:
                 return bundle.checked(*form.files)[0]
-        raise UserError(
+        raise Unavailable(
             f"{bundle.folder} has no int8 form for {settings.backend}; run `ppcls quantize {bundle.folder} "
             f"--backend {settings.backend} --calib LIST`"
         )
     if bundle.onnx is None:
-        raise UserError(
+        raise Unavailable(
             f"{bundle.folder} has no inference.onnx, which {settings.backend} runs; export again with "
             f"`ppcls export ... --onnx`, or add it by `ppcls onnx {bundle.folder}`"
         )

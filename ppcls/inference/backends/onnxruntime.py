@@ -24,7 +24,8 @@ class OnnxRuntimeBackend:
         settings: float32 or int8; with several requests, so many batches run at the same time.
 
     Raises:
-        UserError: the bundle has no such form or is damaged, or ONNX Runtime is not installed.
+        Unavailable: the bundle has no such form, or ONNX Runtime is not installed.
+        UserError: the bundle is damaged.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:

@@ -10,7 +10,7 @@ from ppcls.inference.backends.common import Turns, check_names, onnx_or_quantize
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable
 from ppcls.utils.optional import import_optional
 
 DEFAULTS = Settings("openvino")
@@ -26,14 +26,15 @@ class OpenVinoBackend:
         settings: float32, bfloat16 or int8; with several requests, so many batches run at the same time.
 
     Raises:
-        UserError: the bundle has no such form or is damaged, OpenVINO is not installed, or this processor does not
-            compute in bfloat16.
+        Unavailable: the bundle has no such form, OpenVINO is not installed, or this processor does not compute in
+            bfloat16.
+        UserError: the bundle is damaged.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
         core = import_optional("openvino", "OpenVINO", "openvino").Core()
         if settings.precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise UserError("this processor does not compute in bfloat16; write precision float32 or int8")
+            raise Unavailable("this processor does not compute in bfloat16; write precision float32 or int8")
         file = onnx_or_quantized(bundle, settings)
         model = core.compile_model(core.read_model(file), "CPU", _properties(settings))
         check_names(file, bundle, _names(model.inputs), _names(model.outputs))

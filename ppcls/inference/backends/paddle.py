@@ -11,7 +11,7 @@ from ppcls.inference.backends.common import Turns, check_names
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 LEGACY = ".pdmodel"  # of Paddle 2
@@ -94,7 +94,7 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
 def _require_gpu() -> None:
     missing = missing_gpu()
     if missing:
-        raise UserError(
+        raise Unavailable(
             f"a GPU is asked for, but {missing}; write -o Global.use_gpu=False (in Python, device='cpu'), or install "
             "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
         )
