@@ -75,8 +75,10 @@ def scores_of(arrays: Dict[str, np.ndarray], label: int, classes: Optional[int] 
         classes: C, where other results have told it.
 
     Raises:
-        ValueError: no array is of that shape, several are, or a score is not a number.
+        ValueError: no array is of that shape, several are, a score is not a number, or there is no such class.
     """
+    if classes and label >= classes:
+        raise ValueError(f"its label is {label}, but there are {classes} classes; correct the labels")
     found = [array for array in arrays.values() if _is_scores(array, label, classes)]
     if len(found) != 1:
         shapes = ", ".join(str(list(array.shape)) for array in arrays.values()) or "nothing"

@@ -115,12 +115,13 @@ def verify(
     opened, left_out = _opened(bundle, backends, device, threads)
     golden = Golden.load(bundle.path_of(bundle.golden))
     agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
+    base: Optional[Backend] = reference
     if data is None:
         batches: Iterable[Batch] = [(golden.input, None)]
-        base, said = reference or _Stored(golden.scores), f"the model's scores of the golden {_one_picture(opened)}"
+        base, said = base or _Stored(golden.scores), f"the model's scores of the golden {_one_picture(opened)}"
     else:
         batches = labelled_batches(bundle, data, batch_size, threads)
-        base, said = reference, f"the model that was given, by {len(data)} pictures"
+        said = f"the model that was given, by {len(data)} pictures"
         if base is None:
             shared = opened.get(REFERENCE) if device == "cpu" else None  # a GPU may round products to TF32
             base = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))

@@ -1,0 +1,116 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppcls.inference.picture_list import balanced, read_picture_list
+from ppcls.inference.reading import parallel, read_batches
+from ppcls.utils.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a b.jpg", "sub/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def listed(folder, text, **options):
+    (folder / "list.txt").write_text(text)
+    return read_picture_list(folder / "list.txt", 5, **options)
+
+
+def test_a_list_with_labels(folder):
+    found = listed(folder, "a b.jpg 3\n\nsub/c.png 0\n")
+    assert found.names == ["a b.jpg", "sub/c.png"]
+    assert found.paths == [folder / "a b.jpg", folder / "sub/c.png"]
+    assert found.labels.tolist() == [3, 0]
+    assert found.take([1]).names == ["sub/c.png"] and found.take([1]).labels.tolist() == [0]
+
+
+def test_a_list_without_labels_and_a_folder(folder):
+    assert listed(folder, "sub/c.png\na b.jpg\n").names == ["sub/c.png", "a b.jpg"]
+    assert listed(folder, "sub/c.png\n").labels is None
+    assert read_picture_list(folder, 5).names == ["a b.jpg", "sub/c.png"]
+
+
+def test_paths_are_relative_to_the_root_that_is_given(folder):
+    found = listed(folder, f"c.png 1\n{folder}/a b.jpg 2\n", image_root=folder / "sub")
+    assert found.names == ["c.png", f"{folder}/a b.jpg"]
+    assert found.paths == [folder / "sub/c.png", folder / "a b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a b.jpg 1\nsub/c.png\n", "list.txt:2: 'sub/c.png' has no label"),
+        ("a b.jpg 5\n", "the label 5 is outside 0 to 4"),
+        ("a b.jpg\nsub/d.png\n", "list.txt: .*sub/d.png is not there; correct the line"),
+        ("", "lists no picture"),
+    ],
+)
+def test_a_wrong_line_is_named(folder, text, said):
+    with pytest.raises(UserError, match=said):
+        listed(folder, text)
+
+
+def test_the_digest_is_of_names_labels_and_place(folder):
+    texts = ("a b.jpg 3\n", "a b.jpg 2\n", "sub/c.png 3\n", "a b.jpg\n")
+    digests = [listed(folder, text).digest for text in texts]
+    assert len(set(digests)) == 4
+    assert listed(folder, "\na b.jpg 3\n").digest == digests[0]
+
+
+@given(labels=st.lists(st.integers(0, 6), min_size=1, max_size=60), count=st.integers(1, 70), seed=st.integers(0, 3))
+def test_a_balanced_choice_takes_from_every_class_in_turn(labels, count, seed):
+    labels = np.array(labels)
+    chosen = balanced(labels, count, seed)
+    assert chosen == sorted(set(chosen)) and len(chosen) == min(count, len(labels))
+    assert chosen == balanced(labels, count, seed)
+    had, taken = np.bincount(labels, minlength=7), np.bincount(labels[chosen], minlength=7)
+    short = taken < had  # a class that still has pictures has at most one fewer than any other class
+    assert not short.any() or taken[short].min() >= taken.max() - 1
+
+
+def test_another_seed_chooses_others():
+    labels = np.repeat(np.arange(4), 50)
+    assert balanced(labels, 8, 0) != balanced(labels, 8, 1)
+    assert np.bincount(labels[balanced(labels, 8, 0)]).tolist() == [2, 2, 2, 2]
+
+
+def test_parallel_keeps_the_order_and_reads_no_further_than_it_may():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        return 10 * item
+
+    results = parallel(work, iter(range(100)), threads=4, ahead=5)
+    assert next(results) == 0
+    results.close()
+    assert len(begun) <= 6
+    assert list(parallel(work, range(50), threads=4)) == [10 * item for item in range(50)]
+
+
+def test_an_error_ends_the_reading():
+    started = threading.Semaphore(0)
+
+    def work(item):
+        started.release()
+        if item == 3:
+            raise UserError("three")
+        return np.zeros(1)
+
+    with pytest.raises(UserError, match="three"):
+        list(parallel(work, range(1000), threads=1, ahead=4))
+    assert sum(iter(lambda: started.acquire(blocking=False), False)) <= 8
+
+
+def test_batches_are_stacked_and_the_last_is_smaller():
+    batches = list(read_batches(lambda item: np.full((3, 2, 2), item, np.float32), range(5), batch_size=2))
+    assert [batch[:, 0, 0, 0].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    with pytest.raises(UserError, match="inputs have different sizes"):
+        list(read_batches(lambda item: np.zeros((3, item, 2)), [1, 2], batch_size=2))

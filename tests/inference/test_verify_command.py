@@ -1,0 +1,62 @@
+"""`ppcls verify`: the table, the exit code, and the model itself as the reference."""
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from ppcls.cli import main
+from ppcls.inference import Bundle, Golden
+
+MODEL = ["-c", "SqueezeNet1_1", "-o", "Global.image_shape=[3,64,64]", "-o", "Arch.class_num=5"]
+MODEL += ["-o", "Infer.PostProcess=null", "-o", "DataLoader.Eval.dataset.transform_ops=" + str(
+    [{"DecodeImage": {}}, {"ResizeImage": {"size": 64}}, {"NormalizeImage": None}, {"ToCHWImage": None}]
+).replace("None", "null").replace("'", "")]  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    lines = []
+    for index in range(3):
+        pixels = np.random.default_rng(index).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"{index}.png"), pixels)
+        lines.append(f"{index}.png {index}\n")
+    (tmp_path / "list.txt").write_text("".join(lines))
+    return tmp_path / "list.txt"
+
+
+def test_a_bundle_that_is_as_exported_passes(exported, capsys):
+    assert main(["verify", str(exported), "--backends", "paddle:float32"]) == 0
+    header, row, last = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == "Backend" and row.split()[:2] == ["paddle", "float32"] and row.endswith("passed")
+    assert last == "compared with the model's scores of the golden picture"
+
+
+def test_other_golden_scores_make_the_exit_code_1(copy, capsys):
+    bundle = Bundle.load(copy)
+    path = bundle.path_of(bundle.golden)
+    golden = Golden.load(path)
+    Golden(golden.picture, golden.input, np.roll(golden.scores, 1)).save(path)
+    assert main(["verify", str(copy), "--backends", "paddle:float32"]) == 1
+    assert "FAILED: " in capsys.readouterr().out
+
+
+def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from ppcls.arch import SqueezeNet1_1
+
+    for seed in (1, 2):
+        paddle.seed(seed)
+        paddle.save(SqueezeNet1_1(class_num=5).state_dict(), f"w{seed}.pdparams")
+    assert main(["export", *MODEL, "-o", "Global.pretrained_model=w1"]) == 0
+    capsys.readouterr()
+    verify = ["verify", "inference", "--backends", "paddle:float32", "--data", str(pictures), *MODEL]
+    assert main([*verify, "-o", "Global.pretrained_model=w1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "compared with the model that was given, by 3 pictures"
+    assert main([*verify, "-o", "Global.pretrained_model=w2"]) == 1
+    assert "FAILED: scores differ by up to " in capsys.readouterr().out
+
+
+def test_an_override_of_no_configuration_is_refused(exported, capsys):
+    assert main(["verify", str(exported), "-o", "Global.seed=3"]) == 2
+    assert capsys.readouterr().err == "-o Global.seed=3 sets a key of no configuration; give one by -c\n"
