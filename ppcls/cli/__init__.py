@@ -14,6 +14,7 @@ from typing import List, Optional
 
 from ppcls import __version__
 from ppcls.cli import (
+    benchmark,
     config,
     configured,
     convert,
@@ -41,6 +42,7 @@ _MODULES = (
     prepare_imagenet,
     pack,
     models,
+    benchmark,
     summary,
     convert,
     config,

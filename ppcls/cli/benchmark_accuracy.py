@@ -1,0 +1,96 @@
+"""`ppcls benchmark accuracy`: top-1 and top-5 of models by engine and precision, beside the published figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+from ppcls.cli.common import add_data, new_command
+from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.load_paddle import load_paddle
+
+if TYPE_CHECKING:
+    from ppcls.inference.bundle import Bundle
+    from ppcls.inference.forms import Form
+    from ppcls.inference.measure.accuracy import AccuracySheet
+    from ppcls.inference.picture_list import PictureList
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "accuracy of models by engine and precision over a list; goes on where it was interrupted"
+    command = new_command(commands, "accuracy", text, _run)
+    command.add_argument("bundles", metavar="BUNDLE", nargs="*", help="folders that `ppcls export` wrote")
+    command.add_argument(
+        "--models", metavar="PATTERN",
+        help="models with their published weights, which are exported to --out first: 'DLA*'",
+    )  # fmt: skip
+    add_data(command, required=True)
+    command.add_argument(
+        "--backends", metavar="LIST", default="all",
+        help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
+    )  # fmt: skip
+    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
+    command.add_argument("--batch-size", metavar="N", type=int, default=8, help="pictures at a time (default: 8)")
+    command.add_argument("--threads", metavar="N", type=int, help="of kernels and reading (default: the cores)")
+    command.add_argument("--out", metavar="DIR", required=True, help="of accuracy.md, accuracy.csv and accuracy.json")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.inference.forms import parse_forms
+    from ppcls.inference.measure.accuracy import AccuracySheet
+    from ppcls.inference.picture_list import read_picture_list
+
+    forms = parse_forms(arguments.backends, arguments.device)
+    sheet = AccuracySheet(arguments.out)
+    measured = 0
+    for bundle in _bundles(arguments):
+        data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root)
+        if data.labels is None:
+            raise UserError(f"{arguments.data} has no labels; give a file of `relative/path label` lines")
+        bundle.checked(*bundle.entries)
+        for form, by_name in forms.items():
+            try:
+                measured += _measure(sheet, bundle, form, data, arguments)
+            except Unavailable as error:
+                if by_name:
+                    raise
+                print(f"left out: {bundle.folder}, {form}: {error}", file=sys.stderr)
+    if not measured:
+        raise UserError("nothing could be measured; the lines above say what is missing")
+    print(sheet.markdown(), end="")
+    print("written: " + ", ".join(map(str, sheet.write())), file=sys.stderr)
+    return 0
+
+
+def _measure(sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList, arguments: argparse.Namespace) -> int:
+    from ppcls.inference.backends import open_backend
+    from ppcls.inference.measure.accuracy import measure_accuracy
+
+    if sheet.find(bundle, form, data, arguments.device):
+        print(f"{bundle.folder}, {form}: was measured before", file=sys.stderr)
+        return 1
+    backend = open_backend(bundle, form.settings(arguments.device, arguments.threads))
+    row = measure_accuracy(bundle, form, backend, data, arguments.device, arguments.batch_size, arguments.threads)
+    sheet.add(row)
+    print(f"{bundle.folder}, {form}: top-1 {row.top1:.2f} %, top-5 {row.top5:.2f} %", file=sys.stderr)
+    return 1
+
+
+def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
+    """The bundles that are given, then those of the models, each exported when it is its turn."""
+    from ppcls.arch.listing import listed_models
+    from ppcls.inference.bundle import Bundle
+
+    if not arguments.bundles and not arguments.models:
+        raise UserError("nothing says what to measure; give folders of bundles, or --models with a pattern")
+    yield from [Bundle.load(folder) for folder in arguments.bundles]
+    models = [model.name for model in listed_models(arguments.models)] if arguments.models else []
+    if models:
+        load_paddle()
+        from ppcls.engine.published import published_bundle
+
+        for name in models:
+            yield published_bundle(name, Path(arguments.out) / "bundles" / name)

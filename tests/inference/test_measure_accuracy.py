@@ -1,0 +1,205 @@
+"""Accuracy over many bundles: measured once, again where something changed, beside what others published."""
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from ppcls.cli import main
+from ppcls.inference import Bundle
+from ppcls.inference import backends as backends_module
+from ppcls.inference.backends import open_backend
+from ppcls.inference.forms import REFERENCE
+from ppcls.inference.measure.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
+from ppcls.inference.picture_list import read_picture_list
+from ppcls.utils.errors import Unavailable, UserError
+
+ROW = AccuracyRow("DLA34", "b", "paddle", "float32", "cpu", 1000, 4, 75.0, 100.0, "0", "f", "l")
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Four pictures, which are red, green, blue and red, with the labels 0, 1, 2 and 4."""
+    for index, channel in enumerate((2, 1, 0, 2)):
+        pixels = np.zeros((40, 40, 3), np.uint8)
+        pixels[..., channel] = 255
+        cv2.imwrite(str(tmp_path / f"{index}.png"), pixels)
+    (tmp_path / "list.txt").write_text("0.png 0\n1.png 1\n2.png 2\n3.png 4\n")
+    return tmp_path / "list.txt"
+
+
+class Means:
+    """Scores of classes 0, 1, 2: the mean red, green and blue."""
+
+    def run(self, batch):
+        return np.concatenate([batch.mean(axis=(2, 3)), np.full((len(batch), 2), -9)], axis=1).astype(np.float32)
+
+
+def test_a_row_is_arithmetic(exported, listed):
+    bundle = Bundle.load(exported)
+    row = measure_accuracy(bundle, REFERENCE, Means(), read_picture_list(listed, 5), batch_size=3)
+    assert (row.model, row.backend, row.precision, row.device) == ("Tiny", "paddle", "float32", "cpu")
+    assert (row.classes, row.pictures, row.top1, row.top5) == (5, 4, 75.0, 100.0)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Notes what is opened; OpenVINO is not installed."""
+    forms = []
+
+    def note(bundle, settings):
+        if settings.backend == "openvino":
+            raise Unavailable("OpenVINO is not installed")
+        forms.append(f"{settings.backend}:{settings.precision}")
+        return open_backend(bundle, settings) if settings.backend == "paddle" else Means()
+
+    monkeypatch.setattr(backends_module, "open_backend", note)
+    return forms
+
+
+def accuracy(*words):
+    return main(["benchmark", "accuracy", *map(str, words)])
+
+
+def test_what_was_measured_is_not_measured_again(exported, listed, tmp_path, opened, capsys):
+    out = tmp_path / "out"
+    command = (exported, "--data", listed, "--out", out, "--backends", "all:float32")
+    assert accuracy(*command) == 0
+    said = capsys.readouterr()
+    assert opened == ["paddle:float32", "onnxruntime:float32"]
+    assert f"left out: {exported}, openvino:float32: OpenVINO is not installed" in said.err
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert sorted(files) == ["accuracy.csv", "accuracy.json", "accuracy.md"]
+    assert said.out.encode() == files["accuracy.md"]
+    assert "| Tiny | onnxruntime | float32 | 4 | 75.00 | 100.00 |" in said.out
+    assert accuracy(*command) == 0
+    assert opened == ["paddle:float32", "onnxruntime:float32"]
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
+
+
+def test_a_row_whose_inputs_changed_is_measured_again(exported, copy, listed, tmp_path, opened, edit):
+    out = tmp_path / "out"
+    command = (copy, "--data", listed, "--out", out, "--backends", "paddle:float32,onnxruntime:int8")
+    assert accuracy(*command) == 0
+    listed.write_text("0.png 0\n1.png 1\n")
+    assert accuracy(*command) == 0
+    assert opened == ["paddle:float32", "onnxruntime:int8"] * 2
+    (copy / "int8.onnx").write_bytes(b"x")
+    entry = {"file": "int8.onnx", "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}
+    edit({"quantized": [{"backend": "onnxruntime", "files": [entry], "method": "m", "calibration": "c"}]})
+    assert accuracy(*command) == 0
+    assert opened[4:] == ["onnxruntime:int8"]
+    rows = json.loads((out / "accuracy.json").read_text())["rows"]
+    assert [(row["precision"], row["pictures"]) for row in rows] == [("float32", 2), ("int8", 2)]
+
+
+def test_a_run_that_breaks_off_keeps_its_rows(exported, listed, tmp_path, opened, monkeypatch):
+    def broken(bundle, settings):
+        if settings.backend == "onnxruntime":
+            raise RuntimeError("the engine fell over")
+        return Means()
+
+    monkeypatch.setattr(backends_module, "open_backend", broken)
+    with pytest.raises(RuntimeError, match="fell over"):
+        accuracy(exported, "--data", listed, "--out", tmp_path / "out")
+    rows = json.loads((tmp_path / "out" / "accuracy.json").read_text())["rows"]
+    assert [(row["backend"], row["precision"]) for row in rows] == [("paddle", "float32"), ("paddle", "bfloat16")]
+
+
+def test_published_figures_stand_beside_ours_with_their_names(tmp_path):
+    sheet = AccuracySheet(tmp_path)
+    sheet.add(ROW)
+    sheet.add(dataclasses.replace(ROW, model="AlexNet", bundle="c", device="gpu"))
+    lines = sheet.markdown().splitlines()
+    assert lines[0] == (
+        "| model | engine | precision | pictures | top-1 (%) | top-5 (%) | PaddleClas, top-1 (%) | "
+        "PaddleClas, top-5 (%) | timm, top-1 (%) | timm, top-5 (%) | ucbdrive/dla, top-1 (%) | "
+        "ucbdrive/dla, top-5 (%) |"
+    )
+    assert lines[2] == (
+        "| DLA34 | paddle | float32 | 4 | 75.00 | 100.00 | 76.03 | 92.98 | 74.62 | 92.072 | 74.42 | 92.06 |"
+    )
+    assert lines[3].startswith("| AlexNet | paddle (gpu) | float32 | 4 | 75.00 | 100.00 | 56.7 | 79.2 |  |  |")
+    assert "they were not measured here" in lines[-1]
+    csv = (tmp_path / "accuracy.csv").read_text().splitlines()
+    assert csv[0].endswith("paddleclas_top1,paddleclas_top5,timm_top1,timm_top5,ucbdrive_top1,ucbdrive_top5")
+    assert csv[1].endswith(",76.03,92.98,74.62,92.072,74.42,92.06")
+    assert json.loads((tmp_path / "accuracy.json").read_text())["published"]["DLA34"]["timm"]["top1"] == 74.62
+
+
+def test_a_model_of_other_classes_has_no_published_figure(tmp_path):
+    sheet = AccuracySheet(tmp_path)
+    sheet.add(dataclasses.replace(ROW, classes=5))
+    assert sheet.markdown() == (
+        "| model | engine | precision | pictures | top-1 (%) | top-5 (%) |\n| --- | --- | --- | --- | --- | --- |\n"
+        "| DLA34 | paddle | float32 | 4 | 75.00 | 100.00 |\n"
+    )
+
+
+def test_two_bundles_of_a_model_are_told_apart(tmp_path):
+    sheet = AccuracySheet(tmp_path)
+    sheet.add(ROW)
+    sheet.add(dataclasses.replace(ROW, bundle="c"))
+    sheet.add(dataclasses.replace(ROW, top1=50.0))
+    assert [(row.bundle, row.top1) for row in AccuracySheet(tmp_path).rows] == [("b", 50.0), ("c", 75.0)]
+    assert [line.split(" | ")[0] for line in sheet.markdown().splitlines()[2:4]] == ["| DLA34 in b", "| DLA34 in c"]
+
+
+def test_models_are_exported_with_their_published_weights(exported, listed, tmp_path, opened, monkeypatch):
+    from ppcls.engine import published
+
+    asked = []
+
+    def bundle_of(name, folder):
+        asked.append((name, folder))
+        return Bundle.load(exported)
+
+    monkeypatch.setattr(published, "published_bundle", bundle_of)
+    command = ("--models", "SqueezeNet*", "--data", listed, "--out", tmp_path / "out", "--backends", "paddle")
+    assert accuracy(*command) == 0
+    names = ["SqueezeNet1_0", "SqueezeNet1_1"]
+    assert asked == [(name, tmp_path / "out" / "bundles" / name) for name in names]
+
+
+def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch):
+    from ppcls.engine import published
+
+    said = []
+
+    def export(config, opset):
+        said.append((config.Arch.name, config.Arch.pretrained, config.Global.save_inference_dir))
+        exported_here = tmp_path / "SqueezeNet1_1"
+        exported_here.mkdir()
+        for file in exported.iterdir():
+            (exported_here / file.name).write_bytes(file.read_bytes())
+
+    monkeypatch.setattr(published.commands, "export", export)
+    for _ in range(2):
+        assert published.published_bundle("SqueezeNet1_1", tmp_path / "SqueezeNet1_1").architecture == "Tiny"
+    assert said == [("SqueezeNet1_1", True, str(tmp_path / "SqueezeNet1_1"))]
+
+
+def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
+    out = tmp_path / "out"
+    assert accuracy("--data", listed, "--out", out) == 2
+    assert accuracy(exported, "--data", listed.parent, "--out", out) == 2
+    assert accuracy(exported, "--data", listed, "--out", out, "--backends", "openvino:int8") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "nothing says what to measure; give folders of bundles, or --models with a pattern"
+    assert said[1] == f"{listed.parent} has no labels; give a file of `relative/path label` lines"
+    assert said[2] == "OpenVINO is not installed"
+    out.mkdir()
+    (out / "accuracy.json").write_text("[]")
+    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark accuracy`; give another --out"):
+        AccuracySheet(out)
+
+
+def test_only_what_cannot_be_had_is_left_out(exported, listed, tmp_path, monkeypatch, capsys):
+    def broken(bundle, settings):
+        raise UserError("the file is broken")
+
+    monkeypatch.setattr(backends_module, "open_backend", broken)
+    assert accuracy(exported, "--data", listed, "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err == "the file is broken\n"
