@@ -10,7 +10,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
@@ -45,30 +45,36 @@ class Agreement:
     score_difference: float
     classes_compared: int
 
-    def require(
-        self, where: PathLike, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE
-    ) -> None:
-        """Raises GoldenMismatch, with `where` the bundle lies, if a difference is over its tolerance.
+    def problem(
+        self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE
+    ) -> Optional[str]:
+        """What is wrong, if a difference is over its tolerance, and the remedy; else None.
 
         Args:
-            where: the bundle's folder.
             input_tolerance: of `input_difference`. The same libraries on the same machine give 0; another JPEG
                 decoder or OpenCV may move values by a grey level (0.0175 after ImageNet's normalisation).
             score_tolerance: of `score_difference`; two float32 runs by different kernels give about 1e-5.
         """
         # Written as "not <=", so that a difference that is no number counts as one.
         if not self.input_difference <= input_tolerance:
-            raise GoldenMismatch(
-                f"{where}: the golden picture's input tensor is off by {self.input_difference:.3g} "
+            return (
+                f"the golden picture's input tensor is off by {self.input_difference:.3g} "
                 f"(at most {input_tolerance:g}): its preprocessing (colour order, interpolation, sizes, normalisation) "
                 "is not the one the model was exported with; export again"
             )
         if not self.score_difference <= score_tolerance:
-            raise GoldenMismatch(
-                f"{where}: the golden input's scores are off by {self.score_difference:.3g} "
+            return (
+                f"the golden input's scores are off by {self.score_difference:.3g} "
                 f"(relative, at most {score_tolerance:g}): the program is not the model that was exported, or this "
                 "machine computes less exactly than float32; export again, or run on a CPU"
             )
+        return None
+
+    def require(self, where: PathLike, *tolerances: float) -> None:
+        """Raises GoldenMismatch, with `where` the bundle lies, if there is a problem."""
+        problem = self.problem(*tolerances)
+        if problem:
+            raise GoldenMismatch(f"{where}: {problem}")
 
 
 @dataclass(frozen=True)

@@ -128,10 +128,11 @@ def verify(
             agreement_with(golden, bundle.pipeline, base).require(bundle.folder)
             said = f"Paddle's float32 program, which gives the model's golden scores, by {len(data)} pictures"
     whole, seen = compare(opened, base, batches)
-    rows = [
-        Row(form, seen[form], _failure(bundle, form, seen[form], whole, agreements.get(form)), agreements.get(form))
-        for form in opened
-    ]
+    rows = []
+    for form in opened:
+        agreement = agreements.get(form)
+        problem = agreement.problem() if agreement else None
+        rows.append(Row(form, seen[form], problem or failure_of(form.precision, seen[form], whole), agreement))
     return Report(str(bundle.folder), said, whole, tuple(rows), left_out)
 
 
@@ -204,17 +205,6 @@ def labelled_batches(
     for inputs in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
         yield inputs, None if data.labels is None else data.labels[start : start + len(inputs)]
         start += len(inputs)
-
-
-def _failure(
-    bundle: Bundle, form: Form, seen: Comparison, whole: Comparison, golden: Optional[Agreement]
-) -> Optional[str]:
-    if golden is not None:
-        try:
-            golden.require(bundle.folder)
-        except GoldenMismatch as error:
-            return str(error)
-    return failure_of(form.precision, seen, whole)
 
 
 def _cells(form: Form, seen: Comparison, verdict: str) -> Tuple[str, ...]:
