@@ -25,6 +25,7 @@ ALLOWED_SKIPS: Dict[str, str] = {
         "needs 200 ImageNet pictures and weights"
     ),
     "tests/extras/test_engines_real_weights.py::test_200_pictures": "needs 200 ImageNet pictures and weights",
+    "tests/extras/test_engines_verify.py": "needs 200 ImageNet pictures and weights",
 }
 
 _skipped: List[str] = []
