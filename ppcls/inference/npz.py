@@ -8,23 +8,19 @@ or not at all, and a record beside them says what they were made of.
 
 from __future__ import annotations
 
-import io
 import json
-import struct
-import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from ppcls.data.text import read_lines
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.forms import Form, form_digest
+from ppcls.inference.npz_files import is_whole, npz_name, read_arrays, read_datalist, save_array
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import parallel, read_batches
 from ppcls.utils.errors import UserError
@@ -36,11 +32,6 @@ INPUT_KEY = "image"
 OUTPUT_KEY = "scores"
 _INPUTS_RECORD = "npz_inputs.json"
 _RESULTS_RECORD = "npz_results.json"
-# What numpy raises of a file that is damaged, or holds pickled objects.
-_DAMAGED = (
-    *(KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
-)
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,6 @@ class Progress:
 
     def __str__(self) -> str:
         return f"{self.written} written" + (f", {self.kept} were there already" if self.kept else "")
-
-
-def npz_name(picture: str) -> str:
-    """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
-    parts = [part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")]
-    return "__".join(parts) + ".npz"
 
 
 def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: Optional[int] = None) -> Progress:
@@ -82,9 +67,9 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: O
 
     def write(item: Tuple[Path, str]) -> bool:
         picture, name = item
-        if _whole(place / name):
+        if is_whole(place / name):
             return False
-        _save(place / name, INPUT_KEY, pipeline.from_file(picture)[np.newaxis])
+        save_array(place / name, INPUT_KEY, pipeline.from_file(picture)[np.newaxis])
         return True
 
     written = sum(parallel(write, zip(pictures.paths, names), threads))
@@ -93,22 +78,6 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: O
         write_atomically(place / LABELS_FILE, lines.encode())
     write_atomically(place / DATALIST_FILE, "".join(f"{place.resolve() / name}\n" for name in names).encode())
     return Progress(written, len(names) - written)
-
-
-def read_datalist(path: PathLike) -> List[Path]:
-    """The inputs of a datalist, a path a line; one that moved with its list is found beside it.
-
-    Raises:
-        UserError: the list is empty, or two files have the same name.
-    """
-    listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
-    if not listed:
-        raise UserError(f"{path} lists no file; write the path of an .npz file a line")
-    twice = next((name for name, count in Counter(file.stem for file in listed).items() if count > 1), None)
-    if twice:
-        raise UserError(f"{path}: two files have the name {twice}, so their results would too; rename one")
-    beside = Path(path).parent
-    return [file if file.is_file() else beside / file.name for file in listed]
 
 
 def run(
@@ -137,7 +106,7 @@ def run(
     place, inputs = Path(results), read_datalist(datalist)
     record = {"form": str(form), "bundle": form_digest(bundle, form)}
     _continue(place, _RESULTS_RECORD, record, "results of another bundle, engine or precision")
-    pending = [file for file in inputs if not _whole(place / file.name)]
+    pending = [file for file in inputs if not is_whole(place / file.name)]
 
     def read(file: Path) -> np.ndarray:
         return _input_of(file, bundle)
@@ -145,27 +114,8 @@ def run(
     names = iter(file.name for file in pending)
     for batch in read_batches(read, pending, batch_size, threads):
         for scores in backend.run(batch):
-            _save(place / next(names), OUTPUT_KEY, scores[np.newaxis])
+            save_array(place / next(names), OUTPUT_KEY, scores[np.newaxis])
     return Progress(len(pending), len(inputs) - len(pending))
-
-
-def read_arrays(path: Path) -> Dict[str, np.ndarray]:
-    """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} is missing; write it again")
-    with path.open("rb") as file:
-        try:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"": loaded}
-            with loaded:
-                return {name: loaded[name] for name in loaded.files}
-        except _DAMAGED as error:
-            raise UserError(f"{path} is damaged ({error}); write it again") from error
 
 
 def _input_of(file: Path, bundle: Bundle) -> np.ndarray:
@@ -186,18 +136,3 @@ def _continue(folder: Path, name: str, record: Dict[str, Any], what: str) -> Non
     if place.is_file() and place.read_text(encoding="utf-8") != text:
         raise UserError(f"{folder} holds {what}; give another folder, or remove it")
     write_atomically(place, text.encode())
-
-
-def _whole(path: Path) -> bool:
-    """Whether the file is there; of one that a failing machine cut short, the end is missing."""
-    return zipfile.is_zipfile(path)
-
-
-def _save(path: Path, key: str, array: np.ndarray) -> None:
-    """Written aside and renamed; not synced, which would take longer than all the rest."""
-    buffer = io.BytesIO()
-    arrays: Dict[str, Any] = {key: array.astype(np.float32, copy=False)}
-    np.savez(buffer, **arrays)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(buffer.getvalue())
-    aside.replace(path)

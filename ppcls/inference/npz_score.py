@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Set
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.inference.npz import npz_name, read_arrays, read_datalist
+from ppcls.inference.npz_files import npz_name, read_arrays, read_datalist
 from ppcls.metric.topk import TopkCounter
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike

@@ -7,8 +7,7 @@ float32 program of Paddle, or with the model itself where the caller gives it as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -16,74 +15,13 @@ from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.comparison import Comparison, failure_of
 from ppcls.inference.forms import REFERENCE, Form, parse_forms
-from ppcls.inference.golden import Agreement, Golden, GoldenMismatch, agreement_with
+from ppcls.inference.golden import Golden, agreement_with
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import read_batches
+from ppcls.inference.report import Report, Row
 from ppcls.utils.errors import Unavailable, UserError
-from ppcls.utils.text_table import aligned
 
-_HEADER = (
-    *("Backend", "Precision", "Max difference", "Mean difference", "Top-1 equal (%)", "Top-1 (%)", "Top-5 (%)"),
-    "Verdict",
-)
 Batch = Tuple[np.ndarray, Optional[np.ndarray]]  # inputs float32 [N, C, H, W], labels [N]
-_TEXT_COLUMNS = frozenset(("Backend", "Precision", "Verdict"))
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was found of a form.
-
-    Attributes:
-        form: engine and precision.
-        seen: how its scores compare.
-        failure: which bound it passes, or None.
-        golden: how far it is from the golden picture; None for other precisions than float32.
-    """
-
-    form: Form
-    seen: Comparison
-    failure: Optional[str] = None
-    golden: Optional[Agreement] = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `verify` found.
-
-    Attributes:
-        bundle: its folder.
-        reference: what the forms are compared with, in words.
-        base: the reference compared with itself, for its accuracy.
-        rows: one a form that could be run.
-        left_out: the others, each with the reason.
-    """
-
-    bundle: str
-    reference: str
-    base: Comparison
-    rows: Tuple[Row, ...]
-    left_out: Dict[Form, str]
-
-    @property
-    def failures(self) -> Tuple[Row, ...]:
-        """The rows that pass a bound."""
-        return tuple(row for row in self.rows if row.failure)
-
-    def require(self) -> None:
-        """Raises GoldenMismatch, with every failure, if there is one."""
-        if self.failures:
-            found = "; ".join(f"{row.form}: {row.failure}" for row in self.failures)
-            raise GoldenMismatch(f"{self.bundle}: {found}")
-
-    def table(self) -> str:
-        """A line a form, what was left out, and what it was compared with."""
-        cells = [_cells(row.form, row.seen, f"FAILED: {row.failure}" if row.failure else "passed") for row in self.rows]
-        if self.base.labelled:
-            cells.insert(0, ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-"))
-        lines = [aligned(_HEADER, cells, _TEXT_COLUMNS)]
-        lines += [f"left out: {form}: {reason}" for form, reason in self.left_out.items()]
-        return "\n".join([*lines, f"compared with {self.reference}"])
 
 
 def verify(
@@ -111,6 +49,8 @@ def verify(
         GoldenMismatch: the preprocessing, or with `data` the float32 program, is not what was exported.
         UserError: the bundle is damaged, a form that was asked for by name cannot be run, or a picture not be read.
     """
+    if bundle.golden is None:  # of another library's program
+        raise UserError(f"{bundle.folder} has no golden picture, so nothing says what is right; export the model here")
     bundle.checked(*bundle.entries)
     opened, left_out = _opened(bundle, backends, device, threads)
     golden = Golden.load(bundle.path_of(bundle.golden))
@@ -205,12 +145,3 @@ def labelled_batches(
     for inputs in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
         yield inputs, None if data.labels is None else data.labels[start : start + len(inputs)]
         start += len(inputs)
-
-
-def _cells(form: Form, seen: Comparison, verdict: str) -> Tuple[str, ...]:
-    differences = (f"{seen.max_difference:.1e}", f"{seen.mean_difference:.1e}", f"{100 * seen.agreement:.2f}")
-    return (form.backend, form.precision, *differences, *_accuracy(seen), verdict)
-
-
-def _accuracy(seen: Comparison) -> List[str]:
-    return [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")] if seen.labelled else ["-", "-"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ppcls.cli import main
 from ppcls.inference import Bundle
 from ppcls.inference.forms import REFERENCE
-from ppcls.inference.npz import Progress, make, npz_name, read_arrays, read_datalist, run
+from ppcls.inference.npz import Progress, make, run
+from ppcls.inference.npz_files import npz_name, read_arrays, read_datalist
 from ppcls.inference.npz_score import Score, score, scores_of
 from ppcls.inference.picture_list import read_picture_list
 from ppcls.utils.errors import UserError

@@ -1,0 +1,79 @@
+"""`.npz` files, one a picture, and the list of them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+
+from ppcls.data.text import read_lines
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike
+
+# What numpy raises of a file that is damaged, or holds pickled objects.
+_DAMAGED = (
+    *(KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
+)
+
+
+def npz_name(picture: str) -> str:
+    """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
+    parts = [part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")]
+    return "__".join(parts) + ".npz"
+
+
+def read_datalist(path: PathLike) -> List[Path]:
+    """The inputs of a datalist, a path a line; one that moved with its list is found beside it.
+
+    Raises:
+        UserError: the list is empty, or two files have the same name.
+    """
+    listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
+    if not listed:
+        raise UserError(f"{path} lists no file; write the path of an .npz file a line")
+    twice = next((name for name, count in Counter(file.stem for file in listed).items() if count > 1), None)
+    if twice:
+        raise UserError(f"{path}: two files have the name {twice}, so their results would too; rename one")
+    beside = Path(path).parent
+    return [file if file.is_file() else beside / file.name for file in listed]
+
+
+def read_arrays(path: Path) -> Dict[str, np.ndarray]:
+    """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; write it again")
+    with path.open("rb") as file:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {"": loaded}
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
+        except _DAMAGED as error:
+            raise UserError(f"{path} is damaged ({error}); write it again") from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file is there; of one that a failing machine cut short, the end is missing."""
+    return zipfile.is_zipfile(path)
+
+
+def save_array(path: Path, key: str, array: np.ndarray) -> None:
+    """Written aside and renamed; not synced, which would take longer than all the rest."""
+    buffer = io.BytesIO()
+    arrays: Dict[str, Any] = {key: array.astype(np.float32, copy=False)}
+    np.savez(buffer, **arrays)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(buffer.getvalue())
+    aside.replace(path)
