@@ -1,10 +1,18 @@
 """What a training step costs: as Paddle comes, with the CPU prepared, and inside the engine.
 
-    python benchmarks/train_step.py [--model DLA34] [--size 224] [--batch 16] [--rounds 5] [--steps 2]
+    python benchmarks/train_step.py [--model DLA34] [--size 224] [--batch 16] [--rounds 5] [--steps 10]
 
-Three processes' worth of the same step (forward, loss, backward, Momentum) on the same batch in memory:
-`as installed` is a bare loop without `ppcls.utils.cpu`, `bare` the same loop with it, `engine` the `Trainer` with
-metrics and log. Rounds are interleaved; each figure is the median of its rounds, in images/s.
+The bare loop is forward, cross entropy with the soft targets that mixup gives, backward, Momentum and nothing else, on
+one mixed batch in memory. `as installed` is that loop in a process without `ppcls.utils.cpu`. The engine's steps are
+taken by `Trainer.fit`, a round being an epoch, and each is followed by a bare one of another network of the same
+weights:
+
+    plain   the trainer alone, on the same batch
+    full    with the moving average, mixup of a new batch for every step (in this process: no worker helps), its copy
+            into a tensor, top-1 and top-5, and a log line every 10 steps
+
+A figure is the median of the rounds, a ratio that of the rounds' own ratios, with the least and the greatest. Where
+other programs run beside it, the ratio of the processor's time (all threads) is the steadier one.
 """
 
 from __future__ import annotations
@@ -15,102 +23,148 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 PREPARED = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
+CLASSES = 1000
 
 
-class FixedLoader:
-    """One batch in memory, again and again."""
+def now() -> Any:
+    """Seconds of the clock and of the processor, all threads of this process together."""
+    import numpy as np
 
-    def __init__(self, image: Any, label: Any, steps: int) -> None:
-        self.batch = SimpleNamespace(image=image, label=label, index=label.numpy())
-        self.steps_per_epoch = steps
-        self.failures: Dict[str, str] = {}
-        self.num_workers = 0
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+@dataclass
+class TakingTurns:
+    """A loader whose every batch is followed by a bare step, once the engine is done with it; what both took."""
+
+    make: Callable[[int], Any]  # the batch of a step, in the engine's time
+    bare: Callable[[], None]
+    steps_per_epoch: int
+    engine_cost: Any = 0.0  # as of `now`
+    bare_cost: Any = 0.0
+    num_workers: int = 0
+    failures: Dict[str, str] = field(default_factory=dict)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Any]:
-        """Yields the batch `steps_per_epoch` times."""
-        for _ in range(start_step, self.steps_per_epoch):
-            yield self.batch
+        """Yields the batches; the engine's time ends when it asks for the next one."""
+        for step in range(start_step, self.steps_per_epoch):
+            began = now()
+            yield self.make(epoch * self.steps_per_epoch + step)
+            done = now()
+            self.bare()
+            self.engine_cost, self.bare_cost = self.engine_cost + done - began, self.bare_cost + now() - done
 
 
-def steps_of(arguments: argparse.Namespace) -> Dict[str, Callable[[], None]]:
-    """Both ways to take `arguments.steps` steps, on networks of the same weights."""
-    import numpy as np
+def network(name: str) -> Tuple[Any, Any]:
+    """The same network each time, and its optimizer."""
     import paddle
 
     from ppcls.arch import build_model
+
+    paddle.seed(0)
+    model = build_model(name)
+    model.train()
+    return model, paddle.optimizer.Momentum(0.01, 0.9, parameters=model.parameters(), weight_decay=1e-4)
+
+
+def batches(arguments: argparse.Namespace) -> Tuple[Any, Callable[[int], Any]]:
+    """A mixed batch in memory, and a function that mixes a new one of the same pictures for each step."""
+    import numpy as np
+    import paddle
+
+    from ppcls.data.batch_transforms import Mixup
+
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(arguments.batch, 3, arguments.size, arguments.size)).astype("float32")
+    labels = rng.integers(0, CLASSES, arguments.batch)
+    mixup = Mixup(alpha=0.2)
+
+    def make(step: int) -> Any:
+        mixed, targets = mixup(images, labels, np.random.default_rng(step), CLASSES)
+        return SimpleNamespace(image=paddle.to_tensor(mixed), label=paddle.to_tensor(targets), index=labels, paths=())
+
+    return make(0), make
+
+
+def bare_step(arguments: argparse.Namespace, batch: Any) -> Callable[[], None]:
+    """Network, loss and optimizer."""
+    from paddle.nn import functional as F
+
+    model, optimizer = network(arguments.model)
+
+    def step() -> None:
+        F.cross_entropy(model(batch.image), batch.label, soft_label=True).backward()
+        optimizer.step()
+        optimizer.clear_grad()
+
+    return step
+
+
+def engines(arguments: argparse.Namespace) -> Dict[str, Any]:
+    """Trainers by name, whose loaders take turns with one bare loop."""
     from ppcls.engine.callbacks import ConsoleLog
+    from ppcls.engine.ema import MovingAverage
     from ppcls.engine.trainer import Trainer
     from ppcls.loss import CELoss, weighted_sum
     from ppcls.metric import TopkAcc
 
-    rng = np.random.default_rng(0)
-    shape = (arguments.batch, 3, arguments.size, arguments.size)
-    image = paddle.to_tensor(rng.normal(size=shape).astype("float32"))
-    label = paddle.to_tensor(rng.integers(0, 1000, arguments.batch))
+    fixed, make = batches(arguments)
+    bare = bare_step(arguments, fixed)
 
-    def make() -> Any:
-        paddle.seed(0)
-        model = build_model(arguments.model)
-        return model, paddle.optimizer.Momentum(0.01, 0.9, parameters=model.parameters(), weight_decay=1e-4)
+    def trainer(of_step: Callable[[int], Any], **keywords: Any) -> Trainer:
+        model, optimizer = network(arguments.model)
+        loader = TakingTurns(of_step, bare, arguments.steps)
+        made = Trainer(
+            model, lambda logits, target: weighted_sum((CELoss(),), logits, target), optimizer, lambda step: 0.01,
+            loader, epochs=0, seed=0, **keywords,
+        )  # fmt: skip
+        return made
 
-    bare_model, bare_optimizer = make()
-    bare_model.train()
-
-    def bare() -> None:
-        for _ in range(arguments.steps):
-            loss = paddle.nn.functional.cross_entropy(bare_model(image), label)
-            loss.backward()
-            bare_optimizer.step()
-            bare_optimizer.clear_grad()
-            loss.item()
-
-    model, optimizer = make()
-    trainer = Trainer(
-        model=model,
-        losses=lambda logits, target: weighted_sum((CELoss(),), logits, target),
-        optimizer=optimizer,
-        lr_at=lambda step: 0.01,
-        loader=FixedLoader(image, label, arguments.steps),
-        epochs=0,
-        seed=0,
-        metrics=[TopkAcc((1, 5)).accumulator()],
-        callbacks=[ConsoleLog(10)],
-    )
-
-    def engine() -> None:
-        trainer.epochs += 1
-        trainer.fit()
-
-    return {"bare": bare, "engine": engine}
+    full = trainer(make, metrics=[TopkAcc((1, 5)).accumulator()], callbacks=[ConsoleLog(10)])
+    full.ema = MovingAverage(full.model, 0.9999)
+    return {"plain": trainer(lambda step: fixed), "full": full}
 
 
-def measure(ways: Dict[str, Callable[[], None]], rounds: int, images: int) -> Dict[str, List[float]]:
-    """Images/s of each way in each round, after one round to warm up."""
-    figures: Dict[str, List[float]] = {name: [] for name in ways}
-    for round_number in range(rounds + 1):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way()
-            if round_number:
-                figures[name].append(images / (time.perf_counter() - began))
-    return figures
+def measure(trainers: Dict[str, Any], rounds: int) -> Dict[str, List[Tuple[Any, Any]]]:
+    """What the bare loop and the engine took in each round, after one round to warm up."""
+    costs: Dict[str, List[Tuple[Any, Any]]] = {name: [] for name in trainers}
+    for number in range(rounds + 1):
+        for name, trainer in trainers.items():
+            loader, trainer.epochs = trainer.loader, number + 1
+            loader.bare_cost = loader.engine_cost = 0.0
+            trainer.fit()
+            if number:
+                costs[name].append((loader.bare_cost, loader.engine_cost))
+    return costs
 
 
 def as_installed(arguments: argparse.Namespace) -> float:
-    """The bare loop's images/s in a process of its own, without the preparation."""
+    """Seconds of a bare step in a process of its own, without the preparation."""
     environment = {key: value for key, value in os.environ.items() if key not in PREPARED}
     command = [sys.executable, __file__, "--child", "--model", arguments.model, "--size", str(arguments.size)]
-    command += ["--batch", str(arguments.batch), "--rounds", "2", "--steps", "1"]
+    command += ["--batch", str(arguments.batch)]
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(json.loads(output.splitlines()[-1]))
+
+
+def time_bare_steps(arguments: argparse.Namespace) -> float:
+    """The median of two steps after one to warm up."""
+    step, seconds = bare_step(arguments, batches(arguments)[0]), []
+    for _ in range(3):
+        began = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:])
 
 
 def main() -> None:
@@ -120,24 +174,29 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        figures = measure({"bare": steps_of(arguments)["bare"]}, arguments.rounds, arguments.steps * arguments.batch)
-        print(json.dumps(statistics.median(figures["bare"])))
+        print(json.dumps(time_bare_steps(arguments)))
         return
     slow = as_installed(arguments)
     from ppcls.utils.load_paddle import load_paddle
+    from ppcls.utils.logging import setup_logging
 
     load_paddle()
-    figures = measure(steps_of(arguments), arguments.rounds, arguments.steps * arguments.batch)
-    bare, engine = (statistics.median(figures[name]) for name in ("bare", "engine"))
-    ratio = statistics.median(b / e for b, e in zip(figures["bare"], figures["engine"]))
-    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, medians of {arguments.rounds} rounds")
-    print(f"as installed  {slow:7.2f} images/s")
-    print(f"bare          {bare:7.2f} images/s  {bare / slow:5.2f} times as installed")
-    print(f"engine        {engine:7.2f} images/s  a step costs {ratio:.3f} times the bare one")
+    with tempfile.TemporaryDirectory() as folder:
+        setup_logging(Path(folder) / "train.log", console=False)
+        costs = measure(engines(arguments), arguments.rounds)
+    bare = statistics.median(bare[0] for pairs in costs.values() for bare, _ in pairs) / arguments.steps
+    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds")
+    print(f"as installed  {slow:7.3f} s a step")
+    print(f"bare          {bare:7.3f} s a step, {slow / bare:.2f} times as fast as installed")
+    for name, pairs in costs.items():
+        cost = statistics.median(engine[0] for _, engine in pairs) / arguments.steps
+        ratios = [sorted(engine[kind] / bare[kind] for bare, engine in pairs) for kind in (0, 1)]
+        clock, processor = (f"{statistics.median(r):.3f} ({r[0]:.3f}-{r[-1]:.3f})" for r in ratios)
+        print(f"{name:13} {cost:7.3f} s a step, times the bare one: {clock}; by the processor's time: {processor}")
 
 
 if __name__ == "__main__":
