@@ -97,7 +97,7 @@ def snapshot(
     """Copies what a checkpoint holds, so that it can be written while training goes on."""
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     accumulators = {
-        name: np.array(value.numpy() if hasattr(value, "numpy") else value)
+        name: value.numpy() if hasattr(value, "numpy") else np.array(value)
         for name, value in _structured_optimizer_state(model, optimizer).items()
     }
     return Snapshot(weights, accumulators, states, average, deployed if average else "weights", record)
