@@ -25,6 +25,7 @@ from ppcls.cli import (
     pack,
     predict,
     prepare_imagenet,
+    quantize,
     summary,
     verify,
 )
@@ -35,11 +36,13 @@ from ppcls.utils.errors import UserError
 _MODULES = (
     configured,
     predict,
+    quantize,
     verify,
     onnx,
     npz,
     finetune,
     prepare_imagenet,
+    quantize,
     pack,
     models,
     benchmark,

@@ -109,7 +109,7 @@ def run(
     pending = [file for file in inputs if not is_whole(place / file.name)]
 
     def read(file: Path) -> np.ndarray:
-        return _input_of(file, bundle)
+        return read_input(file, bundle)
 
     names = iter(file.name for file in pending)
     for batch in read_batches(read, pending, batch_size, threads):
@@ -118,7 +118,12 @@ def run(
     return Progress(len(pending), len(inputs) - len(pending))
 
 
-def _input_of(file: Path, bundle: Bundle) -> np.ndarray:
+def read_input(file: Path, bundle: Bundle) -> np.ndarray:
+    """The one array of an input's file, float32 [C, H, W].
+
+    Raises:
+        UserError: the file is missing or damaged, or holds something else.
+    """
     arrays = list(read_arrays(file).values())
     shape = bundle.input.shape[1:]
     if len(arrays) != 1 or arrays[0].shape not in (shape, (1, *shape)):

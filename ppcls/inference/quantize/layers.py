@@ -1,0 +1,49 @@
+"""The first and the last layers of a network, found from its graph."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Sequence, Set
+
+
+def outer_layers(
+    consumers: Mapping[str, Sequence[str]], layers: Set[str], begin: Sequence[str], end: Sequence[str], which: str
+) -> List[str]:
+    """Names of the layers that stand next to the input or to the output, with no other layer in between.
+
+    Args:
+        consumers: for each node the nodes that take what it gives.
+        layers: the nodes with weights to quantize (convolutions, fully connected layers).
+        begin: the nodes that take the network's input.
+        end: the nodes that give the network's output.
+        which: `first`, `last`, `both` or `none`.
+
+    Returns:
+        Their names, sorted.
+    """
+    producers: Dict[str, List[str]] = {}
+    for node, takers in consumers.items():
+        for taker in takers:
+            producers.setdefault(taker, []).append(node)
+    found: Set[str] = set()
+    if which in ("first", "both"):
+        found |= _nearest(begin, consumers, layers)
+    if which in ("last", "both"):
+        found |= _nearest(end, producers, layers)
+    return sorted(found)
+
+
+def _nearest(start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: Set[str]) -> Set[str]:
+    """The layers that a walk from `start` comes to first on each of its ways."""
+    found: Set[str] = set()
+    seen: Set[str] = set()
+    waiting = list(start)
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node in layers:
+            found.add(node)
+        else:
+            waiting.extend(neighbours.get(node, ()))
+    return found
