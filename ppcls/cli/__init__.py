@@ -42,7 +42,6 @@ _MODULES = (
     npz,
     finetune,
     prepare_imagenet,
-    quantize,
     pack,
     models,
     benchmark,

@@ -23,6 +23,16 @@ _QUANTIZED = (
 _PICTURES_AT_A_TIME = 4  # a calibrator keeps every activation of those
 
 
+def require() -> Any:
+    """ONNX Runtime, with what its quantization needs.
+
+    Raises:
+        Unavailable: a package is not installed.
+    """
+    import_optional("onnx", "The package onnx", "quantize")
+    return import_optional("onnxruntime", "ONNX Runtime", "quantize")
+
+
 def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
     """Writes `FILES` into `folder`.
 
@@ -38,8 +48,7 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     Raises:
         UserError: ONNX Runtime or onnx is not installed.
     """
-    import_optional("onnx", "The package onnx", "quantize")
-    engine = import_optional("onnxruntime", "ONNX Runtime", "quantize")
+    engine = require()
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.quant_utils import QuantType, load_model_with_shape_infer
     from onnxruntime.quantization.shape_inference import quant_pre_process

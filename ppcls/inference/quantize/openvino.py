@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from ppcls.utils.optional import import_optional
 FILES = ("inference.openvino-int8.xml", "inference.openvino-int8.bin")
 _LAYERS = ("Convolution", "GroupConvolution", "MatMul")
 _ESTIMATORS = {"minmax": "MINMAX", "mean": "MEAN_MINMAX", "percentile": "MEAN_QUANTILE", "histogram": "HISTOGRAM"}
+
+
+def require() -> Tuple[Any, Any]:
+    """OpenVINO and NNCF.
+
+    Raises:
+        Unavailable: one is not installed.
+    """
+    return import_optional("openvino", "OpenVINO", "quantize"), import_optional("nncf", "NNCF", "quantize")
 
 
 def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
@@ -33,11 +43,10 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
         The method in words.
 
     Raises:
-        UserError: NNCF or OpenVINO is not installed, or too old for the ranges.
+        UserError: NNCF or OpenVINO is not installed, or NNCF is too old for the ranges.
     """
-    openvino = import_optional("openvino", "OpenVINO", "quantize")
-    nncf = import_optional("nncf", "NNCF", "quantize")
-    nncf.set_log_level(_errors_only())
+    openvino, nncf = require()
+    nncf.set_log_level(logging.ERROR)
     model = openvino.Core().read_model(onnx)
     bias = options.bias_correction or "fast"
     with _progress_on_standard_error():
@@ -97,12 +106,6 @@ def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
             "others"
         )
     return known
-
-
-def _errors_only() -> int:
-    import logging
-
-    return logging.ERROR
 
 
 @contextlib.contextmanager

@@ -85,6 +85,7 @@ def quantize(
             f"{bundle.folder} has no inference.onnx, which is quantized; add it by `ppcls onnx {bundle.folder}`"
         )
     engine = importlib.import_module(f"ppcls.inference.quantize.{options.engine}")
+    engine.require()
     samples = Samples(bundle, calibration, image_root)
     chosen = split(samples, None if data is None else Samples(bundle, data, image_root), count, compared)
     (onnx,) = bundle.checked(bundle.onnx)
