@@ -47,7 +47,7 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     """
     openvino, nncf = require()
     nncf.set_log_level(logging.ERROR)
-    model = openvino.Core().read_model(onnx)
+    model = openvino.convert_model(onnx)  # folds batch norms into convolutions, which `read_model` leaves to later
     bias = options.bias_correction or "fast"
     with _progress_on_standard_error():
         quantized = nncf.quantize(
