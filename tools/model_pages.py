@@ -16,7 +16,6 @@ sys.path.insert(0, str(ROOT))
 
 from model_pages_plots import draw  # noqa: E402 - the path comes first
 from model_pages_tables import (  # noqa: E402
-    LATENCIES,
     accuracy_rows,
     config_path,
     latency_rows,
@@ -25,7 +24,7 @@ from model_pages_tables import (  # noqa: E402
     weights_rows,
 )
 
-from ppcls.arch.model_table import MODELS, ModelInfo  # noqa: E402
+from ppcls.arch.model_table import LATENCIES, MODELS, ModelInfo  # noqa: E402
 
 TEXTS = Path(__file__).with_name("model_pages_text")
 FOLDER = ROOT / "docs" / "models"

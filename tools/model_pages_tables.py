@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
-from ppcls.arch.model_table import Latency, ModelInfo, Published
+from ppcls.arch.model_table import LATENCIES, ModelInfo, Published
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, PretrainedWeights, weights_of
 from ppcls.config import find_config, shipped_configs
 from ppcls.config.merge import read_tree
 from ppcls.config.node import Problems
 
 Models = Sequence[ModelInfo]
-LATENCIES: Dict[str, Callable[[ModelInfo], Optional[Latency]]] = {
-    "V100 FP32": lambda info: info.v100_fp32_ms,
-    "T4 FP16": lambda info: info.t4_fp16_ms,
-    "T4 FP32": lambda info: info.t4_fp32_ms,
-}
 
 
 def rows(lines: Iterable[Sequence[object]]) -> str:

@@ -7,10 +7,11 @@ multiply-accumulates, its other pages about twice that; some parameter columns i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
 _WEIGHTS_URL = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/{name}_pretrained.pdparams"
-Latency = Tuple[float, float, float]
+LATENCY_BATCHES = (1, 4, 8)
+Latency = Tuple[float, float, float]  # at those batch sizes
 
 
 @dataclass(frozen=True)
@@ -366,3 +367,9 @@ _ROWS = (
 )
 
 MODELS: Dict[str, ModelInfo] = {row.name: row for row in _ROWS}
+# The published latencies, by what they were measured on.
+LATENCIES: Dict[str, Callable[[ModelInfo], Optional[Latency]]] = {
+    "V100 FP32": lambda info: info.v100_fp32_ms,
+    "T4 FP16": lambda info: info.t4_fp16_ms,
+    "T4 FP32": lambda info: info.t4_fp32_ms,
+}

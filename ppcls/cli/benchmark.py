@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppcls.cli import benchmark_accuracy
+from ppcls.cli import benchmark_accuracy, benchmark_backends, benchmark_latency
 
 # In the order of `ppcls benchmark --help`.
-_SUBJECTS = (benchmark_accuracy,)
+_SUBJECTS = (benchmark_latency, benchmark_accuracy, benchmark_backends)
 
 
 def add(commands: Any) -> None:

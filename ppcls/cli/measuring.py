@@ -1,0 +1,94 @@
+"""What the arguments of `ppcls benchmark` have in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, List
+
+from ppcls.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from ppcls.inference.measure.timing import Plan
+
+# PaddleClas and TensorRT write the short names.
+_PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_BACKENDS = {"ort": "onnxruntime", "tensorrt": "trt"}
+
+
+def words(text: str) -> List[str]:
+    """`a,b` as a list without repetition."""
+    found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError("names nothing; write values with commas between")
+    return found
+
+
+def numbers(text: str) -> List[int]:
+    """`1,4,8` as a list without repetition."""
+    try:
+        found = [int(word) for word in words(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers; write some such as 1,4,8") from error
+    if min(found) < 1:
+        raise argparse.ArgumentTypeError(f"{min(found)} is in the list; write whole numbers from 1")
+    return found
+
+
+def precisions(text: str) -> List[str]:
+    """`fp32,int8` as a list of precisions by their long names."""
+    from ppcls.inference.settings import PRECISIONS
+
+    return _known(text, _PRECISIONS, PRECISIONS)
+
+
+def backends(text: str) -> List[str]:
+    """`paddle,trt` as a list of backends."""
+    from ppcls.inference.settings import BACKENDS
+
+    return _known(text, _BACKENDS, (*BACKENDS, "trt"))
+
+
+def add_plan(command: Any, rounds: int) -> None:
+    """How much is measured, and on what."""
+    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: cpu)")
+    command.add_argument(
+        "--rounds", metavar="N", type=int, default=rounds, help=f"turns of each candidate (default: {rounds})"
+    )
+    command.add_argument(
+        "--settle", metavar="SECONDS", type=float, default=0.25, help="warm-up of each turn (default: 0.25)"
+    )
+    command.add_argument(
+        "--span", metavar="SECONDS", type=float, default=0.5, help="timed calls of each turn (default: 0.5)"
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """What `add_plan` declared.
+
+    Raises:
+        UserError: a value is impossible.
+    """
+    from ppcls.inference.measure.timing import Plan
+
+    try:
+        return Plan(arguments.rounds, arguments.settle, arguments.span)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def say_if_busy() -> None:
+    """Warns on standard error where other programs disturb; to be asked before anything is run."""
+    from ppcls.inference.measure.machine import busy
+
+    sentence = busy()
+    if sentence:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _known(text: str, short: Any, known: Any) -> List[str]:
+    found = [short.get(word, word) for word in words(text)]
+    for word in found:
+        if word not in known:
+            raise argparse.ArgumentTypeError(f"{word!r} is unknown; write some of {','.join(known)}")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,126 @@
+"""The latency of one model: by each engine, in each precision, at each batch size, measured in turns."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+from ppcls.inference.backends import Backend, open_backend
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
+from ppcls.inference.measure.work import batch_of, work_of
+from ppcls.inference.settings import BACKENDS, Settings
+from ppcls.utils.errors import UserError
+
+Open = Callable[[Bundle, Settings], Backend]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a model, as the user wrote it: `trt`, `float16`, 8."""
+
+    backend: str
+    precision: str
+    batch: int
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """What was measured of a model, run in one way.
+
+    Attributes:
+        model: its name.
+        crop: height and width of its input in pixels, `224x224`.
+        resize_short: the short side before the crop in pixels; None where the transforms have none.
+        backend: as the user wrote it.
+        precision: of the arithmetic.
+        batch: pictures a call.
+        median_ms: milliseconds of the middle call, whole batch; None where nothing was measured.
+        p5_ms: what 5 % of the calls stay below.
+        p95_ms: what 95 % of the calls stay below.
+        calls: how many were timed.
+        reason: why nothing was measured.
+    """
+
+    model: str
+    crop: str
+    resize_short: Optional[int]
+    backend: str
+    precision: str
+    batch: int
+    median_ms: Optional[float] = None
+    p5_ms: Optional[float] = None
+    p95_ms: Optional[float] = None
+    calls: int = 0
+    reason: Optional[str] = None
+
+    @property
+    def way(self) -> Way:
+        """How the model was run."""
+        return Way(self.backend, self.precision, self.batch)
+
+
+def measure_latency(
+    model: str,
+    bundle: Bundle,
+    ways: Sequence[Way],
+    settings: Settings,
+    plan: Plan,
+    open_it: Open = open_backend,
+    clock: Clock = time.perf_counter,
+) -> List[LatencyRow]:
+    """A row for each of `ways`, in their order; one that this machine cannot run says why.
+
+    Args:
+        model: the name that the rows bear.
+        bundle: what is run.
+        ways: engines, precisions and batch sizes.
+        settings: device and threads; the rest is that of the ways.
+        plan: how much is measured.
+        open_it: opens the backends.
+        clock: seconds since some moment.
+    """
+    engines = {(way.backend, way.precision): _open(bundle, way, settings, open_it) for way in ways}
+    with ExitStack() as stack:
+        works = {
+            way: stack.enter_context(work_of(engine, batch_of(bundle, way.batch)))
+            for way in ways
+            if not isinstance(engine := engines[way.backend, way.precision], str)
+        }
+        timings = time_in_turns(works, plan, clock)
+    size = _sizes(bundle)
+    return [
+        LatencyRow(model, *size, way.backend, way.precision, way.batch, **_measured(timings[way]))
+        if way in timings
+        else LatencyRow(
+            model, *size, way.backend, way.precision, way.batch, reason=str(engines[way.backend, way.precision])
+        )
+        for way in ways
+    ]
+
+
+def _open(bundle: Bundle, way: Way, settings: Settings, open_it: Open) -> Union[Backend, str]:
+    """The backend, or why there is none."""
+    if way.backend not in BACKENDS:
+        return f"{way.backend} is none of this version's backends ({', '.join(BACKENDS)})"
+    try:
+        wanted = Settings(way.backend, way.precision, settings.device, settings.threads)
+        return open_it(bundle, wanted)
+    except (UserError, ValueError) as error:
+        return str(error)
+
+
+def _sizes(bundle: Bundle) -> Tuple[str, Optional[int]]:
+    """Crop and short side before it."""
+    values: Dict[str, Any] = {}
+    for operation in bundle.transforms:
+        values.update({name: settings or {} for name, settings in operation.items()})
+    return "x".join(map(str, bundle.input.shape[2:])), values.get("ResizeImage", {}).get("resize_short")
+
+
+def _measured(timing: Timing) -> Dict[str, Any]:
+    milliseconds = {"median_ms": 50, "p5_ms": 5, "p95_ms": 95}
+    found = {name: round(1e3 * timing.percentile(percent), 4) for name, percent in milliseconds.items()}
+    return {**found, "calls": len(timing.seconds)}
