@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppcls.cli.common import new_command
 from ppcls.cli.measuring import add_plan, numbers, plan_of, precisions, say_if_busy
 from ppcls.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from ppcls.inference.measure.backends import Gate
 
 _BATCH = {"throughput": 8, "latency": 1}
 
@@ -39,7 +41,10 @@ def add(commands: Any) -> None:
         "--requests", metavar="LIST", type=numbers, default=[1], help="batches that run at the same time (default: 1)"
     )
     command.add_argument(
-        "--threads", metavar="LIST", type=numbers, help="(default: all cores, and half of them where there are 4 or more)"
+        "--threads",
+        metavar="LIST",
+        type=numbers,
+        help="(default: all cores, and half of them where there are 4 or more)",
     )
     add_plan(command, rounds=12)
     command.add_argument("--dry-run", action="store_true", help="write nothing into the bundle")
@@ -76,8 +81,8 @@ def _run(arguments: argparse.Namespace) -> int:
     chosen = backends.choose(measured)
     if chosen is None:
         raise UserError(
-            f"{bundle.folder}: none of the candidates may be chosen, so its settings stay as they are (the table's last "
-            "column says why)"
+            f"{bundle.folder}: no candidate may be chosen, so the settings stay as they are; the table's last column "
+            "says why"
         )
     said = backends.described(chosen.settings)
     if arguments.dry_run:
@@ -89,3 +94,10 @@ def _run(arguments: argparse.Namespace) -> int:
         "takes the settings out again"
     )
     return 0
+
+
+def _gate(arguments: argparse.Namespace) -> Gate:
+    """float32 is compared with the bundle's golden scores, what `--allow` opens is verified as `ppcls verify` does."""
+    from ppcls.inference.measure.backends import golden_gate
+
+    return golden_gate

@@ -6,16 +6,22 @@ import argparse
 import contextlib
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Iterator, Sequence, Tuple
 
 from ppcls.cli.common import new_command
 from ppcls.cli.measuring import add_plan, backends, numbers, plan_of, precisions, say_if_busy, words
 from ppcls.utils.errors import UserError
+from ppcls.utils.load_paddle import load_paddle
 
 if TYPE_CHECKING:
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.measure.sheet import Facts
+    from ppcls.inference.measure.latency import Open
+    from ppcls.inference.measure.sheet import Facts, Sheet
+    from ppcls.inference.settings import Settings
+
+    Target = Callable[[], ContextManager[Tuple[Bundle, Open]]]  # a bundle, and what opens its backends
 
 _UNTRAINED = "The models were exported with their initial weights, which does not change how long they take."
 
@@ -40,36 +46,122 @@ def add(commands: Any) -> None:
     command.add_argument("--threads", metavar="N", type=int, help="of the CPU (default: all cores)")
     add_plan(command, rounds=5)
     command.add_argument(
-        "--out", metavar="DIR", help="also write latency.md, .csv, .json and plots there; goes on where it was interrupted"
+        "--out",
+        metavar="DIR",
+        help="also write latency.md, .csv, .json and plots there; goes on where it was interrupted",
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.measure.latency import Way, measure_latency
     from ppcls.inference.measure.machine import this_machine
-    from ppcls.inference.measure.sheet import Sheet
+
+    plan, settings = plan_of(arguments), _settings(arguments)
+    ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
+    machine = this_machine(arguments.device)
+    sheet = _sheet(arguments, str(machine), str(plan))
+    targets = _untrained(arguments.models) if arguments.models else _given(arguments.bundles)
+    say_if_busy()
+    for number, (model, target) in enumerate(targets.items(), 1):
+        missing = sheet.missing(model, ways)
+        if missing:
+            with target() as (bundle, open_it):
+                sheet.rows += measure_latency(model, bundle, missing, settings, plan, open_it)
+            if arguments.out:
+                sheet.write(arguments.out)
+        print(
+            f"{model}: {'measured' if missing else 'was measured before'} ({number} of {len(targets)})", file=sys.stderr
+        )
+    print(sheet.markdown())
+    if arguments.out:
+        _write(sheet, arguments.out, machine.device)
+    if all(row.reason for row in sheet.rows):
+        raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
     from ppcls.inference.settings import Settings
 
-    plan = plan_of(arguments)
     try:
-        settings = Settings(device=arguments.device, threads=arguments.threads)
+        return Settings(device=arguments.device, threads=arguments.threads)
     except ValueError as error:
         raise UserError(str(error)) from error
-    ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
-    targets = _models(arguments.models) if arguments.models else _bundles(arguments.bundles)
-    heading = {
-        "measured on": str(this_machine(arguments.device)),
-        "device": arguments.device,
-        "threads": str(arguments.threads or "all cores") if arguments.device == "cpu" else "of the GPU",
-        "method": str(plan),
-    }
-    facts: Dict[str, Facts] = {}
-    sheet = Sheet(heading, facts, [_UNTRAINED] if arguments.models else [])
+
+
+def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
+    """A sheet with the rows that an earlier run left in --out."""
+    from ppcls.inference.measure.sheet import Sheet
+
+    threads = {"threads": str(arguments.threads or "all cores")} if arguments.device == "cpu" else {}
+    heading = {"machine": machine, "device": arguments.device, **threads, "method": method}
+    sheet = Sheet(heading, _facts(), [_UNTRAINED] if arguments.models else [])
     if arguments.out:
         sheet.resume(arguments.out)
-    say_if_busy()
-    for model, opened in targets:
-        missing = sheet.missing(model, ways)
-        with opened as bundle:
-            ...
-    return 0
+    return sheet
+
+
+def _write(sheet: Sheet, folder: str, device: str) -> None:
+    """Tables, and plots where there is something to draw with; says what was written."""
+    from ppcls.inference.measure.plot import require_matplotlib
+    from ppcls.inference.measure.sheet_plots import write_plots
+
+    files = sheet.write(folder)
+    try:
+        require_matplotlib()
+        files += write_plots(sheet, folder, device)
+    except UserError as error:
+        print(f"no plots: {error}", file=sys.stderr)
+    print("written: " + ", ".join(map(str, files)), file=sys.stderr)
+
+
+def _facts() -> Dict[str, Facts]:
+    from ppcls.arch.model_table import LATENCIES, LATENCY_BATCHES, MODELS, Published
+    from ppcls.inference.measure.sheet import Facts
+
+    return {
+        name: Facts(
+            info.trainable_params / 1e6,
+            info.flops / 1e9,
+            info.published.get("paddleclas", Published()).top1,
+            {kind: dict(zip(LATENCY_BATCHES, found)) for kind, of in LATENCIES.items() if (found := of(info))},
+        )
+        for name, info in MODELS.items()
+    }
+
+
+def _untrained(patterns: Sequence[str]) -> Dict[str, Target]:
+    """The models that match, each exported when it is its turn, and deleted after it."""
+    from ppcls.arch.listing import listed_models
+
+    names = dict.fromkeys(model.name for pattern in patterns for model in listed_models(pattern))
+    load_paddle()
+    from ppcls.engine.untrained import open_untrained, untrained_bundle
+
+    @contextlib.contextmanager
+    def target(name: str) -> Iterator[Tuple[Bundle, Open]]:
+        with tempfile.TemporaryDirectory(prefix="ppcls-latency-") as folder:
+            yield untrained_bundle(name, Path(folder) / name), open_untrained
+
+    return {name: partial(target, name) for name in names}
+
+
+def _given(folders: Sequence[str]) -> Dict[str, Target]:
+    """The bundles by their architectures; by their folders too where the published figures are not of their kind."""
+    from ppcls.arch.model_table import MODELS
+    from ppcls.inference.bundle import Bundle
+
+    found: Dict[str, Target] = {}
+    for bundle in map(Bundle.load, folders):
+        name, info = bundle.architecture, MODELS.get(bundle.architecture)
+        if name in found or info is None or bundle.input.shape[1:] != info.input_size:
+            name = f"{name} in {bundle.folder}"
+        found[name] = partial(_as_it_is, bundle)
+    return found
+
+
+@contextlib.contextmanager
+def _as_it_is(bundle: Bundle) -> Iterator[Tuple[Bundle, Open]]:
+    from ppcls.inference.backends import open_backend
+
+    yield bundle, open_backend

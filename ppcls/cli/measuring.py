@@ -79,9 +79,10 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 def say_if_busy() -> None:
     """Warns on standard error where other programs disturb; to be asked before anything is run."""
-    from ppcls.inference.measure.machine import busy
+    from ppcls.inference.measure.machine import busy, running_threads
+    from ppcls.utils.cpu import usable_cores
 
-    sentence = busy()
+    sentence = busy(usable_cores(), running_threads())
     if sentence:
         print(f"warning: {sentence}", file=sys.stderr)
 

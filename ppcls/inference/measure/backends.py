@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Callable, Collection, Dict, List, Optional, Sequence, Tuple, Union
 
 from ppcls.inference.backends import Backend, open_backend
@@ -14,7 +14,7 @@ from ppcls.inference.measure.latency import Open
 from ppcls.inference.measure.tables import markdown, spread
 from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
 from ppcls.inference.measure.work import batch_of, batches_a_call, work_of
-from ppcls.inference.settings import BACKENDS, DEFAULTS, Settings
+from ppcls.inference.settings import OFFERED, Settings
 from ppcls.utils.errors import UserError
 
 GOALS = ("throughput", "latency")
@@ -41,21 +41,22 @@ class Candidate:
 def candidates(
     device: str, precisions: Sequence[str], threads: Sequence[Optional[int]], requests: Sequence[int]
 ) -> List[Settings]:
-    """Every combination, by every backend.
+    """Every combination that some backend offers on the device.
 
     Raises:
-        UserError: a value is none of those of `Settings`.
+        UserError: one of the precisions is offered by none.
     """
-    try:
-        return [
-            replace(DEFAULTS, backend=backend, precision=precision, device=device, threads=count, requests=flight)
-            for precision in precisions
-            for backend in BACKENDS
-            for count in threads
-            for flight in requests
-        ]
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    for precision in precisions:
+        if not any(precision in offered.get(device, ()) for offered in OFFERED.values()):
+            raise UserError(f"no backend computes in {precision} on a {device}; leave it out of --precisions")
+    return [
+        Settings(backend, precision, device, count, flight)
+        for precision in precisions
+        for backend, offered in OFFERED.items()
+        if precision in offered.get(device, ())
+        for count in threads
+        for flight in requests
+    ]
 
 
 def threads_worth_trying(cores: int) -> Tuple[Optional[int], ...]:

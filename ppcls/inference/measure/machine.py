@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import ppcls
 from ppcls.utils.cpu import usable_cores
@@ -51,16 +51,19 @@ def this_machine(device: str) -> Machine:
     return Machine(name, usable_cores(), driver, versions)
 
 
-def busy(cores: Optional[int] = None, load: Callable[[], Tuple[float, float, float]] = os.getloadavg) -> Optional[str]:
-    """The sentence that warns of other programs' work, by the last minute's load; None on a quiet machine."""
-    cores = cores or usable_cores()
-    running = load()[0]
+def busy(cores: int, running: float) -> Optional[str]:
+    """The sentence that warns of other programs' work, of which so many threads run; None on a quiet machine."""
     if running <= _BUSY * cores:
         return None
     return (
-        f"other programs kept {running:.1f} of {cores} cores busy in the last minute: the figures are slower than the "
-        "machine is, and near ones may stand in the wrong order; measure again when it is quiet"
+        f"{running:.1f} threads of other programs wanted this machine's {cores} cores in the last minute: the figures "
+        "are slower than the machine is, and near ones may stand in the wrong order; measure again when it is quiet"
     )
+
+
+def running_threads() -> float:
+    """How many threads wanted to run in the last minute, on average; 0 where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _version(package: str) -> Optional[str]:

@@ -14,8 +14,8 @@ from ppcls.utils.files import PathLike, write_atomically
 
 NAME = "latency"
 NOTE = (
-    "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch. The columns of V100 "
-    "and T4 are PaddleClas's, by TensorRT, as published; they were not measured here.\n"
+    "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch. The columns named "
+    "PaddleClas are as it published them, by TensorRT on a V100 or T4; they were not measured here.\n"
 )
 
 
@@ -88,7 +88,7 @@ class Sheet:
     def markdown(self) -> str:
         """A table in the published layout for each engine and precision, and what could not be measured."""
         parts = ["".join(f"- {name}: {value}\n" for name, value in self.heading.items())]
-        for backend, precision in self.engines():
+        for backend, precision in self.engines(measured=True):
             parts += [f"### {backend}, {precision}\n", self._table(backend, precision)]
         missing = dict.fromkeys((r.backend, r.precision, r.model, r.reason) for r in self.rows if r.reason)
         if missing:
@@ -102,7 +102,10 @@ class Sheet:
         published = [f"published_{kind.replace(' ', '_').lower()}_ms" for kind in kinds]
         return csv_text(
             [*header, *published],
-            ([*asdict(row).values(), *(self._published(row.model, kind, row.batch) for kind in kinds)] for row in self.rows),
+            (
+                [*asdict(row).values(), *(self._published(row.model, kind, row.batch) for kind in kinds)]
+                for row in self.rows
+            ),
         )
 
     def json(self) -> str:
@@ -115,9 +118,9 @@ class Sheet:
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-    def engines(self) -> List[Tuple[str, str]]:
-        """Backends and precisions of the rows."""
-        return list(dict.fromkeys((row.backend, row.precision) for row in self.rows))
+    def engines(self, measured: bool = False) -> List[Tuple[str, str]]:
+        """Backends and precisions of the rows, or of those that were measured."""
+        return list(dict.fromkeys((r.backend, r.precision) for r in self.rows if not (measured and r.reason)))
 
     def batches(self) -> List[int]:
         """Batch sizes of the rows."""
@@ -130,7 +133,7 @@ class Sheet:
                 rows.setdefault(row.model, {})[row.batch] = row
         batches, kinds = self.batches(), self._kinds()
         header = ["model", "crop (px)", "resize_short (px)", *(f"batch {batch} (ms)" for batch in batches)]
-        header += [f"{kind}, batch {batch} (ms)" for kind, sizes in kinds.items() for batch in sizes]
+        header += [f"PaddleClas, {kind}, batch {batch} (ms)" for kind, sizes in kinds.items() for batch in sizes]
         return markdown(header, [self._line(model, of, batches, kinds) for model, of in rows.items()])
 
     def _line(
@@ -154,8 +157,10 @@ class Sheet:
 
 
 def _cell(row: Optional[LatencyRow]) -> Optional[str]:
-    if row is None or row.reason:
-        return row and "not measured"
+    if row is None:
+        return None
+    if row.reason:
+        return "not measured"
     assert row.median_ms is not None and row.p5_ms is not None and row.p95_ms is not None
     return spread(row.median_ms, row.p5_ms, row.p95_ms)
 

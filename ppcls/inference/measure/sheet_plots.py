@@ -21,9 +21,7 @@ def write_plots(sheet: Sheet, folder: PathLike, device: str) -> List[Path]:
     return files
 
 
-def points(
-    sheet: Sheet, backend: str, precision: str
-) -> Tuple[Dict[str, List[Point]], List[Tuple[str, float, float]]]:
+def points(sheet: Sheet, backend: str, precision: str) -> Tuple[Dict[str, List[Point]], List[Tuple[str, float, float]]]:
     """Models over their parameters and FLOPs, and their latency at the smallest batch with their accuracy.
 
     A model of which nothing is known, or that was not measured at every batch size, has no place there.
