@@ -131,7 +131,7 @@ def table(measured: Sequence[Candidate], batch: int) -> str:
     timed = sorted((one.timing.undisturbed, place) for place, one in enumerate(measured) if one.timing)
     rows = [_row(measured[place], chosen, batch) for _, place in timed]
     rows += [_row(one, chosen, batch) for one in measured if one.timing is None]
-    header = ["backend", "precision", "threads", "requests", f"batch {batch} (ms)", "images/s", "time", "verdict"]
+    header = ["backend", "precision", "threads", "requests", f"batch {batch} (ms)", "images/s", "first quartile", "verdict"]
     return markdown(header, rows)
 
 

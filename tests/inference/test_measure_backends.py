@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+from fake_time import Clock, FakeBackend
+
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.golden import Golden
+from ppcls.inference.measure.backends import (
+    Candidate,
+    candidates,
+    choose,
+    described,
+    golden_gate,
+    measure,
+    table,
+    threads_worth_trying,
+)
+from ppcls.inference.measure.timing import Plan, Timing
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+
+PLAN = Plan(rounds=2, settle=0, span=0)
+PADDLE, OPENVINO, BF16 = Settings(), Settings("openvino"), Settings("openvino", "bfloat16")
+ORT = Settings("onnxruntime")
+
+
+def passes(bundle, settings, backend):
+    return None
+
+
+def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="throughput"):
+    """Fakes that take `costs` seconds a picture; a cost that is a text is why they cannot be opened."""
+    clock = Clock()
+
+    def open_it(_, settings):
+        if isinstance(costs[settings], str):
+            raise UserError(costs[settings])
+        return FakeBackend(clock, costs[settings])
+
+    return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock)
+
+
+def test_the_fastest_allowed_one_is_chosen(exported):
+    found = measured(Bundle.load(exported), {PADDLE: 0.004, OPENVINO: 0.003, BF16: 0.001, ORT: "no inference.onnx"})
+    chosen = choose(found)
+    assert chosen.settings == OPENVINO
+    assert table(found, 8) == (
+        "| backend | precision | threads | requests | batch 8 (ms) | images/s | first quartile | verdict |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| openvino | bfloat16 | all | 1 | 8.00 (8.00 to 8.00) | 1000.0 | x 0.333 "
+        "| `--allow bfloat16` would let it be chosen |\n"
+        "| openvino | float32 | all | 1 | 24.00 (24.00 to 24.00) | 333.3 | x 1.000 | chosen |\n"
+        "| paddle | float32 | all | 1 | 32.00 (32.00 to 32.00) | 250.0 | x 1.333 |  |\n"
+        "| onnxruntime | float32 | all | 1 |  |  |  | not measured: no inference.onnx |\n"
+    )
+
+
+def test_what_is_allowed_must_pass_the_gate(exported):
+    asked = []
+
+    def gate(bundle, settings, backend):
+        asked.append((settings.backend, settings.precision))
+        return "top-1 agreement 90 %" if settings.precision == "bfloat16" else None
+
+    more = replace(BF16, threads=1)
+    costs = {PADDLE: 0.004, BF16: 0.001, more: 0.002}
+    found = measured(Bundle.load(exported), costs, gate, allowed=("float32", "bfloat16"))
+    assert asked == [("paddle", "float32"), ("openvino", "bfloat16")]  # once for both numbers of threads
+    assert [one.refused for one in found] == [None, "top-1 agreement 90 %", "top-1 agreement 90 %"]
+    assert choose(found).settings == PADDLE
+    allowed = measured(Bundle.load(exported), costs, allowed=("float32", "bfloat16"))
+    assert choose(allowed).settings == BF16
+
+
+def test_nothing_may_be_chosen(exported):
+    found = measured(Bundle.load(exported), {PADDLE: 0.004, ORT: "not installed"}, lambda *_: "its scores are off")
+    assert choose(found) is None
+    assert table(found, 8).splitlines()[2:] == [
+        "| paddle | float32 | all | 1 | 32.00 (32.00 to 32.00) | 250.0 |  | its scores are off |",
+        "| onnxruntime | float32 | all | 1 |  |  |  | not measured: not installed |",
+    ]
+
+
+def test_goals(exported):
+    two = replace(OPENVINO, requests=2)
+    bundle = Bundle.load(exported)
+    for goal, batch in (("throughput", 8), ("latency", 1)):
+        found = measured(bundle, {OPENVINO: 0.01, two: 0.01}, batch=batch, goal=goal)
+        # The fakes run one after another, so a batch takes as long either way.
+        assert [one.timing.median for one in found] == pytest.approx([0.01 * batch] * 2)
+
+
+def test_other_programs_only_add_time():
+    often_disturbed = Candidate(OPENVINO, Timing((0.010, 0.010, 0.030, 0.030, 0.030)))
+    steady = Candidate(PADDLE, Timing((0.011, 0.011, 0.011, 0.011, 0.011)))
+    assert choose([steady, often_disturbed]) is often_disturbed
+
+
+def test_candidates_are_what_backends_offer():
+    found = candidates("cpu", ["float32", "int8"], [None, 2], [1])
+    assert found[:2] == [PADDLE, replace(PADDLE, threads=2)]
+    assert [(one.backend, one.precision) for one in found[::2]] == [
+        ("paddle", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("onnxruntime", "int8"),
+        ("openvino", "int8"),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"^no backend computes in float16 on a cpu; leave it out of --precisions$"):
+        candidates("cpu", ["float32", "float16"], [None], [1])
+
+
+def test_threads():
+    assert [threads_worth_trying(cores) for cores in (1, 2, 4, 64)] == [(None,), (None,), (None, 2), (None, 32)]
+
+
+def test_settings_in_words():
+    assert described(PADDLE) == "paddle, float32, cpu, all cores, 1 request"
+    assert described(replace(BF16, threads=2, requests=3)) == "openvino, bfloat16, cpu, 2 threads, 3 requests"
+
+
+def test_the_golden_gate(exported):
+    bundle = Bundle.load(exported)
+    golden = Golden.load(bundle.path_of(bundle.golden))
+    assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores)) is None
+    assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores[:, ::-1])).startswith(
+        "its golden scores are off by "
+    )
