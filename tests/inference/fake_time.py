@@ -7,6 +7,7 @@ from typing import Any, List, Sequence
 
 import numpy as np
 
+
 class Clock:
     """Seconds since the test began."""
 
@@ -21,6 +22,7 @@ class Clock:
         with self._lock:
             self.now += seconds
 
+
 class Work:
     """Takes `seconds[i]` at its i-th call, over and over; notes its name at each."""
 
@@ -34,6 +36,7 @@ class Work:
         if self.log is not None:
             self.log.append(self.name)
 
+
 class FakeBackend:
     """Takes so many seconds a picture, and gives the same scores always."""
 
@@ -45,5 +48,3 @@ class FakeBackend:
         self.shapes.append(batch.shape)
         self.clock.spend(self.seconds * len(batch))
         return np.full((len(batch), 5), 0.2, np.float32) if self.scores is None else self.scores
-
-Costs = Dict[Any, float]

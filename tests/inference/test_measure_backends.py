@@ -121,5 +121,5 @@ def test_the_golden_gate(exported):
     golden = Golden.load(bundle.path_of(bundle.golden))
     assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores)) is None
     assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores[:, ::-1])).startswith(
-        "its golden scores are off by "
+        f"{exported}: the golden input's scores are off by "
     )

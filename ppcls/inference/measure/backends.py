@@ -9,7 +9,7 @@ from typing import Callable, Collection, Dict, List, Optional, Sequence, Tuple, 
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.golden import Golden, score_difference
+from ppcls.inference.golden import Golden, GoldenMismatch, agreement_with
 from ppcls.inference.measure.latency import Open
 from ppcls.inference.measure.tables import markdown, spread
 from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
@@ -18,7 +18,6 @@ from ppcls.inference.settings import OFFERED, Settings
 from ppcls.utils.errors import UserError
 
 GOALS = ("throughput", "latency")
-_GOLDEN = 2e-4  # of the golden scores' norm: a float32 program that is farther off is another model
 # Says why a candidate must not be chosen, as the end of a sentence; None if it may.
 Gate = Callable[[Bundle, Settings, Backend], Optional[str]]
 
@@ -111,12 +110,13 @@ def measure(
 
 
 def golden_gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
-    """Compares a float32 candidate with the bundle's golden scores."""
+    """Sends the bundle's golden picture through a float32 candidate."""
     golden = Golden.load(bundle.path_of(bundle.golden))
-    difference = score_difference(backend.run(golden.input), golden.scores)
-    if difference <= _GOLDEN:
-        return None
-    return f"its golden scores are off by {difference:.2g} (at most {_GOLDEN:g})"
+    try:
+        agreement_with(golden, bundle.pipeline, backend).require(bundle.folder)
+    except GoldenMismatch as error:
+        return str(error)
+    return None
 
 
 def choose(measured: Sequence[Candidate]) -> Optional[Candidate]:
@@ -131,7 +131,16 @@ def table(measured: Sequence[Candidate], batch: int) -> str:
     timed = sorted((one.timing.undisturbed, place) for place, one in enumerate(measured) if one.timing)
     rows = [_row(measured[place], chosen, batch) for _, place in timed]
     rows += [_row(one, chosen, batch) for one in measured if one.timing is None]
-    header = ["backend", "precision", "threads", "requests", f"batch {batch} (ms)", "images/s", "first quartile", "verdict"]
+    header = [
+        "backend",
+        "precision",
+        "threads",
+        "requests",
+        f"batch {batch} (ms)",
+        "images/s",
+        "first quartile",
+        "verdict",
+    ]
     return markdown(header, rows)
 
 

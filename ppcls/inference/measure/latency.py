@@ -82,7 +82,8 @@ def measure_latency(
         open_it: opens the backends.
         clock: seconds since some moment.
     """
-    engines = {(way.backend, way.precision): _open(bundle, way, settings, open_it) for way in ways}
+    wanted = dict.fromkeys((way.backend, way.precision) for way in ways)
+    engines = {engine: _open(bundle, *engine, settings, open_it) for engine in wanted}
     with ExitStack() as stack:
         works = {
             way: stack.enter_context(work_of(engine, batch_of(bundle, way.batch)))
@@ -101,14 +102,17 @@ def measure_latency(
     ]
 
 
-def _open(bundle: Bundle, way: Way, settings: Settings, open_it: Open) -> Union[Backend, str]:
+def _open(bundle: Bundle, backend: str, precision: str, settings: Settings, open_it: Open) -> Union[Backend, str]:
     """The backend, or why there is none."""
-    if way.backend not in BACKENDS:
-        return f"{way.backend} is none of this version's backends ({', '.join(BACKENDS)})"
+    if backend not in BACKENDS:
+        return f"{backend} is none of this version's backends ({', '.join(BACKENDS)})"
     try:
-        wanted = Settings(way.backend, way.precision, settings.device, settings.threads)
+        wanted = Settings(backend, precision, settings.device, settings.threads)
+    except ValueError as error:  # the backend does not offer it
+        return str(error)
+    try:
         return open_it(bundle, wanted)
-    except (UserError, ValueError) as error:
+    except UserError as error:
         return str(error)
 
 

@@ -1,0 +1,163 @@
+"""`ppcls benchmark`, with a call of each kind: what is said and written, not how fast anything is."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from ppcls.arch.model_table import MODELS
+from ppcls.cli import main
+from ppcls.inference.backends import open_backend
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.golden import Golden
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+
+QUICK = ["--rounds", "1", "--settle", "0", "--span", "0"]
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch):
+    monkeypatch.setattr("ppcls.inference.measure.machine.running_threads", lambda: 0.0)
+
+
+def backends(folder, *more):
+    return main(["benchmark", "backends", str(folder), "--precisions", "fp32", "--threads", "1", *QUICK, *more])
+
+
+def test_the_choice_is_written_and_taken_back(copy, capsys):
+    assert backends(copy) == 0
+    said = capsys.readouterr().out
+    assert "| paddle | float32 | 1 | 1 | " in said
+    # A bundle without an ONNX form is run by Paddle alone; the other rows say so.
+    assert f"| onnxruntime | float32 | 1 | 1 |  |  |  | not measured: {_without_onnx(copy, 'onnxruntime')} |" in said
+    assert said.splitlines()[-1] == (
+        f"written to {copy}/inference.yml: paddle, float32, cpu, 1 threads, 1 request (before: none); "
+        f"`ppcls benchmark backends {copy} --reset` takes the settings out again"
+    )
+    assert Bundle.load(copy).settings == Settings(threads=1)
+    assert main(["benchmark", "backends", str(copy), "--reset"]) == 0
+    assert capsys.readouterr().out == (
+        f"{copy}/inference.yml: settings are taken out (they were: paddle, float32, cpu, 1 threads, 1 request)\n"
+    )
+    assert Bundle.load(copy).settings is None
+
+
+def _without_onnx(folder, engine):
+    with pytest.raises(UserError) as caught:
+        open_backend(Bundle.load(folder), Settings(engine))
+    return str(caught.value)
+
+
+def test_a_dry_run_writes_nothing(copy, capsys):
+    before = (copy / "inference.yml").read_bytes()
+    assert backends(copy, "--dry-run", "--goal", "latency") == 0
+    said = capsys.readouterr().out
+    assert "batch 1 (ms)" in said
+    assert said.splitlines()[-1] == (
+        f"--dry-run: {copy}/inference.yml stays as it is (settings: none); chosen would be: "
+        "paddle, float32, cpu, 1 threads, 1 request"
+    )
+    assert (copy / "inference.yml").read_bytes() == before
+
+
+def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys):
+    golden = Golden.load(copy / "golden.npz")
+    replace(golden, scores=golden.scores[:, ::-1]).save(copy / "golden.npz")
+    before = (copy / "inference.yml").read_bytes()
+    assert backends(copy) == 2
+    captured = capsys.readouterr()
+    assert "the golden input's scores are off by " in captured.out
+    assert captured.err == (
+        f"{copy}: no candidate may be chosen, so the settings stay as they are; the table's last column says why\n"
+    )
+    assert (copy / "inference.yml").read_bytes() == before
+
+
+def test_a_busy_machine_is_warned_of(copy, capsys, monkeypatch):
+    monkeypatch.setattr("ppcls.inference.measure.machine.running_threads", lambda: 999.0)
+    assert backends(copy, "--dry-run") == 0
+    assert capsys.readouterr().err.startswith("warning: 999.0 threads of other programs wanted ")
+
+
+def test_latency_of_a_bundle(exported, tmp_path, capsys):
+    arguments = ["benchmark", "latency", "--bundles", str(exported), "--batch", "1,2", "--backend", "paddle,trt"]
+    assert main([*arguments, *QUICK, "--out", str(tmp_path / "out")]) == 0
+    captured = capsys.readouterr()
+    name = f"Tiny in {exported}"
+    assert f"\n| {name} | 32x32 | 40 | " in captured.out
+    reason = "trt is none of this version's backends (paddle, onnxruntime, openvino)"
+    assert f"- not measured: trt, float32, {name}: {reason}\n" in captured.out
+    files = [f"{tmp_path}/out/latency{suffix}" for suffix in (".md", ".csv", ".json")]
+    assert captured.err == f"{name}: measured (1 of 1)\nwritten: {', '.join(files)}\n"
+    lines = list(csv.DictReader((tmp_path / "out" / "latency.csv").read_text().splitlines()))
+    assert [(line["backend"], line["batch"], line["calls"]) for line in lines] == [
+        ("paddle", "1", "1"), ("paddle", "2", "1"), ("trt", "1", "0"), ("trt", "2", "0"),
+    ]  # fmt: skip
+    first = json.loads((tmp_path / "out" / "latency.json").read_text())["rows"][0]
+    assert main([*arguments[:-1], "paddle", *QUICK, "--out", str(tmp_path / "out")]) == 0  # goes on: nothing is left
+    assert json.loads((tmp_path / "out" / "latency.json").read_text())["rows"][0] == first
+    assert capsys.readouterr().err.startswith(f"{name}: was measured before (1 of 1)\n")
+
+
+def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
+    assert main(["benchmark", "latency", "--bundles", str(exported), "--backend", "tensorrt", *QUICK]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "nothing could be measured: trt is none of this version's backends (paddle, onnxruntime, openvino)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--backend", "tenosrrt"], "'tenosrrt' is unknown; write some of paddle,onnxruntime,openvino,trt"),
+        (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
+        (["--batch", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
+        (["--batch", "0"], "0 is in the list; write whole numbers from 1"),
+        (["--batch", ","], "names nothing; write values with commas between"),
+    ],
+)
+def test_arguments_that_are_wrong(arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["benchmark", "latency", "--models", "DLA34", *arguments])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.rstrip().endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--models", "DLA43"], "no model matches 'DLA43' (did you mean DLA34?); `ppcls models` lists all"),
+        (["--models", "DLA34", "--rounds", "0"], "rounds is 0; write 1 or more"),
+        (["--models", "DLA34", "--threads", "0"], "threads is 0; write 1 or more"),
+    ],
+)
+def test_values_that_are_wrong(arguments, sentence, capsys):
+    assert main(["benchmark", "latency", *arguments]) == 2
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_an_untrained_model_has_no_int8_form(exported):
+    from ppcls.engine.untrained import open_untrained
+
+    with pytest.raises(UserError, match=r"^int8 needs ranges of real pictures; quantize exported bundles by "):
+        open_untrained(Bundle.load(exported), Settings("openvino", "int8"))
+
+
+@pytest.mark.slow
+def test_models_are_exported_untrained_at_their_own_size(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "SqueezeNet1_1").mkdir()  # what a user calls his folders does not matter
+    arguments = ["benchmark", "latency", "--models", "SqueezeNet1_1,DarkNet*", "--batch", "1", "--precision"]
+    assert main([*arguments, "fp32,int8", *QUICK, "--out", "out"]) == 0
+    said = capsys.readouterr().out
+    published = " | ".join(f"{value:g}" for value in MODELS["DarkNet53"].v100_fp32_ms)
+    assert "| SqueezeNet1_1 | 224x224 | 256 | " in said
+    assert "| DarkNet53 | 256x256 | 292 | " in said
+    assert f" | {published} | " in said
+    assert "- not measured: paddle, int8, DarkNet53: paddle on a CPU does not compute in int8; " in said
+    assert "The models were exported with their initial weights, which does not change how long they take.\n" in said
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "latency.csv", "latency.json", "latency.md", "latency_paddle_float32.png",
+    ]  # fmt: skip

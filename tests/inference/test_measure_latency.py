@@ -1,0 +1,183 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from fake_time import Clock, FakeBackend
+from PIL import Image
+
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.measure import machine
+from ppcls.inference.measure.latency import LatencyRow, Way, measure_latency
+from ppcls.inference.measure.plot import Point
+from ppcls.inference.measure.sheet import Facts, Sheet
+from ppcls.inference.measure.sheet_plots import points, write_plots
+from ppcls.inference.measure.tables import csv_text, markdown, short, spread
+from ppcls.inference.measure.timing import Plan
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+
+HEADING = {"machine": "a machine", "device": "cpu", "method": "two rounds"}
+FACTS = {
+    "Tiny": Facts(1.25, 0.5, 60.1, {"V100 FP32": {1: 0.62, 4: 1.3, 8: 2.09}, "T4 FP16": {1: 0.81378}}),
+    "Unpublished": Facts(2.5, 1.5),
+}
+
+
+def row(model="Tiny", batch=1, milliseconds=2.0, backend="paddle", precision="float32", **more):
+    times = {"median_ms": milliseconds, "p5_ms": milliseconds - 0.5, "p95_ms": milliseconds + 1, "calls": 10}
+    return LatencyRow(model, "32x32", 40, backend, precision, batch, **(times if "reason" not in more else more))
+
+
+def sheet(*rows, heading=HEADING):
+    made = Sheet(heading, FACTS, ["A note."])
+    made.rows = list(rows)
+    return made
+
+
+def test_every_way_gets_a_row(exported):
+    clock = Clock()
+    opened = []
+
+    def open_it(bundle, settings):
+        opened.append(settings)
+        if settings.backend == "openvino":
+            raise UserError("OpenVINO is not installed")
+        return FakeBackend(clock, {"paddle": 0.002, "onnxruntime": 0.001}[settings.backend])
+
+    ways = [Way(backend, "float32", batch) for backend in ("paddle", "onnxruntime", "openvino") for batch in (1, 4)]
+    ways += [Way("trt", "float32", 1), Way("paddle", "float16", 1)]
+    settings = Settings(threads=2)
+    rows = measure_latency("Tiny", Bundle.load(exported), ways, settings, Plan(3, 0, 0), open_it, clock)
+    assert [one.way for one in rows] == ways
+    assert opened == [replace(settings, backend=name) for name in ("paddle", "onnxruntime", "openvino")]
+    assert rows[1] == LatencyRow("Tiny", "32x32", 40, "paddle", "float32", 4, 8.0, 8.0, 8.0, 3)
+    assert [one.median_ms for one in rows] == [2.0, 8.0, 1.0, 4.0, None, None, None, None]
+    assert [one.reason for one in rows[4:]] == [
+        "OpenVINO is not installed",
+        "OpenVINO is not installed",
+        "trt is none of this version's backends (paddle, onnxruntime, openvino)",
+        "paddle on a CPU does not compute in float16; write precision float32 or bfloat16",
+    ]
+
+
+def test_markdown():
+    rows = [row(), row(batch=8, milliseconds=10.0), row("Unpublished", milliseconds=3.0)]
+    rows += [row(backend="trt", batch=batch, reason="no TensorRT") for batch in (1, 8)]
+    assert sheet(*rows).markdown() == (
+        "- machine: a machine\n"
+        "- device: cpu\n"
+        "- method: two rounds\n"
+        "\n"
+        "### paddle, float32\n"
+        "\n"
+        "| model | crop (px) | resize_short (px) | batch 1 (ms) | batch 8 (ms) | PaddleClas, V100 FP32, batch 1 (ms) "
+        "| PaddleClas, V100 FP32, batch 4 (ms) | PaddleClas, V100 FP32, batch 8 (ms) "
+        "| PaddleClas, T4 FP16, batch 1 (ms) |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| Tiny | 32x32 | 40 | 2.00 (1.50 to 3.00) | 10.00 (9.50 to 11.00) | 0.62 | 1.3 | 2.09 | 0.81378 |\n"
+        "| Unpublished | 32x32 | 40 | 3.00 (2.50 to 4.00) |  |  |  |  |  |\n"
+        "\n"
+        "- not measured: trt, float32, Tiny: no TensorRT\n"
+        "\n"
+        "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch. The columns named "
+        "PaddleClas are as it published them, by TensorRT on a V100 or T4; they were not measured here.\n"
+        "\n"
+        "A note.\n"
+    )
+
+
+def test_csv_and_json():
+    made = sheet(row(batch=8), row("Unpublished", reason="no, not here"))
+    lines = list(csv.DictReader(io.StringIO(made.csv())))
+    assert lines[0] == {
+        "model": "Tiny", "crop": "32x32", "resize_short": "40", "backend": "paddle", "precision": "float32",
+        "batch": "8", "median_ms": "2.0", "p5_ms": "1.5", "p95_ms": "3.0", "calls": "10", "reason": "",
+        "published_v100_fp32_ms": "2.09", "published_t4_fp16_ms": "",
+    }  # fmt: skip
+    assert (lines[1]["median_ms"], lines[1]["reason"]) == ("", "no, not here")
+    content = json.loads(made.json())
+    assert content["heading"] == HEADING
+    assert content["rows"][0]["median_ms"] == 2.0
+    assert content["models"]["Tiny"]["published"]["V100 FP32"] == {"1": 0.62, "4": 1.3, "8": 2.09}
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    first = sheet(row(), row(batch=4, reason="OpenVINO is not installed"))
+    assert [file.name for file in first.write(tmp_path)] == ["latency.md", "latency.csv", "latency.json"]
+    second = sheet()
+    second.resume(tmp_path)
+    assert second.rows == [row()]  # what could not be measured is tried again
+    ways = [Way("paddle", "float32", batch) for batch in (1, 4)]
+    assert second.missing("Tiny", ways) == ways[1:]
+    assert second.missing("Unpublished", ways) == ways
+    empty = sheet()
+    empty.resume(tmp_path / "nothing")
+    assert empty.rows == []
+
+
+def test_rows_of_another_machine_are_not_mixed_in(tmp_path):
+    sheet(row()).write(tmp_path)
+    with pytest.raises(UserError) as caught:
+        sheet(heading={**HEADING, "device": "gpu"}).resume(tmp_path)
+    file = tmp_path / "latency.json"
+    assert str(caught.value) == f"{file} was measured with device 'cpu', which now is 'gpu'; give another --out"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"heading": {}, "rows": [{"model": "DLA34"}]}'])
+def test_a_file_of_others_is_left_alone(tmp_path, text):
+    (tmp_path / "latency.json").write_text(text)
+    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark latency`; give another --out"):
+        sheet().resume(tmp_path)
+    assert (tmp_path / "latency.json").read_text() == text
+
+
+def test_what_is_drawn(tmp_path):
+    rows = [row(), row(batch=8, milliseconds=10.0), row("Unpublished"), row("Unpublished", 8, 30.0), row("Unknown")]
+    rows += [row("Unknown", 8), row(backend="trt", reason="no"), row(backend="openvino")]  # not at every batch
+    made = sheet(*rows)
+    by_size, accuracies = points(made, "paddle", "float32")
+    assert by_size == {
+        "trainable parameters (M)": [Point("Tiny", 1.25, [2.0, 10.0]), Point("Unpublished", 2.5, [2.0, 30.0])],
+        "FLOPs = 2 x MACs (G)": [Point("Tiny", 0.5, [2.0, 10.0]), Point("Unpublished", 1.5, [2.0, 30.0])],
+    }
+    assert accuracies == [("Tiny", 2.0, 60.1)]
+    (file,) = write_plots(made, tmp_path, "a machine")
+    assert file == tmp_path / "latency_paddle_float32.png"
+    with Image.open(file) as picture:
+        assert (picture.format, picture.size) == ("PNG", (800, 1000))
+
+
+def test_cells():
+    assert spread(31.204, 30.9, 33.0) == "31.20 (30.90 to 33.00)"
+    assert [short(value) for value in (None, 1.3, 0.81378, 20.0)] == [None, "1.3", "0.81378", "20"]
+    assert markdown(["a", "b"], [[None, "x|y"]]) == "| a | b |\n| --- | --- |\n|  | x\\|y |\n"
+    assert csv_text(["a", "b"], [[None, "x|y, z"]]) == 'a,b\n,"x|y, z"\n'
+
+
+def test_the_machine(monkeypatch, tmp_path):
+    found = machine.this_machine("cpu")
+    assert {"Python", "ppcls", "paddlepaddle"} <= set(found.versions)
+    assert (found.cores >= 1, found.driver.startswith("Linux")) == (True, True)
+    said = machine.Machine("AMD EPYC", 2, "Linux 6.1", {"Python": "3.11.7", "ppcls": "0.1.0"})
+    assert str(said) == "AMD EPYC, 2 CPU cores, Linux 6.1; Python 3.11.7, ppcls 0.1.0"
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(
+        '#!/bin/sh\n[ "$1" = --query-gpu=name,driver_version ] && echo "NVIDIA H100 80GB HBM3, 550.54.15"\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.this_machine("gpu").device == "NVIDIA H100 80GB HBM3"
+    assert machine.this_machine("gpu").driver == "driver 550.54.15"
+    tool.unlink()
+    assert machine.this_machine("gpu").device == "no GPU that nvidia-smi shows"
+
+
+def test_a_busy_machine_is_said():
+    assert machine.busy(2, 0.5) is None
+    assert machine.busy(2, 0.6) == (
+        "0.6 threads of other programs wanted this machine's 2 cores in the last minute: the figures are slower than "
+        "the machine is, and near ones may stand in the wrong order; measure again when it is quiet"
+    )
+    assert machine.running_threads() >= 0
