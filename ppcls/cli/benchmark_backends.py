@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List
 
 from ppcls.cli.common import new_command
-from ppcls.cli.measuring import add_plan, numbers, plan_of, precisions, say_if_busy
+from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, say_if_busy
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from ppcls.inference.measure.backends import Gate
+    from ppcls.inference.bundle import Bundle
+    from ppcls.inference.measure.backends import Gate, Measurement
+    from ppcls.inference.settings import Settings
 
 _BATCH = {"throughput": 8, "latency": 1}
+_PRECISIONS = {"cpu": ["float32", "bfloat16", "int8"], "gpu": ["float32", "float16"]}
 
 
 def add(commands: Any) -> None:
@@ -35,7 +40,7 @@ def add(commands: Any) -> None:
         help="pictures a second with all requests running, or the time of one batch alone (default: throughput)",
     )  # fmt: skip
     command.add_argument(
-        "--batch", metavar="N", type=int, help="pictures a batch (default: 8, or 1 with --goal latency)"
+        "--batch", metavar="N", type=number, help="pictures a batch (default: 8, or 1 with --goal latency)"
     )
     command.add_argument(
         "--requests", metavar="LIST", type=numbers, default=[1], help="batches that run at the same time (default: 1)"
@@ -46,54 +51,89 @@ def add(commands: Any) -> None:
         type=numbers,
         help="(default: all cores, and half of them where there are 4 or more)",
     )
-    add_plan(command, rounds=12)
+    add_plan(command, rounds=6)
     command.add_argument("--dry-run", action="store_true", help="write nothing into the bundle")
     command.add_argument("--reset", action="store_true", help="only take the settings out of the bundle")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.bundle import MANIFEST_FILE, Bundle
-    from ppcls.inference.measure import backends
+    from ppcls.inference.bundle import Bundle
+    from ppcls.inference.measure.backends import PASSES, measure
+    from ppcls.inference.measure.candidates import table
     from ppcls.inference.measure.machine import this_machine
-    from ppcls.utils.cpu import usable_cores
 
     bundle = Bundle.load(arguments.bundle)
-    manifest = bundle.folder / MANIFEST_FILE
-    before = backends.described(bundle.settings) if bundle.settings else "none"
     if arguments.reset:
-        replace(bundle, settings=None).save()
-        print(f"{manifest}: settings are taken out (they were: {before})")
-        return 0
-    plan = plan_of(arguments)
+        return _reset(bundle)
+    plan, tried = plan_of(arguments), _tried(arguments)
     batch = arguments.batch or _BATCH[arguments.goal]
     allowed = {"float32", *arguments.allow}
-    tried = backends.candidates(
-        arguments.device,
-        arguments.precisions or ["float32", *(["bfloat16", "int8"] if arguments.device == "cpu" else ["float16"])],
-        arguments.threads or backends.threads_worth_trying(usable_cores()),
-        arguments.requests,
-    )
     say_if_busy()
-    print(f"{bundle.architecture} in {bundle.folder}, goal {arguments.goal}")
-    print(f"{this_machine(arguments.device)}\n{plan}\n")
-    measured = backends.measure(bundle, tried, batch, arguments.goal, plan, allowed, _gate(arguments))
-    print(backends.table(measured, batch))
-    chosen = backends.choose(measured)
+    print(f"{bundle.architecture} in {bundle.folder}, goal {arguments.goal}\n{this_machine(arguments.device)}")
+    print(f"2 to {PASSES} passes of {plan}\n")
+    measured = measure(bundle, tried, batch, arguments.goal, plan, allowed, _gate(arguments))
+    print(table(measured.candidates, batch))
+    _write(bundle, measured, arguments)
+    return 0
+
+
+def _tried(arguments: argparse.Namespace) -> List[Settings]:
+    from ppcls.inference.measure.candidates import candidates, threads_worth_trying
+    from ppcls.utils.cpu import usable_cores
+
+    precisions = arguments.precisions or _PRECISIONS[arguments.device]
+    threads = arguments.threads or threads_worth_trying(usable_cores())
+    return candidates(arguments.device, precisions, threads, arguments.requests)
+
+
+def _reset(bundle: Bundle) -> int:
+    replace(bundle, settings=None).save()
+    print(f"{_manifest(bundle)}: settings are taken out (they were: {_before(bundle)})")
+    return 0
+
+
+def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace) -> None:
+    """Writes the winner's settings, unless --dry-run, and says so.
+
+    Raises:
+        UserError: there is no winner.
+    """
+    from ppcls.inference.measure.candidates import choose, described
+
+    chosen = choose(measured.candidates)
     if chosen is None:
         raise UserError(
             f"{bundle.folder}: no candidate may be chosen, so the settings stay as they are; the table's last column "
             "says why"
         )
-    said = backends.described(chosen.settings)
+    print(f"in each half of the calls, the chosen one takes at most x {measured.doubt:.3f} of the fastest one's time")
+    if not measured.settled:
+        print(
+            "warning: the two halves disagree about the fastest one; measure again when the machine is quiet, or with "
+            "more --rounds",
+            file=sys.stderr,
+        )
+    said, before = described(chosen.settings), _before(bundle)
     if arguments.dry_run:
-        print(f"--dry-run: {manifest} stays as it is (settings: {before}); chosen would be: {said}")
-        return 0
+        print(f"--dry-run: {_manifest(bundle)} stays as it is (settings: {before}); chosen would be: {said}")
+        return
     replace(bundle, settings=chosen.settings).save()
     print(
-        f"written to {manifest}: {said} (before: {before}); `ppcls benchmark backends {arguments.bundle} --reset` "
-        "takes the settings out again"
+        f"written to {_manifest(bundle)}: {said} (before: {before}); "
+        f"`ppcls benchmark backends {bundle.folder} --reset` takes the settings out again"
     )
-    return 0
+
+
+def _manifest(bundle: Bundle) -> Path:
+    from ppcls.inference.bundle import MANIFEST_FILE
+
+    return bundle.folder / MANIFEST_FILE
+
+
+def _before(bundle: Bundle) -> str:
+    from ppcls.inference.measure.candidates import described
+
+    return described(bundle.settings) if bundle.settings else "none"
 
 
 def _gate(arguments: argparse.Namespace) -> Gate:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Iterator, Sequence, Tuple
 
 from ppcls.cli.common import new_command
-from ppcls.cli.measuring import add_plan, backends, numbers, plan_of, precisions, say_if_busy, words
+from ppcls.cli.measuring import add_plan, backends, number, numbers, plan_of, precisions, say_if_busy, words
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ppcls.inference.bundle import Bundle
     from ppcls.inference.measure.latency import Open
     from ppcls.inference.measure.sheet import Facts, Sheet
-    from ppcls.inference.settings import Settings
 
     Target = Callable[[], ContextManager[Tuple[Bundle, Open]]]  # a bundle, and what opens its backends
 
@@ -43,7 +42,7 @@ def add(commands: Any) -> None:
         "--backend", metavar="LIST", type=backends, default=["paddle"],
         help="of paddle, onnxruntime, openvino and trt (default: paddle)",
     )  # fmt: skip
-    command.add_argument("--threads", metavar="N", type=int, help="of the CPU (default: all cores)")
+    command.add_argument("--threads", metavar="N", type=number, help="of the CPU (default: all cores)")
     add_plan(command, rounds=5)
     command.add_argument(
         "--out",
@@ -55,14 +54,15 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.measure.latency import Way, measure_latency
     from ppcls.inference.measure.machine import this_machine
+    from ppcls.inference.settings import Settings
 
-    plan, settings = plan_of(arguments), _settings(arguments)
+    plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
     ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
     machine = this_machine(arguments.device)
     sheet = _sheet(arguments, str(machine), str(plan))
     targets = _untrained(arguments.models) if arguments.models else _given(arguments.bundles)
     say_if_busy()
-    for number, (model, target) in enumerate(targets.items(), 1):
+    for place, (model, target) in enumerate(targets.items(), 1):
         missing = sheet.missing(model, ways)
         if missing:
             with target() as (bundle, open_it):
@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
             if arguments.out:
                 sheet.write(arguments.out)
         print(
-            f"{model}: {'measured' if missing else 'was measured before'} ({number} of {len(targets)})", file=sys.stderr
+            f"{model}: {'measured' if missing else 'was measured before'} ({place} of {len(targets)})", file=sys.stderr
         )
     print(sheet.markdown())
     if arguments.out:
@@ -78,15 +78,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if all(row.reason for row in sheet.rows):
         raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
     return 0
-
-
-def _settings(arguments: argparse.Namespace) -> Settings:
-    from ppcls.inference.settings import Settings
-
-    try:
-        return Settings(device=arguments.device, threads=arguments.threads)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:

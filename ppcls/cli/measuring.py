@@ -35,6 +35,14 @@ def numbers(text: str) -> List[int]:
     return found
 
 
+def number(text: str) -> int:
+    """A whole number from 1."""
+    found = numbers(text)
+    if len(found) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} are several numbers; write one")
+    return found[0]
+
+
 def precisions(text: str) -> List[str]:
     """`fp32,int8` as a list of precisions by their long names."""
     from ppcls.inference.settings import PRECISIONS
@@ -53,7 +61,7 @@ def add_plan(command: Any, rounds: int) -> None:
     """How much is measured, and on what."""
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: cpu)")
     command.add_argument(
-        "--rounds", metavar="N", type=int, default=rounds, help=f"turns of each candidate (default: {rounds})"
+        "--rounds", metavar="N", type=number, default=rounds, help=f"turns of each candidate (default: {rounds})"
     )
     command.add_argument(
         "--settle", metavar="SECONDS", type=float, default=0.25, help="warm-up of each turn (default: 0.25)"

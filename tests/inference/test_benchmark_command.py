@@ -75,6 +75,19 @@ def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys):
     assert (copy / "inference.yml").read_bytes() == before
 
 
+def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
+    monkeypatch.setattr("ppcls.inference.measure.backends.SETTLED", 0.0)
+    assert backends(copy, "--dry-run") == 0
+    captured = capsys.readouterr()
+    assert (
+        "\nin each half of the calls, the chosen one takes at most x 1.000 of the fastest one's time\n" in captured.out
+    )
+    assert captured.err == (
+        "warning: the two halves disagree about the fastest one; measure again when the machine is quiet, or with more "
+        "--rounds\n"
+    )
+
+
 def test_a_busy_machine_is_warned_of(copy, capsys, monkeypatch):
     monkeypatch.setattr("ppcls.inference.measure.machine.running_threads", lambda: 999.0)
     assert backends(copy, "--dry-run") == 0
@@ -115,6 +128,8 @@ def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
         (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
         (["--batch", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
         (["--batch", "0"], "0 is in the list; write whole numbers from 1"),
+        (["--rounds", "0"], "0 is in the list; write whole numbers from 1"),
+        (["--threads", "1,2"], "'1,2' are several numbers; write one"),
         (["--batch", ","], "names nothing; write values with commas between"),
     ],
 )
@@ -129,8 +144,7 @@ def test_arguments_that_are_wrong(arguments, sentence, capsys):
     ("arguments", "sentence"),
     [
         (["--models", "DLA43"], "no model matches 'DLA43' (did you mean DLA34?); `ppcls models` lists all"),
-        (["--models", "DLA34", "--rounds", "0"], "rounds is 0; write 1 or more"),
-        (["--models", "DLA34", "--threads", "0"], "threads is 0; write 1 or more"),
+        (["--models", "DLA34", "--settle", "-1"], "settle is -1; write seconds, 0 or more"),
     ],
 )
 def test_values_that_are_wrong(arguments, sentence, capsys):

@@ -1,20 +1,13 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from fake_time import Clock, FakeBackend
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden
-from ppcls.inference.measure.backends import (
-    Candidate,
-    candidates,
-    choose,
-    described,
-    golden_gate,
-    measure,
-    table,
-    threads_worth_trying,
-)
+from ppcls.inference.measure.backends import Measurement, doubt_of, golden_gate, measure
+from ppcls.inference.measure.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
 from ppcls.inference.measure.timing import Plan, Timing
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
@@ -37,7 +30,7 @@ def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="th
             raise UserError(costs[settings])
         return FakeBackend(clock, costs[settings])
 
-    return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock)
+    return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock).candidates
 
 
 def test_the_fastest_allowed_one_is_chosen(exported):
@@ -94,6 +87,45 @@ def test_other_programs_only_add_time():
     often_disturbed = Candidate(OPENVINO, Timing((0.010, 0.010, 0.030, 0.030, 0.030)))
     steady = Candidate(PADDLE, Timing((0.011, 0.011, 0.011, 0.011, 0.011)))
     assert choose([steady, often_disturbed]) is often_disturbed
+
+
+def test_measuring_ends_when_two_halves_agree(exported):
+    bundle = Bundle.load(exported)
+
+    def calls(*milliseconds):
+        """Of OpenVINO, one a pass, over and over; Paddle takes 10 ms always."""
+        clock = Clock()
+        backends = {PADDLE: FakeBackend(clock, 0.01), OPENVINO: FakeBackend(clock, 0.0)}
+        slow = iter(milliseconds)
+
+        def run(batch):
+            if len(backends[OPENVINO].shapes) % 2:  # a pass is one call that warms up, and one that counts
+                clock.spend(next(slow) / 1000)
+            backends[OPENVINO].shapes.append(batch.shape)
+
+        opened = {PADDLE: backends[PADDLE], OPENVINO: SimpleNamespace(run=run)}
+        plan = Plan(rounds=1, settle=0, span=0)
+        tried = list(opened)
+        return measure(
+            bundle, tried, 1, "latency", plan, ("float32",), passes, lambda _, settings: opened[settings], clock
+        )
+
+    quick = calls(9, 9)
+    assert [len(one.timing.seconds) for one in quick.candidates] == [2, 2]
+    assert (quick.doubt, quick.settled) == (1.0, True)
+    near = calls(10.1, 9.95)  # the first half prefers Paddle, by less than matters
+    assert (near.doubt, len(near.candidates[1].timing.seconds)) == (pytest.approx(1.01), 2)
+    third = calls(12, 9, 9, 9, 9, 9)  # quartiles of the halves: 9.75 and 9 after four passes
+    assert (third.doubt, len(third.candidates[1].timing.seconds)) == (1.0, 4)
+    never = calls(*[12, 9] * 3)
+    assert len(never.candidates[1].timing.seconds) == 6
+    assert (never.doubt, never.settled) == (pytest.approx(1.2), False)
+    assert choose(never.candidates).settings == OPENVINO
+
+
+def test_doubt_without_candidates():
+    assert doubt_of({}, {}, []) == 1.0
+    assert Measurement([], 1.021).settled is False
 
 
 def test_candidates_are_what_backends_offer():

@@ -1,66 +1,46 @@
-"""Which engine is the fastest for one bundle on this machine: candidates, their timing, and the choice."""
+"""Which engine is the fastest for one bundle on this machine, measured until the answer is settled."""
 
 from __future__ import annotations
 
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Callable, Collection, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden, GoldenMismatch, agreement_with
+from ppcls.inference.measure.candidates import Candidate
 from ppcls.inference.measure.latency import Open
-from ppcls.inference.measure.tables import markdown, spread
 from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
 from ppcls.inference.measure.work import batch_of, batches_a_call, work_of
-from ppcls.inference.settings import OFFERED, Settings
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
 GOALS = ("throughput", "latency")
-# Says why a candidate must not be chosen, as the end of a sentence; None if it may.
+SETTLED = 1.02  # times the fastest: what the chosen one may take in each half of the calls
+PASSES = 6
+# Says why a candidate must not be chosen; None if it may.
 Gate = Callable[[Bundle, Settings, Backend], Optional[str]]
+Timings = Mapping[Settings, Timing]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """Settings that were tried.
+class Measurement:
+    """What was measured.
 
     Attributes:
-        settings: what the bundle would carry.
-        timing: seconds a batch; None where it could not be run.
-        refused: why it could not be run, or must not be chosen.
+        candidates: one for each of the settings that were tried.
+        doubt: the time that the chosen one takes against the fastest, in that half of the calls where it does worse.
     """
 
-    settings: Settings
-    timing: Optional[Timing] = None
-    refused: Optional[str] = None
+    candidates: List[Candidate]
+    doubt: float
 
-
-def candidates(
-    device: str, precisions: Sequence[str], threads: Sequence[Optional[int]], requests: Sequence[int]
-) -> List[Settings]:
-    """Every combination that some backend offers on the device.
-
-    Raises:
-        UserError: one of the precisions is offered by none.
-    """
-    for precision in precisions:
-        if not any(precision in offered.get(device, ()) for offered in OFFERED.values()):
-            raise UserError(f"no backend computes in {precision} on a {device}; leave it out of --precisions")
-    return [
-        Settings(backend, precision, device, count, flight)
-        for precision in precisions
-        for backend, offered in OFFERED.items()
-        if precision in offered.get(device, ())
-        for count in threads
-        for flight in requests
-    ]
-
-
-def threads_worth_trying(cores: int) -> Tuple[Optional[int], ...]:
-    """All cores, and half of them where there are many: two cores of a machine may share one arithmetic unit."""
-    return (None, cores // 2) if cores >= 4 else (None,)
+    @property
+    def settled(self) -> bool:
+        """Whether both halves name the same one, or one that is as good."""
+        return self.doubt <= SETTLED
 
 
 def measure(
@@ -73,15 +53,15 @@ def measure(
     gate: Gate,
     open_it: Open = open_backend,
     clock: Clock = time.perf_counter,
-) -> List[Candidate]:
-    """Opens, checks and times each of `tried`, in turns.
+) -> Measurement:
+    """Opens, checks and times each of `tried`, in turns, until the fastest is settled or `PASSES` are over.
 
     Args:
         bundle: what is run.
         tried: the candidates' settings.
         batch: pictures a batch.
         goal: `throughput` keeps as many batches running as the settings allow, `latency` runs one at a time.
-        plan: how much is measured.
+        plan: how much is measured in a pass; there are two passes at least.
         allowed: precisions that may be chosen.
         gate: decides, once for each backend and allowed precision, whether its scores are good enough.
         open_it: opens the backends.
@@ -89,24 +69,38 @@ def measure(
     """
     opened = {settings: _open(bundle, settings, open_it) for settings in tried}
     running = {settings: backend for settings, backend in opened.items() if not isinstance(backend, str)}
+    refused = _refused(bundle, running, allowed, gate)
+    able = [settings for settings, reason in refused.items() if reason is None]
     flight = {settings: settings.requests if goal == "throughput" else 1 for settings in running}
+    halves: List[Timings] = [{}, {}]
     with ExitStack() as stack:
         works = {
             settings: stack.enter_context(work_of(backend, batch_of(bundle, batch), flight[settings]))
             for settings, backend in running.items()
         }
-        timings = time_in_turns(works, plan, clock)
-    refused: Dict[Tuple[str, str], Optional[str]] = {}
-    for settings, backend in running.items():
-        if _form(settings) not in refused:
-            barred = f"`--allow {settings.precision}` would let it be chosen"
-            refused[_form(settings)] = gate(bundle, settings, backend) if settings.precision in allowed else barred
-    return [
-        Candidate(settings, timings[settings].divided(batches_a_call(flight[settings])), refused[_form(settings)])
-        if settings in running
+        for number in range(PASSES):
+            calls = time_in_turns(works, plan, clock)
+            batches = {settings: timing.divided(batches_a_call(flight[settings])) for settings, timing in calls.items()}
+            halves[number % 2] = _joined(halves[number % 2], batches)
+            if number % 2 and doubt_of(halves[0], halves[1], able) <= SETTLED:
+                break
+    timings = _joined(halves[0], halves[1])
+    found = [
+        Candidate(settings, timings[settings], refused[settings])
+        if settings in timings
         else Candidate(settings, refused=str(opened[settings]))
         for settings in tried
     ]
+    return Measurement(found, doubt_of(halves[0], halves[1], able))
+
+
+def doubt_of(one: Timings, other: Timings, able: Sequence[Settings]) -> float:
+    """How far the fastest of all calls is from the fastest of each half, the worse of the two; 1 where it is theirs."""
+    if not able:
+        return 1.0
+    whole = _joined(one, other)
+    chosen = min(able, key=lambda settings: whole[settings].undisturbed)
+    return max(half[chosen].undisturbed / min(half[rival].undisturbed for rival in able) for half in (one, other))
 
 
 def golden_gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
@@ -119,36 +113,22 @@ def golden_gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optiona
     return None
 
 
-def choose(measured: Sequence[Candidate]) -> Optional[Candidate]:
-    """The fastest of those that may be chosen; None without one."""
-    able = [(one.timing.undisturbed, one) for one in measured if one.timing and one.refused is None]
-    return min(able, key=lambda pair: pair[0])[1] if able else None
+def _refused(
+    bundle: Bundle, running: Mapping[Settings, Backend], allowed: Collection[str], gate: Gate
+) -> Dict[Settings, Optional[str]]:
+    """Why candidates must not be chosen; threads and requests make no difference."""
+    verdicts: Dict[Tuple[str, str], Optional[str]] = {}
+    for settings, backend in running.items():
+        form = settings.backend, settings.precision
+        if form not in verdicts:
+            barred = f"`--allow {settings.precision}` would let it be chosen"
+            verdicts[form] = gate(bundle, settings, backend) if settings.precision in allowed else barred
+    return {settings: verdicts[settings.backend, settings.precision] for settings in running}
 
 
-def table(measured: Sequence[Candidate], batch: int) -> str:
-    """Markdown: the candidates, fastest first, then those that could not be run."""
-    chosen = choose(measured)
-    timed = sorted((one.timing.undisturbed, place) for place, one in enumerate(measured) if one.timing)
-    rows = [_row(measured[place], chosen, batch) for _, place in timed]
-    rows += [_row(one, chosen, batch) for one in measured if one.timing is None]
-    header = [
-        "backend",
-        "precision",
-        "threads",
-        "requests",
-        f"batch {batch} (ms)",
-        "images/s",
-        "first quartile",
-        "verdict",
-    ]
-    return markdown(header, rows)
-
-
-def described(settings: Settings) -> str:
-    """`openvino, float32, cpu, all cores, 1 request`, as a sentence names settings."""
-    threads = "all cores" if settings.threads is None else f"{settings.threads} threads"
-    requests = "1 request" if settings.requests == 1 else f"{settings.requests} requests"
-    return f"{settings.backend}, {settings.precision}, {settings.device}, {threads}, {requests}"
+def _joined(one: Timings, other: Timings) -> Dict[Settings, Timing]:
+    """The calls of both."""
+    return {key: Timing((*(one[key].seconds if key in one else ()), *other[key].seconds)) for key in other}
 
 
 def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Union[Backend, str]:
@@ -156,19 +136,3 @@ def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Union[Backend, s
         return open_it(bundle, settings)
     except UserError as error:
         return str(error)
-
-
-def _form(settings: Settings) -> Tuple[str, str]:
-    """What decides the scores; threads and requests decide the speed only."""
-    return settings.backend, settings.precision
-
-
-def _row(one: Candidate, chosen: Optional[Candidate], batch: int) -> List[object]:
-    settings = one.settings
-    name = [settings.backend, settings.precision, settings.threads or "all", settings.requests]
-    if one.timing is None:
-        return [*name, None, None, None, f"not measured: {one.refused}"]
-    milliseconds = [1e3 * one.timing.percentile(percent) for percent in (50, 5, 95)]
-    ratio = f"x {one.timing.undisturbed / chosen.timing.undisturbed:.3f}" if chosen and chosen.timing else None
-    verdict = "chosen" if one is chosen else one.refused
-    return [*name, spread(*milliseconds), f"{batch / one.timing.median:.1f}", ratio, verdict]
