@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import signal
 import sys
 from pathlib import Path
 from typing import Any, List, Optional
@@ -25,7 +26,7 @@ from ppcls.engine.exporter import export_bundle
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, read_for, resume
-from ppcls.engine.signals import Interrupted
+from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
 from ppcls.inference.output import open_results
@@ -188,15 +189,31 @@ def evaluate(config: Config, output: Optional[str] = None) -> int:
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
     build.check_same_classes(build.learned_class_names(config), pictures.class_names)
     evaluator = build.evaluator(config, reader)
-    with contextlib.ExitStack() as stack:
-        if output is not None:
-            rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
-            names = build.class_names(config, pictures)
-            evaluator.on_batch = functools.partial(_write_rows, rows, names)
-        evaluator.run(model)
-    failures = processes.merged(reader.failures)
+    stop = StopRequest()
+    evaluator.should_stop = functools.partial(_asked_to_stop, stop)
+    try:
+        with contextlib.ExitStack() as stack:
+            if output is not None:
+                rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
+                names = build.class_names(config, pictures)
+                evaluator.on_batch = functools.partial(_write_rows, rows, names)
+            stack.enter_context(processes.mourned())
+            stack.enter_context(stop)
+            if evaluator.run(model) is None:
+                raise Interrupted(stop.signum or signal.SIGTERM)
+            failures = processes.merged(reader.failures)
+    except Interrupted as interruption:
+        get_logger().warning("%s before the last picture, so there is no result", interruption)
+        return interruption.exit_code
     report_failures(failures)
     return 1 if failures else 0
+
+
+def _asked_to_stop(stop: StopRequest) -> bool:
+    """Whether a signal has come; where it came because another process died, that is said instead."""
+    if stop:
+        processes.check_all_live()
+    return bool(stop)
 
 
 def _write_rows(rows: Any, names: Optional[List[str]], batch: Any, logits: Any) -> None:

@@ -70,12 +70,26 @@ def mourned() -> Iterator[None]:
         dead = _ended()
         if dead is None:
             raise
-        number, log = dead
-        raise UserError(
-            f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
-            f"({log or 'log/workerlog.' + str(number)}), then start again, a training with "
-            f"-o Global.checkpoints=RUN{_last_lines(log)}"
-        ) from error
+        raise UserError(_obituary(*dead)) from error
+
+
+def check_all_live() -> None:
+    """For a process that is asked to stop: the launcher asks so, too, when another one has died.
+
+    Raises:
+        UserError: another process of this machine has ended; the sentence is that of `mourned`.
+    """
+    dead = _ended(seconds=0)
+    if dead is not None:
+        raise UserError(_obituary(*dead))
+
+
+def _obituary(number: int, log: str) -> str:
+    return (
+        f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
+        f"({log or 'log/workerlog.' + str(number)}), then start again, a training with "
+        f"-o Global.checkpoints=RUN{_last_lines(log)}"
+    )
 
 
 def _ended(seconds: float = 10.0) -> Optional[Tuple[int, str]]:
