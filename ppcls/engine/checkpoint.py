@@ -100,6 +100,8 @@ def snapshot(
         name: value.numpy() if hasattr(value, "numpy") else np.array(value)
         for name, value in _structured_optimizer_state(model, optimizer).items()
     }
+    masters = {name: accumulators.get(f"{name}/{_MASTER}") for name in weights}  # these are evaluated and deployed
+    weights.update({name: master for name, master in masters.items() if master is not None})
     return Snapshot(weights, accumulators, states, average, deployed if average else "weights", record)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, ContextManager, Dict, Optional, Tuple
+from typing import Any, ContextManager, Dict, Iterator, Mapping, Optional, Tuple
 
 from ppcls.utils.errors import UserError
+
+_HALF = ("paddle.float16", "paddle.bfloat16")
 
 
 class Precision:
@@ -20,7 +22,11 @@ class Precision:
         return contextlib.nullcontext()
 
     def evaluation_context(self) -> ContextManager[Any]:
-        """What evaluation runs in."""
+        """What the forward passes of evaluation run in."""
+        return contextlib.nullcontext()
+
+    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+        """While entered, the model has the weights that evaluation uses; then its own again, bit for bit."""
         return contextlib.nullcontext()
 
     def backward(self, loss: Any) -> None:
@@ -79,8 +85,14 @@ class MixedPrecision(Precision):
         return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
 
     def evaluation_context(self) -> ContextManager[Any]:
-        """Float32 unless asked; weights held in half precision allow nothing else."""
-        return self.context() if self.evaluate or self.level == "O2" else contextlib.nullcontext()
+        """Float32 unless asked."""
+        return self.context() if self.evaluate else contextlib.nullcontext()
+
+    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+        """With O2 the float32 weights that the optimizer steps, unless half precision is asked for."""
+        if self.evaluate or self.level == "O1":
+            return contextlib.nullcontext()
+        return float32_weights(model, optimizer.state_dict().get("master_weights", {}))
 
     def backward(self, loss: Any) -> None:
         """Adds the gradients of the scaled loss."""
@@ -120,6 +132,34 @@ class MixedPrecision(Precision):
             saved = dict(state["scaler"])
             saved["scale"] = np.asarray(saved["scale"], "float32").reshape([1])
             self.scaler.load_state_dict(saved)
+
+
+@contextlib.contextmanager
+def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
+    """While entered, every tensor of the model that is in half precision is a float32 one.
+
+    Args:
+        model: The model; then it has its own tensors again, bit for bit.
+        masters: Float32 tensors by Paddle's name of the parameter. One that has none (it is not trained, or no step
+            was taken yet) is cast.
+    """
+    import paddle
+
+    halves = [tensor for tensor in (*model.parameters(), *model.buffers()) if str(tensor.dtype) in _HALF]
+    kept = [_with_memory_of(tensor, paddle.empty([0])) for tensor in halves]
+    try:
+        for tensor in halves:
+            _with_memory_of(masters[tensor.name] if tensor.name in masters else tensor.astype("float32"), tensor)
+        yield
+    finally:
+        for tensor, own in zip(halves, kept):
+            _with_memory_of(own, tensor)
+
+
+def _with_memory_of(source: Any, target: Any) -> Any:
+    """Gives `target` the numbers and the type of `source`, not a copy of them."""
+    target.get_tensor()._share_data_with(source.get_tensor())
+    return target
 
 
 def _plain(value: Any) -> Any:

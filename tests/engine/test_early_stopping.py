@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ppcls.engine import checkpoint
 from ppcls.engine.callbacks import EvaluateEpochs, SaveCheckpoints
+from ppcls.engine.precision import Precision
 from ppcls.engine.trainer import TrainState
 
 
@@ -28,7 +29,7 @@ class Scripted:
 class Recipe:
     """As much of a trainer as the callback looks at."""
 
-    ema, model = None, None
+    ema, model, optimizer, precision = None, None, None, Precision()
 
     def __init__(self, epochs, state=None):
         self.epochs, self.state, self.finished, self.stop = epochs, state or TrainState(), False, None

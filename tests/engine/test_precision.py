@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import json
 from types import SimpleNamespace
+import re
 
 import numpy as np
 import paddle
@@ -12,6 +13,8 @@ from paddle.amp import grad_scaler
 from tiny_run import note_values, prepare, use_tiny, values
 
 from ppcls.cli import main
+from ppcls.engine import checkpoint
+from ppcls.engine.callbacks import EvaluateEpochs
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.engine.trainer import Callback
@@ -87,12 +90,88 @@ def test_only_level_o2_changes_model_and_optimizer(calls):
 
 
 @pytest.mark.parametrize(
-    ("level", "evaluate", "casts"), [("O1", False, 0), ("O1", True, 1), ("O2", False, 1), ("O2", True, 1)]
+    ("level", "evaluate", "casts"), [("O1", False, 0), ("O1", True, 1), ("O2", False, 0), ("O2", True, 1)]
 )
-def test_evaluation_is_in_float32_unless_asked_or_the_weights_are_not(calls, level, evaluate, casts):
+def test_evaluation_is_in_float32_unless_asked(calls, level, evaluate, casts):
     with MixedPrecision(level, "float16", 1024.0, True, evaluate).evaluation_context():
         pass
     assert len(of(calls, "auto_cast")) == casts
+
+
+class Halved:
+    """A network as level O2 holds it, on a CPU: weights in half precision beside float32 ones that differ from them."""
+
+    def __init__(self, dtype):
+        paddle.seed(2)
+        self.model = paddle.nn.Sequential(paddle.nn.Linear(3, 5), paddle.nn.BatchNorm1D(5), paddle.nn.Linear(5, 2))
+        self.model[2].bias.stop_gradient = True  # frozen, so without a float32 one
+        self.full = {name: tensor.numpy() for name, tensor in self.model.state_dict().items()}
+        trained = [*self.model[0].parameters(), self.model[2].weight]
+        self.masters = {parameter.name: parameter.detach().clone() for parameter in trained}
+        for layer in (self.model[0], self.model[2]):
+            layer.to(dtype=dtype)
+        self.model.eval()
+
+    def state_dict(self):
+        return {"master_weights": self.masters, f"{self.model[0].weight.name}_velocity_0": paddle.zeros([3, 5])}
+
+    def bits(self):
+        return {name: (str(value.dtype), value.numpy().tobytes()) for name, value in self.model.state_dict().items()}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_float32_weights_of_o2_are_evaluated_and_the_half_ones_come_back_to_the_bit(calls, dtype):
+    halved = Halved(dtype)
+    before, image = halved.bits(), paddle.to_tensor(np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3))
+    x, full = image.numpy(), halved.full
+    bias = halved.model[2].bias.astype("float32").numpy()  # half is all there is of it
+    hidden = (x @ full["0.weight"] + full["0.bias"]) / np.sqrt(1 + 1e-5)
+    precision = MixedPrecision("O2", dtype, 1024.0, True)
+    with pytest.raises(KeyError), precision.evaluation_weights(halved.model, halved):
+        logits = halved.model(image)
+        assert logits.dtype == paddle.float32
+        np.testing.assert_allclose(logits.numpy(), hidden @ full["2.weight"] + bias, rtol=1e-5, atol=1e-6)
+        raise KeyError
+    assert halved.bits() == before
+    for parameter in halved.model[0].parameters():  # which the optimizer's own were not touched by
+        name = "0.weight" if parameter.ndim == 2 else "0.bias"
+        assert halved.masters[parameter.name].numpy().tobytes() == full[name].tobytes()
+
+
+@pytest.mark.parametrize(("level", "evaluate"), [("O1", False), ("O1", True), ("O2", True)])
+def test_the_weights_stay_where_evaluation_in_half_precision_is_asked_for_or_none_are_half(calls, level, evaluate):
+    halved = Halved("bfloat16")
+    before = halved.bits()
+    with MixedPrecision(level, "bfloat16", 1024.0, True, evaluate).evaluation_weights(halved.model, halved):
+        assert halved.bits() == before
+
+
+def test_the_average_of_o2_is_evaluated_in_float32_and_saved_beside_the_float32_weights(calls, make_trainer, tmp_path):
+    halved, seen = Halved("bfloat16"), []
+
+    class Looking:
+        should_stop = bool
+
+        def run(self, model, epoch):
+            seen.append({name: value.numpy() for name, value in model.state_dict().items()})
+            return {"top1": 0.5}
+
+    trainer = make_trainer()
+    trainer.model, trainer.optimizer = halved.model, halved
+    trainer.precision, trainer.ema = MixedPrecision("O2", "bfloat16", 1024.0, True), MovingAverage(halved.model, 0.9)
+    average = np.full([3, 5], 0.1, "float32")  # no number of bfloat16
+    trainer.ema.average["0.weight"] = paddle.to_tensor(average)
+    before = halved.bits()
+    EvaluateEpochs(Looking(), 1).epoch_end(trainer)
+    assert [weights["0.weight"].tobytes() for weights in seen] == [halved.full["0.weight"].tobytes(), average.tobytes()]
+    assert halved.bits() == before
+    assert halved.masters[halved.model[0].weight.name].numpy().tobytes() == halved.full["0.weight"].tobytes()
+    checkpoint.write(
+        tmp_path / "latest", checkpoint.snapshot(halved.model, halved, {"epoch": 1, "step": 0}, trainer.ema.state())
+    )
+    saved = checkpoint.read(tmp_path)
+    assert saved.parameters()["0.weight"].tobytes() == halved.full["0.weight"].tobytes()  # what was evaluated
+    assert saved.average()["0.weight"].tobytes() == average.tobytes()
 
 
 @pytest.mark.parametrize(("dtype", "enabled"), [("float16", True), ("bfloat16", False)])
@@ -279,3 +358,19 @@ def test_a_run_on_a_gpu_learns_and_resumes(tmp_path, monkeypatch, level, dtype):
     states = json.loads((tmp_path / "halves" / "SqueezeNet1_1" / "latest" / "ppcls.pdstates").read_text())
     assert (states["precision"]["level"], states["precision"]["dtype"]) == (level, dtype)
     assert ("scale" in states["precision"]["scaler"]) == (dtype == "float16")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_an_evaluation_of_o2_during_training_is_that_of_its_checkpoint_in_float32(tmp_path, monkeypatch, capsys, dtype):
+    """The same loss to the rounding of TF32, whose steps are a tenth of float16's."""
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+    config = ["-c", str(tmp_path / "config_0.yaml"), "-o", "Global.device=gpu"]
+    words = ["-o", "AMP.level=O2", "-o", f"AMP.dtype={dtype}", "-o", "AMP.scale_loss=1024", "-o", "EMA=null"]
+    assert main(["train", *config, *words, "-o", "Global.epochs=2"]) == 0
+    weights = f"Global.pretrained_model={tmp_path / 'SqueezeNet1_1' / 'latest'}"
+    assert main(["eval", *config, "-o", weights]) == 0
+    losses = re.findall(r"END epoch:\S+ +valid .*loss: ([\d.]+),", capsys.readouterr().out)
+    assert len(losses) == 3
+    assert float(losses[1]) == pytest.approx(float(losses[2]), rel=1e-4)

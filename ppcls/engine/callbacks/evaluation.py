@@ -70,11 +70,12 @@ class EvaluateEpochs(Callback):
             get_logger().info("%d evaluations in a row were no better, so the training is over", in_vain)
 
     def _run(self, trainer: Trainer, epoch: int) -> Optional[Dict[str, float]]:
-        values = self.evaluator.run(trainer.model, epoch)
-        if trainer.ema is None or values is None:
-            return values
-        with trainer.ema.in_place_of_weights(trainer.model):
-            averaged = self.evaluator.run(trainer.model, epoch)
+        with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
+            values = self.evaluator.run(trainer.model, epoch)
+            if trainer.ema is None or values is None:
+                return values
+            with trainer.ema.in_place_of_weights(trainer.model):
+                averaged = self.evaluator.run(trainer.model, epoch)
         if averaged is None:
             return None
         get_logger().info("the weights' moving average: %s; the weights: %s", text_of(averaged), text_of(values))
