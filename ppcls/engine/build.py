@@ -61,21 +61,26 @@ def eval_pipeline(config: Config) -> Pipeline:
 
 
 def model(
-    config: Config, training: bool = False, untrained: bool = False, resumed: Optional[Path] = None
+    config: Config,
+    training: bool = False,
+    untrained: bool = False,
+    resumed: Optional[Path] = None,
+    allow_changed: bool = False,
 ) -> Tuple[Any, Config]:
     """The backbone with its weights, and the configuration completed by them.
 
     The weights are Global.pretrained_model's or else Arch.pretrained's. Arch gets the arguments that belong to them,
     and DataLoader.Eval their preprocessing unless Global.preprocessing keeps the configuration's. Training may
     start without weights, or with those of another number of classes; it keeps its own preprocessing. One that goes
-    on takes its own weights, `resumed`, and looks for no others.
+    on takes its own weights, `resumed`, and looks for no others; with `allow_changed` they, too, may be those of
+    another number of classes.
 
     Raises:
         UserError: no weights are configured, and neither `training` nor `untrained` allows that.
     """
     if isinstance(config.Arch, DistillationModelParams):
         if training:
-            return _distillation_model(config, config.Arch, resumed)
+            return _distillation_model(config, config.Arch, resumed, allow_changed)
         config = _evaluated_alone(config, config.Arch)
     found = Found(resumed) if resumed else find_weights(config)
     if found is None:
@@ -85,12 +90,14 @@ def model(
                 "-o Arch.pretrained=true for the published ones"
             )
         return config.Arch.make(), config
-    loaded = build_with_weights(config.Arch, found, new_classifier=training and not resumed)
+    loaded = build_with_weights(config.Arch, found, new_classifier=training and (allow_changed or not resumed))
     get_logger().info("weights: %s", found.path)
     return loaded.model, _as_the_weights_have_it(config, loaded, training)
 
 
-def _distillation_model(config: Config, arch: DistillationModelParams, resumed: Optional[Path]) -> Tuple[Any, Config]:
+def _distillation_model(
+    config: Config, arch: DistillationModelParams, resumed: Optional[Path], allow_changed: bool
+) -> Tuple[Any, Config]:
     """The model that is trained, made first as if it were alone; then the frozen ones, with weights of their own."""
     models, members = {}, {}
     for name, params in sorted(arch.members.items(), key=lambda member: member[0] in arch.frozen):
@@ -100,7 +107,7 @@ def _distillation_model(config: Config, arch: DistillationModelParams, resumed: 
             get_logger().info("weights of the frozen %s: %s", name, loaded.file.path)
             models[name], alone = loaded.model, _as_the_weights_have_it(alone, loaded, training=True)
         else:
-            models[name], alone = model(alone, training=True, resumed=resumed)
+            models[name], alone = model(alone, training=True, resumed=resumed, allow_changed=allow_changed)
         members[name] = alone.Arch
     config = dataclasses.replace(config, Arch=arch.completed(members))
     return config.Arch.assemble(models), config

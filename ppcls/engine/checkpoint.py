@@ -19,7 +19,7 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -215,12 +215,17 @@ def verify(folder: Path) -> Optional[str]:
     return None
 
 
-def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any]) -> None:
-    """Gives `optimizer` the state that `Checkpoint.optimizer` read; every parameter of the model must be there."""
+def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any], anew: Collection[str] = ()) -> None:
+    """Gives `optimizer` the state that `Checkpoint.optimizer` read.
+
+    Every parameter of the model must be there but those named in `anew`, whose state, if any, is left out.
+    """
     import paddle
 
-    renamed: Dict[str, Any] = {}
-    masters: Dict[str, Any] = {}
+    state = {key: value for key, value in state.items() if key.rpartition("/")[0] not in anew}
+    renamed = _initial_state(optimizer, [p for name, p in model.named_parameters() if name in anew]) if state else {}
+    masters: Dict[str, Any] = renamed.pop("master_weights", {})
+    initial = len(renamed) + len(masters)
     for name, parameter in model.named_parameters():
         for key, value in state.items():
             owner, _, accumulator = key.rpartition("/")
@@ -229,13 +234,27 @@ def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any]) -> None
                     masters[parameter.name] = paddle.to_tensor(value)
                 else:
                     renamed[f"{parameter.name}_{accumulator}"] = value
-    found = len(renamed) + len(masters)
+    found = len(renamed) + len(masters) - initial
     if found != len(state):
         raise UserError(
             f"the optimizer state of the checkpoint fits {found} of its {len(state)} entries to this model; "
             "resume with the Arch and Optimizer it was saved with"
         )
     optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+
+
+def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> Dict[str, Any]:
+    """What the optimizer holds of parameters before their first step, by its own names.
+
+    An optimizer that is given a state takes every parameter's from there, and makes none itself.
+    """
+    import paddle
+
+    trained = [parameter for parameter in parameters if not parameter.stop_gradient]
+    if not trained:
+        return {}
+    optimizer._create_accumulators(paddle.static.default_main_program().global_block(), trained)
+    return {**optimizer.state_dict()}
 
 
 def _structured_optimizer_state(model: Any, optimizer: Any) -> Dict[str, Any]:

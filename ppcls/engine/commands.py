@@ -45,8 +45,10 @@ def train(config: Config, allow_changed: bool = False) -> int:
     start(config, output / "train.log", parallel=True)
     precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
-    saved = read_for(Path(config.Global.checkpoints), config.Arch.name) if config.Global.checkpoints else None
-    model, config = build.model(config, training=True, resumed=saved.weights_file if saved else None)
+    place = config.Global.checkpoints
+    saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
+    resumed = saved.weights_file if saved else None
+    model, config = build.model(config, training=True, resumed=resumed, allow_changed=allow_changed)
     assert config.Optimizer is not None  # load_config requires it for this command
     if config.Global.sync_batch_norm:
         device.needs_gpu("synchronised batch norm", "write -o Global.sync_batch_norm=false")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
+
+import numpy as np
 
 from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.ema import MovingAverage
@@ -54,13 +56,17 @@ def resume(
             "the processes, workers and shuffle_buffer it was saved with, or from an epoch's end"
         )
     trainer.state = TrainState(states["epoch"], states["step"], states["best"])
+    replaced = _replaced(trainer.model, saved) if allow_changed else []
+    if replaced:
+        parts = "the optimizer's state" + (" and the moving average" if trainer.ema else "")
+        get_logger().warning("of what is new in the model (%s) %s begin anew, too", ", ".join(replaced), parts)
     if begins_anew(changed):
         get_logger().warning("the optimizer is another one, and begins anew")
     else:
-        checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
+        checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer(), replaced)
     if not any(key.startswith("AMP") for key in changed):
         trainer.precision.restore(states.get("precision"))
-    restore_average(trainer, saved, allow_changed)
+    restore_average(trainer, saved, allow_changed, replaced)
     if processes.is_first():  # the others count from zero, and all are summed
         trainer.averages.restore(states["averages"])
         restore_metrics(trainer, saved)
@@ -68,8 +74,8 @@ def resume(
     _say_what_else_differs(trainer, states, schedule)
 
 
-def read_for(path: Path, arch: str) -> checkpoint.Checkpoint:
-    """The checkpoint at `path`, if it is of the model `arch`.
+def read_for(path: Path, arch: str, class_num: int, allow_changed: bool = False) -> checkpoint.Checkpoint:
+    """The checkpoint at `path`, if it is of the model `arch` and, unless that may have changed, of as many classes.
 
     Raises:
         UserError: none is there that verifies, or it is of another model.
@@ -78,7 +84,14 @@ def read_for(path: Path, arch: str) -> checkpoint.Checkpoint:
     if saved.states["arch"] != arch:
         raise UserError(
             f"{saved.folder}: saved of {saved.states['arch']}, but Arch.name is {arch}; write "
-            f"-o Arch.name={saved.states['arch']}"
+            f"-o Arch.name={saved.states['arch']}, or begin anew, without Global.checkpoints, from the published "
+            f"weights of {arch} with -o Arch.pretrained=true"
+        )
+    classes = (saved.states.get("recipe") or {}).get("Arch.class_num", class_num)
+    if classes != class_num and not allow_changed:
+        raise UserError(
+            f"{saved.folder}: this run would not go on as it began: Arch.class_num was {classes} and is {class_num}; "
+            "resume with what it was trained with, or add --allow-changed, which begins with a new classifier"
         )
     return saved
 
@@ -103,6 +116,12 @@ def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[st
     """What has changed, as sentences by key."""
     then = saved.states.get("recipe")
     return {} if then is None else differences(then, recipe)  # older checkpoints have none
+
+
+def _replaced(model: Any, saved: checkpoint.Checkpoint) -> List[str]:
+    """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
+    then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
+    return [name for name, tensor in model.state_dict().items() if then.get(name) != list(tensor.shape)]
 
 
 def begins_anew(changed: Mapping[str, str]) -> bool:
@@ -133,14 +152,17 @@ def _say_what_else_differs(trainer: Trainer, states: Dict[str, Any], schedule: A
         get_logger().info("all %d epochs are trained; raise Global.epochs to go on", now)
 
 
-def restore_average(trainer: Trainer, saved: checkpoint.Checkpoint, allow_changed: bool = False) -> None:
-    """Gives the moving average what was saved of it."""
+def restore_average(
+    trainer: Trainer, saved: checkpoint.Checkpoint, allow_changed: bool = False, replaced: Sequence[str] = ()
+) -> None:
+    """Gives the moving average what was saved of it, but for `replaced`, of which it begins with the weights of now."""
     steps, ema = saved.states.get("average_steps"), trainer.ema
     if (ema is None) != (steps is None) and not allow_changed:
         had = "without" if steps is None else "with"
         raise UserError(f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section")
     if ema is not None and steps is not None:
-        ema.restore(saved.average(), steps)
+        own = ema.state()
+        ema.restore({**saved.average(), **{name: own[name] for name in replaced if name in own}}, steps)
     elif ema is not None:
         trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
         get_logger().warning("the weights' moving average begins with the weights of now")

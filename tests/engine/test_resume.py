@@ -20,6 +20,7 @@ from ppcls.engine import build, checkpoint, processes, recipe, resume
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.schema import registries
+from ppcls.engine.trainer import Trainer
 from ppcls.utils.logging import get_logger
 from ppcls.utils.unpickle import load_pickle
 
@@ -268,6 +269,103 @@ def test_a_changed_run_goes_on_where_that_is_allowed(folder, monkeypatch, capsys
     assert train(folder, "allowed", monkeypatch, "--allow-changed", **words) == 0
     assert "WARNING: the weights' moving average begins with the weights of now" in capsys.readouterr().out
     assert json.loads((latest / "ppcls.pdstates").read_text())["average_steps"] == 4
+
+
+def of_a_list(folder, classes, *, averaged=True):
+    """The run over the same pictures by a list, which does not say how many classes there are."""
+    names = [f"{'abcd'[index % 4]}/{index}.png {index % 4}" for index in range(20)]
+    (folder / "classes.txt").write_text("\n".join(names))
+    places = (("name", "ImageNetDataset"), ("cls_label_path", folder / "classes.txt"))
+    lists = {f"DataLoader__{part}__dataset__{key}": value for part in ("Train", "Eval") for key, value in places}
+    return {**lists, "Arch__class_num": classes, **({} if averaged else {"EMA": "null"})}
+
+
+@pytest.fixture(scope="module")
+def of_four(folder):
+    """A run of two epochs over a list of four classes."""
+    with pytest.MonkeyPatch.context() as patch:
+        assert train(folder, "four", patch, Global__epochs=2, **of_a_list(folder, 4)) == 0
+    return folder / "four" / RUN / "latest"
+
+
+def test_other_classes_are_refused_with_both_numbers(folder, of_four, monkeypatch, capsys):
+    changes = {"Global__checkpoints": of_four, "Global__epochs": 3, **of_a_list(folder, 6)}
+    assert train(folder, "six refused", monkeypatch, **changes) == 2
+    assert said(capsys.readouterr()) == (
+        "this run would not go on as it began: Arch.class_num was 4 and is 6; resume with what it was trained with, or "
+        "add --allow-changed, which begins with a new classifier"
+    )
+
+
+@pytest.mark.parametrize(("optimizer", "averaged"), [("Momentum", True), ("Momentum", False), ("AdamW", True)], ids=str)
+def test_other_classes_begin_with_a_new_classifier_where_that_is_allowed(
+    folder, of_four, monkeypatch, capsys, optimizer, averaged
+):
+    """All else goes on with what was saved of it; after no step at all that is seen."""
+    changes = of_a_list(folder, 6, averaged=averaged)
+    changes["Optimizer"] = f"{{name: {optimizer}, lr: {{name: Constant, learning_rate: 0.01}}}}"
+    name, start = f"six {optimizer} {averaged}", of_four
+    if optimizer != "Momentum":  # of whose state one would be kept
+        assert train(folder, name, monkeypatch, Global__epochs=2, **{**changes, "Arch__class_num": 4}) == 0
+        start = folder / name / RUN / "latest"
+    then = checkpoint.read(start)
+    then = (then.parameters(), then.average(), then.optimizer())
+    at_start = {}
+
+    def fit(self, original=Trainer.fit):
+        at_start["average"] = self.ema.state() if self.ema else {}
+        at_start["weights"] = {key: value.numpy() for key, value in self.model.state_dict().items()}
+        original(self)
+
+    monkeypatch.setattr(Trainer, "fit", fit)
+    capsys.readouterr()
+    changes.update({"Global__checkpoints": start, "Global__epochs": 3})
+    assert train(folder, name, monkeypatch, "--allow-changed", **changes) == 0
+    out = capsys.readouterr().out
+    told = "has a classifier of 4 classes and the model one of 6 classes, so the model starts with a new one"
+    assert out.count(told) == 1
+    anew = "the optimizer's state and the moving average" if averaged else "the optimizer's state"
+    assert f"WARNING: of what is new in the model (fc.weight, fc.bias) {anew} begin anew, too" in out
+    assert "WARNING: resumed though Arch.class_num was 4 and is 6" in out
+    for mine, saved in zip((at_start["weights"], at_start["average"]), then):
+        for key in mine:
+            kept = saved if not key.startswith("fc.") else at_start["weights"]
+            assert mine[key].tobytes() == kept[key].tobytes(), key
+    assert not averaged or set(at_start["average"]) == set(then[1])
+    state = checkpoint.read(folder / name / RUN).optimizer()
+    assert set(state) == set(then[2])
+    kind = "velocity_0" if optimizer == "Momentum" else "moment1_0"
+    assert state[f"fc.weight/{kind}"].shape == (6, 16, 1, 1)
+
+
+def test_the_state_of_what_is_new_is_that_of_a_new_optimizer():
+    """Beta powers that had gone on would make the first steps of a new parameter too long."""
+    paddle.seed(1)
+
+    def made(classes):
+        model = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, classes))
+        return model, paddle.optimizer.AdamW(0.1, parameters=model.parameters())
+
+    def learn(model, optimizer):
+        model(paddle.full([2, 3], 0.5)).square().sum().backward()
+        optimizer.step()
+        optimizer.clear_grad()
+
+    old, steps = made(2)
+    for _ in range(3):
+        learn(old, steps)
+    state = checkpoint.snapshot(old, steps, {}).optimizer
+    (new, went_on), (twin, fresh) = made(5), made(5)
+    twin.set_state_dict(new.state_dict())
+    checkpoint.restore_optimizer(new, went_on, state, ["1.weight", "1.bias"])
+    learn(new, went_on)
+    learn(twin, fresh)
+    ours, theirs = (checkpoint.snapshot(*pair, {}).optimizer for pair in ((new, went_on), (twin, fresh)))
+    assert set(ours) == set(theirs) == set(state)
+    for key, value in ours.items():
+        assert (value.tobytes() == theirs[key].tobytes()) == key.startswith("1."), key
+    np.testing.assert_array_equal(new[1].weight.numpy(), twin[1].weight.numpy())
+    assert ours["0.weight/beta1_pow_acc_0"] == pytest.approx(0.9**5)
 
 
 @pytest.mark.parametrize(
