@@ -3,8 +3,8 @@
 import contextlib
 import inspect
 import json
-from types import SimpleNamespace
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
