@@ -71,7 +71,8 @@ class Classifier:
             _names(self.bundle, class_names),
             batch_size,
             min(topk, self.bundle.class_num),
-            threads,
+            self.settings.threads,
+            self.settings.requests,
         )
 
     def predict(self, source: Any, color: Optional[str] = None) -> Iterator[Result]:

@@ -1,4 +1,11 @@
-"""Pictures through preprocessing, a model and the choice of the best classes, whatever runs the model."""
+"""Pictures through preprocessing, a model and the choice of the best classes, whatever runs the model.
+
+Reading, the model and what the caller makes of the results go on at the same time, a batch behind the other:
+
+    reading threads    decode and transform the pictures of the batches ahead
+    running threads    one a request; each waits for a batch's pictures, and gives them to the backend
+    the caller         takes the batches' scores in their order, and so begins others
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Deque, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -37,6 +44,19 @@ class Result:
     error: Optional[str] = None
 
 
+class _Batch(NamedTuple):
+    """A batch on its way: its pictures, their tensors (or why there is none), and its rows of scores (or why)."""
+
+    pictures: List[Picture]
+    readings: List[Future]
+    scores: Future
+
+    def cancel(self) -> None:
+        """Nothing of it begins any more; what has begun ends by itself."""
+        for future in (self.scores, *self.readings):
+            future.cancel()
+
+
 class Prediction:
     """Classifies pictures by a backend; see `ppcls.inference.Classifier` for the arguments they share.
 
@@ -44,6 +64,8 @@ class Prediction:
         pipeline: from a picture's bytes to the backend's input.
         backend: gives the scores.
         class_names: one name a class, or None.
+        threads: that read; None takes one a core that this process may use.
+        requests: batches that the backend runs at the same time.
     """
 
     def __init__(
@@ -54,6 +76,7 @@ class Prediction:
         batch_size: int = 8,
         topk: int = 5,
         threads: Optional[int] = None,
+        requests: int = 1,
     ) -> None:
         self.pipeline = pipeline
         self.backend = backend
@@ -61,42 +84,62 @@ class Prediction:
         self.batch_size = batch_size
         self._best = Topk(topk)
         self._readers = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
+        self._runners = ThreadPoolExecutor(requests, thread_name_prefix="ppcls-run")
+        self._ahead = 2 * requests  # batches: as many as run are read meanwhile
 
     def predict(self, source: Any, color: Optional[str] = None) -> Iterator[Result]:
         """Classifies pictures; see `Classifier.predict`."""
         return self._predict(pictures_of(source, color), color)
 
     def _predict(self, pictures: List[Picture], color: Optional[str]) -> Iterator[Result]:
-        """The next batch is read while the present one runs."""
-        waiting: Deque[Tuple[List[Picture], List[Future]]] = deque()
-        for start in range(0, len(pictures), self.batch_size):
-            batch = pictures[start : start + self.batch_size]
-            waiting.append((batch, [self._readers.submit(self._read, picture, color) for picture in batch]))
-            if len(waiting) > 1:
-                yield from self._classify(*waiting.popleft())
-        if waiting:
-            yield from self._classify(*waiting.popleft())
+        """Begins a batch for every one that is taken, so that no more than `_ahead` wait, however slow the caller."""
+        waiting: Deque[_Batch] = deque()
+        try:
+            for start in range(0, len(pictures), self.batch_size):
+                waiting.append(self._begin(pictures[start : start + self.batch_size], color))
+                if len(waiting) > self._ahead:
+                    yield from self._results(waiting[0])
+                    waiting.popleft()
+            while waiting:
+                yield from self._results(waiting[0])
+                waiting.popleft()
+        finally:  # after an error, or when the caller has seen enough
+            for batch in waiting:
+                batch.cancel()
 
-    def _classify(self, pictures: List[Picture], readings: List[Future]) -> Iterator[Result]:
+    def _begin(self, pictures: List[Picture], color: Optional[str]) -> _Batch:
+        size = self.pipeline.output_size
+        room = np.empty((len(pictures), *size), np.float32) if size else None
+        places = [None] * len(pictures) if room is None else list(room)
+        readings = [self._readers.submit(self._read, *job, color) for job in zip(pictures, places)]
+        return _Batch(pictures, readings, self._runners.submit(self._run, pictures, readings, room))
+
+    def _run(
+        self, pictures: List[Picture], readings: List[Future], room: Optional[np.ndarray]
+    ) -> List[Union[np.ndarray, str]]:
+        """A picture's scores [class_num], or why there are none, for each of a batch."""
         tensors = [reading.result() for reading in readings]
         readable = [tensor for tensor in tensors if not isinstance(tensor, str)]
         if len({tensor.shape for tensor in readable}) > 1:
             raise UserError(_unequal([(p.source, t) for p, t in zip(pictures, tensors) if not isinstance(t, str)]))
-        scores = iter(self.backend.run(np.stack(readable)) if readable else ())
-        for picture, tensor in zip(pictures, tensors):
-            if isinstance(tensor, str):
-                yield Result(picture.source, error=tensor)
-            else:
-                yield self._result(picture, next(scores))
+        scores = iter(self.backend.run(_joined(readable, room)) if readable else ())
+        return [tensor if isinstance(tensor, str) else next(scores) for tensor in tensors]
 
-    def _read(self, picture: Picture, color: Optional[str]) -> Union[np.ndarray, str]:
-        """The input tensor [C, H, W], or why there is none."""
+    def _results(self, batch: _Batch) -> Iterator[Result]:
+        for picture, scores in zip(batch.pictures, batch.scores.result()):
+            if isinstance(scores, str):
+                yield Result(picture.source, error=scores)
+            else:
+                yield self._result(picture, scores)
+
+    def _read(self, picture: Picture, place: Optional[np.ndarray], color: Optional[str]) -> Union[np.ndarray, str]:
+        """The input tensor [C, H, W], if possible in its `place` of the batch; or why there is none."""
         content = picture.content
         try:
             if isinstance(content, Path):
-                return self.pipeline.from_file(content)
+                return self.pipeline.from_file(content, out=place)
             if isinstance(content, bytes):
-                return self.pipeline(content)
+                return self.pipeline(content, out=place)
             assert color is not None  # pictures_of asks for it
             return self.pipeline.from_array(content, color)
         except UnreadableImage as error:
@@ -111,6 +154,13 @@ class Prediction:
             raise UserError(f"{picture.source}: {error}") from error
         class_ids, probabilities, names = (list(column) for column in zip(*best))
         return Result(picture.source, class_ids, probabilities, names if self.class_names else [])
+
+
+def _joined(tensors: List[np.ndarray], room: Optional[np.ndarray]) -> np.ndarray:
+    """The tensors as a batch [N, C, H, W]: `room`, if each was put in its place there and none is missing."""
+    if room is not None and len(room) == len(tensors) and all(tensor.base is room for tensor in tensors):
+        return room
+    return np.stack(tensors)
 
 
 def _unequal(tensors: List[Tuple[Union[str, int], np.ndarray]]) -> str:

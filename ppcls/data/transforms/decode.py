@@ -4,13 +4,12 @@ import io
 from dataclasses import dataclass
 from typing import Callable, Optional, Union
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
 from ppcls.data.transforms.exif import exif_orientation, upright
-from ppcls.data.transforms.jpeg import Frame, decode_rows, jpeg_frame, jpeg_is_complete
+from ppcls.data.transforms.jpeg import Frame, by_opencv, decode_rows, jpeg_frame, jpeg_is_complete
 from ppcls.utils.errors import UserError
 
 _JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
@@ -100,15 +99,13 @@ class DecodeImage(Transform):
             if is_jpeg and not jpeg_is_complete(data):
                 raise UnreadableImage("the file is truncated")
             if is_jpeg and self.backend == "cv2" and file.mode in ("RGB", "L"):
-                pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-                if pixels is None:
+                decoded = by_opencv(np.frombuffer(data, np.uint8), self.to_rgb)
+                if decoded is None:
                     raise UnreadableImage("OpenCV cannot decode it")
-                is_rgb = False
+                pixels = decoded
             else:
-                pixels, is_rgb = _rgb(file), True
+                pixels = _rgb(file) if self.to_rgb else _rgb(file)[..., ::-1]
             orientation = exif_orientation(file.info.get("exif", b""))
-        if is_rgb != self.to_rgb:
-            pixels = pixels[..., ::-1]
         return np.ascontiguousarray(upright(pixels, orientation))
 
 
@@ -121,7 +118,7 @@ def _rgb(file: Image.Image) -> np.ndarray:
         raise UnreadableImage("its values have 32 bits, whose range is not defined; save it with 8 or 16 bits")
     if file.mode in ("P", "PA", "LA", "RGBa"):
         file = file.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
-    return np.asarray(file.convert("RGB"))
+    return np.asarray(file if file.mode == "RGB" else file.convert("RGB"))
 
 
 def _checked(array: np.ndarray) -> np.ndarray:

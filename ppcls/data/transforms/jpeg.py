@@ -112,11 +112,12 @@ def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> Optional[
     if saves and (simplejpeg is not None or _refuses_what_ends_early()):
         height, content = rows + _ROWS_BELOW, content[:end].copy()
         content[frame.height_at : frame.height_at + 2] = divmod(height, 256)
-    pixels = _by_opencv(content, to_rgb) if simplejpeg is None else _by_simplejpeg(content, to_rgb)
+    pixels = by_opencv(content, to_rgb) if simplejpeg is None else _by_simplejpeg(content, to_rgb)
     return pixels if pixels is not None and pixels.shape == (height, frame.width, 3) else None
 
 
-def _by_opencv(content: np.ndarray, to_rgb: bool) -> Optional[np.ndarray]:
+def by_opencv(content: np.ndarray, to_rgb: bool) -> Optional[np.ndarray]:
+    """Pixels uint8 [H, W, 3]; None if OpenCV cannot decode them. OpenCV turns BGR around 15 times as fast as numpy."""
     pixels = cv2.imdecode(content, _RGB if to_rgb else _COLOR)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if to_rgb and _RGB == _COLOR and pixels is not None else pixels
 
