@@ -30,6 +30,7 @@ MANIFEST_FILE = "inference.yml"
 PROGRAM_FILE = "inference.json"
 PARAMETERS_FILE = "inference.pdiparams"
 GOLDEN_FILE = "golden.npz"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def digested(path: Path) -> DigestedFile:
 
 def _parse(manifest: Path) -> Dict[str, Any]:
     try:
-        values = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+        values = yaml.load(manifest.read_text(encoding="utf-8"), _LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(
             f"{manifest} is not a YAML file ({str(error).splitlines()[0]}); copy the bundle again, or export again"

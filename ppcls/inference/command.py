@@ -10,14 +10,17 @@ from typing import Any, List, Optional, Union
 from tqdm import tqdm
 
 from ppcls.config import DeployConfig
+from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.output import console_line, open_results
 from ppcls.inference.pictures import pictures_of
 from ppcls.inference.prediction import Prediction
+from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
 
-_LONG = 32  # pictures; a shorter list needs no progress bar
+_LONG = 32  # pictures; a shorter list needs no progress bar, and would end before a second request is ready
+_MOST_REQUESTS = 4  # Paddle holds the model once for each; more cores than that share the kernels of a batch
 
 
 def predict(config: DeployConfig) -> int:
@@ -45,9 +48,22 @@ def predict(config: DeployConfig) -> int:
         onednn=settings.enable_mkldnn,
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
-        requests=settings.requests,
+        requests=settings.requests or _requests(settings, bundle, len(pictures)),
     )
     return report(classifier, settings.infer_imgs, pictures, answer.topk, settings.output)
+
+
+def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> Optional[int]:
+    """How many batches run at the same time where nobody says; None leaves it to the bundle.
+
+    A batch on one core and another on the next are faster than one on both: nobody waits for the other's kernels.
+    """
+    if bundle.settings is not None and settings.backend in (None, bundle.settings.backend):
+        return None
+    if settings.use_gpu or pictures < _LONG:
+        return 1
+    batches = -(-pictures // settings.batch_size)
+    return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)
 
 
 def list_pictures(source: str) -> List[str]:

@@ -25,7 +25,8 @@ def console_line(result: Result, name: Optional[str] = None) -> str:
 class ResultFile:
     """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
 
-    The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays.
+    The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays, and
+    holds every row that was written.
     """
 
     def __init__(self, path: PathLike, topk: int) -> None:
@@ -35,7 +36,7 @@ class ResultFile:
 
     def __enter__(self) -> ResultFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.part.open("w", encoding="utf-8", newline="")
+        self._file = self.part.open("w", buffering=1, encoding="utf-8", newline="")
         self._begin()
         return self
 

@@ -74,37 +74,6 @@ def test_batches_hold_what_could_be_read(exported, folder, batch_size, batches):
     assert [result.class_ids[:1] for result in results] == [[0], [1], [], [2]]
 
 
-def test_batches_run_as_results_are_asked_for(exported, folder):
-    backend = Means()
-    results = Classifier(exported, backend=backend, batch_size=1).predict(folder)
-    assert backend.batches == []
-    next(results)
-    assert len(backend.batches) == 1
-    results.close()
-    assert len(backend.batches) == 1
-
-
-def test_the_next_batch_is_read_while_one_runs(exported, folder):
-    """The first run ends only when the second batch has been read."""
-    read = threading.Event()
-
-    class Waiting(Means):
-        def run(self, batch):
-            assert read.wait(timeout=30)
-            return super().run(batch)
-
-    classifier = Classifier(exported, backend=Waiting(), batch_size=1, threads=1)
-    original = classifier._prediction._read
-
-    def noting(picture, color):
-        if "b_green" in str(picture.source):
-            read.set()
-        return original(picture, color)
-
-    classifier._prediction._read = noting
-    assert next(classifier.predict(folder)).class_ids[0] == 0
-
-
 def test_pictures_that_are_missing_or_too_small_have_their_say(exported, tmp_path):
     absent, good = tmp_path / "absent.png", save(tmp_path / "good.png", flat(0, 0, 200))
     results = list(Classifier(exported, backend=Means()).predict([absent, good, b"", tmp_path]))

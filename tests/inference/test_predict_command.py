@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 from ppcls.config import load_deploy_config
-from ppcls.inference import Classifier
+from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference import command as command_module
 from ppcls.inference.command import predict
-from ppcls.inference.output import console_line
+from ppcls.inference.output import console_line, open_results
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +81,11 @@ def test_names_of_the_configuration_win(configured, folder, tmp_path, capsys):
         ({"use_gpu": True}, {"device": "gpu"}),
         ({"enable_mkldnn": False}, {"onednn": False}),
         ({"cpu_num_threads": 2}, {"threads": 2}),
+        ({"backend": "openvino"}, {"backend": "openvino"}),
+        ({"precision": "bfloat16"}, {"precision": "bfloat16"}),
+        ({"requests": 3}, {"requests": 3}),
         ({}, {"batch_size": 1, "device": "cpu", "onednn": True, "threads": None, "topk": 5, "class_names": None}),
+        ({}, {"backend": None, "precision": None, "requests": 1}),
     ],
 )
 def test_every_key_reaches_the_classifier(configured, folder, monkeypatch, values, expected):
@@ -101,6 +107,51 @@ def test_a_mistake_is_said_before_paddle_loads(configured, folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no picture"):
         predict(configured(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("values", "stored", "pictures", "expected"),
+    [
+        ({}, None, 31, 1),
+        ({}, None, 32, 3),
+        ({"batch_size": 16}, None, 32, 2),
+        ({"batch_size": 16}, None, 33, 3),
+        ({"cpu_num_threads": 2}, None, 32, 2),
+        ({"cpu_num_threads": 9}, None, 32, 4),
+        ({"use_gpu": True}, None, 32, 1),
+        ({"requests": 9}, None, 1, 9),
+        ({}, Settings("openvino", requests=2), 32, None),
+        ({"backend": "openvino"}, Settings("openvino"), 32, None),
+        ({"backend": "paddle"}, Settings("openvino"), 32, 3),
+    ],
+)
+def test_batches_at_a_time_where_nobody_says(configured, folder, monkeypatch, values, stored, pictures, expected):
+    monkeypatch.setattr(command_module, "usable_cores", lambda: 3)
+    asked = configured(folder, **values).Global
+    bundle = replace(Bundle.load(asked.inference_model_dir), settings=stored)
+    assert (asked.requests or command_module._requests(asked, bundle, pictures)) == expected
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_the_file_is_the_same_for_any_requests(configured, folder, tmp_path, suffix):
+    for index in range(40):
+        source = (folder / ("a.png", "sub/b.png")[index % 2]).read_bytes()
+        (folder / f"{index}.png").write_bytes(source if index % 7 else b"no picture")
+    written = []
+    for index, values in enumerate(({}, {"requests": 1}, {"requests": 2, "batch_size": 3}, {"cpu_num_threads": 1})):
+        output = tmp_path / f"{index}{suffix}"
+        assert predict(configured(folder, output=str(output), **values)) == 1
+        written.append(output.read_bytes())
+    assert len(set(written)) == 1
+    assert written[0].count(b"sub/b.png") == 1 and written[0].count(b"no known picture format") == 6
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_rows_are_written_as_results_come(tmp_path, suffix):
+    with open_results(tmp_path / f"out{suffix}", topk=1) as file:
+        file.write(Result("a", [3], [0.5]))
+        file.write(Result("b", error="why"))
+        assert b"0.5" in file.part.read_bytes()  # the last row of JSON waits for what follows it
 
 
 @pytest.mark.parametrize(("count", "terminal", "shown"), [(32, True, True), (31, True, False), (32, False, False)])
