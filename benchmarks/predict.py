@@ -1,115 +1,79 @@
-"""What the runtime costs over a bare Paddle Inference loop: `python benchmarks/predict.py [BUNDLE]`.
+"""What prediction costs: `python benchmarks/predict.py [BUNDLE ...]`.
 
-Two pairs for each batch size, on the same program, the same threads and the same inputs: `run` feeds finished tensors
-to the backend and to a bare predictor; `pictures` feeds files' bytes to `Classifier.predict`, and to a loop of
-preprocessing, predictor and sorting. The rounds of a pair alternate; printed are median images/s of each, and the
-median of the rounds' ratios of cost. The goal is at most 1.05. Without BUNDLE an untrained DLA34 is exported.
+    runtime      the runtime over the bare engine, batch 1 and 8
+    precisions   bfloat16 and int8 over float32, by OpenVINO at batch 8
+    folder       a folder of JPEGs to a CSV file, over a loop that reads, transforms and runs in turn
+    start        loading a bundle and predicting one picture, over the bare engine's own start
+
+Whatever is compared takes turns; printed are medians, and medians of the rounds' ratios, beside the goals. Without
+BUNDLE, untrained DLA34, DarkNet53 and SqueezeNet1_1 are exported, with their ONNX forms if paddle2onnx is installed;
+int8 needs bundles that `ppcls quantize` has seen. `folder` takes the last bundle, and reads the pictures of --pictures,
+or of `imagenet_200` below PPCLS_TEST_DATA, again and again.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import importlib.util
+import os
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
-
-import numpy as np
+from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ppcls.inference import Bundle, Classifier
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from prediction import folder, precisions, runtime, start
+
+from ppcls.inference import Bundle
 from ppcls.utils import cpu
 
-PICTURES = 16
-GOAL = 1.05
+MODELS = ("DLA34", "DarkNet53", "SqueezeNet1_1")
+PARTS = ("runtime", "precisions", "folder", "start")
 
 
-def bare_predictor(bundle: Bundle) -> Callable[[np.ndarray], np.ndarray]:
-    from paddle.inference import Config, create_predictor
-
-    config = Config(str(bundle.path_of(bundle.program)), str(bundle.path_of(bundle.parameters)))
-    config.disable_glog_info()
-    config.disable_gpu()
-    config.enable_mkldnn()
-    config.set_cpu_math_library_num_threads(cpu.usable_cores())
-    predictor = create_predictor(config)
-    source = predictor.get_input_handle(bundle.input.name)
-    result = predictor.get_output_handle(bundle.output.name)
-
-    def run(batch: np.ndarray) -> np.ndarray:
-        source.copy_from_cpu(batch)
-        predictor.run()
-        return result.copy_to_cpu()
-
-    return run
-
-
-def tensors_pair(bundle: Bundle, batch_size: int) -> Tuple[Callable[[], Any], Callable[[], Any]]:
-    from ppcls.inference.backends.paddle import PaddleBackend
-
-    ours, bare = PaddleBackend(bundle).run, bare_predictor(bundle)
-    tensor = bundle.pipeline(GOLDEN_PICTURE.read_bytes())
-    batches = [np.stack([tensor] * batch_size)] * (PICTURES // batch_size)
-    return lambda: [ours(batch) for batch in batches], lambda: [bare(batch) for batch in batches]
-
-
-def pictures_pair(bundle: Bundle, batch_size: int) -> Tuple[Callable[[], Any], Callable[[], Any]]:
-    classifier, bare = Classifier(bundle, batch_size=batch_size), bare_predictor(bundle)
-    pictures = [GOLDEN_PICTURE.read_bytes()] * PICTURES
-
-    def loop() -> List[np.ndarray]:
-        results: List[np.ndarray] = []
-        for start in range(0, PICTURES, batch_size):
-            batch = np.stack([bundle.pipeline(picture) for picture in pictures[start : start + batch_size]])
-            results += [np.argsort(-scores)[:5] for scores in bare(batch)]
-        return results
-
-    return lambda: list(classifier.predict(pictures)), loop
-
-
-def compare(ours: Callable[[], Any], bare: Callable[[], Any], rounds: int) -> Tuple[float, float, float]:
-    """Median images/s of both, and the median ratio of their times."""
-    seconds: List[Tuple[float, float]] = []
-    for number in range(-1, rounds):  # round -1 warms up
-        timed = {}
-        for work in (ours, bare) if number % 2 else (bare, ours):
-            begin = time.perf_counter()
-            work()
-            timed[work] = time.perf_counter() - begin
-        if number >= 0:
-            seconds.append((timed[ours], timed[bare]))
-    speeds = [PICTURES / statistics.median(column) for column in zip(*seconds)]
-    return speeds[0], speeds[1], statistics.median(mine / theirs for mine, theirs in seconds)
-
-
-def export_dla34(folder: str) -> str:
+def exported(model: str, place: Path) -> Path:
+    """An untrained bundle."""
     from ppcls.cli import main as ppcls
 
-    if ppcls(["export", "-c", "DLA34", "--untrained", "-o", f"Global.save_inference_dir={folder}"]) != 0:
-        raise SystemExit("DLA34 could not be exported; give a bundle's folder")
-    return folder
+    onnx = ["--onnx"] if importlib.util.find_spec("paddle2onnx") else []
+    bundle = place / model
+    if ppcls(["export", "-c", model, "--untrained", *onnx, "-o", f"Global.save_inference_dir={bundle}"]) != 0:
+        raise SystemExit(f"{model} could not be exported; give a bundle's folder")
+    return bundle
+
+
+def pictures(given: str) -> Path:
+    data = os.environ.get("PPCLS_TEST_DATA")
+    if not given and not data:
+        raise SystemExit("no pictures: give --pictures, or a folder with imagenet_200 in PPCLS_TEST_DATA")
+    return Path(given) if given else Path(data or "") / "imagenet_200" / "images"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("bundle", nargs="?", help="folder of an exported bundle")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help="folder of an exported bundle")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--precisions", nargs="+", choices=tuple(precisions.GOALS), default=tuple(precisions.GOALS))
+    parser.add_argument("--pictures", default="", help="folder of JPEGs")
+    parser.add_argument("--count", type=int, default=400, help="pictures a round of `folder`")
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
+    source = pictures(arguments.pictures) if "folder" in arguments.parts else Path()
     cpu.prepare()  # Paddle is imported after this
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = Bundle.load(arguments.bundle or export_dla34(folder))
-        print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}, {arguments.rounds} rounds")
-        for batch_size in (1, 8):
-            for name, pair in (("run", tensors_pair), ("pictures", pictures_pair)):
-                ours, bare, ratio = compare(*pair(bundle, batch_size), rounds=arguments.rounds)
-                print(
-                    f"batch {batch_size} {name:8}: {ours:6.1f} images/s, bare {bare:6.1f} images/s, "
-                    f"cost x {ratio:.3f} (goal at most {GOAL})"
-                )
+    with tempfile.TemporaryDirectory() as place:
+        folders: List[Path] = [Path(name) for name in arguments.bundles]
+        bundles = [Bundle.load(name) for name in folders or [exported(model, Path(place)) for model in MODELS]]
+        for bundle in bundles:
+            print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}", flush=True)
+            if "runtime" in arguments.parts:
+                runtime.measure(bundle, arguments.rounds)
+            if "precisions" in arguments.parts:
+                precisions.measure(bundle, arguments.precisions, arguments.rounds)
+            if "start" in arguments.parts:
+                start.measure(bundle, arguments.rounds)
+        if "folder" in arguments.parts:
+            folder.measure(bundles[-1], source, arguments.count, arguments.rounds)
 
 
 if __name__ == "__main__":

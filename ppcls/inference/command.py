@@ -35,10 +35,20 @@ def predict(config: DeployConfig) -> int:
     Raises:
         UserError: the bundle, the source or the output cannot be used.
     """
+    pictures = list_pictures(config.Global.infer_imgs)
+    classifier = open_classifier(config, len(pictures))
+    return report(classifier, config.Global.infer_imgs, pictures, config.PostProcess.Topk.topk, config.Global.output)
+
+
+def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
+    """What the configuration says, for so many pictures.
+
+    Raises:
+        UserError: the bundle cannot be used, or not so.
+    """
     settings, answer = config.Global, config.PostProcess.Topk
     bundle = Bundle.load(settings.inference_model_dir)
-    pictures = list_pictures(settings.infer_imgs)
-    classifier = Classifier(
+    return Classifier(
         bundle,
         device="gpu" if settings.use_gpu else "cpu",
         batch_size=settings.batch_size,
@@ -48,9 +58,8 @@ def predict(config: DeployConfig) -> int:
         onednn=settings.enable_mkldnn,
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
-        requests=settings.requests or _requests(settings, bundle, len(pictures)),
+        requests=settings.requests or _requests(settings, bundle, pictures),
     )
-    return report(classifier, settings.infer_imgs, pictures, answer.topk, settings.output)
 
 
 def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> Optional[int]:

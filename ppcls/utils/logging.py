@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-from tqdm import tqdm
-
 LOGGER_NAME = "ppcls"
 FORMAT = logging.Formatter("%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
 
@@ -18,6 +16,8 @@ class _ConsoleHandler(logging.Handler):
     """Writes lines to standard output above a running progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm  # half of what starting the runtime would cost, for a line that may never be said
+
         try:
             tqdm.write(self.format(record), file=sys.stdout)
             sys.stdout.flush()

@@ -1,6 +1,7 @@
 """What goes on at the same time, in which order it comes out, and how much of it there is."""
 
 import gc
+import itertools
 import signal
 import threading
 from collections import Counter
@@ -75,7 +76,7 @@ def test_results_do_not_depend_on_threads_requests_or_batches(numbers, batch_siz
     backend = Remainders()
     prediction = Prediction(Numbers(size), backend, None, batch_size, 1, threads, requests)
     assert list(prediction.predict([str(number).encode() for number in numbers])) == expected(numbers)
-    assert Counter(sum(backend.ran, [])) == Counter(number for number in numbers if number >= 0)
+    assert Counter(itertools.chain(*backend.ran)) == Counter(number for number in numbers if number >= 0)
     assert max(map(len, backend.ran), default=0) <= batch_size
 
 
@@ -178,7 +179,7 @@ def test_an_exception_comes_once_and_in_its_place(pipeline, backend, requests):
     prediction = Prediction(pipeline, backend, batch_size=1, topk=1, requests=requests)
     results = prediction.predict(pictures(100))
     assert [next(results) for _ in range(5)] == expected(range(5))
-    with pytest.raises(Broken, match="^5$"):
+    with pytest.raises(Broken, match=r"^5$"):
         next(results)
     assert list(results) == []
     assert list(prediction.predict(pictures(5))) == expected(range(5))  # and it can be used again

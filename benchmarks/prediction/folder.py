@@ -1,0 +1,78 @@
+"""A folder of JPEGs to a CSV file: `ppcls predict`'s way against a loop that reads, transforms and runs in turn.
+
+The serial loop has the bundle's preprocessing, and the bare engine on every core. Ours is what `ppcls predict` does for
+a long folder where neither configuration nor bundle says how many batches run at a time: one a core.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import numpy as np
+
+from ppcls.config import DeployConfig
+from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.inference import Bundle, Result
+from ppcls.inference.command import open_classifier
+from ppcls.inference.output import open_results
+from ppcls.inference.pictures import find_pictures
+from prediction.bare import Run, engines, open_bare
+from prediction.turns import median, ratio, take_turns
+
+TOPK = 5
+GOAL = 1.8
+
+
+def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files = linked(find_pictures(source), Path(folder), count)
+        output = Path(folder) / "out.csv"
+        ways: Dict[str, Callable[[], object]] = {}
+        for engine in engines(bundle):
+            bare = open_bare(bundle, engine)
+            for batch in (1, 8):
+                ways[f"{engine}, serial, batch {batch}"] = _serial(bundle, bare, files, batch, output)
+                ways[f"{engine}, ours, batch {batch}"] = _ours(bundle, engine, files, batch, output)
+        seconds = take_turns(ways, rounds)
+    serial = seconds["paddle, serial, batch 1"]
+    print(f"{len(files)} files of {source}; ratios to Paddle's serial loop at batch 1, goal at least {GOAL}")
+    for name, column in seconds.items():
+        speed = len(files) / median(column)
+        print(f"{name:28} {speed:6.1f} images/s, x {ratio(serial, column):.2f}")
+
+
+def linked(pictures: List[Path], folder: Path, count: int) -> List[str]:
+    """So many files, the pictures in turn."""
+    files = [folder / f"{index:06d}{pictures[index % len(pictures)].suffix}" for index in range(count)]
+    for index, file in enumerate(files):
+        file.symlink_to(pictures[index % len(pictures)].resolve())
+    return [str(file) for file in files]
+
+
+def _serial(bundle: Bundle, run: Run, files: List[str], batch_size: int, output: Path) -> Callable[[], None]:
+    names = bundle.class_names or [""] * bundle.class_num
+
+    def work() -> None:
+        with open_results(output, TOPK) as rows:
+            for start in range(0, len(files), batch_size):
+                batch = files[start : start + batch_size]
+                tensors = np.stack([bundle.pipeline.from_file(file) for file in batch])
+                for file, scores in zip(batch, run(tensors)):
+                    best = np.argsort(-scores)[:TOPK]
+                    rows.write(Result(file, best.tolist(), scores[best].tolist(), [names[i] for i in best]))
+
+    return work
+
+
+def _ours(bundle: Bundle, engine: Any, files: List[str], batch_size: int, output: Path) -> Callable[[], None]:
+    asked = DeployGlobalSection(str(bundle.folder), files[0], batch_size, backend=engine, precision="float32")
+    classifier = open_classifier(DeployConfig(asked), len(files))
+
+    def work() -> None:
+        with open_results(output, TOPK) as rows:
+            for result in classifier.predict(files):
+                rows.write(result)
+
+    return work

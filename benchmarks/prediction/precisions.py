@@ -1,0 +1,41 @@
+"""bfloat16 and int8 against float32, by OpenVINO at batch 8."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Sequence
+
+import numpy as np
+
+from ppcls.inference import Bundle
+from ppcls.inference.backends import Backend, open_backend
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+from prediction.bare import engines
+from prediction.turns import median, ratio, take_turns
+
+BATCH = 8
+RUNS = 2  # a round
+GOALS = {"bfloat16": 0.55, "int8": 0.33}
+
+
+def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
+    if "openvino" not in engines(bundle):
+        print("openvino    is not installed, or the bundle has no inference.onnx")
+        return
+    batch = np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * BATCH)
+    ways: Dict[str, Callable[[], object]] = {}
+    for precision in ("float32", *precisions):
+        try:
+            ways[precision] = _runs(open_backend(bundle, Settings("openvino", precision)), batch)
+        except UserError as error:  # this processor has no bfloat16, or the bundle no int8 form
+            print(f"openvino    {precision}: {error}")
+    seconds = take_turns(ways, rounds)
+    for precision, column in seconds.items():
+        goal = f" (goal at most {GOALS[precision]})" if precision in GOALS else ""
+        speed = BATCH * RUNS / median(column)
+        print(f"openvino    {precision:9} {speed:6.1f} images/s, time x {ratio(column, seconds['float32']):.3f}{goal}")
+
+
+def _runs(backend: Backend, batch: np.ndarray) -> Callable[[], object]:
+    return lambda: [backend.run(batch) for _ in range(RUNS)]
