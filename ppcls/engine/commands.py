@@ -74,6 +74,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
         "epochs": config.Global.epochs,
         "threads": device.threads(),
         "processes": processes.world_size(),
+        "update_freq": config.Global.update_freq,
         "recipe": recipe_of(config, pictures),
         "class_names": pictures.class_names,
         "order": reader.order,

@@ -12,6 +12,7 @@ from ppcls.data.shards import ShardList
 from ppcls.engine import processes
 
 _SHOWN = 5
+_STEP, _BATCHES = "pictures a step", "Global.update_freq"
 # Of the sections that count, what changes no number that is learnt.
 _IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.Train.sampler.batch_size")
 
@@ -19,8 +20,10 @@ _IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.T
 def recipe_of(config: Config, pictures: Union[ImageList, ShardList]) -> Dict[str, Any]:
     """Plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
 
-    Paths are not in it, nor how many workers read, nor how many processes share a step's pictures. Nor are the epochs:
-    what depends on them is the schedule.
+    Paths are not in it, nor how many workers read, nor how many processes share a step's pictures, nor by how many
+    batches one after another they come. Only where the last batch of an epoch is dropped, or shards are read, does it
+    depend on these batches which pictures an epoch has and in which order. Nor are the epochs in it: what depends on
+    them is the schedule.
     """
     plain = config.to_plain()
     train, settings = plain["DataLoader"]["Train"], plain["Global"]
@@ -35,9 +38,17 @@ def recipe_of(config: Config, pictures: Union[ImageList, ShardList]) -> Dict[str
         "DataLoader": {"Train": {"dataset": ops, "sampler": train["sampler"]}},
         "Global": {key: settings[key] for key in ("seed", "update_freq", "sync_batch_norm")},
         "pictures": digest(pictures, train["dataset"].get("image_root") or ""),
-        "pictures a step": train["sampler"]["batch_size"] * processes.world_size(),
+        _STEP: train["sampler"]["batch_size"] * processes.world_size(),
     }
-    return {key: value for key, value in _flat("", sections) if key not in _IDLE}
+    flat = {key: value for key, value in _flat("", sections) if key not in _IDLE}
+    return flat if train["sampler"]["drop_last"] or isinstance(pictures, ShardList) else of_whole_steps(flat)
+
+
+def of_whole_steps(recipe: Mapping[str, Any]) -> Dict[str, Any]:
+    """The same with the pictures of a step of the optimizer, instead of those of each batch that adds to one."""
+    whole = dict(recipe)
+    whole[_STEP] *= whole.pop(_BATCHES, 1)
+    return whole
 
 
 def digest(pictures: Union[ImageList, ShardList], root: str) -> str:
@@ -61,11 +72,18 @@ def _counts(shards: ShardList) -> List[Optional[int]]:
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Dict[str, str]:
     """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there."""
+    if _STEP in then and _STEP in now and _BATCHES not in now:
+        then = of_whole_steps(then)
     return {
         key: f"{key} was {json.dumps(then.get(key))} and is {json.dumps(now.get(key))}"
         for key in dict.fromkeys([*now, *then])
         if then.get(key) != now.get(key)
     }
+
+
+def same_pictures(changed: Mapping[str, str]) -> bool:
+    """Whether the steps of both sides read the same pictures, by what `differences` says."""
+    return not changed.keys() & {"pictures", _STEP, _BATCHES, "DataLoader.Train.sampler.drop_last"}
 
 
 def in_one_line(texts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.ema import MovingAverage
-from ppcls.engine.recipe import differences, in_one_line
+from ppcls.engine.recipe import differences, in_one_line, same_pictures
 from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
@@ -44,18 +44,14 @@ def resume(
         )
     for text in changed.values():
         get_logger().warning("resumed though %s", text)
-    if states["step"] and states["steps_per_epoch"] != trainer.steps_per_epoch:
-        raise UserError(
-            f"{saved.folder}: saved at step {states['step']} of {states['steps_per_epoch']} an epoch, but this run has "
-            f"{trainer.steps_per_epoch}; resume with the batch size and list it was saved with, or from an epoch's end"
-        )
+    step = _step_of(trainer, saved, changed)
     order = states.get("order", trainer.loader.order)
     if states["step"] and order != trainer.loader.order:
         raise UserError(
             f"{saved.folder}: saved within an epoch {order}, but this run's are {trainer.loader.order}; resume with "
             "the processes, workers and shuffle_buffer it was saved with, or from an epoch's end"
         )
-    trainer.state = TrainState(states["epoch"], states["step"], states["best"])
+    trainer.state = TrainState(states["epoch"], step, states["best"])
     replaced = _replaced(trainer.model, saved) if allow_changed else []
     if replaced:
         parts = "the optimizer's state" + (" and the moving average" if trainer.ema else "")
@@ -70,7 +66,7 @@ def resume(
     if processes.is_first():  # the others count from zero, and all are summed
         trainer.averages.restore(states["averages"])
         restore_metrics(trainer, saved)
-    get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], states["step"])
+    get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], step)
     _say_what_else_differs(trainer, states, schedule)
 
 
@@ -118,6 +114,20 @@ def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[st
     return {} if then is None else differences(then, recipe)  # older checkpoints have none
 
 
+def _step_of(trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[str, str]) -> int:
+    """Where the run stands in its epoch, in its own steps, of which others may add up to the same of the optimizer."""
+    step, then, now = saved.states["step"], saved.states["steps_per_epoch"], trainer.steps_per_epoch
+    if not step or then == now:
+        return step
+    freq = saved.states.get("update_freq")
+    if freq and same_pictures(changed):  # saved between two steps of the optimizer
+        return min(groups(step, freq) * trainer.update_freq, now)
+    raise UserError(
+        f"{saved.folder}: saved at step {step} of {then} an epoch, but this run has {now}; resume with the batch size "
+        "and list it was saved with, or from an epoch's end"
+    )
+
+
 def _replaced(model: Any, saved: checkpoint.Checkpoint) -> List[str]:
     """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
@@ -136,20 +146,23 @@ def _say_what_else_differs(trainer: Trainer, states: Dict[str, Any], schedule: A
             "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",
             states["threads"], device.threads(),
         )  # fmt: skip
-    before = states.get("processes", processes.world_size())
-    if before != processes.world_size():
+    now = (processes.world_size(), trainer.update_freq)
+    before = (states.get("processes", now[0]), states.get("update_freq", now[1]))
+    if before != now:
         get_logger().info(
-            "it was saved by %d processes, this run has %d: batch transforms, dropout and batch norm draw otherwise",
-            before, processes.world_size(),
+            "it was saved by %d processes with Global.update_freq %d, this run has %d with %d: batch transforms, "
+            "dropout and batch norm draw otherwise",
+            *before, *now,
         )  # fmt: skip
-    steps, then, now = groups(trainer.steps_per_epoch, trainer.update_freq), states.get("epochs"), trainer.epochs
+    steps, then, epochs = groups(trainer.steps_per_epoch, trainer.update_freq), states.get("epochs"), trainer.epochs
     if then and any(
-        schedule.lr_at(epoch * steps, steps, then) != schedule.lr_at(epoch * steps, steps, now)
-        for epoch in range(min(then, now) + 1)
+        schedule.lr_at(epoch * steps, steps, then) != schedule.lr_at(epoch * steps, steps, epochs)
+        for epoch in range(min(then, epochs) + 1)
     ):
-        get_logger().warning("Global.epochs was %d and is %d, so the learning rates are others from here on", then, now)
-    if states["epoch"] >= now:
-        get_logger().info("all %d epochs are trained; raise Global.epochs to go on", now)
+        text = "Global.epochs was %d and is %d, so the learning rates are others from here on"
+        get_logger().warning(text, then, epochs)
+    if states["epoch"] >= epochs:
+        get_logger().info("all %d epochs are trained; raise Global.epochs to go on", epochs)
 
 
 def restore_average(

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import time
@@ -168,10 +169,13 @@ def test_a_stopped_job_goes_on_with_one_process(home, two):
         assert "stopped by SIGTERM; go on with -o Global.checkpoints=" in log
         assert "Traceback" not in log
     assert states(home, "stopped")["epoch"] < EPOCHS
-    told = {"Global__output_dir": home / "stopped", "Global__checkpoints": home / "stopped" / "SqueezeNet1_1"}
-    assert main(["train", *words(home, **told)]) == 0
-    assert states(home, "stopped")["epoch"] == EPOCHS
-    assert largest_difference(home, "stopped", "two") < 1e-6
+    shutil.copytree(home / "stopped", home / "stopped_small")
+    small = {"DataLoader__Train__sampler__batch_size": GLOBAL_BATCH // 4, "Global__update_freq": 4}
+    for name, changes in (("stopped", {}), ("stopped_small", small)):
+        told = {"Global__output_dir": home / name, "Global__checkpoints": home / name / "SqueezeNet1_1", **changes}
+        assert main(["train", *words(home, **told)]) == 0
+        assert states(home, name)["epoch"] == EPOCHS
+        assert largest_difference(home, name, "two") < 1e-6
 
 
 def test_a_job_ends_with_a_process_that_dies_and_goes_on_to_the_same_bits(home, two):

@@ -16,6 +16,8 @@ from ppcls.arch.weights.load import build_with_weights
 from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
+from ppcls.data.loader import ImageLoader
+from ppcls.data.sampler import epoch_order
 from ppcls.engine import build, checkpoint, processes, recipe, resume
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
@@ -145,9 +147,11 @@ def said(captured):
     ("changes", "text"),
     [
         ({"Arch__drop_rate": 0.25}, "Arch.drop_rate was 0.5 and is 0.25"),
-        ({"DataLoader__Train__sampler__batch_size": 4}, "pictures a step was 3 and is 4"),
+        ({"DataLoader__Train__sampler__batch_size": 4}, "pictures a step was 6 and is 8"),
         ({"DataLoader__Train__sampler__shuffle": "false"}, "DataLoader.Train.sampler.shuffle was true and is false"),
-        ({"Global__update_freq": 1}, "Global.update_freq was 2 and is 1"),
+        ({"Global__update_freq": 1}, "pictures a step was 6 and is 3"),
+        ({"DataLoader__Train__sampler__drop_last": "true"}, "DataLoader.Train.sampler.drop_last was false and is true, "
+         "Global.update_freq was null and is 2, pictures a step was 6 and is 3"),
         ({"Global__seed": 5}, "Global.seed was 0 and is 5"),
         ({"Optimizer__momentum": 0.8}, "Optimizer.momentum was 0.9 and is 0.8"),
         ({"Optimizer__lr__learning_rate": 0.3}, "Optimizer.lr.learning_rate was 0.6 and is 0.3"),
@@ -233,16 +237,53 @@ def test_more_epochs_go_on_and_are_warned_of_where_the_schedule_depends_on_them(
 
 
 def test_processes_may_be_others_at_the_same_global_batch(folder, monkeypatch):
-    def recipe_with(batch_size, world_size):
+    def recipe_with(batch_size, world_size, *more):
         monkeypatch.setattr(processes, "world_size", lambda: world_size)
-        overrides = [f"DataLoader.Train.sampler.batch_size={batch_size}"]
+        overrides = [f"DataLoader.Train.sampler.batch_size={batch_size}", *more]
         config = load_config(folder / "config_0.yaml", overrides, registries(), "train")
         return recipe.recipe_of(config, config.DataLoader.Train.dataset.open(4))
 
     one = recipe_with(6, 1)
     assert recipe_with(2, 3) == recipe_with(3, 2) == one
-    assert recipe.differences(one, recipe_with(3, 3)) == {"pictures a step": "pictures a step was 6 and is 9"}
+    assert recipe_with(2, 1, "Global.update_freq=6") == recipe_with(4, 3, "Global.update_freq=1") == one
+    assert recipe.differences(one, recipe_with(3, 3)) == {"pictures a step": "pictures a step was 12 and is 18"}
     assert json.loads(json.dumps(one)) == one
+    older = {**one, "pictures a step": 6, "Global.update_freq": 2}
+    assert recipe.differences(older, one) == {}
+    drop, update = "DataLoader.Train.sampler.drop_last=true", "Global.update_freq"  # so another end of an epoch
+    assert recipe_with(2, 3, drop) == recipe_with(6, 1, drop)
+    assert recipe.differences(recipe_with(6, 1, drop), recipe_with(2, 1, drop, "Global.update_freq=6")) == {
+        update: f"{update} was 2 and is 6", "pictures a step": "pictures a step was 6 and is 2",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("batch", "update_freq", "steps"), [(6, 1, 4), (2, 3, 10), (1, 6, 20)])
+def test_batches_may_be_others_that_make_the_same_steps_of_the_optimizer(
+    folder, monkeypatch, capsys, batch, update_freq, steps
+):
+    """Twenty pictures by six; stopped after two steps of the optimizer in an epoch, it reads those that follow."""
+    name, read = f"by {batch}", []
+
+    def epoch(self, number, start_step=0, original=ImageLoader.epoch):
+        for batch in original(self, number, start_step):
+            read.extend((number, index) for index in batch.index.tolist() if self._reader.shuffle)  # in training
+            yield batch
+
+    monkeypatch.setattr(ImageLoader, "epoch", epoch)
+    changes = {"DataLoader__Train__sampler__batch_size": batch, "Global__update_freq": update_freq}
+    assert go_on(folder, name, monkeypatch, **changes) == 0
+    assert f"latest at epoch 2, step {2 * update_freq}\n" in capsys.readouterr().out
+    orders = [epoch_order(20, 0, number, True).tolist() for number in range(4)]
+    assert read == [*((2, index) for index in orders[2][12:]), *((3, index) for index in orders[3])]
+    before = len((folder / "stopped" / "values.txt").read_text().splitlines())
+    lines = [line.split() for line in (folder / name / "values.txt").read_text().splitlines()[before:]]
+    taken = [(int(epoch), int(step[:-1]), rate) for kind, epoch, step, rate, *_ in lines if kind == "train"]
+    assert [step[:2] for step in taken] == [
+        *((2, step) for step in range(2 * update_freq + 1, steps + 1)), *((3, step) for step in range(1, steps + 1)),
+    ]  # fmt: skip
+    whole = values(folder / "whole")
+    for number, step, rate in taken:
+        assert whole[f"train {number} {min(7, 2 * -(-step // update_freq))}"].split()[0] == rate
 
 
 def test_an_idle_section_of_precision_is_none(folder):
