@@ -36,10 +36,14 @@ _MASTER = "master_weight"  # the optimizer's float32 copy of a weight that is he
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint: where it lies, and its states; the large files are read when asked for."""
+    """A verified checkpoint: where it lies, and its states; the large files are read when asked for.
+
+    `passed_over` says of each newer one what is wrong with it.
+    """
 
     folder: Path
     states: Dict[str, Any]
+    passed_over: Sequence[str] = ()
 
     @property
     def weights_file(self) -> Path:
@@ -176,7 +180,7 @@ def read(path: Path) -> Checkpoint:
     for folder in _candidates(path):
         problem = verify(folder)
         if problem is None:
-            return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")))
+            return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")), tuple(problems))
         problems.append(problem)
     why = "; ".join(problems) or f"no {STATES} there"
     raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
@@ -301,6 +305,8 @@ def _candidates(path: Path) -> Iterable[Path]:
     if existing or not folder.is_dir():
         return existing
     latest = list(_candidates(folder / "latest"))
+    if not latest and (folder / "latest").is_dir():  # without its states, which is worth a word
+        latest = [folder / "latest"]
     others = [child for child in folder.iterdir() if (child / STATES).is_file() and child not in latest]
     return [*latest, *sorted(others, key=_position, reverse=True)]
 

@@ -77,6 +77,10 @@ def read_for(path: Path, arch: str, class_num: int, allow_changed: bool = False)
         UserError: none is there that verifies, or it is of another model.
     """
     saved = checkpoint.read(path)
+    if saved.passed_over:
+        get_logger().warning(
+            "%s is the newest whole checkpoint; passed over: %s", saved.folder, "; ".join(saved.passed_over)
+        )
     if saved.states["arch"] != arch:
         raise UserError(
             f"{saved.folder}: saved of {saved.states['arch']}, but Arch.name is {arch}; write "

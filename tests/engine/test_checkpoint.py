@@ -53,7 +53,10 @@ def test_the_newest_that_verifies_is_taken(tmp_path, trained):
         checkpoint.write(tmp_path / f"epoch_{epoch}", checkpoint.snapshot(*trained, states(epoch)))
     with (tmp_path / "epoch_3" / "ppcls.pdopt").open("r+b") as file:
         file.write(b"\0\0")
-    assert checkpoint.read(tmp_path).folder == tmp_path / "epoch_2"
+    saved = checkpoint.read(tmp_path)
+    damaged = f"{tmp_path}/epoch_3/ppcls.pdopt: its bytes are not those that were saved"
+    assert (saved.folder, saved.passed_over) == (tmp_path / "epoch_2", (damaged,))
+    assert checkpoint.read(tmp_path / "epoch_2").passed_over == ()
     with pytest.raises(UserError, match=r"epoch_3/ppcls.pdopt: its bytes are not those that were saved"):
         checkpoint.read(tmp_path / "epoch_3")
 

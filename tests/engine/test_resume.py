@@ -82,6 +82,26 @@ def test_all_pieces_together_are_the_whole_run(folder, monkeypatch):
     ends_alike(folder / "whole", folder / "resumed")
 
 
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda latest: (latest / "ppcls.pdopt").write_bytes(b"torn"),
+         "latest/ppcls.pdopt: its bytes are not those that were saved"),
+        (lambda latest: (latest / "ppcls_other.pdparams").unlink(), "latest/ppcls_other.pdparams: missing"),
+        (lambda latest: (latest / "ppcls.pdstates").unlink(), "latest/ppcls.pdstates: [Errno 2] No such file"),
+    ],
+)  # fmt: skip
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(folder, monkeypatch, capsys, damage, reason):
+    name = f"damaged {reason.split(':')[0][7:]}"
+    shutil.copytree(folder / "stopped", folder / name)
+    damage(folder / name / RUN / "latest")
+    assert train(folder, name, monkeypatch, Global__checkpoints=folder / name / RUN) == 0
+    out = capsys.readouterr().out
+    place = folder / name / RUN
+    assert f"WARNING: {place}/epoch_2 is the newest whole checkpoint; passed over: {place}/{reason}" in out
+    assert f"resumed {place}/epoch_2 at epoch 2, step 0\n" in out
+
+
 def forget(key, value):
     """Leaves a piece out of the states."""
 
