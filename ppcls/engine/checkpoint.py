@@ -19,7 +19,7 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -176,7 +176,7 @@ def read(path: Path) -> Checkpoint:
     Raises:
         UserError: none is there, or none verifies.
     """
-    problems = []
+    problems: List[str] = []
     for folder in _candidates(path):
         problem = verify(folder)
         if problem is None:

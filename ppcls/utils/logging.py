@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 LOGGER_NAME = "ppcls"
 FORMAT = logging.Formatter("%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
@@ -44,6 +46,24 @@ class _FileHandler(logging.FileHandler):
 def get_logger() -> logging.Logger:
     """The library's logger; silent about debug messages, and a library's user may configure it as any other."""
     return logging.getLogger(LOGGER_NAME)
+
+
+@contextlib.contextmanager
+def remarked(remark: str) -> Iterator[None]:
+    """While entered, every line that this thread logs ends with ` (remark)`."""
+    thread = threading.get_ident()
+
+    def add(record: logging.LogRecord) -> bool:
+        if threading.get_ident() == thread:
+            record.msg, record.args = f"{record.getMessage()} ({remark})", None
+        return True
+
+    logger = get_logger()
+    logger.addFilter(add)
+    try:
+        yield
+    finally:
+        logger.removeFilter(add)
 
 
 def setup_logging(file: Optional[Path] = None, console: bool = True) -> None:

@@ -3,18 +3,20 @@
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, VisualDLLog
+from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import Stopwatch
 from ppcls.engine.trainer import Callback
 from ppcls.loss import CELoss, weighted_sum
 from ppcls.metric import TopkAcc
-from ppcls.utils.logging import setup_logging
+from ppcls.utils.logging import get_logger, remarked, setup_logging
 
 NUMBER = r"\d+\.\d{5}"
 COST = rf"batch_cost: {NUMBER} s, reader_cost: {NUMBER} s, "
@@ -57,6 +59,41 @@ def test_lines_of_training_and_evaluation(make_trainer, lines):
     assert len(written) == len(patterns)
     for line, pattern in zip(written, patterns):
         assert re.fullmatch(pattern, line), line
+
+
+def test_with_a_moving_average_each_line_says_which_of_the_two_it_is_of(make_trainer, lines):
+    """At its end, where a reader of PaddleClas's lines looks for nothing; every other line is as without."""
+    trainer = make_trainer(epochs=1)
+    trainer.ema, trainer.callbacks = MovingAverage(trainer.model, 0.5), [ConsoleLog(4), evaluation_of(trainer)]
+    trainer.fit()
+    values = rf"top1: {NUMBER}, top2: {NUMBER}, loss: {NUMBER}"
+    patterns = [rf"epoch:0  , train step:0   , {values}, lr: 0.100000, {COST}{IPS}"]
+    patterns += [rf"END epoch:0   train {values},  {COST}batch_cost_sum: {NUMBER} s, {IPS}"]
+    for which in ("the weights", "their moving average"):
+        patterns += [
+            rf"epoch:0  , valid step:0   , {values}, lr: 0\.000000, {COST}{IPS} \({which}\)",
+            rf"epoch:0  , valid step:3   , {values}, lr: 0\.000000, {COST}{IPS} \({which}\)",
+            rf"END epoch:0   valid {values},  {COST}batch_cost_sum: {NUMBER} s, {IPS} \({which}\)",
+        ]
+    patterns += [rf"the weights' moving average: {values}; the weights: {values}", rf"best top1: {NUMBER} in epoch:0"]
+    written = [line.partition("INFO: ")[2] for line in lines()]
+    assert len(written) == len(patterns)
+    for line, pattern in zip(written, patterns):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_a_remark_is_of_one_thread_and_ends_with_its_block(lines):
+    def said_elsewhere():
+        get_logger().info("saved")
+
+    thread = threading.Thread(target=said_elsewhere)
+    with pytest.raises(KeyError), remarked("100 %"):
+        thread.start()
+        thread.join()
+        get_logger().info("%d of %s", 1, "a %s")
+        raise KeyError
+    get_logger().info("%s", "after")
+    assert [line[20:] for line in lines()] == ["INFO: saved", "INFO: 1 of a %s (100 %)", "INFO: after"]
 
 
 def test_pictures_left_out_are_listed_by_path(make_trainer, lines):

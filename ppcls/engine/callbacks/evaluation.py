@@ -9,7 +9,7 @@ from typing import Dict, List, Optional
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
 from ppcls.engine.trainer import Callback, Trainer
-from ppcls.utils.logging import get_logger
+from ppcls.utils.logging import get_logger, remarked
 
 
 @dataclass
@@ -71,10 +71,13 @@ class EvaluateEpochs(Callback):
 
     def _run(self, trainer: Trainer, epoch: int) -> Optional[Dict[str, float]]:
         with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
-            values = self.evaluator.run(trainer.model, epoch)
-            if trainer.ema is None or values is None:
-                return values
-            with trainer.ema.in_place_of_weights(trainer.model):
+            if trainer.ema is None:
+                return self.evaluator.run(trainer.model, epoch)
+            with remarked("the weights"):
+                values = self.evaluator.run(trainer.model, epoch)
+            if values is None:
+                return None
+            with trainer.ema.in_place_of_weights(trainer.model), remarked("their moving average"):
                 averaged = self.evaluator.run(trainer.model, epoch)
         if averaged is None:
             return None
