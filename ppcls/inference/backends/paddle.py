@@ -11,7 +11,7 @@ from ppcls.inference.backends.common import Turns, check_names
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 LEGACY = ".pdmodel"  # of Paddle 2
@@ -51,10 +51,10 @@ def check(program: Path, settings: Settings) -> None:
     """Whether this Paddle, on this machine, can do what the settings ask for.
 
     Raises:
-        UserError: it cannot.
+        Unavailable: it cannot.
     """
     if program.suffix == ".onnx":
-        raise UserError(
+        raise Unavailable(
             f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
         )
     load_paddle()
@@ -104,11 +104,11 @@ def _require_bfloat16(program: Path, settings: Settings) -> None:
     from paddle.base import core
 
     if not settings.onednn:
-        raise UserError("Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32")
+        raise Unavailable("Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32")
     if not core.supports_bfloat16():
-        raise UserError("this processor does not compute in bfloat16; write precision float32")
+        raise Unavailable("this processor does not compute in bfloat16; write precision float32")
     if program.suffix == LEGACY:
-        raise UserError(
+        raise Unavailable(
             f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "
             "write precision float32, or export again in today's format"
         )
