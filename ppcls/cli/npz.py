@@ -7,7 +7,6 @@ import sys
 from typing import Any, Tuple
 
 from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
-from ppcls.inference.settings import BACKENDS, PRECISIONS
 from ppcls.utils.errors import UserError
 
 
@@ -41,8 +40,8 @@ def _add_run(command: Any) -> None:
     command.add_argument("bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote")
     command.add_argument("--datalist", metavar="FILE", required=True, help="the inputs, a path a line")
     command.add_argument("--results", metavar="DIR", required=True, help="the folder of the results")
-    command.add_argument("--backend", choices=BACKENDS, help="the engine (default: the bundle's)")
-    command.add_argument("--precision", choices=PRECISIONS, help="of the arithmetic (default: the bundle's)")
+    command.add_argument("--backend", metavar="NAME", help="the engine (default: the bundle's)")
+    command.add_argument("--precision", metavar="NAME", help="of the arithmetic (default: the bundle's)")
     command.add_argument("--device", choices=("cpu", "gpu"), help="where it runs (default: the bundle's)")
     command.add_argument("--batch-size", metavar="N", type=int, default=8, help="inputs at a time (default: 8)")
     command.add_argument("--threads", metavar="N", type=int, help="of kernels and reading (default: the cores)")

@@ -297,6 +297,14 @@ def test_the_commands_agree_with_the_runtime(exported, bundle, listed, tmp_path,
     assert "1 of 3 results are missing (cat__one.npz)" in capsys.readouterr().err
 
 
+def test_an_engine_or_precision_that_there_is_not_is_refused(exported, inputs, tmp_path, capsys):
+    words = ("run", exported, "--datalist", inputs / "npz_datalist.txt", "--results", tmp_path / "out")
+    assert command(*words, "--backend", "openvivo") == 2
+    assert capsys.readouterr().err == "backend is 'openvivo'; write paddle or onnxruntime or openvino\n"
+    assert command(*words, "--precision", "int8") == 2
+    assert "paddle on a CPU does not compute in int8; write precision float32" in capsys.readouterr().err
+
+
 def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_path, capsys):
     assert command("make", exported, "--data", listed, "--out", tmp_path / "a", "--count", 3) == 0
     assert len((tmp_path / "a" / "npz_datalist.txt").read_text().splitlines()) == 3
