@@ -26,6 +26,14 @@ ALLOWED_SKIPS: Dict[str, str] = {
     ),
     "tests/extras/test_engines_real_weights.py::test_200_pictures": "needs 200 ImageNet pictures and weights",
     "tests/extras/test_engines_verify.py": "needs 200 ImageNet pictures and weights",
+    **{
+        f"tests/extras/test_engines_quantize.py::{test}": "needs 200 ImageNet pictures and weights"
+        for test in (
+            "test_the_commands_of_the_page",
+            "test_squeezenet_loses_at_most_two_of_200_pictures_that_it_was_not_calibrated_on[openvino]",
+            "test_squeezenet_loses_at_most_two_of_200_pictures_that_it_was_not_calibrated_on[onnxruntime]",
+        )
+    },
 }
 
 _skipped: List[str] = []

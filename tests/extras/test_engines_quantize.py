@@ -1,11 +1,13 @@
 """int8 by NNCF for OpenVINO and by ONNX Runtime: what the files hold, and what real ImageNet weights lose by it.
 
-The last test runs where PPCLS_TEST_DATA names the folder that tests/engine/test_real_weights.py describes.
+The last tests run where PPCLS_TEST_DATA names the folder that tests/engine/test_real_weights.py describes.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ from ppcls.inference.quantize import GateFailure, QuantizeOptions, quantize
 from ppcls.inference.quantize import onnxruntime as onnxruntime_module
 from ppcls.inference.quantize import openvino as openvino_module
 
+ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
 ENGINES = ("openvino", "onnxruntime")
 TRANSFORMS = [{"DecodeImage": {}}, {"ResizeImage": {"size": 32}}, {"NormalizeImage": None}, {"ToCHWImage": None}]
@@ -50,7 +53,7 @@ class Network(nn.Layer):
         x = nn.functional.max_pool2d(nn.functional.relu(conv(0, x)), 2)
         x = nn.functional.relu(conv(1, x) + conv(2, x))
         x = paddle.concat([x, nn.functional.relu(conv(3, x))], axis=1)
-        return 20 * self.fc(x.mean(axis=[2, 3]))
+        return 20 * self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +107,30 @@ def test_openvino_keeps_the_layers_that_were_asked_for(place, inputs, tmp_path, 
     assert int8_weights_of_openvino(tmp_path) == kept
 
 
-@pytest.mark.parametrize("ranges", ["mean", "percentile", "histogram"])
-def test_openvino_estimates_ranges_as_it_is_told(place, inputs, tmp_path, ranges):
-    onnx_file = place / "bundle" / "inference.onnx"
-    for name, options in (("minmax", QuantizeOptions()), ("other", QuantizeOptions(ranges=ranges))):
+@pytest.mark.parametrize(
+    ("ranges", "share"),
+    # An error of rounding counts by its square, so a histogram keeps an outlier in the range.
+    [("mean", 0.2), ("percentile", 0.2), ("histogram", 1.05)],
+)
+def test_openvino_estimates_ranges_as_it_is_told(place, inputs, tmp_path, ranges, share):
+    inputs = inputs.copy()
+    inputs[0, 0, 0, 0] = 40.0
+    for name in ("minmax", ranges):
         (tmp_path / name).mkdir()
-        openvino_module.quantize(onnx_file, inputs, options, tmp_path / name)
-    minmax, other = (highest_input_of_openvino(tmp_path / name) for name in ("minmax", "other"))
-    assert minmax == pytest.approx(inputs.max(), rel=0.02)
-    assert 0.5 * minmax < other <= 1.02 * minmax
+        options = QuantizeOptions(ranges=name)
+        openvino_module.quantize(place / "bundle" / "inference.onnx", inputs, options, tmp_path / name)
+    minmax, other = (highest_of_openvino(tmp_path / name) for name in ("minmax", ranges))
+    assert minmax[0] == pytest.approx(40, rel=0.02)
+    assert other[0] < share * 40
     assert other != minmax
 
 
-def highest_input_of_openvino(folder):
-    """The end of the range of the picture's FakeQuantize."""
+def highest_of_openvino(folder):
+    """The ends of the ranges of activations, the picture's first."""
     model = openvino.Core().read_model(folder / openvino_module.FILES[0])
-    taker = next(iter(model.inputs[0].get_target_inputs())).get_node()
-    assert taker.get_type_name() == "FakeQuantize"
-    return float(taker.input_value(2).get_node().get_data().max())
+    nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "FakeQuantize"]
+    nodes.sort(key=lambda node: node.input_value(0).get_node().get_type_name() != "Parameter")
+    return [float(node.input_value(2).get_node().get_data().max()) for node in nodes]
 
 
 @pytest.mark.parametrize("bias", ["full", "none"])
@@ -170,8 +179,7 @@ def test_onnxruntime_estimates_ranges_as_it_is_told(place, inputs, tmp_path, ran
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_command_and_what_it_leaves(place, tmp_path, engine):
-    bundle = tmp_path / "bundle"
-    subprocess.run(["cp", "-r", str(place / "bundle"), str(bundle)], check=True)
+    bundle = Path(shutil.copytree(place / "bundle", tmp_path / "bundle"))
     command = [sys.executable, "-m", "ppcls", "quantize", str(bundle), "--calib", str(place / "pictures")]
     done = subprocess.run([*command, "--engine", engine], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -192,27 +200,52 @@ def test_the_command_and_what_it_leaves(place, tmp_path, engine):
     assert sum(a == b for a, b in zip(exact, int8)) >= 58
 
 
+needs_data = pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200 and weights")
+
+
+@pytest.fixture(scope="module")
+def squeezenet(tmp_path_factory):
+    """Real weights beside 200 pictures, and what the page's commands make of them."""
+    folder = tmp_path_factory.mktemp("squeezenet")
+    (folder / "images").symlink_to(Path(DATA, "imagenet_200", "images"))
+    shutil.copy(Path(DATA, "imagenet_200", "val_list.txt"), folder)
+    shutil.copy(Path(DATA, "squeezenet1_1_torchvision.pth"), folder)
+    text = (ROOT / "docs" / "deployment" / "quantization.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    convert = "ppcls convert --arch SqueezeNet1_1 squeezenet1_1_torchvision.pth squeezenet.pdparams"
+    for line in (convert, *commands.splitlines()):
+        words = line.split()
+        assert words[0] == "ppcls"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, line + done.stdout + done.stderr
+    return folder
+
+
+@needs_data
 @pytest.mark.slow
-@pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200 and weights")
+def test_the_commands_of_the_page(squeezenet):
+    openvino_form, onnxruntime_form = Bundle.load(squeezenet / "inference").quantized
+    assert (openvino_form.backend, onnxruntime_form.backend) == ENGINES
+    assert openvino_form.calibration.startswith("100 of 200 pictures of val_list.txt (SHA-256 ")
+    assert onnxruntime_form.method.endswith("; first and last layers float32")
+
+
+@needs_data
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_squeezenet_loses_at_most_two_of_200_pictures_that_it_was_not_calibrated_on(tmp_path, engine):
-    published, pictures = Path(DATA, "squeezenet1_1_torchvision.pth"), Path(DATA, "imagenet_200")
-    run = [sys.executable, "-m", "ppcls"]
-    weights, place = tmp_path / "squeezenet.pdparams", tmp_path / "bundle"
-    convert = [*run, "convert", "--arch", "SqueezeNet1_1", str(published), str(weights)]
-    subprocess.run(convert, check=True, capture_output=True)
-    export = [*run, "export", "-c", "SqueezeNet1_1", "--onnx", "-o", f"Global.pretrained_model={weights}"]
-    subprocess.run([*export, "-o", f"Global.save_inference_dir={place}"], check=True, capture_output=True)
-    lines = (pictures / "val_list.txt").read_text().splitlines(keepends=True)
+def test_squeezenet_loses_at_most_two_of_200_pictures_that_it_was_not_calibrated_on(squeezenet, tmp_path, engine):
+    bundle = Path(shutil.copytree(squeezenet / "inference", tmp_path / "bundle"))
+    lines = (squeezenet / "val_list.txt").read_text().splitlines(keepends=True)
     halves = [tmp_path / "even.txt", tmp_path / "odd.txt"]
     for index, half in enumerate(halves):
         half.write_text("".join(lines[index::2]))
     exact = int8 = 0
     for calibrated, scored in (halves, halves[::-1]):  # so that every picture is scored
+        arguments = (calibrated, QuantizeOptions(engine), scored, squeezenet, 100)
         try:
-            verdict = quantize(
-                Bundle.load(place), calibrated, QuantizeOptions(engine), scored, image_root=pictures, count=100
-            ).verdict
+            verdict = quantize(Bundle.load(bundle), *arguments).verdict
         except GateFailure as failure:  # the gate is stricter: one of the hundred at a time
             verdict = failure.verdict
         assert verdict.base.pictures == 100
