@@ -23,6 +23,7 @@ def convert(program: Path, parameters: Path, opset: int) -> Any:
     content = paddle2onnx.export(str(program), str(parameters), opset_version=opset, optimize_tool="None")
     model = onnx.load_from_string(content)
     tidy(model.graph)
+    model.ir_version = max(model.ir_version, 4)  # 3, of opset 7, lists parameters among the inputs
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(model, full_check=True)
