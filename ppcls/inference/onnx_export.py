@@ -31,8 +31,7 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
         opset: the version of ONNX's operators, 7 to 21.
 
     Returns:
-        The bundle with its new file. How far its golden scores are is logged, or that ONNX Runtime is missing, so
-        that they could not be compared.
+        The bundle with its new file. How far its golden scores are is logged, or why they could not be compared.
 
     Raises:
         GoldenMismatch: the scores are off; the bundle is as it was.
@@ -55,11 +54,9 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
     changed = replace(bundle, onnx=digested(bundle.folder / ONNX_FILE))
     changed.save()
     if difference is None:
-        get_logger().warning(
-            "%s: opset %d; its scores were not compared, for ONNX Runtime is not installed "
-            "(`pip install 'ppcls[onnxruntime]'`)",
-            ONNX_FILE, opset,
-        )  # fmt: skip
+        why = "ONNX Runtime is not installed (`pip install 'ppcls[onnxruntime]'`)"
+        why = why if bundle.golden else "the bundle has no golden picture"
+        get_logger().warning("%s: opset %d; its scores were not compared, for %s", ONNX_FILE, opset, why)
     else:
         get_logger().info(
             "%s: opset %d; through ONNX Runtime its scores differ by %.1e of their spread",
@@ -110,7 +107,7 @@ def _reason(output: str) -> str:
 
 
 def _golden_difference(bundle: Bundle) -> Optional[float]:
-    if importlib.util.find_spec("onnxruntime") is None:
+    if bundle.golden is None or importlib.util.find_spec("onnxruntime") is None:
         return None
     golden = Golden.load(bundle.path_of(bundle.golden))
     return score_difference(OnnxRuntimeBackend(bundle).run(golden.input), golden.scores)
