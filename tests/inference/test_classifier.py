@@ -6,6 +6,7 @@ import pytest
 
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
+from ppcls.inference.backends.common import Turns
 from ppcls.inference.backends.paddle import PaddleBackend
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
@@ -230,17 +231,19 @@ def test_threads_may_share_a_backend(exported):
 def test_a_batch_has_the_predictor_for_itself(exported):
     """The race that this prevents is too rare to be waited for."""
     backend = PaddleBackend(Bundle.load(exported))
-    predictor, alone = backend._predictor, []
+    alone = []
+    with backend._turns.take() as (predictor, *handles):
+        pass
 
     class Watched:
         def run(self):
-            alone.append(backend._lock.locked())
+            alone.append(backend._turns._free.empty())
             predictor.run()
 
-    backend._predictor = Watched()
+    backend._turns = Turns([(Watched(), *handles)])
     assert backend.run(np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 5)
     assert alone == [True]
-    assert not backend._lock.locked()
+    assert not backend._turns._free.empty()
 
 
 def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
