@@ -19,7 +19,7 @@ from ppcls.inference.command import open_classifier
 from ppcls.inference.output import open_results
 from ppcls.inference.pictures import find_pictures
 from prediction.bare import Run, engines, open_bare
-from prediction.turns import median, ratio, take_turns
+from prediction.turns import ratio, take_turns
 
 TOPK = 5
 GOAL = 1.8
@@ -35,12 +35,11 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
             for batch in (1, 8):
                 ways[f"{engine}, serial, batch {batch}"] = _serial(bundle, bare, files, batch, output)
                 ways[f"{engine}, ours, batch {batch}"] = _ours(bundle, engine, files, batch, output)
-        seconds = take_turns(ways, rounds)
-    serial = seconds["paddle, serial, batch 1"]
+        spent = take_turns(ways, rounds)
+    serial = spent["paddle, serial, batch 1"].seconds
     print(f"{len(files)} files of {source}; ratios to Paddle's serial loop at batch 1, goal at least {GOAL}")
-    for name, column in seconds.items():
-        speed = len(files) / median(column)
-        print(f"{name:28} {speed:6.1f} images/s, x {ratio(serial, column):.2f}")
+    for name, each in spent.items():
+        print(f"{name:28} {each.per(len(files))}; x {ratio(serial, each.seconds):.2f}")
 
 
 def linked(pictures: List[Path], folder: Path, count: int) -> List[str]:

@@ -12,7 +12,7 @@ from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from prediction.bare import engines
-from prediction.turns import median, ratio, take_turns
+from prediction.turns import ratio, take_turns
 
 BATCH = 8
 RUNS = 2  # a round
@@ -30,11 +30,11 @@ def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
             ways[precision] = _runs(open_backend(bundle, Settings("openvino", precision)), batch)
         except UserError as error:  # this processor has no bfloat16, or the bundle no int8 form
             print(f"openvino    {precision}: {error}")
-    seconds = take_turns(ways, rounds)
-    for precision, column in seconds.items():
+    spent = take_turns(ways, rounds)
+    for precision, each in spent.items():
         goal = f" (goal at most {GOALS[precision]})" if precision in GOALS else ""
-        speed = BATCH * RUNS / median(column)
-        print(f"openvino    {precision:9} {speed:6.1f} images/s, time x {ratio(column, seconds['float32']):.3f}{goal}")
+        time = ratio(each.seconds, spent["float32"].seconds)
+        print(f"openvino    {precision:9} {each.per(BATCH * RUNS)}; time x {time:.3f}{goal}")
 
 
 def _runs(backend: Backend, batch: np.ndarray) -> Callable[[], object]:

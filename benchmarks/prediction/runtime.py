@@ -15,7 +15,7 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from prediction.bare import engines, open_bare
-from prediction.turns import median, ratio, take_turns
+from prediction.turns import ratio, take_turns
 
 PICTURES = 16
 GOAL = 1.03
@@ -30,13 +30,10 @@ def measure(bundle: Bundle, rounds: int) -> None:
                 ("run", tensors(bundle, classifier, bare, batch_size)),
                 ("pictures", pictures(bundle, classifier, bare, batch_size)),
             ):
-                seconds = take_turns(ways, rounds)
-                speeds = {way: PICTURES / median(column) for way, column in seconds.items()}
-                print(
-                    f"{engine:11} batch {batch_size} {name:8} {speeds['ours']:6.1f} images/s, "
-                    f"bare {speeds['bare']:6.1f} images/s, "
-                    f"cost x {ratio(seconds['ours'], seconds['bare']):.3f} (goal at most {GOAL})"
-                )
+                spent = take_turns(ways, rounds)
+                cost = ratio(spent["ours"].seconds, spent["bare"].seconds)
+                print(f"{engine:11} batch {batch_size} {name:8} bare {spent['bare'].per(PICTURES)}")
+                print(f"{'':31} ours {spent['ours'].per(PICTURES)}; x {cost:.3f} (goal at most {GOAL})")
 
 
 def stated() -> Dict[str, Any]:
