@@ -43,7 +43,7 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.rounds} interleaved rounds; in each, {self.settle:g} s of warm-up, "
+            f"{self.rounds} interleaved round{'s' if self.rounds > 1 else ''}; in each, {self.settle:g} s of warm-up, "
             f"then {self.span:g} s of timed calls (at least one)"
         )
 
