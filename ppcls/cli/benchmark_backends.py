@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List
 
-from ppcls.cli.common import new_command
+from ppcls.cli.common import add_data, new_command
 from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, say_if_busy
 from ppcls.utils.errors import UserError
 
@@ -32,9 +32,9 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument(
         "--allow", metavar="LIST", type=precisions, default=[],
-        help="precisions besides float32 that may be chosen, if `ppcls verify` passes them",
+        help="precisions besides float32 that may be chosen if `ppcls verify` passes them on --data",
     )  # fmt: skip
-    command.add_argument("--data", metavar="LIST", help="`path label` lines that `--allow` is verified with")
+    add_data(command)
     command.add_argument(
         "--goal", choices=tuple(_BATCH), default="throughput",
         help="pictures a second with all requests running, or the time of one batch alone (default: throughput)",
@@ -65,13 +65,13 @@ def _run(arguments: argparse.Namespace) -> int:
     bundle = Bundle.load(arguments.bundle)
     if arguments.reset:
         return _reset(bundle)
-    plan, tried = plan_of(arguments), _tried(arguments)
+    plan, tried, gate = plan_of(arguments), _tried(arguments), _gate(bundle, arguments)
     batch = arguments.batch or _BATCH[arguments.goal]
     allowed = {"float32", *arguments.allow}
     say_if_busy()
     print(f"{bundle.architecture} in {bundle.folder}, goal {arguments.goal}\n{this_machine(arguments.device)}")
     print(f"2 to {PASSES} passes of {plan}\n")
-    measured = measure(bundle, tried, batch, arguments.goal, plan, allowed, _gate(arguments))
+    measured = measure(bundle, tried, batch, arguments.goal, plan, allowed, gate)
     print(table(measured.candidates, batch))
     _write(bundle, measured, arguments)
     return 0
@@ -136,8 +136,14 @@ def _before(bundle: Bundle) -> str:
     return described(bundle.settings) if bundle.settings else "none"
 
 
-def _gate(arguments: argparse.Namespace) -> Gate:
-    """float32 is compared with the bundle's golden scores, what `--allow` opens is verified as `ppcls verify` does."""
-    from ppcls.inference.measure.backends import golden_gate
+def _gate(bundle: Bundle, arguments: argparse.Namespace) -> Gate:
+    from ppcls.inference.measure.backends import verifying_gate
+    from ppcls.inference.picture_list import read_picture_list
 
-    return golden_gate
+    lower = [precision for precision in arguments.allow if precision != "float32"]
+    if lower and not arguments.data:
+        raise UserError(f"--allow {','.join(lower)} needs pictures to verify with; write --data LIST as well")
+    if arguments.data and not lower:
+        raise UserError("--data is what --allow is verified with; write --allow bfloat16, or leave --data out")
+    data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root) if arguments.data else None
+    return verifying_gate(data, arguments.device)

@@ -21,8 +21,8 @@ class DeployGlobalSection:
         cpu_num_threads: threads on the CPU; null for one a core.
         backend: the engine; null for the one that the bundle names, or else Paddle.
         precision: of the arithmetic; null for the one that the bundle names with its engine, or else float32.
-        requests: batches that run at the same time; null for as many as the bundle names, or else one a core on a CPU,
-            but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
+        requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
+            core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
         output: a `.csv` or `.json` file for the answers; null for the console only.
     """

@@ -11,7 +11,7 @@ from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable
 
 
 def untrained_bundle(model: str, folder: Path) -> Bundle:
@@ -34,7 +34,7 @@ def open_untrained(bundle: Bundle, settings: Settings) -> Backend:
         UserError: as `open_backend`, or there is no ONNX form to be had, or int8 is asked for.
     """
     if settings.precision == "int8":
-        raise UserError(
+        raise Unavailable(
             "int8 needs ranges of real pictures; quantize exported bundles by `ppcls quantize`, and give their folders "
             "with --bundles"
         )

@@ -63,11 +63,12 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
 
 
 def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> Optional[int]:
-    """How many batches run at the same time where nobody says; None leaves it to the bundle.
+    """How many batches run at the same time where nobody says; None leaves it to a bundle that names several.
 
     A batch on one core and another on the next are faster than one on both: nobody waits for the other's kernels.
     """
-    if bundle.settings is not None and settings.backend in (None, bundle.settings.backend):
+    stored = bundle.settings
+    if stored is not None and stored.requests > 1 and settings.backend in (None, stored.backend):
         return None
     if settings.use_gpu or pictures < _LONG:
         return 1

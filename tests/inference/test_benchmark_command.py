@@ -75,6 +75,18 @@ def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys):
     assert (copy / "inference.yml").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--allow", "bf16,int8"], "--allow bfloat16,int8 needs pictures to verify with; write --data LIST as well"),
+        (["--data", "x"], "--data is what --allow is verified with; write --allow bfloat16, or leave --data out"),
+    ],
+)
+def test_allow_and_data_belong_together(exported, capsys, arguments, sentence):
+    assert backends(exported, *arguments) == 2
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
 def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
     monkeypatch.setattr("ppcls.inference.measure.backends.SETTLED", 0.0)
     assert backends(copy, "--dry-run") == 0

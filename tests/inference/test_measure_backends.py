@@ -6,11 +6,13 @@ from fake_time import Clock, FakeBackend
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden
-from ppcls.inference.measure.backends import Measurement, doubt_of, golden_gate, measure
+from ppcls.inference.measure.backends import Measurement, doubt_of, measure, verifying_gate
 from ppcls.inference.measure.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
 from ppcls.inference.measure.timing import Plan, Timing
+from ppcls.inference.picture_list import PictureList
+from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 
 PLAN = Plan(rounds=2, settle=0, span=0)
 PADDLE, OPENVINO, BF16 = Settings(), Settings("openvino"), Settings("openvino", "bfloat16")
@@ -27,7 +29,7 @@ def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="th
 
     def open_it(_, settings):
         if isinstance(costs[settings], str):
-            raise UserError(costs[settings])
+            raise Unavailable(costs[settings])
         return FakeBackend(clock, costs[settings])
 
     return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock).candidates
@@ -148,10 +150,28 @@ def test_settings_in_words():
     assert described(replace(BF16, threads=2, requests=3)) == "openvino, bfloat16, cpu, 2 threads, 3 requests"
 
 
-def test_the_golden_gate(exported):
+def test_the_gate_is_that_of_verify(exported):
     bundle = Bundle.load(exported)
     golden = Golden.load(bundle.path_of(bundle.golden))
-    assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores)) is None
-    assert golden_gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores[:, ::-1])).startswith(
-        f"{exported}: the golden input's scores are off by "
-    )
+    wrong = FakeBackend(Clock(), 0, golden.scores[:, ::-1])
+    gate = verifying_gate(None)
+    assert gate(bundle, PADDLE, FakeBackend(Clock(), 0, golden.scores)) is None
+    assert gate(bundle, PADDLE, wrong).startswith("the golden input's scores are off by ")
+
+
+def test_lower_precisions_are_verified_with_pictures(exported, tmp_path):
+    bundle = Bundle.load(exported)
+    (tmp_path / "picture.png").write_bytes(GOLDEN_PICTURE.read_bytes())
+    gate = verifying_gate(PictureList(tmp_path, ["picture.png"]))
+    golden = Golden.load(bundle.path_of(bundle.golden))
+    assert gate(bundle, BF16, FakeBackend(Clock(), 0, golden.scores)) is None
+    wrong = FakeBackend(Clock(), 0, -golden.scores)
+    assert gate(bundle, BF16, wrong) == "1 of 1 first classes differ (at most 3%)"
+
+
+def test_a_damaged_bundle_is_no_candidate_left_out(exported):
+    def open_it(bundle, settings):
+        raise UserError("inference.pdiparams is not the file that was exported")
+
+    with pytest.raises(UserError, match="is not the file"):
+        measure(Bundle.load(exported), [PADDLE], 1, "latency", PLAN, ("float32",), passes, open_it, Clock())

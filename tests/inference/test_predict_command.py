@@ -121,8 +121,9 @@ def test_a_mistake_is_said_before_paddle_loads(configured, folder, tmp_path):
         ({"use_gpu": True}, None, 32, 1),
         ({"requests": 9}, None, 1, 9),
         ({}, Settings("openvino", requests=2), 32, None),
-        ({"backend": "openvino"}, Settings("openvino"), 32, None),
-        ({"backend": "paddle"}, Settings("openvino"), 32, 3),
+        ({}, Settings("openvino"), 32, 3),
+        ({"backend": "openvino"}, Settings("openvino", requests=2), 32, None),
+        ({"backend": "paddle"}, Settings("openvino", requests=2), 32, 3),
     ],
 )
 def test_batches_at_a_time_where_nobody_says(configured, folder, monkeypatch, values, stored, pictures, expected):

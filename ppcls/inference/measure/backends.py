@@ -9,13 +9,15 @@ from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.golden import Golden, GoldenMismatch, agreement_with
+from ppcls.inference.forms import Form
 from ppcls.inference.measure.candidates import Candidate
 from ppcls.inference.measure.latency import Open
 from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
 from ppcls.inference.measure.work import batch_of, batches_a_call, work_of
+from ppcls.inference.picture_list import PictureList
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.inference.verify import verify
+from ppcls.utils.errors import Unavailable
 
 GOALS = ("throughput", "latency")
 SETTLED = 1.02  # times the fastest: what the chosen one may take in each half of the calls
@@ -103,14 +105,16 @@ def doubt_of(one: Timings, other: Timings, able: Sequence[Settings]) -> float:
     return max(half[chosen].undisturbed / min(half[rival].undisturbed for rival in able) for half in (one, other))
 
 
-def golden_gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
-    """Sends the bundle's golden picture through a float32 candidate."""
-    golden = Golden.load(bundle.path_of(bundle.golden))
-    try:
-        agreement_with(golden, bundle.pipeline, backend).require(bundle.folder)
-    except GoldenMismatch as error:
-        return str(error)
-    return None
+def verifying_gate(data: Optional[PictureList], device: str = "cpu") -> Gate:
+    """The gate of `ppcls verify`: float32 by the golden picture, other precisions by the pictures of `data`."""
+
+    def gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
+        form = Form(settings.backend, settings.precision)
+        pictures = None if settings.precision == "float32" else data
+        (row,) = verify(bundle, {form: backend}, pictures, device=device, threads=settings.threads).rows
+        return row.failure
+
+    return gate
 
 
 def _refused(
@@ -134,5 +138,5 @@ def _joined(one: Timings, other: Timings) -> Dict[Settings, Timing]:
 def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Union[Backend, str]:
     try:
         return open_it(bundle, settings)
-    except UserError as error:
+    except Unavailable as error:
         return str(error)
