@@ -14,6 +14,7 @@ from typing import List, Optional
 
 from ppcls import __version__
 from ppcls.cli import (
+    adopt,
     benchmark,
     config,
     configured,
@@ -36,6 +37,7 @@ from ppcls.utils.errors import UserError
 _MODULES = (
     configured,
     predict,
+    adopt,
     quantize,
     verify,
     onnx,

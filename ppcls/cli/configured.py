@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import Any
+from typing import Any, Tuple
 
 from ppcls.cli import onnx
 from ppcls.cli.common import add_config, new_command
@@ -33,14 +33,32 @@ def add(commands: Any) -> None:
     for name in ("eval", "infer"):
         made[name].add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
     _add_range(made["lr-find"])
-    made["export"].add_argument(
-        "--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own"
-    )
-    made["export"].add_argument(
+    _add_export(made["export"])
+
+
+def _add_export(command: Any) -> None:
+    command.add_argument("--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own")
+    command.add_argument(
         "--untrained", action="store_true", help="export the initial weights where none are configured"
     )
-    made["export"].add_argument("--onnx", action="store_true", help="also write inference.onnx, for other engines")
-    onnx.add_opset(made["export"])
+    command.add_argument("--onnx", action="store_true", help="also write inference.onnx, for other engines")
+    onnx.add_opset(command)
+    command.add_argument(
+        "--format", choices=("json", "pdmodel"), default="json",
+        help="the program's format: json is Paddle 3's, pdmodel Paddle 2's (default: json)",
+    )  # fmt: skip
+    command.add_argument(
+        "--size", metavar="HxW", type=_size, help="another input size, 256 or 256x320, in transforms and program"
+    )
+
+
+def _size(text: str) -> Tuple[int, int]:
+    from ppcls.engine.input_size import parse_size
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _add_range(command: Any) -> None:
@@ -77,4 +95,4 @@ def _run(arguments: argparse.Namespace) -> int:
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
-    return commands.export(config, arguments.untrained, arguments.golden, opset)
+    return commands.export(config, arguments.untrained, arguments.golden, opset, arguments.format, arguments.size)

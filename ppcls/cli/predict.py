@@ -17,11 +17,14 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_deploy_config
+    from ppcls.data.transforms import TRANSFORMS
     from ppcls.engine.processes import refuse_several
     from ppcls.inference.command import predict
 
     refuse_several()
-    config = load_deploy_config(arguments.config, arguments.override, check_paths=not arguments.print_config)
+    config = load_deploy_config(
+        arguments.config, arguments.override, {"transform": TRANSFORMS}, check_paths=not arguments.print_config
+    )
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0

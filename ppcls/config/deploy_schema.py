@@ -1,11 +1,13 @@
 """The sections of a deployment configuration: how a bundle is run. What it means, the bundle says itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal, Mapping, Optional
 
 from ppcls.config.dump import to_yaml
+from ppcls.config.schema import Transforms
 from ppcls.utils.fields import PositiveInt, ReadPath
+from ppcls.utils.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class DeployGlobalSection:
     """The run.
 
     Attributes:
-        inference_model_dir: the bundle, the folder that export wrote.
+        inference_model_dir: the bundle, a folder that export wrote; or PaddleClas's inference model, a folder or tar.
         infer_imgs: a picture or a folder of pictures.
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
@@ -24,10 +26,11 @@ class DeployGlobalSection:
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
             core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
+        model_name: the model of PaddleClas's folder or tar, whose preprocessing it gets; null for what the folder says.
         output: a `.csv` or `.json` file for the answers; null for the console only.
     """
 
-    inference_model_dir: Annotated[str, ReadPath("dir")]
+    inference_model_dir: Annotated[str, ReadPath("either")]
     infer_imgs: Annotated[str, ReadPath("either")]
     batch_size: PositiveInt = 1
     use_gpu: bool = False
@@ -37,6 +40,7 @@ class DeployGlobalSection:
     precision: Optional[Literal["float32", "float16", "bfloat16", "int8"]] = None
     requests: Optional[PositiveInt] = None
     use_fp16: bool = False
+    model_name: Optional[str] = None
     output: Optional[str] = None
 
     def __post_init__(self) -> None:
@@ -44,6 +48,17 @@ class DeployGlobalSection:
             raise ValueError(f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them")
         if self.output is not None and PurePath(self.output).suffix not in (".csv", ".json"):
             raise ValueError(f"output is {self.output!r}; write a name that ends with .csv or .json")
+
+
+@dataclass(frozen=True)
+class PreProcessSection:
+    """The preprocessing of a model without a manifest; a bundle carries its own.
+
+    Attributes:
+        transform_ops: as PaddleClas's deployment writes them; pictures are decoded to RGB before.
+    """
+
+    transform_ops: Optional[Transforms] = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +86,10 @@ class DeployConfig:
     """A checked deployment configuration, its sections by their names in YAML."""
 
     Global: DeployGlobalSection
+    PreProcess: PreProcessSection = PreProcessSection()
     PostProcess: PostProcessSection = PostProcessSection()
+    _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
 
     def to_yaml(self) -> str:
         """The configuration with every default filled in; loading it gives an equal one."""
-        return to_yaml(self, {})
+        return to_yaml(self, self._registries)

@@ -116,12 +116,19 @@ def _name_first(plain: Any) -> Any:
     return {key: _name_first(plain[key]) for key in sorted(plain, key=lambda key: key != "name")}
 
 
-def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check_paths: bool = True) -> DeployConfig:
+def load_deploy_config(
+    source: PathLike,
+    overrides: Sequence[str] = (),
+    registries: Optional[Mapping[str, Registry]] = None,
+    *,
+    check_paths: bool = True,
+) -> DeployConfig:
     """The checked configuration of a bundle's run.
 
     Args:
         source: a path or a shipped configuration's name; see `find_deploy_config`.
         overrides: `Section.key=value`, in order.
+        registries: that of the transforms by its kind, for a file with the section PreProcess.
         check_paths: False, for printing, does not look whether the paths are there; they must be written all the same.
 
     Raises:
@@ -131,8 +138,8 @@ def load_deploy_config(source: PathLike, overrides: Sequence[str] = (), *, check
     problems = Problems()
     root = _read(find_deploy_config(source), problems)
     apply_overrides(root, overrides, problems)
-    checker = Checker({}, problems, PADDLECLAS_DEPLOY)
-    config = checker.make(DeployConfig, root, "")
+    checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
+    config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
     _check_paths(checker, lambda key: check_paths, problems)
     problems.raise_if_any()
     assert config is not INVALID

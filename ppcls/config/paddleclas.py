@@ -10,6 +10,7 @@ from ppcls.config.legacy import Legacy, Unused
 _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
 _CLIPPING = "is called clip_norm_global here (clip_norm for each parameter alone); write that"
+_FORMAT = "the exported format is told to the command: --format json or pdmodel; remove it"
 _ARRAYS = "transforms always pass on arrays here; remove it"
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
@@ -25,8 +26,8 @@ _KEYS = {
     "Global.train_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
     "Global.use_multilabel": Unused(_ONLY_CLASSIFICATION, (False,)),
     "Global.retrieval_feature_from": Unused("retrieval is not supported here; remove it"),
-    "Global.save_inference_format": Unused("the exported format is not chosen by configuration; remove it"),
-    "Global.export_type": Unused("the exported format is not chosen by configuration; remove it", ("paddle",)),
+    "Global.save_inference_format": Unused(_FORMAT),
+    "Global.export_type": Unused(_FORMAT, ("paddle",)),
     "Global.export_for_fd": Unused("export always writes one complete bundle; remove it", (False, True)),
     "Global.start_eval_epoch": Unused("evaluation begins with the first epoch; write Global.eval_interval", (0,)),
     "Global.max_num_latest_checkpoint": Unused("is called Global.keep here; write that"),
@@ -162,9 +163,7 @@ PADDLECLAS = Legacy(
     _VALUES,
 )
 
-_BUNDLE_READS = "the bundle carries its preprocessing (inference.yml); remove the section"
 _DEPLOY_KEYS = {
-    "PreProcess": Unused(_BUNDLE_READS),
     "PostProcess.main_indicator": Unused("Topk is the only post-processing here; remove it", ("Topk",)),
     "PostProcess.SavePreLabel": Unused("answers are not saved as label files; write Global.output: answers.csv"),
     "PostProcess.ThreshOutput": Unused("is not supported here; write Topk"),
@@ -180,4 +179,5 @@ _DEPLOY_KEYS = {
     "Global.use_npu": Unused("only CPU and GPU are supported here; remove it", (False,)),
     "Global.save_dir": Unused("is called Global.output here; write that"),
 }
-PADDLECLAS_DEPLOY = Legacy(_DEPLOY_KEYS)
+_OF_TRANSFORMS = {key: unused for key, unused in _KEYS.items() if key.startswith("*.")}
+PADDLECLAS_DEPLOY = Legacy({**_DEPLOY_KEYS, **_OF_TRANSFORMS}, {"transform": _NAMES["transform"]})

@@ -8,7 +8,7 @@ import hashlib
 import signal
 import sys
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 import paddle
 from tqdm import tqdm
@@ -23,6 +23,7 @@ from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, Save
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.exporter import export_bundle
+from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, read_for, resume
@@ -242,16 +243,23 @@ def infer(config: Config, output: Optional[str] = None) -> int:
 
 
 def export(
-    config: Config, untrained: bool = False, golden_picture: Optional[str] = None, opset: Optional[int] = None
+    config: Config,
+    untrained: bool = False,
+    golden_picture: Optional[str] = None,
+    opset: Optional[int] = None,
+    program_format: str = "json",
+    size: Optional[Tuple[int, int]] = None,
 ) -> int:
     """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
 
-    With `opset` the bundle has the program as ONNX, too.
+    With `opset` the bundle has the program as ONNX, too; `program_format` is json or pdmodel; `size` is (height,
+    width) in place of the configuration's.
     """
     start(config)
     paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
     model, config = build.model(config, untrained=untrained)
     found = build.find_weights(config)
+    config = at_size(config, size) if size else config
     folder = Path(config.Global.save_inference_dir).resolve()
     agreement = export_bundle(
         model,
@@ -265,6 +273,7 @@ def export(
         weights_sha256=sha256_of(found.path) if found else None,
         golden_picture=Path(golden_picture) if golden_picture else None,
         opset=opset,
+        program_file=f"inference.{program_format}",
     )
     get_logger().info(
         "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",

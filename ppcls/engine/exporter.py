@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 
 from ppcls.data.transforms import Pipeline
+from ppcls.engine.legacy_program import save_legacy_program
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, write_manifest
 from ppcls.inference.golden import Agreement, Golden
@@ -50,6 +51,7 @@ def export_bundle(
     weights_sha256: Optional[str] = None,
     golden_picture: Optional[Path] = None,
     opset: Optional[int] = None,
+    program_file: str = PROGRAM_FILE,
 ) -> Agreement:
     """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.
 
@@ -65,6 +67,7 @@ def export_bundle(
         weights_sha256: digest of the weights' file.
         golden_picture: the picture that runtimes check themselves with; the library's own by default.
         opset: of `inference.onnx`; None writes none.
+        program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
 
     Returns:
         How far the loaded bundle is from the model.
@@ -79,7 +82,7 @@ def export_bundle(
     if image.shape[1:] != tuple(image_shape):
         raise UserError(
             f"DataLoader.Eval.dataset.transform_ops give {list(image.shape[1:])}, but Global.image_shape is "
-            f"{list(image_shape)}; make them the same"
+            f"{list(image_shape)}; make them the same, as --size 256 or --size 256x320 (height x width) does"
         )
     aside = beside(folder, "new")
     shutil.rmtree(aside, ignore_errors=True)
@@ -90,7 +93,10 @@ def export_bundle(
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         try:
-            input_name, output_name = _save_program(model, aside, image_shape)
+            write = _save_program if program_file == PROGRAM_FILE else save_legacy_program
+            write(model, aside, image_shape)
+            predictor = open_predictor(aside / program_file, aside / PARAMETERS_FILE)
+            (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
         except RuntimeError as error:  # Paddle writes a short file on a full disk without a word, and cannot read it
             if shutil.disk_usage(aside).free < _ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
@@ -110,6 +116,7 @@ def export_bundle(
             transforms=pipeline,
             class_names=class_names,
             golden_source=source,
+            program_file=program_file,
         )
         if opset is not None:
             bundle = add_onnx(bundle, opset)
@@ -139,14 +146,11 @@ def _verified(bundle: Bundle) -> Agreement:
     return agreements[0]
 
 
-def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> tuple[str, str]:
-    """Writes program and parameters with a dynamic batch axis; returns the names of input and output."""
+def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:
+    """Writes program and parameters with a dynamic batch axis."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
     paddle.jit.save(program, str(folder / _STEM))
-    predictor = open_predictor(folder / PROGRAM_FILE, folder / PARAMETERS_FILE)
-    (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
-    return input_name, output_name
 
 
 def _check_place(folder: Path) -> None:

@@ -28,6 +28,7 @@ from ppcls.utils.files import PathLike, sha256_of, write_atomically
 SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
 MANIFEST_FILE = "inference.yml"
 PROGRAM_FILE = "inference.json"
+LEGACY_PROGRAM_FILE = "inference.pdmodel"
 PARAMETERS_FILE = "inference.pdiparams"
 GOLDEN_FILE = "golden.npz"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
@@ -53,7 +54,7 @@ class Bundle:
     output: Output
     transforms: Tuple[Any, ...]
     class_names: Optional[Tuple[str, ...]]
-    golden: Optional[GoldenFile]
+    golden: Optional[GoldenFile]  # none where a model without a manifest is read: see ppcls.inference.official
     onnx: Optional[DigestedFile] = None
     quantized: Tuple[Quantized, ...] = ()
     settings: Optional[Settings] = None

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence, Union
 
 from ppcls.data.labels import load_class_names
+from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import INPUT_TOLERANCE, SCORE_TOLERANCE, Agreement, Golden, agreement_with
-from ppcls.inference.onnx_file import SUFFIX, Preprocess, bundle_of_onnx
+from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.preprocess import Preprocess
+from ppcls.inference.onnx_file import SUFFIX, bundle_of_onnx
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
@@ -17,10 +20,10 @@ from ppcls.utils.files import PathLike
 
 
 class Classifier:
-    """Classifies pictures by a bundle that `ppcls export` wrote.
+    """Classifies pictures by a bundle that `ppcls export` wrote, or by an inference model of PaddleClas.
 
     Args:
-        path: the bundle's folder, a `Bundle` that is loaded already, or an ONNX file of another library.
+        path: the bundle's folder, a `Bundle` that is loaded already, PaddleClas's folder or tar, or an ONNX file.
         device: `cpu` or `gpu`.
         batch_size: pictures that go through the model together.
         threads: of the CPU kernels and of the reading; None takes every core that this process may use.
@@ -30,7 +33,8 @@ class Classifier:
         backend: what runs the program: `paddle`, `onnxruntime`, `openvino`, or an object with `run`.
         precision: `float32`, `float16`, `bfloat16` or `int8`.
         requests: batches that run at the same time.
-        preprocess: of an ONNX file, how a picture becomes its input; see `bundle_of_onnx`.
+        model: of PaddleClas's folder or tar, the model's name, whose preprocessing it gets: `DLA34`.
+        preprocess: of these and of an ONNX file, how a picture becomes their input; see `Preprocess`.
         output: of an ONNX file, what it gives: `logits` or `probabilities`.
 
     device, threads, onednn, backend, precision and requests are those of `Settings`; one that is None is the
@@ -52,13 +56,14 @@ class Classifier:
         backend: Union[str, Backend, None] = None,
         precision: Optional[str] = None,
         requests: Optional[int] = None,
+        model: Optional[str] = None,
         preprocess: Optional[Preprocess] = None,
         output: Optional[str] = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if value < 1:
                 raise UserError(f"{name} is {value}; write 1 or more")
-        self.bundle = path if isinstance(path, Bundle) else _bundle(path, preprocess, output)
+        self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
         engine = backend if isinstance(backend, str) else None
         told = {"device": device, "threads": threads, "onednn": onednn, "precision": precision, "requests": requests}
         try:
@@ -99,23 +104,23 @@ class Classifier:
 
         Raises:
             GoldenMismatch: a difference is over its tolerance.
+            UserError: the bundle has no golden picture.
         """
-        if self.bundle.golden is None:
-            raise UserError(
-                f"{self.bundle.folder}: there is no golden picture to compare with; export a bundle for that"
-            )
-        golden = Golden.load(self.bundle.path_of(self.bundle.golden))
+        golden = Golden.of(self.bundle)
         agreement = agreement_with(golden, self._prediction.pipeline, self._prediction.backend)
         agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement
 
 
-def _bundle(path: PathLike, preprocess: Optional[Preprocess], output: Optional[str]) -> Bundle:
+def _bundle(
+    path: PathLike, model: Optional[str], preprocess: Optional[Preprocess], output: Optional[str]
+) -> Bundle:
     if Path(path).suffix != SUFFIX:
-        if preprocess is not None or output is not None:
-            raise UserError(f"{path} says its preprocessing and its output itself; leave preprocess and output out")
-        return Bundle.load(path)
-    if preprocess is None:
+        if output is not None:
+            raise UserError(f"{path} shows by itself what it gives; leave output out")
+        return find_bundle(path, model, preprocess)
+    preprocess = model if preprocess is None else preprocess
+    if preprocess is None or isinstance(preprocess, Pipeline):
         raise UserError(
             f"{path} does not say what its pictures look like; write preprocess='DLA34/timm', or its size, "
             "resize_short, interpolation, backend, mean and std as a dictionary, or a list of transforms"

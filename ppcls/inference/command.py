@@ -13,6 +13,8 @@ from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
+from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.preprocess import with_decoding
 from ppcls.inference.output import console_line, open_results
 from ppcls.inference.pictures import pictures_of
 from ppcls.inference.prediction import Prediction
@@ -24,7 +26,7 @@ _MOST_REQUESTS = 4  # Paddle holds the model once for each; more cores than that
 
 
 def predict(config: DeployConfig) -> int:
-    """Classifies `Global.infer_imgs` by the bundle `Global.inference_model_dir`.
+    """Classifies `Global.infer_imgs` by the bundle, or PaddleClas's model, `Global.inference_model_dir`.
 
     Args:
         config: from `ppcls.config.load_deploy_config`.
@@ -47,7 +49,9 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
         UserError: the bundle cannot be used, or not so.
     """
     settings, answer = config.Global, config.PostProcess.Topk
-    bundle = Bundle.load(settings.inference_model_dir)
+    transforms = config.PreProcess.transform_ops
+    preprocess = None if transforms is None else with_decoding(transforms)
+    bundle = find_bundle(settings.inference_model_dir, settings.model_name, preprocess)
     return Classifier(
         bundle,
         device="gpu" if settings.use_gpu else "cpu",

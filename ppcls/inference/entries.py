@@ -37,7 +37,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """What the program gives: float32 [N, class_num], each row the probabilities of the classes, or their logits."""
+    """What the program gives: float32 [N, class_num], each row the probabilities of the classes, or their logits.
+
+    The programs of `ppcls export` give probabilities; a backend gives them always (`open_backend`).
+    """
 
     name: str
     shape: Tuple[int, ...]

@@ -20,6 +20,7 @@ from ppcls.utils.files import PathLike, write_atomically
 if TYPE_CHECKING:
     from ppcls.data.transforms import Pipeline
     from ppcls.inference.backends import Backend
+    from ppcls.inference.bundle import Bundle
 
 INPUT_TOLERANCE = 1e-4
 SCORE_TOLERANCE = 2e-4
@@ -91,6 +92,19 @@ class Golden:
         picture = np.frombuffer(self.picture, np.uint8)
         np.savez(buffer, picture=picture, input=np.float32(self.input), scores=np.float32(self.scores))
         write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Golden:
+        """A bundle's.
+
+        Raises:
+            UserError: it has none, for it was read without a manifest; or the file is damaged.
+        """
+        if bundle.golden is None:
+            raise UserError(
+                f"{bundle.folder}: there is no golden picture to compare with; export a bundle for that, or `ppcls adopt` it"
+            )
+        return cls.load(bundle.path_of(bundle.golden))
 
     @classmethod
     def load(cls, path: PathLike) -> Golden:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Optional
 
 import ppcls
-from ppcls.inference.backends.onnxruntime import OnnxRuntimeBackend
+from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.golden import Golden, GoldenMismatch, score_difference
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -109,5 +110,5 @@ def _reason(output: str) -> str:
 def _golden_difference(bundle: Bundle) -> Optional[float]:
     if bundle.golden is None or importlib.util.find_spec("onnxruntime") is None:
         return None
-    golden = Golden.load(bundle.path_of(bundle.golden))
-    return score_difference(OnnxRuntimeBackend(bundle).run(golden.input), golden.scores)
+    golden = Golden.of(bundle)
+    return score_difference(open_backend(bundle, Settings("onnxruntime")).run(golden.input), golden.scores)

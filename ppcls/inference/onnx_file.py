@@ -50,7 +50,7 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
         )
     (name, shape), (scores, class_num) = _input(path), _output(path)
     try:
-        pipeline = Pipeline.from_list(_transforms(preprocess))
+        pipeline = Pipeline.from_list(transforms_of(preprocess))
         entry = digested(path)
         return Bundle(
             folder=path.parent,
@@ -81,7 +81,13 @@ def _fixed(pipeline: Pipeline, shape: Sequence[int]) -> List[int]:
     return [given if side == -1 else side for side, given in zip(shape[1:], made)]
 
 
-def _transforms(preprocess: Preprocess) -> List[Any]:
+def transforms_of(preprocess: Preprocess) -> List[Any]:
+    """A preprocessing as a configuration lists it.
+
+    Raises:
+        ValueError: it has a key that is none, or is impossible.
+        UserError: the table of models has no such row.
+    """
     if isinstance(preprocess, str):
         name, _, source = preprocess.partition("/")
         preprocess = find_source(name, source or None).preprocessing

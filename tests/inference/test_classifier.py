@@ -7,7 +7,6 @@ import pytest
 
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
-from ppcls.inference.backends.common import Turns
 from ppcls.inference.backends.paddle import PaddleBackend
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError

@@ -194,9 +194,7 @@ def test_what_belongs_to_one_kind_alone(write, exported):
     path = write()
     with pytest.raises(UserError, match=r"net.onnx does not say what its pictures look like; write preprocess='DLA34"):
         Classifier(path, output="logits")
-    with pytest.raises(
-        UserError, match="says its preprocessing and its output itself; leave preprocess and output out"
-    ):
+    with pytest.raises(UserError, match="shows by itself what it gives; leave output out"):
         Classifier(exported, output="logits")
     with pytest.raises(UserError, match="is an ONNX program, which Paddle does not run; write backend onnxruntime or "):
         Classifier(path, preprocess=SIZE, output="logits", backend="paddle")

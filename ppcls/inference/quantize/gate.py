@@ -38,7 +38,7 @@ def judge(bundle: Bundle, quantized: Quantized, folder: Path, samples: Samples, 
     form = Form(quantized.backend, "int8")
     int8 = open_backend(replace(bundle, folder=folder, quantized=(quantized,)), form.settings())
     reference = open_backend(bundle, REFERENCE.settings())
-    agreement_with(Golden.load(bundle.path_of(bundle.golden)), bundle.pipeline, reference).require(bundle.folder)
+    agreement_with(Golden.of(bundle), bundle.pipeline, reference).require(bundle.folder)
     whole, seen = compare({form: int8}, reference, samples.batches(indices, _BATCH))
     if not whole.pictures:
         raise UserError(samples.none_readable(len(indices)))

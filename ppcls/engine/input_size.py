@@ -1,0 +1,67 @@
+"""Another input size than the configuration's: transforms and shape are changed together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, List, Sequence, Tuple
+
+from ppcls.config import Config
+from ppcls.data.transforms import CenterCrop, CropImage, Pipeline, ResizeImage
+from ppcls.utils.errors import UserError
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?")
+
+
+def parse_size(text: str) -> Tuple[int, int]:
+    """Height and width: `256` means both, `256x320` the one and the other.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError(f"a size of {text!r}; write 256, or 256x320 for a height of 256 and a width of 320")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def at_size(config: Config, size: Tuple[int, int]) -> Config:
+    """The configuration with pictures of (height, width) in DataLoader.Eval's transforms and in Global.image_shape.
+
+    The shorter side before a central crop grows with the crop's longer side, so the same part of a picture is seen.
+
+    Raises:
+        UserError: the transforms give no fixed size that could be changed.
+    """
+    section = config.DataLoader.Eval
+    assert section is not None  # load_config requires it for an export
+    ops = resized(section.dataset.transform_ops, size)
+    reader = replace(section, dataset=replace(section.dataset, transform_ops=ops))
+    return replace(
+        config,
+        Global=replace(config.Global, image_shape=(config.Global.image_shape[0], *size)),
+        DataLoader=replace(config.DataLoader, Eval=reader),
+        Infer=replace(config.Infer, transforms=None),
+    )
+
+
+def resized(ops: Sequence[Any], size: Tuple[int, int]) -> Tuple[Any, ...]:
+    """Transforms whose result is (height, width); `Pipeline(ops)` tells their size up to now."""
+    height, width = size
+    before = Pipeline(ops).output_size
+    changed: List[Any] = []
+    last = max((place for place, op in enumerate(ops) if op.output_size(None) is not None), default=None)
+    if before is None or last is None or any(op.output_size(None) for op in ops[:last]):
+        raise UserError(
+            "the transforms of DataLoader.Eval have no single size that --size could change; end them with one "
+            "CropImage, or one ResizeImage with size"
+        )
+    factor = max(size) / max(before[1:])
+    for place, op in enumerate(ops):
+        if place == last and isinstance(op, (CropImage, CenterCrop, ResizeImage)):
+            changed.append(replace(op, size=(width, height)))
+        elif isinstance(op, ResizeImage):
+            changed.append(replace(op, resize_short=round((op.resize_short or 0) * factor)))
+        else:
+            changed.append(op)
+    return tuple(changed)

@@ -1,0 +1,83 @@
+"""A model without a manifest into a bundle of ours."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+import numpy as np
+
+from ppcls.data.labels import load_class_names
+from ppcls.inference.backends import open_backend
+from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, Bundle, digested
+from ppcls.inference.classifier import Classifier
+from ppcls.inference.entries import GoldenFile
+from ppcls.inference.golden import Agreement, Golden
+from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.preprocess import Preprocess
+from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, beside, replace_folder
+
+_SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plain kernels, when it was adopted"
+
+
+def adopt(
+    source: PathLike,
+    target: PathLike,
+    model: Optional[str] = None,
+    preprocess: Optional[Preprocess] = None,
+    class_names: Union[str, Path, Sequence[str], None] = None,
+) -> Agreement:
+    """Writes a bundle of PaddleClas's folder or tar; the golden scores are the program's own.
+
+    Args:
+        source: the folder or the tar; see `find_bundle`.
+        target: the bundle's folder, which is new.
+        model: a name in the table of models.
+        preprocess: in place of that model's.
+        class_names: a label file, or one name a class.
+
+    Returns:
+        How far the kernels that run it (oneDNN) are from the plain ones.
+
+    Raises:
+        UserError: the source cannot be used, is a bundle already, or the target is there.
+        GoldenMismatch: the kernels disagree.
+    """
+    folder = Path(target).resolve()
+    if folder.exists():
+        raise UserError(f"{folder} is there already; give the name of a new folder")
+    found = find_bundle(source, model, preprocess)
+    if found.golden is not None:
+        raise UserError(f"{source} is a bundle already; use it as it is")
+    if class_names is not None:
+        names = load_class_names(class_names) if isinstance(class_names, (str, Path)) else class_names
+        found = _named(found, tuple(str(name) for name in names))
+    aside = beside(folder, "new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        for entry in (found.program, found.parameters):
+            shutil.copyfile(found.path_of(entry), aside / entry.file)
+        picture = GOLDEN_PICTURE.read_bytes()
+        tensor = found.pipeline(picture)[np.newaxis]
+        Golden(picture, tensor, open_backend(found, Settings(onednn=False)).run(tensor)).save(aside / GOLDEN_FILE)
+        program, parameters = digested(aside / found.program.file), digested(aside / PARAMETERS_FILE)
+        golden = GoldenFile(GOLDEN_FILE, _SOURCE)
+        replace(found, folder=aside, program=program, parameters=parameters, golden=golden).save()
+        agreement = Classifier(Bundle.load(aside)).verify()
+        replace_folder(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return agreement
+
+
+def _named(bundle: Bundle, names: Sequence[str]) -> Bundle:
+    try:
+        return replace(bundle, class_names=tuple(names))
+    except ValueError as error:
+        raise UserError(f"{error}; give one name a class") from error

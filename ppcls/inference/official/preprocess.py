@@ -1,0 +1,67 @@
+"""Where the preprocessing of a model without a manifest comes from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence, Union
+
+from ppcls.arch.weights.sources import MODELS, Preprocessing, weights_of
+from ppcls.config.official import OfficialDescription
+from ppcls.data.transforms import DecodeImage, Pipeline
+from ppcls.inference.onnx_file import transforms_of
+from ppcls.utils.errors import UserError, suggest
+
+Preprocess = Union[Pipeline, Mapping[str, Any], Sequence[Any], str, Preprocessing]
+"""A pipeline; its transforms, as YAML has them; or what differs from the model's, by the fields of `Preprocessing`."""
+
+
+def pipeline_of(
+    place: Path, model: Optional[str], preprocess: Optional[Preprocess], described: OfficialDescription
+) -> Pipeline:
+    """The preprocessing: `preprocess`, or what the file beside the program says, or that of the model's weights.
+
+    Raises:
+        UserError: nothing says it, or it is impossible.
+    """
+    if isinstance(preprocess, Pipeline):
+        return preprocess
+    try:
+        if isinstance(preprocess, Mapping):
+            preprocess = {**(asdict(_of_table(model)) if model else {}), **preprocess}
+        if preprocess is not None:
+            entries = transforms_of(preprocess)
+            decodes = any(isinstance(entry, Mapping) and "DecodeImage" in entry for entry in entries)
+            return Pipeline.from_list(entries if decodes else [{"DecodeImage": {"to_rgb": True}}, *entries])
+    except ValueError as error:
+        raise UserError(f"{place}: the given preprocessing is impossible: {error}") from error
+    if described.transforms is not None:
+        return with_decoding(described.transforms)
+    if model is not None:
+        return Pipeline.from_list(_of_table(model).transform_ops())
+    raise UserError(
+        f"{place} says nothing of its preprocessing; name the model (in Python model='DLA34', for `ppcls adopt` "
+        "--model DLA34, for `ppcls predict` -o Global.model_name=DLA34), or give its transforms (preprocess=[...], "
+        "--resize-short and --size, or the section PreProcess)"
+    )
+
+
+def with_decoding(transforms: Sequence[Any]) -> Pipeline:
+    """The pipeline of PaddleClas's transforms, whose deployment decodes by itself, to RGB.
+
+    Raises:
+        UserError: their order is impossible.
+    """
+    decodes = any(isinstance(transform, DecodeImage) for transform in transforms)
+    try:
+        return Pipeline(transforms if decodes else [DecodeImage(), *transforms])
+    except ValueError as error:
+        raise UserError(f"PreProcess.transform_ops: {error}") from error
+
+
+def _of_table(model: str) -> Preprocessing:
+    rows = weights_of(model)
+    if not rows:
+        hint = suggest(model, MODELS) or f"; it has {', '.join(MODELS)}"
+        raise UserError(f"the table of models has no {model!r}{hint}; or give the transforms themselves")
+    return rows[0].preprocessing
