@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export PYTHON
 
-.PHONY: demo test test-extras test-wheel test-paddle26 test-paddleclas test-onnxruntime test-openvino test-engines lint format environment-demo environment-test
+.PHONY: demo test test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -13,7 +13,7 @@ demo: environment-demo  ## trains on handwritten digits, evaluates, exports, pre
 test: lint  ## lint, types and all core tests
 	$(RUN) -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
 
-test-extras: test-wheel test-paddle26 test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -30,6 +30,10 @@ test-paddle26:  ## the models on Paddle 2.6.2, whose GPU build is the newest on 
 	NEWEST_PYTHON=3.12 tools/environment.sh .venv-paddle26 tests/extras/requirements-paddle26.txt
 	.venv-paddle26/bin/python -m pytest -W "ignore:ast:DeprecationWarning" \
 		tests/extras/test_paddle26.py tests/arch/test_arch_import.py
+
+test-pdmodel: environment-test  ## every model in Paddle 2's format, and programs that Paddle 2.6.2 wrote
+	NEWEST_PYTHON=3.12 tools/environment.sh .venv-paddle26 tests/extras/requirements-paddle26.txt
+	$(RUN) -m pytest tests/extras/test_pdmodel.py
 
 # PaddleClas comes without its requirements: they are of versions that no Python after 3.11 has.
 test-paddleclas: environment-test  ## the models against PaddleClas itself, run beside them

@@ -112,9 +112,7 @@ class Classifier:
         return agreement
 
 
-def _bundle(
-    path: PathLike, model: Optional[str], preprocess: Optional[Preprocess], output: Optional[str]
-) -> Bundle:
+def _bundle(path: PathLike, model: Optional[str], preprocess: Optional[Preprocess], output: Optional[str]) -> Bundle:
     if Path(path).suffix != SUFFIX:
         if output is not None:
             raise UserError(f"{path} shows by itself what it gives; leave output out")

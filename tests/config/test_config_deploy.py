@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ppcls.config import load_deploy_config
+from ppcls.data.transforms import TRANSFORMS, CropImage, ResizeImage
 from ppcls.utils.errors import ConfigError
 
 TEXT = "Global:\n  inference_model_dir: .\n  infer_imgs: .\n"
@@ -11,7 +12,7 @@ TEXT = "Global:\n  inference_model_dir: .\n  infer_imgs: .\n"
 
 def load(*overrides, text=TEXT):
     Path("d.yaml").write_text(text)
-    return load_deploy_config("d.yaml", overrides)
+    return load_deploy_config("d.yaml", overrides, {"transform": TRANSFORMS})
 
 
 def problems(*overrides, text=TEXT):
@@ -45,8 +46,16 @@ def test_it_loads_again():
     assert load(text=config.to_yaml()) == config
     assert config.to_yaml() == (
         "Global:\n  inference_model_dir: .\n  infer_imgs: .\n  batch_size: 1\n  use_gpu: false\n  enable_mkldnn: true\n"
-        "  cpu_num_threads: 2\n  backend: openvino\n  precision: null\n  requests: null\n  use_fp16: false\n  output: a.csv\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
+        "  cpu_num_threads: 2\n  backend: openvino\n  precision: null\n  requests: null\n  use_fp16: false\n  model_name: null\n  output: a.csv\n"
+        "PreProcess:\n  transform_ops: null\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
     )
+
+
+def test_paddleclas_preprocessing_is_read_and_loads_again():
+    crop = "PreProcess.transform_ops=[{ResizeImage: {resize_short: 256}}, {CropImage: {size: 224}}]"
+    config = load(crop)
+    assert config.PreProcess.transform_ops == (ResizeImage(resize_short=256), CropImage(size=224))
+    assert load(text=config.to_yaml()) == config
 
 
 def test_printing_does_not_look_for_the_paths():
@@ -65,10 +74,11 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.output=a.txt", "d.yaml:1 Global: output is 'a.txt'; write a name that ends with .csv or .json"),
         ("Global.infer_imgs=no", "-o Global.infer_imgs=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
         ('Global.infer_imgs=""', '-o Global.infer_imgs="": is empty; write the path of a file or folder'),
-        ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no folder 'no'; write the path of one, relative to the working directory"),
+        ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
         ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; write a whole number of at least 1"),
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),
-        ("PreProcess.transform_ops=[]", "-o PreProcess.transform_ops=[] PreProcess: the bundle carries its preprocessing (inference.yml); remove the section"),
+        ("PreProcess.transform_ops=[{GridMask: {}}]", "-o PreProcess.transform_ops=[{GridMask: {}}] PreProcess.transform_ops.0.GridMask: the transform GridMask is not supported here; remove it or write RandomErasing"),
+        ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o PreProcess.transform_ops=[{CropImage: {sise: 1}}] PreProcess.transform_ops.0.CropImage.sise: is no key here (did you mean size?); write that or remove it"),
         ("Global.use_tensorrt=true", "-o Global.use_tensorrt=true: TensorRT is not supported here; remove it"),
         ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' or 'openvino' or null"),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' or 'bfloat16' or 'int8' or null"),

@@ -10,6 +10,7 @@ import key_probes_distillation  # noqa: F401
 import key_probes_engines  # noqa: F401
 import key_probes_finetune  # noqa: F401
 import key_probes_global  # noqa: F401
+import key_probes_official  # noqa: F401
 import key_probes_optimize  # noqa: F401
 import key_probes_optimizer  # noqa: F401
 import key_probes_sections  # noqa: F401

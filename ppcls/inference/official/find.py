@@ -17,6 +17,7 @@ from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, digested
 from ppcls.inference.entries import Input, Output
+from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.official.program import Shape, declared_inputs
 from ppcls.inference.official.tar import unpack
@@ -84,6 +85,7 @@ def _in_memory(place: Path, folder: Path, model: Optional[str], preprocess: Opti
     if model and described.model_name not in (None, model):
         raise UserError(f"{place} is a model {described.model_name}, not {model}; leave the model's name out")
     pipeline = pipeline_of(place, model, preprocess, described)
+    check_parameters(folder / PARAMETERS_FILE)
     name, shape = _input(place, program, pipeline)
     output_name, scores = _tried(place, program, name, pipeline)
     try:

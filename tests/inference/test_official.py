@@ -1,0 +1,326 @@
+"""PaddleClas's inference models: a program of Paddle 2 and its parameters, in a folder or a tar, without a manifest."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ppcls.arch.weights.sources import find_source
+from ppcls.cli import main
+from ppcls.data.transforms import Pipeline
+from ppcls.inference import Bundle, Classifier, Golden
+from ppcls.inference.official.adopt import adopt
+from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.program import declared_inputs
+from ppcls.inference.official.tar import unpack
+from ppcls.utils.errors import UserError
+
+# ruff: noqa: E501 (whole messages stand in one line)
+
+DLA34 = Pipeline.from_list(find_source("DLA34").preprocessing.transform_ops())
+# As PaddleClas's deployment has them: without DecodeImage.
+TRANSFORMS = [
+    {"ResizeImage": {"resize_short": 240}},
+    {"CropImage": {"size": 224}},
+    {"NormalizeImage": {"scale": 0.00392157, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "order": ""}},
+    {"ToCHWImage": None},
+]
+THEIRS = {
+    "Global": {"model_name": "ResNet18"},
+    "Hpi": {"backend_configs": {"tensorrt": {"x": [1, 3, 224, 224]}}},
+    "PreProcess": {"transform_ops": [{**TRANSFORMS[0]}, *TRANSFORMS[1:]]},
+    "PostProcess": {"Topk": {"topk": 5, "label_list": ["ant", "bee", "cat", "dog", 5]}},
+}
+
+
+@pytest.fixture(scope="session")
+def official(tmp_path_factory):
+    """The folder of the models `probabilities` and `logits`; tests read it only."""
+    folder = tmp_path_factory.mktemp("official")
+    child = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("official_child.py")), str(folder)]
+    subprocess.run(child, check=True, capture_output=True, env={**os.environ, "FLAGS_enable_pir_api": "0"})
+    return folder
+
+
+@pytest.fixture
+def model(official, tmp_path):
+    """A copy of `probabilities` that a test may break."""
+    return Path(shutil.copytree(official / "probabilities", tmp_path / "DLA34_infer"))
+
+
+def refused(function, *arguments, **keywords):
+    with pytest.raises(UserError) as caught:
+        function(*arguments, **keywords)
+    return str(caught.value)
+
+
+def reference(official, batch):
+    """The same numbers by hand: the logits' program through softmax in float64."""
+    bundle = find_bundle(official / "logits", "DLA34")
+    logits = Classifier(bundle)._prediction.backend._backend.run(batch).astype("float64")
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_a_folder_is_read_with_the_tables_preprocessing(official):
+    bundle = find_bundle(official / "probabilities", "DLA34")
+    assert bundle.pipeline == DLA34
+    assert (bundle.architecture, bundle.program.file, bundle.class_num) == ("DLA34", "inference.pdmodel", 5)
+    assert (bundle.input.name, bundle.input.shape, bundle.output.meaning) == ("x", (-1, 3, 224, 224), "probabilities")
+    assert bundle.golden is None
+    assert bundle.files == ("inference.pdmodel", "inference.pdiparams")
+
+
+def test_probabilities_and_logits_give_the_same_scores(official):
+    batch = np.random.default_rng(0).normal(size=(3, 3, 224, 224)).astype("float32")
+    expected = reference(official, batch)
+    assert find_bundle(official / "logits", "DLA34").output.meaning == "logits"
+    for name in ("probabilities", "logits"):
+        for onednn in (True, False):
+            scores = Classifier(official / name, model="DLA34", onednn=onednn)._prediction.backend.run(batch)
+            np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
+
+
+def test_its_pictures_are_classified_and_nothing_can_be_verified(official):
+    picture = np.random.default_rng(1).integers(0, 256, (300, 280, 3), dtype=np.uint8)
+    classifier = Classifier(official / "probabilities", model="DLA34", class_names=["a", "b", "c", "d", "e"])
+    (result,) = classifier.predict([picture], color="RGB")
+    expected = reference(official, DLA34.from_array(picture, "RGB")[np.newaxis])[0]
+    assert result.class_ids == list(np.argsort(-expected))
+    assert result.names[0] == "abcde"[expected.argmax()]
+    assert refused(classifier.verify) == (
+        f"{official / 'probabilities'}: there is no golden picture to compare with; export a bundle for that, or `ppcls adopt` it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"preprocess": TRANSFORMS}, Pipeline.from_list([{"DecodeImage": {}}, *TRANSFORMS])),
+        ({"preprocess": Pipeline.from_list([{"DecodeImage": {"to_rgb": False}}, *TRANSFORMS])}, None),
+        ({"preprocess": {"resize_short": 232}}, DLA34.to_list()),
+        ({"preprocess": {"resize_short": 232}, "model": "DLA34"}, DLA34.to_list()),
+    ],
+)
+def test_preprocessing_may_be_given(official, told, expected):
+    found = find_bundle(official / "probabilities", **told).pipeline
+    if isinstance(expected, list):
+        expected[1]["ResizeImage"]["resize_short"] = 232
+        expected = Pipeline.from_list(expected)
+    assert found == (expected or told["preprocess"])
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({}, "{} says nothing of its preprocessing; name the model (in Python model='DLA34'"),
+        ({"model": "DLA35"}, "the table of models has no 'DLA35' (did you mean DLA34?); or give the transforms"),
+        ({"model": "DarkNet53"}, "{} takes pictures of [3, 224, 224] (channels, height, width), but its preprocessing gives [3, 256, 256]"),
+        ({"preprocess": {"sizes": 1}}, "{}: the given preprocessing is impossible: preprocess has no 'sizes' (did you mean size?); it has size, resize_short"),
+        ({"preprocess": {"size": 288}}, "{}: the given preprocessing is impossible: a size of 288 out of 256 pixels"),
+        ({"preprocess": [{"Resize": {}}]}, "{}: the given preprocessing is impossible: there is no transform named 'Resize'"),
+        ({"preprocess": TRANSFORMS[:1]}, "{}: its preprocessing gives pictures of no fixed size; end it with a crop"),
+    ],
+)  # fmt: skip
+def test_preprocessing_that_is_not_known_or_does_not_fit(official, told, sentence):
+    place = official / "probabilities"
+    assert refused(find_bundle, place, **told).startswith(sentence.format(place))
+
+
+def test_paddleclas_own_description_is_read(model):
+    (model / "inference.yml").write_text(yaml.safe_dump(THEIRS))
+    bundle = find_bundle(model)
+    assert bundle.architecture == "ResNet18"
+    assert bundle.pipeline == Pipeline.from_list([{"DecodeImage": {"to_rgb": True}}, *TRANSFORMS])
+    assert bundle.class_names == ("ant", "bee", "cat", "dog", "5")
+    assert refused(find_bundle, model, "DLA34") == f"{model} is a model ResNet18, not DLA34; leave the model's name out"
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "sentence"),
+    [
+        ("PostProcess", {"ThreshOutput": {}}, "{}: PostProcess.ThreshOutput is not supported here, only Topk is; use another model"),
+        ("PreProcess", [], "{}: Global, PreProcess and PostProcess are mappings; give PaddleClas's own file"),
+        ("PreProcess", {"transform_ops": [{"GridMask": {}}]}, "the transform GridMask is not supported here; remove it or write RandomErasing"),
+        ("PostProcess", {"Topk": {"label_list": ["a"]}}, "{folder}: class_names has 1 names for 5 classes"),
+    ],
+)  # fmt: skip
+def test_a_description_that_cannot_be_followed(model, section, value, sentence):
+    file = model / "inference.yml"
+    file.write_text(yaml.safe_dump({**THEIRS, section: value or ["x"]}))
+    assert sentence.format(file, folder=model) in refused(find_bundle, model)
+
+
+@pytest.mark.parametrize("name", ["inference.pdmodel", "inference.pdiparams"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_damage_is_one_sentence(model, name, share):
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content[: int(share * len(content))])
+    said = refused(find_bundle, model, "DLA34")
+    assert said.startswith(str(model))
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("program", ["inference.pdmodel", "inference.json"])
+def test_what_a_program_says_of_its_inputs(official, exported, program):
+    folder, expected = {
+        "inference.pdmodel": (official / "logits", {"x": (-1, 3, 224, 224)}),
+        "inference.json": (exported, {"image": (-1, 3, 32, 32)}),
+    }[program]
+    assert declared_inputs(folder / program) == expected
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(["inference.pdmodel", "inference.json"]), data=st.data())
+def test_a_hostile_program_is_read_or_refused(official, exported, tmp_path, name, data):
+    source = official / "logits" if name.endswith("pdmodel") else exported
+    content = bytearray((source / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / name).write_bytes(content)
+    try:
+        assert all(isinstance(side, int) for shape in declared_inputs(tmp_path / name).values() for side in shape)
+    except UserError as error:
+        assert str(error).startswith(str(tmp_path / name))
+
+
+def test_a_missing_part_is_said(model, tmp_path):
+    (model / "inference.pdiparams").unlink()
+    assert refused(find_bundle, model, "DLA34") == (
+        f"{model}: a model is a program (inference.json or inference.pdmodel) and its parameters "
+        "(inference.pdiparams); one of them is missing, download both again"
+    )
+    assert "no inference.yml there; give the folder that `ppcls export`" in refused(find_bundle, tmp_path, "DLA34")
+
+
+def test_a_bundle_of_ours_needs_no_telling(exported):
+    assert find_bundle(exported, "Tiny") == Bundle.load(exported)
+    assert refused(find_bundle, exported, "DLA34") == (
+        f"{exported} is a bundle of Tiny, not of DLA34; leave the model's name out"
+    )
+    assert "carries its preprocessing (inference.yml)" in refused(find_bundle, exported, None, TRANSFORMS)
+
+
+def archive(place, members, **options):
+    """A tar of (name or TarInfo, bytes)."""
+    with tarfile.open(place, options.pop("mode", "w"), **options) as tar:
+        for name, content in members:
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if member.isreg():
+                member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return place
+
+
+def official_members(model, folder="DLA34_infer/"):
+    return [(f"{folder}{path.name}", path.read_bytes()) for path in sorted(model.iterdir())]
+
+
+@pytest.mark.parametrize("folder", ["DLA34_infer/", "./DLA34_infer/", ""])
+def test_a_tar_is_read(official, tmp_path, folder):
+    members = official_members(official / "probabilities", folder)
+    assert any(name.endswith(".info") for name, _ in members)
+    found = find_bundle(archive(tmp_path / "x.tar", [*members, ("README.md", b"hello")]), "DLA34")
+    assert sorted(path.name for path in found.folder.iterdir()) == ["inference.pdiparams", "inference.pdmodel"]
+    assert found.program == find_bundle(official / "probabilities", "DLA34").program
+
+
+def link(name, kind):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    return member
+
+
+@pytest.mark.parametrize(
+    ("members", "sentence"),
+    [
+        ([("../inference.pdmodel", b"x")], "a member outside of its folder (../inference.pdmodel)"),
+        ([("/tmp/inference.pdmodel", b"x")], "a member outside of its folder (/tmp/inference.pdmodel)"),
+        ([("a\\inference.pdmodel", b"x")], "a member outside of its folder"),
+        ([(link("a/inference.pdmodel", tarfile.SYMTYPE), b"")], "neither a plain file nor a folder (a/inference.pdmodel)"),
+        ([(link("a/inference.pdmodel", tarfile.LNKTYPE), b"")], "neither a plain file nor a folder"),
+        ([(link("a/pipe", tarfile.FIFOTYPE), b"")], "neither a plain file nor a folder (a/pipe)"),
+        ([("a/inference.pdmodel", b"x"), ("a/inference.pdmodel", b"y")], "two files named inference.pdmodel"),
+        ([("a/inference.pdmodel", b"x"), ("b/inference.pdiparams", b"y")], "its model's files in 2 folders"),
+        ([("a/model.onnx", b"x")], "holds none of inference.pdmodel"),
+    ],
+)  # fmt: skip
+def test_a_tar_that_is_no_model_writes_nothing(tmp_path, members, sentence):
+    place, out = archive(tmp_path / "x.tar", members), tmp_path / "out"
+    out.mkdir()
+    said = refused(unpack, place, out)
+    assert said.startswith(str(place))
+    assert sentence in said
+    assert list(out.iterdir()) == []
+
+
+def test_a_tar_that_claims_more_than_it_has_or_is_compressed(tmp_path):
+    member = tarfile.TarInfo("a/inference.pdmodel")
+    member.size = 1 << 40
+    (tmp_path / "x.tar").write_bytes(member.tobuf() + bytes(10240))
+    said = refused(unpack, tmp_path / "x.tar", tmp_path)
+    assert said.startswith(f"{tmp_path / 'x.tar'}: no whole uncompressed tar (")
+    place = archive(tmp_path / "x.tar.gz", [("a/inference.pdmodel", b"x")], mode="w:gz")
+    assert refused(unpack, place, tmp_path).startswith(f"{place}: no whole uncompressed tar (")
+    assert not (tmp_path / "inference.pdmodel").exists()
+
+
+@pytest.mark.parametrize("name", ["probabilities", "logits"])
+def test_an_adopted_model_is_a_bundle_that_verifies(official, tmp_path, name):
+    place = archive(tmp_path / "DLA34_infer.tar", official_members(official / name))
+    assert adopt(place, tmp_path / "bundle", "DLA34", class_names=["a", "b", "c", "d", "e"]).score_difference < 1e-4
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert bundle.class_names == ("a", "b", "c", "d", "e")
+    assert bundle.golden.source.endswith(
+        "its scores are this program's own, on Paddle's plain kernels, when it was adopted"
+    )
+    golden = Golden.of(bundle)
+    np.testing.assert_allclose(golden.scores, reference(official, golden.input), rtol=0, atol=1e-6)
+    assert Classifier(tmp_path / "bundle").verify().classes_compared == 5
+    names = sorted(path.name for path in (tmp_path / "bundle").iterdir())
+    assert names == ["golden.npz", "inference.pdiparams", "inference.pdmodel", "inference.yml"]
+    assert refused(adopt, place, tmp_path / "bundle", "DLA34").endswith(
+        "is there already; give the name of a new folder"
+    )
+    again = refused(adopt, tmp_path / "bundle", tmp_path / "other")
+    assert again == f"{tmp_path / 'bundle'} is a bundle already; use it as it is"
+
+
+def test_names_that_do_not_fit_leave_nothing(official, tmp_path):
+    said = refused(adopt, official / "logits", tmp_path / "bundle", "DLA34", class_names=["a"])
+    assert said == "class_names has 1 names for 5 classes; give one name a class"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands(official, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("names.txt").write_text("a\nb\nc\nd\ne\n")
+    assert cv2.imwrite("p.png", np.full((260, 240, 3), 90, np.uint8))
+    shown = []
+    source = str(official / "probabilities")
+    flags = ["--size", "224", "--resize-short", "240", "--mean", "0.5", "0.5", "0.5", "--std", "0.5", "0.5", "0.5"]
+    assert main(["adopt", source, "out", *flags, "--labels", "names.txt"]) == 0
+    assert capsys.readouterr().out.startswith("out: oneDNN's scores differ from those of plain kernels by ")
+    deploy = {
+        "PreProcess": {"transform_ops": TRANSFORMS},
+        "Global": {"inference_model_dir": source, "infer_imgs": "p.png"},
+    }
+    Path("deploy.yaml").write_text(json.dumps(deploy))
+    for words in (
+        ["-c", "deploy.yaml"],
+        ["-c", "deploy.yaml", "-o", "PreProcess=null", "-o", "Global.model_name=DLA34"],
+    ):
+        assert main(["predict", *words, "-o", "PostProcess.Topk.class_id_map_file=names.txt"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert main(["predict", "-o", "Global.inference_model_dir=out", "-o", "Global.infer_imgs=p.png"]) == 0
+    assert capsys.readouterr().out == shown[0] != shown[1]
