@@ -102,7 +102,8 @@ class Golden:
         """
         if bundle.golden is None:
             raise UserError(
-                f"{bundle.folder}: there is no golden picture to compare with; export a bundle for that, or `ppcls adopt` it"
+                f"{bundle.folder}: there is no golden picture to compare with; export a bundle for that, or "
+                "`ppcls adopt` it"
             )
         return cls.load(bundle.path_of(bundle.golden))
 
