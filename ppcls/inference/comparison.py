@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Dict, Optional
 
 import numpy as np
@@ -102,9 +103,11 @@ def failure_of(precision: str, seen: Comparison, reference: Comparison) -> Optio
         return f"{others} of {seen.pictures} first classes differ (none may)" if others else None
     if seen.labelled:
         bound, lost = ACCURACY_BOUNDS[precision], 100 * (reference.correct - seen.correct)
-        if lost > bound * seen.pictures:
-            return f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
-        return None
+        if lost <= bound * seen.pictures:
+            return None
+        said = f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
+        enough = math.ceil(100 / bound)
+        return said if seen.pictures >= enough else f"{said}; one picture is more than that, give {enough} or more"
     if seen.agreed < AGREEMENT_BOUND * seen.pictures:
         return f"{others} of {seen.pictures} first classes differ (at most {1 - AGREEMENT_BOUND:.0%})"
     return None

@@ -23,8 +23,15 @@ class Form:
         return f"{self.backend}:{self.precision}"
 
     def settings(self, device: str = "cpu", threads: Optional[int] = None) -> Settings:
-        """What the form is opened with; nothing that a bundle has stored counts."""
-        return Settings(self.backend, self.precision, device, threads)
+        """What the form is opened with; nothing that a bundle has stored counts.
+
+        Raises:
+            UserError: the form does not run on the device, or the threads are fewer than one.
+        """
+        try:
+            return Settings(self.backend, self.precision, device, threads)
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
 
 REFERENCE = Form("paddle", "float32")

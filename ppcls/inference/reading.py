@@ -19,6 +19,7 @@ def parallel(
     work: Callable[[Any], T], items: Iterable[Any], threads: Optional[int] = None, ahead: int = 64
 ) -> Iterator[T]:
     """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
+    _positive("threads", threads)
     source = iter(items)
     waiting: Deque[Future[T]] = deque()
     executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
@@ -40,6 +41,7 @@ def read_batches(
     Raises:
         UserError: `read` raised it, or the sizes differ within a batch.
     """
+    _positive("batch_size", batch_size)
     tensors = parallel(read, items, threads, ahead=2 * batch_size)
     while True:
         batch: List[np.ndarray] = list(islice(tensors, batch_size))
@@ -48,3 +50,8 @@ def read_batches(
         if len({tensor.shape for tensor in batch}) > 1:
             raise UserError("inputs have different sizes; put CropImage into the transforms, or take batches of 1")
         yield np.stack(batch)
+
+
+def _positive(name: str, value: Optional[int]) -> None:
+    if value is not None and value < 1:
+        raise UserError(f"{name} is {value}; write 1 or more")

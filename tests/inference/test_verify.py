@@ -119,6 +119,15 @@ def test_accuracy_may_drop_by_a_bound_of_its_precision(bundle, pictures, form, w
     assert row.seen.agreement == pytest.approx(1 - wrong / 200)
 
 
+def test_a_list_in_which_one_picture_is_more_than_the_bound_says_so(bundle, pictures):
+    labels, ours = [0] * 150, picks([0] * 149 + [1])
+    reference = Scores(np.concatenate([picks(labels)] * 2))
+    assert failure(bundle, BF16, Scores(ours), pictures(150, labels), reference) == (
+        "top-1 is 0.67 points lower (at most 0.5); one picture is more than that, give 200 or more"
+    )
+    assert failure(bundle, INT8, Scores(ours), pictures(150, labels), reference) is None
+
+
 def test_with_labels_other_answers_that_are_as_right_pass(bundle, pictures):
     labels = [0] * 10
     ours, theirs = picks([0] * 5 + [1] * 5), picks([1] * 5 + [0] * 5)

@@ -57,6 +57,12 @@ def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monke
     assert "FAILED: scores differ by up to " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("option", "name"), [("--batch-size", "batch_size"), ("--threads", "threads")])
+def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, pictures, capsys, option, name):
+    assert main(["verify", str(exported), "--backends", "paddle", "--data", str(pictures), option, "0"]) == 2
+    assert capsys.readouterr().err == f"{name} is 0; write 1 or more\n"
+
+
 def test_an_override_of_no_configuration_is_refused(exported, capsys):
     assert main(["verify", str(exported), "-o", "Global.seed=3"]) == 2
     assert capsys.readouterr().err == "-o Global.seed=3 sets a key of no configuration; give one by -c\n"
