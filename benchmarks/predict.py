@@ -60,12 +60,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
     source = pictures(arguments.pictures) if "folder" in arguments.parts else Path()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also into a file: it takes minutes
     cpu.prepare()  # Paddle is imported after this
     with tempfile.TemporaryDirectory() as place:
         folders: List[Path] = [Path(name) for name in arguments.bundles]
         bundles = [Bundle.load(name) for name in folders or [exported(model, Path(place)) for model in MODELS]]
         for bundle in bundles:
-            print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}", flush=True)
+            print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}")
             if "runtime" in arguments.parts:
                 runtime.measure(bundle, arguments.rounds)
             if "precisions" in arguments.parts:
