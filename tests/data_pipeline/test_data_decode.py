@@ -36,7 +36,7 @@ def test_jpeg_is_what_the_backend_makes_of_it(backend: str) -> None:
 def test_the_backend_decodes_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(smooth(16, 16), "JPEG")
     monkeypatch.setattr(cv2, "imdecode", lambda *_: np.full((2, 2, 3), (1, 2, 3), np.uint8))
-    assert DecodeImage(backend="cv2")(data)[0, 0].tolist() == [3, 2, 1]
+    assert DecodeImage(backend="cv2", to_rgb=False)(data)[0, 0].tolist() == [1, 2, 3]
     assert DecodeImage(backend="pil")(data).shape == (16, 16, 3)
 
 
