@@ -1,5 +1,6 @@
 """Resuming puts back every piece of a run, and only into a run that goes on as it began."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -34,19 +35,26 @@ def folder(tmp_path_factory):
     """Pictures, the undisturbed run, and one that was stopped in the midst of its third epoch."""
     place = tmp_path_factory.mktemp("resume")
     prepare(place, 0)
+    with tidied() as patch:
+        assert train(place, "whole", patch) == 0
+    with tidied() as patch:
+        stop_at(patch, 2, 4)
+        assert train(place, "stopped", patch) == 130
+    return place
+
+
+@contextlib.contextmanager
+def tidied():
+    """What the tests' own fixtures do for a test, a module's has to do by itself."""
     logger = get_logger()
     propagate, level = logger.propagate, logger.level
     with pytest.MonkeyPatch.context() as patch:
-        assert train(place, "whole", patch) == 0
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, 2, 4)
-        assert train(place, "stopped", patch) == 130
-    for handler in list(logger.handlers):  # a module's fixture has to tidy up by itself
+        yield patch
+    for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
     logger.propagate = propagate
     logger.setLevel(level)
-    return place
 
 
 def train(folder, name, patch, *words, **changes):
@@ -344,7 +352,7 @@ def of_a_list(folder, classes, *, averaged=True):
 @pytest.fixture(scope="module")
 def of_four(folder):
     """A run of two epochs over a list of four classes."""
-    with pytest.MonkeyPatch.context() as patch:
+    with tidied() as patch:
         assert train(folder, "four", patch, Global__epochs=2, **of_a_list(folder, 4)) == 0
     return folder / "four" / RUN / "latest"
 
