@@ -90,7 +90,7 @@ def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
     models = [model.name for model in listed_models(arguments.models)] if arguments.models else []
     if models:
         load_paddle()
-        from ppcls.engine.published import published_bundle
+        from ppcls.engine.shipped_bundles import published_bundle
 
         for name in models:
             yield published_bundle(name, Path(arguments.out) / "bundles" / name)

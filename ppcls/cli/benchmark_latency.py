@@ -127,7 +127,7 @@ def _untrained(patterns: Sequence[str]) -> Dict[str, Target]:
 
     names = dict.fromkeys(model.name for pattern in patterns for model in listed_models(pattern))
     load_paddle()
-    from ppcls.engine.untrained import open_untrained, untrained_bundle
+    from ppcls.engine.shipped_bundles import open_untrained, untrained_bundle
 
     @contextlib.contextmanager
     def target(name: str) -> Iterator[Tuple[Bundle, Open]]:

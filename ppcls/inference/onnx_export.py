@@ -13,7 +13,7 @@ from typing import Optional
 import ppcls
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
-from ppcls.inference.golden import Golden, GoldenMismatch, score_difference
+from ppcls.inference.golden import SCORE_TOLERANCE, Golden, GoldenMismatch, score_difference
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
@@ -21,7 +21,6 @@ from ppcls.utils.logging import get_logger
 ONNX_FILE = "inference.onnx"
 OPSETS = range(7, 22)  # of paddle2onnx 2.1.0; others end its process
 OPSET = 13  # the first that per-channel int8 needs, and one that every engine of today reads
-_TOLERANCE = 2e-4  # as in Classifier.verify
 
 
 def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
@@ -44,10 +43,10 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
     try:
         convert(program, parameters, aside, opset, bundle.architecture)
         difference = _golden_difference(replace(bundle, onnx=digested(aside)))
-        if difference is not None and not difference <= _TOLERANCE:
+        if difference is not None and not difference <= SCORE_TOLERANCE:
             raise GoldenMismatch(
                 f"{bundle.architecture} as ONNX: the golden input's scores are off by {difference:.3g} (relative, at "
-                f"most {_TOLERANCE:g}), so the file was not kept; try another --opset"
+                f"most {SCORE_TOLERANCE:g}), so the file was not kept; try another --opset"
             )
         aside.replace(bundle.folder / ONNX_FILE)
     finally:

@@ -165,7 +165,7 @@ def test_values_that_are_wrong(arguments, sentence, capsys):
 
 
 def test_an_untrained_model_has_no_int8_form(exported):
-    from ppcls.engine.untrained import open_untrained
+    from ppcls.engine.shipped_bundles import open_untrained
 
     with pytest.raises(UserError, match=r"^int8 needs ranges of real pictures; quantize exported bundles by "):
         open_untrained(Bundle.load(exported), Settings("openvino", "int8"))

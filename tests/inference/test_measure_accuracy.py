@@ -148,7 +148,7 @@ def test_two_bundles_of_a_model_are_told_apart(tmp_path):
 
 
 def test_models_are_exported_with_their_published_weights(exported, listed, tmp_path, opened, monkeypatch):
-    from ppcls.engine import published
+    from ppcls.engine import shipped_bundles
 
     asked = []
 
@@ -156,7 +156,7 @@ def test_models_are_exported_with_their_published_weights(exported, listed, tmp_
         asked.append((name, folder))
         return Bundle.load(exported)
 
-    monkeypatch.setattr(published, "published_bundle", bundle_of)
+    monkeypatch.setattr(shipped_bundles, "published_bundle", bundle_of)
     command = ("--models", "SqueezeNet*", "--data", listed, "--out", tmp_path / "out", "--backends", "paddle")
     assert accuracy(*command) == 0
     names = ["SqueezeNet1_0", "SqueezeNet1_1"]
@@ -164,7 +164,7 @@ def test_models_are_exported_with_their_published_weights(exported, listed, tmp_
 
 
 def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch):
-    from ppcls.engine import published
+    from ppcls.engine import shipped_bundles
 
     said = []
 
@@ -175,9 +175,9 @@ def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch
         for file in exported.iterdir():
             (exported_here / file.name).write_bytes(file.read_bytes())
 
-    monkeypatch.setattr(published.commands, "export", export)
+    monkeypatch.setattr(shipped_bundles.commands, "export", export)
     for _ in range(2):
-        assert published.published_bundle("SqueezeNet1_1", tmp_path / "SqueezeNet1_1").architecture == "Tiny"
+        assert shipped_bundles.published_bundle("SqueezeNet1_1", tmp_path / "SqueezeNet1_1").architecture == "Tiny"
     assert said == [("SqueezeNet1_1", True, str(tmp_path / "SqueezeNet1_1"))]
 
 
