@@ -45,7 +45,7 @@ def test_a_check_loads_what_reads_yaml_and_pictures_and_nothing_else():
         "print(sorted({'asyncio', 'multiprocessing', 'ssl', 'http.client', 'unittest'} & set(sys.modules)))"
     )
     answer = run("-c", code, "train", "-c", "c.yaml")
-    assert answer.stdout == "['PIL', 'cv2', 'numpy', 'tqdm', 'yaml']\n[]\n"
+    assert answer.stdout == "['PIL', 'cv2', 'numpy', 'yaml']\n[]\n"
 
 
 def test_the_package_itself_loads_nothing_heavy():

@@ -116,6 +116,9 @@ class Scaler:
         self.signature.bind(**keywords)
         made.append(keywords)
 
+    def is_enable(self):
+        return False
+
     def scale(self, loss):
         return loss
 
