@@ -52,9 +52,9 @@ def precisions(text: str) -> List[str]:
 
 def backends(text: str) -> List[str]:
     """`paddle,trt` as a list of backends."""
-    from ppcls.inference.settings import BACKENDS
+    from ppcls.inference.settings import ENGINES
 
-    return _known(text, _BACKENDS, (*BACKENDS, "trt"))
+    return _known(text, _BACKENDS, ENGINES)
 
 
 def add_plan(command: Any, rounds: int) -> None:

@@ -94,7 +94,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = resolve(bundle.settings, **told)
     except ValueError as error:
         raise UserError(str(error)) from error
-    form, backend = Form(settings.backend, settings.precision), open_backend(bundle, settings)
+    form, backend = Form(settings.engine, settings.precision), open_backend(bundle, settings)
     done = run(
         bundle, backend, form, arguments.datalist, arguments.results, arguments.batch_size, arguments.threads
     )  # fmt: skip

@@ -8,6 +8,9 @@ from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
 from ppcls.utils.fields import PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
+from ppcls.utils.tensorrt import TensorRT
+
+_TENSORRT = TensorRT()
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class DeployGlobalSection:
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
             core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
+        use_tensorrt: whether TensorRT runs the program on the GPU, inside Paddle.
+        tensorrt: how; see there.
         model_name: the model of PaddleClas's folder or tar, whose preprocessing it gets; null for what the folder says.
         output: a `.csv` or `.json` file for the answers; null for the console only.
     """
@@ -40,12 +45,16 @@ class DeployGlobalSection:
     precision: Optional[Literal["float32", "float16", "bfloat16", "int8"]] = None
     requests: Optional[PositiveInt] = None
     use_fp16: bool = False
+    use_tensorrt: bool = False
+    tensorrt: TensorRT = _TENSORRT
     model_name: Optional[str] = None
     output: Optional[str] = None
 
     def __post_init__(self) -> None:
         if self.use_fp16 and self.precision not in (None, "float16"):
             raise ValueError(f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them")
+        if self.tensorrt != _TENSORRT and not self.use_tensorrt:
+            raise ValueError("tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true")
         if self.output is not None and PurePath(self.output).suffix not in (".csv", ".json"):
             raise ValueError(f"output is {self.output!r}; write a name that ends with .csv or .json")
 

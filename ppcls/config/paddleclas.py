@@ -167,7 +167,6 @@ _DEPLOY_KEYS = {
     "PostProcess.main_indicator": Unused("Topk is the only post-processing here; remove it", ("Topk",)),
     "PostProcess.SavePreLabel": Unused("answers are not saved as label files; write Global.output: answers.csv"),
     "PostProcess.ThreshOutput": Unused("is not supported here; write Topk"),
-    "Global.use_tensorrt": Unused("TensorRT is not supported here; remove it", (False,)),
     "Global.gpu_mem": Unused("GPU memory grows as it is needed; remove it"),
     "Global.ir_optim": Unused("the program is always optimized; remove it", (True,)),
     "Global.enable_profile": Unused("profiling by configuration is not supported here; remove it", (False,)),

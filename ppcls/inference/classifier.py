@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, Optional, Sequence, Union
 
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
@@ -17,6 +17,7 @@ from ppcls.inference.prediction import Prediction, Result
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
+from ppcls.utils.tensorrt import TensorRT
 
 
 class Classifier:
@@ -36,8 +37,9 @@ class Classifier:
         model: of PaddleClas's folder or tar, the model's name, whose preprocessing it gets: `DLA34`.
         preprocess: of these and of an ONNX file, how a picture becomes their input; see `Preprocess`.
         output: of an ONNX file, what it gives: `logits` or `probabilities`.
+        tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.utils.tensorrt.TensorRT`.
 
-    device, threads, onednn, backend, precision and requests are those of `Settings`; one that is None is the
+    device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
     bundle's own (`ppcls benchmark backends` writes them), or else the default there.
 
     Raises:
@@ -59,13 +61,15 @@ class Classifier:
         model: Optional[str] = None,
         preprocess: Optional[Preprocess] = None,
         output: Optional[str] = None,
+        tensorrt: Union[bool, TensorRT, None] = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if value < 1:
                 raise UserError(f"{name} is {value}; write 1 or more")
         self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
         engine = backend if isinstance(backend, str) else None
-        told = {"device": device, "threads": threads, "onednn": onednn, "precision": precision, "requests": requests}
+        told: Dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
+        told.update(precision=precision, requests=requests)
         try:
             self.settings = resolve(self.bundle.settings, backend=engine, **told)
         except ValueError as error:

@@ -63,6 +63,7 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
         requests=settings.requests or _requests(settings, bundle, pictures),
+        tensorrt=settings.tensorrt if settings.use_tensorrt else None,
     )
 
 

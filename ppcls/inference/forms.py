@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.settings import BACKENDS, DEVICES, OFFERED, PRECISIONS, Settings
+from ppcls.inference.settings import (
+    DEVICES,
+    ENGINES,
+    OFFERED,
+    PRECISIONS,
+    TENSORRT_PRECISIONS,
+    TRT,
+    Settings,
+    settings_of,
+)
 from ppcls.utils.errors import UserError, suggest
 
 
 @dataclass(frozen=True)
 class Form:
-    """An engine and the precision of its arithmetic."""
+    """An engine, of `ENGINES`, and the precision of its arithmetic."""
 
     backend: str
     precision: str
@@ -29,7 +38,7 @@ class Form:
             UserError: the form does not run on the device, or the threads are fewer than one.
         """
         try:
-            return Settings(self.backend, self.precision, device, threads)
+            return settings_of(self.backend, self.precision, device=device, threads=threads)
         except ValueError as error:
             raise UserError(str(error)) from error
 
@@ -38,6 +47,7 @@ REFERENCE = Form("paddle", "float32")
 FORMS: Dict[str, Tuple[Form, ...]] = {
     device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())) for device in DEVICES
 }
+FORMS["gpu"] += tuple(Form(TRT, precision) for precision in TENSORRT_PRECISIONS)
 
 
 def parse_forms(text: str, device: str = "cpu") -> Dict[Form, bool]:
@@ -54,7 +64,7 @@ def parse_forms(text: str, device: str = "cpu") -> Dict[Form, bool]:
     asked: Dict[Form, bool] = {}
     for item in text.split(","):
         backend, _, precision = item.strip().partition(":")
-        _known("backend", backend, ("all", *BACKENDS))
+        _known("backend", backend, ("all", *ENGINES))
         if precision:
             _known("precision", precision, PRECISIONS)
         found = [f for f in FORMS[device] if backend in ("all", f.backend) and precision in ("", f.precision)]
@@ -74,10 +84,10 @@ def _known(name: str, value: str, possible: Tuple[str, ...]) -> None:
 
 def form_digest(bundle: Bundle, form: Form) -> str:
     """SHA-256 of what the scores of a form follow from: its preprocessing, and the digests of the files it runs."""
-    if form.precision == "int8":
-        files = [entry.sha256 for kind in bundle.quantized if kind.backend == form.backend for entry in kind.files]
-    elif form.backend == "paddle":
+    if form.backend in ("paddle", TRT):
         files = [bundle.program.sha256, bundle.parameters.sha256]
+    elif form.precision == "int8":
+        files = [entry.sha256 for kind in bundle.quantized if kind.backend == form.backend for entry in kind.files]
     else:
         files = [bundle.onnx.sha256] if bundle.onnx else []
     said = json.dumps([str(form), files, bundle.transforms], sort_keys=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
+from ppcls.utils.tensorrt import TensorRT
+
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 DEVICES = ("cpu", "gpu")
@@ -14,6 +16,14 @@ OFFERED: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "onnxruntime": {"cpu": ("float32", "int8")},
     "openvino": {"cpu": ("float32", "bfloat16", "int8")},
 }
+# What TensorRT computes in, inside Paddle on a GPU, by the program's format; as an engine of its own it is called trt.
+TRT = "trt"
+ENGINES = (*BACKENDS, TRT)
+TENSORRT_OFFERED: Dict[str, Tuple[str, ...]] = {
+    ".pdmodel": ("float32", "float16", "int8"),
+    ".json": ("float32", "float16"),  # Paddle calibrates programs of Paddle 2 alone
+}
+TENSORRT_PRECISIONS = tuple(p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values()))
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class Settings:
         threads: of the CPU kernels, for all requests together; None takes every core that this process may use.
         requests: batches that run at the same time.
         onednn: whether Paddle on a CPU runs oneDNN's kernels, about four times as fast as its own.
+        tensorrt: how Paddle on a GPU runs TensorRT; None for Paddle's own kernels.
 
     Raises:
         ValueError: a value is none of these, or the backend does not have it.
@@ -38,6 +49,7 @@ class Settings:
     threads: Optional[int] = None
     requests: int = 1
     onednn: bool = True
+    tensorrt: Optional[TensorRT] = None
 
     def __post_init__(self) -> None:
         for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", DEVICES)):
@@ -47,6 +59,9 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; write 1 or more")
+        if self.tensorrt is not None:
+            self._check_tensorrt(self.tensorrt)
+            return
         offered = OFFERED[self.backend]
         if self.device not in offered:
             raise ValueError(f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}")
@@ -56,13 +71,47 @@ class Settings:
                 f"{' or '.join(offered[self.device])}"
             )
 
+    def _check_tensorrt(self, options: TensorRT) -> None:
+        if (self.backend, self.device) != ("paddle", "gpu"):
+            raise ValueError(
+                f"TensorRT runs inside Paddle on a GPU alone, not by {self.backend} on a {self.device.upper()}; write "
+                "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
+            )
+        if self.precision not in TENSORRT_PRECISIONS:
+            raise ValueError(
+                f"TensorRT does not compute in {self.precision} here; write precision "
+                f"{' or '.join(TENSORRT_PRECISIONS)}"
+            )
+        if options.calibration is not None and self.precision != "int8":
+            raise ValueError(
+                f"TensorRT's calibration is for int8, but the precision is {self.precision}; write precision int8, or "
+                "leave calibration out"
+            )
+
+    @property
+    def engine(self) -> str:
+        """The backend's name, or `trt`."""
+        return self.backend if self.tensorrt is None else TRT
+
 
 DEFAULTS = Settings()
+
+
+def settings_of(engine: str, precision: str, **more: Any) -> Settings:
+    """The settings of an engine by its name, where `trt` is Paddle with TensorRT as it is by default.
+
+    Raises:
+        ValueError: a value is none of those of `Settings`.
+    """
+    if engine == TRT:
+        return Settings("paddle", precision, tensorrt=TensorRT(), **more)
+    return Settings(engine, precision, **more)
 
 
 def resolve(stored: Optional[Settings], **given: Any) -> Settings:
     """The settings that a user gets: what was `given` (None: was not), over what the bundle has `stored`.
 
+    `tensorrt` may be given as True, which is TensorRT as it is by default, or False, which is none.
     Stored settings belong to their backend: with another one given, they do not count.
 
     Raises:
@@ -71,4 +120,6 @@ def resolve(stored: Optional[Settings], **given: Any) -> Settings:
     told = {name: value for name, value in given.items() if value is not None}
     if stored is None or told.get("backend", stored.backend) != stored.backend:
         stored = DEFAULTS
+    if isinstance(told.get("tensorrt"), bool):
+        told["tensorrt"] = (stored.tensorrt or TensorRT()) if told["tensorrt"] else None
     return replace(stored, **told)

@@ -43,7 +43,7 @@ def cached_path(url: str) -> Path:
     path = PurePosixPath(parts[2] or "/")
     suffix = path.suffix if path.suffix[1:].isalnum() else ""
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None])
-    return _home() / "weights" / f"{readable[:160]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{suffix}"
+    return cache_home() / "weights" / f"{readable[:160]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{suffix}"
 
 
 def fetch(
@@ -120,7 +120,12 @@ def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
         sync_file(place.parent)
 
 
-def _home() -> Path:
+def cache_home() -> Path:
+    """The folder of what is kept from one run to the next.
+
+    Raises:
+        UserError: no home folder is known.
+    """
     try:
         if os.environ.get("PPCLS_HOME"):
             return Path(os.environ["PPCLS_HOME"]).expanduser()

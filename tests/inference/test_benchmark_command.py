@@ -112,7 +112,8 @@ def test_latency_of_a_bundle(exported, tmp_path, capsys):
     captured = capsys.readouterr()
     name = f"Tiny in {exported}"
     assert f"\n| {name} | 32x32 | 40 | " in captured.out
-    reason = "trt is none of this version's backends (paddle, onnxruntime, openvino)"
+    reason = "TensorRT runs inside Paddle on a GPU alone, not by paddle on a CPU; write -o Global.use_gpu=True and no "
+    reason += "other backend (in Python, device='gpu'), or leave TensorRT out"
     assert f"- not measured: trt, float32, {name}: {reason}\n" in captured.out
     files = [f"{tmp_path}/out/latency{suffix}" for suffix in (".md", ".csv", ".json")]
     assert captured.err == f"{name}: measured (1 of 1)\nwritten: {', '.join(files)}\n"
@@ -129,7 +130,8 @@ def test_latency_of_a_bundle(exported, tmp_path, capsys):
 def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
     assert main(["benchmark", "latency", "--bundles", str(exported), "--backend", "tensorrt", *QUICK]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "nothing could be measured: trt is none of this version's backends (paddle, onnxruntime, openvino)"
+        "nothing could be measured: TensorRT runs inside Paddle on a GPU alone, not by paddle on a CPU; write "
+        "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
     )
 
 

@@ -143,7 +143,9 @@ def test_what_a_backend_does_not_have(settings, says):
 def test_one_table_names_every_form():
     assert tuple(OFFERED) == BACKENDS
     assert {precision for on in OFFERED.values() for each in on.values() for precision in each} == set(PRECISIONS)
-    assert [str(form) for form in FORMS["gpu"]] == ["paddle:float32", "paddle:float16"]
+    assert [str(form) for form in FORMS["gpu"]] == [
+        "paddle:float32", "paddle:float16", "trt:float32", "trt:float16", "trt:int8",
+    ]  # fmt: skip
     assert [str(form) for form in FORMS["cpu"]] == [
         "paddle:float32", "paddle:bfloat16", "onnxruntime:float32", "onnxruntime:int8", "openvino:float32",
         "openvino:bfloat16", "openvino:int8",

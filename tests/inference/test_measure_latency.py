@@ -57,7 +57,8 @@ def test_every_way_gets_a_row(exported):
     assert [one.reason for one in rows[4:]] == [
         "OpenVINO is not installed",
         "OpenVINO is not installed",
-        "trt is none of this version's backends (paddle, onnxruntime, openvino)",
+        "TensorRT runs inside Paddle on a GPU alone, not by paddle on a CPU; write -o Global.use_gpu=True and no other "
+        "backend (in Python, device='gpu'), or leave TensorRT out",
         "paddle on a CPU does not compute in float16; write precision float32 or bfloat16",
     ]
 

@@ -15,6 +15,7 @@ import key_probes_optimize  # noqa: F401
 import key_probes_optimizer  # noqa: F401
 import key_probes_sections  # noqa: F401
 import key_probes_shards  # noqa: F401
+import key_probes_tensorrt  # noqa: F401
 import key_probes_training  # noqa: F401
 import key_probes_transforms  # noqa: F401
 import pytest

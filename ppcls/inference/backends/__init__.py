@@ -34,7 +34,13 @@ def open_backend(bundle: Bundle, settings: Settings) -> Backend:
     Raises:
         UserError: the engine is not installed, cannot do what the settings ask for, or the bundle lacks what it runs.
     """
-    from ppcls.inference.backends.adapted import adapted
+    from ppcls.inference.backends.adapted import InParts, adapted
 
     module, name = _CLASSES[settings.backend]
-    return adapted(getattr(importlib.import_module(module), name)(bundle, settings), bundle)
+    backend = getattr(importlib.import_module(module), name)(bundle, settings)
+    if settings.tensorrt is not None:
+        from ppcls.inference.backends.tensorrt import batches
+
+        low, _, high = batches(bundle, settings.tensorrt)
+        backend = InParts(backend, low, high)
+    return adapted(backend, bundle)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ppcls.inference.backends import tensorrt
 from ppcls.inference.backends.common import Turns, check_names
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
@@ -32,7 +33,10 @@ class PaddleBackend:
         check(bundle.path_of(bundle.program), settings)
         program, parameters = bundle.checked(bundle.program, bundle.parameters)
         # Each its own: `clone` of a predictor on a CPU raises in Paddle 3.3.1 where memory is optimized.
-        predictors = [open_predictor(program, parameters, settings) for _ in range(settings.requests)]
+        if settings.tensorrt is None:
+            predictors = [open_predictor(program, parameters, settings) for _ in range(settings.requests)]
+        else:
+            predictors = tensorrt.open_predictors(bundle, settings)
         check_names(program, bundle, predictors[0].get_input_names(), predictors[0].get_output_names())
         self._turns = Turns(
             (each, each.get_input_handle(bundle.input.name), each.get_output_handle(bundle.output.name))
@@ -59,7 +63,9 @@ def check(program: Path, settings: Settings) -> None:
         )
     load_paddle()
     if settings.device == "gpu":
-        _require_gpu()
+        _require_gpu(settings)
+        if settings.tensorrt is not None:
+            tensorrt.require(program, settings)
     elif settings.precision == "bfloat16":
         _require_bfloat16(program, settings)
 
@@ -91,11 +97,14 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
     return create_predictor(config)
 
 
-def _require_gpu() -> None:
+def _require_gpu(settings: Settings) -> None:
     missing = missing_gpu()
     if missing:
+        asks, off = "a GPU is asked for", "-o Global.use_gpu=False (in Python, device='cpu')"
+        if settings.tensorrt is not None:
+            asks, off = "TensorRT needs a GPU", "-o Global.use_tensorrt=False -o Global.use_gpu=False"
         raise Unavailable(
-            f"a GPU is asked for, but {missing}; write -o Global.use_gpu=False (in Python, device='cpu'), or install "
+            f"{asks}, but {missing}; write {off}, or install "
             "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
         )
 

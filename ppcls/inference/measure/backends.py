@@ -109,7 +109,7 @@ def verifying_gate(data: Optional[PictureList], device: str = "cpu") -> Gate:
     """The gate of `ppcls verify`: float32 by the golden picture, other precisions by the pictures of `data`."""
 
     def gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
-        form = Form(settings.backend, settings.precision)
+        form = Form(settings.engine, settings.precision)
         pictures = None if settings.precision == "float32" else data
         (row,) = verify(bundle, {form: backend}, pictures, device=device, threads=settings.threads).rows
         return row.failure
@@ -123,11 +123,11 @@ def _refused(
     """Why candidates must not be chosen; threads and requests make no difference."""
     verdicts: Dict[Tuple[str, str], Optional[str]] = {}
     for settings, backend in running.items():
-        form = settings.backend, settings.precision
+        form = settings.engine, settings.precision
         if form not in verdicts:
             barred = f"`--allow {settings.precision}` would let it be chosen"
             verdicts[form] = gate(bundle, settings, backend) if settings.precision in allowed else barred
-    return {settings: verdicts[settings.backend, settings.precision] for settings in running}
+    return {settings: verdicts[settings.engine, settings.precision] for settings in running}
 
 
 def _joined(one: Timings, other: Timings) -> Dict[Settings, Timing]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from ppcls.inference.forms import FORMS
 from ppcls.inference.measure.tables import markdown, spread
 from ppcls.inference.measure.timing import Timing
-from ppcls.inference.settings import OFFERED, Settings
+from ppcls.inference.settings import Settings, settings_of
 from ppcls.utils.errors import UserError
 
 
@@ -35,13 +36,13 @@ def candidates(
         UserError: one of the precisions is offered by none.
     """
     for precision in precisions:
-        if not any(precision in offered.get(device, ()) for offered in OFFERED.values()):
+        if all(form.precision != precision for form in FORMS[device]):
             raise UserError(f"no backend computes in {precision} on a {device}; leave it out of --precisions")
     return [
-        Settings(backend, precision, device, count, flight)
+        settings_of(form.backend, precision, device=device, threads=count, requests=flight)
         for precision in precisions
-        for backend, offered in OFFERED.items()
-        if precision in offered.get(device, ())
+        for form in FORMS[device]
+        if form.precision == precision
         for count in threads
         for flight in requests
     ]
@@ -81,12 +82,12 @@ def described(settings: Settings) -> str:
     """`openvino, float32, cpu, all cores, 1 request`, as a sentence names settings."""
     threads = "all cores" if settings.threads is None else f"{settings.threads} threads"
     requests = "1 request" if settings.requests == 1 else f"{settings.requests} requests"
-    return f"{settings.backend}, {settings.precision}, {settings.device}, {threads}, {requests}"
+    return f"{settings.engine}, {settings.precision}, {settings.device}, {threads}, {requests}"
 
 
 def _row(one: Candidate, chosen: Optional[Candidate], batch: int) -> List[object]:
     settings = one.settings
-    name = [settings.backend, settings.precision, settings.threads or "all", settings.requests]
+    name = [settings.engine, settings.precision, settings.threads or "all", settings.requests]
     if one.timing is None:
         return [*name, None, None, None, f"not measured: {one.refused}"]
     milliseconds = [1e3 * one.timing.percentile(percent) for percent in (50, 5, 95)]

@@ -11,7 +11,7 @@ from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.measure.timing import Clock, Plan, Timing, time_in_turns
 from ppcls.inference.measure.work import batch_of, work_of
-from ppcls.inference.settings import BACKENDS, Settings
+from ppcls.inference.settings import Settings, settings_of
 from ppcls.utils.errors import UserError
 
 Open = Callable[[Bundle, Settings], Backend]
@@ -104,10 +104,8 @@ def measure_latency(
 
 def _open(bundle: Bundle, backend: str, precision: str, settings: Settings, open_it: Open) -> Union[Backend, str]:
     """The backend, or why there is none."""
-    if backend not in BACKENDS:
-        return f"{backend} is none of this version's backends ({', '.join(BACKENDS)})"
     try:
-        wanted = Settings(backend, precision, settings.device, settings.threads)
+        wanted = settings_of(backend, precision, device=settings.device, threads=settings.threads)
     except ValueError as error:  # the backend does not offer it
         return str(error)
     try:

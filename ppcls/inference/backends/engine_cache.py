@@ -1,0 +1,91 @@
+"""Engines that TensorRT has built, kept for the next time.
+
+An engine takes minutes to build, and is of use only to the same model on the same kind of GPU under the same versions.
+So each lies in a folder of its own, named by the digest of all that it follows from (`EngineKey`), which `key.json`
+there says in words. A folder is built aside and renamed: one that is there is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable, Optional, Tuple
+
+from ppcls.utils.files import sync_file
+
+KEY_FILE = "key.json"
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """What an engine follows from.
+
+    Attributes:
+        program: SHA-256 of the program's file.
+        parameters: SHA-256 of the parameters' file.
+        precision: of the arithmetic.
+        shapes: of the smallest, best and largest input, [N, C, H, W].
+        collect_shapes: whether the shapes inside were measured.
+        min_subgraph_size: operations in a row that are worth an engine.
+        workspace_mb: MiB that building may use.
+        calibration: digest of the pictures that int8 was calibrated on.
+        gpu: the GPU's name.
+        compute_capability: of the GPU, `8.6`.
+        tensorrt: version.
+        paddle: version.
+    """
+
+    program: str
+    parameters: str
+    precision: str
+    shapes: Tuple[Tuple[int, ...], ...]
+    collect_shapes: bool
+    min_subgraph_size: int
+    workspace_mb: int
+    calibration: Optional[str]
+    gpu: str
+    compute_capability: str
+    tensorrt: str
+    paddle: str
+
+    @property
+    def text(self) -> str:
+        """The facts, as `key.json` has them."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]
+
+
+def cached_engine(root: Path, key: EngineKey, build: Callable[[Path], None]) -> Path:
+    """The folder of the engine.
+
+    Args:
+        root: where engines are kept.
+        key: what the engine follows from.
+        build: writes the engine into an empty folder; called where there is none yet.
+    """
+    folder = root / key.name
+    if folder.is_dir():
+        return folder
+    root.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{key.name}.", dir=root))
+    try:
+        build(aside)
+        (aside / KEY_FILE).write_text(key.text, encoding="utf-8")
+        for file in [path for path in aside.rglob("*") if path.is_file()]:
+            sync_file(file)
+        try:
+            aside.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster, and its engine is as good
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder

@@ -1,0 +1,186 @@
+"""TensorRT inside Paddle Inference: parts of the program become engines for one kind of GPU.
+
+Whether it can be had is said before anything is loaded. Engines are built once (`tensorrt_roads`), and kept
+(`engine_cache`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
+from ppcls.inference.backends.tensorrt_roads import ROADS, Task
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.picture_list import PictureList, read_picture_list
+from ppcls.inference.reading import read_batches
+from ppcls.inference.settings import TENSORRT_OFFERED, Settings
+from ppcls.utils.download import cache_home
+from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.files import sha256_of
+from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import get_logger
+from ppcls.utils.tensorrt import TensorRT
+
+_PIR = ".json"  # the format of Paddle 3's programs
+
+
+def require(program: Path, settings: Settings) -> None:
+    """Whether this Paddle has TensorRT, and it can do what the settings ask for; nothing is loaded.
+
+    Raises:
+        Unavailable: it cannot.
+    """
+    compiled, runtime = _versions()
+    if not any(compiled):
+        raise Unavailable(
+            "TensorRT is asked for, but this build of Paddle has none; write -o Global.use_tensorrt=False (in Python, "
+            "tensorrt=False), or install a build of Paddle that has it (docs/deployment/tensorrt.md)"
+        )
+    if not any(runtime):
+        raise Unavailable(
+            f"Paddle was built for TensorRT {_dotted(compiled)}, which this machine does not have; install it, and "
+            "name the folder of libnvinfer.so in LD_LIBRARY_PATH"
+        )
+    offered = TENSORRT_OFFERED[program.suffix]
+    if settings.precision not in offered:
+        raise Unavailable(
+            f"TensorRT runs {program} in {' or '.join(offered)}, not in {settings.precision}; write one of these, or "
+            "export again with --format pdmodel, whose programs Paddle calibrates"
+        )
+    if settings.precision == "int8" and _options(settings).calibration is None:
+        raise Unavailable(
+            "int8 by TensorRT needs pictures to calibrate on; write -o Global.tensorrt.calibration=LIST (in Python, "
+            "tensorrt=TensorRT(calibration=LIST))"
+        )
+    if program.suffix == _PIR:
+        _python_package()
+
+
+def batches(bundle: Bundle, options: TensorRT) -> Tuple[int, int, int]:
+    """Pictures in the smallest, best and largest batch; 1 where the program takes one picture at a time."""
+    if bundle.input.shape[0] == 1:
+        return 1, 1, 1
+    return options.min_batch, options.opt_batch, options.max_batch
+
+
+def open_predictors(bundle: Bundle, settings: Settings) -> List[Any]:
+    """Predictors with TensorRT, one for each request; engines that are not there yet are built, which takes minutes.
+
+    Args:
+        bundle: its program and parameters have been compared with their digests.
+        settings: with `tensorrt`; `require` has passed them.
+
+    Raises:
+        UserError: there are too few pictures to calibrate on, or no part of the program became an engine.
+    """
+    options, program = _options(settings), bundle.path_of(bundle.program)
+    low, best, high = ((count, *bundle.input.shape[1:]) for count in batches(bundle, options))
+    task = Task(
+        program, bundle.path_of(bundle.parameters), bundle.input.name, (low, best, high), settings.precision, options
+    )
+    road = ROADS[program.suffix]
+    pictures = None if options.calibration is None else _enough(options, best[0], bundle.class_num)
+
+    def build(folder: Path) -> None:
+        get_logger().info("building TensorRT's engines of %s; it takes minutes, and is done once", program)
+        road.build(task, folder, None if pictures is None else _full(bundle, pictures, best[0], settings.threads))
+        if not any(folder.glob(road.engines)):
+            raise UserError(
+                f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
+                "leave TensorRT out"
+            )
+
+    root = Path(options.cache_dir) if options.cache_dir else cache_home() / "tensorrt"
+    # Absolute, for Paddle keeps it.
+    folder = cached_engine(
+        root.resolve(), engine_key(bundle, task, None if pictures is None else _digest(pictures)), build
+    )
+    return [road.open(task, folder) for _ in range(settings.requests)]
+
+
+def engine_key(bundle: Bundle, task: Task, calibration: Optional[str]) -> EngineKey:
+    """What the engines of a task follow from, on this machine's first GPU.
+
+    Args:
+        bundle: has the digests of program and parameters.
+        task: what is built.
+        calibration: digest of the pictures for int8.
+    """
+    paddle = load_paddle()
+    pir = task.program.suffix == _PIR
+    return EngineKey(
+        program=bundle.program.sha256,
+        parameters=bundle.parameters.sha256,
+        precision=task.precision,
+        shapes=task.shapes,
+        collect_shapes=task.options.collect_shapes,
+        min_subgraph_size=task.options.min_subgraph_size,
+        workspace_mb=task.options.workspace_mb,
+        calibration=calibration,
+        gpu=paddle.device.cuda.get_device_name(0),
+        compute_capability=_dotted(paddle.device.cuda.get_device_capability(0)),
+        tensorrt=_python_package().__version__ if pir else _dotted(_versions()[1]),
+        paddle=paddle.__version__,
+    )
+
+
+def _enough(options: TensorRT, count: int, class_num: int) -> PictureList:
+    """The pictures to calibrate on."""
+    pictures = read_picture_list(options.calibration or "", class_num)
+    if len(pictures) < count:
+        raise UserError(
+            f"{options.calibration} has {len(pictures)} pictures, fewer than a batch of {count}; give more, or write a "
+            "smaller tensorrt.opt_batch"
+        )
+    return pictures
+
+
+def _full(bundle: Bundle, pictures: PictureList, count: int, threads: Optional[int]) -> Iterator[np.ndarray]:
+    """Batches of `count` pictures, the last few left out: the calibrator's buffers are of the first batch's size."""
+    for batch in read_batches(bundle.pipeline.from_file, pictures.paths, count, threads):
+        if len(batch) == count:
+            yield batch
+
+
+def _digest(pictures: PictureList) -> str:
+    """SHA-256 of the pictures' bytes, in their order."""
+    return hashlib.sha256("".join(map(sha256_of, pictures.paths)).encode()).hexdigest()
+
+
+def _options(settings: Settings) -> TensorRT:
+    assert settings.tensorrt is not None
+    return settings.tensorrt
+
+
+def _versions() -> Tuple[Tuple[int, ...], Tuple[int, ...]]:
+    """TensorRT's, of Paddle's build and of this machine; zeros without one."""
+    from paddle.inference import get_trt_compile_version, get_trt_runtime_version
+
+    compiled = tuple(get_trt_compile_version())
+    return compiled, tuple(get_trt_runtime_version()) if any(compiled) else compiled
+
+
+def _python_package() -> Any:
+    """TensorRT's own Python package, by which `paddle.tensorrt` builds engines.
+
+    Raises:
+        Unavailable: it, or `paddle.tensorrt`, is not there.
+    """
+    for module in ("tensorrt", "paddle.tensorrt.export"):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise Unavailable(
+                f"TensorRT takes programs of Paddle 3 by the Python packages tensorrt {_dotted(_versions()[0])} and "
+                f"paddle.tensorrt, but {error}; install them, or export again with --format pdmodel"
+            ) from error
+    return importlib.import_module("tensorrt")
+
+
+def _dotted(version: Tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,45 @@
+"""What is told of TensorRT: in a configuration, in Python and in a bundle's manifest alike."""
+
+from dataclasses import dataclass
+from typing import Annotated, Optional
+
+from ppcls.utils.fields import PositiveInt, ReadPath
+
+
+@dataclass(frozen=True)
+class TensorRT:
+    """How TensorRT runs the program, inside Paddle, on a GPU.
+
+    Attributes:
+        min_batch: fewest pictures that the engine takes; fewer are filled up.
+        opt_batch: pictures that it is made fastest for.
+        max_batch: most pictures that it takes; more go through it in parts.
+        min_subgraph_size: operations in a row that are worth an engine; fewer stay Paddle's.
+        workspace_mb: MiB of GPU memory that building may use.
+        collect_shapes: take the shapes inside the program from runs of the three batches, for programs whose shapes
+            Paddle cannot derive. Those of Paddle 3 are converted so in any case.
+        cache_dir: where engines are kept; null for `tensorrt` in PPCLS_HOME.
+        calibration: for int8, a list file or folder of pictures that show which values the activations take.
+
+    Raises:
+        ValueError: a number is too small, or the batches do not grow.
+    """
+
+    min_batch: PositiveInt = 1
+    opt_batch: PositiveInt = 8
+    max_batch: PositiveInt = 32
+    min_subgraph_size: PositiveInt = 3
+    workspace_mb: PositiveInt = 1024
+    collect_shapes: bool = False
+    cache_dir: Optional[str] = None
+    calibration: Optional[Annotated[str, ReadPath("either")]] = None
+
+    def __post_init__(self) -> None:
+        for name in ("min_batch", "min_subgraph_size", "workspace_mb"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; write 1 or more")
+        if not self.min_batch <= self.opt_batch <= self.max_batch:
+            raise ValueError(
+                f"min_batch, opt_batch and max_batch are {self.min_batch}, {self.opt_batch} and {self.max_batch}; "
+                "write numbers that do not fall"
+            )

@@ -1,0 +1,514 @@
+"""TensorRT inside Paddle: the exact calls, on a machine of stand-ins; see tests/fake_tensorrt.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from fake_tensorrt import Machine
+from PIL import Image
+
+from ppcls import Classifier
+from ppcls.cli import main
+from ppcls.inference import Bundle, Golden
+from ppcls.inference.backends import open_backend
+from ppcls.inference.backends.adapted import InParts
+from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
+from ppcls.inference.forms import FORMS, Form, form_digest, parse_forms
+from ppcls.inference.settings import TENSORRT_OFFERED, Settings, resolve, settings_of
+from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.tensorrt import TensorRT
+
+GPU = {"device": "gpu"}
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("PPCLS_HOME", str(tmp_path / "home"))
+    return Machine().install(monkeypatch)
+
+
+@pytest.fixture
+def pir(copy):
+    return Bundle.load(copy)
+
+
+@pytest.fixture
+def legacy(copy):
+    """A bundle whose program is called one of Paddle 2; nothing here loads it."""
+    (copy / "inference.json").rename(copy / "inference.pdmodel")
+    manifest = copy / "inference.yml"
+    manifest.write_text(manifest.read_text().replace("inference.json", "inference.pdmodel"))
+    return Bundle.load(copy)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(10):
+        Image.fromarray(np.full((40, 40, 3), 20 * index, np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+def settings(precision="float32", requests=1, **options):
+    return Settings("paddle", precision, "gpu", requests=requests, tensorrt=TensorRT(**options))
+
+
+def told(machine, bundle):
+    """The log, its folders by what they are; the engines lie in the one folder of the cache."""
+    root, found = machine_home(), []
+    for name, arguments in machine.log:
+        text = {
+            key: re.sub(rf"{root}/(\.?)\w{{32}}[^/]*", lambda m: "ASIDE" if m[1] else "KEPT", str(value))
+            for key, value in arguments.items()
+        }
+        found.append((name, {key: value.replace(str(bundle.folder), "BUNDLE") for key, value in text.items()}))
+    return found
+
+
+def machine_home():
+    return Path(os.environ["PPCLS_HOME"]) / "tensorrt"
+
+
+def engines():
+    return sorted(path.name for path in machine_home().iterdir())
+
+
+GPU_CALLS = [
+    ("disable_glog_info", {}),
+    ("enable_use_gpu", {"memory_pool_init_size_mb": "256", "device_id": "0", "precision_mode": "Precision.Float32"}),
+]
+SHAPES = [
+    ("min_input_shape", "{'image': [1, 3, 32, 32]}"),
+    ("max_input_shape", "{'image': [32, 3, 32, 32]}"),
+    ("optim_input_shape", "{'image': [8, 3, 32, 32]}"),
+]
+BUNDLE = ("Config", {"program": "BUNDLE/inference.pdmodel", "parameters": "BUNDLE/inference.pdiparams"})
+COLLECTED = {"shape_range_info_path": "{}/shapes.pbtxt", "allow_build_at_runtime": "False"}
+
+
+def engine_calls(folder, precision="Float32", collected=False, calibrates=False):
+    """A predictor with TensorRT, up to its first run."""
+    shapes = {key: value.format(folder) for key, value in COLLECTED.items()}
+    return [
+        BUNDLE,
+        *GPU_CALLS,
+        ("enable_memory_optim", {}),
+        ("set_optim_cache_dir", {"arg0": folder}),
+        (
+            "enable_tensorrt_engine",
+            {
+                "workspace_size": str(1 << 30), "max_batch_size": "32", "min_subgraph_size": "3",
+                "precision_mode": f"Precision.{precision}", "use_static": "True", "use_calib_mode": str(calibrates),
+            },
+        ),
+        ("enable_tuned_tensorrt_dynamic_shape", shapes)
+        if collected
+        else ("set_trt_dynamic_shape_info", dict(SHAPES)),
+        ("create_predictor", {}),
+    ]  # fmt: skip
+
+
+def runs(*sizes):
+    return [("run", {"size": str(size)}) for size in sizes]
+
+
+def released(*sizes):
+    return [("released", {"sizes": str(list(sizes))})]
+
+
+@pytest.mark.parametrize(("precision", "called"), [("float32", "Float32"), ("float16", "Half")])
+def test_programs_of_paddle_2_build_their_engines_once(machine, legacy, precision, called):
+    first = open_backend(legacy, settings(precision))
+    built = engine_calls("ASIDE", called) + runs(8) + released(8)
+    opened = engine_calls("KEPT", called) + runs(8)
+    assert told(machine, legacy) == built + opened
+    (folder,) = engines()
+    assert {path.name for path in (machine_home() / folder).iterdir()} == {"key.json", "trt_serialized_1"}
+    machine.log.clear()
+    second = open_backend(legacy, settings(precision, requests=2))
+    assert told(machine, legacy) == opened + opened
+    assert engines() == [folder]
+    assert first.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
+    assert second.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
+
+
+def test_shapes_are_collected(machine, legacy):
+    open_backend(legacy, settings(collect_shapes=True))
+    collecting = [BUNDLE, *GPU_CALLS, ("collect_shape_range_info", {"arg0": "ASIDE/shapes.pbtxt"})]
+    collecting += [("create_predictor", {}), *runs(1, 8, 32), *released(1, 8, 32)]
+    built = engine_calls("ASIDE", collected=True) + runs(8) + released(8)
+    opened = engine_calls("KEPT", collected=True) + runs(8)
+    seen = told(machine, legacy)
+    assert seen[: len(collecting)] == collecting
+    assert seen[len(collecting) :][: len(built)] == built
+    assert seen[len(collecting) + len(built) :][: len(opened)] == opened
+    (folder,) = engines()
+    assert (machine_home() / folder / "shapes.pbtxt").read_text() == "[1, 8, 32]"
+
+
+def test_int8_is_calibrated_once_by_full_batches(machine, legacy, pictures):
+    options = {"calibration": str(pictures), "opt_batch": 4}
+    backend = open_backend(legacy, settings("int8", **options))
+    (calls,) = {str(each) for each in machine.calls("enable_tensorrt_engine")}
+    assert "Precision.Int8" in calls
+    assert "'use_calib_mode': True" in calls
+    done = [(name, each.get("sizes", each.get("size"))) for name, each in machine.log if name in ("run", "released")]
+    assert done == [
+        ("run", 4), ("run", 4), ("released", [4, 4]),  # two pictures are left out
+        ("run", 4), ("released", [4]), ("run", 4),
+    ]  # fmt: skip
+    (folder,) = engines()
+    assert (machine_home() / folder / "trt_calib_1").read_text() == "[4, 4]"
+    machine.log.clear()
+    open_backend(legacy, settings("int8", **options))
+    assert machine.calls("run") == [{"size": 4}]
+    del backend
+
+
+@pytest.mark.parametrize(("precision", "called"), [("float32", "FP32"), ("float16", "FP16")])
+def test_programs_of_paddle_3_are_converted(machine, pir, precision, called):
+    backend = open_backend(pir, settings(precision, min_subgraph_size=5, workspace_mb=2))
+    shapes = {key: value[len("{'image': ") : -1].replace("[", "(").replace("]", ")") for key, value in SHAPES}
+    converted = [
+        ("Input", {**shapes, "input_data_type": "float32", "input_range": "(0.0, 0.0)", "name": "image"}),
+        (
+            "TensorRTConfig",
+            {
+                "min_subgraph_size": "5", "save_model_dir": "ASIDE/converted",
+                "precision_mode": f"PrecisionMode.{called}", "workspace_size": str(2 << 20),
+            },
+        ),
+        ("convert", {"model_path": "BUNDLE/inference"}),
+    ]  # fmt: skip
+    opened = [
+        ("Config", {"program": "KEPT/converted.json", "parameters": "KEPT/converted.pdiparams"}),
+        *GPU_CALLS,
+        ("enable_memory_optim", {}),
+        ("set_flags", {"FLAGS_trt_engine_serialized_path": "KEPT/converted"}),
+        ("create_predictor", {}),
+        *runs(8),
+    ]
+    assert told(machine, pir) == converted + opened
+    machine.log.clear()
+    open_backend(pir, settings(precision, min_subgraph_size=5, workspace_mb=2))
+    assert told(machine, pir)[: len(opened)] == opened
+    assert backend.run(np.zeros((70, 3, 32, 32), np.float32)).shape == (70, 5)
+    assert [each["size"] for each in machine.calls("run")][-3:] == [32, 32, 6]
+
+
+def test_the_flag_is_one_of_paddles():
+    assert list(paddle.get_flags("FLAGS_trt_engine_serialized_path")) == ["FLAGS_trt_engine_serialized_path"]
+
+
+def test_the_stand_in_binds_to_the_real_signatures(machine):
+    config = paddle.inference.Config("a", "b")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'workspace'"):
+        config.enable_tensorrt_engine(workspace=1)
+    with pytest.raises(TypeError, match="missing a required argument: 'memory_pool_init_size_mb'"):
+        config.enable_use_gpu()
+    with pytest.raises(AttributeError, match="enable_tensorrt"):
+        config.enable_tensorrt()
+
+
+# One other value for everything that an engine follows from.
+OTHERS = {
+    "program": "p", "parameters": "w", "precision": "float16", "shapes": ((1, 3, 32, 32),) * 3, "collect_shapes": True,
+    "min_subgraph_size": 4, "workspace_mb": 1, "calibration": "c", "gpu": "NVIDIA A10", "compute_capability": "8.6",
+    "tensorrt": "10.5.0", "paddle": "3.0.0",
+}  # fmt: skip
+KEY = EngineKey(
+    "P", "W", "float32", ((1, 3, 32, 32), (8, 3, 32, 32), (32, 3, 32, 32)), False, 3, 1024, None, "NVIDIA T4", "7.5",
+    "8.6.1", "3.3.1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fact", [field.name for field in dataclasses.fields(EngineKey)])
+def test_another_fact_is_another_engine(fact, tmp_path):
+    other = dataclasses.replace(KEY, **{fact: OTHERS[fact]})
+    folders = [cached_engine(tmp_path, key, lambda folder: (folder / "e").write_text("")) for key in (KEY, other, KEY)]
+    assert folders[0] == folders[2] != folders[1]
+    said = [json.loads((folder / "key.json").read_text()) for folder in folders[:2]]
+    assert {name for name in said[0] if said[0][name] != said[1][name]} == {fact}
+
+
+@pytest.mark.parametrize(
+    ("change", "another"),
+    [
+        (lambda m, p: setattr(m, "gpu", "NVIDIA A10"), True),
+        (lambda m, p: setattr(m, "capability", (8, 6)), True),
+        (lambda m, p: setattr(m, "runtime", (8, 6, 2)), True),
+        (lambda m, p: p.setattr("paddle.__version__", "3.9.0"), True),
+        (lambda m, p: None, False),
+    ],
+)
+def test_another_machine_is_another_engine(machine, legacy, monkeypatch, change, another):
+    open_backend(legacy, settings())
+    change(machine, monkeypatch)
+    open_backend(legacy, settings())
+    assert len(engines()) == 1 + another
+
+
+def test_what_is_told_is_in_the_key(machine, legacy, pictures, tmp_path):
+    told_so = [
+        settings(), settings("float16"), settings(min_batch=2), settings(opt_batch=9), settings(max_batch=33),
+        settings(min_subgraph_size=4), settings(workspace_mb=1), settings(collect_shapes=True),
+        settings("int8", calibration=str(pictures)),
+    ]  # fmt: skip
+    for number, each in enumerate(told_so, 1):
+        open_backend(legacy, each)
+        assert len(engines()) == number, each
+    open_backend(legacy, dataclasses.replace(settings(), requests=2, threads=3))
+    assert len(engines()) == len(told_so)
+    (pictures / "0.png").write_bytes((pictures / "1.png").read_bytes())
+    open_backend(legacy, told_so[-1])
+    assert len(engines()) == len(told_so) + 1
+    open_backend(legacy, settings(cache_dir=str(tmp_path / "own")))
+    assert len(engines()) == len(told_so) + 1
+    (kept,) = (tmp_path / "own").iterdir()
+    assert json.loads((kept / "key.json").read_text()) == {
+        "program": legacy.program.sha256, "parameters": legacy.parameters.sha256, "precision": "float32",
+        "shapes": [[1, 3, 32, 32], [8, 3, 32, 32], [32, 3, 32, 32]], "collect_shapes": False, "min_subgraph_size": 3,
+        "workspace_mb": 1024, "calibration": None, "gpu": "NVIDIA T4", "compute_capability": "7.5",
+        "tensorrt": "8.6.1", "paddle": paddle.__version__,
+    }  # fmt: skip
+
+
+def test_a_failed_build_leaves_nothing(machine, legacy, pir):
+    machine.engines = False
+    said = refused(legacy, settings())
+    assert said == (
+        f"no part of {legacy.folder / 'inference.pdmodel'} became an engine of TensorRT; write a smaller "
+        "tensorrt.min_subgraph_size, or leave TensorRT out"
+    )
+    assert engines() == []
+
+
+def test_another_process_may_be_faster(tmp_path):
+    def build(folder):
+        (folder / "engine").write_text("mine")
+        (tmp_path / KEY.name).mkdir()
+        (tmp_path / KEY.name / "engine").write_text("theirs")
+
+    assert (cached_engine(tmp_path, KEY, build) / "engine").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == [KEY.name]
+
+
+def refused(bundle, wanted):
+    with pytest.raises(UserError) as caught:
+        open_backend(bundle, wanted)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def unread(monkeypatch):
+    monkeypatch.setattr(Bundle, "checked", lambda *entries: pytest.fail("the program was read"))
+
+
+def test_a_build_without_cuda(pir, monkeypatch):
+    unread(monkeypatch)
+    monkeypatch.setattr("paddle.is_compiled_with_cuda", lambda: False)
+    assert refused(pir, settings()).startswith(
+        "TensorRT needs a GPU, but this build of Paddle has no CUDA; write -o Global.use_tensorrt=False "
+        "-o Global.use_gpu=False, or install paddlepaddle-gpu"
+    )
+
+
+def test_a_build_without_tensorrt(machine, pir, monkeypatch):
+    unread(monkeypatch)
+    machine.compiled = (0, 0, 0)
+    assert refused(pir, settings()) == (
+        "TensorRT is asked for, but this build of Paddle has none; write -o Global.use_tensorrt=False (in Python, "
+        "tensorrt=False), or install a build of Paddle that has it (docs/deployment/tensorrt.md)"
+    )
+    machine.compiled, machine.runtime = (8, 6, 1), (0, 0, 0)
+    assert refused(pir, settings()).startswith("Paddle was built for TensorRT 8.6.1, which this machine does not have")
+
+
+@pytest.mark.parametrize("module", ["tensorrt", "paddle.tensorrt.export"])
+def test_what_converts_is_missing(machine, pir, monkeypatch, module):
+    unread(monkeypatch)
+    monkeypatch.setitem(sys.modules, module, None)
+    said = refused(pir, settings())
+    assert said.startswith(
+        "TensorRT takes programs of Paddle 3 by the Python packages tensorrt 8.6.1 and paddle.tensorrt, but "
+    )
+    assert said.endswith("; install them, or export again with --format pdmodel")
+
+
+def test_int8_needs_the_older_format_and_enough_pictures(machine, copy, pir, pictures, monkeypatch):
+    assert refused(pir, settings("int8", calibration=str(pictures))) == (
+        f"TensorRT runs {copy / 'inference.json'} in float32 or float16, not in int8; write one of these, or export "
+        "again with --format pdmodel, whose programs Paddle calibrates"
+    )
+    (copy / "inference.json").rename(copy / "inference.pdmodel")
+    program = dataclasses.replace(pir.program, file="inference.pdmodel")
+    bundle = dataclasses.replace(pir, program=program)
+    assert refused(bundle, settings("int8")).startswith("int8 by TensorRT needs pictures to calibrate on; write -o ")
+    assert refused(bundle, settings("int8", calibration=str(pictures), opt_batch=11)) == (
+        f"{pictures} has 10 pictures, fewer than a batch of 11; give more, or write a smaller tensorrt.opt_batch"
+    )
+    assert machine.calls("create_predictor") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "TensorRT runs inside Paddle on a GPU alone, not by paddle on a CPU; write -o Global.use_gpu=True and no "
+             "other backend (in Python, device='gpu'), or leave TensorRT out"),
+        ({"backend": "openvino"}, "TensorRT runs inside Paddle on a GPU alone, not by openvino on a CPU; "),
+        ({**GPU, "precision": "bfloat16"},
+         "TensorRT does not compute in bfloat16 here; write precision float32 or float16 or int8"),
+        ({**GPU, "tensorrt": TensorRT(calibration="list")},
+         "TensorRT's calibration is for int8, but the precision is float32; write precision int8, or leave "),
+    ],
+)  # fmt: skip
+def test_settings_that_are_impossible(values, says):
+    with pytest.raises(ValueError) as caught:
+        Settings(**{"tensorrt": TensorRT(), **values})
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"min_batch": 0}, "min_batch is 0; write 1 or more"),
+        ({"min_subgraph_size": 0}, "min_subgraph_size is 0; write 1 or more"),
+        ({"workspace_mb": 0}, "workspace_mb is 0; write 1 or more"),
+        ({"opt_batch": 64}, "min_batch, opt_batch and max_batch are 1, 64 and 32; write numbers that do not fall"),
+    ],
+)
+def test_options_that_are_impossible(values, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        TensorRT(**values)
+
+
+def test_true_and_false_stand_for_options():
+    stored = Settings(**GPU, tensorrt=TensorRT(max_batch=64))
+    assert resolve(None, **GPU, tensorrt=True) == Settings(**GPU, tensorrt=TensorRT())
+    assert resolve(stored) == resolve(stored, tensorrt=True) == stored
+    assert resolve(stored, tensorrt=False) == Settings(**GPU)
+    assert settings_of("trt", "float16", **GPU).engine == "trt"
+    assert settings_of("paddle", "float16", **GPU).engine == "paddle"
+
+
+def test_a_bundle_keeps_the_settings(machine, copy):
+    kept = settings("float16", max_batch=64)
+    dataclasses.replace(Bundle.load(copy), settings=kept).save()
+    assert Bundle.load(copy).settings == kept
+    assert Classifier(copy).settings == kept
+    assert machine.calls("Input")[0]["max_input_shape"] == (64, 3, 32, 32)
+
+
+def test_a_program_of_one_picture(machine, pir):
+    single = dataclasses.replace(pir, input=dataclasses.replace(pir.input, shape=(1, 3, 32, 32)))
+    backend = open_backend(single, settings(min_batch=4))
+    assert (
+        machine.calls("Input")[0]["min_input_shape"] == machine.calls("Input")[0]["max_input_shape"] == (1, 3, 32, 32)
+    )
+    assert backend.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
+    assert [each["size"] for each in machine.calls("run")] == [1, 1, 1, 1]
+
+
+class Echo:
+    """The first number of each picture; it takes 2 to 4."""
+
+    def run(self, batch):
+        assert 2 <= len(batch) <= 4
+        return batch[:, 0, 0, :1].copy()
+
+
+@pytest.mark.parametrize("count", range(1, 14))
+def test_batches_are_cut_and_filled_up(count):
+    batch = np.arange(count, dtype=np.float32).reshape(count, 1, 1, 1)
+    assert InParts(Echo(), 2, 4).run(batch).tolist() == [[each] for each in range(count)]
+
+
+def test_trt_is_a_form_of_a_gpu(pir):
+    assert [str(form) for form in FORMS["gpu"]][2:] == ["trt:float32", "trt:float16", "trt:int8"]
+    assert Form("trt", "float16").settings("gpu") == settings("float16")
+    assert parse_forms("trt:float16", "gpu") == {Form("trt", "float16"): True}
+    with pytest.raises(UserError, match="nothing runs trt on a CPU; write all, or some of paddle:float32, "):
+        parse_forms("trt")
+    digests = {form_digest(pir, Form("trt", precision)) for precision in ("float32", "float16", "int8")}
+    assert len(digests) == 3
+    other = dataclasses.replace(pir, parameters=dataclasses.replace(pir.parameters, sha256="0" * 64))
+    assert form_digest(other, Form("trt", "int8")) not in digests
+    assert set(TENSORRT_OFFERED) == {".json", ".pdmodel"}
+
+
+def test_verify_names_it_where_it_does_not_run(machine, pir, monkeypatch):
+    machine.compiled = (0, 0, 0)
+    for form in ("trt:float32", "trt:float16", "trt:int8"):
+        name, _, precision = form.partition(":")
+        with pytest.raises(Unavailable, match="this build of Paddle has none"):
+            open_backend(pir, Form(name, precision).settings("gpu"))
+
+
+def test_the_command(machine, copy, pictures, capsys):
+    keys = ["Global.use_gpu=True", "Global.use_tensorrt=True", "Global.use_fp16=True", "Global.tensorrt.max_batch=16"]
+    keys += [f"Global.inference_model_dir={copy}", f"Global.infer_imgs={pictures}", "Global.batch_size=20"]
+    assert main(["predict", *(part for key in keys for part in ("-o", key))]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    assert machine.calls("TensorRTConfig")[0]["precision_mode"].name == "FP16"
+    assert machine.calls("Input")[0]["max_input_shape"] == (16, 3, 32, 32)
+    assert [each["size"] for each in machine.calls("run")] == [8, 10]
+
+
+@pytest.fixture
+def bundle_of(tmp_path, monkeypatch):
+    """Exports SqueezeNet1_1 in a format; its engines are kept beside it."""
+    monkeypatch.setenv("PPCLS_HOME", str(tmp_path / "home"))
+
+    def export(program_format):
+        folder = tmp_path / program_format
+        words = ["export", "-c", "SqueezeNet1_1", "--untrained", "--format", program_format, "--size", "64"]
+        assert main([*words, "-o", f"Global.save_inference_dir={folder}"]) == 0
+        return Bundle.load(folder)
+
+    return export
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("float16", 1e-2)])
+@pytest.mark.parametrize("program_format", ["json", "pdmodel"])
+def test_real_engines_give_the_golden_scores(bundle_of, program_format, precision, tolerance):
+    bundle = bundle_of(program_format)
+    golden = Golden.of(bundle)
+    for _ in range(2):  # built, then read
+        scores = open_backend(bundle, settings(precision)).run(np.repeat(golden.input, 40, axis=0))
+        np.testing.assert_allclose(scores, np.repeat(golden.scores, 40, axis=0), atol=tolerance)
+    assert len(engines()) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("program_format", ["json", "pdmodel"])
+def test_real_engines_of_two_models_are_not_mixed_up(bundle_of, program_format, tmp_path):
+    """Of one structure and other weights, opened before either has run."""
+    one = bundle_of(program_format)
+    shutil.copytree(one.folder, tmp_path / "first")
+    first, second = Bundle.load(tmp_path / "first"), bundle_of(program_format)
+    assert first.parameters != second.parameters
+    opened = [(bundle, open_backend(bundle, settings())) for bundle in (first, second)]
+    for bundle, backend in opened:
+        golden = Golden.of(bundle)
+        np.testing.assert_allclose(backend.run(golden.input), golden.scores, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("collect_shapes", [False, True])
+def test_real_int8_is_near(bundle_of, pictures, collect_shapes):
+    bundle = bundle_of("pdmodel")
+    golden = Golden.of(bundle)
+    wanted = settings("int8", calibration=str(pictures), collect_shapes=collect_shapes)
+    scores = open_backend(bundle, wanted).run(golden.input)
+    np.testing.assert_allclose(scores, golden.scores, atol=0.1)
