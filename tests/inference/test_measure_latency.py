@@ -63,6 +63,21 @@ def test_every_way_gets_a_row(exported):
     ]
 
 
+def test_tensorrt_takes_the_largest_batch_whole(exported):
+    clock, opened = Clock(), []
+
+    def open_it(bundle, settings):
+        opened.append(settings)
+        return FakeBackend(clock, 0.001)
+
+    for largest in (8, 64):
+        ways = [Way("trt", "float16", batch) for batch in (1, largest)]
+        measure_latency("Tiny", Bundle.load(exported), ways, Settings(device="gpu"), Plan(1, 0, 0), open_it, clock)
+    assert [(one.engine, one.precision, one.tensorrt.max_batch) for one in opened] == [
+        ("trt", "float16", 32), ("trt", "float16", 64),
+    ]  # fmt: skip
+
+
 def test_markdown():
     rows = [row(), row(batch=8, milliseconds=10.0), row("Unpublished", milliseconds=3.0)]
     rows += [row(backend="trt", batch=batch, reason="no TensorRT") for batch in (1, 8)]

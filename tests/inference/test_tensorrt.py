@@ -224,11 +224,11 @@ def test_the_stand_in_binds_to_the_real_signatures(machine):
 OTHERS = {
     "program": "p", "parameters": "w", "precision": "float16", "shapes": ((1, 3, 32, 32),) * 3, "collect_shapes": True,
     "min_subgraph_size": 4, "workspace_mb": 1, "calibration": "c", "gpu": "NVIDIA A10", "compute_capability": "8.6",
-    "tensorrt": "10.5.0", "paddle": "3.0.0",
+    "tf32": False, "tensorrt": "10.5.0", "paddle": "3.0.0",
 }  # fmt: skip
 KEY = EngineKey(
     "P", "W", "float32", ((1, 3, 32, 32), (8, 3, 32, 32), (32, 3, 32, 32)), False, 3, 1024, None, "NVIDIA T4", "7.5",
-    "8.6.1", "3.3.1",
+    True, "8.6.1", "3.3.1",
 )  # fmt: skip
 
 
@@ -248,6 +248,7 @@ def test_another_fact_is_another_engine(fact, tmp_path):
         (lambda m, p: setattr(m, "capability", (8, 6)), True),
         (lambda m, p: setattr(m, "runtime", (8, 6, 2)), True),
         (lambda m, p: p.setattr("paddle.__version__", "3.9.0"), True),
+        (lambda m, p: p.setenv("NVIDIA_TF32_OVERRIDE", "0"), True),
         (lambda m, p: None, False),
     ],
 )
@@ -279,7 +280,7 @@ def test_what_is_told_is_in_the_key(machine, legacy, pictures, tmp_path):
         "program": legacy.program.sha256, "parameters": legacy.parameters.sha256, "precision": "float32",
         "shapes": [[1, 3, 32, 32], [8, 3, 32, 32], [32, 3, 32, 32]], "collect_shapes": False, "min_subgraph_size": 3,
         "workspace_mb": 1024, "calibration": None, "gpu": "NVIDIA T4", "compute_capability": "7.5",
-        "tensorrt": "8.6.1", "paddle": paddle.__version__,
+        "tf32": True, "tensorrt": "8.6.1", "paddle": paddle.__version__,
     }  # fmt: skip
 
 

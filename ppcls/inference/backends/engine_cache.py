@@ -35,6 +35,7 @@ class EngineKey:
         calibration: digest of the pictures that int8 was calibrated on.
         gpu: the GPU's name.
         compute_capability: of the GPU, `8.6`.
+        tf32: whether float32 products may be rounded to TF32, which newer GPUs do unless NVIDIA_TF32_OVERRIDE is 0.
         tensorrt: version.
         paddle: version.
     """
@@ -49,6 +50,7 @@ class EngineKey:
     calibration: Optional[str]
     gpu: str
     compute_capability: str
+    tf32: bool
     tensorrt: str
     paddle: str
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple
 
@@ -124,6 +125,7 @@ def engine_key(bundle: Bundle, task: Task, calibration: Optional[str]) -> Engine
         calibration=calibration,
         gpu=paddle.device.cuda.get_device_name(0),
         compute_capability=_dotted(paddle.device.cuda.get_device_capability(0)),
+        tf32=os.environ.get("NVIDIA_TF32_OVERRIDE") != "0",
         tensorrt=_python_package().__version__ if pir else _dotted(_versions()[1]),
         paddle=paddle.__version__,
     )

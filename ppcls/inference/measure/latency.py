@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from ppcls.inference.backends import Backend, open_backend
@@ -83,7 +83,8 @@ def measure_latency(
         clock: seconds since some moment.
     """
     wanted = dict.fromkeys((way.backend, way.precision) for way in ways)
-    engines = {engine: _open(bundle, *engine, settings, open_it) for engine in wanted}
+    largest = max((way.batch for way in ways), default=1)
+    engines = {engine: _open(bundle, *engine, settings, largest, open_it) for engine in wanted}
     with ExitStack() as stack:
         works = {
             way: stack.enter_context(work_of(engine, batch_of(bundle, way.batch)))
@@ -102,10 +103,15 @@ def measure_latency(
     ]
 
 
-def _open(bundle: Bundle, backend: str, precision: str, settings: Settings, open_it: Open) -> Union[Backend, str]:
-    """The backend, or why there is none."""
+def _open(
+    bundle: Bundle, backend: str, precision: str, settings: Settings, largest: int, open_it: Open
+) -> Union[Backend, str]:
+    """The backend, for batches up to the `largest`, or why there is none."""
     try:
         wanted = settings_of(backend, precision, device=settings.device, threads=settings.threads)
+        if wanted.tensorrt is not None:  # it would send a larger batch in parts
+            most = max(largest, wanted.tensorrt.max_batch)
+            wanted = replace(wanted, tensorrt=replace(wanted.tensorrt, max_batch=most))
     except ValueError as error:  # the backend does not offer it
         return str(error)
     try:
