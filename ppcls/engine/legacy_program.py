@@ -7,7 +7,6 @@ process. So a child, `python -m ppcls.engine.legacy_program FOLDER`, gets the fl
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -16,8 +15,8 @@ from typing import Any, Tuple
 
 import numpy as np
 
-import ppcls
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE
+from ppcls.utils.child import environment
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -41,12 +40,10 @@ def save_legacy_program(model: Any, folder: Path, image_shape: Tuple[int, int, i
     try:
         np.savez(weights, **{name: value.numpy() for name, value in model.state_dict().items()})
         instructions.write_text(json.dumps(task), encoding="utf-8")
-        home = str(Path(ppcls.__file__).resolve().parents[1])
-        environment = {**os.environ, "FLAGS_enable_pir_api": "0"}
-        environment["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
         child = subprocess.run(
             [sys.executable, "-m", "ppcls.engine.legacy_program", str(folder)],
-            env=environment, capture_output=True, text=True, errors="replace", check=False,
+            env={**environment(), "FLAGS_enable_pir_api": "0"},
+            capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
     finally:
         weights.unlink(missing_ok=True)

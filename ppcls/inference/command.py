@@ -18,10 +18,12 @@ from ppcls.inference.official.preprocess import with_decoding
 from ppcls.inference.output import console_line, open_results
 from ppcls.inference.pictures import pictures_of
 from ppcls.inference.prediction import Prediction
+from ppcls.inference.settings import DEFAULTS
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
 
-_LONG = 32  # pictures; a shorter list needs no progress bar, and would end before a second request is ready
+_LONG = 32  # pictures; a shorter list needs no progress bar, and no second request
+_LONG_FOR_PADDLE = 256  # whose requests are processes, which load Paddle for a second each
 _MOST_REQUESTS = 4  # Paddle holds the model once for each; more cores than that share the kernels of a batch
 
 
@@ -75,7 +77,8 @@ def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> O
     stored = bundle.settings
     if stored is not None and stored.requests > 1 and settings.backend in (None, stored.backend):
         return None
-    if settings.use_gpu or pictures < _LONG:
+    backend = settings.backend or (stored.backend if stored else DEFAULTS.backend)
+    if settings.use_gpu or pictures < (_LONG_FOR_PADDLE if backend == "paddle" else _LONG):
         return 1
     batches = -(-pictures // settings.batch_size)
     return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)

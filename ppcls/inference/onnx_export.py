@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-import ppcls
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.golden import SCORE_TOLERANCE, Golden, GoldenMismatch, score_difference
 from ppcls.inference.settings import Settings
+from ppcls.utils.child import environment
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -90,11 +90,7 @@ def convert(program: Path, parameters: Path, target: Path, opset: int, name: str
         UserError: paddle2onnx fails; what it said is told.
     """
     child = [sys.executable, "-m", "ppcls.inference.onnx_child", *map(str, (program, parameters, target, opset))]
-    root = str(Path(ppcls.__file__).parents[1])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        child, capture_output=True, text=True, errors="replace", check=False, env={**os.environ, "PYTHONPATH": path}
-    )
+    done = subprocess.run(child, capture_output=True, text=True, errors="replace", check=False, env=environment())
     if done.returncode or not target.is_file():
         raise UserError(f"paddle2onnx could not convert {name} to opset {opset}: {_reason(done.stdout + done.stderr)}")
 

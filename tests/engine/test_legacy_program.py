@@ -1,5 +1,6 @@
 """`inference.pdmodel`: written by a child in Paddle 2's format, and checked against the model as every bundle is."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -91,7 +92,7 @@ values = np.float32([[-90, 0, 2]])
 assert np.allclose(found, 1 / (1 + np.exp(-values.astype("float64"))), rtol=0, atol=1e-7), found
 print(type(paddle.static.default_main_program()).__module__)
 """
-    environment = {**legacy_program.os.environ, "FLAGS_enable_pir_api": "0", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "FLAGS_enable_pir_api": "0", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "paddle.base.framework\n"), done.stderr
 

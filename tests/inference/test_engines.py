@@ -240,16 +240,6 @@ def test_turns_are_taken_by_one_at_a_time():
     assert turns._free.qsize() == 2
 
 
-def test_paddle_runs_several_predictors(exported):
-    bundle = Bundle.load(exported)
-    alone = open_backend(bundle, Settings(threads=2))
-    pool = open_backend(bundle, Settings(threads=2, requests=2))
-    batch = np.random.default_rng(0).standard_normal((3, 3, 32, 32)).astype(np.float32)
-    with pool._turns.take() as (first, *_), pool._turns.take() as (second, *_):
-        assert first is not second
-    np.testing.assert_array_equal(pool.run(batch), alone.run(batch))
-
-
 def test_a_gpu_is_looked_for_before_anything_is_loaded(exported, monkeypatch):
     monkeypatch.setattr("paddle.is_compiled_with_cuda", lambda: False)
     monkeypatch.setattr(Bundle, "checked", lambda *entries: pytest.fail("the program was read"))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ppcls.inference.backends import tensorrt
 from ppcls.inference.backends.common import Turns, check_names
+from ppcls.inference.backends.paddle_process import PredictorProcess
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
@@ -23,32 +24,43 @@ class PaddleBackend:
 
     Args:
         bundle: what to run; its files are compared with their digests first.
-        settings: device, precision, threads and kernels; for several requests the program is loaded several times.
+        settings: device, precision, threads and kernels; several requests are as many processes, see `paddle_process`.
 
     Raises:
         UserError: the bundle is damaged, or Paddle cannot do here what the settings ask for.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
-        check(bundle.path_of(bundle.program), settings)
-        program, parameters = bundle.checked(bundle.program, bundle.parameters)
-        # Each its own: `clone` of a predictor on a CPU raises in Paddle 3.3.1 where memory is optimized.
-        if settings.tensorrt is None:
-            predictors = [open_predictor(program, parameters, settings) for _ in range(settings.requests)]
+        if settings.requests == 1:
+            self._turns: Turns[Any] = Turns([Predictor(bundle, settings)])
         else:
-            predictors = tensorrt.open_predictors(bundle, settings)
-        check_names(program, bundle, predictors[0].get_input_names(), predictors[0].get_output_names())
-        self._turns = Turns(
-            (each, each.get_input_handle(bundle.input.name), each.get_output_handle(bundle.output.name))
-            for each in predictors
-        )
+            self._turns = Turns(PredictorProcess.start_all(bundle, settings))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._turns.take() as (predictor, image, scores):
-            image.copy_from_cpu(np.ascontiguousarray(batch))
-            predictor.run()
-            return scores.copy_to_cpu()
+        with self._turns.take() as predictor:
+            return predictor.run(np.ascontiguousarray(batch))
+
+
+class Predictor:
+    """One predictor of this process, for one thread at a time; see `PaddleBackend`."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        check(bundle.path_of(bundle.program), settings)
+        program, parameters = bundle.checked(bundle.program, bundle.parameters)
+        if settings.tensorrt is None:
+            self._predictor = open_predictor(program, parameters, settings)
+        else:
+            self._predictor = tensorrt.open_predictor(bundle, settings)
+        check_names(program, bundle, self._predictor.get_input_names(), self._predictor.get_output_names())
+        self._input = self._predictor.get_input_handle(bundle.input.name)
+        self._output = self._predictor.get_output_handle(bundle.output.name)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
+        self._input.copy_from_cpu(batch)
+        self._predictor.run()
+        return self._output.copy_to_cpu()
 
 
 def check(program: Path, settings: Settings) -> None:
@@ -85,7 +97,7 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
     config.disable_gpu()
-    config.set_cpu_math_library_num_threads(max(1, (settings.threads or usable_cores()) // settings.requests))
+    config.set_cpu_math_library_num_threads(settings.threads or usable_cores())
     if settings.onednn:
         config.enable_mkldnn()
         if settings.precision == "bfloat16":

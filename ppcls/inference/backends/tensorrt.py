@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -69,8 +69,8 @@ def batches(bundle: Bundle, options: TensorRT) -> Tuple[int, int, int]:
     return options.min_batch, options.opt_batch, options.max_batch
 
 
-def open_predictors(bundle: Bundle, settings: Settings) -> List[Any]:
-    """Predictors with TensorRT, one for each request; engines that are not there yet are built, which takes minutes.
+def open_predictor(bundle: Bundle, settings: Settings) -> Any:
+    """A predictor with TensorRT; engines that are not there yet are built, which takes minutes.
 
     Args:
         bundle: its program and parameters have been compared with their digests.
@@ -101,7 +101,7 @@ def open_predictors(bundle: Bundle, settings: Settings) -> List[Any]:
     folder = cached_engine(
         root.resolve(), engine_key(bundle, task, None if pictures is None else _digest(pictures)), build
     )
-    return [road.open(task, folder) for _ in range(settings.requests)]
+    return road.open(task, folder)
 
 
 def engine_key(bundle: Bundle, task: Task, calibration: Optional[str]) -> EngineKey:

@@ -1,0 +1,121 @@
+"""Predictors of Paddle in processes of their own.
+
+Paddle's `run` keeps Python's lock: within one process a second batch waits for the first, and reading threads stand
+still meanwhile. So several requests are as many processes. They are fed through a socket, import nothing of the user's
+program, and end with the process that made them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from dataclasses import fields, replace
+from multiprocessing.connection import Connection
+from typing import List
+
+import numpy as np
+
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.settings import Settings
+from ppcls.utils.child import environment
+from ppcls.utils.cpu import usable_cores
+from ppcls.utils.errors import UserError
+
+
+class PredictorProcess:
+    """One of them, for one thread at a time."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        mine, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-W", "ignore", "-m", __name__, str(theirs.fileno())]
+            threads = {"OMP_NUM_THREADS": str(settings.threads)}
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env={**environment(), **threads})
+        self._channel = Connection(mine.detach())
+        self._ready = False
+        weakref.finalize(self, _end, self._channel, self._process)
+        self._send({field.name: getattr(bundle, field.name) for field in fields(bundle)})
+        self._send(settings)
+
+    @classmethod
+    def start_all(cls, bundle: Bundle, settings: Settings) -> List[PredictorProcess]:
+        """`settings.requests` of them, which share the threads.
+
+        Raises:
+            UserError: as of `PaddleBackend`.
+        """
+        threads = max(1, (settings.threads or usable_cores()) // settings.requests)
+        alone = replace(settings, requests=1, threads=threads)
+        first = cls(bundle, alone)
+        if settings.tensorrt is not None:
+            first._loaded()  # and has built the engines that the others find
+        started = [first, *(cls(bundle, alone) for _ in range(settings.requests - 1))]
+        for process in started:
+            process._loaded()
+        return started
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
+        self._send(batch.shape)
+        self._channel.send_bytes(batch.data.cast("B"))
+        scores = np.empty(self._answer(), np.float32)
+        self._channel.recv_bytes_into(scores.data.cast("B"))
+        return scores
+
+    def _loaded(self) -> None:
+        if not self._ready:
+            self._answer()
+            self._ready = True
+
+    def _send(self, told: object) -> None:
+        try:
+            self._channel.send(told)
+        except BrokenPipeError:
+            self._answer()  # says why it ended, or that it did
+            raise
+
+    def _answer(self) -> tuple[int, ...]:
+        try:
+            answer = self._channel.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise UserError(
+                f"a process of Paddle's has ended with code {self._process.wait()}; where memory was short, lower "
+                "Global.requests or Global.batch_size"
+            ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _end(channel: Connection, process: subprocess.Popen[bytes]) -> None:
+    channel.close()  # which ends it
+    process.wait()
+
+
+def _serve(channel: Connection) -> None:
+    """The child's part: answers each batch with its scores, or with the exception."""
+    from ppcls.inference.backends.paddle import Predictor
+
+    try:
+        predictor = Predictor(Bundle(**channel.recv()), channel.recv())
+        channel.send(())
+        while True:
+            batch = np.empty(channel.recv(), np.float32)
+            channel.recv_bytes_into(batch.data.cast("B"))
+            scores = predictor.run(batch)
+            channel.send(scores.shape)
+            channel.send_bytes(np.ascontiguousarray(scores).data.cast("B"))
+    except EOFError:
+        return  # nobody wants more
+    except Exception as error:
+        channel.send(error)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that made this one
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Paddle's remarks are no output of the user's program
+    _serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,91 @@
+"""Several requests of Paddle: processes that run batches beside each other, and end with the one that made them."""
+
+import gc
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from ppcls.inference import Bundle
+from ppcls.inference.backends import open_backend
+from ppcls.inference.backends.paddle_process import PredictorProcess
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import Unavailable, UserError
+
+BATCHES = [np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.float32) for n in (1, 3, 2, 5)]
+
+
+@pytest.fixture
+def two(exported):
+    """A backend of two processes."""
+    return open_backend(Bundle.load(exported), Settings(threads=2, requests=2))
+
+
+def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
+    alone = open_backend(Bundle.load(exported), Settings(threads=1))
+    answers = {}
+
+    def ask(number):
+        answers[number] = two.run(BATCHES[number])
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(BATCHES))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, batch in enumerate(BATCHES):
+        np.testing.assert_array_equal(answers[number], alone.run(batch))
+    with two._turns.take() as first, two._turns.take() as second:
+        assert first._process.pid != second._process.pid
+        assert {first._process.poll(), second._process.poll()} == {None}
+        os.kill(first._process.pid, signal.SIGINT)  # Ctrl-C reaches all processes of a terminal
+        assert first.run(BATCHES[0]).shape == (1, 5)
+
+
+def test_they_end_with_their_maker(two):
+    with two._turns.take() as one, two._turns.take() as other:
+        processes = [one._process, other._process]
+    del one, other
+    two._turns = None
+    gc.collect()
+    assert [process.poll() for process in processes] == [0, 0]
+
+
+def test_one_that_is_killed_is_said(two):
+    with two._turns.take() as one:
+        one._process.kill()
+        one._process.wait()
+    with pytest.raises(UserError) as caught:
+        two.run(BATCHES[3])
+    assert str(caught.value) == (
+        "a process of Paddle's has ended with code -9; where memory was short, lower Global.requests or "
+        "Global.batch_size"
+    )
+
+
+def test_what_is_wrong_is_said_as_by_one_process(exported, copy):
+    (copy / "inference.pdiparams").write_bytes(b"other")
+    with pytest.raises(UserError, match=r"inference.pdiparams is not the file that inference.yml describes"):
+        open_backend(Bundle.load(copy), Settings(requests=2))
+    with pytest.raises(Unavailable, match=r"^Paddle computes in bfloat16 by oneDNN's kernels alone"):
+        open_backend(Bundle.load(exported), Settings(precision="bfloat16", onednn=False, requests=2))
+
+
+def test_cores_are_shared(exported, monkeypatch):
+    told = []
+
+    class Process(PredictorProcess):
+        def __init__(self, bundle, settings):
+            told.append(settings)
+
+        def _loaded(self):
+            told.append("loaded")
+
+    bundle = Bundle.load(exported)
+    Process.start_all(bundle, Settings(threads=8, requests=3))
+    assert told == [Settings(threads=2)] * 3 + ["loaded"] * 3
+    told.clear()
+    Process.start_all(bundle, Settings(threads=1, requests=2))
+    assert told == [Settings(threads=1)] * 2 + ["loaded"] * 2
