@@ -111,7 +111,7 @@ def _opened(
                 raise
             left_out[form] = str(error)
     if not opened:
-        raise UserError(f"{bundle.folder}: nothing can be run: {'; '.join(map(str, left_out.values()))}")
+        raise UserError(f"{bundle.folder}: nothing can be run: {'; '.join(dict.fromkeys(left_out.values()))}")
     return opened, left_out
 
 

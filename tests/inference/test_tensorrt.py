@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -127,8 +126,10 @@ def released(*sizes):
 
 
 @pytest.mark.parametrize(("precision", "called"), [("float32", "Float32"), ("float16", "Half")])
-def test_programs_of_paddle_2_build_their_engines_once(machine, legacy, precision, called):
+def test_programs_of_paddle_2_build_their_engines_once(machine, legacy, precision, called, caplog):
     first = open_backend(legacy, settings(precision))
+    program = legacy.folder / "inference.pdmodel"
+    assert caplog.messages == [f"building TensorRT's engines of {program}; it takes minutes, and is done once"]
     built = engine_calls("ASIDE", called) + runs(8) + released(8)
     opened = engine_calls("KEPT", called) + runs(8)
     assert told(machine, legacy) == built + opened
@@ -136,6 +137,7 @@ def test_programs_of_paddle_2_build_their_engines_once(machine, legacy, precisio
     assert {path.name for path in (machine_home() / folder).iterdir()} == {"key.json", "trt_serialized_1"}
     machine.log.clear()
     second = open_backend(legacy, settings(precision, requests=2))
+    assert len(caplog.messages) == 1
     assert told(machine, legacy) == opened + opened
     assert engines() == [folder]
     assert first.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
@@ -470,10 +472,10 @@ def bundle_of(tmp_path, monkeypatch):
     """Exports SqueezeNet1_1 in a format; its engines are kept beside it."""
     monkeypatch.setenv("PPCLS_HOME", str(tmp_path / "home"))
 
-    def export(program_format):
-        folder = tmp_path / program_format
+    def export(program_format, seed=0):
+        folder = tmp_path / f"{program_format}_{seed}"
         words = ["export", "-c", "SqueezeNet1_1", "--untrained", "--format", program_format, "--size", "64"]
-        assert main([*words, "-o", f"Global.save_inference_dir={folder}"]) == 0
+        assert main([*words, "-o", f"Global.save_inference_dir={folder}", "-o", f"Global.seed={seed}"]) == 0
         return Bundle.load(folder)
 
     return export
@@ -493,11 +495,9 @@ def test_real_engines_give_the_golden_scores(bundle_of, program_format, precisio
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("program_format", ["json", "pdmodel"])
-def test_real_engines_of_two_models_are_not_mixed_up(bundle_of, program_format, tmp_path):
+def test_real_engines_of_two_models_are_not_mixed_up(bundle_of, program_format):
     """Of one structure and other weights, opened before either has run."""
-    one = bundle_of(program_format)
-    shutil.copytree(one.folder, tmp_path / "first")
-    first, second = Bundle.load(tmp_path / "first"), bundle_of(program_format)
+    first, second = bundle_of(program_format, 1), bundle_of(program_format, 2)
     assert first.parameters != second.parameters
     opened = [(bundle, open_backend(bundle, settings())) for bundle in (first, second)]
     for bundle, backend in opened:

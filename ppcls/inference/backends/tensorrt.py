@@ -88,7 +88,8 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
     pictures = None if options.calibration is None else _enough(options, best[0], bundle.class_num)
 
     def build(folder: Path) -> None:
-        get_logger().info("building TensorRT's engines of %s; it takes minutes, and is done once", program)
+        # A warning, for `ppcls predict` shows nothing less, and nobody should wonder for minutes.
+        get_logger().warning("building TensorRT's engines of %s; it takes minutes, and is done once", program)
         road.build(task, folder, None if pictures is None else _full(bundle, pictures, best[0], settings.threads))
         if not any(folder.glob(road.engines)):
             raise UserError(
