@@ -29,7 +29,7 @@ class DeployGlobalSection:
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
             core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
-        use_tensorrt: whether TensorRT runs the program on the GPU, inside Paddle.
+        use_tensorrt: whether TensorRT runs the program on the GPU, inside Paddle; null for what the bundle names.
         tensorrt: how; see there.
         model_name: the model of PaddleClas's folder or tar, whose preprocessing it gets; null for what the folder says.
         output: a `.csv` or `.json` file for the answers; null for the console only.
@@ -45,7 +45,7 @@ class DeployGlobalSection:
     precision: Optional[Literal["float32", "float16", "bfloat16", "int8"]] = None
     requests: Optional[PositiveInt] = None
     use_fp16: bool = False
-    use_tensorrt: bool = False
+    use_tensorrt: Optional[bool] = None
     tensorrt: TensorRT = _TENSORRT
     model_name: Optional[str] = None
     output: Optional[str] = None

@@ -21,6 +21,7 @@ from ppcls.inference.prediction import Prediction
 from ppcls.inference.settings import DEFAULTS
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
+from ppcls.utils.tensorrt import TensorRT
 
 _LONG = 32  # pictures; a shorter list needs no progress bar, and no second request
 _LONG_FOR_PADDLE = 256  # whose requests are processes, which load Paddle for a second each
@@ -65,7 +66,7 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
         requests=settings.requests or _requests(settings, bundle, pictures),
-        tensorrt=settings.tensorrt if settings.use_tensorrt else None,
+        tensorrt=settings.tensorrt if settings.tensorrt != TensorRT() else settings.use_tensorrt,
     )
 
 

@@ -46,7 +46,7 @@ def test_it_loads_again():
     assert load(text=config.to_yaml()) == config
     assert config.to_yaml() == (
         "Global:\n  inference_model_dir: .\n  infer_imgs: .\n  batch_size: 1\n  use_gpu: false\n  enable_mkldnn: true\n"
-        "  cpu_num_threads: 2\n  backend: openvino\n  precision: null\n  requests: null\n  use_fp16: false\n  use_tensorrt: false\n"
+        "  cpu_num_threads: 2\n  backend: openvino\n  precision: null\n  requests: null\n  use_fp16: false\n  use_tensorrt: null\n"
         "  tensorrt:\n    min_batch: 1\n    opt_batch: 8\n    max_batch: 32\n    min_subgraph_size: 3\n    workspace_mb: 1024\n    collect_shapes: false\n"
         "    cache_dir: null\n    calibration: null\n  model_name: null\n  output: a.csv\n"
         "PreProcess:\n  transform_ops: null\nPostProcess:\n  Topk:\n    topk: 3\n    class_id_map_file: null\n"
@@ -81,7 +81,7 @@ def test_printing_does_not_look_for_the_paths():
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),
         ("PreProcess.transform_ops=[{GridMask: {}}]", "-o PreProcess.transform_ops=[{GridMask: {}}] PreProcess.transform_ops.0.GridMask: the transform GridMask is not supported here; remove it or write RandomErasing"),
         ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o PreProcess.transform_ops=[{CropImage: {sise: 1}}] PreProcess.transform_ops.0.CropImage.sise: is no key here (did you mean size?); write that or remove it"),
-        ("Global.use_tensorrt=1", "-o Global.use_tensorrt=1: is 1; write true or false"),
+        ("Global.use_tensorrt=1", "-o Global.use_tensorrt=1: is 1; write true or false or null"),
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; write a whole number of at least 1"),
         ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"),
         ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: is no key here (did you mean opt_batch?); write that or remove it"),
@@ -112,7 +112,6 @@ def test_half_precision_is_asked_for_once():
 
 def test_paddleclas_keys_that_ask_for_nothing():
     off = (
-        "use_tensorrt=false",
         "use_fp16=false",
         "use_onnx=false",
         "ir_optim=true",

@@ -400,6 +400,8 @@ def test_true_and_false_stand_for_options():
     assert resolve(None, **GPU, tensorrt=True) == Settings(**GPU, tensorrt=TensorRT())
     assert resolve(stored) == resolve(stored, tensorrt=True) == stored
     assert resolve(stored, tensorrt=False) == Settings(**GPU)
+    assert resolve(stored, device="cpu") == resolve(stored, backend="paddle", device="cpu") == Settings()
+    assert resolve(stored, backend="openvino", device="cpu") == Settings("openvino")
     assert settings_of("trt", "float16", **GPU).engine == "trt"
     assert settings_of("paddle", "float16", **GPU).engine == "paddle"
 
@@ -465,6 +467,15 @@ def test_the_command(machine, copy, pictures, capsys):
     assert machine.calls("TensorRTConfig")[0]["precision_mode"].name == "FP16"
     assert machine.calls("Input")[0]["max_input_shape"] == (16, 3, 32, 32)
     assert [each["size"] for each in machine.calls("run")] == [8, 10]
+
+
+@pytest.mark.parametrize(("said", "most"), [(None, 64), (True, 64), (False, None)])
+def test_a_bundles_own_tensorrt_can_be_left_out(machine, copy, pictures, said, most):
+    dataclasses.replace(Bundle.load(copy), settings=settings(max_batch=64)).save()
+    keys = [f"Global.inference_model_dir={copy}", f"Global.infer_imgs={pictures}", "Global.use_gpu=True"]
+    keys += [] if said is None else [f"Global.use_tensorrt={said}"]
+    assert main(["predict", *(part for key in keys for part in ("-o", key))]) == 0
+    assert [each["max_input_shape"][0] for each in machine.calls("Input")] == ([most] if most else [])
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends import tensorrt
 from ppcls.inference.backends.common import Turns, check_names
 from ppcls.inference.backends.paddle_process import PredictorProcess
 from ppcls.inference.bundle import Bundle
@@ -51,7 +50,9 @@ class Predictor:
         if settings.tensorrt is None:
             self._predictor = open_predictor(program, parameters, settings)
         else:
-            self._predictor = tensorrt.open_predictor(bundle, settings)
+            from ppcls.inference.backends.tensorrt import open_predictor as open_with_tensorrt  # takes time to load
+
+            self._predictor = open_with_tensorrt(bundle, settings)
         check_names(program, bundle, self._predictor.get_input_names(), self._predictor.get_output_names())
         self._input = self._predictor.get_input_handle(bundle.input.name)
         self._output = self._predictor.get_output_handle(bundle.output.name)
@@ -77,7 +78,9 @@ def check(program: Path, settings: Settings) -> None:
     if settings.device == "gpu":
         _require_gpu(settings)
         if settings.tensorrt is not None:
-            tensorrt.require(program, settings)
+            from ppcls.inference.backends.tensorrt import require
+
+            require(program, settings)
     elif settings.precision == "bfloat16":
         _require_bfloat16(program, settings)
 

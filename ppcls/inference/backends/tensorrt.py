@@ -77,7 +77,8 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         settings: with `tensorrt`; `require` has passed them.
 
     Raises:
-        UserError: there are too few pictures to calibrate on, or no part of the program became an engine.
+        UserError: there are too few pictures to calibrate on.
+        Unavailable: no part of the program became an engine.
     """
     options, program = _options(settings), bundle.path_of(bundle.program)
     low, best, high = ((count, *bundle.input.shape[1:]) for count in batches(bundle, options))
@@ -92,7 +93,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         get_logger().warning("building TensorRT's engines of %s; it takes minutes, and is done once", program)
         road.build(task, folder, None if pictures is None else _full(bundle, pictures, best[0], settings.threads))
         if not any(folder.glob(road.engines)):
-            raise UserError(
+            raise Unavailable(
                 f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
                 "leave TensorRT out"
             )
