@@ -13,6 +13,7 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.backends.paddle_process import PredictorProcess
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.tensorrt import TensorRT
 
 BATCHES = [np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.float32) for n in (1, 3, 2, 5)]
 
@@ -89,3 +90,19 @@ def test_cores_are_shared(exported, monkeypatch):
     told.clear()
     Process.start_all(bundle, Settings(threads=1, requests=2))
     assert told == [Settings(threads=1)] * 2 + ["loaded"] * 2
+
+
+def test_the_first_builds_tensorrts_engines_for_all(exported, monkeypatch):
+    order = []
+
+    class Process(PredictorProcess):
+        def __init__(self, bundle, settings):
+            order.append("started")
+            self._ready = False
+
+        def _answer(self):
+            order.append("loaded")
+
+    settings = Settings(device="gpu", threads=2, requests=2, tensorrt=TensorRT())
+    Process.start_all(Bundle.load(exported), settings)
+    assert order == ["started", "loaded", "started", "loaded"]

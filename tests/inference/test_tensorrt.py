@@ -58,8 +58,8 @@ def pictures(tmp_path):
     return folder
 
 
-def settings(precision="float32", requests=1, **options):
-    return Settings("paddle", precision, "gpu", requests=requests, tensorrt=TensorRT(**options))
+def settings(precision="float32", **options):
+    return Settings("paddle", precision, "gpu", tensorrt=TensorRT(**options))
 
 
 def told(machine, bundle):
@@ -136,9 +136,9 @@ def test_programs_of_paddle_2_build_their_engines_once(machine, legacy, precisio
     (folder,) = engines()
     assert {path.name for path in (machine_home() / folder).iterdir()} == {"key.json", "trt_serialized_1"}
     machine.log.clear()
-    second = open_backend(legacy, settings(precision, requests=2))
+    second = open_backend(legacy, settings(precision))
     assert len(caplog.messages) == 1
-    assert told(machine, legacy) == opened + opened
+    assert told(machine, legacy) == opened
     assert engines() == [folder]
     assert first.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
     assert second.run(np.zeros((3, 3, 32, 32), np.float32)).shape == (3, 5)
@@ -270,7 +270,7 @@ def test_what_is_told_is_in_the_key(machine, legacy, pictures, tmp_path):
     for number, each in enumerate(told_so, 1):
         open_backend(legacy, each)
         assert len(engines()) == number, each
-    open_backend(legacy, dataclasses.replace(settings(), requests=2, threads=3))
+    open_backend(legacy, dataclasses.replace(settings(), threads=3))
     assert len(engines()) == len(told_so)
     (pictures / "0.png").write_bytes((pictures / "1.png").read_bytes())
     open_backend(legacy, told_so[-1])
