@@ -25,6 +25,10 @@ class Precision:
         """What the forward passes of evaluation run in."""
         return contextlib.nullcontext()
 
+    def stepped_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+        """While entered, the model has the weights that the optimizer steps; then its own again, bit for bit."""
+        return contextlib.nullcontext()
+
     def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
         """While entered, the model has the weights that evaluation uses; then its own again, bit for bit."""
         return contextlib.nullcontext()
@@ -88,11 +92,15 @@ class MixedPrecision(Precision):
         """Float32 unless asked."""
         return self.context() if self.evaluate else contextlib.nullcontext()
 
-    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
-        """With O2 the float32 weights that the optimizer steps, unless half precision is asked for."""
-        if self.evaluate or self.level == "O1":
+    def stepped_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+        """With O2 the float32 copies."""
+        if self.level == "O1":
             return contextlib.nullcontext()
         return float32_weights(model, optimizer.state_dict().get("master_weights", {}))
+
+    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+        """Those that the optimizer steps, unless half precision is asked for."""
+        return contextlib.nullcontext() if self.evaluate else self.stepped_weights(model, optimizer)
 
     def backward(self, loss: Any) -> None:
         """Adds the gradients of the scaled loss."""

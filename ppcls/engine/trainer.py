@@ -193,7 +193,8 @@ class Trainer:
             processes.sum_gradients(self.model.parameters(), self._unit / self._pictures)
             taken = self.precision.step(self.optimizer)
             if self.ema is not None and taken:
-                self.ema.update(self.model)
+                with self.precision.stepped_weights(self.model, self.optimizer):
+                    self.ema.update(self.model)
         self.optimizer.clear_grad()
         self._pictures = self._unit = 0.0
 

@@ -146,6 +146,20 @@ def test_the_weights_stay_where_evaluation_in_half_precision_is_asked_for_or_non
         assert halved.bits() == before
 
 
+def test_the_average_of_o2_takes_in_the_float32_weights(calls, make_trainer):
+    halved = Halved("bfloat16")
+    trainer = make_trainer()
+    trainer.model, trainer.optimizer = halved.model, halved
+    halved.clear_grad = lambda: None
+    trainer.precision, trainer.ema = MixedPrecision("O2", "bfloat16", 1024.0, True), MovingAverage(halved.model, 0.0)
+    trainer.precision.step = lambda optimizer: True
+    trainer._pictures = trainer._unit = 2.0
+    before = halved.bits()
+    trainer._learn()
+    assert trainer.ema.average["0.weight"].numpy().tobytes() == halved.full["0.weight"].tobytes()
+    assert halved.bits() == before
+
+
 def test_the_average_of_o2_is_evaluated_in_float32_and_saved_beside_the_float32_weights(calls, make_trainer, tmp_path):
     halved, seen = Halved("bfloat16"), []
 
