@@ -82,7 +82,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
 
 
 def _facts(bundle: Bundle, engine: str) -> Dict[str, object]:
-    facts = {"folder": str(bundle.folder), "engine": engine, "picture": str(GOLDEN_PICTURE)}
+    facts = {"folder": str(bundle.folder.resolve()), "engine": engine, "picture": str(GOLDEN_PICTURE)}
     height, width = bundle.input.shape[2:]
     files = {"program": bundle.program, "parameters": bundle.parameters, "onnx": bundle.onnx}
     paths = {name: str(bundle.path_of(entry)) for name, entry in files.items() if entry}
