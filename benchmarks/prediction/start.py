@@ -85,7 +85,7 @@ def _facts(bundle: Bundle, engine: str) -> Dict[str, object]:
     facts = {"folder": str(bundle.folder.resolve()), "engine": engine, "picture": str(GOLDEN_PICTURE)}
     height, width = bundle.input.shape[2:]
     files = {"program": bundle.program, "parameters": bundle.parameters, "onnx": bundle.onnx}
-    paths = {name: str(bundle.path_of(entry)) for name, entry in files.items() if entry}
+    paths = {name: str(bundle.path_of(entry).resolve()) for name, entry in files.items() if entry}
     threads = len(os.sched_getaffinity(0))
     ports = {"input": bundle.input.name, "output": bundle.output.name}
     return {**facts, **paths, **ports, "height": height, "width": width, "threads": threads}
