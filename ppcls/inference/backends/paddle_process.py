@@ -15,7 +15,7 @@ import sys
 import weakref
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection
-from typing import List
+from typing import List, Optional
 
 import numpy as np
 
@@ -60,8 +60,7 @@ class PredictorProcess:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
-        self._send(batch.shape)
-        self._channel.send_bytes(batch.data.cast("B"))
+        self._send(batch.shape, batch.data.cast("B"))
         scores = np.empty(self._answer(), np.float32)
         self._channel.recv_bytes_into(scores.data.cast("B"))
         return scores
@@ -71,10 +70,12 @@ class PredictorProcess:
             self._answer()
             self._ready = True
 
-    def _send(self, told: object) -> None:
+    def _send(self, told: object, content: Optional[memoryview] = None) -> None:
         try:
             self._channel.send(told)
-        except BrokenPipeError:
+            if content is not None:
+                self._channel.send_bytes(content)
+        except (BrokenPipeError, ConnectionResetError):
             self._answer()  # says why it ended, or that it did
             raise
 
