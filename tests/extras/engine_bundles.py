@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,6 +15,9 @@ from ppcls.arch.model_table import MODELS
 from ppcls.data.transforms import Pipeline
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle
+from ppcls.inference.backends import open_backend
+from ppcls.inference.golden import score_difference
+from ppcls.inference.settings import Settings
 
 
 class Calm(paddle.nn.Layer):
@@ -52,3 +56,15 @@ def bundle_of(name: str, folder: Path, opset: Optional[int] = 13) -> Bundle:
 def side_of(name: str) -> int:
     """Small, but AlexNet knows one size only."""
     return 224 if name == "AlexNet" else 64
+
+
+def agrees_with_paddle(bundle: Bundle, engine: str) -> None:
+    """Asserts that an engine gives Paddle's scores, for batches of several sizes that run at the same time."""
+    reference = open_backend(bundle, Settings())
+    backend = open_backend(bundle, Settings(engine, requests=3))
+    batches = [facts.pictures(count, 64, 64) for count in (1, 2, 5, 3, 1, 4)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(backend.run, batches))
+    for batch, scores in zip(batches, found):
+        assert scores.shape == (len(batch), 1000)
+        assert score_difference(scores, reference.run(batch)) < 2e-4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import arch_facts as facts
 import numpy as np
 import onnx
 import pytest
-from engine_bundles import bundle_of
+from engine_bundles import agrees_with_paddle, bundle_of
 
 from ppcls.cli import main
 from ppcls.inference import Bundle, Classifier
@@ -55,14 +54,7 @@ def test_other_opsets_give_the_same(bundle: Bundle, tmp_path: Path, opset: int) 
 
 
 def test_paddle_agrees_at_every_batch_size_and_several_at_once(bundle: Bundle) -> None:
-    reference = open_backend(bundle, Settings())
-    backend = open_backend(bundle, Settings("onnxruntime", requests=3))
-    batches = [facts.pictures(count, 64, 64) for count in (1, 2, 5, 3, 1, 4)]
-    with ThreadPoolExecutor(6) as threads:
-        found = list(threads.map(backend.run, batches))
-    for batch, scores in zip(batches, found):
-        assert scores.shape == (len(batch), 1000)
-        assert score_difference(scores, reference.run(batch)) < 2e-4
+    agrees_with_paddle(bundle, "onnxruntime")
 
 
 def test_the_command_predicts_with_it(bundle: Bundle, capsys: Any) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import arch_facts as facts
 import numpy as np
 import pytest
-from engine_bundles import bundle_of
+from engine_bundles import agrees_with_paddle, bundle_of
 
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
@@ -46,14 +45,7 @@ def test_float32_is_float32(bundle: Bundle) -> None:
 
 
 def test_paddle_agrees_at_every_batch_size_and_several_at_once(bundle: Bundle) -> None:
-    reference = open_backend(bundle, Settings())
-    backend = open_backend(bundle, Settings("openvino", requests=3))
-    batches = [facts.pictures(count, 64, 64) for count in (1, 2, 5, 3, 1, 4)]
-    with ThreadPoolExecutor(6) as threads:
-        found = list(threads.map(backend.run, batches))
-    for batch, scores in zip(batches, found):
-        assert scores.shape == (len(batch), 1000)
-        assert score_difference(scores, reference.run(batch)) < 2e-4
+    agrees_with_paddle(bundle, "openvino")
 
 
 def test_bfloat16_is_near_or_refused(bundle: Bundle) -> None:
