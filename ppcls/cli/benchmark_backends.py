@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ppcls.inference.settings import Settings
 
 _BATCH = {"throughput": 8, "latency": 1}
-_PRECISIONS = {"cpu": ["float32", "bfloat16", "int8"], "gpu": ["float32", "float16"]}
 
 
 def add(commands: Any) -> None:
@@ -79,9 +78,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _tried(arguments: argparse.Namespace) -> List[Settings]:
     from ppcls.inference.measure.candidates import candidates, threads_worth_trying
+    from ppcls.inference.settings import offered_on
     from ppcls.utils.cpu import usable_cores
 
-    precisions = arguments.precisions or _PRECISIONS[arguments.device]
+    precisions = arguments.precisions or offered_on(arguments.device)
     threads = arguments.threads or threads_worth_trying(usable_cores())
     return candidates(arguments.device, precisions, threads, arguments.requests)
 

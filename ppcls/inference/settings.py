@@ -26,6 +26,11 @@ TENSORRT_OFFERED: Dict[str, Tuple[str, ...]] = {
 TENSORRT_PRECISIONS = tuple(p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values()))
 
 
+def offered_on(device: str) -> Tuple[str, ...]:
+    """The precisions that some backend computes in on a device."""
+    return tuple(p for p in PRECISIONS if any(p in on.get(device, ()) for on in OFFERED.values()))
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a backend is opened with. A bundle may carry one, which `ppcls benchmark backends` writes.

@@ -19,7 +19,7 @@ from ppcls.inference.backends.common import Turns
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import Quantized
 from ppcls.inference.forms import FORMS
-from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings
+from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
 from ppcls.utils.errors import UserError
 
 BATCH = np.zeros((2, 3, 32, 32), np.float32)
@@ -319,3 +319,8 @@ def test_programs_of_others_are_adapted(exported):
     assert (scores.shape, scores.dtype) == ((3, 5), np.float32)
     powers = np.exp(np.arange(5))
     np.testing.assert_allclose(scores, [[0.2] * 5, powers / powers.sum(), [0, 0, 0, 0, 1]], atol=1e-6)
+
+
+def test_what_is_computed_in_on_a_device():
+    assert offered_on("cpu") == ("float32", "bfloat16", "int8")
+    assert offered_on("gpu") == ("float32", "float16")
