@@ -22,7 +22,8 @@ from ppcls.engine import build, device, lr_finder, processes
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.ema import MovingAverage
-from ppcls.engine.exporter import export_bundle
+from ppcls.engine.exporter import example_input, export_bundle
+from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.recipe import recipe_of
@@ -31,6 +32,7 @@ from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
 from ppcls.inference.output import open_results
+from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of, write_atomically
@@ -260,10 +262,12 @@ def export(
     model, config = build.model(config, untrained=untrained)
     found = build.find_weights(config)
     config = at_size(config, size) if size else config
-    folder = Path(config.Global.save_inference_dir).resolve()
+    folder, pipeline = Path(config.Global.save_inference_dir).resolve(), build.eval_pipeline(config)
+    if found is None:
+        settle_batch_norms(model, example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape))
     agreement = export_bundle(
         model,
-        build.eval_pipeline(config),
+        pipeline,
         folder,
         architecture=config.Arch.name,
         class_num=config.Arch.class_num,
@@ -281,7 +285,7 @@ def export(
     )  # fmt: skip
     if agreement.classes_compared < 2:
         get_logger().warning(
-            "the example's scores are one 1 and else zeros, as untrained weights may give: they could not be compared"
+            "the example's scores are one 1 and else zeros, as weights that went astray may give: they could not be compared"
         )
     return 0
 

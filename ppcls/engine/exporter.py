@@ -78,12 +78,7 @@ def export_bundle(
     """
     _check_place(folder)
     example = golden_picture or GOLDEN_PICTURE
-    image = pipeline.from_file(example)[np.newaxis]
-    if image.shape[1:] != tuple(image_shape):
-        raise UserError(
-            f"DataLoader.Eval.dataset.transform_ops give {list(image.shape[1:])}, but Global.image_shape is "
-            f"{list(image_shape)}; make them the same, as --size 256 or --size 256x320 (height x width) does"
-        )
+    image = example_input(pipeline, example, image_shape)
     aside = beside(folder, "new")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -127,6 +122,21 @@ def export_bundle(
         if was_training:
             model.train()
     return agreement
+
+
+def example_input(pipeline: Pipeline, picture: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """A picture as the model takes it, float32 [1, C, H, W].
+
+    Raises:
+        UserError: the preprocessing gives another shape than `image_shape`.
+    """
+    image = pipeline.from_file(picture)[np.newaxis]
+    if image.shape[1:] != tuple(image_shape):
+        raise UserError(
+            f"DataLoader.Eval.dataset.transform_ops give {list(image.shape[1:])}, but Global.image_shape is "
+            f"{list(image_shape)}; make them the same, as --size 256 or --size 256x320 (height x width) does"
+        )
+    return image
 
 
 def _verified(bundle: Bundle) -> Agreement:
