@@ -9,8 +9,8 @@ from yaml.reader import Reader
 
 from ppcls.config.node import Node, Origin, Problems, join
 from ppcls.config.scalars import parse_scalar
+from ppcls.utils.yaml_loader import YAML_LOADER
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 100
 MAX_NODES = 100_000  # aliases of aliases grow without end
 _TAG = "tag:yaml.org,2002:"
@@ -37,7 +37,7 @@ def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems,
         return None
     builder = _Builder(origin_of, problems)
     try:
-        return builder.document(yaml.parse(text, Loader=loader or LOADER))
+        return builder.document(yaml.parse(text, Loader=loader or YAML_LOADER))
     except yaml.MarkedYAMLError as error:
         assert error.problem_mark is not None
         line = error.problem_mark.line

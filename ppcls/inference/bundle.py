@@ -24,14 +24,16 @@ from ppcls.inference.records import read_record
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.yaml_loader import YAML_LOADER
 
 SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
 MANIFEST_FILE = "inference.yml"
 PROGRAM_FILE = "inference.json"
 LEGACY_PROGRAM_FILE = "inference.pdmodel"
+PROGRAM_FILES = (PROGRAM_FILE, LEGACY_PROGRAM_FILE)
 PARAMETERS_FILE = "inference.pdiparams"
+ONNX_SUFFIX = ".onnx"
 GOLDEN_FILE = "golden.npz"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def digested(path: Path) -> DigestedFile:
 
 def _parse(manifest: Path) -> Dict[str, Any]:
     try:
-        values = yaml.load(manifest.read_text(encoding="utf-8"), _LOADER)
+        values = yaml.load(manifest.read_text(encoding="utf-8"), YAML_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(
             f"{manifest} is not a YAML file ({str(error).splitlines()[0]}); copy the bundle again, or export again"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence, Union
 
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend, open_backend
-from ppcls.inference.bundle import Bundle
+from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.golden import INPUT_TOLERANCE, SCORE_TOLERANCE, Agreement, Golden, agreement_with
 from ppcls.inference.official.find import find_bundle
-from ppcls.inference.official.preprocess import Preprocess
-from ppcls.inference.onnx_file import SUFFIX, bundle_of_onnx
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 from ppcls.utils.tensorrt import TensorRT
+
+if TYPE_CHECKING:
+    from ppcls.inference.official.preprocess import Preprocess
 
 
 class Classifier:
@@ -117,7 +118,7 @@ class Classifier:
 
 
 def _bundle(path: PathLike, model: Optional[str], preprocess: Optional[Preprocess], output: Optional[str]) -> Bundle:
-    if Path(path).suffix != SUFFIX:
+    if Path(path).suffix != ONNX_SUFFIX:
         if output is not None:
             raise UserError(f"{path} shows by itself what it gives; leave output out")
         return find_bundle(path, model, preprocess)
@@ -127,6 +128,8 @@ def _bundle(path: PathLike, model: Optional[str], preprocess: Optional[Preproces
             f"{path} does not say what its pictures look like; write preprocess='DLA34/timm', or its size, "
             "resize_short, interpolation, backend, mean and std as a dictionary, or a list of transforms"
         )
+    from ppcls.inference.onnx_file import bundle_of_onnx  # loads the table of models
+
     return bundle_of_onnx(path, preprocess, output or "")
 
 

@@ -19,7 +19,6 @@ from ppcls.utils.untrusted import Damaged, refusals
 
 Preprocess = Union[str, Mapping[str, Any], Sequence[Any], Preprocessing]
 Port = Tuple[str, int, Tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
-SUFFIX = ".onnx"
 _FLOAT32 = 1  # of TensorProto.DataType
 _BATCH_AXIS = (
     "export it again with a batch axis that is not fixed (torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import queue
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Generic, Iterable, Iterator, Sequence, TypeVar
+from typing import Callable, Generic, Iterable, Iterator, Sequence, TypeVar
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
@@ -30,6 +31,15 @@ class Turns(Generic[T]):
             yield thing
         finally:
             self._free.put(thing)
+
+
+def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:
+    """Begins `work` in a thread, for files to be read while an engine is imported.
+
+    Returns:
+        Waits for the work when called, and gives what it gave, or raises what it raised.
+    """
+    return ThreadPoolExecutor(1).submit(work, *arguments).result
 
 
 def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:

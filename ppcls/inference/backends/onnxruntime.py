@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, check_names, onnx_or_quantized
+from ppcls.inference.backends.common import Turns, begin, check_names, onnx_or_quantized
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
@@ -29,8 +29,9 @@ class OnnxRuntimeBackend:
     """
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
+        checked = begin(onnx_or_quantized, bundle, settings)
         engine = import_optional("onnxruntime", "ONNX Runtime", "onnxruntime")
-        file = onnx_or_quantized(bundle, settings)
+        file = checked()
         self._session = engine.InferenceSession(
             str(file), _options(engine, settings), providers=["CPUExecutionProvider"]
         )

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, check_names
-from ppcls.inference.backends.paddle_process import PredictorProcess
-from ppcls.inference.bundle import Bundle
+from ppcls.inference.backends.common import Turns, begin, check_names
+from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import Unavailable
@@ -33,6 +32,8 @@ class PaddleBackend:
         if settings.requests == 1:
             self._turns: Turns[Any] = Turns([Predictor(bundle, settings)])
         else:
+            from ppcls.inference.backends.paddle_process import PredictorProcess  # rarely needed, takes time to load
+
             self._turns = Turns(PredictorProcess.start_all(bundle, settings))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -45,8 +46,9 @@ class Predictor:
     """One predictor of this process, for one thread at a time; see `PaddleBackend`."""
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        checked = begin(bundle.checked, bundle.program, bundle.parameters)
         check(bundle.path_of(bundle.program), settings)
-        program, parameters = bundle.checked(bundle.program, bundle.parameters)
+        program, parameters = checked()
         if settings.tensorrt is None:
             self._predictor = open_predictor(program, parameters, settings)
         else:
@@ -70,7 +72,7 @@ def check(program: Path, settings: Settings) -> None:
     Raises:
         Unavailable: it cannot.
     """
-    if program.suffix == ".onnx":
+    if program.suffix == ONNX_SUFFIX:
         raise Unavailable(
             f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
         )

@@ -1,0 +1,124 @@
+"""A bundle in memory, of a model that PaddleClas published or exported: a program, its parameters, and no manifest."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+import ppcls
+from ppcls.config.official import OfficialDescription, read_official_description
+from ppcls.data.transforms import TRANSFORMS, Pipeline
+from ppcls.inference.backends.paddle import open_predictor
+from ppcls.inference.bundle import MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILES, Bundle, digested
+from ppcls.inference.entries import Input, Output
+from ppcls.inference.official.parameters import check_parameters
+from ppcls.inference.official.preprocess import Preprocess, pipeline_of
+from ppcls.inference.official.program import Shape, declared_inputs
+from ppcls.inference.official.tar import unpack
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+
+_UNKNOWN = "unknown"
+
+
+def bundle_in_memory(place: Path, model: Optional[str], preprocess: Optional[Preprocess]) -> Bundle:
+    """Describes a model, as far as the program, PaddleClas's own file and the caller tell.
+
+    Args:
+        place: its folder, or its tar, which is unpacked to a temporary folder that ends with the process.
+        model: the name of a model in the table, whose weights' preprocessing it gets.
+        preprocess: in place of that; see `Preprocess`.
+
+    Raises:
+        UserError: nothing says the preprocessing, it does not fit the program, or a file is missing or damaged.
+    """
+    folder = _unpacked(place) if place.is_file() else place
+    program = next((folder / name for name in PROGRAM_FILES if (folder / name).is_file()), None)
+    if program is None or not (folder / PARAMETERS_FILE).is_file():
+        raise UserError(
+            f"{place}: a model is a program ({' or '.join(PROGRAM_FILES)}) and its parameters ({PARAMETERS_FILE}); "
+            "one of them is missing, download both again"
+        )
+    described = OfficialDescription()
+    if (folder / MANIFEST_FILE).is_file():
+        described = read_official_description(folder / MANIFEST_FILE, {"transform": TRANSFORMS})
+    if model and described.model_name not in (None, model):
+        raise UserError(f"{place} is a model {described.model_name}, not {model}; leave the model's name out")
+    pipeline = pipeline_of(place, model, preprocess, described)
+    check_parameters(folder / PARAMETERS_FILE)
+    name, shape = _input(place, program, pipeline)
+    output_name, scores = _tried(place, program, name, pipeline)
+    try:
+        return Bundle(
+            folder=folder,
+            library=ppcls.__version__,
+            paddle=_UNKNOWN,
+            architecture=model or described.model_name or _UNKNOWN,
+            config_sha256=None,
+            weights_sha256=None,
+            program=digested(program),
+            parameters=digested(folder / PARAMETERS_FILE),
+            input=Input(name, shape, "float32", "NCHW", pipeline.color),
+            output=Output(output_name, (-1, scores.shape[1]), _meaning(scores)),
+            transforms=tuple(pipeline.normalized().to_list()),
+            class_names=described.class_names,
+            golden=None,
+        )
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from error
+
+
+def _unpacked(tar: Path) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="ppcls-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    unpack(tar, folder)
+    return folder
+
+
+def _input(place: Path, program: Path, pipeline: Pipeline) -> Tuple[str, Shape]:
+    """Name and shape of the only input; a side that the program leaves open is that of the pictures."""
+    inputs: Dict[str, Shape] = declared_inputs(program)
+    if len(inputs) != 1:
+        raise UserError(f"{place} takes {len(inputs)} inputs ({', '.join(inputs)}); a classifier takes pictures alone")
+    ((name, shape),) = inputs.items()
+    given = pipeline.output_size
+    if given is None:
+        raise UserError(f"{place}: its preprocessing gives pictures of no fixed size; end it with a crop")
+    if len(shape) != 4 or shape[0] != -1:
+        raise UserError(f"{place} takes an input of {list(shape)}; a classifier takes [-1, channels, height, width]")
+    whole = (-1, *(declared if declared > 0 else side for declared, side in zip(shape[1:], given)))
+    if whole[1:] != given:
+        raise UserError(
+            f"{place} takes pictures of {list(whole[1:])} (channels, height, width), but its preprocessing gives "
+            f"{list(given)}; give the size that belongs to it"
+        )
+    return name, whole
+
+
+def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> Tuple[str, np.ndarray]:
+    """The name of the output, and what it is for the library's picture."""
+    try:
+        predictor = open_predictor(program, program.with_name(PARAMETERS_FILE), Settings(onednn=False))
+        handle = predictor.get_input_handle(input_name)
+        handle.copy_from_cpu(pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis])
+        predictor.run()
+        (name,) = predictor.get_output_names()
+        scores: Any = predictor.get_output_handle(name).copy_to_cpu()
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{place}: Paddle cannot run it ({str(error).strip().splitlines()[0]}); download or export it again"
+        ) from error
+    if scores.ndim != 2:
+        raise UserError(f"{place} gives {list(scores.shape)} for a picture; a classifier gives [1, class_num]")
+    return name, scores
+
+
+def _meaning(scores: np.ndarray) -> str:
+    """Official programs end in softmax; one that does not gives rows that are no probabilities."""
+    return "probabilities" if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3) else "logits"
