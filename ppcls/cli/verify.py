@@ -22,6 +22,9 @@ def add(commands: Any) -> None:
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
     command.add_argument("--batch-size", metavar="N", type=int, default=8, help="pictures at a time (default: 8)")
     command.add_argument("--threads", metavar="N", type=int, help="of the kernels (default: the cores)")
+    command.add_argument(
+        "--calib", metavar="LIST", help="for trt:int8: pictures that TensorRT calibrates on, a list or a folder"
+    )
     text = "compare with the model of this configuration and its weights, not with the exported float32 program"
     add_optional_config(command, text)
 
@@ -41,6 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         batch_size=arguments.batch_size,
         threads=arguments.threads,
+        calibration=arguments.calib,
     )
     print(report.table())
     return 1 if report.failures else 0

@@ -285,7 +285,7 @@ def export(
     )  # fmt: skip
     if agreement.classes_compared < 2:
         get_logger().warning(
-            "the example's scores are one 1 and else zeros, as weights that went astray may give: they could not be compared"
+            "the example's scores are one 1 and else zeros, as weights gone astray may give: they could not be compared"
         )
     return 0
 

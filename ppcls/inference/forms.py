@@ -31,19 +31,28 @@ class Form:
     def __str__(self) -> str:
         return f"{self.backend}:{self.precision}"
 
-    def settings(self, device: str = "cpu", threads: Optional[int] = None) -> Settings:
+    def settings(
+        self, device: str = "cpu", threads: Optional[int] = None, calibration: Optional[str] = None
+    ) -> Settings:
         """What the form is opened with; nothing that a bundle has stored counts.
+
+        Args:
+            device: `cpu` or `gpu`.
+            threads: of the CPU kernels.
+            calibration: pictures for `CALIBRATED`, which alone reads it.
 
         Raises:
             UserError: the form does not run on the device, or the threads are fewer than one.
         """
         try:
-            return settings_of(self.backend, self.precision, device=device, threads=threads)
+            pictures = calibration if self == CALIBRATED else None
+            return settings_of(self.backend, self.precision, pictures, device=device, threads=threads)
         except ValueError as error:
             raise UserError(str(error)) from error
 
 
 REFERENCE = Form("paddle", "float32")
+CALIBRATED = Form(TRT, "int8")  # when it is opened, not before
 FORMS: Dict[str, Tuple[Form, ...]] = {
     device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())) for device in DEVICES
 }

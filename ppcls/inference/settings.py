@@ -102,14 +102,14 @@ class Settings:
 DEFAULTS = Settings()
 
 
-def settings_of(engine: str, precision: str, **more: Any) -> Settings:
-    """The settings of an engine by its name, where `trt` is Paddle with TensorRT as it is by default.
+def settings_of(engine: str, precision: str, calibration: Optional[str] = None, **more: Any) -> Settings:
+    """The settings of an engine by its name, where `trt` is Paddle with TensorRT, but for `calibration` as by default.
 
     Raises:
         ValueError: a value is none of those of `Settings`.
     """
     if engine == TRT:
-        return Settings("paddle", precision, tensorrt=TensorRT(), **more)
+        return Settings("paddle", precision, tensorrt=TensorRT(calibration=calibration), **more)
     return Settings(engine, precision, **more)
 
 

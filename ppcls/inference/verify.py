@@ -14,7 +14,7 @@ import numpy as np
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.comparison import Comparison, failure_of
-from ppcls.inference.forms import REFERENCE, Form, parse_forms
+from ppcls.inference.forms import CALIBRATED, REFERENCE, Form, parse_forms
 from ppcls.inference.golden import Golden, agreement_with
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import read_batches
@@ -33,6 +33,7 @@ def verify(
     device: str = "cpu",
     batch_size: int = 8,
     threads: Optional[int] = None,
+    calibration: Optional[str] = None,
 ) -> Report:
     """Compares forms of a bundle with the model in float32.
 
@@ -44,6 +45,7 @@ def verify(
         device: `cpu` or `gpu`.
         batch_size: pictures that go through the model together.
         threads: of the kernels and of the reading; None takes every core.
+        calibration: a list file or folder of pictures for TensorRT's int8; not those of `data`.
 
     Raises:
         GoldenMismatch: the preprocessing, or with `data` the float32 program, is not what was exported.
@@ -52,7 +54,7 @@ def verify(
     if bundle.golden is None:  # of another library's program
         raise UserError(f"{bundle.folder} has no golden picture, so nothing says what is right; export the model here")
     bundle.checked(*bundle.entries)
-    opened, left_out = _opened(bundle, backends, device, threads)
+    opened, left_out = _opened(bundle, backends, device, threads, calibration)
     golden = Golden.load(bundle.path_of(bundle.golden))
     agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
     base: Optional[Backend] = reference
@@ -96,16 +98,26 @@ def _exact(form: Form) -> bool:
 
 
 def _opened(
-    bundle: Bundle, backends: Union[str, Mapping[Form, Backend]], device: str, threads: Optional[int]
+    bundle: Bundle,
+    backends: Union[str, Mapping[Form, Backend]],
+    device: str,
+    threads: Optional[int],
+    calibration: Optional[str],
 ) -> Tuple[Dict[Form, Backend], Dict[Form, str]]:
     """The forms that can be run, and why the others cannot; UserError for one that was asked for by name."""
     if not isinstance(backends, str):
         return dict(backends), {}
     opened: Dict[Form, Backend] = {}
     left_out: Dict[Form, str] = {}
-    for form, by_name in parse_forms(backends, device).items():
+    asked = parse_forms(backends, device)
+    if calibration is not None and CALIBRATED not in asked:
+        raise UserError(
+            f"pictures to calibrate on ({calibration}) are for {CALIBRATED} alone, which is not compared here; leave "
+            f"them out, or write --device gpu --backends {CALIBRATED}"
+        )
+    for form, by_name in asked.items():
         try:
-            opened[form] = open_backend(bundle, form.settings(device, threads))
+            opened[form] = open_backend(bundle, form.settings(device, threads, calibration))
         except Unavailable as error:
             if by_name:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -356,7 +357,9 @@ def test_int8_needs_the_older_format_and_enough_pictures(machine, copy, pir, pic
     (copy / "inference.json").rename(copy / "inference.pdmodel")
     program = dataclasses.replace(pir.program, file="inference.pdmodel")
     bundle = dataclasses.replace(pir, program=program)
-    assert refused(bundle, settings("int8")).startswith("int8 by TensorRT needs pictures to calibrate on; write -o ")
+    assert refused(bundle, settings("int8")).startswith(
+        "int8 by TensorRT needs pictures to calibrate on; write --calib LIST for"
+    )
     assert refused(bundle, settings("int8", calibration=str(pictures), opt_batch=11)) == (
         f"{pictures} has 10 pictures, fewer than a batch of 11; give more, or write a smaller tensorrt.opt_batch"
     )
@@ -457,6 +460,27 @@ def test_verify_names_it_where_it_does_not_run(machine, pir, monkeypatch):
         name, _, precision = form.partition(":")
         with pytest.raises(Unavailable, match="this build of Paddle has none"):
             open_backend(pir, Form(name, precision).settings("gpu"))
+
+
+def test_verify_calibrates(machine, legacy, pictures, capsys):
+    words = ["verify", str(legacy.folder), "--device", "gpu", "--backends", "trt:int8"]
+    assert main([*words, "--calib", str(pictures)]) == 1  # the stub's scores are no network's
+    (kept,) = engines()
+    key = json.loads((machine_home() / kept / "key.json").read_text())
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(pictures.iterdir()))
+    assert (key["precision"], key["calibration"]) == ("int8", hashlib.sha256(digests.encode()).hexdigest())
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["trt", "int8"]
+
+
+def test_pictures_to_calibrate_on_are_for_int8_alone(machine, legacy, pictures, capsys):
+    words = ["verify", str(legacy.folder), "--device", "gpu", "--backends", "trt:float32,paddle"]
+    assert main([*words, "--calib", str(pictures)]) == 2
+    assert capsys.readouterr().err == (
+        f"pictures to calibrate on ({pictures}) are for trt:int8 alone, which is not compared here; leave them out, "
+        "or write --device gpu --backends trt:int8\n"
+    )
+    assert Form("trt", "float16").settings("gpu", calibration="list") == settings("float16")
+    assert Form("trt", "int8").settings("gpu", calibration="list") == settings("int8", calibration="list")
 
 
 def test_the_command(machine, copy, pictures, capsys):

@@ -55,8 +55,8 @@ def require(program: Path, settings: Settings) -> None:
         )
     if settings.precision == "int8" and _options(settings).calibration is None:
         raise Unavailable(
-            "int8 by TensorRT needs pictures to calibrate on; write -o Global.tensorrt.calibration=LIST (in Python, "
-            "tensorrt=TensorRT(calibration=LIST))"
+            "int8 by TensorRT needs pictures to calibrate on; write --calib LIST for `ppcls verify`, -o "
+            "Global.tensorrt.calibration=LIST for `ppcls predict` (in Python, tensorrt=TensorRT(calibration=LIST))"
         )
     if program.suffix == _PIR:
         _python_package()
