@@ -15,10 +15,10 @@ from ppcls.utils.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
-class BatchReader:
-    """Reads whole batches, each by its step alone."""
+class Reader:
+    """What reads whole batches, each by its step, for one of several processes."""
 
-    images: ImageList
+    images: Any
     transforms: Pipeline
     batch_transforms: Sequence[Any]
     class_num: int
@@ -27,6 +27,13 @@ class BatchReader:
     seed: int
     rank: int
     world_size: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchReader(Reader):
+    """Of a list: any batch as quickly as any other."""
+
+    images: ImageList
 
     def order(self, epoch: int) -> np.ndarray:
         """Indices of all pictures in the order of `epoch`."""

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
-from ppcls.data.batches import BatchReader, EpochBatches
+from ppcls.data.batches import BatchReader, EpochBatches, Reader
 from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import sample_generator
 from ppcls.data.shards.archive import Sample, samples_of
 from ppcls.data.shards.manifest import ShardList
 from ppcls.data.shards.order import Division, Part, buffer_generator, parts, shard_order, shuffled, still_needed
-from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
-class ShardReader:
-    """What `BatchReader` is for a list: reads whole batches. It is quick where a reader's steps are asked for in order.
+class ShardReader(Reader):
+    """Of shards: quick where a reader's steps are asked for in order.
 
     With counts every picture comes once a pass, whichever readers share it: a shard across a border is read by two.
     Without, each reader goes round shards of its own until an epoch's pictures are full.
     """
 
     images: ShardList
-    transforms: Pipeline
-    batch_transforms: Sequence[Any]
-    class_num: int
-    batch_size: int
-    shuffle: bool
-    seed: int
-    rank: int
-    world_size: int
     steps: int
 
     def batches(self, epoch: int, steps: range, readers: int, copied: bool = False) -> EpochBatches:
