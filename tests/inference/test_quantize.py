@@ -247,11 +247,12 @@ def test_a_bundle_without_onnx_is_told_the_command(copy, pictures, engine, capsy
         ("openvino", "openvino", "OpenVINO"),
         ("openvino", "nncf", "NNCF"),
         ("onnxruntime", "onnx", "The package onnx"),
+        ("onnxruntime", "ml_dtypes", "The package ml_dtypes"),
         ("onnxruntime", "onnxruntime", "ONNX Runtime"),
     ],
 )
 def test_a_package_that_is_missing_is_named_with_its_command(bundle, pictures, capsys, monkeypatch, name, absent, said):
-    for module in ("openvino", "nncf", "onnx", "onnxruntime"):
+    for module in ("openvino", "nncf", "onnx", "ml_dtypes", "onnxruntime"):
         monkeypatch.setitem(sys.modules, module, type(sys)(module))
     monkeypatch.setitem(sys.modules, absent, None)
     before = state(bundle)

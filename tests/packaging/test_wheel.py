@@ -115,7 +115,14 @@ def test_requirements(content):
         "onnx": ["onnx>=1.16", "packaging", "paddle2onnx>=2.1"],
         "onnxruntime": ["onnxruntime>=1.16"],
         "openvino": ["openvino>=2024.0"],
-        "quantize": ["nncf>=2.14", "onnx>=1.16", "onnxruntime>=1.16", "onnxruntime>=1.18", "openvino>=2024.0"],
+        "quantize": [
+            "ml_dtypes",
+            "nncf>=2.14",
+            "onnx>=1.16",
+            "onnxruntime>=1.16",
+            "onnxruntime>=1.18",
+            "openvino>=2024.0",
+        ],
     }
     assert any(line.startswith("pytest") and 'extra == "dev"' in line for line in needed)
     assert not [

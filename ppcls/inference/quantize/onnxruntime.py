@@ -29,7 +29,8 @@ def require() -> Any:
     Raises:
         Unavailable: a package is not installed.
     """
-    import_optional("onnx", "The package onnx", "quantize")
+    for package in ("onnx", "ml_dtypes"):
+        import_optional(package, f"The package {package}", "quantize")
     return import_optional("onnxruntime", "ONNX Runtime", "quantize")
 
 
