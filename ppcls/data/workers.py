@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from multiprocessing import util
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -58,7 +59,17 @@ def prepare_worker(worker_id: int) -> None:
     """Run by a worker, started under `signals_held`, before it reads."""
     cv2.setNumThreads(0)  # a worker a core: threads within workers would only compete
     if sys.platform == "linux":
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+        parent = os.getppid()
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+        # Paddle's loop may see first that the parent has ended. Its last batch is on its way in another thread then,
+        # which the queue waits for, by a priority of -5, before this.
+        util.Finalize(None, tidy_orphan, (parent,), exitpriority=-100)
+
+
+def tidy_orphan(parent: int) -> None:
+    """Removes this process's batches from shared memory if `parent` has ended, and so fetches them no more."""
+    if os.getppid() != parent:
+        _remove_own_segments()
 
 
 def _end_with_parent(parent: int) -> None:

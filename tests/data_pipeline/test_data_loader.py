@@ -33,7 +33,7 @@ from ppcls.data.transforms import (
     Transform,
     UnreadableImage,
 )
-from ppcls.data.workers import missing_shared_memory
+from ppcls.data.workers import missing_shared_memory, tidy_orphan
 from ppcls.utils.errors import UserError
 
 # Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
@@ -338,3 +338,24 @@ def test_workers_outlive_a_groups_signals_and_not_their_parent(images: ImageList
     assert sorted(signals) == ["15", "2"]  # a worker would say them as well
     assert left == "left: 39"
     assert [path for pid in pids.split() for path in Path("/dev/shm").glob(f"paddle_{pid}_*")] == []
+
+
+@pytest.mark.parametrize("orphan", [True, False])
+def test_a_worker_that_ends_by_itself_tidies_up_after_its_parent_alone(orphan: bool) -> None:
+    segment = Path(f"/dev/shm/paddle_{os.getpid()}_9_9")
+    segment.write_bytes(b"batch")
+    try:
+        tidy_orphan(os.getppid() + orphan)
+        assert segment.exists() != orphan
+    finally:
+        segment.unlink(missing_ok=True)
+
+
+def test_tidying_comes_after_the_queues_last_batch() -> None:
+    code = (
+        "import os; from multiprocessing import util; from ppcls.data import workers; "
+        "workers.tidy_orphan = lambda parent: print('tidied', parent == os.getppid()); workers.prepare_worker(0); "
+        "util.Finalize(None, print, ('queue joined',), exitpriority=-5); util._exit_function()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "queue joined\ntidied True\n"
