@@ -1,6 +1,7 @@
 """What prediction costs: `python benchmarks/predict.py [BUNDLE ...]`.
 
     runtime      the runtime over the bare engine, batch 1 and 8
+    choice       the engine that `ppcls benchmark backends` chooses, over the fastest of all, at batch 8
     precisions   bfloat16 and int8 over float32, by OpenVINO at batch 8
     folder       a folder of JPEGs to a CSV file, over a loop that reads, transforms and runs in turn
     start        loading a bundle and predicting one picture, over the bare engine's own start
@@ -23,13 +24,13 @@ from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prediction import folder, precisions, runtime, start
+from prediction import choice, folder, precisions, runtime, start
 
 from ppcls.inference import Bundle
 from ppcls.utils import cpu
 
 MODELS = ("DLA34", "DarkNet53", "SqueezeNet1_1")
-PARTS = ("runtime", "precisions", "folder", "start")
+PARTS = ("runtime", "choice", "precisions", "folder", "start")
 
 
 def exported(model: str, place: Path) -> Path:
@@ -69,6 +70,8 @@ def main() -> None:
             print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}")
             if "runtime" in arguments.parts:
                 runtime.measure(bundle, arguments.rounds)
+            if "choice" in arguments.parts:
+                choice.measure(bundle, arguments.rounds)
             if "precisions" in arguments.parts:
                 precisions.measure(bundle, arguments.precisions, arguments.rounds)
             if "start" in arguments.parts:
