@@ -128,6 +128,19 @@ def test_a_list_in_which_one_picture_is_more_than_the_bound_says_so(bundle, pict
     assert failure(bundle, INT8, Scores(ours), pictures(150, labels), reference) is None
 
 
+@pytest.mark.parametrize(("right", "judged_by_labels"), [(50, False), (51, True)])
+def test_labels_that_the_reference_does_not_know_tell_nothing(bundle, pictures, right, judged_by_labels):
+    """Of 200 pictures and 5 classes 40 are right by chance, and 10 are the least beyond."""
+    labels = np.zeros(200, int)
+    theirs = np.where(np.arange(200) < right, 0, 1)
+    ours = np.where(np.arange(200) < right, 0, 2)
+    said = failure(bundle, INT8, Scores(picks(ours)), pictures(200, labels), Scores(picks(theirs)))
+    by_answers = (
+        "150 of 200 first classes differ (at most 3%); the labels tell nothing, for float32 itself is right on 25.00%"
+    )
+    assert said == (None if judged_by_labels else by_answers)
+
+
 def test_with_labels_other_answers_that_are_as_right_pass(bundle, pictures):
     labels = [0] * 10
     ours, theirs = picks([0] * 5 + [1] * 5), picks([1] * 5 + [0] * 5)
