@@ -100,6 +100,7 @@ class Settings:
 
 
 DEFAULTS = Settings()
+_BELONGS_TO = ("backend", "device")
 
 
 def settings_of(engine: str, precision: str, calibration: Optional[str] = None, **more: Any) -> Settings:
@@ -117,17 +118,14 @@ def resolve(stored: Optional[Settings], **given: Any) -> Settings:
     """The settings that a user gets: what was `given` (None: was not), over what the bundle has `stored`.
 
     `tensorrt` may be given as True, which is TensorRT as it is stored or else by default, or as False, which is none.
-    Stored settings belong to their backend: with another one given, they do not count; nor does TensorRT with another
-    device.
+    Stored settings belong to their backend and device: with another one given, they do not count.
 
     Raises:
         ValueError: a value is none of those of `Settings`.
     """
     told = {name: value for name, value in given.items() if value is not None}
-    if stored is None or told.get("backend", stored.backend) != stored.backend:
+    if stored is None or any(told.get(name, getattr(stored, name)) != getattr(stored, name) for name in _BELONGS_TO):
         stored = DEFAULTS
-    if told.get("device", stored.device) != stored.device:
-        told.setdefault("tensorrt", False)
     if isinstance(told.get("tensorrt"), bool):
         told["tensorrt"] = (stored.tensorrt or TensorRT()) if told["tensorrt"] else None
     return replace(stored, **told)

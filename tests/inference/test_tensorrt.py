@@ -405,6 +405,9 @@ def test_true_and_false_stand_for_options():
     assert resolve(stored, tensorrt=False) == Settings(**GPU)
     assert resolve(stored, device="cpu") == resolve(stored, backend="paddle", device="cpu") == Settings()
     assert resolve(stored, backend="openvino", device="cpu") == Settings("openvino")
+    half = Settings("paddle", "float16", threads=3, **GPU)
+    assert resolve(half) == resolve(half, device="gpu") == half
+    assert resolve(half, device="cpu") == Settings()  # which has no float16
     assert settings_of("trt", "float16", **GPU).engine == "trt"
     assert settings_of("paddle", "float16", **GPU).engine == "paddle"
 
