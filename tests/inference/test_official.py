@@ -24,7 +24,7 @@ from ppcls.inference.official.adopt import adopt
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.program import declared_inputs
 from ppcls.inference.official.tar import unpack
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 
 # ruff: noqa: E501 (whole messages stand in one line)
 
@@ -192,6 +192,17 @@ def test_a_hostile_program_is_read_or_refused(official, exported, tmp_path, name
         assert all(isinstance(side, int) for shape in declared_inputs(tmp_path / name).values() for side in shape)
     except UserError as error:
         assert str(error).startswith(str(tmp_path / name))
+
+
+def test_without_paddle_nobody_is_sent_to_download_again(model, monkeypatch):
+    from ppcls.inference.official import in_memory
+
+    def absent(*_):
+        raise Unavailable("Paddle is not installed; run `pip install paddlepaddle`")
+
+    monkeypatch.setattr(in_memory, "open_predictor", absent)
+    with pytest.raises(Unavailable, match=r"^Paddle is not installed; run"):
+        find_bundle(model, "DLA34")
 
 
 def test_a_missing_part_is_said(model, tmp_path):

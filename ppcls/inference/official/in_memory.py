@@ -110,6 +110,8 @@ def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> T
         predictor.run()
         (name,) = predictor.get_output_names()
         scores: Any = predictor.get_output_handle(name).copy_to_cpu()
+    except UserError:  # of Paddle itself, which is not there
+        raise
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"{place}: Paddle cannot run it ({str(error).strip().splitlines()[0]}); download or export it again"
