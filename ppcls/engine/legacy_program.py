@@ -1,7 +1,7 @@
 """Programs in Paddle 2's format (`inference.pdmodel`), written by Paddle 3 in a process of their own.
 
 Paddle chooses the format by a flag that it reads while it is imported, and a failed export spoils the next one in its
-process. So a child, `python -m ppcls.engine.legacy_program FOLDER`, gets the flag, the model's arguments and weights.
+process. So a child, `ppcls.engine.legacy_program FOLDER`, gets the flag, the model's arguments and weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Tuple
 import numpy as np
 
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE
-from ppcls.utils.child import environment
+from ppcls.utils import child
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -40,16 +40,16 @@ def save_legacy_program(model: Any, folder: Path, image_shape: Tuple[int, int, i
     try:
         np.savez(weights, **{name: value.numpy() for name, value in model.state_dict().items()})
         instructions.write_text(json.dumps(task), encoding="utf-8")
-        child = subprocess.run(
-            [sys.executable, "-m", "ppcls.engine.legacy_program", str(folder)],
-            env={**environment(), "FLAGS_enable_pir_api": "0"},
+        done = subprocess.run(
+            child.command("ppcls.engine.legacy_program", folder),
+            env={**child.environment(), "FLAGS_enable_pir_api": "0"},
             capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
     finally:
         weights.unlink(missing_ok=True)
         instructions.unlink(missing_ok=True)
-    if child.returncode:
-        said = child.stderr.strip().splitlines() or [f"its process ended with code {child.returncode}"]
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"its process ended with code {done.returncode}"]
         raise UserError(
             f"Paddle cannot write {model.params.name} as {LEGACY_PROGRAM_FILE} ({said[-1].strip()}); export it in "
             "Paddle 3's format, without --format pdmodel"

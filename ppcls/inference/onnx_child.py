@@ -1,4 +1,4 @@
-"""`python -m ppcls.inference.onnx_child PROGRAM PARAMETERS OUT OPSET`: one conversion by paddle2onnx.
+"""`ppcls.inference.onnx_child PROGRAM PARAMETERS OUT OPSET`, run as a program: one conversion by paddle2onnx.
 
 A process of its own, because paddle2onnx ends the process that it runs in where it does not know what to do.
 """

@@ -14,7 +14,7 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.golden import SCORE_TOLERANCE, Golden, GoldenMismatch, score_difference
 from ppcls.inference.settings import Settings
-from ppcls.utils.child import environment
+from ppcls.utils import child
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -89,8 +89,9 @@ def convert(program: Path, parameters: Path, target: Path, opset: int, name: str
     Raises:
         UserError: paddle2onnx fails; what it said is told.
     """
-    child = [sys.executable, "-m", "ppcls.inference.onnx_child", *map(str, (program, parameters, target, opset))]
-    done = subprocess.run(child, capture_output=True, text=True, errors="replace", check=False, env=environment())
+    command = child.command("ppcls.inference.onnx_child", program, parameters, target, opset)
+    environment = child.environment()
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
     if done.returncode or not target.is_file():
         raise UserError(f"paddle2onnx could not convert {name} to opset {opset}: {_reason(done.stdout + done.stderr)}")
 

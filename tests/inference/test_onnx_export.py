@@ -14,6 +14,7 @@ import yaml
 from ppcls.cli import main
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, GoldenMismatch, onnx_export
+from ppcls.utils.child import command
 from ppcls.utils.errors import UserError
 
 
@@ -36,7 +37,7 @@ def child(monkeypatch):
         seen.environments.append(options["env"])
         if seen.fails is not None:
             return subprocess.CompletedProcess(command, -6, *seen.fails)
-        Path(command[5]).write_bytes(b"onnx of opset " + command[6].encode())
+        Path(command[-2]).write_bytes(b"onnx of opset " + command[-1].encode())
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(onnx_export, "subprocess", SimpleNamespace(run=run))
@@ -70,8 +71,8 @@ def test_an_opset_for_no_onnx(capsys):
 def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):
     manifest = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
     assert main(["onnx", str(copy)]) == 0
-    ((python, _, module, program, parameters, _, opset),) = child.commands
-    assert (python, module, opset) == (sys.executable, "ppcls.inference.onnx_child", "13")
+    ((*python, program, parameters, _, opset),) = child.commands
+    assert (python, opset) == (command("ppcls.inference.onnx_child"), "13")
     assert (program, parameters) == (str(copy / "inference.json"), str(copy / "inference.pdiparams"))
     assert child.environments[0]["PYTHONPATH"]
     assert "inference.onnx: opset 13; its scores were not compared, for ONNX Runtime" in capsys.readouterr().out

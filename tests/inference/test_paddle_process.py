@@ -19,8 +19,10 @@ BATCHES = [np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.fl
 
 
 @pytest.fixture
-def two(exported):
-    """A backend of two processes."""
+def two(exported, tmp_path, monkeypatch):
+    """A backend of two processes, opened in a folder of another `ppcls`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ppcls.py").write_text("raise SystemExit('another ppcls was imported')")
     return open_backend(Bundle.load(exported), Settings(threads=2, requests=2))
 
 

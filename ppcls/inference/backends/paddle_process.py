@@ -21,7 +21,7 @@ import numpy as np
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
-from ppcls.utils.child import environment
+from ppcls.utils import child
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
@@ -32,9 +32,9 @@ class PredictorProcess:
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         mine, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-W", "ignore", "-m", __name__, str(theirs.fileno())]
-            threads = {"OMP_NUM_THREADS": str(settings.threads)}
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env={**environment(), **threads})
+            command = child.command(__name__, theirs.fileno())
+            environment = {**child.environment(), "OMP_NUM_THREADS": str(settings.threads)}
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
         self._channel = Connection(mine.detach())
         self._ready = False
         weakref.finalize(self, _end, self._channel, self._process)
