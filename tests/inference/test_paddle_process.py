@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -12,6 +13,7 @@ from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends.paddle_process import PredictorProcess
 from ppcls.inference.settings import Settings
+from ppcls.utils import child
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.tensorrt import TensorRT
 
@@ -66,6 +68,27 @@ def test_one_that_is_killed_is_said(two):
         "a process of Paddle's has ended with code -9; where memory was short, lower Global.requests or "
         "Global.batch_size"
     )
+
+
+def test_another_end_is_not_said_to_be_of_memory(exported, monkeypatch):
+    monkeypatch.setattr(child, "command", lambda *words: [sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(UserError) as caught:
+        open_backend(Bundle.load(exported), Settings(threads=2, requests=2))
+    assert str(caught.value) == "a process of Paddle's has ended with code 3; what it printed says why"
+
+
+def test_a_batch_that_fails_is_the_only_one(exported, two):
+    alone = open_backend(Bundle.load(exported), Settings(threads=1))
+    four_channels = np.zeros((2, 4, 32, 32), np.float32)
+    with pytest.raises(Exception, match=r"channel") as expected:
+        alone.run(four_channels)
+    with two._turns.take() as one:
+        before = one._process.pid
+        for _ in range(2):
+            with pytest.raises(type(expected.value), match=r"channel"):
+                one.run(four_channels)
+            np.testing.assert_array_equal(one.run(BATCHES[1]), alone.run(BATCHES[1]))
+        assert one._process.pid == before
 
 
 def test_what_is_wrong_is_said_as_by_one_process(exported, copy):

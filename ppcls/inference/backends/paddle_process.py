@@ -83,13 +83,15 @@ class PredictorProcess:
         try:
             answer = self._channel.recv()
         except (EOFError, ConnectionResetError) as error:
-            raise UserError(
-                f"a process of Paddle's has ended with code {self._process.wait()}; where memory was short, lower "
-                "Global.requests or Global.batch_size"
-            ) from error
+            raise UserError(_ending(self._process.wait())) from error
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _ending(code: int) -> str:
+    killed = "where memory was short, lower Global.requests or Global.batch_size"
+    return f"a process of Paddle's has ended with code {code}; {killed if code < 0 else 'what it printed says why'}"
 
 
 def _end(channel: Connection, process: subprocess.Popen[bytes]) -> None:
@@ -98,7 +100,7 @@ def _end(channel: Connection, process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(channel: Connection) -> None:
-    """The child's part: answers each batch with its scores, or with the exception."""
+    """The child's part: answers each batch with its scores or its exception; one that comes between ends it."""
     from ppcls.inference.backends.paddle import Predictor
 
     try:
@@ -107,10 +109,14 @@ def _serve(channel: Connection) -> None:
         while True:
             batch = np.empty(channel.recv(), np.float32)
             channel.recv_bytes_into(batch.data.cast("B"))
-            scores = predictor.run(batch)
+            try:
+                scores = predictor.run(batch)
+            except Exception as error:
+                channel.send(error)
+                continue
             channel.send(scores.shape)
             channel.send_bytes(np.ascontiguousarray(scores).data.cast("B"))
-    except EOFError:
+    except (EOFError, ConnectionError):
         return  # nobody wants more
     except Exception as error:
         channel.send(error)
