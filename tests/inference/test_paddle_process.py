@@ -68,6 +68,45 @@ def test_one_that_is_killed_is_said(two):
         "a process of Paddle's has ended with code -9; where memory was short, lower Global.requests or "
         "Global.batch_size"
     )
+    assert two.run(BATCHES[3]).shape == (5, 5)  # by another
+
+
+def test_what_is_no_batch_ends_one_with_its_reason(two):
+    with two._turns.take() as one:
+        one._channel.send((2, "three"))
+        with pytest.raises(TypeError, match="'str' object cannot be interpreted as an integer"):
+            one.run(BATCHES[0])
+        assert one.run(BATCHES[0]).shape == (1, 5)
+
+
+class Interrupted:
+    """A channel at which Ctrl-C comes in the midst of the first call of one method."""
+
+    def __init__(self, channel, during):
+        self.channel, self.during = channel, during
+
+    def __getattr__(self, name):
+        return self.interrupt if name == self.during else getattr(self.channel, name)
+
+    def interrupt(self, *content):
+        if self.during == "send_bytes":
+            os.write(self.channel.fileno(), b"\0\0\1\0 some")
+        if self.during == "recv_bytes_into":
+            os.read(self.channel.fileno(), 7)
+        self.during = None
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("during", ["send", "send_bytes", "recv", "recv_bytes_into"])
+def test_after_ctrl_c_a_batch_gets_its_own_scores(two, exported, during):
+    alone = open_backend(Bundle.load(exported), Settings(threads=1))
+    with two._turns.take() as one:
+        interrupted, one._channel = one._process, Interrupted(one._channel, during)
+    with pytest.raises(KeyboardInterrupt):
+        two.run(BATCHES[1])
+    for batch in (BATCHES[3], BATCHES[2]):
+        np.testing.assert_array_equal(two.run(batch), alone.run(batch))
+    assert interrupted.poll() is not None
 
 
 def test_another_end_is_not_said_to_be_of_memory(exported, monkeypatch):

@@ -2,7 +2,8 @@
 
 Paddle's `run` keeps Python's lock: within one process a second batch waits for the first, and reading threads stand
 still meanwhile. So several requests are as many processes. They are fed through a socket, import nothing of the user's
-program, and end with the process that made them.
+program, and end with the process that made them. One that was killed, or whose answer was not waited for, is started
+again for the next batch.
 """
 
 from __future__ import annotations
@@ -29,17 +30,13 @@ from ppcls.utils.errors import UserError
 class PredictorProcess:
     """One of them, for one thread at a time."""
 
+    _channel: Connection
+    _process: subprocess.Popen[bytes]
+    _ready: bool  # for a batch: it has loaded, and its last answer was read
+
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
-        mine, theirs = socket.socketpair()
-        with theirs:
-            command = child.command(__name__, theirs.fileno())
-            environment = {**child.environment(), "OMP_NUM_THREADS": str(settings.threads)}
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
-        self._channel = Connection(mine.detach())
-        self._ready = False
-        weakref.finalize(self, _end, self._channel, self._process)
-        self._send({field.name: getattr(bundle, field.name) for field in fields(bundle)})
-        self._send(settings)
+        self._bundle, self._settings = bundle, settings
+        self._start()
 
     @classmethod
     def start_all(cls, bundle: Bundle, settings: Settings) -> List[PredictorProcess]:
@@ -60,10 +57,32 @@ class PredictorProcess:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
+        if not self._ready:
+            self._restart()
+        self._ready = False  # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
         self._send(batch.shape, batch.data.cast("B"))
         scores = np.empty(self._answer(), np.float32)
         self._channel.recv_bytes_into(scores.data.cast("B"))
+        self._ready = True
         return scores
+
+    def _start(self) -> None:
+        self._ready = False
+        mine, theirs = socket.socketpair()
+        with theirs:
+            command = child.command(__name__, theirs.fileno())
+            environment = {**child.environment(), "OMP_NUM_THREADS": str(self._settings.threads)}
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
+        self._channel = Connection(mine.detach())
+        self._end = weakref.finalize(self, _end, self._channel, self._process)
+        self._send({field.name: getattr(self._bundle, field.name) for field in fields(self._bundle)})
+        self._send(self._settings)
+
+    def _restart(self) -> None:
+        self._process.kill()
+        self._end()
+        self._start()
+        self._loaded()
 
     def _loaded(self) -> None:
         if not self._ready:
@@ -81,10 +100,11 @@ class PredictorProcess:
 
     def _answer(self) -> tuple[int, ...]:
         try:
-            answer = self._channel.recv()
+            answer, goes_on = self._channel.recv()
         except (EOFError, ConnectionResetError) as error:
             raise UserError(_ending(self._process.wait())) from error
         if isinstance(answer, Exception):
+            self._ready = goes_on
             raise answer
         return answer
 
@@ -105,21 +125,21 @@ def _serve(channel: Connection) -> None:
 
     try:
         predictor = Predictor(Bundle(**channel.recv()), channel.recv())
-        channel.send(())
+        channel.send(((), True))
         while True:
             batch = np.empty(channel.recv(), np.float32)
             channel.recv_bytes_into(batch.data.cast("B"))
             try:
                 scores = predictor.run(batch)
             except Exception as error:
-                channel.send(error)
+                channel.send((error, True))
                 continue
-            channel.send(scores.shape)
+            channel.send((scores.shape, True))
             channel.send_bytes(np.ascontiguousarray(scores).data.cast("B"))
     except (EOFError, ConnectionError):
         return  # nobody wants more
     except Exception as error:
-        channel.send(error)
+        channel.send((error, False))
 
 
 if __name__ == "__main__":
