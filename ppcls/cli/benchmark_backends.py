@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List
 
@@ -87,7 +86,7 @@ def _tried(arguments: argparse.Namespace) -> List[Settings]:
 
 
 def _reset(bundle: Bundle) -> int:
-    replace(bundle, settings=None).save()
+    bundle.change(settings=None)
     print(f"{_manifest(bundle)}: settings are taken out (they were: {_before(bundle)})")
     return 0
 
@@ -117,7 +116,7 @@ def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace)
     if arguments.dry_run:
         print(f"--dry-run: {_manifest(bundle)} stays as it is (settings: {before}); chosen would be: {said}")
         return
-    replace(bundle, settings=chosen.settings).save()
+    bundle.change(settings=chosen.settings)
     print(
         f"written to {_manifest(bundle)}: {said} (before: {before}); "
         f"`ppcls benchmark backends {bundle.folder} --reset` takes the settings out again"

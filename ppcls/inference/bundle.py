@@ -7,10 +7,10 @@
     inference.onnx        the same program for other engines, where it was asked for
 
 The exporter writes the manifest with `write_manifest`, every runtime reads it with `Bundle.load`, and what adds to a
-bundle saves a changed copy (`dataclasses.replace(bundle, settings=...).save()`); so the format stands here once.
+bundle changes it (`bundle.change(settings=...)`); so the format stands here once.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -138,6 +138,20 @@ class Bundle:
         del values["folder"]
         text = yaml.dump(_plain(values), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=1000)
         write_atomically(self.folder / MANIFEST_FILE, text.encode())
+
+    def change(self, **fields: Any) -> "Bundle":
+        """Writes other values of these fields into the manifest; what another process changed there meanwhile stays.
+
+        Returns:
+            The bundle as its manifest says now.
+
+        Raises:
+            UserError: the bundle is gone or damaged.
+            ValueError: a value is impossible.
+        """
+        changed = replace(Bundle.load(self.folder), **fields)
+        changed.save()
+        return changed
 
     @cached_property
     def pipeline(self) -> Pipeline:

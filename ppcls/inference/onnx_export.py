@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +11,9 @@ from typing import Optional
 
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
+from ppcls.inference.entries import DigestedFile
 from ppcls.inference.golden import SCORE_TOLERANCE, Golden, GoldenMismatch, score_difference
+from ppcls.inference.installing import ONNX, aside, install
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
 from ppcls.utils.errors import UserError
@@ -39,20 +40,19 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
     """
     check(opset)
     program, parameters = bundle.checked(bundle.program, bundle.parameters)
-    aside = bundle.folder / f".{ONNX_FILE}.{os.getpid()}"
-    try:
-        convert(program, parameters, aside, opset, bundle.architecture)
-        difference = _golden_difference(replace(bundle, onnx=digested(aside)))
+    with aside(bundle, ONNX) as folder:
+        convert(program, parameters, folder / ONNX_FILE, opset, bundle.architecture)
+        entry = digested(folder / ONNX_FILE)
+        tried = DigestedFile(f"{folder.name}/{ONNX_FILE}", entry.sha256)
+        difference = _golden_difference(replace(bundle, onnx=tried))
         if difference is not None and not difference <= SCORE_TOLERANCE:
             raise GoldenMismatch(
                 f"{bundle.architecture} as ONNX: the golden input's scores are off by {difference:.3g} (relative, at "
                 f"most {SCORE_TOLERANCE:g}), so the file was not kept; try another --opset"
             )
-        aside.replace(bundle.folder / ONNX_FILE)
-    finally:
-        aside.unlink(missing_ok=True)
-    changed = replace(bundle, onnx=digested(bundle.folder / ONNX_FILE))
-    changed.save()
+        current = Bundle.load(bundle.folder)  # another process may have added to it meanwhile
+        older = [] if current.onnx is None else [current.onnx]
+        changed = install(current, folder, [entry], older, {"onnx": None}, {"onnx": entry})
     if difference is None:
         why = "ONNX Runtime is not installed (`pip install 'ppcls[onnxruntime]'`)"
         why = why if bundle.golden else "the bundle has no golden picture"

@@ -9,8 +9,9 @@ import pytest
 from ppcls.arch.model_table import MODELS
 from ppcls.cli import main
 from ppcls.inference.backends import open_backend
-from ppcls.inference.bundle import Bundle
+from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.golden import Golden
+from ppcls.inference.measure.backends import measure
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -42,6 +43,18 @@ def test_the_choice_is_written_and_taken_back(copy, capsys):
         f"{copy}/inference.yml: settings are taken out (they were: paddle, float32, cpu, 1 threads, 1 request)\n"
     )
     assert Bundle.load(copy).settings is None
+
+
+def test_what_another_command_adds_while_it_measures_stays(copy, monkeypatch):
+    def meanwhile(*arguments):
+        (copy / "inference.onnx").write_bytes(b"onnx")
+        Bundle.load(copy).change(onnx=digested(copy / "inference.onnx"))
+        return measure(*arguments)
+
+    monkeypatch.setattr("ppcls.inference.measure.backends.measure", meanwhile)
+    assert backends(copy) == 0
+    bundle = Bundle.load(copy)
+    assert (bundle.onnx, bundle.settings) == (digested(copy / "inference.onnx"), Settings(threads=1))
 
 
 def _without_onnx(folder, engine):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ppcls.inference import Bundle
 from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
 CHW = "(channels, height, width)"
@@ -64,6 +65,17 @@ def test_a_loaded_bundle_has_the_manifests_values(exported):
     assert bundle.pipeline.to_list() == list(bundle.transforms)
     assert bundle.path_of(bundle.parameters) == exported / "inference.pdiparams"
     assert bundle.checked(bundle.program) == (exported / "inference.json",)
+
+
+def test_a_change_keeps_what_others_changed(copy):
+    one, other = Bundle.load(copy), Bundle.load(copy)
+    other.change(architecture="Other", class_names=None)
+    changed = one.change(settings=Settings(threads=1))
+    assert (changed.architecture, changed.class_names, changed.settings) == ("Other", None, Settings(threads=1))
+    assert Bundle.load(copy) == changed
+    with pytest.raises(ValueError, match="class_names has 1 names for 5 classes"):
+        one.change(class_names=("a",))
+    assert Bundle.load(copy) == changed
 
 
 def test_no_manifest(tmp_path):

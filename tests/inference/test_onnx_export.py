@@ -13,7 +13,9 @@ import yaml
 
 from ppcls.cli import main
 from ppcls.engine.exporter import export_bundle
-from ppcls.inference import Bundle, GoldenMismatch, onnx_export
+from ppcls.inference import Bundle, GoldenMismatch, installing, onnx_export
+from ppcls.inference.bundle import digested
+from ppcls.inference.settings import Settings
 from ppcls.utils.child import command
 from ppcls.utils.errors import UserError
 
@@ -118,6 +120,63 @@ def test_other_scores_are_not_kept(copy, installed, child, monkeypatch, differen
     )
     assert (copy / "inference.yml").read_bytes() == before
     assert not list(copy.glob("*.onnx*")) + list(copy.glob(".*"))
+
+
+def test_what_another_process_added_meanwhile_is_kept(copy, installed, child):
+    stale = Bundle.load(copy)
+    stale.change(settings=Settings(threads=1))
+    changed = onnx_export.add_onnx(stale)
+    assert (changed.settings, changed.onnx) == (Settings(threads=1), digested(copy / "inference.onnx"))
+    assert Bundle.load(copy) == changed
+
+
+def state(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_process_that_is_killed_leaves_a_bundle_that_is_whole(copy, installed, child, monkeypatch, older):
+    """After every step the manifest names no file, or one that has its digest and was synced before."""
+    if older:
+        onnx_export.add_onnx(Bundle.load(copy), 9)
+    rename, synced, steps = Path.rename, [], []
+
+    def watched(path, target):
+        if path.name == "inference.onnx" and target.parent == copy:
+            synced.append(path in seen)
+        steps.append(Bundle.load(copy).onnx)
+        rename(path, target)
+        steps.append(Bundle.load(copy).onnx)
+
+    seen, sync = [], installing.sync_file
+    monkeypatch.setattr(installing, "sync_file", lambda path: (seen.append(path), sync(path)))
+    monkeypatch.setattr(Path, "rename", watched)
+    (copy / ".onnx").mkdir()  # of a process that was killed before
+    (copy / ".onnx" / "older").touch()
+    bundle = onnx_export.add_onnx(Bundle.load(copy), 13)
+    assert steps == [None] * (4 if older else 2)
+    assert synced == [True]
+    assert bundle.checked(bundle.onnx)[0].read_bytes() == b"onnx of opset 13"
+    assert not (copy / ".onnx").exists()
+
+
+@pytest.mark.parametrize("saves", [0, 1])
+@pytest.mark.parametrize("older", [False, True])
+def test_ctrl_c_at_the_end_leaves_the_bundle_as_it_was(copy, installed, child, monkeypatch, saves, older):
+    if older:
+        onnx_export.add_onnx(Bundle.load(copy), 9)
+    before, save, seen = state(copy), Bundle.save, []
+
+    def interrupted(self):
+        seen.append(self)
+        if len(seen) == saves + 1:
+            raise KeyboardInterrupt
+        save(self)
+
+    monkeypatch.setattr(Bundle, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        onnx_export.add_onnx(Bundle.load(copy), 13)
+    assert state(copy) == before
 
 
 def test_equal_scores_are_said(copy, installed, child, monkeypatch, caplog):

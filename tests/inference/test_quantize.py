@@ -13,7 +13,8 @@ from ppcls.cli import main
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import digested
-from ppcls.inference.quantize import QuantizeOptions, gate, run, store
+from ppcls.inference.installing import aside
+from ppcls.inference.quantize import QuantizeOptions, gate, run
 from ppcls.inference.quantize import onnxruntime as onnxruntime_module
 from ppcls.inference.quantize import openvino as openvino_module
 from ppcls.utils.files import sha256_of
@@ -200,10 +201,10 @@ def test_a_process_that_is_killed_leaves_a_bundle_that_is_whole(bundle, pictures
 def test_what_another_process_added_meanwhile_is_kept(bundle, pictures, engine):
     stale = Bundle.load(bundle)
     assert main(["quantize", str(bundle), "--calib", str(pictures), "--engine", "onnxruntime"]) == 0
-    with store.aside(stale, "openvino") as folder:
+    with aside(stale, "openvino-int8") as folder:
         method = engine.quantize(None, np.zeros(1), QuantizeOptions("openvino"), folder)
         form = gate.Quantized("openvino", tuple(digested(folder / name) for name in FILES), method, "none")
-        changed = store.install(stale, form, folder)
+        changed = run.add_form(stale, form, folder)
     assert [kept.backend for kept in changed.quantized] == ["onnxruntime", "openvino"]
     assert Bundle.load(bundle) == changed
 

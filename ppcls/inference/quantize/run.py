@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Dict, Optional
 
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import Quantized
+from ppcls.inference.installing import aside, install
 from ppcls.inference.quantize.gate import judge
 from ppcls.inference.quantize.options import QuantizeOptions
 from ppcls.inference.quantize.samples import COMPARED, Samples, calibration_inputs, split
-from ppcls.inference.quantize.store import aside, install
 from ppcls.inference.verify import Report as Verdict
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
@@ -89,7 +90,7 @@ def quantize(
     samples = Samples(bundle, calibration, image_root)
     chosen = split(samples, None if data is None else Samples(bundle, data, image_root), count, compared)
     (onnx,) = bundle.checked(bundle.onnx)
-    with aside(bundle, options.engine) as folder:
+    with aside(bundle, f"{options.engine}-int8") as folder:
         inputs = calibration_inputs(samples, chosen.calibrated)
         method = engine.quantize(onnx, inputs, options, folder)
         words = f"{len(inputs)} of {len(samples)} pictures of {samples.source.name} (SHA-256 {samples.digest})"
@@ -104,6 +105,14 @@ def quantize(
                 verdict,
             )
         size = sum((folder / entry.file).stat().st_size for entry in files)
-        bundle = install(bundle, form, folder)
+        bundle = add_form(bundle, form, folder)
     unreadable = {**samples.unreadable, **chosen.comparison.unreadable}
     return Report(bundle, form, onnx.stat().st_size, size, verdict, unreadable)
+
+
+def add_form(bundle: Bundle, form: Quantized, folder: Path) -> Bundle:
+    """Moves the form's files from `folder` into the bundle, in place of an older form; see `install`."""
+    current = Bundle.load(bundle.folder)  # another process may have added to it meanwhile
+    others = tuple(kept for kept in current.quantized if kept.backend != form.backend)
+    older = [entry for kept in current.quantized if kept.backend == form.backend for entry in kept.files]
+    return install(current, folder, form.files, older, {"quantized": others}, {"quantized": (*others, form)})
