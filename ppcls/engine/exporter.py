@@ -16,6 +16,7 @@ from ppcls.engine.legacy_program import save_legacy_program
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, write_manifest
 from ppcls.inference.golden import Agreement, Golden
+from ppcls.inference.installing import is_aside
 from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.verify import verify
@@ -177,4 +178,4 @@ def _check_place(folder: Path) -> None:
 
 def _ours(path: Path) -> bool:
     """Whether an earlier export, or what adds to a bundle, wrote a file."""
-    return path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.")
+    return path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.") or is_aside(path)

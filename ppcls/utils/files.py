@@ -51,6 +51,8 @@ def replace_folder(new: Path, folder: Path) -> None:
     sync_file(new)
     old = beside(folder, "old")
     if folder.exists():
+        if old.exists():  # of a process that was killed when `folder` stood already
+            shutil.rmtree(old)
         folder.rename(old)
     new.rename(folder)
     sync_file(folder.parent)

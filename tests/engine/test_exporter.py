@@ -141,6 +141,16 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, model, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [".onnx", ".openvino-int8", ".onnxruntime-int8", ".inference.yml.4711"])
+def test_what_a_killed_process_left_in_a_bundle_goes_with_it(tmp_path, name):
+    (tmp_path / "bundle" / name).mkdir(parents=True)
+    (tmp_path / "bundle" / "inference.json").touch()
+    exporter._check_place(tmp_path / "bundle")
+    (tmp_path / "bundle" / ".git").mkdir()
+    with pytest.raises(UserError, match=r"is not a bundle's folder \(it holds '\.git'\)"):
+        exporter._check_place(tmp_path / "bundle")
+
+
 def test_the_folder_one_is_in_is_not_replaced(tmp_path, model, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"is the folder you are in; give one of its own as Global.save_inference_dir"):

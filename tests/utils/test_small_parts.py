@@ -60,6 +60,27 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert files.sha256_of(target) == "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"
 
 
+@pytest.mark.parametrize("left", [(), ("b",), (".b.old",), ("b", ".b.old")])
+def test_a_folder_is_replaced_whatever_a_killed_process_left(tmp_path, left, monkeypatch):
+    """And whenever the next one is killed, `b` or else `.b.old` is a whole bundle: the newest of those that were."""
+    for name in (*left, ".b.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    rename, standing = Path.rename, []
+
+    def watched(path, target):
+        rename(path, target)
+        standing.append({found.name: (found / "file").read_text() for found in tmp_path.iterdir()})
+
+    monkeypatch.setattr(Path, "rename", watched)
+    files.replace_folder(tmp_path / ".b.new", tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b" / "file").read_text() == ".b.new"
+    newest = {".b.old": left[0]} if left else {}
+    halfway = [{".b.new": ".b.new", **newest}] if "b" in left else []
+    assert standing == [*halfway, {"b": ".b.new", **newest}]
+
+
 @pytest.mark.parametrize("suffix", ["", "/ppcls", "/ppcls.pdparams", "/ppcls.pdopt", "/ppcls.pdstates"])
 def test_weights_are_found_by_every_name(tmp_path, suffix):
     (tmp_path / "best_model").mkdir()
