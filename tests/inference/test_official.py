@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -22,6 +23,7 @@ from ppcls.data.transforms import Pipeline
 from ppcls.inference import Bundle, Classifier, Golden
 from ppcls.inference.official.adopt import adopt
 from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.program import declared_inputs
 from ppcls.inference.official.tar import unpack
 from ppcls.utils.errors import Unavailable, UserError
@@ -203,6 +205,52 @@ def test_without_paddle_nobody_is_sent_to_download_again(model, monkeypatch):
     monkeypatch.setattr(in_memory, "open_predictor", absent)
     with pytest.raises(Unavailable, match=r"^Paddle is not installed; run"):
         find_bundle(model, "DLA34")
+
+
+def tensor(*sides, levels=0, length=None):
+    """A tensor of bytes as a file of parameters has it, without its values."""
+    description = b"\x08\x14" + b"".join(b"\x10" + varint(side) for side in sides)
+    length = len(description) if length is None else length
+    return struct.pack("<IQIi", 0, levels, 0, length) + description
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    low, rest = number & 127, number >> 7
+    return bytes([low | 128]) + varint(rest) if rest else bytes([low])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (tensor(-len(tensor(-10))), "a tensor of the impossible shape [-33]"),  # back to its beginning, for ever
+        (tensor(2, -1), "a tensor of the impossible shape [2, -1]"),
+        (tensor(*[1] * 10), "a tensor of the impossible shape [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"),
+        (tensor(*[1 << 62] * 9), f"its last tensor ends at byte {112 + (1 << 558)} of 112"),
+        (tensor(3, length=-1), "a tensor's description of -1 bytes"),
+        (tensor(3, levels=1 << 60), "its last tensor ends at byte 17179869204 of 24"),
+        (tensor(3), "its last tensor ends at byte 27 of 24"),
+    ],
+)
+def test_a_file_of_parameters_that_cannot_be(tmp_path, content, says):
+    path = tmp_path / "inference.pdiparams"
+    path.write_bytes(content)
+    assert refused(check_parameters, path).startswith(f"{path}: no whole file of parameters ({says}")
+    path.write_bytes(tensor(2, 0) + tensor(3) + b"abc" + tensor() + b"a")
+    check_parameters(path)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_hostile_file_of_parameters_is_passed_or_refused(tmp_path, data):
+    path, content = tmp_path / "inference.pdiparams", bytearray((tensor(2, 0) + tensor(3, 1) + b"abc") * 3)
+    for _ in range(data.draw(st.integers(1, 12))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))
+    path.write_bytes(content)
+    try:
+        check_parameters(path)
+    except UserError as error:
+        assert str(error).startswith(f"{path}: no whole file of parameters (")
 
 
 def test_a_missing_part_is_said(model, tmp_path):

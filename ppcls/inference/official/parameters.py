@@ -16,6 +16,7 @@ from ppcls.utils.protobuf import numbers
 from ppcls.utils.untrusted import Damaged, refusals
 
 _BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # of a value, by Paddle's number of its type
+_AXES = 9  # of a tensor of Paddle, at most
 
 
 def check_parameters(parameters: Path) -> None:
@@ -29,18 +30,28 @@ def check_parameters(parameters: Path) -> None:
         if not size:
             raise Damaged("it is empty")
         while file.tell() < size:
-            _pass_tensor(file)
-        if file.tell() != size:
-            raise Damaged(f"its last tensor ends at byte {file.tell()} of {size}")
+            _pass_tensor(file, size)
 
 
-def _pass_tensor(file: BinaryIO) -> None:
+def _pass_tensor(file: BinaryIO, size: int) -> None:
     _, levels = struct.unpack("<IQ", file.read(12))
     for _ in range(levels):
-        file.seek(struct.unpack("<Q", file.read(8))[0], 1)
+        _pass(file, struct.unpack("<Q", file.read(8))[0], size)
     _, length = struct.unpack("<Ii", file.read(8))
+    if length < 0:
+        raise Damaged(f"a tensor's description of {length} bytes")
     description = memoryview(file.read(length))
     (kind,) = numbers(description, 1)
     if kind not in _BYTES:
         raise Damaged(f"a tensor of the unknown type {kind!r}")
-    file.seek(_BYTES[kind] * prod(shape_of(description)), 1)
+    shape = shape_of(description)
+    if len(shape) > _AXES or min(shape, default=0) < 0:  # below 0 the way would lead back, and never end
+        raise Damaged(f"a tensor of the impossible shape {list(shape[: _AXES + 1])}")
+    _pass(file, _BYTES[kind] * prod(shape), size)
+
+
+def _pass(file: BinaryIO, count: int, size: int) -> None:
+    end = file.tell() + count
+    if end > size:
+        raise Damaged(f"its last tensor ends at byte {end} of {size}")
+    file.seek(end)
