@@ -34,13 +34,6 @@ class Comparison:
         self._scores = 0
         self._counter = TopkCounter((1, 5))
 
-    @classmethod
-    def of(cls, scores: np.ndarray, reference: np.ndarray) -> Comparison:
-        """One batch, without labels."""
-        comparison = cls()
-        comparison.add(scores, reference)
-        return comparison
-
     def add(self, scores: np.ndarray, reference: np.ndarray, labels: Optional[np.ndarray] = None) -> None:
         """Counts a batch.
 
