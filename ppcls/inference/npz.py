@@ -2,17 +2,19 @@
 
 A folder of inputs holds a file a picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
 where the list has labels, `npz_labels.txt` with `file label` lines; a folder of results a file a picture (`scores`:
-float32 [1, class_num]) of the input's name. Both are gone on with where they were interrupted: a file is there whole
-or not at all, and a record beside them says what they were made of.
+float32 [1, class_num]) of the input's name, ending in `.npz`. Both are gone on with where they were interrupted: a
+file is there whole or not at all, and a record beside them says what they were made of.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -55,7 +57,8 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: O
         threads: pictures at a time; None takes every core.
 
     Raises:
-        UserError: a picture cannot be read, two would have one name, or the folder holds inputs of something else.
+        UserError: a picture cannot be read, two would have one name, or the folder holds inputs of something else, or
+            files that no record tells of.
     """
     place, names = Path(folder), [npz_name(name) for name in pictures.names]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
@@ -101,20 +104,22 @@ def run(
         threads: of the reading.
 
     Raises:
-        UserError: an input is missing, damaged or of another shape, or the folder holds results of something else.
+        UserError: an input is missing, damaged or of another shape, or the folder holds results of something else, or
+            files that no record tells of.
     """
     place, inputs = Path(results), read_datalist(datalist)
-    record = {"form": str(form), "bundle": form_digest(bundle, form)}
-    _continue(place, _RESULTS_RECORD, record, "results of another bundle, engine or precision")
-    pending = [file for file in inputs if not is_whole(place / file.name)]
+    record = {"form": str(form), "bundle": form_digest(bundle, form), "inputs": _inputs_digest(inputs)}
+    _continue(place, _RESULTS_RECORD, record, "results of other inputs, or of another bundle, engine or precision")
+    result_of = {file: place / f"{file.stem}.npz" for file in inputs}
+    pending = [file for file in inputs if not is_whole(result_of[file])]
 
     def read(file: Path) -> np.ndarray:
         return read_input(file, bundle)
 
-    names = iter(file.name for file in pending)
+    results_in_turn = (result_of[file] for file in pending)
     for batch in read_batches(read, pending, batch_size, threads):
         for scores in backend.run(batch):
-            save_array(place / next(names), OUTPUT_KEY, scores[np.newaxis])
+            save_array(next(results_in_turn), OUTPUT_KEY, scores[np.newaxis])
     return Progress(len(pending), len(inputs) - len(pending))
 
 
@@ -134,10 +139,23 @@ def read_input(file: Path, bundle: Bundle) -> np.ndarray:
     return arrays[0].reshape(shape).astype(np.float32, copy=False)
 
 
+def _inputs_digest(inputs: Sequence[Path]) -> str:
+    """SHA-256 of where the inputs lie and of the records beside them; reading the files would take as long as a run."""
+    digest = hashlib.sha256(b"\n".join(os.fsencode(file.resolve()) for file in inputs))
+    for folder in dict.fromkeys(file.parent for file in inputs):
+        record = folder / _INPUTS_RECORD
+        digest.update(b"\n" + (record.read_bytes() if record.is_file() else b""))
+    return digest.hexdigest()
+
+
 def _continue(folder: Path, name: str, record: Dict[str, Any], what: str) -> None:
-    """Writes the record of a new folder, and compares that of an old one."""
+    """Writes the record of a folder, and compares that of one that has files."""
     folder.mkdir(parents=True, exist_ok=True)
     place, text = folder / name, json.dumps(record, sort_keys=True, indent=1)
-    if place.is_file() and place.read_text(encoding="utf-8") != text:
-        raise UserError(f"{folder} holds {what}; give another folder, or remove it")
+    if any(folder.glob("*.npz")):
+        remedy = "give another folder, or remove it"
+        if not place.is_file():
+            raise UserError(f"{folder} has .npz files, but no {name} that says what they are of; {remedy}")
+        if place.read_text(encoding="utf-8") != text:
+            raise UserError(f"{folder} holds {what}; {remedy}")
     write_atomically(place, text.encode())

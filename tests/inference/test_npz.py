@@ -1,6 +1,7 @@
 """The .npz flow: inputs are the runtime's own, files are whole or absent, and any runner's results are read."""
 
 import io
+import shutil
 
 import cv2
 import numpy as np
@@ -127,8 +128,58 @@ def test_results_bear_the_names_of_their_inputs(bundle, inputs, tmp_path):
 def test_results_of_another_program_are_not_mixed(bundle, inputs, tmp_path, edit):
     run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
     other = Bundle.load(edit({"parameters": {"file": "inference.pdiparams", "sha256": "0" * 64}}))
-    with pytest.raises(UserError, match="holds results of another bundle, engine or precision; give another folder"):
+    with pytest.raises(UserError, match=MIXED):
         run(other, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+
+
+MIXED = "holds results of other inputs, or of another bundle, engine or precision; give another folder, or remove it"
+
+
+def test_results_of_other_inputs_are_not_mixed(bundle, tmp_path):
+    for folder in ("one", "other"):
+        save(tmp_path / folder / "x.npz", image=np.zeros((1, 3, 32, 32)))
+        (tmp_path / folder / "list.txt").write_text("x.npz\n")
+    assert run(bundle, Means(), REFERENCE, tmp_path / "one" / "list.txt", tmp_path / "results") == Progress(1, 0)
+    with pytest.raises(UserError, match=MIXED):
+        run(bundle, Means(), REFERENCE, tmp_path / "other" / "list.txt", tmp_path / "results")
+
+
+def test_a_folder_that_got_no_results_takes_others(bundle, inputs, tmp_path):
+    (tmp_path / "list.txt").write_text("gone.npz\n")
+    with pytest.raises(UserError, match=r"gone\.npz is missing"):
+        run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
+    assert run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results") == Progress(3, 0)
+
+
+def test_results_of_inputs_that_were_made_anew_are_not_kept(bundle, listed, inputs, tmp_path):
+    run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+    shutil.rmtree(inputs)
+    listed.write_text("".join(f"{name} 0\n" for name in NAMES))
+    make(bundle.pipeline, read_picture_list(listed, 5), inputs)  # the same paths
+    with pytest.raises(UserError, match=MIXED):
+        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+
+
+def test_files_that_no_record_tells_of_are_left_alone(bundle, listed, inputs, tmp_path):
+    foreign = tmp_path / "foreign"
+    save(foreign / FILES[0], o=LOGITS)
+    said = "foreign has .npz files, but no {} that says what they are of; give another folder, or remove it$"
+    with pytest.raises(UserError, match=said.format("npz_results.json")):
+        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", foreign)
+    with pytest.raises(UserError, match=said.format("npz_inputs.json")):
+        make(bundle.pipeline, read_picture_list(listed, 5), foreign)
+    with pytest.raises(UserError, match=r"inputs has .npz files, but no npz_results.json"):  # it would write over them
+        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", inputs)
+    assert [file.name for file in foreign.iterdir()] == [FILES[0]]
+
+
+def test_the_result_of_an_npy_file_is_an_npz_file(bundle, tmp_path):
+    np.save(tmp_path / "y.npy", np.ones((3, 32, 32), np.float32))
+    (tmp_path / "list.txt").write_text("y.npy\n")
+    (tmp_path / "labels.txt").write_text("y 1\n")
+    for done in (Progress(1, 0), Progress(0, 1)):
+        assert run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results") == done
+    assert score(tmp_path / "results", tmp_path / "list.txt", tmp_path / "labels.txt") == Score(1, 0.0, 1.0)
 
 
 def test_inputs_that_moved_are_found_beside_their_list(inputs, tmp_path):
