@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple, Union
 
 import numpy as np
 
@@ -27,6 +28,12 @@ def npz_name(picture: str) -> str:
     """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
     parts = [part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")]
     return "__".join(parts) + ".npz"
+
+
+def numbered(name: str) -> Tuple[List[Union[str, int]], str]:
+    """What sorts names by the numbers in them, `2.npz` before `10.npz`."""
+    parts = re.split(r"(\d+)", name)  # text and numbers take turns, so like is compared with like
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def read_datalist(path: PathLike) -> List[Path]:

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Set
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.inference.npz_files import npz_name, read_arrays, read_datalist
+from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
 from ppcls.metric.topk import TopkCounter
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
@@ -33,7 +33,7 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
     """Compares results with labels.
 
     The result of an input is the file of its name in `results`; where none has such a name and there are as many
-    files as inputs, the runner has numbered them, and they are taken in the order of their names.
+    files as inputs, the runner has numbered them, and they are taken in the order of these numbers.
 
     Args:
         results: a folder of `.npz` files, each with the scores of one picture; see `scores_of`.
@@ -41,7 +41,7 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
         labels: `name label` lines: of inputs (`npz_labels.txt`), or of the pictures they were made of.
 
     Raises:
-        UserError: results are missing or damaged, or inputs have no label; up to five are named.
+        UserError: results are missing or damaged, or inputs have no label or several; up to five are named.
     """
     inputs = read_datalist(datalist)
     label_of = _labels_of(labels, inputs)
@@ -99,7 +99,7 @@ def _is_scores(array: np.ndarray, label: int, classes: Optional[int]) -> bool:
 
 def _labels_of(path: PathLike, inputs: List[Path]) -> List[int]:
     """The label of each input: by its name, by the name that `npz make` gives a picture, or by the picture's own."""
-    exact: Dict[str, int] = {}
+    exact: Dict[str, Set[int]] = {}
     own: Dict[str, Set[int]] = {}
     for number, line in enumerate(read_lines(Path(path)), 1):
         name, _, label = line.strip().rpartition(" ")
@@ -107,16 +107,19 @@ def _labels_of(path: PathLike, inputs: List[Path]) -> List[int]:
             continue
         if not name or not label.isdecimal():
             raise UserError(f"{path}:{number}: {line!r} is no name with a label; write `name label`, labels from 0")
-        exact[npz_name(name.rstrip())] = int(label)
+        exact.setdefault(npz_name(name.rstrip()), set()).add(int(label))
         own.setdefault(Path(name.rstrip()).stem, set()).add(int(label))
     found: List[int] = []
     problems: List[str] = []
     for file in inputs:
-        labels = {exact[file.name]} if file.name in exact else own.get(file.stem, set())
-        if len(labels) == 1:
-            found.extend(labels)
+        labels = exact.get(f"{file.stem}.npz") or own.get(file.stem)
+        if not labels:
+            problems.append(f"{path} has no label of {file.name}; add its line")
+        elif len(labels) > 1:
+            several = ", ".join(map(str, sorted(labels)))
+            problems.append(f"{path} has several labels of {file.name} ({several}); leave one")
         else:
-            problems.append(f"{path} has {'several labels' if labels else 'no label'} of {file.name}")
+            found.extend(labels)
     _raise_together(problems)
     return found
 
@@ -125,9 +128,9 @@ def _results_of(folder: Path, inputs: List[Path]) -> List[Path]:
     named = [folder / f"{file.stem}.npz" for file in inputs]
     missing = [file for file in named if not file.is_file()]
     if len(missing) == len(named):
-        numbered = sorted(file for file in folder.glob("*.npz") if not file.name.startswith("."))
-        if len(numbered) == len(inputs):
-            return numbered
+        there = [file for file in folder.glob("*.npz") if not file.name.startswith(".")]
+        if len(there) == len(inputs):
+            return sorted(there, key=lambda file: numbered(file.name))
     if missing:
         shown = ", ".join(file.name for file in missing[:_SHOWN])
         raise UserError(

@@ -13,7 +13,7 @@ from ppcls.cli import main
 from ppcls.inference import Bundle
 from ppcls.inference.forms import REFERENCE
 from ppcls.inference.npz import Progress, make, run
-from ppcls.inference.npz_files import npz_name, read_arrays, read_datalist
+from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
 from ppcls.inference.npz_score import Score, score, scores_of
 from ppcls.inference.picture_list import read_picture_list
 from ppcls.utils.errors import UserError
@@ -180,6 +180,10 @@ def test_the_result_of_an_npy_file_is_an_npz_file(bundle, tmp_path):
     for done in (Progress(1, 0), Progress(0, 1)):
         assert run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results") == done
     assert score(tmp_path / "results", tmp_path / "list.txt", tmp_path / "labels.txt") == Score(1, 0.0, 1.0)
+    (tmp_path / "results" / "y.npz").rename(tmp_path / "results" / "val__y.npz")
+    (tmp_path / "list.txt").write_text("val__y.npy\n")
+    (tmp_path / "labels.txt").write_text("val/y.png 1\n")
+    assert score(tmp_path / "results", tmp_path / "list.txt", tmp_path / "labels.txt") == Score(1, 0.0, 1.0)
 
 
 def test_inputs_that_moved_are_found_beside_their_list(inputs, tmp_path):
@@ -236,6 +240,34 @@ def test_numbered_results_are_taken_in_their_order(runner):
     assert found == Score(3, 2 / 3, 1.0)
 
 
+def test_numbers_without_leading_zeros_are_in_order(tmp_path):
+    (tmp_path / "list.txt").write_text("".join(f"picture{letter}.npz\n" for letter in "abcdefghijkl"))
+    (tmp_path / "labels.txt").write_text("".join(f"picture{letter} {at}\n" for at, letter in enumerate("abcdefghijkl")))
+    for number in range(12):
+        save(tmp_path / "results" / f"{number}.npz", o=np.eye(12)[number])
+    assert score(tmp_path / "results", tmp_path / "list.txt", tmp_path / "labels.txt") == Score(12, 1.0, 1.0)
+
+
+words = st.text(st.characters(min_codepoint=33, exclude_categories=["Nd", "Cs"]), max_size=4)
+
+
+@given(
+    before=words,
+    after=words,
+    wide=st.sampled_from([0, 1, 4]),
+    numbers=st.sets(st.tuples(st.integers(0, 999), st.integers(0, 99)), min_size=2),
+    data=st.data(),
+)
+def test_numbered_names_are_in_the_order_of_their_numbers(before, after, wide, numbers, data):
+    expected = [f"{before}{one:0{wide}}-{two}{after}.npz" for one, two in sorted(numbers)]
+    assert sorted(data.draw(st.permutations(expected)), key=numbered) == expected
+
+
+def test_numbers_that_are_equal_are_in_order_too():
+    for names in (["1.npz", "01.npz"], ["01.npz", "1.npz"]):
+        assert sorted(names, key=numbered) == ["01.npz", "1.npz"]
+
+
 def test_missing_results_are_no_score(runner, tmp_path):
     with pytest.raises(UserError) as error:
         runner({"o": LOGITS})
@@ -259,7 +291,9 @@ def test_damaged_results_are_named_together(runner, tmp_path):
     ("labels", "said"),
     [
         ("a.npz 1\nb.npz 0\n", "labels.txt has no label of c.npz"),
-        ("a 1\nb 0\nx/c.jpg 1\ny/c.jpg 2\n", "labels.txt has several labels of c.npz"),
+        ("a 1\nb 0\nx/c.jpg 1\ny/c.jpg 2\n", r"labels.txt has several labels of c.npz \(1, 2\); leave one$"),
+        ("a 5\nb 0\nc 5\na 2\n", r"labels.txt has several labels of a.npz \(2, 5\); leave one$"),
+        ("b 0\na.npz 5\nc 5\na.jpg 2\n", r"labels.txt has several labels of a.npz \(2, 5\); leave one$"),
         ("a 1\nb nil\n", r"labels.txt:2: 'b nil' is no name with a label"),
         ("a 1\nb 0\nc 9\n", "c.npz: its label is 9, but there are 7 classes"),
     ],
