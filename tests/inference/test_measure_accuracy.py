@@ -12,6 +12,7 @@ from ppcls.inference import Bundle
 from ppcls.inference import backends as backends_module
 from ppcls.inference.backends import open_backend
 from ppcls.inference.forms import REFERENCE
+from ppcls.inference.measure import machine
 from ppcls.inference.measure.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
 from ppcls.inference.picture_list import read_picture_list
 from ppcls.utils.errors import Unavailable, UserError
@@ -93,6 +94,42 @@ def test_a_row_whose_inputs_changed_is_measured_again(exported, copy, listed, tm
     assert opened[4:] == ["onnxruntime:int8"]
     rows = json.loads((out / "accuracy.json").read_text())["rows"]
     assert [(row["precision"], row["pictures"]) for row in rows] == [("float32", 2), ("int8", 2)]
+
+
+def test_a_row_of_another_engine_is_measured_again(exported, listed, tmp_path, opened, monkeypatch):
+    out = tmp_path / "out"
+    installed = {"paddlepaddle": "3.3.1", "onnxruntime": "1.20.0", "nncf": "2.1"}
+    monkeypatch.setattr(machine, "_version", installed.get)
+    command = (exported, "--data", listed, "--out", out, "--backends", "paddle:float32,onnxruntime:float32")
+
+    def versions():
+        assert accuracy(*command) == 0
+        return [row["versions"] for row in json.loads((out / "accuracy.json").read_text())["rows"]]
+
+    assert versions() == ["paddlepaddle 3.3.1", "onnxruntime 1.20.0"]
+    opened.clear()
+    installed.update(onnxruntime="1.23.2", nncf="3.0")
+    assert versions() == ["paddlepaddle 3.3.1", "onnxruntime 1.23.2"]
+    assert opened == ["onnxruntime:float32"]
+    installed.update(paddlepaddle="3.4.0")
+    assert versions() == ["paddlepaddle 3.4.0", "onnxruntime 1.23.2"]
+    assert opened == ["onnxruntime:float32", "paddle:float32"]
+    assert versions() == ["paddlepaddle 3.4.0", "onnxruntime 1.23.2"]
+    assert opened[2:] == []
+
+
+def test_a_row_of_unknown_versions_is_measured_again(exported, listed, tmp_path, opened):
+    out = tmp_path / "out"
+    command = (exported, "--data", listed, "--out", out, "--backends", "paddle:float32")
+    assert accuracy(*command) == 0
+    written = (out / "accuracy.json").read_text()
+    before = json.loads(written)
+    del before["rows"][0]["versions"]  # as it was written once
+    (out / "accuracy.json").write_text(json.dumps(before))
+    assert AccuracySheet(out).rows[0].versions is None
+    assert accuracy(*command) == 0
+    assert opened == ["paddle:float32"] * 2
+    assert (out / "accuracy.json").read_text() == written
 
 
 def test_a_run_that_breaks_off_keeps_its_rows(exported, listed, tmp_path, opened, monkeypatch):

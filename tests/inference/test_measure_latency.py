@@ -15,7 +15,7 @@ from ppcls.inference.measure.sheet import Facts, Sheet
 from ppcls.inference.measure.sheet_plots import points, write_plots
 from ppcls.inference.measure.tables import csv_text, markdown, short, spread
 from ppcls.inference.measure.timing import Plan
-from ppcls.inference.settings import Settings
+from ppcls.inference.settings import ENGINES, Settings
 from ppcls.utils.errors import UserError
 
 HEADING = {"machine": "a machine", "device": "cpu", "method": "two rounds"}
@@ -188,6 +188,14 @@ def test_the_machine(monkeypatch, tmp_path):
     assert machine.this_machine("gpu").driver == "driver 550.54.15"
     tool.unlink()
     assert machine.this_machine("gpu").device == "no GPU that nvidia-smi shows"
+
+
+def test_the_versions_of_an_engine(monkeypatch):
+    installed = {"paddlepaddle-gpu": "3.3.1", "tensorrt": "10.5", "openvino": "2025.4"}
+    monkeypatch.setattr(machine, "_version", installed.get)
+    assert [machine.engine_versions(name) for name in ENGINES] == [
+        "paddlepaddle-gpu 3.3.1", "", "openvino 2025.4", "paddlepaddle-gpu 3.3.1, tensorrt 10.5",
+    ]  # fmt: skip
 
 
 def test_a_busy_machine_is_said():

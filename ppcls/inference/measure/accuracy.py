@@ -12,6 +12,7 @@ from ppcls.arch.model_table import MODELS, Published
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.forms import Form, form_digest
+from ppcls.inference.measure.machine import engine_versions
 from ppcls.inference.measure.tables import csv_text, markdown, short
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.verify import labelled_batches
@@ -45,6 +46,7 @@ class AccuracyRow:
         version: of this library.
         form_digest: of what was run; see `ppcls.inference.forms.form_digest`.
         list_digest: of the pictures' names and labels.
+        versions: of the engine's packages; None in a file of a time when rows did not say them.
     """
 
     model: str
@@ -59,6 +61,7 @@ class AccuracyRow:
     version: str
     form_digest: str
     list_digest: str
+    versions: Optional[str] = None
 
 
 def measure_accuracy(
@@ -88,9 +91,8 @@ def measure_accuracy(
     for inputs, labels in labelled_batches(bundle, data, batch_size, threads):
         counter.update(backend.run(inputs), labels)
     found = {name: 100 * share for name, share in counter.result().items()}
-    digests = (form_digest(bundle, form), data.digest)
     what = (bundle.architecture, str(bundle.folder), form.backend, form.precision, device, bundle.class_num)
-    return AccuracyRow(*what, len(data), found["top1"], found["top5"], __version__, *digests)
+    return AccuracyRow(*what, len(data), found["top1"], found["top5"], *_origin(bundle, form, data))
 
 
 class AccuracySheet:
@@ -114,10 +116,10 @@ class AccuracySheet:
                 raise UserError(f"{file} was not written by `ppcls benchmark accuracy`; give another --out") from error
 
     def find(self, bundle: Bundle, form: Form, data: PictureList, device: str) -> Optional[AccuracyRow]:
-        """The row of a form, if what it follows from is still the same."""
-        wanted = (__version__, form_digest(bundle, form), data.digest)
+        """The row of a form, if this library, the engine, what runs in it and the list are still the same."""
         row = next((row for row in self.rows if _place(row) == (str(bundle.folder), str(form), device)), None)
-        return row if row and (row.version, row.form_digest, row.list_digest) == wanted else None
+        found = row and (row.version, row.form_digest, row.list_digest, row.versions)
+        return row if found == _origin(bundle, form, data) else None
 
     def add(self, row: AccuracyRow) -> None:
         """Puts a row in, in place of an older one of the same form, and writes the files."""
@@ -174,6 +176,11 @@ class AccuracySheet:
 
 def _place(row: AccuracyRow) -> Tuple[str, str, str]:
     return row.bundle, f"{row.backend}:{row.precision}", row.device
+
+
+def _origin(bundle: Bundle, form: Form, data: PictureList) -> Tuple[str, str, str, str]:
+    """What figures follow from: the last fields of a row."""
+    return __version__, form_digest(bundle, form), data.digest, engine_versions(form.backend)
 
 
 def _published(row: AccuracyRow) -> Dict[str, Published]:

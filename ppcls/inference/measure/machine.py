@@ -9,12 +9,20 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterable, Optional, Tuple
 
 import ppcls
+from ppcls.inference.settings import TRT
 from ppcls.utils.cpu import usable_cores
 
-_PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "nncf")
+_PADDLE = ("paddlepaddle", "paddlepaddle-gpu")
+_ENGINES = {
+    "paddle": _PADDLE,
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+    TRT: (*_PADDLE, "tensorrt"),
+}
+_PACKAGES = (*dict.fromkeys(package for packages in _ENGINES.values() for package in packages), "nncf")
 _BUSY = 0.25  # of the cores: from here on, what other programs do shows in the figures
 
 
@@ -46,9 +54,14 @@ class Machine:
 def this_machine(device: str) -> Machine:
     """The machine that runs this, with its `cpu` or its first `gpu`."""
     versions = {"Python": platform.python_version(), "ppcls": ppcls.__version__}
-    versions.update((name, version) for name in _PACKAGES if (version := _version(name)) is not None)
+    versions.update(_versions(_PACKAGES))
     name, driver = _gpu() if device == "gpu" else (_processor(), f"{platform.system()} {platform.release()}")
     return Machine(name, usable_cores(), driver, versions)
+
+
+def engine_versions(backend: str) -> str:
+    """The installed packages that compute, of `ppcls.inference.settings.ENGINES`: `paddlepaddle 3.3.1`."""
+    return ", ".join(f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items())
 
 
 def busy(cores: int, running: float) -> Optional[str]:
@@ -64,6 +77,11 @@ def busy(cores: int, running: float) -> Optional[str]:
 def running_threads() -> float:
     """How many threads wanted to run in the last minute, on average; 0 where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _versions(packages: Iterable[str]) -> Dict[str, str]:
+    """Of those that are installed."""
+    return {name: version for name in packages if (version := _version(name)) is not None}
 
 
 def _version(package: str) -> Optional[str]:
