@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import tempfile
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, ContextManager, Dict, Iterator, Sequence, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from ppcls.cli.common import new_command
+from ppcls.cli.latency_targets import Target, given, untrained
 from ppcls.cli.measuring import add_plan, backends, number, numbers, plan_of, precisions, say_if_busy, words
 from ppcls.utils.errors import UserError
-from ppcls.utils.load_paddle import load_paddle
 
 if TYPE_CHECKING:
-    from ppcls.inference.bundle import Bundle
-    from ppcls.inference.measure.latency import Open
+    from ppcls.inference.measure.latency import Way
     from ppcls.inference.measure.sheet import Facts, Sheet
-
-    Target = Callable[[], ContextManager[Tuple[Bundle, Open]]]  # a bundle, and what opens its backends
+    from ppcls.inference.measure.timing import Plan
+    from ppcls.inference.settings import Settings
 
 _UNTRAINED = "The models were exported with their initial weights, which does not change how long they take."
 
@@ -52,7 +48,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.measure.latency import Way, measure_latency
+    from ppcls.inference.measure.latency import Way
     from ppcls.inference.measure.machine import this_machine
     from ppcls.inference.settings import Settings
 
@@ -60,24 +56,33 @@ def _run(arguments: argparse.Namespace) -> int:
     ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
     machine = this_machine(arguments.device)
     sheet = _sheet(arguments, str(machine), str(plan))
-    targets = _untrained(arguments.models) if arguments.models else _given(arguments.bundles)
+    targets = untrained(arguments.models) if arguments.models else given(arguments.bundles)
     say_if_busy()
     for place, (model, target) in enumerate(targets.items(), 1):
-        missing = sheet.missing(model, ways)
-        if missing:
-            with target() as (bundle, open_it):
-                sheet.rows += measure_latency(model, bundle, missing, settings, plan, open_it)
-            if arguments.out:
-                sheet.write(arguments.out)
-        print(
-            f"{model}: {'measured' if missing else 'was measured before'} ({place} of {len(targets)})", file=sys.stderr
-        )
+        measured = _measure(sheet, model, target, ways, settings, plan)
+        if measured and arguments.out:
+            sheet.write(arguments.out)
+        said = "measured" if measured else "was measured before"
+        print(f"{model}: {said} ({place} of {len(targets)})", file=sys.stderr)
     print(sheet.markdown())
     if arguments.out:
         _write(sheet, arguments.out, machine.device)
     if all(row.reason for row in sheet.rows):
         raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
     return 0
+
+
+def _measure(sheet: Sheet, model: str, target: Target, ways: Sequence[Way], settings: Settings, plan: Plan) -> bool:
+    """Adds the rows that the sheet does not have; whether there were any to add."""
+    from ppcls.inference.measure.latency import measure_latency
+
+    sheet.keep(model, target.digest_of)
+    missing = sheet.missing(model, ways)
+    if missing:
+        with target.opened() as (bundle, open_it):
+            rows = measure_latency(model, bundle, missing, settings, plan, open_it)
+        sheet.rows += [replace(row, form_digest=target.digest_of(row.way)) for row in rows]
+    return bool(missing)
 
 
 def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
@@ -119,40 +124,3 @@ def _facts() -> Dict[str, Facts]:
         )
         for name, info in MODELS.items()
     }
-
-
-def _untrained(patterns: Sequence[str]) -> Dict[str, Target]:
-    """The models that match, each exported when it is its turn, and deleted after it."""
-    from ppcls.arch.listing import listed_models
-
-    names = dict.fromkeys(model.name for pattern in patterns for model in listed_models(pattern))
-    load_paddle()
-    from ppcls.engine.shipped_bundles import open_untrained, untrained_bundle
-
-    @contextlib.contextmanager
-    def target(name: str) -> Iterator[Tuple[Bundle, Open]]:
-        with tempfile.TemporaryDirectory(prefix="ppcls-latency-") as folder:
-            yield untrained_bundle(name, Path(folder) / name), open_untrained
-
-    return {name: partial(target, name) for name in names}
-
-
-def _given(folders: Sequence[str]) -> Dict[str, Target]:
-    """The bundles by their architectures; by their folders too where the published figures are not of their kind."""
-    from ppcls.arch.model_table import MODELS
-    from ppcls.inference.bundle import Bundle
-
-    found: Dict[str, Target] = {}
-    for bundle in map(Bundle.load, folders):
-        name, info = bundle.architecture, MODELS.get(bundle.architecture)
-        if name in found or info is None or bundle.input.shape[1:] != info.input_size:
-            name = f"{name} in {bundle.folder}"
-        found[name] = partial(_as_it_is, bundle)
-    return found
-
-
-@contextlib.contextmanager
-def _as_it_is(bundle: Bundle) -> Iterator[Tuple[Bundle, Open]]:
-    from ppcls.inference.backends import open_backend
-
-    yield bundle, open_backend

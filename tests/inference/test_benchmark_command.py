@@ -2,14 +2,19 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import yaml
 
 from ppcls.arch.model_table import MODELS
 from ppcls.cli import main
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
+from ppcls.inference.entries import DigestedFile
+from ppcls.inference.forms import REFERENCE, form_digest
 from ppcls.inference.golden import Golden
 from ppcls.inference.measure.backends import measure
 from ppcls.inference.settings import Settings
@@ -138,6 +143,72 @@ def test_latency_of_a_bundle(exported, tmp_path, capsys):
     assert main([*arguments[:-1], "paddle", *QUICK, "--out", str(tmp_path / "out")]) == 0  # goes on: nothing is left
     assert json.loads((tmp_path / "out" / "latency.json").read_text())["rows"][0] == first
     assert capsys.readouterr().err.startswith(f"{name}: was measured before (1 of 1)\n")
+
+
+def latency(out, *bundles):
+    """Runs the command; returns the digests of what the rows are of, by their models' names."""
+    arguments = ["--batch", "1", *QUICK, "--out", str(out), "--bundles", *map(str, bundles)]
+    assert main(["benchmark", "latency", *arguments]) == 0
+    rows = json.loads((out / "latency.json").read_text())["rows"]
+    assert len({row["model"] for row in rows}) == len(rows)
+    return {row["model"]: row["form_digest"] for row in rows}
+
+
+def test_the_order_of_bundles_changes_no_name(exported, tmp_path, monkeypatch, capsys):
+    one, other = (tmp_path / name for name in ("one", "other"))
+    for folder in (one, other):
+        shutil.copytree(exported, folder)
+    parameters = {"file": "inference.pdiparams", "sha256": "0" * 64}
+    manifest = yaml.safe_load((other / "inference.yml").read_text())
+    assert manifest["parameters"]["file"] == parameters["file"]
+    (other / "inference.yml").write_text(yaml.safe_dump({**manifest, "parameters": parameters}))
+    monkeypatch.setattr("ppcls.inference.backends.open_backend", lambda bundle, settings: FakeBackend())
+    # The published figures are of inputs like these, so a bundle alone has the model's name.
+    monkeypatch.setitem(MODELS, "Tiny", replace(MODELS["DLA34"], input_size=(3, 32, 32)))
+    digests = [form_digest(Bundle.load(folder), REFERENCE) for folder in (one, other)]
+    expected = {f"Tiny in {one}": digests[0], f"Tiny in {other}": digests[1]}
+    assert latency(tmp_path / "out", one, other) == expected
+    assert capsys.readouterr().err.count(": measured (") == 2
+    assert latency(tmp_path / "out", other, one) == expected
+    assert capsys.readouterr().err.count(": was measured before (") == 2
+    assert latency(tmp_path / "out", one) == {**expected, "Tiny": digests[0]}
+    assert latency(tmp_path / "alone", other, other) == {"Tiny": digests[1]}
+
+
+def test_a_bundle_that_was_exported_again_is_measured_again(copy, edit, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("ppcls.inference.backends.open_backend", lambda bundle, settings: FakeBackend())
+    (first,) = latency(tmp_path / "out", copy).values()
+    edit({"parameters": {"file": "inference.pdiparams", "sha256": "0" * 64}})
+    capsys.readouterr()
+    (second,) = latency(tmp_path / "out", copy).values()
+    assert first != second == form_digest(Bundle.load(copy), REFERENCE)
+    assert capsys.readouterr().err.startswith(f"Tiny in {copy}: measured (1 of 1)\n")
+    assert latency(tmp_path / "out", copy) == {f"Tiny in {copy}": second}
+    assert capsys.readouterr().err.startswith(f"Tiny in {copy}: was measured before (1 of 1)\n")
+
+
+def test_an_untrained_model_is_known_by_its_name(exported, tmp_path, monkeypatch, capsys):
+    exports = []
+
+    def untrained(name, folder):
+        exports.append(name)
+        return replace(Bundle.load(exported), parameters=DigestedFile("p", str(len(exports)).zfill(64)))
+
+    monkeypatch.setattr("ppcls.engine.shipped_bundles.untrained_bundle", untrained)
+    monkeypatch.setattr("ppcls.engine.shipped_bundles.open_untrained", lambda bundle, settings: FakeBackend())
+    arguments = ["benchmark", "latency", "--models", "DLA34", *QUICK, "--out", str(tmp_path / "out"), "--batch"]
+    for batches in ("1", "1,2", "1,2"):
+        assert main([*arguments, batches]) == 0
+    assert exports == ["DLA34"] * 2
+    rows = json.loads((tmp_path / "out" / "latency.json").read_text())["rows"]
+    assert [(row["model"], row["batch"], row["form_digest"]) for row in rows] == [
+        ("DLA34", 1, "untrained"), ("DLA34", 2, "untrained"),
+    ]  # fmt: skip
+
+
+class FakeBackend:
+    def run(self, batch):
+        return np.full((len(batch), 5), 0.2, np.float32)
 
 
 def test_nothing_that_can_be_measured_is_an_error(exported, capsys):

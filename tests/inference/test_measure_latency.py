@@ -27,7 +27,7 @@ FACTS = {
 
 def row(model="Tiny", batch=1, milliseconds=2.0, backend="paddle", precision="float32", **more):
     times = {"median_ms": milliseconds, "p5_ms": milliseconds - 0.5, "p95_ms": milliseconds + 1, "calls": 10}
-    return LatencyRow(model, "32x32", 40, backend, precision, batch, **(times if "reason" not in more else more))
+    return LatencyRow(model, "32x32", 40, backend, precision, batch, **({} if "reason" in more else times), **more)
 
 
 def sheet(*rows, heading=HEADING):
@@ -110,7 +110,7 @@ def test_csv_and_json():
     assert lines[0] == {
         "model": "Tiny", "crop": "32x32", "resize_short": "40", "backend": "paddle", "precision": "float32",
         "batch": "8", "median_ms": "2.0", "p5_ms": "1.5", "p95_ms": "3.0", "calls": "10", "reason": "",
-        "published_v100_fp32_ms": "2.09", "published_t4_fp16_ms": "",
+        "form_digest": "", "published_v100_fp32_ms": "2.09", "published_t4_fp16_ms": "",
     }  # fmt: skip
     assert (lines[1]["median_ms"], lines[1]["reason"]) == ("", "no, not here")
     content = json.loads(made.json())
@@ -131,6 +131,24 @@ def test_an_interrupted_run_goes_on(tmp_path):
     empty = sheet()
     empty.resume(tmp_path / "nothing")
     assert empty.rows == []
+
+
+def test_rows_of_something_else_are_left_out():
+    made = sheet(row(form_digest="a float32"), row(batch=4), row(backend="openvino", form_digest="b"), row("Unknown"))
+    made.keep("Tiny", lambda way: f"a {way.precision}")
+    assert made.rows == [row(form_digest="a float32"), row("Unknown")]
+    assert made.missing("Tiny", [Way("paddle", "float32", batch) for batch in (1, 4)]) == [Way("paddle", "float32", 4)]
+
+
+def test_rows_of_before_are_of_nothing_that_is_known(tmp_path):
+    sheet(row()).write(tmp_path)
+    file = tmp_path / "latency.json"
+    before = json.loads(file.read_text())
+    del before["rows"][0]["form_digest"]  # as it was written once
+    file.write_text(json.dumps(before))
+    made = sheet()
+    made.resume(tmp_path)
+    assert made.rows == [row(form_digest="")]
 
 
 def test_rows_of_another_machine_are_not_mixed_in(tmp_path):

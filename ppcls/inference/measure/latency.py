@@ -42,6 +42,7 @@ class LatencyRow:
         p95_ms: what 95 % of the calls stay below.
         calls: how many were timed.
         reason: why nothing was measured.
+        form_digest: of what was run, see `ppcls.inference.forms.form_digest`; empty where nothing says it.
     """
 
     model: str
@@ -55,6 +56,7 @@ class LatencyRow:
     p95_ms: Optional[float] = None
     calls: int = 0
     reason: Optional[str] = None
+    form_digest: str = ""
 
     @property
     def way(self) -> Way:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ppcls.inference.measure.latency import LatencyRow, Way
 from ppcls.inference.measure.tables import csv_text, markdown, short, spread
@@ -71,6 +71,15 @@ class Sheet:
                     f"{file} was measured with {name} {heading.get(name)!r}, which now is {value!r}; give another --out"
                 )
         self.rows = [row for row in rows if row.reason is None]
+
+    def keep(self, model: str, digest_of: Callable[[Way], str]) -> None:
+        """Leaves rows of the model out that are of something else.
+
+        Args:
+            model: the name that rows bear.
+            digest_of: the digest of what a way of running the model runs now.
+        """
+        self.rows = [row for row in self.rows if row.model != model or row.form_digest == digest_of(row.way)]
 
     def missing(self, model: str, ways: Sequence[Way]) -> List[Way]:
         """Those of `ways` that no row of the model is about."""
