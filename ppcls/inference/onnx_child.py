@@ -1,4 +1,4 @@
-"""`ppcls.inference.onnx_child PROGRAM PARAMETERS OUT OPSET`, run as a program: one conversion by paddle2onnx.
+"""`ppcls.inference.onnx_child PROGRAM PARAMETERS OUT OPSET INPUT OUTPUT`, a program: one conversion by paddle2onnx.
 
 A process of its own, because paddle2onnx ends the process that it runs in where it does not know what to do.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Tuple
 
 from ppcls.utils.load_paddle import load_paddle
 
 
-def convert(program: Path, parameters: Path, opset: int) -> Any:
-    """The ONNX model of a program, its batch axis named `batch`."""
+def convert(program: Path, parameters: Path, opset: int, names: Tuple[str, str]) -> Any:
+    """The ONNX model of a program, its input and output called by `names`, its batch axis `batch`."""
     load_paddle()
     import onnx
     import paddle2onnx
@@ -23,6 +23,7 @@ def convert(program: Path, parameters: Path, opset: int) -> Any:
     content = paddle2onnx.export(str(program), str(parameters), opset_version=opset, optimize_tool="None")
     model = onnx.load_from_string(content)
     tidy(model.graph)
+    _rename(model.graph, names)
     model.ir_version = max(model.ir_version, 4)  # 3, of opset 7, lists parameters among the inputs
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -84,6 +85,16 @@ def _drop_unused(graph: Any) -> None:
     _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
 
 
+def _rename(graph: Any, names: Tuple[str, str]) -> None:
+    """Gives input and output their names: paddle2onnx calls the output of a program of Paddle 2 by another."""
+    (image,), (scores,) = graph.input, graph.output
+    new = {image.name: names[0], scores.name: names[1]}
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    image.name, scores.name = names
+
+
 def _keep(messages: Any, kept: list[Any]) -> None:
     """Sets a repeated field of protobuf."""
     copies = [type(message).FromString(message.SerializeToString()) for message in kept]
@@ -91,9 +102,11 @@ def _keep(messages: Any, kept: list[Any]) -> None:
     messages.extend(copies)
 
 
-def main(program: str, parameters: str, out: str, opset: str) -> None:
+def main(program: str, parameters: str, out: str, opset: str, *names: str) -> None:
     """Writes the file `out`."""
-    Path(out).write_bytes(convert(Path(program), Path(parameters), int(opset)).SerializeToString())
+    image, scores = names
+    model = convert(Path(program), Path(parameters), int(opset), (image, scores))
+    Path(out).write_bytes(model.SerializeToString())
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
         UserError: paddle2onnx is not installed, does not run on this Python, or cannot convert the program.
     """
     check(opset)
-    program, parameters = bundle.checked(bundle.program, bundle.parameters)
+    bundle.checked(bundle.program, bundle.parameters)
     with aside(bundle, ONNX) as folder:
-        convert(program, parameters, folder / ONNX_FILE, opset, bundle.architecture)
+        convert(bundle, folder / ONNX_FILE, opset)
         entry = digested(folder / ONNX_FILE)
         tried = DigestedFile(f"{folder.name}/{ONNX_FILE}", entry.sha256)
         difference = _golden_difference(replace(bundle, onnx=tried))
@@ -83,17 +83,19 @@ def check(opset: int) -> None:
     raise UserError("paddle2onnx is not installed; run `pip install 'ppcls[onnx]'`")
 
 
-def convert(program: Path, parameters: Path, target: Path, opset: int, name: str) -> None:
-    """Converts a program in a process of its own; see `ppcls.inference.onnx_child`.
+def convert(bundle: Bundle, target: Path, opset: int) -> None:
+    """Converts a bundle's program in a process of its own; see `ppcls.inference.onnx_child`.
 
     Raises:
         UserError: paddle2onnx fails; what it said is told.
     """
-    command = child.command("ppcls.inference.onnx_child", program, parameters, target, opset)
+    files, names = map(bundle.path_of, (bundle.program, bundle.parameters)), (bundle.input.name, bundle.output.name)
+    command = child.command("ppcls.inference.onnx_child", *files, target, opset, *names)
     environment = child.environment()
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
     if done.returncode or not target.is_file():
-        raise UserError(f"paddle2onnx could not convert {name} to opset {opset}: {_reason(done.stdout + done.stderr)}")
+        reason = _reason(done.stdout + done.stderr)
+        raise UserError(f"paddle2onnx could not convert {bundle.architecture} to opset {opset}: {reason}")
 
 
 def _reason(output: str) -> str:

@@ -53,6 +53,20 @@ def test_other_opsets_give_the_same(bundle: Bundle, tmp_path: Path, opset: int) 
     assert score_difference(after, before) < 1e-5
 
 
+def test_programs_of_paddle_2_keep_their_names(tmp_path: Path) -> None:
+    """paddle2onnx calls their output otherwise."""
+    folder, adopted = tmp_path / "legacy", tmp_path / "adopted"
+    words = ["export", "-c", "SqueezeNet1_1", "--untrained", "--size", "64", "--format", "pdmodel", "--onnx"]
+    assert main([*words, "-o", f"Global.save_inference_dir={folder}"]) == 0
+    assert Bundle.load(folder).output.name != "fetch_name_0"
+    agrees_with_paddle(Bundle.load(folder), "onnxruntime")
+    for name in ("inference.yml", "golden.npz", "inference.onnx"):
+        (folder / name).unlink()
+    assert main(["adopt", str(folder), str(adopted), "--model", "SqueezeNet1_1", "--size", "64"]) == 0
+    assert main(["onnx", str(adopted), "--opset", "11"]) == 0
+    agrees_with_paddle(Bundle.load(adopted), "onnxruntime")
+
+
 def test_paddle_agrees_at_every_batch_size_and_several_at_once(bundle: Bundle) -> None:
     agrees_with_paddle(bundle, "onnxruntime")
 

@@ -39,7 +39,8 @@ def child(monkeypatch):
         seen.environments.append(options["env"])
         if seen.fails is not None:
             return subprocess.CompletedProcess(command, -6, *seen.fails)
-        Path(command[-2]).write_bytes(b"onnx of opset " + command[-1].encode())
+        target, opset = command[-4:-2]
+        Path(target).write_bytes(b"onnx of opset " + opset.encode())
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(onnx_export, "subprocess", SimpleNamespace(run=run))
@@ -73,8 +74,9 @@ def test_an_opset_for_no_onnx(capsys):
 def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):
     manifest = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
     assert main(["onnx", str(copy)]) == 0
-    ((*python, program, parameters, _, opset),) = child.commands
+    ((*python, program, parameters, _, opset, image, scores),) = child.commands
     assert (python, opset) == (command("ppcls.inference.onnx_child"), "13")
+    assert (image, scores) == ("image", "fetch_name_0")
     assert (program, parameters) == (str(copy / "inference.json"), str(copy / "inference.pdiparams"))
     assert child.environments[0]["PYTHONPATH"]
     assert "inference.onnx: opset 13; its scores were not compared, for ONNX Runtime" in capsys.readouterr().out
