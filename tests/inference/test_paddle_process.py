@@ -3,14 +3,16 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
 
 from ppcls.inference import Bundle
-from ppcls.inference.backends import open_backend
+from ppcls.inference.backends import open_backend, paddle_process
 from ppcls.inference.backends.paddle_process import PredictorProcess
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
@@ -56,6 +58,48 @@ def test_they_end_with_their_maker(two):
     two._turns = None
     gc.collect()
     assert [process.poll() for process in processes] == [0, 0]
+
+
+def test_they_end_though_another_process_holds_their_socket(two):
+    with two._turns.take() as one:
+        process, held = one._process, one._channel.fileno()
+    del one
+    holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held])
+    killed_after = threading.Timer(30, process.kill)  # so that a fault is no endless test
+    killed_after.start()
+    two._turns = None
+    gc.collect()
+    killed_after.cancel()
+    assert process.poll() == 0
+    assert holder.poll() is None
+    holder.communicate(b"\n")
+
+
+def test_one_that_does_not_end_is_killed(two, monkeypatch):
+    monkeypatch.setattr(paddle_process, "SECONDS_TO_END", 0.01)
+    with two._turns.take() as one:
+        process = one._process
+    os.kill(process.pid, signal.SIGSTOP)
+    del one
+    two._turns = None
+    gc.collect()
+    assert process.poll() == -signal.SIGKILL
+
+
+def test_a_forked_copy_leaves_its_parents_alone(two, exported, monkeypatch):
+    alone = open_backend(Bundle.load(exported), Settings(threads=1))
+    with two._turns.take() as one:
+        parents, socket_of_parent = one._process, Connection(os.dup(one._channel.fileno()))
+        with monkeypatch.context() as forked:
+            forked.setattr(os, "getpid", lambda: -1)
+            np.testing.assert_array_equal(one.run(BATCHES[1]), alone.run(BATCHES[1]))
+            assert one._process.pid != parents.pid
+            one._end()
+        one._process, one._channel, one._owner = parents, socket_of_parent, os.getpid()
+        np.testing.assert_array_equal(one.run(BATCHES[2]), alone.run(BATCHES[2]))
+        assert one._process.pid == parents.pid
+        socket_of_parent.close()
+        assert parents.wait() == 0
 
 
 def test_one_that_is_killed_is_said(two):

@@ -26,12 +26,15 @@ from ppcls.utils import child
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
+SECONDS_TO_END = 10  # then it is killed
+
 
 class PredictorProcess:
     """One of them, for one thread at a time."""
 
     _channel: Connection
     _process: subprocess.Popen[bytes]
+    _owner: int  # the process that started it; forked copies of that one share its socket, and start their own
     _ready: bool  # for a batch: it has loaded, and its last answer was read
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
@@ -57,7 +60,7 @@ class PredictorProcess:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
-        if not self._ready:
+        if not self._ready or os.getpid() != self._owner:
             self._restart()
         self._ready = False  # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
         self._send(batch.shape, batch.data.cast("B"))
@@ -67,19 +70,20 @@ class PredictorProcess:
         return scores
 
     def _start(self) -> None:
-        self._ready = False
+        self._ready, self._owner = False, os.getpid()
         mine, theirs = socket.socketpair()
         with theirs:
             command = child.command(__name__, theirs.fileno())
             environment = {**child.environment(), "OMP_NUM_THREADS": str(self._settings.threads)}
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
         self._channel = Connection(mine.detach())
-        self._end = weakref.finalize(self, _end, self._channel, self._process)
+        self._end = weakref.finalize(self, _end, self._channel, self._process, self._owner)
         self._send({field.name: getattr(self._bundle, field.name) for field in fields(self._bundle)})
         self._send(self._settings)
 
     def _restart(self) -> None:
-        self._process.kill()
+        if os.getpid() == self._owner:
+            self._process.kill()
         self._end()
         self._start()
         self._loaded()
@@ -114,9 +118,18 @@ def _ending(code: int) -> str:
     return f"a process of Paddle's has ended with code {code}; {killed if code < 0 else 'what it printed says why'}"
 
 
-def _end(channel: Connection, process: subprocess.Popen[bytes]) -> None:
-    channel.close()  # which ends it
-    process.wait()
+def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        channel.close()
+        return
+    with socket.socket(fileno=os.dup(channel.fileno())) as shared:
+        shared.shutdown(socket.SHUT_RDWR)  # ends it, though forked processes may hold copies of the socket
+    channel.close()
+    try:
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _serve(channel: Connection) -> None:
