@@ -7,13 +7,13 @@ the arithmetic's noise.
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
+from ppcls.inference.npz_files import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 
@@ -26,6 +26,7 @@ INPUT_TOLERANCE = 1e-4
 SCORE_TOLERANCE = 2e-4
 # Probabilities below this one count as this one: Paddle's softmax gives none below exp(-64) = 1.6e-28, oneDNN's does.
 _SMALLEST = 1e-25
+_ARRAYS = {"picture": ("uint8", 1), "input": ("float32", 4), "scores": ("float32", 2)}  # types and axes
 
 
 class GoldenMismatch(UserError):
@@ -114,12 +115,13 @@ class Golden:
         Raises:
             UserError: the file is damaged, or holds other arrays.
         """
-        try:
-            # From a stream of ours: of a damaged file numpy leaves its own open.
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls(arrays["picture"].tobytes(), arrays["input"], arrays["scores"])
-        except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} is not a golden file ({error}); copy the bundle again, or export again") from error
+        again = "copy the bundle again, or export again"
+        arrays = read_arrays(Path(path), "golden file", again)
+        for name, (dtype, axes) in _ARRAYS.items():
+            array = arrays.get(name)
+            if array is None or array.dtype != dtype or array.ndim != axes:
+                raise UserError(f"{path}: no golden file, for {name} is no array of {dtype} with {axes} axes; {again}")
+        return cls(arrays["picture"].tobytes(), arrays["input"], arrays["scores"])
 
 
 def agreement_with(golden: Golden, pipeline: Pipeline, backend: Backend) -> Agreement:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 import zipfile
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, List, Tuple, Union
@@ -16,12 +14,7 @@ import numpy as np
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-
-# What numpy raises of a file that is damaged, or holds pickled objects.
-_DAMAGED = (
-    *(KeyError, ValueError, TypeError, AttributeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError),
-)
+from ppcls.utils.untrusted import refusals
 
 
 def npz_name(picture: str) -> str:
@@ -52,23 +45,25 @@ def read_datalist(path: PathLike) -> List[Path]:
     return [file if file.is_file() else beside / file.name for file in listed]
 
 
-def read_arrays(path: Path) -> Dict[str, np.ndarray]:
+def read_arrays(path: Path, kind: str = ".npz file", again: str = "write it again") -> Dict[str, np.ndarray]:
     """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
+
+    Args:
+        path: The file.
+        kind: What it should be, for messages.
+        again: What to do about a missing or damaged one.
 
     Raises:
         UserError: it is missing or damaged.
     """
     if not path.is_file():
-        raise UserError(f"{path} is missing; write it again")
-    with path.open("rb") as file:
-        try:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"": loaded}
-            with loaded:
-                return {name: loaded[name] for name in loaded.files}
-        except _DAMAGED as error:
-            raise UserError(f"{path} is damaged ({error}); write it again") from error
+        raise UserError(f"{path} is missing; {again}")
+    with refusals(path, kind, again=again):
+        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
 
 
 def is_whole(path: Path) -> bool:

@@ -30,13 +30,16 @@ def is_web_page(beginning: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def refusals(path: PathLike, kind: str, remedy: str = "") -> Iterator[None]:
+def refusals(
+    path: PathLike, kind: str, remedy: str = "", again: str = "copy or download the file again"
+) -> Iterator[None]:
     """Makes one sentence of whatever goes wrong while a file is read.
 
     Args:
         path: The file.
         kind: What it should be.
         remedy: What to use instead of a file that asks for more than data.
+        again: What to do about a damaged one.
 
     Raises:
         UserError: the file cannot be read, is damaged, or asks for more than data.
@@ -45,12 +48,12 @@ def refusals(path: PathLike, kind: str, remedy: str = "") -> Iterator[None]:
         yield
     except UserError:
         raise
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); give the file's path") from error
     except Refused as error:
         raise UserError(
             f"{path}: refused, for it asks for {error} and only arrays and plain containers are read from it; {remedy}"
         ) from error
-    except Exception as error:  # damaged files raise almost anything
+    except Exception as error:  # damaged files raise almost anything, OSErrors without a number too
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); give the file's path") from error
         what = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {shown(str(error), 200)}"
-        raise UserError(f"{path}: no whole {kind} ({what}); copy or download the file again") from error
+        raise UserError(f"{path}: no whole {kind} ({what}); {again}") from error

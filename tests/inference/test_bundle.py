@@ -159,6 +159,12 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
             ": a transform draws at random; export with the transforms of evaluation",
         ),
         ({"transforms": [DECODE, CROP, {"Sharpen": {}}]}, ": there is no transform named 'Sharpen'"),
+        ({"transforms": [DECODE, {5: None}]}, ": {5: None} is no transform; write its name with its keys: "),
+        ({"transforms": [{"DecodeImage": 5}]}, ": DecodeImage is 5; write its keys and their values, or null"),
+        (
+            {"transforms": [DECODE, {"ResizeImage": {"resize_short": "x"}}, CROP]},
+            ": ResizeImage cannot have {'resize_short': 'x'} (",
+        ),
         (
             {"program": {"file": "../secret.json", **SHA}},
             ": '../secret.json' is not the name of a file beside it; export again",
@@ -219,3 +225,20 @@ def test_any_value_is_either_right_or_the_users_mistake(edit, key, value):
         assert str(folder) in str(error)
     finally:
         (folder / "inference.yml").write_bytes(manifest)
+
+
+KEYS = ["to_rgb", "resize_short", "size", "interpolation", "backend", "scale", "mean", "std", "order"]
+VALUES = PLAIN | st.floats(allow_nan=False) | st.lists(PLAIN, max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from(["DecodeImage", "ResizeImage", "CropImage", "NormalizeImage", "ToCHWImage", 5, None]),
+    keys=PLAIN | st.dictionaries(st.sampled_from([*KEYS, 5]), VALUES, max_size=2),
+)
+def test_any_transform_is_either_right_or_the_users_mistake(edit, name, keys):
+    folder = edit({"transforms": [DECODE, {name: keys}, CROP] if name != "DecodeImage" else [{name: keys}, CROP]})
+    try:
+        Bundle.load(folder)
+    except UserError as error:
+        assert str(error).startswith(f"{folder}/inference.yml: ")

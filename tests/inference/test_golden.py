@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppcls.inference import Classifier, Golden, GoldenMismatch
@@ -72,7 +72,9 @@ def test_a_golden_file_holds_what_was_saved(tmp_path_factory, picture, side, cla
 def test_a_pickle_in_a_golden_file_is_refused(tmp_path):
     path = tmp_path / "golden.npz"
     np.savez(path, picture=np.array([{"a": 1}], object), input=np.zeros(1), scores=np.zeros(1))
-    with pytest.raises(UserError, match=r"golden.npz is not a golden file \(Object arrays cannot be loaded"):
+    with pytest.raises(
+        UserError, match=r"golden.npz: no whole golden file \(ValueError: Object arrays cannot be loaded"
+    ):
         Golden.load(path)
 
 
@@ -82,12 +84,56 @@ def npy():
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no more", b"\x93NUMPY", npy()])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no more", b"\x93NUMPY"])
 def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
     path = tmp_path / "golden.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"golden\.npz is not a golden file"):
+    with pytest.raises(UserError, match=r"golden\.npz: no whole golden file \(.*\); copy the bundle again, or export"):
         Golden.load(path)
+    path.unlink()
+    with pytest.raises(UserError, match=r"golden\.npz is missing; copy the bundle again, or export again$"):
+        Golden.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "says"),
+    [
+        ("picture", np.zeros(3), "uint8 with 1 axes"),
+        ("input", np.zeros((3, 2, 2), np.float32), "float32 with 4 axes"),
+        ("scores", np.array([["a"]]), "float32 with 2 axes"),
+        ("scores", None, "float32 with 2 axes"),
+    ],
+)
+def test_other_arrays_are_no_golden_file(tmp_path, name, array, says):
+    path = tmp_path / "golden.npz"
+    arrays = {"picture": np.zeros(1, np.uint8), "input": np.zeros((1, 3, 1, 1), "f4"), "scores": np.zeros((1, 2), "f4")}
+    np.savez(path, **{key: value for key, value in {**arrays, name: array}.items() if value is not None})
+    with pytest.raises(UserError, match=f"no golden file, for {name} is no array of {says}; copy the bundle again"):
+        Golden.load(path)
+    path.write_bytes(npy())
+    with pytest.raises(UserError, match="no golden file, for picture is no array"):
+        Golden.load(path)
+
+
+@pytest.fixture(scope="module")
+def golden_bytes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("golden") / "golden.npz"
+    Golden(b"abc", np.zeros((1, 3, 2, 2)), np.ones((1, 5)) / 5).save(path)
+    return path.read_bytes()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_byte_in_a_golden_file_is_survived_or_one_sentence(tmp_path, golden_bytes, data):
+    path, content = tmp_path / "golden.npz", bytearray(golden_bytes)
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        loaded = Golden.load(path)
+        assert loaded.picture == b"abc" and loaded.input.shape == (1, 3, 2, 2) and loaded.scores.shape == (1, 5)
+    except UserError as error:
+        assert str(error).startswith(f"{path}: no ")
+        assert "\n" not in str(error)
 
 
 def test_verify_gives_its_figures(exported):

@@ -2,6 +2,8 @@
 
 import io
 import shutil
+import struct
+import zipfile
 
 import cv2
 import numpy as np
@@ -283,8 +285,10 @@ def test_damaged_results_are_named_together(runner, tmp_path):
     with pytest.raises(UserError) as error:
         runner()
     first, second = str(error.value).splitlines()
-    assert first.startswith(f"{tmp_path / 'results' / 'a.npz'} is damaged (")
-    assert second.startswith(f"{tmp_path / 'results' / 'b.npz'} is damaged (Object arrays cannot be loaded")
+    assert first.startswith(f"{tmp_path / 'results' / 'a.npz'}: no whole .npz file (BadZipFile: ")
+    assert second.startswith(
+        f"{tmp_path / 'results' / 'b.npz'}: no whole .npz file (ValueError: Object arrays cannot be"
+    )
 
 
 @pytest.mark.parametrize(
@@ -341,6 +345,38 @@ def test_what_is_no_score_is_said(array, said):
         scores_of({"o": array}, 1)
 
 
+def archived(header, method=zipfile.ZIP_STORED):
+    """An .npz file of one array with this header and 20 bytes."""
+    buffer, text = io.BytesIO(), header.encode().ljust(117) + b"\n"
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("o.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + bytes(20))
+    return bytearray(buffer.getvalue())
+
+
+HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }"
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "says"),
+    [
+        (archived(HEADER[:-1]), None, ""),  # TokenError, or SyntaxError since Python 3.12
+        (archived(HEADER, zipfile.ZIP_LZMA), 44, "LZMAError: "),
+        (archived(HEADER, zipfile.ZIP_BZIP2), 37, "OSError: Invalid data stream"),
+        (archived(HEADER), archived(HEADER).index(b"PK\1\2") + 8, "NotImplementedError: "),  # the flags
+        (archived(HEADER.replace("5", "99999999999999")), None, "MemoryError: "),
+    ],
+    ids=["header", "lzma", "bzip2", "flags", "size"],
+)
+def test_whatever_a_damaged_file_raises_is_one_sentence(tmp_path, content, place, says):
+    if place is not None:
+        content[place] ^= 255
+    (tmp_path / "o.npz").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_arrays(tmp_path / "o.npz")
+    assert str(error.value).startswith(f"{tmp_path / 'o.npz'}: no whole .npz file ({says}")
+    assert str(error.value).endswith("); write it again")
+
+
 @given(data=st.data())
 def test_a_changed_byte_is_read_as_it_is_or_named(tmp_path_factory, data):
     """Whatever a damaged file holds, it is another array, or a sentence with its name."""
@@ -354,7 +390,7 @@ def test_a_changed_byte_is_read_as_it_is_or_named(tmp_path_factory, data):
     try:
         arrays = read_arrays(path)
     except UserError as error:
-        assert str(error).startswith(f"{path} is damaged (")
+        assert str(error).startswith(f"{path}: no whole .npz file (")
     else:
         assert all(isinstance(array, np.ndarray) for array in arrays.values())
 

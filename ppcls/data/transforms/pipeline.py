@@ -47,16 +47,21 @@ class Pipeline:
         """
         ops = []
         for entry in entries:
-            if not isinstance(entry, Mapping) or len(entry) != 1:
+            if not isinstance(entry, Mapping) or [type(name) for name in entry] != [str]:
                 raise ValueError(
                     f"{entry!r} is no transform; write its name with its keys: {{CropImage: {{size: 224}}}}"
                 )
             ((name, keys),) = entry.items()
             kind = TRANSFORMS[name]
+            if not isinstance(keys or {}, Mapping):
+                raise ValueError(f"{name} is {keys!r}; write its keys and their values, or null where it has none")
             known = [field.name for field in dataclasses.fields(kind)]
             for key in keys or {}:
                 one_of(f"a key of {name}", key, known)
-            ops.append(kind(**(keys or {})))
+            try:
+                ops.append(kind(**(keys or {})))
+            except TypeError as error:  # a configuration's values were checked for their types
+                raise ValueError(f"{name} cannot have {dict(keys or {})} ({error}); correct its values") from error
         return cls(ops)
 
     def to_list(self) -> List[Dict[str, Dict[str, Any]]]:
