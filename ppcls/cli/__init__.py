@@ -10,7 +10,7 @@ import argparse
 import errno
 import os
 import sys
-from typing import List, Optional
+from typing import List, NoReturn, Optional
 
 from ppcls import __version__
 from ppcls.cli import (
@@ -85,8 +85,15 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one line, without the usage of every option."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ppcls", description="Image classification on PaddlePaddle.")
+    parser = _Parser(prog="ppcls", description="Image classification on PaddlePaddle.")
     parser.add_argument("--version", action="version", version=f"ppcls {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in _MODULES:

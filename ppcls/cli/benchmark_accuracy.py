@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
 from ppcls.cli.common import add_data, new_command
+from ppcls.cli.measuring import number, require_writable
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -33,8 +34,8 @@ def add(commands: Any) -> None:
         help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
-    command.add_argument("--batch-size", metavar="N", type=int, default=8, help="pictures at a time (default: 8)")
-    command.add_argument("--threads", metavar="N", type=int, help="of kernels and reading (default: the cores)")
+    command.add_argument("--batch-size", metavar="N", type=number, default=8, help="pictures at a time (default: 8)")
+    command.add_argument("--threads", metavar="N", type=number, help="of kernels and reading (default: the cores)")
     command.add_argument("--out", metavar="DIR", required=True, help="of accuracy.md, accuracy.csv and accuracy.json")
 
 
@@ -73,6 +74,7 @@ def _measure(sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList
         print(f"{bundle.folder}, {form}: was measured before", file=sys.stderr)
         return 1
     backend = open_backend(bundle, form.settings(arguments.device, arguments.threads))
+    require_writable(arguments.out, "give another --out")
     row = measure_accuracy(bundle, form, backend, data, arguments.device, arguments.batch_size, arguments.threads)
     sheet.add(row)
     print(f"{bundle.folder}, {form}: top-1 {row.top1:.2f} %, top-5 {row.top5:.2f} %", file=sys.stderr)

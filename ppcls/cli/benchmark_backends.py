@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, List
 
 from ppcls.cli.common import add_data, new_command
-from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, say_if_busy
+from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, require_writable, say_if_busy
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _run(arguments: argparse.Namespace) -> int:
     bundle = Bundle.load(arguments.bundle)
     if arguments.reset:
         return _reset(bundle)
+    if not arguments.dry_run:
+        require_writable(bundle.folder, "write --dry-run to measure alone")
     plan, tried, gate = plan_of(arguments), _tried(arguments), _gate(bundle, arguments)
     batch = arguments.batch or _BATCH[arguments.goal]
     allowed = {"float32", *arguments.allow}

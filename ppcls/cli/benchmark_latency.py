@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, Dict, Sequence
 
 from ppcls.cli.common import new_command
 from ppcls.cli.latency_targets import Target, given, untrained
-from ppcls.cli.measuring import add_plan, backends, number, numbers, plan_of, precisions, say_if_busy, words
+from ppcls.cli.measuring import (
+    add_plan,
+    backends,
+    number,
+    numbers,
+    plan_of,
+    precisions,
+    require_writable,
+    say_if_busy,
+    words,
+)
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,6 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.measure.machine import this_machine
     from ppcls.inference.settings import Settings
 
+    if arguments.out:
+        require_writable(arguments.out, "give another --out")
     plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
     ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
     machine = this_machine(arguments.device)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, List
 
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike
 
 if TYPE_CHECKING:
     from ppcls.inference.measure.timing import Plan
@@ -37,10 +40,9 @@ def numbers(text: str) -> List[int]:
 
 def number(text: str) -> int:
     """A whole number from 1."""
-    found = numbers(text)
-    if len(found) > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} are several numbers; write one")
-    return found[0]
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def precisions(text: str) -> List[str]:
@@ -83,6 +85,18 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         return Plan(arguments.rounds, arguments.settle, arguments.span)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def require_writable(folder: PathLike, remedy: str) -> None:
+    """Makes the folder of what is going to be measured, so that hours do not end in a file that cannot be written.
+
+    Raises:
+        UserError: it cannot be written to; says the `remedy`.
+        OSError: it cannot be made.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} cannot be written to; {remedy}")
 
 
 def say_if_busy() -> None:

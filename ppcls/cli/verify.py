@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
+from ppcls.cli.measuring import number
 from ppcls.utils.load_paddle import load_paddle
 
 
@@ -20,8 +21,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     add_data(command)
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
-    command.add_argument("--batch-size", metavar="N", type=int, default=8, help="pictures at a time (default: 8)")
-    command.add_argument("--threads", metavar="N", type=int, help="of the kernels (default: the cores)")
+    command.add_argument("--batch-size", metavar="N", type=number, default=8, help="pictures at a time (default: 8)")
+    command.add_argument("--threads", metavar="N", type=number, help="of the kernels (default: the cores)")
     command.add_argument(
         "--calib", metavar="LIST", help="for trt:int8: pictures that TensorRT calibrates on, a list or a folder"
     )

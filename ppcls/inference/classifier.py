@@ -65,8 +65,8 @@ class Classifier:
         tensorrt: Union[bool, TensorRT, None] = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
-            if value < 1:
-                raise UserError(f"{name} is {value}; write 1 or more")
+            if type(value) is not int or value < 1:
+                raise UserError(f"{name} is {value!r}; write a whole number from 1")
         self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
         engine = backend if isinstance(backend, str) else None
         told: Dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}

@@ -47,7 +47,7 @@ def pictures_of(source: Any, color: Optional[str] = None) -> List[Picture]:
         if not path.is_file():
             raise UserError(f"{path}: no such picture or folder")
         return [Picture(str(path), path)]
-    if isinstance(source, (bytes, np.ndarray)) and getattr(source, "ndim", 3) == 3:
+    if isinstance(source, (bytes, np.ndarray)) and getattr(source, "ndim", 3) != 4:
         source = [source]
     if not isinstance(source, (Sequence, np.ndarray)):
         raise UserError(f"a {type(source).__name__} is no picture; give a folder, a file, bytes, an array, or a list")

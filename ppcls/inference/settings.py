@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
+from ppcls.utils.errors import UserError
 from ppcls.utils.tensorrt import TensorRT
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
@@ -24,6 +25,10 @@ TENSORRT_OFFERED: Dict[str, Tuple[str, ...]] = {
     ".json": ("float32", "float16"),  # Paddle calibrates programs of Paddle 2 alone
 }
 TENSORRT_PRECISIONS = tuple(p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values()))
+
+
+# Beyond any machine of today; with many more an engine does not start, or ends the process.
+_MOST = {"threads": 1024, "requests": 64}
 
 
 def offered_on(device: str) -> Tuple[str, ...]:
@@ -62,8 +67,8 @@ class Settings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
         for name in ("threads", "requests"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; write 1 or more")
+            if value is not None and (type(value) is not int or not 1 <= value <= _MOST[name]):
+                raise UserError(f"{name} is {value!r}; write a whole number from 1 to {_MOST[name]}")
         if self.tensorrt is not None:
             self._check_tensorrt(self.tensorrt)
             return

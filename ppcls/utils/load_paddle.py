@@ -43,6 +43,8 @@ def load_paddle() -> ModuleType:
             "for one with an NVIDIA GPU"
         ) from error
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # a library that was being initialised makes this of it
+            raise KeyboardInterrupt from error
         if "libgomp" not in str(error) and _has_libgomp():
             raise
         raise Unavailable(

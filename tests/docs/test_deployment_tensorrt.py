@@ -25,7 +25,7 @@ def test_the_commands_exist():
     lines = [shlex.split(line) for line in commands()]
     assert [words[:2] for words in lines] == [
         ["python", "-c"], *[["ppcls", "export"]] * 2, *[["ppcls", "predict"]] * 3, *[["ppcls", "verify"]] * 2,
-        *[["ppcls", "benchmark"]] * 2, ["ppcls", "predict"],
+        *[["ppcls", "benchmark"]] * 2, ["ppcls", "predict"], ["ppcls", "verify"],
     ]  # fmt: skip
     for words in lines[1:]:
         _parser().parse_args(words[1:])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ppcls.arch.model_table import MODELS
-from ppcls.cli import main
+from ppcls.cli import main, measuring
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import DigestedFile
@@ -226,8 +226,8 @@ def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
         (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
         (["--batch", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
         (["--batch", "0"], "0 is in the list; write whole numbers from 1"),
-        (["--rounds", "0"], "0 is in the list; write whole numbers from 1"),
-        (["--threads", "1,2"], "'1,2' are several numbers; write one"),
+        (["--rounds", "0"], "'0' is no whole number from 1"),
+        (["--threads", "1,2"], "'1,2' is no whole number from 1"),
         (["--batch", ","], "names nothing; write values with commas between"),
     ],
 )
@@ -235,7 +235,20 @@ def test_arguments_that_are_wrong(arguments, sentence, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["benchmark", "latency", "--models", "DLA34", *arguments])
     assert caught.value.code == 2
-    assert capsys.readouterr().err.rstrip().endswith(sentence)
+    assert capsys.readouterr().err == (
+        f"ppcls benchmark latency: argument {arguments[0]}: {sentence}; see `ppcls benchmark latency --help`\n"
+    )
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_measured(exported, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measuring.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(measuring, "say_if_busy", lambda: pytest.fail("it goes on"))
+    assert main(["benchmark", "latency", "--bundles", str(exported), "--out", str(tmp_path / "out")]) == 2
+    assert main(["benchmark", "backends", str(exported)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path / 'out'} cannot be written to; give another --out",
+        f"{exported} cannot be written to; write --dry-run to measure alone",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +256,8 @@ def test_arguments_that_are_wrong(arguments, sentence, capsys):
     [
         (["--models", "DLA43"], "no model matches 'DLA43' (did you mean DLA34?); `ppcls models` lists all"),
         (["--models", "DLA34", "--settle", "-1"], "settle is -1; write seconds, 0 or more"),
+        (["--models", "DLA34", "--span", "nan"], "span is nan; write seconds, 0 or more"),
+        (["--models", "DLA34", "--threads", "2000"], "threads is 2000; write a whole number from 1 to 1024"),
     ],
 )
 def test_values_that_are_wrong(arguments, sentence, capsys):

@@ -153,12 +153,16 @@ def test_a_bundle_without_names_gives_none(edit):
     assert result.names == [] and len(result.class_ids) == 5
 
 
-@pytest.mark.parametrize("argument", ["batch_size", "topk", "threads"])
-def test_counts_are_at_least_one(exported, argument):
-    with pytest.raises(UserError, match=f"^{argument} is -1; write 1 or more$"):
-        Classifier(exported, **{argument: -1})
-    with pytest.raises(UserError, match=f"^{argument} is 0; write 1 or more$"):
-        Classifier(exported, **{argument: 0})
+@pytest.mark.parametrize("value", [-1, 0, 1.5, "4"])
+@pytest.mark.parametrize("argument", ["batch_size", "topk", "threads", "requests"])
+def test_counts_are_whole_numbers_from_one(exported, argument, value):
+    with pytest.raises(UserError, match=f"^{argument} is {value!r}; write a whole number from 1"):
+        Classifier(exported, **{argument: value})
+
+
+def test_more_threads_than_an_engine_bears_are_refused(exported):
+    with pytest.raises(UserError, match=r"^threads is 1025; write a whole number from 1 to 1024$"):
+        Classifier(exported, threads=1025)
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +258,8 @@ def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
     with pytest.raises(UserError) as caught:
         Classifier(exported, device="gpu")
     assert str(caught.value) == (
-        "a GPU is asked for, but this build of Paddle has no CUDA; write -o Global.use_gpu=False (in Python, "
-        "device='cpu'), or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+        "a GPU is asked for, but this build of Paddle has no CUDA; write -o Global.use_gpu=False or --device cpu (in "
+        "Python, device='cpu'), or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
     )
 
 

@@ -324,3 +324,32 @@ def test_programs_of_others_are_adapted(exported):
 def test_what_is_computed_in_on_a_device():
     assert offered_on("cpu") == ("float32", "bfloat16", "int8")
     assert offered_on("gpu") == ("float32", "float16")
+
+
+@pytest.mark.parametrize(("engine", "name"), [("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")])
+def test_what_an_engine_says_of_a_program_is_one_sentence(with_forms, sessions, compiled, monkeypatch, engine, name):
+    class Fail(Exception):
+        """As ONNX Runtime's: no UserError, no RuntimeError."""
+
+    def fail(*_, **__):
+        raise Fail("[ERROR] : 1\n  External data path " + "x" * 400)
+
+    monkeypatch.setattr(Session, "__init__", fail)
+    monkeypatch.setattr(compiled[1], "read_model", fail)
+    file = with_forms.folder / "inference.onnx"
+    said = message(with_forms, backend=engine)
+    assert said.startswith(f"{name} cannot load {file} ([ERROR] : 1 External data path xxx")
+    assert "xxx); export it again, with operators and an opset that this engine knows, and with its files of" in said
+    assert len(said) < 600
+
+
+def test_a_model_that_is_no_bundle_is_sent_the_right_way(with_forms):
+    file = with_forms.folder / "inference.onnx"
+    foreign = dataclasses.replace(with_forms, golden=None, quantized=())
+    assert message(foreign, backend="openvino", precision="int8") == (
+        f"{file} is run as it is; leave precision int8 out, which `ppcls quantize` makes of bundles alone"
+    )
+    assert message(dataclasses.replace(foreign, onnx=None), backend="openvino") == (
+        f"{file.parent} is a model of PaddleClas, which openvino does not run; make a bundle of it by `ppcls adopt "
+        f"{file.parent} NEW`, and add its ONNX form by `ppcls onnx NEW`"
+    )

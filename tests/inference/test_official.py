@@ -334,6 +334,18 @@ def test_a_tar_that_claims_more_than_it_has_or_is_compressed(tmp_path):
     assert not (tmp_path / "inference.pdmodel").exists()
 
 
+def test_a_file_or_a_tar_of_a_bundle_is_not_taken_for_a_model_of_paddleclas(exported, tmp_path):
+    for name in ("inference.json", "inference.yml"):
+        assert refused(find_bundle, exported / name) == (
+            f"{exported / name} is a file of a bundle; give the bundle's folder, {exported}"
+        )
+    with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
+        tar.add(exported, "bundle")
+    assert refused(find_bundle, tmp_path / "bundle.tar") == (
+        f"{tmp_path / 'bundle.tar'} has a bundle of this library in it; unpack it, and give the bundle's folder"
+    )
+
+
 @pytest.mark.parametrize("name", ["probabilities", "logits"])
 def test_an_adopted_model_is_a_bundle_that_verifies(official, tmp_path, name):
     place = archive(tmp_path / "DLA34_infer.tar", official_members(official / name))

@@ -11,6 +11,11 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import is_picture_name
 
 
+def test_a_grey_array_is_no_list_of_rows() -> None:
+    with pytest.raises(UserError, match=r"^picture 0 is an array uint8 \[9, 8\]; give uint8 \[H, W, 3\]$"):
+        pictures_of(np.zeros((9, 8), np.uint8), "RGB")
+
+
 def draw():
     """The golden picture, in integers alone, so that every machine draws the same."""
     y, x = np.mgrid[0:480, 0:640]

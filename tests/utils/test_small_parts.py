@@ -170,6 +170,16 @@ def test_a_missing_paddle_is_one_sentence(monkeypatch, error, sentence):
         loading.load_paddle()
 
 
+def test_ctrl_c_within_a_librarys_initialisation_is_still_ctrl_c(monkeypatch):
+    def fail(name):
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.delitem(sys.modules, "paddle", raising=False)
+    monkeypatch.setattr(loading.importlib, "import_module", fail)
+    with pytest.raises(KeyboardInterrupt):
+        loading.load_paddle()
+
+
 def test_what_else_is_wrong_with_paddle_is_shown_as_it_is(monkeypatch):
     def fail(name):
         raise ModuleNotFoundError("No module named 'numpy'", name="numpy")

@@ -13,6 +13,7 @@ from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
 
 T = TypeVar("T")
+_SAID = 300  # characters of what an engine says; some go on for pages
 
 
 class Turns(Generic[T]):
@@ -42,6 +43,25 @@ def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:
     return ThreadPoolExecutor(1).submit(work, *arguments).result
 
 
+@contextlib.contextmanager
+def loading(engine: str, file: Path) -> Iterator[None]:
+    """Makes what an engine says of a program that it cannot load one sentence; engines have exceptions of their own.
+
+    Raises:
+        UserError: names the file.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{engine} cannot load {file} ({said[:_SAID]}); export it again, with operators and an opset that this "
+            "engine knows, and with its files of external data beside it"
+        ) from error
+
+
 def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
     """The file that an engine opens: the bundle's ONNX form, or for int8 the first of the engine's own.
 
@@ -49,6 +69,8 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
         Unavailable: the bundle has none.
         UserError: a file is damaged.
     """
+    if bundle.golden is None:
+        _require_float32_onnx(bundle, settings)
     if settings.precision == "int8":
         for form in bundle.quantized:
             if form.backend == settings.backend:
@@ -63,6 +85,20 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
             f"`ppcls export ... --onnx`, or add it by `ppcls onnx {bundle.folder}`"
         )
     return bundle.checked(bundle.onnx)[0]
+
+
+def _require_float32_onnx(bundle: Bundle, settings: Settings) -> None:
+    """Of a model that is no bundle in a folder there is no more than its file."""
+    if bundle.onnx is None:
+        raise Unavailable(
+            f"{bundle.folder} is a model of PaddleClas, which {settings.backend} does not run; make a bundle of it by "
+            f"`ppcls adopt {bundle.folder} NEW`, and add its ONNX form by `ppcls onnx NEW`"
+        )
+    if settings.precision == "int8":
+        raise Unavailable(
+            f"{bundle.path_of(bundle.onnx)} is run as it is; leave precision int8 out, which `ppcls quantize` makes of "
+            "bundles alone"
+        )
 
 
 def check_names(file: Path, bundle: Bundle, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, begin, check_names, onnx_or_quantized
+from ppcls.inference.backends.common import Turns, begin, check_names, loading, onnx_or_quantized
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
@@ -32,9 +32,10 @@ class OnnxRuntimeBackend:
         checked = begin(onnx_or_quantized, bundle, settings)
         engine = import_optional("onnxruntime", "ONNX Runtime", "onnxruntime")
         file = checked()
-        self._session = engine.InferenceSession(
-            str(file), _options(engine, settings), providers=["CPUExecutionProvider"]
-        )
+        with loading("ONNX Runtime", file):
+            self._session = engine.InferenceSession(
+                str(file), _options(engine, settings), providers=["CPUExecutionProvider"]
+            )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         check_names(file, bundle, [port.name for port in inputs], [port.name for port in outputs])
         self._input, self._outputs = bundle.input.name, [bundle.output.name]

@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, begin, check_names, onnx_or_quantized
+from ppcls.inference.backends.common import Turns, begin, check_names, loading, onnx_or_quantized
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
@@ -37,7 +37,8 @@ class OpenVinoBackend:
         if settings.precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise Unavailable("this processor does not compute in bfloat16; write precision float32 or int8")
         file = checked()
-        model = core.compile_model(core.read_model(file), "CPU", _properties(settings))
+        with loading("OpenVINO", file):
+            model = core.compile_model(core.read_model(file), "CPU", _properties(settings))
         check_names(file, bundle, _names(model.inputs), _names(model.outputs))
         self._turns = Turns(model.create_infer_request() for _ in range(settings.requests))
 

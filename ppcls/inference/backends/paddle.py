@@ -117,7 +117,7 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
 def _require_gpu(settings: Settings) -> None:
     missing = missing_gpu()
     if missing:
-        asks, off = "a GPU is asked for", "-o Global.use_gpu=False (in Python, device='cpu')"
+        asks, off = "a GPU is asked for", "-o Global.use_gpu=False or --device cpu (in Python, device='cpu')"
         if settings.tensorrt is not None:
             asks, off = "TensorRT needs a GPU", "-o Global.use_tensorrt=False -o Global.use_gpu=False"
         raise Unavailable(

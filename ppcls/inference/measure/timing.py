@@ -7,6 +7,7 @@ the caches, and outlast the threads of the piece before, which some engines leav
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Callable, Dict, List, Mapping, Tuple, TypeVar
@@ -38,7 +39,7 @@ class Plan:
         if self.rounds < 1:
             raise ValueError(f"rounds is {self.rounds}; write 1 or more")
         for name in ("settle", "span"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name):g}; write seconds, 0 or more")
 
     def __str__(self) -> str:

@@ -31,6 +31,8 @@ def find_bundle(path: PathLike, model: Optional[str] = None, preprocess: Optiona
             told another model or a preprocessing.
     """
     place = Path(path)
+    if place.is_file() and is_ours(place.parent):
+        raise UserError(f"{place} is a file of a bundle; give the bundle's folder, {place.parent}")
     if place.is_file() or (not is_ours(place) and any((place / name).is_file() for name in PROGRAM_FILES)):
         from ppcls.inference.official.in_memory import bundle_in_memory  # loads what checks configurations
 

@@ -16,6 +16,7 @@ from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILES, Bundle, digested
 from ppcls.inference.entries import Input, Output
+from ppcls.inference.official.find import is_ours
 from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.official.program import Shape, declared_inputs
@@ -39,6 +40,8 @@ def bundle_in_memory(place: Path, model: Optional[str], preprocess: Optional[Pre
         UserError: nothing says the preprocessing, it does not fit the program, or a file is missing or damaged.
     """
     folder = _unpacked(place) if place.is_file() else place
+    if is_ours(folder):
+        raise UserError(f"{place} has a bundle of this library in it; unpack it, and give the bundle's folder")
     program = next((folder / name for name in PROGRAM_FILES if (folder / name).is_file()), None)
     if program is None or not (folder / PARAMETERS_FILE).is_file():
         raise UserError(
