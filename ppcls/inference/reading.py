@@ -42,7 +42,9 @@ def read_batches(
         UserError: `read` raised it, or the sizes differ within a batch.
     """
     _positive("batch_size", batch_size)
-    tensors = parallel(read, items, threads, ahead=2 * batch_size)
+    # The next batch is read while one runs, and every thread has work even where batches are small.
+    ahead = batch_size + max(batch_size, threads or usable_cores())
+    tensors = parallel(read, items, threads, ahead)
     while True:
         batch: List[np.ndarray] = list(islice(tensors, batch_size))
         if not batch:

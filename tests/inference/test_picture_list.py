@@ -1,3 +1,4 @@
+import itertools
 import threading
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppcls.inference import reading
 from ppcls.inference.picture_list import balanced, read_picture_list
 from ppcls.inference.reading import parallel, read_batches
 from ppcls.utils.errors import UserError
@@ -107,6 +109,16 @@ def test_an_error_ends_the_reading():
     with pytest.raises(UserError, match="three"):
         list(parallel(work, range(1000), threads=1, ahead=4))
     assert sum(iter(lambda: started.acquire(blocking=False), False)) <= 8
+
+
+@pytest.mark.parametrize(("batch_size", "threads", "ahead"), [(1, 8, 9), (3, 5, 8), (8, 2, 16), (1, None, 5)])
+def test_every_thread_has_work_whatever_the_batch(monkeypatch, batch_size, threads, ahead):
+    monkeypatch.setattr(reading, "usable_cores", lambda: 4)
+    asked = itertools.count()
+    batches = read_batches(lambda item: np.zeros((3, 2, 2)), asked, batch_size, threads)
+    assert len(next(batches)) == batch_size
+    batches.close()
+    assert next(asked) == ahead + batch_size  # one more for each that was given
 
 
 def test_batches_are_stacked_and_the_last_is_smaller():
