@@ -23,14 +23,14 @@ def passes(bundle, settings, backend):
     return None
 
 
-def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="throughput"):
-    """Fakes that take `costs` seconds a picture; a cost that is a text is why they cannot be opened."""
-    clock = Clock()
+def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="throughput", opened=None):
+    """Fakes that take `costs` seconds a picture, put into `opened`; a text is why one cannot be opened."""
+    clock, opened = Clock(), {} if opened is None else opened
 
     def open_it(_, settings):
         if isinstance(costs[settings], str):
             raise Unavailable(costs[settings])
-        return FakeBackend(clock, costs[settings])
+        return opened.setdefault(settings, FakeBackend(clock, costs[settings]))
 
     return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock).candidates
 
@@ -76,13 +76,15 @@ def test_nothing_may_be_chosen(exported):
     ]
 
 
-def test_goals(exported):
-    two = replace(OPENVINO, requests=2)
-    bundle = Bundle.load(exported)
-    for goal, batch in (("throughput", 8), ("latency", 1)):
-        found = measured(bundle, {OPENVINO: 0.01, two: 0.01}, batch=batch, goal=goal)
-        # The fakes run one after another, so a batch takes as long either way.
-        assert [one.timing.median for one in found] == pytest.approx([0.01 * batch] * 2)
+@pytest.mark.parametrize(("goal", "batch", "batches_a_call"), [("throughput", 8, [1, 4]), ("latency", 1, [1, 1])])
+def test_goals(exported, goal, batch, batches_a_call):
+    two, backends = replace(OPENVINO, requests=2), {}
+    found = measured(Bundle.load(exported), {OPENVINO: 0.01, two: 0.01}, batch=batch, goal=goal, opened=backends)
+    # The fakes run one after another, so a batch takes as long either way.
+    assert [one.timing.median for one in found] == pytest.approx([0.01 * batch] * 2)
+    calls = [2 * len(one.timing.seconds) for one in found]  # before each that is timed, one warms up
+    batches = [len(backends[settings].shapes) for settings in (OPENVINO, two)]
+    assert batches == [number * each for number, each in zip(calls, batches_a_call)]
 
 
 def test_other_programs_only_add_time():
