@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ INPUT_KEY = "image"
 OUTPUT_KEY = "scores"
 _INPUTS_RECORD = "npz_inputs.json"
 _RESULTS_RECORD = "npz_results.json"
+_NO_TEXT = re.compile("[\udc80-\udcff]")  # what a file's name has for bytes that are no UTF-8
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,17 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: O
         threads: pictures at a time; None takes every core.
 
     Raises:
-        UserError: a picture cannot be read, two would have one name, or the folder holds inputs of something else, or
-            files that no record tells of.
+        UserError: a picture cannot be read, two would have one name, a name is not UTF-8, or the folder holds inputs of
+            something else, or files that no record tells of.
     """
     place, names = Path(folder), [npz_name(name) for name in pictures.names]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice:
         same = [picture for picture, name in zip(pictures.names, names) if name == twice]
         raise UserError(f"{same[0]} and {same[1]} would both be {twice}; rename one, or list it once")
+    for name in (*names, str(place.resolve())):
+        if _NO_TEXT.search(name):
+            raise UserError(f"{name}: the name is not UTF-8, which a datalist is; rename it")
     record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
     _continue(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing")
 

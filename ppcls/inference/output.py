@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Type
 
@@ -22,12 +23,20 @@ def console_line(result: Result, name: Optional[str] = None) -> str:
     return f"{shown}:\tclass id(s): {result.class_ids}, score(s): [{scores}], label_name(s): {result.names}"
 
 
+def printable(text: str) -> str:
+    r"""Text as standard output can show it: a byte of a file's name that is no UTF-8 as `\udce9`."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 class ResultFile:
     """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
 
     The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays, and
     holds every row that was written.
     """
+
+    errors = "strict"  # how bytes of a file's name that are no UTF-8 are written
 
     def __init__(self, path: PathLike, topk: int) -> None:
         self.path = Path(path)
@@ -36,7 +45,7 @@ class ResultFile:
 
     def __enter__(self) -> ResultFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.part.open("w", buffering=1, encoding="utf-8", newline="")
+        self._file = self.part.open("w", buffering=1, encoding="utf-8", errors=self.errors, newline="")
         self._begin()
         return self
 
@@ -61,6 +70,8 @@ class ResultFile:
 class CsvFile(ResultFile):
     """A header, then a row a picture: picture, class_id_1, score_1, name_1, ..., error."""
 
+    errors = "surrogateescape"  # as they are
+
     def _begin(self) -> None:
         ranks = range(1, self.topk + 1)
         columns = [f"{column}_{rank}" for rank in ranks for column in ("class_id", "score", "name")]
@@ -82,6 +93,8 @@ class CsvFile(ResultFile):
 
 class JsonFile(ResultFile):
     """A list of objects, one a line: picture, class_ids, scores, names, error (null where there is none)."""
+
+    errors = "backslashreplace"  # which is JSON's own escape: the file stays JSON, and Python reads the name back
 
     def _begin(self) -> None:
         self._separator = "[\n"

@@ -44,7 +44,7 @@ class PictureList:
         """SHA-256 of names, labels and root; the pictures themselves are not read."""
         labels = [""] * len(self) if self.labels is None else self.labels.tolist()
         lines = "".join(f"{name} {label}\n" for name, label in zip(self.names, labels))
-        return hashlib.sha256(f"{self.root.resolve()}\n{lines}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.root.resolve()}\n{lines}".encode("utf-8", "surrogateescape")).hexdigest()
 
     def take(self, indices: Sequence[int]) -> PictureList:
         """The pictures of these indices."""

@@ -1,6 +1,7 @@
 """The .npz flow: inputs are the runtime's own, files are whole or absent, and any runner's results are read."""
 
 import io
+import os
 import shutil
 import struct
 import zipfile
@@ -17,7 +18,7 @@ from ppcls.inference.forms import REFERENCE
 from ppcls.inference.npz import Progress, make, run
 from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
 from ppcls.inference.npz_score import Score, score, scores_of
-from ppcls.inference.picture_list import read_picture_list
+from ppcls.inference.picture_list import PictureList, read_picture_list
 from ppcls.utils.errors import UserError
 
 NAMES = ["cat/one.png", "cat/two.jpg", "dog/one.png"]
@@ -96,6 +97,16 @@ def test_a_folder_of_other_inputs_is_left_as_it_is(bundle, listed, inputs):
         f"{inputs} holds inputs of another list or preprocessing; give another folder, or remove it"
     )
     assert len((inputs / "npz_datalist.txt").read_text().splitlines()) == 3
+
+
+def test_a_name_that_a_datalist_cannot_hold_is_said_before_anything_is_written(bundle, tmp_path):
+    pictures = PictureList(tmp_path, ["a.png", os.fsdecode(b"caf\xe9.png")])
+    with pytest.raises(UserError) as error:
+        make(bundle.pipeline, pictures, tmp_path / "inputs")
+    assert str(error.value) == "caf\udce9.npz: the name is not UTF-8, which a datalist is; rename it"
+    with pytest.raises(UserError, match="the name is not UTF-8, which a datalist is; rename it"):
+        make(bundle.pipeline, pictures.take([0]), tmp_path / os.fsdecode(b"\xe9"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_cannot_be_read_ends_it_without_a_datalist(bundle, listed, tmp_path):

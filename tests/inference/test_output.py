@@ -1,12 +1,15 @@
 import csv
 import io
 import json
+import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppcls.inference.output import console_line, open_results
+from ppcls.inference.output import console_line, open_results, printable
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 
@@ -58,6 +61,24 @@ def test_no_pictures_give_an_empty_file(tmp_path):
         with open_results(tmp_path / f"x{suffix}", topk=1):
             pass
         assert (tmp_path / f"x{suffix}").read_text() == content
+
+
+def test_a_name_that_is_no_utf8_is_written_and_read_back(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    for suffix in ("csv", "json"):
+        with open_results(tmp_path / f"x.{suffix}", topk=1) as file:
+            file.write(Result(name, [3], [0.5]))
+    assert (tmp_path / "x.csv").read_bytes().splitlines()[1] == b"caf\xe9.png,3,0.5,,"
+    assert b'{"picture": "caf\\udce9.png", ' in (tmp_path / "x.json").read_bytes()
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))[0]["picture"] == name
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "naïve \\udce9"), ("ascii", "na\\xefve \\udce9"), (None, "naïve \\udce9")]
+)
+def test_what_the_console_cannot_show_is_escaped(monkeypatch, encoding, shown):
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(encoding=encoding))
+    assert printable("naïve \udce9") == shown
 
 
 PARTS = [

@@ -1,4 +1,6 @@
+import hashlib
 import itertools
+import os
 import threading
 
 import numpy as np
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.inference import reading
-from ppcls.inference.picture_list import balanced, read_picture_list
+from ppcls.inference.picture_list import PictureList, balanced, read_picture_list
 from ppcls.inference.reading import parallel, read_batches
 from ppcls.utils.errors import UserError
 
@@ -57,6 +59,11 @@ def test_paths_are_relative_to_the_root_that_is_given(folder):
 def test_a_wrong_line_is_named(folder, text, said):
     with pytest.raises(UserError, match=said):
         listed(folder, text)
+
+
+def test_the_digest_of_a_name_that_is_no_utf8_is_of_its_bytes(tmp_path):
+    said = os.fsencode(tmp_path.resolve()) + b"\ncaf\xe9.png \n"
+    assert PictureList(tmp_path, [os.fsdecode(b"caf\xe9.png")]).digest == hashlib.sha256(said).hexdigest()
 
 
 def test_the_digest_is_of_names_labels_and_place(folder):

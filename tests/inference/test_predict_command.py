@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -57,6 +58,13 @@ def test_lines_file_and_exit_code(configured, exported, folder, tmp_path, capsys
     assert [row["error"] is None for row in rows] == [True, False, True]
     assert [row["class_ids"] for row in rows] == [result.class_ids for result in results]
     assert len(rows[0]["class_ids"]) == 2
+
+
+def test_a_name_that_is_no_utf8_ends_nothing(configured, folder, tmp_path, capsys):
+    (folder / "a.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    assert predict(configured(folder, output=str(tmp_path / "scores.csv"))) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["caf\\udce9.png", "sub/b.png"]
+    assert b"/caf\xe9.png," in (tmp_path / "scores.csv").read_bytes()
 
 
 def test_one_file_and_exit_code_zero(configured, folder, capsys):

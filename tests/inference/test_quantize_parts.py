@@ -1,6 +1,7 @@
 """What is asked for, which pictures are chosen, which layers are the outer ones: all that needs no engine."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import cv2
@@ -193,6 +194,11 @@ def test_the_digest_is_that_of_the_list_file_or_of_the_names(bundle, folder):
     assert Samples(bundle, folder / "names.txt").digest == hashlib.sha256(text).hexdigest()
     assert Samples(bundle, folder).digest == hashlib.sha256(text).hexdigest()  # the same names
     assert Samples(bundle, folder / "list.txt").digest != hashlib.sha256(text).hexdigest()
+
+
+def test_the_digest_of_a_name_that_is_no_utf8_is_of_its_bytes(bundle, tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
+    assert Samples(bundle, tmp_path).digest == hashlib.sha256(b"caf\xe9.png\n").hexdigest()
 
 
 @pytest.mark.parametrize("name", ["list.txt", "names.txt"])

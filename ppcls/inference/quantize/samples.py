@@ -54,7 +54,8 @@ class Samples:
             return sha256_of(self.source / DATALIST_FILE)
         if self.source.is_file():
             return sha256_of(self.source)
-        return hashlib.sha256("".join(f"{name}\n" for name in self.list.names).encode()).hexdigest()
+        names = "".join(f"{name}\n" for name in self.list.names)
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self, indices: Sequence[int]) -> Iterator[Tuple[int, np.ndarray]]:
         """The index and the input [C, H, W] of each, in order; those that cannot be read go to `unreadable`."""
