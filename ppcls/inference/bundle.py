@@ -238,7 +238,9 @@ def _parse(manifest: Path) -> Dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, which YAML has."""
+    r"""What YAML has: tuples as lists, and bytes of a file's name that are no UTF-8 as the text `\udce9`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -76,6 +77,12 @@ def test_a_change_keeps_what_others_changed(copy):
     with pytest.raises(ValueError, match="class_names has 1 names for 5 classes"):
         one.change(class_names=("a",))
     assert Bundle.load(copy) == changed
+
+
+def test_a_name_that_is_no_utf8_leaves_a_manifest_that_can_be_read(copy):
+    bundle = Bundle.load(copy)
+    bundle.change(golden=replace(bundle.golden, source="caf\udce9.png"))
+    assert Bundle.load(copy).golden.source == r"caf\udce9.png"
 
 
 def test_no_manifest(tmp_path):
