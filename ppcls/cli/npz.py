@@ -31,7 +31,7 @@ def _add_make(command: Any) -> None:
     command.add_argument(
         "--count", metavar="N", type=int, help="a calibration set: N pictures, every class among them where N allows"
     )
-    command.add_argument("--seed", metavar="N", type=int, default=0, help="of that choice (default: 0)")
+    command.add_argument("--seed", metavar="N", type=int, help="of that choice (default: 0)")
     command.add_argument("--threads", metavar="N", type=int, help="pictures at a time (default: the cores)")
     add_optional_config(command, "the preprocessing of DataLoader.Eval of this configuration")
 
@@ -53,6 +53,8 @@ def _make(arguments: argparse.Namespace) -> int:
 
     pipeline, class_num = _preprocessing(arguments)
     pictures = read_picture_list(arguments.data, class_num, arguments.image_root)
+    if arguments.seed is not None and arguments.count is None:
+        raise UserError("--seed is of the choice that --count makes; write --count N as well")
     if arguments.count is not None:
         if pictures.labels is None:
             raise UserError(f"{arguments.data} has no labels, so --count cannot choose of every class; give a list")
@@ -62,7 +64,7 @@ def _make(arguments: argparse.Namespace) -> int:
         if arguments.count < classes:
             text = f"{arguments.count} pictures cannot show all {classes} classes; --count {classes} would"
             print(text, file=sys.stderr)
-        pictures = pictures.take(balanced(pictures.labels, arguments.count, arguments.seed))
+        pictures = pictures.take(balanced(pictures.labels, arguments.count, arguments.seed or 0))
     print(f"{arguments.out}/{DATALIST_FILE}: {make(pipeline, pictures, arguments.out, arguments.threads)}")
     return 0
 

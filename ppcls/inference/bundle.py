@@ -91,7 +91,8 @@ class Bundle:
         manifest = Path(folder) / MANIFEST_FILE
         if not manifest.is_file():
             raise UserError(
-                f"{folder}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) wrote"
+                f"{folder}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
+                "wrote, or that `ppcls adopt` made of a model of PaddleClas"
             )
         bundle = read_record(cls, _parse(manifest), str(manifest), folder=Path(folder))
         for name in bundle.files:

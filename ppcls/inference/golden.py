@@ -102,6 +102,10 @@ class Golden:
             UserError: it has none, for it was read without a manifest; or the file is damaged.
         """
         if bundle.golden is None:
+            if bundle.onnx is not None:
+                raise UserError(
+                    f"{bundle.path_of(bundle.onnx)} has no golden picture to compare with; only bundles have one"
+                )
             raise UserError(
                 f"{bundle.folder}: there is no golden picture to compare with; export a bundle for that, or "
                 "`ppcls adopt` it"

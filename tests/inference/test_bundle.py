@@ -87,7 +87,8 @@ def test_a_name_that_is_no_utf8_leaves_a_manifest_that_can_be_read(copy):
 
 def test_no_manifest(tmp_path):
     assert message(tmp_path) == (
-        f"{tmp_path}: no inference.yml there; give the folder that `ppcls export` (tools/export_model.py) wrote"
+        f"{tmp_path}: no inference.yml there; give the folder that `ppcls export` (tools/export_model.py) wrote, or "
+        "that `ppcls adopt` made of a model of PaddleClas"
     )
 
 

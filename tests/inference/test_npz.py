@@ -448,6 +448,8 @@ def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_pa
     unlabelled.write_text("cat/one.png\n")
     assert command("make", exported, "--data", unlabelled, "--out", tmp_path / "c", "--count", 1) == 2
     assert "has no labels, so --count cannot choose of every class" in capsys.readouterr().err
+    assert command("make", exported, "--data", listed, "--out", tmp_path / "c", "--seed", 1) == 2
+    assert capsys.readouterr().err == "--seed is of the choice that --count makes; write --count N as well\n"
 
 
 def test_a_configuration_gives_the_preprocessing_too(listed, tmp_path, capsys):

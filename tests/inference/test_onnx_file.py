@@ -186,8 +186,14 @@ def test_pictures_through_such_a_file(write, monkeypatch):
     results = list(classifier.predict([GOLDEN_PICTURE] * 3))
     assert [(result.class_ids, result.names) for result in results] == [([3], ["d"])] * 3
     assert results[0].scores == pytest.approx([1 / 3])
-    with pytest.raises(UserError, match="there is no golden picture to compare with; export a bundle for that"):
+    with pytest.raises(UserError, match="has no golden picture to compare with; only bundles have one"):
         classifier.verify()
+    told_otherwise = Classifier(path, preprocess=SIZE, output="probabilities")
+    with pytest.raises(UserError) as caught:
+        list(told_otherwise.predict(str(GOLDEN_PICTURE)))
+    assert str(caught.value) == (
+        f"{path} gives scores from 0 to 0.693, which are no probabilities; write output='logits'"
+    )
 
 
 def test_what_belongs_to_one_kind_alone(write, exported):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
     from ppcls.inference.backends import Backend
     from ppcls.inference.bundle import Bundle
 
 
+_ROUNDING = 1e-2  # of a picture's probabilities altogether; half precision is not exact
+
+
 def adapted(backend: Backend, bundle: Bundle) -> Backend:
     """The backend itself, or one around it that takes any batch and gives probabilities."""
     if bundle.input.shape[0] == 1:
         backend = OneByOne(backend)
-    return Softmax(backend) if bundle.output.meaning == "logits" else backend
+    if bundle.output.meaning == "logits":
+        return Softmax(backend)
+    told = bundle.golden is None and bundle.onnx is not None  # by the user; ours were looked at
+    return Probabilities(backend, bundle.path_of(bundle.program)) if told else backend
 
 
 class OneByOne:
@@ -47,6 +56,27 @@ class InParts:
             return self._backend.run(part)
         filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
         return self._backend.run(filled)[: len(part)]
+
+
+class Probabilities:
+    """Holds a program to what was told of it: that its scores are probabilities."""
+
+    def __init__(self, backend: Backend, program: Path) -> None:
+        self._backend, self._program = backend, program
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the scores, float32 [N, class_num].
+
+        Raises:
+            UserError: they are no probabilities.
+        """
+        scores = self._backend.run(batch)
+        if not (scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() <= _ROUNDING):
+            raise UserError(
+                f"{self._program} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are no "
+                "probabilities; write output='logits'"
+            )
+        return scores
 
 
 class Softmax:
