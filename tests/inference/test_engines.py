@@ -343,7 +343,7 @@ def test_what_an_engine_says_of_a_program_is_one_sentence(with_forms, sessions, 
     assert len(said) < 600
 
 
-def test_a_model_that_is_no_bundle_is_sent_the_right_way(with_forms):
+def test_a_model_that_is_no_bundle_is_sent_the_right_way(with_forms, compiled):
     file = with_forms.folder / "inference.onnx"
     foreign = dataclasses.replace(with_forms, golden=None, quantized=())
     assert message(foreign, backend="openvino", precision="int8") == (
