@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence, Union
 
@@ -65,7 +66,7 @@ class Classifier:
         tensorrt: Union[bool, TensorRT, None] = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
-            if type(value) is not int or value < 1:
+            if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
         self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
         engine = backend if isinstance(backend, str) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Dict, Optional, Tuple
 
 from ppcls.utils.errors import UserError
@@ -67,7 +68,7 @@ class Settings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
         for name in ("threads", "requests"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or not 1 <= value <= _MOST[name]):
+            if value is not None and (not isinstance(value, Integral) or not 1 <= int(value) <= _MOST[name]):
                 raise UserError(f"{name} is {value!r}; write a whole number from 1 to {_MOST[name]}")
         if self.tensorrt is not None:
             self._check_tensorrt(self.tensorrt)

@@ -8,6 +8,7 @@ import pytest
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -158,6 +159,11 @@ def test_a_bundle_without_names_gives_none(edit):
 def test_counts_are_whole_numbers_from_one(exported, argument, value):
     with pytest.raises(UserError, match=f"^{argument} is {value!r}; write a whole number from 1"):
         Classifier(exported, **{argument: value})
+
+
+def test_a_count_of_numpy_is_one(exported):
+    classifier = Classifier(exported, batch_size=np.int64(2), threads=np.int32(1))
+    assert len(list(classifier.predict([GOLDEN_PICTURE] * 3))) == 3
 
 
 def test_more_threads_than_an_engine_bears_are_refused(exported):
