@@ -92,10 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     bundle = Bundle.load(arguments.bundle)
     told = {name: getattr(arguments, name) for name in ("backend", "precision", "device", "threads")}
-    try:
-        settings = resolve(bundle.settings, **told)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    settings = resolve(bundle.settings, **told)
     form, backend = Form(settings.engine, settings.precision), open_backend(bundle, settings)
     done = run(
         bundle, backend, form, arguments.datalist, arguments.results, arguments.batch_size, arguments.threads

@@ -72,10 +72,7 @@ class Classifier:
         engine = backend if isinstance(backend, str) else None
         told: Dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
         told.update(precision=precision, requests=requests)
-        try:
-            self.settings = resolve(self.bundle.settings, backend=engine, **told)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        self.settings = resolve(self.bundle.settings, backend=engine, **told)
         self._prediction = Prediction(
             self.bundle.pipeline,
             open_backend(self.bundle, self.settings) if backend is None or isinstance(backend, str) else backend,

@@ -44,11 +44,8 @@ class Form:
         Raises:
             UserError: the form does not run on the device, or the threads are fewer than one.
         """
-        try:
-            pictures = calibration if self == CALIBRATED else None
-            return settings_of(self.backend, self.precision, pictures, device=device, threads=threads)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        pictures = calibration if self == CALIBRATED else None
+        return settings_of(self.backend, self.precision, pictures, device=device, threads=threads)
 
 
 REFERENCE = Form("paddle", "float32")

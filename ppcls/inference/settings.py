@@ -51,7 +51,7 @@ class Settings:
         tensorrt: how Paddle on a GPU runs TensorRT; None for Paddle's own kernels.
 
     Raises:
-        ValueError: a value is none of these, or the backend does not have it.
+        UserError: a value is none of these, or the backend does not have it.
     """
 
     backend: str = "paddle"
@@ -65,7 +65,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", DEVICES)):
             if getattr(self, name) not in possible:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
+                raise UserError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
         for name in ("threads", "requests"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Integral) or not 1 <= int(value) <= _MOST[name]):
@@ -75,26 +75,26 @@ class Settings:
             return
         offered = OFFERED[self.backend]
         if self.device not in offered:
-            raise ValueError(f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}")
+            raise UserError(f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}")
         if self.precision not in offered[self.device]:
-            raise ValueError(
+            raise UserError(
                 f"{self.backend} on a {self.device.upper()} does not compute in {self.precision}; write precision "
                 f"{' or '.join(offered[self.device])}"
             )
 
     def _check_tensorrt(self, options: TensorRT) -> None:
         if (self.backend, self.device) != ("paddle", "gpu"):
-            raise ValueError(
+            raise UserError(
                 f"TensorRT runs inside Paddle on a GPU alone, not by {self.backend} on a {self.device.upper()}; write "
                 "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
             )
         if self.precision not in TENSORRT_PRECISIONS:
-            raise ValueError(
+            raise UserError(
                 f"TensorRT does not compute in {self.precision} here; write precision "
                 f"{' or '.join(TENSORRT_PRECISIONS)}"
             )
         if options.calibration is not None and self.precision != "int8":
-            raise ValueError(
+            raise UserError(
                 f"TensorRT's calibration is for int8, but the precision is {self.precision}; write precision int8, or "
                 "leave calibration out"
             )
@@ -113,7 +113,7 @@ def settings_of(engine: str, precision: str, calibration: Optional[str] = None, 
     """The settings of an engine by its name, where `trt` is Paddle with TensorRT, but for `calibration` as by default.
 
     Raises:
-        ValueError: a value is none of those of `Settings`.
+        UserError: a value is none of those of `Settings`.
     """
     if engine == TRT:
         return Settings("paddle", precision, tensorrt=TensorRT(calibration=calibration), **more)
@@ -127,7 +127,7 @@ def resolve(stored: Optional[Settings], **given: Any) -> Settings:
     Stored settings belong to their backend and device: with another one given, they do not count.
 
     Raises:
-        ValueError: a value is none of those of `Settings`.
+        UserError: a value is none of those of `Settings`.
     """
     told = {name: value for name, value in given.items() if value is not None}
     if stored is None or any(told.get(name, getattr(stored, name)) != getattr(stored, name) for name in _BELONGS_TO):

@@ -114,9 +114,6 @@ def _open(
         if wanted.tensorrt is not None:  # it would send a larger batch in parts
             most = max(largest, wanted.tensorrt.max_batch)
             wanted = replace(wanted, tensorrt=replace(wanted.tensorrt, max_batch=most))
-    except ValueError as error:  # the backend does not offer it
-        return str(error)
-    try:
         return open_it(bundle, wanted)
     except UserError as error:
         return str(error)
