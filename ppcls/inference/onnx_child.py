@@ -102,9 +102,8 @@ def _keep(messages: Any, kept: list[Any]) -> None:
     messages.extend(copies)
 
 
-def main(program: str, parameters: str, out: str, opset: str, *names: str) -> None:
+def main(program: str, parameters: str, out: str, opset: str, image: str, scores: str) -> None:
     """Writes the file `out`."""
-    image, scores = names
     model = convert(Path(program), Path(parameters), int(opset), (image, scores))
     Path(out).write_bytes(model.SerializeToString())
 

@@ -52,8 +52,6 @@ def loading(engine: str, file: Path) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
