@@ -105,3 +105,21 @@ def export_again() -> Callable[[Path, Any], Bundle]:
 @pytest.fixture
 def tiny_network() -> Callable[..., Any]:
     return network
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Brings Ctrl-C once so many manifests have been saved, in the place of the next one."""
+
+    def begin(saves: int) -> None:
+        save, seen = Bundle.save, []
+
+        def interrupted(bundle: Bundle) -> None:
+            seen.append(bundle)
+            if len(seen) == saves + 1:
+                raise KeyboardInterrupt
+            save(bundle)
+
+        monkeypatch.setattr(Bundle, "save", interrupted)
+
+    return begin

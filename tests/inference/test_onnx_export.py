@@ -164,18 +164,11 @@ def test_a_process_that_is_killed_leaves_a_bundle_that_is_whole(copy, installed,
 
 @pytest.mark.parametrize("saves", [0, 1])
 @pytest.mark.parametrize("older", [False, True])
-def test_ctrl_c_at_the_end_leaves_the_bundle_as_it_was(copy, installed, child, monkeypatch, saves, older):
+def test_ctrl_c_at_the_end_leaves_the_bundle_as_it_was(copy, installed, child, interrupt_after, saves, older):
     if older:
         onnx_export.add_onnx(Bundle.load(copy), 9)
-    before, save, seen = state(copy), Bundle.save, []
-
-    def interrupted(self):
-        seen.append(self)
-        if len(seen) == saves + 1:
-            raise KeyboardInterrupt
-        save(self)
-
-    monkeypatch.setattr(Bundle, "save", interrupted)
+    before = state(copy)
+    interrupt_after(saves)
     with pytest.raises(KeyboardInterrupt):
         onnx_export.add_onnx(Bundle.load(copy), 13)
     assert state(copy) == before

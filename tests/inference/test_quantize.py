@@ -161,21 +161,13 @@ def test_an_older_form_of_the_engine_is_replaced_and_others_stay(bundle, picture
 
 @pytest.mark.parametrize("saves", [0, 1])
 @pytest.mark.parametrize("older", [False, True])
-def test_ctrl_c_at_the_end_leaves_the_bundle_as_it_was(bundle, pictures, engine, monkeypatch, saves, older):
+def test_ctrl_c_at_the_end_leaves_the_bundle_as_it_was(bundle, pictures, engine, interrupt_after, saves, older):
     arguments = ["quantize", str(bundle), "--calib", str(pictures), "--count", "20"]
     if older:
         assert main(arguments) == 0
     before = state(bundle)
     engine.content = b"9"
-    save, seen = Bundle.save, []
-
-    def interrupted(self):
-        seen.append(self)
-        if len(seen) == saves + 1:
-            raise KeyboardInterrupt
-        save(self)
-
-    monkeypatch.setattr(Bundle, "save", interrupted)
+    interrupt_after(saves)
     assert main(arguments) == 130
     assert state(bundle) == before
 
