@@ -13,7 +13,7 @@ import numpy as np
 
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike
+from ppcls.utils.files import PathLike, naming
 from ppcls.utils.untrusted import refusals
 
 
@@ -77,5 +77,6 @@ def save_array(path: Path, key: str, array: np.ndarray) -> None:
     arrays: Dict[str, Any] = {key: array.astype(np.float32, copy=False)}
     np.savez(buffer, **arrays)
     aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(buffer.getvalue())
+    with naming(path):
+        aside.write_bytes(buffer.getvalue())
     aside.replace(path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 from pathlib import Path
-from typing import Union
+from typing import Iterator, Union
 
 from ppcls.utils.errors import UserError
 
@@ -66,12 +67,24 @@ def write_atomically(path: PathLike, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        aside.write_bytes(content)
-        sync_file(aside)
+        with naming(target):
+            aside.write_bytes(content)
+            sync_file(aside)
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
     sync_file(target.parent)
+
+
+@contextlib.contextmanager
+def naming(path: PathLike) -> Iterator[None]:
+    """Gives an error that tells no file, as that of a full disk does not, the name of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def weights_file(path: PathLike) -> Path:

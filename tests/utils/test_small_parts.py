@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ppcls.inference.npz_files import save_array
 from ppcls.utils import cpu, files
 from ppcls.utils import load_paddle as loading
 from ppcls.utils.errors import ConfigError, UserError, suggest
@@ -151,6 +153,18 @@ def test_quotas_of_control_groups(tmp_path):
     assert cpu._cgroup_quota(tmp_path) is None
     (tmp_path / "cpu.max").write_text("400000 100000\n")
     assert cpu._cgroup_quota(tmp_path) == 4
+
+
+def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write says it, without a name
+
+    monkeypatch.setattr(files.Path, "write_bytes", full)
+    for write in (lambda place: files.write_atomically(place, b"x"), lambda place: save_array(place, "a", np.ones(2))):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(tmp_path / "target.npz")
+        assert caught.value.filename == str(tmp_path / "target.npz")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
