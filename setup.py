@@ -5,7 +5,6 @@ Every list of requirements is written once, in requirements*.txt.
 
 import re
 from pathlib import Path
-from typing import List
 
 from setuptools import find_packages, setup
 
@@ -14,7 +13,7 @@ ROOT = Path(__file__).resolve().parent
 CONFIGS = {"ppcls.configs": "configs", "ppcls.deploy_configs": "deploy/configs"}
 
 
-def requirements(name: str) -> List[str]:
+def requirements(name: str) -> list[str]:
     """The packages of a requirements file, without those that it includes from another."""
     lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line and not line.startswith("-")]
@@ -27,7 +26,7 @@ def version() -> str:
     return found.group(1)
 
 
-def files(folder: str, *suffixes: str) -> List[str]:
+def files(folder: str, *suffixes: str) -> list[str]:
     """The files below `folder` with one of the suffixes, relative to it."""
     paths = sorted((ROOT / folder).rglob("*"))
     return [path.relative_to(ROOT / folder).as_posix() for path in paths if path.suffix in suffixes]
@@ -40,7 +39,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.9",
+    python_requires=">=3.10",
     packages=[*find_packages(include=["ppcls", "ppcls.*"]), *CONFIGS],
     package_dir=CONFIGS,
     package_data={

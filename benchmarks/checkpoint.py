@@ -14,10 +14,11 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,10 +29,10 @@ EPOCH = 100  # steps, of which the time held is a share
 class Seconds:
     """What was measured."""
 
-    step: List[float] = field(default_factory=list)  # while nothing is written
-    beside: List[float] = field(default_factory=list)  # a step, while something is
-    held: List[float] = field(default_factory=list)  # the loop, by a save
-    write: List[float] = field(default_factory=list)  # beside the loop, of a save
+    step: list[float] = field(default_factory=list)  # while nothing is written
+    beside: list[float] = field(default_factory=list)  # a step, while something is
+    held: list[float] = field(default_factory=list)  # the loop, by a save
+    write: list[float] = field(default_factory=list)  # beside the loop, of a save
     size: int = 0  # of a checkpoint, in bytes
 
 
@@ -44,7 +45,7 @@ class UntilWritten:
     saves: int
     steps_per_epoch: int = 1_000_000
     num_workers: int = 0
-    failures: Dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Any]:
         """Yields the batch."""

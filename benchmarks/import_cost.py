@@ -13,11 +13,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = [sys.executable, "-W", "ignore"]
-WAYS: Dict[str, List[str]] = {
+WAYS: dict[str, list[str]] = {
     "import paddle": [*PYTHON, "-c", "import paddle"],
     "import ppcls.arch": [*PYTHON, "-c", "import ppcls.arch"],
     "import paddle; from ppcls.arch import DLA34": [*PYTHON, "-c", "import paddle; from ppcls.arch import DLA34"],
@@ -30,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    seconds: Dict[str, List[float]] = {name: [] for name in WAYS}
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for number in range(rounds + 1):
         for name, command in WAYS.items():
             began = time.perf_counter()

@@ -20,7 +20,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -64,7 +63,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also into a file: it takes minutes
     cpu.prepare()  # Paddle is imported after this
     with tempfile.TemporaryDirectory() as place:
-        folders: List[Path] = [Path(name) for name in arguments.bundles]
+        folders: list[Path] = [Path(name) for name in arguments.bundles]
         bundles = [Bundle.load(name) for name in folders or [exported(model, Path(place)) for model in MODELS]]
         for bundle in bundles:
             print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}")

@@ -17,8 +17,9 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -55,7 +56,7 @@ class ByHand:
         self.factor = [np.float32(normalize.scale / std) for std in normalize.std]
         self.seconds = dict.fromkeys(("read and decode", "crop and resize", "flip and normalise"), 0.0)
 
-    def __call__(self, epoch: int, indices: Sequence[int], room: Optional[np.ndarray] = None) -> np.ndarray:
+    def __call__(self, epoch: int, indices: Sequence[int], room: np.ndarray | None = None) -> np.ndarray:
         """A batch of float32 [N, 3, 224, 224]."""
         batch = np.empty((len(indices), 3, *self.size), np.float32) if room is None else room[: len(indices)]
         for planes, index in zip(batch, indices):
@@ -78,9 +79,9 @@ class ByHand:
         return batch
 
 
-def compare(ways: Sequence[Callable[[int, int], object]], rounds: int, steps: int) -> List[List[float]]:
+def compare(ways: Sequence[Callable[[int, int], object]], rounds: int, steps: int) -> list[list[float]]:
     """Seconds of each way in each round; the ways take turns batch by batch, each first every other time."""
-    seconds: List[List[float]] = [[] for _ in ways]
+    seconds: list[list[float]] = [[] for _ in ways]
     for number in range(-1, rounds):  # round -1 warms up
         spent = [0.0] * len(ways)
         for step in range(steps):
@@ -95,7 +96,7 @@ def compare(ways: Sequence[Callable[[int, int], object]], rounds: int, steps: in
     return seconds
 
 
-def deviation(pipeline: Pipeline, images: ImageList) -> Tuple[float, float]:
+def deviation(pipeline: Pipeline, images: ImageList) -> tuple[float, float]:
     """Mean and largest distance from the plain path over all pictures, in levels of 255."""
     normalize = pipeline.ops[-1]
     assert isinstance(normalize, NormalizeImage)
@@ -132,7 +133,7 @@ def main() -> None:
     steps = max(len(images) // arguments.batch, 1)
     places = [reader.indices(order, step).tolist() for step in range(steps)]
     ours, theirs = (np.empty((arguments.batch, 3, 224, 224), np.float32) for _ in range(2))
-    ways: Dict[str, Callable[[int, int], object]] = {
+    ways: dict[str, Callable[[int, int], object]] = {
         "by hand": lambda epoch, step: by_hand(epoch, places[step]),
         "by hand, memory used again": lambda epoch, step: by_hand(epoch, places[step], theirs),
         "pipeline": lambda epoch, step: reader.read(order, epoch, step),
@@ -154,7 +155,7 @@ def versions() -> str:
     return f"OpenCV {cv2.__version__}, numpy {np.__version__}, {decoder}"
 
 
-def shares(seconds: Dict[str, float]) -> None:
+def shares(seconds: dict[str, float]) -> None:
     total = sum(seconds.values())
     print("by hand: " + ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items()))
 

@@ -25,10 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -53,7 +54,7 @@ class TakingTurns:
     engine_cost: Any = 0.0  # as of `now`
     bare_cost: Any = 0.0
     num_workers: int = 0
-    failures: Dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Any]:
         """Yields the batches; the engine's time ends when it asks for the next one."""
@@ -65,7 +66,7 @@ class TakingTurns:
             self.engine_cost, self.bare_cost = self.engine_cost + done - began, self.bare_cost + now() - done
 
 
-def network(name: str) -> Tuple[Any, Any]:
+def network(name: str) -> tuple[Any, Any]:
     """The same network each time, and its optimizer."""
     import paddle
 
@@ -77,7 +78,7 @@ def network(name: str) -> Tuple[Any, Any]:
     return model, paddle.optimizer.Momentum(0.01, 0.9, parameters=model.parameters(), weight_decay=1e-4)
 
 
-def batches(arguments: argparse.Namespace) -> Tuple[Any, Callable[[int], Any]]:
+def batches(arguments: argparse.Namespace) -> tuple[Any, Callable[[int], Any]]:
     """A mixed batch in memory, and a function that mixes a new one of the same pictures for each step."""
     import numpy as np
     import paddle
@@ -110,7 +111,7 @@ def bare_step(arguments: argparse.Namespace, batch: Any) -> Callable[[], None]:
     return step
 
 
-def engines(arguments: argparse.Namespace) -> Dict[str, Any]:
+def engines(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trainers by name, whose loaders take turns with one bare loop."""
     from ppcls.engine.callbacks import ConsoleLog
     from ppcls.engine.ema import MovingAverage
@@ -135,9 +136,9 @@ def engines(arguments: argparse.Namespace) -> Dict[str, Any]:
     return {"plain": trainer(lambda step: fixed), "full": full}
 
 
-def measure(trainers: Dict[str, Any], rounds: int) -> Dict[str, List[Tuple[Any, Any]]]:
+def measure(trainers: dict[str, Any], rounds: int) -> dict[str, list[tuple[Any, Any]]]:
     """What the bare loop and the engine took in each round, after one round to warm up."""
-    costs: Dict[str, List[Tuple[Any, Any]]] = {name: [] for name in trainers}
+    costs: dict[str, list[tuple[Any, Any]]] = {name: [] for name in trainers}
     for number in range(rounds + 1):
         for name, trainer in trainers.items():
             loader, trainer.epochs = trainer.loader, number + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Dict, Iterator, List
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,7 +17,7 @@ settings.load_profile("steady")
 
 # Tests that may be skipped, by their node ids, each with the reason. Any other skip fails the run.
 _FAST_READING = "tests/data_pipeline/test_data_fast_reading.py::test_real_pictures_are_within_the_bound"
-ALLOWED_SKIPS: Dict[str, str] = {
+ALLOWED_SKIPS: dict[str, str] = {
     f"{_FAST_READING}[OpenCV]": "needs 200 ImageNet pictures",
     f"{_FAST_READING}[simplejpeg]": "needs 200 ImageNet pictures",
     "tests/engine/test_real_pictures.py::test_dla60_from_training_to_prediction": "needs 200 ImageNet pictures",
@@ -36,7 +36,7 @@ ALLOWED_SKIPS: Dict[str, str] = {
     },
 }
 
-_skipped: List[str] = []
+_skipped: list[str] = []
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -29,17 +28,17 @@ LOG = OUTPUT / "DLA46_c" / "train.log"
 CONFIG = str(CHECKOUT / "configs" / "demo" / "digits.yaml")
 WEIGHTS = f"Global.pretrained_model={OUTPUT / 'DLA46_c' / 'latest'}"
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-Row = Tuple[str, float, str]
+Row = tuple[str, float, str]
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Runs the demonstration; the exit code is that of the first command that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, help="fewer than the configuration's, for a quick look")
     epochs = parser.parse_args(argv).epochs
     shorter = [] if epochs is None else ["-o", f"Global.epochs={epochs}"]
 
-    rows: List[Row] = []
+    rows: list[Row] = []
     start = time.perf_counter()
     train, held_out = write_digits(DIGITS)
     rows.append(("written", time.perf_counter() - start, f"{train:,} to train on, {held_out} held out"))
@@ -69,7 +68,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     return 0
 
 
-def write_digits(folder: Path) -> Tuple[int, int]:
+def write_digits(folder: Path) -> tuple[int, int]:
     """Writes the scans as `train/7/0042.png` and `val/...`, and the lists; anew each time.
 
     Returns:
@@ -81,7 +80,7 @@ def write_digits(folder: Path) -> Tuple[int, int]:
     for old in (folder, OUTPUT, INFERENCE):
         shutil.rmtree(old, ignore_errors=True)
     digits = load_digits()
-    lists: Dict[str, List[str]] = {"train": [], "val": []}
+    lists: dict[str, list[str]] = {"train": [], "val": []}
     for index, (scan, label) in enumerate(zip(digits.images, digits.target)):
         part = "val" if index % 5 == 0 else "train"
         name = f"{part}/{label}/{index:04}.png"
@@ -94,7 +93,7 @@ def write_digits(folder: Path) -> Tuple[int, int]:
     return len(lists["train"]), len(lists["val"])
 
 
-def print_table(rows: List[Row], evaluated: List[Answer], predicted: List[Answer]) -> None:
+def print_table(rows: list[Row], evaluated: list[Answer], predicted: list[Answer]) -> None:
     """What was done, the seconds it took, and what came of it."""
     agreed = sum(one.best == other.best for one, other in zip(evaluated, predicted))
     notes = {

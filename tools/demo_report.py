@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 # The last line of an epoch: `END epoch:3   valid top1: 0.93889, top3: 0.99167, loss: 0.31275,  batch_cost: ...`
 EPOCH_END = re.compile(r"END epoch:(\d+) +(train|valid) top1: ([\d.]+),.*? loss: ([\d.]+),")
 GRID = (6, 8)  # rows and columns of pictures
-Curves = Dict[str, List[Tuple[int, float, float]]]
+Curves = dict[str, list[tuple[int, float, float]]]
 
 
 class Answer(NamedTuple):
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
     score: float
 
 
-def read_answers(path: Path) -> List[Answer]:
+def read_answers(path: Path) -> list[Answer]:
     """The rows of a results file, by the pictures' paths; a picture's folder is its class."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["picture"])
@@ -32,7 +32,7 @@ def read_answers(path: Path) -> List[Answer]:
     ]
 
 
-def share_right(answers: List[Answer]) -> str:
+def share_right(answers: list[Answer]) -> str:
     """`98.33 % (354 of 360)`."""
     right = sum(answer.best == answer.label for answer in answers)
     return f"{100 * right / len(answers):.2f} % ({right} of {len(answers)})"
@@ -46,7 +46,7 @@ def read_curves(log: Path) -> Curves:
     return curves
 
 
-def draw_report(curves: Curves, answers: List[Answer], path: Path) -> None:
+def draw_report(curves: Curves, answers: list[Answer], path: Path) -> None:
     """Training curves beside held-out pictures, the mistaken ones first and in red."""
     import matplotlib
 

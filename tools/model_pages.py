@@ -9,7 +9,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Dict, List, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -44,18 +43,18 @@ class Page:
     """
 
     name: str
-    families: Tuple[str, ...]
+    families: tuple[str, ...]
     example: str
-    accuracy_sources: Tuple[str, ...] = ("paddleclas", "paper_reference")
-    size_sources: Tuple[str, ...] = ("paddleclas",)
+    accuracy_sources: tuple[str, ...] = ("paddleclas", "paper_reference")
+    size_sources: tuple[str, ...] = ("paddleclas",)
 
     @property
-    def models(self) -> List[ModelInfo]:
+    def models(self) -> list[ModelInfo]:
         """In the order of the table."""
         return [info for info in MODELS.values() if info.family in self.families]
 
     @property
-    def plots(self) -> Dict[str, str]:
+    def plots(self) -> dict[str, str]:
         """Kinds of latency that are known of its models, by the files' names."""
         known = [kind for kind, latency in LATENCIES.items() if any(map(latency, self.models))]
         return {f"{self.name}_{kind.lower().replace(' ', '_')}.png": kind for kind in known}

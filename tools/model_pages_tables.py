@@ -6,8 +6,9 @@ Only rows are made here; the headers, with their units, stand in each language's
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any
 
 from ppcls.arch.model_table import LATENCIES, ModelInfo, Published
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, PretrainedWeights, weights_of
@@ -97,12 +98,12 @@ def config_path(name: str) -> str:
     return "/".join(find_config(name).resolve().parts[-3:])
 
 
-def percent(value: Optional[float]) -> Optional[str]:
+def percent(value: float | None) -> str | None:
     """Two digits behind the point, and a third where the source prints one."""
     return None if value is None else f"{value:.2f}" if round(value, 2) == value else f"{value:.3f}"
 
 
-def thousandths(value: Optional[float]) -> Optional[str]:
+def thousandths(value: float | None) -> str | None:
     """Three digits behind the point."""
     return None if value is None else f"{value:.3f}"
 
@@ -123,7 +124,7 @@ def _file(row: PretrainedWeights) -> str:
     return f"[{row.url.rsplit('/', 1)[-1]}]({row.url})"
 
 
-def _tree(file: Path) -> Dict[str, Any]:
+def _tree(file: Path) -> dict[str, Any]:
     problems = Problems()
     tree = read_tree(file, problems)
     problems.raise_if_any()
@@ -131,7 +132,7 @@ def _tree(file: Path) -> Dict[str, Any]:
     return tree.plain()
 
 
-def _recipe(name: str, tree: Dict[str, Any]) -> List[object]:
+def _recipe(name: str, tree: dict[str, Any]) -> list[object]:
     run, optimizer, train = tree["Global"], tree["Optimizer"], tree["DataLoader"]["Train"]
     lr = optimizer["lr"]
     smoothing = tree["Loss"]["Train"][0]["CELoss"].get("epsilon")
@@ -147,13 +148,13 @@ def _recipe(name: str, tree: Dict[str, Any]) -> List[object]:
     ]
 
 
-def _schedule(lr: Dict[str, Any]) -> str:
+def _schedule(lr: dict[str, Any]) -> str:
     if lr["name"] == "Piecewise":
         return f"`Piecewise`: x {lr['gamma']} @ {', '.join(map(str, lr['decay_epochs']))}"
     return f"`{lr['name']}`" + (f", `warmup_epoch` {lr['warmup_epoch']}" if "warmup_epoch" in lr else "")
 
 
-def _augmentation(dataset: Dict[str, Any]) -> Iterable[str]:
+def _augmentation(dataset: dict[str, Any]) -> Iterable[str]:
     for operation in (*dataset["transform_ops"], *dataset.get("batch_transform_ops", ())):
         ((kind, settings),) = operation.items()
         if kind == "RandCropImage":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Callable, List
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,7 +14,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 EXTRAS = ("onnxruntime", "openvino")
 
 
-def engines(bundle: Bundle) -> List[str]:
+def engines(bundle: Bundle) -> list[str]:
     """Paddle, and what else is installed and finds its form of the program."""
     others = [name for name in EXTRAS if bundle.onnx and importlib.util.find_spec(name)]
     return ["paddle", *others]

@@ -7,8 +7,9 @@ a long folder where neither configuration nor bundle says how many batches run a
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = linked(find_pictures(source), Path(folder), count)
         output = Path(folder) / "out.csv"
-        ways: Dict[str, Callable[[], object]] = {}
+        ways: dict[str, Callable[[], object]] = {}
         for engine in engines(bundle):
             bare = open_bare(bundle, engine)
             for batch in (1, 8):
@@ -42,7 +43,7 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
         print(f"{name:28} {each.per(len(files))}; x {ratio(serial, each.seconds):.2f}")
 
 
-def linked(pictures: List[Path], folder: Path, count: int) -> List[str]:
+def linked(pictures: list[Path], folder: Path, count: int) -> list[str]:
     """So many files, the pictures in turn."""
     files = [folder / f"{index:06d}{pictures[index % len(pictures)].suffix}" for index in range(count)]
     for index, file in enumerate(files):
@@ -50,7 +51,7 @@ def linked(pictures: List[Path], folder: Path, count: int) -> List[str]:
     return [str(file) for file in files]
 
 
-def _serial(bundle: Bundle, run: Run, files: List[str], batch_size: int, output: Path) -> Callable[[], None]:
+def _serial(bundle: Bundle, run: Run, files: list[str], batch_size: int, output: Path) -> Callable[[], None]:
     names = bundle.class_names or [""] * bundle.class_num
 
     def work() -> None:
@@ -65,7 +66,7 @@ def _serial(bundle: Bundle, run: Run, files: List[str], batch_size: int, output:
     return work
 
 
-def _ours(bundle: Bundle, engine: Any, files: List[str], batch_size: int, output: Path) -> Callable[[], None]:
+def _ours(bundle: Bundle, engine: Any, files: list[str], batch_size: int, output: Path) -> Callable[[], None]:
     asked = DeployGlobalSection(str(bundle.folder), files[0], batch_size, backend=engine, precision="float32")
     classifier = open_classifier(DeployConfig(asked), len(files))
 

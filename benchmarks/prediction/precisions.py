@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
         print("openvino    is not installed, or the bundle has no inference.onnx")
         return
     batch = np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * BATCH)
-    ways: Dict[str, Callable[[], object]] = {}
+    ways: dict[str, Callable[[], object]] = {}
     for precision in ("float32", *precisions):
         try:
             ways[precision] = _runs(open_backend(bundle, Settings("openvino", precision)), batch)

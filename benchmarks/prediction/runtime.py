@@ -6,7 +6,8 @@ and to a loop of preprocessing, engine and sorting.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -36,22 +37,22 @@ def measure(bundle: Bundle, rounds: int) -> None:
                 print(f"{'':31} ours {spent['ours'].per(PICTURES)}; x {cost:.3f} (goal at most {GOAL})")
 
 
-def stated() -> Dict[str, Any]:
+def stated() -> dict[str, Any]:
     """What a bundle's own settings must not decide here."""
     return {"precision": "float32", "requests": Settings().requests}
 
 
-def tensors(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> Dict[str, Callable[[], Any]]:
+def tensors(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> dict[str, Callable[[], Any]]:
     batches = [np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * batch_size)] * (PICTURES // batch_size)
     ours = open_backend(bundle, classifier.settings).run
     return {"ours": lambda: [ours(batch) for batch in batches], "bare": lambda: [bare(batch) for batch in batches]}
 
 
-def pictures(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> Dict[str, Callable[[], Any]]:
+def pictures(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> dict[str, Callable[[], Any]]:
     files = [GOLDEN_PICTURE.read_bytes()] * PICTURES
 
-    def loop() -> List[np.ndarray]:
-        results: List[np.ndarray] = []
+    def loop() -> list[np.ndarray]:
+        results: list[np.ndarray] = []
         for start in range(0, PICTURES, batch_size):
             batch = np.stack([bundle.pipeline(file) for file in files[start : start + batch_size]])
             results += [np.argsort(-scores)[:5] for scores in bare(batch)]

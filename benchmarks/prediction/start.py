@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from ppcls.inference import Bundle
 from ppcls.inference.pictures import GOLDEN_PICTURE
@@ -69,7 +68,7 @@ def run(batch):
 def measure(bundle: Bundle, rounds: int) -> None:
     for engine in engines(bundle):
         programs = {"ours": OURS.format(**_facts(bundle, engine)), "bare": _bare(bundle, engine)}
-        seconds: Dict[str, List[Tuple[float, float]]] = {name: [] for name in programs}
+        seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
         for number in range(-1, rounds):  # round -1 fills the disk's cache
             for name, program in programs.items():
                 spent = _run(program)
@@ -81,7 +80,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
             print(f"{engine:11} start {ours:.2f} {kind}, bare {bare:.2f}: {added:+.2f} (goal at most {GOAL:+})")
 
 
-def _facts(bundle: Bundle, engine: str) -> Dict[str, object]:
+def _facts(bundle: Bundle, engine: str) -> dict[str, object]:
     facts = {"folder": str(bundle.folder.resolve()), "engine": engine, "picture": str(GOLDEN_PICTURE)}
     height, width = bundle.input.shape[2:]
     files = {"program": bundle.program, "parameters": bundle.parameters, "onnx": bundle.onnx}
@@ -96,7 +95,7 @@ def _bare(bundle: Bundle, engine: str) -> str:
     return BARE.format(open=OPEN[engine].format(**facts), **facts)
 
 
-def _run(program: str) -> Tuple[float, float]:
+def _run(program: str) -> tuple[float, float]:
     """Seconds, and processor seconds, of a process."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, check=True)

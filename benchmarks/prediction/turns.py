@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 
 class Spent(NamedTuple):
     """A way's rounds: the time that passed, and the processor time of all threads, which others disturb less."""
 
-    seconds: List[float]
-    processor: List[float]
+    seconds: list[float]
+    processor: list[float]
 
     def per(self, count: int) -> str:
         """`123.4 images/s`, and what an image costs."""
@@ -19,7 +20,7 @@ class Spent(NamedTuple):
         return f"{speed:6.1f} images/s, {cost:5.2f} ms of processor time each"
 
 
-def take_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> Dict[str, Spent]:
+def take_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
     """What each way takes in each round; each is first in its turn."""
     spent = {name: Spent([], []) for name in ways}
     names = list(ways)
@@ -34,6 +35,6 @@ def take_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> Dict[st
     return spent
 
 
-def ratio(above: List[float], below: List[float]) -> float:
+def ratio(above: list[float], below: list[float]) -> float:
     """The median of the rounds' ratios."""
     return statistics.median(a / b for a, b in zip(above, below))

@@ -5,7 +5,7 @@ Every model of `list_models()` is a function here. Importing this package loads 
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_model, entry_point, list_models
@@ -26,5 +26,5 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def __dir__() -> List[str]:
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -3,7 +3,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, List, Union
+from typing import TYPE_CHECKING, Annotated
 
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
 from ppcls.arch.weights.sources import SOURCES
@@ -20,7 +20,7 @@ __all__ += ["ModelInfo", "Published", "SENet154_vdParams", "SqueezeNet1_0Params"
 BACKBONES = Registry("backbone")
 
 
-def family_names(family: str) -> List[str]:
+def family_names(family: str) -> list[str]:
     """The models of a family, in the order of the table."""
     return [row.name for row in MODELS.values() if row.family == family]
 
@@ -44,7 +44,7 @@ class BackboneParams:
     class_num: NonNegativeInt = 1000
     in_channels: PositiveInt = 3
     drop_rate: Fraction = 0.0
-    pretrained: Union[bool, Annotated[str, ReadPath("weights", SOURCES)]] = False
+    pretrained: bool | Annotated[str, ReadPath("weights", SOURCES)] = False
     recompute: bool = False
 
     def __post_init__(self) -> None:

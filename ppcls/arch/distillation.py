@@ -1,8 +1,9 @@
 """`Arch.name: DistillationModel`: a model that is trained beside others that are not. Loads no Paddle."""
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.weights.sources import SOURCES
@@ -33,9 +34,9 @@ class DistillationModelParams:
 
     name: str
     class_num: NonNegativeInt = 1000
-    models: Tuple[Dict[str, Annotated[Any, Component("backbone")]], ...] = ()
-    freeze_params_list: Tuple[bool, ...] = ()
-    pretrained_list: Optional[Tuple[Union[bool, Annotated[str, ReadPath("weights", SOURCES)], None], ...]] = None
+    models: tuple[dict[str, Annotated[Any, Component("backbone")]], ...] = ()
+    freeze_params_list: tuple[bool, ...] = ()
+    pretrained_list: tuple[bool | Annotated[str, ReadPath("weights", SOURCES)] | None, ...] | None = None
     infer_model_name: str = "Student"
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class DistillationModelParams:
             for name, params in model.items():
                 self._check(name, params, listed)
 
-    def _check(self, name: str, params: Any, listed: Union[bool, str, None]) -> None:
+    def _check(self, name: str, params: Any, listed: bool | str | None) -> None:
         if not isinstance(params, BackboneParams):
             raise ValueError(f"the model {name} is made of several itself; write one backbone, such as DLA34")
         if params.class_num != self.class_num:
@@ -79,7 +80,7 @@ class DistillationModelParams:
             )
 
     @property
-    def members(self) -> Dict[str, BackboneParams]:
+    def members(self) -> dict[str, BackboneParams]:
         """The models by their names, each with the weights that `pretrained_list` may have for it."""
         members = {name: params for model in self.models for name, params in model.items()}
         listed = self.pretrained_list or [None] * len(members)
@@ -89,7 +90,7 @@ class DistillationModelParams:
         }
 
     @property
-    def frozen(self) -> Tuple[str, ...]:
+    def frozen(self) -> tuple[str, ...]:
         """The names of those that are not trained."""
         return tuple(name for name, frozen in zip(_names(self.models), self.freeze_params_list) if frozen)
 
@@ -113,7 +114,7 @@ class DistillationModelParams:
         return DistillationModel(self, models)
 
 
-def _names(models: Iterable[Mapping[str, Any]]) -> List[str]:
+def _names(models: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for model in models for name in model]
 
 

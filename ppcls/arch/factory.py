@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Union
+from typing import TYPE_CHECKING, Any
 
 from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
 from ppcls.utils.errors import UserError, suggest
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
 
 
-def list_models(pattern: str = "*") -> List[str]:
+def list_models(pattern: str = "*") -> list[str]:
     """Names of the models that can be built and match a shell pattern (`DLA*x*`), in the order of the table."""
     return [name for name in MODELS if name in BACKBONES and fnmatchcase(name.lower(), pattern.lower())]
 
 
-def build_model(model: Union[str, Mapping[str, Any]], **keywords: Any) -> Backbone:
+def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
     """Makes a model.
 
     Args:

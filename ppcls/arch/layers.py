@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 import paddle
 from paddle import Tensor, jit, nn
@@ -19,7 +20,7 @@ def conv(
     out_channels: int,
     kernel: int,
     stride: int = 1,
-    padding: Optional[int] = None,
+    padding: int | None = None,
     groups: int = 1,
     bias: bool = False,
 ) -> nn.Conv2D:
@@ -105,18 +106,18 @@ class Backbone(nn.Layer):
         params: BackboneParams,
         feature_channels: Sequence[int],
         feature_strides: Sequence[int],
-        num_features: Optional[int] = None,
+        num_features: int | None = None,
     ) -> None:
         super().__init__()
         self.params = params
-        self.feature_channels: Tuple[int, ...] = tuple(feature_channels)
-        self.feature_strides: Tuple[int, ...] = tuple(feature_strides)
+        self.feature_channels: tuple[int, ...] = tuple(feature_channels)
+        self.feature_strides: tuple[int, ...] = tuple(feature_strides)
         self.num_features = num_features or self.feature_channels[-1]
         self.pool = nn.AdaptiveAvgPool2D(1)
         self.dropout = nn.Dropout(params.drop_rate)
         self.reset_classifier(params.class_num)
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The result of every stage, from the input's size down: float32 [N, feature_channels[i], H_i, W_i].
 
         Args:
@@ -161,7 +162,7 @@ class Backbone(nn.Layer):
 
     def set_state_dict(
         self, state_dict: Mapping[str, Any], use_structured_name: bool = True
-    ) -> Tuple[List[str], List[str]]:
+    ) -> tuple[list[str], list[str]]:
         """As in Paddle; takes the dictionaries of PaddleClas and of every layout that `ppcls.arch.weights` knows.
 
         Raises:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import List, Optional, Sequence, Tuple
 
 from ppcls.arch.factory import list_models
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
@@ -40,14 +40,14 @@ class ListedModel:
     family: str
     trainable_params: int
     macs: int
-    input_size: Tuple[int, int, int]
-    top1: Optional[float]
-    top5: Optional[float]
-    accuracy_source: Optional[str]
-    weights: Tuple[str, ...]
+    input_size: tuple[int, int, int]
+    top1: float | None
+    top5: float | None
+    accuracy_source: str | None
+    weights: tuple[str, ...]
 
 
-def listed_models(pattern: str = "*") -> List[ListedModel]:
+def listed_models(pattern: str = "*") -> list[ListedModel]:
     """The models whose names match a shell pattern, as `list_models` takes it.
 
     Raises:
@@ -88,7 +88,7 @@ def _listed(info: ModelInfo) -> ListedModel:
     )
 
 
-def _cells(model: ListedModel) -> Tuple[str, ...]:
+def _cells(model: ListedModel) -> tuple[str, ...]:
     _, height, width = model.input_size
     return (
         model.name,

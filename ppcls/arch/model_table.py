@@ -6,22 +6,22 @@ multiply-accumulates, its other pages about twice that; some parameter columns i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Mapping, Optional, Tuple
 
 _WEIGHTS_URL = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/{name}_pretrained.pdparams"
 LATENCY_BATCHES = (1, 4, 8)
-Latency = Tuple[float, float, float]  # at those batch sizes
+Latency = tuple[float, float, float]  # at those batch sizes
 
 
 @dataclass(frozen=True)
 class Published:
     """What one source prints of a model: ImageNet accuracy in percent, FLOPs in 1e9, parameters in 1e6."""
 
-    top1: Optional[float] = None
-    top5: Optional[float] = None
-    flops_g: Optional[float] = None
-    params_m: Optional[float] = None
+    top1: float | None = None
+    top5: float | None = None
+    flops_g: float | None = None
+    params_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class ModelInfo:
     params_with_statistics: int
     macs: int
     published: Mapping[str, Published] = field(default_factory=dict)
-    input_size: Tuple[int, int, int] = (3, 224, 224)
+    input_size: tuple[int, int, int] = (3, 224, 224)
     resize_short: int = 256
-    v100_fp32_ms: Optional[Latency] = None
-    t4_fp16_ms: Optional[Latency] = None
-    t4_fp32_ms: Optional[Latency] = None
+    v100_fp32_ms: Latency | None = None
+    t4_fp16_ms: Latency | None = None
+    t4_fp32_ms: Latency | None = None
 
     @property
     def flops(self) -> int:
@@ -60,7 +60,7 @@ class ModelInfo:
         return 2 * self.macs
 
     @property
-    def weights_url(self) -> Optional[str]:
+    def weights_url(self) -> str | None:
         """Address of PaddleClas's official ImageNet weights; None for models that are not PaddleClas's."""
         return _WEIGHTS_URL.format(name=self.name) if "paddleclas" in self.published else None
 
@@ -366,9 +366,9 @@ _ROWS = (
     ),
 )
 
-MODELS: Dict[str, ModelInfo] = {row.name: row for row in _ROWS}
+MODELS: dict[str, ModelInfo] = {row.name: row for row in _ROWS}
 # The published latencies, by what they were measured on.
-LATENCIES: Dict[str, Callable[[ModelInfo], Optional[Latency]]] = {
+LATENCIES: dict[str, Callable[[ModelInfo], Latency | None]] = {
     "V100 FP32": lambda info: info.v100_fp32_ms,
     "T4 FP16": lambda info: info.t4_fp16_ms,
     "T4 FP32": lambda info: info.t4_fp32_ms,

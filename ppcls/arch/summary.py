@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -31,7 +32,7 @@ class LayerRow:
 
     name: str
     kind: str
-    output_shape: Optional[Tuple[int, ...]] = None
+    output_shape: tuple[int, ...] | None = None
     params: int = 0
     macs: int = 0
     calls: int = 0
@@ -50,8 +51,8 @@ class Summary:
         macs: Multiply-accumulates of convolutions (Conv2D) and fully connected layers (Linear), for one picture.
     """
 
-    rows: Tuple[LayerRow, ...]
-    blocks: Tuple[LayerRow, ...]
+    rows: tuple[LayerRow, ...]
+    blocks: tuple[LayerRow, ...]
     trainable_params: int
     params_with_statistics: int
     macs: int
@@ -66,7 +67,7 @@ class Summary:
         """Size of the weights in float32, in 1e6 bytes."""
         return 4 * self.params_with_statistics / 1e6
 
-    def table(self, depth: Optional[int] = None) -> str:
+    def table(self, depth: int | None = None) -> str:
         """The layers, a line each, and the totals.
 
         Args:
@@ -87,11 +88,11 @@ class Summary:
         lines = (f"{label:<37}  {value:>15}" for label, value in totals)
         return "\n".join((aligned(_HEADER, cells, _TEXT_COLUMNS), "", *lines))
 
-    def _merged(self, depth: int) -> List[LayerRow]:
+    def _merged(self, depth: int) -> list[LayerRow]:
         if depth < 1:
             raise ValueError(f"depth is {depth}; give a whole number of at least 1")
         blocks = {block.name: block for block in self.blocks}
-        shown: Dict[str, LayerRow] = {}
+        shown: dict[str, LayerRow] = {}
         for row in self.rows:
             parts = row.name.split(".")
             name = ".".join(parts[:depth])
@@ -99,7 +100,7 @@ class Summary:
         return list(shown.values())
 
 
-def summarize(model: nn.Layer, image_size: Tuple[int, int] = (224, 224), in_channels: Optional[int] = None) -> Summary:
+def summarize(model: nn.Layer, image_size: tuple[int, int] = (224, 224), in_channels: int | None = None) -> Summary:
     """Runs a network on one black picture, in evaluation mode, and notes what each layer does.
 
     The network is left as it was found.
@@ -130,9 +131,9 @@ def summarize(model: nn.Layer, image_size: Tuple[int, int] = (224, 224), in_chan
     )
 
 
-def _run(model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]) -> Dict[str, LayerRow]:
+def _run(model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]) -> dict[str, LayerRow]:
     """What each layer did with a picture of zeros, without its parameters, in the order of the calls' ends."""
-    rows: Dict[str, LayerRow] = {}
+    rows: dict[str, LayerRow] = {}
 
     def hook_of(name: str) -> Callable[[nn.Layer, Any, Any], None]:
         def note(layer: nn.Layer, _: Any, output: Any) -> None:
@@ -164,10 +165,10 @@ def _macs(layer: nn.Layer, output: Any) -> int:
     return 0
 
 
-def _own_params(layers: Mapping[str, nn.Layer]) -> Dict[str, int]:
+def _own_params(layers: Mapping[str, nn.Layer]) -> dict[str, int]:
     """Trained parameters of each layer without its sublayers'; a shared one belongs to the first that has it."""
-    counts: Dict[str, int] = {}
-    seen: Set[int] = set()
+    counts: dict[str, int] = {}
+    seen: set[int] = set()
     for name, layer in layers.items():
         own = {id(p): p for p in layer.parameters(include_sublayers=False) if not p.stop_gradient and id(p) not in seen}
         seen.update(own)
@@ -180,7 +181,7 @@ def _with_content(block: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
     return replace(block, params=sum(row.params for row in inside), macs=sum(row.macs for row in inside))
 
 
-def _cells(row: LayerRow) -> Tuple[str, ...]:
+def _cells(row: LayerRow) -> tuple[str, ...]:
     return (
         row.name or "(the network)",
         row.kind,

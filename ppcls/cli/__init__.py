@@ -10,7 +10,7 @@ import argparse
 import errno
 import os
 import sys
-from typing import List, NoReturn, Optional
+from typing import NoReturn
 
 from ppcls import __version__
 from ppcls.cli import (
@@ -58,7 +58,7 @@ _REFUSED = (
 )  # fmt: skip
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Runs a command.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any
 
 from ppcls.cli.common import add_data, new_command
 from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, require_writable, say_if_busy
@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tried(arguments: argparse.Namespace) -> List[Settings]:
+def _tried(arguments: argparse.Namespace) -> list[Settings]:
     from ppcls.inference.measure.candidates import candidates, threads_worth_trying
     from ppcls.inference.settings import offered_on
     from ppcls.utils.cpu import usable_cores

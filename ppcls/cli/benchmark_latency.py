@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ppcls.cli.common import new_command
 from ppcls.cli.latency_targets import Target, given, untrained
@@ -123,7 +124,7 @@ def _write(sheet: Sheet, folder: str, device: str) -> None:
     print("written: " + ", ".join(map(str, files)), file=sys.stderr)
 
 
-def _facts() -> Dict[str, Facts]:
+def _facts() -> dict[str, Facts]:
     from ppcls.arch.model_table import LATENCIES, LATENCY_BATCHES, MODELS, Published
     from ppcls.inference.measure.sheet import Facts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from ppcls.utils.errors import UserError
 
@@ -16,7 +17,7 @@ def new_command(commands: Any, name: str, text: str, run: Callable[[argparse.Nam
     return command
 
 
-def add_config(command: Any, default: Optional[str] = None) -> None:
+def add_config(command: Any, default: str | None = None) -> None:
     """`-c`, required without a default, and what goes with it."""
     command.add_argument(
         "-c", "--config", metavar="FILE", default=default, required=default is None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import Any, Tuple
+from typing import Any
 
 from ppcls.cli import onnx
 from ppcls.cli.common import add_config, new_command
@@ -52,7 +52,7 @@ def _add_export(command: Any) -> None:
     )
 
 
-def _size(text: str) -> Tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     from ppcls.engine.input_size import parse_size
 
     try:

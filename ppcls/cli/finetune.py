@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Union
+from typing import Any
 
 from ppcls.cli.common import add_overrides, new_command
 from ppcls.utils.load_paddle import load_paddle
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
     add_overrides(command)
 
 
-def _pretrained(text: str) -> Union[bool, str]:
+def _pretrained(text: str) -> bool | str:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 

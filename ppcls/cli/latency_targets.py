@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, ContextManager, Dict, Iterator, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ppcls.utils.load_paddle import load_paddle
 
@@ -24,11 +25,11 @@ class Target(NamedTuple):
         digest_of: of what a way of running it runs, for the rows.
     """
 
-    opened: Callable[[], ContextManager[Tuple[Bundle, Open]]]
+    opened: Callable[[], contextlib.AbstractContextManager[tuple[Bundle, Open]]]
     digest_of: Callable[[Way], str]
 
 
-def untrained(patterns: Sequence[str]) -> Dict[str, Target]:
+def untrained(patterns: Sequence[str]) -> dict[str, Target]:
     """The models that match, each exported when it is its turn, and deleted after it."""
     from ppcls.arch.listing import listed_models
 
@@ -37,7 +38,7 @@ def untrained(patterns: Sequence[str]) -> Dict[str, Target]:
     from ppcls.engine.shipped_bundles import open_untrained, untrained_bundle
 
     @contextlib.contextmanager
-    def target(name: str) -> Iterator[Tuple[Bundle, Open]]:
+    def target(name: str) -> Iterator[tuple[Bundle, Open]]:
         with tempfile.TemporaryDirectory(prefix="ppcls-latency-") as folder:
             yield untrained_bundle(name, Path(folder) / name), open_untrained
 
@@ -45,7 +46,7 @@ def untrained(patterns: Sequence[str]) -> Dict[str, Target]:
     return {name: Target(partial(target, name), lambda way: "untrained") for name in names}
 
 
-def given(folders: Sequence[str]) -> Dict[str, Target]:
+def given(folders: Sequence[str]) -> dict[str, Target]:
     """The bundles by their names, which do not depend on the order.
 
     A bundle has its architecture's name, with its folder where several are of one architecture, or where the published
@@ -56,7 +57,7 @@ def given(folders: Sequence[str]) -> Dict[str, Target]:
 
     bundles = [Bundle.load(folder) for folder in dict.fromkeys(map(Path, folders))]
     count = Counter(bundle.architecture for bundle in bundles)
-    found: Dict[str, Target] = {}
+    found: dict[str, Target] = {}
     for bundle in bundles:
         name, info = bundle.architecture, MODELS.get(bundle.architecture)
         if count[name] > 1 or info is None or bundle.input.shape[1:] != info.input_size:
@@ -72,7 +73,7 @@ def _digest_of(bundle: Bundle, way: Way) -> str:
 
 
 @contextlib.contextmanager
-def _as_it_is(bundle: Bundle) -> Iterator[Tuple[Bundle, Open]]:
+def _as_it_is(bundle: Bundle) -> Iterator[tuple[Bundle, Open]]:
     from ppcls.inference.backends import open_backend
 
     yield bundle, open_backend

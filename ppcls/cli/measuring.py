@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
@@ -19,7 +19,7 @@ _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _BACKENDS = {"ort": "onnxruntime", "tensorrt": "trt"}
 
 
-def words(text: str) -> List[str]:
+def words(text: str) -> list[str]:
     """`a,b` as a list without repetition."""
     found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not found:
@@ -27,7 +27,7 @@ def words(text: str) -> List[str]:
     return found
 
 
-def numbers(text: str) -> List[int]:
+def numbers(text: str) -> list[int]:
     """`1,4,8` as a list without repetition."""
     try:
         found = [int(word) for word in words(text)]
@@ -45,14 +45,14 @@ def number(text: str) -> int:
     return int(text)
 
 
-def precisions(text: str) -> List[str]:
+def precisions(text: str) -> list[str]:
     """`fp32,int8` as a list of precisions by their long names."""
     from ppcls.inference.settings import PRECISIONS
 
     return _known(text, _PRECISIONS, PRECISIONS)
 
 
-def backends(text: str) -> List[str]:
+def backends(text: str) -> list[str]:
     """`paddle,trt` as a list of backends."""
     from ppcls.inference.settings import ENGINES
 
@@ -109,7 +109,7 @@ def say_if_busy() -> None:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def _known(text: str, short: Any, known: Any) -> List[str]:
+def _known(text: str, short: Any, known: Any) -> list[str]:
     found = [short.get(word, word) for word in words(text)]
     for word in found:
         if word not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Tuple
+from typing import Any
 
 from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
 from ppcls.utils.errors import UserError
@@ -69,7 +69,7 @@ def _make(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _preprocessing(arguments: argparse.Namespace) -> Tuple[Any, int]:
+def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int]:
     """The transforms and the number of classes of the bundle or of the configuration."""
     from ppcls.data.transforms import Pipeline
     from ppcls.inference.bundle import Bundle

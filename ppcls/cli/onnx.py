@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Optional
+from typing import Any
 
 from ppcls.cli.common import new_command
 from ppcls.utils.errors import UserError
@@ -24,7 +24,7 @@ def add_opset(command: Any) -> None:
     )
 
 
-def opset_of(arguments: argparse.Namespace) -> Optional[int]:
+def opset_of(arguments: argparse.Namespace) -> int | None:
     """The opset that `ppcls export` is to write, or None.
 
     Raises:
@@ -37,7 +37,7 @@ def opset_of(arguments: argparse.Namespace) -> Optional[int]:
     return _checked(arguments.opset)
 
 
-def _checked(given: Optional[int]) -> int:
+def _checked(given: int | None) -> int:
     from ppcls.inference import onnx_export
 
     opset = onnx_export.OPSET if given is None else given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Tuple
+from typing import Any
 
 from ppcls.cli.common import new_command
 from ppcls.utils.errors import UserError
@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     command.add_argument("--depth", metavar="N", type=_depth, help="merge names of more than N parts: 1 shows stages")
 
 
-def _image_size(text: str) -> Tuple[int, int]:
+def _image_size(text: str) -> tuple[int, int]:
     sides = text.split("x")
     if len(sides) > 2 or not all(re.fullmatch("[1-9][0-9]{0,3}", side) for side in sides):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; give pixels from 1 to 9999: 224, or 192x256 (HxW)")

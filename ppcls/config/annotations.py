@@ -5,33 +5,28 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
-from typing import Annotated, Any, Dict, FrozenSet, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ppcls.config.node import Node
-from ppcls.utils.fields import Component, Operation, Range
+from ppcls.utils.fields import Component, Operation, Range, is_union
 
 LISTS = (list, tuple, collections.abc.Sequence)
 DICTS = (dict, collections.abc.Mapping)
 
 
 @functools.cache
-def field_types(cls: Any) -> Dict[str, Any]:
+def field_types(cls: Any) -> dict[str, Any]:
     """The keys that a dataclass has in YAML, with their annotations; fields that begin with `_` are none."""
     hints = get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init and field.name[0] != "_"}
 
 
 @functools.cache
-def required_fields(cls: Any) -> FrozenSet[str]:
+def required_fields(cls: Any) -> frozenset[str]:
     """The fields of a dataclass that have no default."""
     nothing = dataclasses.MISSING
     fields = dataclasses.fields(cls)
     return frozenset(field.name for field in fields if field.default is nothing and field.default_factory is nothing)
-
-
-def is_union(origin: Any) -> bool:
-    """Whether the origin of an annotation is `Union`, `Optional`, or the bar between types."""
-    return origin is Union or getattr(origin, "__name__", "") == "UnionType"
 
 
 def within(value: Any, bounds: Range) -> bool:
@@ -47,13 +42,13 @@ def shape_of(node: Node) -> str:
     return type(node.value).__name__
 
 
-def shapes_of(annotation: Any) -> FrozenSet[str]:
+def shapes_of(annotation: Any) -> frozenset[str]:
     """The types of node that an annotation may accept, by name."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marked = any(isinstance(mark, (Component, Operation)) for mark in args[1:])
         return frozenset({"dict"}) if marked else shapes_of(args[0])
-    if is_union(origin):
+    if is_union(annotation):
         return frozenset().union(*map(shapes_of, args))
     if origin is Literal:
         return frozenset(type(arg).__name__ for arg in args)

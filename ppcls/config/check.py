@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated, Any, Dict, List, Literal, Mapping, Optional, Tuple, get_args, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, required_fields, shape_of, shapes_of, within
 from ppcls.config.describe import describe, show
@@ -33,8 +34,8 @@ class Checker:
         self.registries = registries
         self.problems = problems
         self.legacy = legacy
-        self.paths: List[PathUse] = []
-        self.values: Dict[str, Any] = {}
+        self.paths: list[PathUse] = []
+        self.values: dict[str, Any] = {}
 
     def check(self, annotation: Any, node: Node, key: str, wanted: Any = None) -> Any:
         """The value of `node` as the annotation wants it, or INVALID and at least one problem.
@@ -48,7 +49,7 @@ class Checker:
         origin, args, wanted = get_origin(annotation), get_args(annotation), wanted or annotation
         if origin is Annotated:
             return self._annotated(args[0], args[1:], node, key, wanted)
-        if is_union(origin):
+        if is_union(annotation):
             return self._union(args, node, key, wanted)
         if origin in LISTS:
             return self._list(annotation, node, key, wanted)
@@ -90,7 +91,7 @@ class Checker:
             return int(value)
         return value if kind not in (int, float) and type(value) is kind else self._refuse(node, key, wanted)
 
-    def _annotated(self, base: Any, marks: Tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
+    def _annotated(self, base: Any, marks: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
         for mark in marks:
             if isinstance(mark, Component):
                 return self._component(mark.kind, node, key, wanted)
@@ -117,7 +118,7 @@ class Checker:
             return locate(path)
         return INVALID
 
-    def _union(self, args: Tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
+    def _union(self, args: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
         if node.value is None and type(None) in args:
             return None
         if node.value == "None" and type(None) in args:
@@ -182,7 +183,7 @@ class Checker:
         cls = self._class(kind, Node(name, settings.origin), join(key, name))
         return self.make(cls, settings, join(key, name)) if cls else INVALID
 
-    def _class(self, kind: str, name: Node, key: str) -> Optional[type]:
+    def _class(self, kind: str, name: Node, key: str) -> type | None:
         """The component's class; None (and a problem) if there is none of that name."""
         if not isinstance(name.value, str):
             self._refuse(name, key, str)
@@ -193,7 +194,7 @@ class Checker:
             self.problems.add(name.origin, key, self.legacy.name(kind, name.value) or str(error))
             return None
 
-    def make(self, cls: Any, node: Node, key: str, given: Optional[Mapping[str, Any]] = None) -> Any:
+    def make(self, cls: Any, node: Node, key: str, given: Mapping[str, Any] | None = None) -> Any:
         """An object of a dataclass whose fields are the node's keys, or INVALID and at least one problem.
 
         Args:
@@ -225,7 +226,7 @@ class Checker:
             return INVALID
         return self.values[key]
 
-    def _unknown(self, node: Node, key: str, known: List[str]) -> None:
+    def _unknown(self, node: Node, key: str, known: list[str]) -> None:
         unused = self.legacy.key(key)
         if unused is None:
             near = suggest(key.rpartition(".")[2], known)

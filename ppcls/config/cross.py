@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
+from typing import Any
 
 from ppcls.config.node import Node, Problems
 
@@ -79,7 +80,7 @@ class Checked:
         self.problems.add(node.origin, key, text)
 
 
-def find(root: Node, key: str) -> Tuple[Node, bool]:
+def find(root: Node, key: str) -> tuple[Node, bool]:
     """The node of a dotted key and True; or the innermost node around it and False.
 
     An item of a list goes by its place, or by the name of its operation, which stands for the operation's keys.
@@ -93,7 +94,7 @@ def find(root: Node, key: str) -> Tuple[Node, bool]:
     return node, True
 
 
-def _children(node: Node) -> Dict[str, Node]:
+def _children(node: Node) -> dict[str, Node]:
     if not isinstance(node.value, list):
         return node.value if isinstance(node.value, dict) else {}
     operations = [item.value for item in node.value if isinstance(item.value, dict)]

@@ -1,8 +1,9 @@
 """The sections of a deployment configuration: how a bundle is run. What it means, the bundle says itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Annotated, Literal, Mapping, Optional
+from typing import Annotated, Literal
 
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
@@ -40,15 +41,15 @@ class DeployGlobalSection:
     batch_size: PositiveInt = 1
     use_gpu: bool = False
     enable_mkldnn: bool = True
-    cpu_num_threads: Optional[PositiveInt] = None
-    backend: Optional[Literal["paddle", "onnxruntime", "openvino"]] = None
-    precision: Optional[Literal["float32", "float16", "bfloat16", "int8"]] = None
-    requests: Optional[PositiveInt] = None
+    cpu_num_threads: PositiveInt | None = None
+    backend: Literal["paddle", "onnxruntime", "openvino"] | None = None
+    precision: Literal["float32", "float16", "bfloat16", "int8"] | None = None
+    requests: PositiveInt | None = None
     use_fp16: bool = False
-    use_tensorrt: Optional[bool] = None
+    use_tensorrt: bool | None = None
     tensorrt: TensorRT = _TENSORRT
-    model_name: Optional[str] = None
-    output: Optional[str] = None
+    model_name: str | None = None
+    output: str | None = None
 
     def __post_init__(self) -> None:
         if self.use_fp16 and self.precision not in (None, "float16"):
@@ -67,7 +68,7 @@ class PreProcessSection:
         transform_ops: as PaddleClas's deployment writes them; pictures are decoded to RGB before.
     """
 
-    transform_ops: Optional[Transforms] = None
+    transform_ops: Transforms | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class TopkSection:
     """
 
     topk: PositiveInt = 5
-    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+    class_id_map_file: Annotated[str, ReadPath("file")] | None = None
 
 
 @dataclass(frozen=True)

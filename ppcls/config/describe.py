@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Literal, Tuple, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.utils.fields import Component, Operation, Range, ReadPath
@@ -35,7 +35,7 @@ def describe(annotation: Any) -> str:
     origin = get_origin(annotation)
     if origin is Annotated:
         return _marked(args[0], args[1:])
-    if is_union(origin):
+    if is_union(annotation):
         return " or ".join(describe(arg) for arg in sorted(args, key=lambda arg: arg is type(None)))
     if origin is Literal:
         return " or ".join(show(arg) for arg in args)
@@ -49,7 +49,7 @@ def describe(annotation: Any) -> str:
     return _PLAIN.get(annotation, "a value")
 
 
-def _list(origin: Any, args: Tuple[Any, ...]) -> str:
+def _list(origin: Any, args: tuple[Any, ...]) -> str:
     if origin is list or args[-1] is Ellipsis:
         return f"a list ({describe(args[0])} each)"
     if len(set(args)) == 1:
@@ -57,7 +57,7 @@ def _list(origin: Any, args: Tuple[Any, ...]) -> str:
     return f"a list of {len(args)} ({', '.join(describe(arg) for arg in args)})"
 
 
-def _marked(annotation: Any, marks: Tuple[Any, ...]) -> str:
+def _marked(annotation: Any, marks: tuple[Any, ...]) -> str:
     words = describe(annotation)
     for mark in marks:
         if isinstance(mark, Range):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Mapping, get_args, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 
@@ -69,7 +70,7 @@ def _plain(annotation: Any, value: Any, registries: Mapping[str, Registry]) -> A
         return None
     if origin is Annotated:
         return _marked(args, value, registries)
-    if is_union(origin):
+    if is_union(annotation):
         return _plain(_fitting(args, value), value, registries)
     if origin in LISTS:
         kinds = [args[0]] * len(value) if len(args) == 1 or args[-1] is Ellipsis else args

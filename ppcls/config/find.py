@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
 
 import ppcls
 from ppcls.utils.errors import UserError, suggest
@@ -47,12 +47,12 @@ def find_base(name: str, folder: Path) -> Path:
     return _match(name, dict(_shipped(_TRAINING, recipes=True))) or path
 
 
-def shipped_configs() -> Dict[str, Path]:
+def shipped_configs() -> dict[str, Path]:
     """The training configurations that come with the library, by name."""
     return dict(_shipped(_TRAINING))
 
 
-def _shipped(folders: Tuple[Path, ...], recipes: bool = False) -> Iterator[Tuple[str, Path]]:
+def _shipped(folders: tuple[Path, ...], recipes: bool = False) -> Iterator[tuple[str, Path]]:
     for folder in folders:
         # A stranger's folder of that name may stand beside an installed package.
         if folder.is_dir() and (folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()):
@@ -67,7 +67,7 @@ def _from_here(file: Path) -> Path:
     return file.relative_to(here) if here in file.parents else file
 
 
-def _find(name: str, folders: Tuple[Path, ...]) -> Path:
+def _find(name: str, folders: tuple[Path, ...]) -> Path:
     path = Path(name)
     if path.is_file():
         return path
@@ -81,7 +81,7 @@ def _find(name: str, folders: Tuple[Path, ...]) -> Path:
     raise UserError(f"there is no configuration {name}{hint}; give a path or the name of a shipped one")
 
 
-def _match(name: str, known: Dict[str, Path]) -> Optional[Path]:
+def _match(name: str, known: dict[str, Path]) -> Path | None:
     """The shipped file that a name or path means, if any."""
     path = Path(name)
     parts = path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts

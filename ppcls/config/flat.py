@@ -6,7 +6,6 @@ The loader, `ppcls config --migrate` and the tests read this one table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Tuple
 
 from ppcls.config.flat_values import (
     MIXING,
@@ -52,7 +51,7 @@ _DISTILLATION = nothing("write false, and Arch as in configs/DLA/DLA34_distill_D
 _OTHER_DEVICE = nothing("only CPU and GPU are supported here; remove it", False)
 
 
-def _reader(old: str, new: str) -> Tuple[Row, ...]:
+def _reader(old: str, new: str) -> tuple[Row, ...]:
     return (
         Row(f"{old}.file_list", f"{new}.dataset.cls_label_path"),
         Row(f"{old}.data_dir", f"{new}.dataset.image_root"),
@@ -119,7 +118,7 @@ ROWS = (
 _BY_PATH = {tuple(row.old.split(".")): row for row in ROWS}
 _PLACES = {row: place for place, row in enumerate(ROWS)}
 TOP = frozenset(path[0] for path in _BY_PATH)  # the old keys at the top of a file
-Path = Tuple[str, ...]
+Path = tuple[str, ...]
 
 
 def is_above(path: Path) -> bool:
@@ -149,6 +148,6 @@ def new_key(path: Path) -> Path:
     return tuple(path[-1] if part == "*" else part for part in new.split(".")) if new else ()
 
 
-def names_in(path: Path) -> List[str]:
+def names_in(path: Path) -> list[str]:
     """The old keys that may stand in a mapping."""
     return list(dict.fromkeys(old[len(path)] for old in _BY_PATH if len(old) > len(path) and old[: len(path)] == path))

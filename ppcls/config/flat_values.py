@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, List, Optional
+from typing import Any
 
 from ppcls.config.cross import find
 from ppcls.config.describe import show
@@ -37,7 +38,7 @@ class Setting:
     tree: Node
     processes: int
     problems: Problems
-    at_end: List[Callable[[], None]] = field(default_factory=list)
+    at_end: list[Callable[[], None]] = field(default_factory=list)
     detail: str = ""
 
     def refuse(self, text: str) -> None:
@@ -53,11 +54,11 @@ class Setting:
         node, is_there = find(self.tree, key)
         return is_there and node.value not in (None, [], "")
 
-    def cleared(self) -> Optional[Node]:
+    def cleared(self) -> Node | None:
         """What takes back a value that may stand under the new key; nothing if there is none."""
         return Node(None, self.node.origin) if self.has(self.new) else None
 
-    def whole_number(self, low: int, remedy: str) -> Optional[int]:
+    def whole_number(self, low: int, remedy: str) -> int | None:
         """The value if it is a whole number of at least `low`; else None, and a problem."""
         value = self.node.value
         is_whole = type(value) is int or (type(value) is float and value.is_integer())
@@ -67,10 +68,10 @@ class Setting:
         return None
 
 
-Convert = Callable[[Setting], Optional[Node]]
+Convert = Callable[[Setting], Node | None]
 
 
-def as_it_is(setting: Setting) -> Optional[Node]:
+def as_it_is(setting: Setting) -> Node | None:
     """The same value under the new key."""
     return setting.node
 
@@ -86,7 +87,7 @@ def nothing(remedy: str, *harmless: Any) -> Convert:
     return convert
 
 
-def path(setting: Setting) -> Optional[Node]:
+def path(setting: Setting) -> Node | None:
     """A path; an empty text was nothing."""
     return setting.cleared() if setting.node.value == "" else setting.node
 
@@ -116,7 +117,7 @@ def last_epoch(setting: Setting) -> None:
     setting.at_end.append(check)
 
 
-def device(setting: Setting) -> Optional[Node]:
+def device(setting: Setting) -> Node | None:
     """`use_gpu` to the device."""
     devices = {True: "gpu", False: "cpu"}
     if type(setting.node.value) is bool:
@@ -125,7 +126,7 @@ def device(setting: Setting) -> Optional[Node]:
     return None
 
 
-def schedule(setting: Setting) -> Optional[Node]:
+def schedule(setting: Setting) -> Node | None:
     """A schedule with what it did unless told otherwise."""
     name = setting.node.value
     if name == "Piecewise" and not (setting.has("Optimizer.lr.gamma") or setting.has("Optimizer.lr.values")):
@@ -137,7 +138,7 @@ def schedule(setting: Setting) -> Optional[Node]:
     return Node("Cosine", setting.node.origin)
 
 
-def per_process(setting: Setting) -> Optional[Node]:
+def per_process(setting: Setting) -> Node | None:
     """A batch of all processes to the part of each."""
     batch, processes = setting.whole_number(1, "write a whole number of at least 1"), setting.processes
     if batch is None:
@@ -150,7 +151,7 @@ def per_process(setting: Setting) -> Optional[Node]:
     return Node(batch // processes, setting.node.origin)
 
 
-def operations(setting: Setting) -> Optional[Node]:
+def operations(setting: Setting) -> Node | None:
     """Transforms, or one key of one, with interpolation by name."""
     return _named_interpolation(setting.key.rpartition(".")[2], setting.node)
 
@@ -184,7 +185,7 @@ def use_mix(setting: Setting) -> None:
         setting.detail = "nothing is mixed"
 
 
-def smoothing(setting: Setting) -> Optional[Node]:
+def smoothing(setting: Setting) -> Node | None:
     """The epsilon of label smoothing, of which 0 and below were none."""
     value = setting.node.value
     if type(value) not in (int, float) or not math.isfinite(value) or value >= 1:

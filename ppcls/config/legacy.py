@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Unused:
     """
 
     sentence: str
-    off: Tuple[Any, ...] = ()
+    off: tuple[Any, ...] = ()
     switch: str = ""
 
     def asks_for_nothing(self, value: Any) -> bool:
@@ -42,14 +43,14 @@ class Legacy:
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def key(self, key: str) -> Optional[Unused]:
+    def key(self, key: str) -> Unused | None:
         """What is known of a key, if anything is."""
         return next((unused for pattern, unused in self.keys.items() if fnmatchcase(key, pattern)), None)
 
-    def name(self, kind: str, name: str) -> Optional[str]:
+    def name(self, kind: str, name: str) -> str | None:
         """The sentence for a component's name."""
         return self.names.get(kind, {}).get(name)
 
-    def value(self, key: str, value: Any) -> Optional[str]:
+    def value(self, key: str, value: Any) -> str | None:
         """The sentence for a value of a key."""
         return self.values.get(key, {}).get(value) if isinstance(value, str) else None

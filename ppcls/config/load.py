@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence, Union
+from typing import Any
 
 from ppcls.config.annotations import field_types
 from ppcls.config.check import INVALID, Checker
@@ -27,7 +28,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 
 def load_config(
@@ -38,8 +39,8 @@ def load_config(
     *,
     check_paths: bool = True,
     processes: int = 1,
-    say: Optional[Callable[[str], None]] = None,
-    over: Optional[Mapping[str, Any]] = None,
+    say: Callable[[str], None] | None = None,
+    over: Mapping[str, Any] | None = None,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -119,7 +120,7 @@ def _name_first(plain: Any) -> Any:
 def load_deploy_config(
     source: PathLike,
     overrides: Sequence[str] = (),
-    registries: Optional[Mapping[str, Registry]] = None,
+    registries: Mapping[str, Registry] | None = None,
     *,
     check_paths: bool = True,
 ) -> DeployConfig:
@@ -146,7 +147,7 @@ def load_deploy_config(
     return config
 
 
-def _read(file: Path, problems: Problems, over: Optional[Mapping[str, Any]] = None) -> Node:
+def _read(file: Path, problems: Problems, over: Mapping[str, Any] | None = None) -> Node:
     """The file merged over its bases, with `over` laid upon it."""
     root = read_tree(file, problems)
     if root is not None and over:

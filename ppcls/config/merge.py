@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Optional, Tuple
 
 from ppcls.config.find import find_base
 from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.reader import read_yaml
 
 
-def read_tree(
-    file: Path, problems: Problems, origin: Optional[Origin] = None, path: Tuple[Path, ...] = ()
-) -> Optional[Node]:
+def read_tree(file: Path, problems: Problems, origin: Origin | None = None, path: tuple[Path, ...] = ()) -> Node | None:
     """The mapping of a file, merged over its bases; None (and a problem) if it or a base cannot be read.
 
     Args:
@@ -26,7 +23,7 @@ def read_tree(
     if root is None:
         return None
     bases = _bases(root, problems)
-    tree: Optional[Node] = Node({}, root.origin)
+    tree: Node | None = Node({}, root.origin)
     for base in bases or ():
         parent = find_base(base.value, file.parent)
         if parent.resolve() in (*(earlier.resolve() for earlier in path), file.resolve()):
@@ -53,7 +50,7 @@ def _is_other_component(under: Node, over: Node) -> bool:
     return len(names) == 2 and names[0] != names[1]
 
 
-def _read_file(file: Path, problems: Problems, named_at: Origin) -> Optional[Node]:
+def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -71,7 +68,7 @@ def _read_file(file: Path, problems: Problems, named_at: Origin) -> Optional[Nod
     return root
 
 
-def _bases(root: Node, problems: Problems) -> Optional[Tuple[Node, ...]]:
+def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
     """The nodes of `base`, taken out of the mapping; None if they are no paths."""
     node = root.value.pop("base", None)
     if node is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, Tuple
+from typing import Any
 
 from ppcls.utils.errors import ConfigError
 
@@ -55,12 +55,12 @@ class Problem:
         return f"{place}: {self.text}" if said_already else f"{place} {self.key}: {self.text}"
 
     @property
-    def order(self) -> Tuple[bool, str, int]:
+    def order(self) -> tuple[bool, str, int]:
         """Files by name and line, then the overrides."""
         return not self.origin.line, self.origin.source if self.origin.line else "", self.origin.line
 
 
-class Problems(List[Problem]):
+class Problems(list[Problem]):
     """All that is wrong with one configuration."""
 
     def add(self, origin: Origin, key: str, text: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any
 
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.node import Origin, Problems
@@ -19,9 +20,9 @@ from ppcls.utils.registry import Registry
 class OfficialDescription:
     """What such a file says; None where it says nothing."""
 
-    model_name: Optional[str] = None
-    transforms: Optional[Tuple[Any, ...]] = None
-    class_names: Optional[Tuple[str, ...]] = None
+    model_name: str | None = None
+    transforms: tuple[Any, ...] | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 def read_official_description(file: Path, registries: Mapping[str, Registry]) -> OfficialDescription:

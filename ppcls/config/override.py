@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
 
 from ppcls.config.node import Node, Origin, Problems, join
 from ppcls.config.reader import read_yaml
@@ -21,7 +21,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) ->
             put(root, *setting, problems)
 
 
-def parse_override(override: str, problems: Problems) -> Optional[Tuple[List[str], Node]]:
+def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] | None:
     """The parts of the key, and the value; None (and a problem) if it is no `key=value` or the value no YAML."""
     origin = Origin(f"-o {override}")
     key, equals, text = override.partition("=")
@@ -33,7 +33,7 @@ def parse_override(override: str, problems: Problems) -> Optional[Tuple[List[str
     return None if value is None else (parts, value)
 
 
-def put(root: Node, parts: List[str], value: Node, problems: Problems) -> None:
+def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:
     """Sets the value of a key, given by its parts; see `apply_overrides`."""
     node = root
     for depth, part in enumerate(parts[:-1]):
@@ -58,7 +58,7 @@ def _replace(item: Node, part: str, value: Node) -> None:
         item.value[part] = value
 
 
-def _step(node: Node, part: str, where: str, origin: Origin, problems: Problems) -> Optional[Node]:
+def _step(node: Node, part: str, where: str, origin: Origin, problems: Problems) -> Node | None:
     """The node below by a key, a place, or an operation's name; an absent mapping is made."""
     if isinstance(node.value, list):
         item = _find(node.value, part, where, origin, problems)
@@ -79,7 +79,7 @@ def _is_mapping(node: Node, where: str, origin: Origin, problems: Problems) -> b
     return isinstance(node.value, dict)
 
 
-def _lacks_name(item: Node, parts: List[str], depth: int, origin: Origin, problems: Problems) -> bool:
+def _lacks_name(item: Node, parts: list[str], depth: int, origin: Origin, problems: Problems) -> bool:
     """Whether `list.1` is followed by a key of its operation and not by the operation's name, which is a problem."""
     names = list(item.value) if parts[depth].isdecimal() and isinstance(item.value, dict) else []
     if len(names) != 1 or parts[depth + 1] == names[0]:
@@ -90,11 +90,11 @@ def _lacks_name(item: Node, parts: List[str], depth: int, origin: Origin, proble
     return True
 
 
-def _find(items: List[Node], part: str, where: str, origin: Origin, problems: Problems) -> Optional[Node]:
+def _find(items: list[Node], part: str, where: str, origin: Origin, problems: Problems) -> Node | None:
     """The item at a place or with an operation's name; None (and a problem) if there is none or more than one."""
     if part.isdecimal() and int(part) < len(items):
         return items[int(part)]
-    places: Dict[str, List[int]] = {}
+    places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         for name in item.value if isinstance(item.value, dict) else ():
             places.setdefault(name, []).append(place)

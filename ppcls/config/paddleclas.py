@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 from ppcls.config.flat import ROWS
 from ppcls.config.legacy import Legacy, Unused
 
@@ -76,7 +74,7 @@ _MOVED = {
 }
 
 
-def _unsupported(what: str, names: str, remedy: str) -> Dict[str, str]:
+def _unsupported(what: str, names: str, remedy: str) -> dict[str, str]:
     return {name: f"{what} {name} is not supported here; {remedy}" for name in names.split()}
 
 

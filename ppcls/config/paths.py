@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
 
 import ppcls
 from ppcls.config.node import Origin
@@ -32,7 +31,7 @@ class PathUse:
     origin: Origin
     path: str
     what: str
-    names: Tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def locate(path: str) -> str:
@@ -48,7 +47,7 @@ def portable(path: str) -> str:
     return next((name for name, file in _PACKAGED.items() if path == str(file)), path)
 
 
-def what_is_wrong(use: PathUse) -> Optional[str]:
+def what_is_wrong(use: PathUse) -> str | None:
     """The sentence for a path that cannot be read; None if it can."""
     if use.what == "checkpoint":
         sentence = f"{use.path}: no checkpoint there; give the folder of a run or of a checkpoint"

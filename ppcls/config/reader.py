@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NoReturn, Optional
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import yaml
 from yaml.reader import Reader
@@ -21,7 +22,7 @@ class _Unreadable(Exception):
     """The document cannot be read on from here; the problem is noted."""
 
 
-def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems, loader: Any = None) -> Optional[Node]:
+def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems, loader: Any = None) -> Node | None:
     """The document of `text`; None (and a problem) if it is no YAML or more than one document.
 
     Args:
@@ -47,7 +48,7 @@ def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems,
     return None
 
 
-def _syntax_sentence(error: yaml.MarkedYAMLError, lines: List[str], line: int) -> str:
+def _syntax_sentence(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
     here = lines[line] if line < len(lines) else ""
     if "\t" in here[: len(here) - len(here.lstrip())]:
         return "a tab indents this line; YAML is indented with spaces"
@@ -61,7 +62,7 @@ class _Builder:
     def __init__(self, origin_of: Callable[[int], Origin], problems: Problems) -> None:
         self.origin_of = origin_of
         self.problems = problems
-        self.anchors: Dict[str, Node] = {}
+        self.anchors: dict[str, Node] = {}
         self.node_count = 0
 
     def document(self, events: Any) -> Node:
@@ -143,18 +144,18 @@ class _Builder:
         self.refuse_tag(event, "str", key)
         return event.value
 
-    def sequence(self, key: str, depth: int) -> List[Node]:
+    def sequence(self, key: str, depth: int) -> list[Node]:
         """The items up to the list's end."""
-        items: List[Node] = []
+        items: list[Node] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             items.append(self.node(event, join(key, len(items)), depth + 1))
         return items
 
-    def mapping(self, key: str, depth: int) -> Dict[str, Node]:
+    def mapping(self, key: str, depth: int) -> dict[str, Node]:
         """The keys and values up to the mapping's end; what `<<` merges stands behind the mapping's own keys."""
-        own: Dict[str, Node] = {}
-        merged: Dict[str, Node] = {}
-        first_lines: Dict[str, int] = {}
+        own: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        first_lines: dict[str, int] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             name = self.key_name(event, key)
             node = self.node(next(self.events), join(key, name), depth + 1)
@@ -175,9 +176,9 @@ class _Builder:
             self.stop(event, key, "a list, mapping or alias cannot be a key; write a name")
         return event.value
 
-    def merged(self, node: Node, key: str) -> Dict[str, Node]:
+    def merged(self, node: Node, key: str) -> dict[str, Node]:
         """The keys that `<<: *one` or `<<: [*one, *two]` brings; the first mapping that has a key gives it."""
-        keys: Dict[str, Node] = {}
+        keys: dict[str, Node] = {}
         for source in node.value if isinstance(node.value, list) else [node]:
             if isinstance(source.value, dict):
                 keys = {**source.value, **keys}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Optional, Union
 
-Scalar = Union[None, bool, int, float, str]
+Scalar = bool | int | float | str | None
 
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -35,7 +34,7 @@ def parse_scalar(text: str) -> Scalar:
     return text
 
 
-def parse_fraction(text: str) -> Optional[float]:
+def parse_fraction(text: str) -> float | None:
     """The value of a fraction such as `1.0/255.0`; None if `text` is none.
 
     Raises:

@@ -3,16 +3,17 @@
 Components (a backbone, an optimizer, a transform ...) are named by kind only; their keys are their own fields.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Mapping, Optional, Tuple
+from typing import Annotated, Any, Literal
 
 from ppcls.config.dump import to_plain, to_yaml
 from ppcls.utils.fields import Component, Fraction, NonNegativeInt, Operation, PositiveFloat, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
-Transforms = Tuple[Annotated[Any, Operation("transform")], ...]
-Losses = Tuple[Annotated[Any, Operation("loss")], ...]
-Metrics = Tuple[Annotated[Any, Operation("metric")], ...]
+Transforms = tuple[Annotated[Any, Operation("transform")], ...]
+Losses = tuple[Annotated[Any, Operation("loss")], ...]
+Metrics = tuple[Annotated[Any, Operation("metric")], ...]
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,25 @@ class GlobalSection:
     """
 
     epochs: PositiveInt
-    checkpoints: Optional[Annotated[str, ReadPath("checkpoint")]] = None
-    pretrained_model: Optional[Annotated[str, ReadPath("weights")]] = None
+    checkpoints: Annotated[str, ReadPath("checkpoint")] | None = None
+    pretrained_model: Annotated[str, ReadPath("weights")] | None = None
     preprocessing: Literal["weights", "config"] = "weights"
     output_dir: str = "./output"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     seed: NonNegativeInt = 0
     save_interval: PositiveInt = 1
-    save_interval_steps: Optional[PositiveInt] = None
-    save_interval_minutes: Optional[PositiveFloat] = None
+    save_interval_steps: PositiveInt | None = None
+    save_interval_minutes: PositiveFloat | None = None
     on_save_error: Literal["stop", "continue"] = "stop"
-    keep: Optional[NonNegativeInt] = 3
+    keep: NonNegativeInt | None = 3
     eval_during_train: bool = True
     eval_interval: PositiveInt = 1
-    patience: Optional[PositiveInt] = None
+    patience: PositiveInt | None = None
     print_batch_step: PositiveInt = 10
     use_visualdl: bool = False
-    image_shape: Tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
     save_inference_dir: str = "./inference"
-    global_batch: Optional[PositiveInt] = None
+    global_batch: PositiveInt | None = None
     update_freq: PositiveInt = 1
     sync_batch_norm: bool = False
 
@@ -113,8 +114,8 @@ class ReaderSection:
 class DataLoaderSection:
     """The data of training and of evaluation. The transforms of `Eval` are those of inference and export too."""
 
-    Train: Optional[ReaderSection] = None
-    Eval: Optional[ReaderSection] = None
+    Train: ReaderSection | None = None
+    Eval: ReaderSection | None = None
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ class InferSection:
         PostProcess: what is made of the scores.
     """
 
-    infer_imgs: Optional[Annotated[str, ReadPath("either")]] = None
+    infer_imgs: Annotated[str, ReadPath("either")] | None = None
     batch_size: PositiveInt = 10
-    transforms: Optional[Transforms] = None
-    PostProcess: Optional[Annotated[Any, Component("postprocess")]] = None
+    transforms: Transforms | None = None
+    PostProcess: Annotated[Any, Component("postprocess")] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,12 +178,12 @@ class Config:
     Global: GlobalSection
     Arch: Annotated[Any, Component("backbone")]
     Loss: LossSection = LossSection()
-    Optimizer: Optional[Annotated[Any, Component("optimizer")]] = None
+    Optimizer: Annotated[Any, Component("optimizer")] | None = None
     DataLoader: DataLoaderSection = DataLoaderSection()
     Infer: InferSection = InferSection()
     Metric: MetricSection = MetricSection()
-    AMP: Optional[PrecisionSection] = None
-    EMA: Optional[AverageSection] = None
+    AMP: PrecisionSection | None = None
+    EMA: AverageSection | None = None
     _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
 
     def to_yaml(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from ppcls.config.cross import Checked
 from ppcls.config.node import Node, Problems
@@ -28,7 +29,7 @@ def share_keys(root: Node, problems: Problems) -> None:
         _make_plain(processing, arch, problems)
 
 
-def _make_plain(processing: Dict[str, Node], arch: Mapping[str, Node], problems: Problems) -> None:
+def _make_plain(processing: dict[str, Node], arch: Mapping[str, Node], problems: Problems) -> None:
     """Turns the post-processing of one model's scores into Topk: here they are always Arch.infer_model_name's."""
     processing["name"].value = "Topk"
     answering = arch["infer_model_name"].value if "infer_model_name" in arch else "Student"
@@ -51,7 +52,7 @@ def check_models(checked: Checked) -> None:
             checked.add(key, problem)
 
 
-def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> Optional[str]:
+def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> str | None:
     """What is wrong with the loss or metric of this `kind` in `section.part`."""
     names, read = tuple(getattr(arch, "members", ())), getattr(value, "model_names", None)
     if not names:
@@ -73,5 +74,5 @@ def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> Optio
     return None
 
 
-def _mapping(node: Any) -> Dict[str, Node]:
+def _mapping(node: Any) -> dict[str, Node]:
     return node.value if isinstance(node, Node) and isinstance(node.value, dict) else {}

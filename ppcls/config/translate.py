@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterator, Sequence
 
 from ppcls.config.annotations import field_types
 from ppcls.config.cross import find
@@ -26,7 +26,7 @@ def is_flat(root: Node) -> bool:
     return any(key in root.value for key in _GROUPS)
 
 
-def resolve(root: Node, overrides: Sequence[str], processes: int, problems: Problems) -> Tuple[Node, List[str]]:
+def resolve(root: Node, overrides: Sequence[str], processes: int, problems: Problems) -> tuple[Node, list[str]]:
     """A file's tree in the sections of today, with the overrides set.
 
     Overrides are set in order. Over a flat file those with old keys come first, since they change that file.
@@ -71,8 +71,8 @@ class Translation:
         self.tree = tree
         self.processes = processes
         self.problems = problems
-        self._at_end: List[Callable[[], None]] = []
-        self._settings: List[Setting] = []
+        self._at_end: list[Callable[[], None]] = []
+        self._settings: list[Setting] = []
 
     def read_file(self, root: Node, overrides: Sequence[str]) -> None:
         """Makes the tree of a flat file, changed by overrides with old keys; what the file says in today's is kept."""
@@ -101,11 +101,11 @@ class Translation:
                 place = find(self.tree, setting.new)[0].origin
                 setting.refuse(f"is overruled at {place}; write {setting.new} instead, or remove that")
 
-    def _origin(self, key: str) -> Optional[Origin]:
+    def _origin(self, key: str) -> Origin | None:
         node, is_there = find(self.tree, key)
         return node.origin if is_there else None
 
-    def read_override(self, parts: List[str], node: Node) -> None:
+    def read_override(self, parts: list[str], node: Node) -> None:
         """Sets in the tree what an old key means."""
         key = tuple(parts)
         for depth in range(len(key), 0, -1):
@@ -115,13 +115,13 @@ class Translation:
         for path, child in self._find(node, key):
             self._carry(path, (), child)
 
-    def finish(self) -> List[str]:
+    def finish(self) -> list[str]:
         """Checks what had to wait; the lines that say where the old keys went."""
         for check in self._at_end:
             check()
         return _lines(self._settings)
 
-    def _find(self, node: Node, path: Path) -> Iterator[Tuple[Path, Node]]:
+    def _find(self, node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
         """The old settings below a node that have a row; those that have none are problems."""
         if not is_above(path):
             self._unknown(node, path)
@@ -165,7 +165,7 @@ def _stays(key: str) -> bool:
     return key not in TOP and (key in field_types(Config) or PADDLECLAS.key(key) is not None)
 
 
-def _batch_size(flat: Node) -> Optional[Node]:
+def _batch_size(flat: Node) -> Node | None:
     train = flat.value.get("TRAIN")
     batch = train.value.get("batch_size") if train is not None and isinstance(train.value, dict) else None
     return batch if batch is not None and type(batch.value) is int and batch.value > 0 else None
@@ -193,9 +193,9 @@ def _skeleton(flat: Node) -> Node:
     return tree
 
 
-def _lines(settings: Sequence[Setting]) -> List[str]:
+def _lines(settings: Sequence[Setting]) -> list[str]:
     """`FILE: TRAIN is read as DataLoader.Train` for each file and section, and for each override."""
-    groups: Dict[Tuple[str, str], List[Setting]] = {}
+    groups: dict[tuple[str, str], list[Setting]] = {}
     for setting in settings:
         origin, parts = setting.node.origin, setting.new.split(".")
         section = ".".join(parts[: 2 if parts[0] == "DataLoader" else 1]) if origin.line else setting.new
@@ -209,7 +209,7 @@ def _lines(settings: Sequence[Setting]) -> List[str]:
     return lines
 
 
-def _short(keys: Sequence[str]) -> List[str]:
+def _short(keys: Sequence[str]) -> list[str]:
     """Keys by the name of their group where there are several of it."""
     tops = [key.partition(".")[0] for key in keys]
     return list(dict.fromkeys(top if tops.count(top) > 1 else key for top, key in zip(tops, keys)))

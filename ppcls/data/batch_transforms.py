@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional, Tuple
 
 import numpy as np
 
@@ -12,13 +11,13 @@ from ppcls.utils.registry import Registry
 
 BATCH_TRANSFORMS = Registry("batch transform")
 
-Batch = Tuple[np.ndarray, np.ndarray]  # pictures float32 [N, C, H, W], targets float32 [N, class_num]
+Batch = tuple[np.ndarray, np.ndarray]  # pictures float32 [N, C, H, W], targets float32 [N, class_num]
 
 
 @dataclass(frozen=True)
 class _Mix:
     alpha: PositiveFloat = 1.0
-    class_num: Optional[PositiveInt] = None
+    class_num: PositiveInt | None = None
     prob: Fraction = 1.0
 
     def __post_init__(self) -> None:
@@ -135,7 +134,7 @@ class OpSampler:
         return images, soft
 
 
-def cut_box(width: int, height: int, weight: float, rng: np.random.Generator) -> Tuple[slice, slice]:
+def cut_box(width: int, height: int, weight: float, rng: np.random.Generator) -> tuple[slice, slice]:
     """Rows and columns of a box of the share 1 - weight of a picture, as far as it lies inside (equation 2)."""
 
     def span(side: int) -> slice:

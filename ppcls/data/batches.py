@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -54,14 +55,14 @@ class BatchReader(Reader):
         """What the order depends on besides seed and pictures: here nothing."""
         return "read from a list"
 
-    def names(self, order: np.ndarray, step: int) -> Tuple[List[int], List[str]]:
+    def names(self, order: np.ndarray, step: int) -> tuple[list[int], list[str]]:
         """Index and path of each picture of `step`."""
         indices = self.indices(order, step).tolist()
         return indices, [self.images.paths[index] for index in indices]
 
     def read(
-        self, order: np.ndarray, epoch: int, step: int, room: Optional[np.ndarray] = None
-    ) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
+        self, order: np.ndarray, epoch: int, step: int, room: np.ndarray | None = None
+    ) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
         """The arrays of a batch, pictures and targets (none if no picture could be read), and what could not be read.
 
         What could not be read is listed as (place in the batch, reason). `room`, float32 [batch_size, C, H, W], is
@@ -72,8 +73,8 @@ class BatchReader(Reader):
         """
         indices = self.indices(order, step)
         pictures = np.empty((0,), np.float32) if room is None else room[: len(indices)]
-        kept: List[int] = []
-        failures: List[Tuple[int, str]] = []
+        kept: list[int] = []
+        failures: list[tuple[int, str]] = []
         for place, index in enumerate(indices.tolist()):
             try:
                 picture = self._picture(epoch, index, pictures[len(kept)] if len(pictures) else None)
@@ -95,7 +96,7 @@ class BatchReader(Reader):
             batch, targets = transform(batch, targets, rng, self.class_num)
         return [batch, targets], failures
 
-    def _picture(self, epoch: int, index: int, out: Optional[np.ndarray]) -> np.ndarray:
+    def _picture(self, epoch: int, index: int, out: np.ndarray | None) -> np.ndarray:
         path = self.images.paths[index]
         rng = sample_generator(self.seed, epoch, index) if self.transforms.draws else None
         try:
@@ -131,14 +132,14 @@ class EpochBatches:
     epoch: int
     steps: range
     copied: bool = False
-    _room: Optional[np.ndarray] = None
+    _room: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, place: int) -> Dict[str, Any]:
+    def __getitem__(self, place: int) -> dict[str, Any]:
         # Paddle takes an answer without arrays for the end of the epoch, so there is always one.
-        answer: Dict[str, Any] = {"arrays": [np.zeros(1, np.float32)], "failures": [], "mistake": "", "crash": ""}
+        answer: dict[str, Any] = {"arrays": [np.zeros(1, np.float32)], "failures": [], "mistake": "", "crash": ""}
         step = self.steps[place]
         try:
             answer["index"], answer["paths"] = self.reader.names(self.order, step)
@@ -150,7 +151,7 @@ class EpochBatches:
             answer["crash"] = traceback.format_exc()
         return answer
 
-    def _memory(self) -> Optional[np.ndarray]:
+    def _memory(self) -> np.ndarray | None:
         size = self.reader.transforms.output_size
         if self._room is None and self.copied and size is not None:
             self._room = np.empty((self.reader.batch_size, *size), np.float32)

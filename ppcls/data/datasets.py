@@ -1,7 +1,7 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Optional, Tuple, Union
+from typing import Annotated, Any
 
 from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
 from ppcls.data.labels import load_class_names
@@ -14,8 +14,8 @@ from ppcls.utils.registry import Registry
 
 DATASETS = Registry("dataset")
 
-Transforms = Tuple[Annotated[Any, Operation("transform")], ...]
-BatchTransforms = Tuple[Annotated[Any, Operation("batch transform")], ...]
+Transforms = tuple[Annotated[Any, Operation("transform")], ...]
+BatchTransforms = tuple[Annotated[Any, Operation("batch transform")], ...]
 
 
 def _finish(dataset: Any) -> None:
@@ -48,8 +48,8 @@ class ImageNetDataset:
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
     delimiter: str = " "
-    on_error: Optional[str] = None
-    class_names: Optional[Annotated[str, ReadPath("file")]] = None
+    on_error: str | None = None
+    class_names: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
@@ -88,8 +88,8 @@ class ImageFolder:
     image_root: Annotated[str, ReadPath("dir")]
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
-    on_error: Optional[str] = None
-    class_to_index: Optional[Annotated[str, ReadPath("file")]] = None
+    on_error: str | None = None
+    class_to_index: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
@@ -118,12 +118,12 @@ class WebDatasetDataset:
         on_error: see `ImageNetDataset`; a shard that cannot be read always ends the run.
     """
 
-    shards: Union[str, Tuple[str, ...]]
+    shards: str | tuple[str, ...]
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
     shuffle_buffer: PositiveInt = 1000
-    epoch_length: Optional[PositiveInt] = None
-    on_error: Optional[str] = None
+    epoch_length: PositiveInt | None = None
+    on_error: str | None = None
 
     def __post_init__(self) -> None:
         _finish(self)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,15 +26,15 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 class ImageList:
     """Paths of pictures and their labels, int64 [len]; the names of the classes by label, where they are known."""
 
-    paths: List[str]
+    paths: list[str]
     labels: np.ndarray
-    class_names: Optional[List[str]] = None
+    class_names: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     @property
-    def class_to_index(self) -> Optional[Dict[str, int]]:
+    def class_to_index(self) -> dict[str, int] | None:
         """Label by class name."""
         return None if self.class_names is None else {name: index for index, name in enumerate(self.class_names)}
 
@@ -51,9 +51,9 @@ def read_list_file(path: str, image_root: str, class_num: int, delimiter: str = 
     lines = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
     if not lines:
         raise UserError(f"{path} lists no picture; write `relative/path label` a line")
-    names: List[str] = []
-    labels: List[int] = []
-    problems: List[str] = []
+    names: list[str] = []
+    labels: list[int] = []
+    problems: list[str] = []
     for number, line in lines:
         try:
             name, label = _split(line, class_num, delimiter)
@@ -70,7 +70,7 @@ def read_list_file(path: str, image_root: str, class_num: int, delimiter: str = 
     return ImageList(names, np.array(labels, np.int64))
 
 
-def _split(line: str, class_num: int, delimiter: str) -> Tuple[str, int]:
+def _split(line: str, class_num: int, delimiter: str) -> tuple[str, int]:
     name, _, label = (part.rstrip() for part in line.rstrip().rpartition(delimiter))
     label = label.lstrip()
     if not name:
@@ -96,7 +96,7 @@ def _raise_together(problems: Sequence[str]) -> None:
         raise UserError("\n".join([*problems[:_SHOWN], *more]))
 
 
-def read_class_folders(image_root: str, class_num: int, class_to_index: Optional[str] = None) -> ImageList:
+def read_class_folders(image_root: str, class_num: int, class_to_index: str | None = None) -> ImageList:
     """Reads a folder a class, with its subfolders; files without a picture's suffix and hidden ones are passed over.
 
     Args:
@@ -117,8 +117,8 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
     for folder in folders:
         if folder not in indices:
             raise UserError(f"{image_root}/{folder} is no class of {class_to_index}; remove or rename the folder")
-    paths: List[str] = []
-    labels: List[int] = []
+    paths: list[str] = []
+    labels: list[int] = []
     for folder in folders:
         found = pictures_of_class(image_root, folder)
         paths += found
@@ -131,7 +131,7 @@ def read_class_folders(image_root: str, class_num: int, class_to_index: Optional
     return ImageList(paths, np.array(labels, np.int64), list(classes))
 
 
-def class_folders(image_root: str) -> List[str]:
+def class_folders(image_root: str) -> list[str]:
     """Names of the folders in `image_root`, sorted; hidden ones are passed over.
 
     Raises:
@@ -146,7 +146,7 @@ def class_folders(image_root: str) -> List[str]:
     return folders
 
 
-def pictures_of_class(image_root: str, folder: str) -> List[str]:
+def pictures_of_class(image_root: str, folder: str) -> list[str]:
     """Paths of the pictures of a class folder and its subfolders, sorted.
 
     Raises:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Iterator
+from typing import IO
 
 from tqdm import tqdm
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Union
 
 from ppcls.data.imagenet_archives import read_member
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 
 # A class: its wnid ("n01440764"), or its label.
-ClassKey = Union[str, int]
+ClassKey = str | int
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
@@ -28,7 +28,7 @@ class Devkit:
     path: Path
 
     @classmethod
-    def find(cls, source: Path) -> Optional[Devkit]:
+    def find(cls, source: Path) -> Devkit | None:
         """The kit in `source`, as the official archive or as the folder it holds."""
         for name in (f"{DEVKIT}.tar.gz", DEVKIT):
             if (source / name).exists():
@@ -41,7 +41,7 @@ class Devkit:
         return self._read(_TRUTH).decode("ascii")
 
     @cached_property
-    def wnids(self) -> Dict[int, str]:
+    def wnids(self) -> dict[int, str]:
         """ILSVRC2012_ID to wnid; the IDs are in no order of the wnids.
 
         Raises:
@@ -59,7 +59,7 @@ class Devkit:
         return (self.path / name).read_bytes() if self.path.is_dir() else read_member(self.path, name)
 
 
-def read_labels(file: Path, names: Sequence[str], devkit: Optional[Devkit]) -> List[ClassKey]:
+def read_labels(file: Path, names: Sequence[str], devkit: Devkit | None) -> list[ClassKey]:
     """The class of each picture of `names`, which are sorted.
 
     Args:
@@ -81,7 +81,7 @@ def read_labels(file: Path, names: Sequence[str], devkit: Optional[Devkit]) -> L
     return _of_names(_read_pairs(file, lines), names, file)
 
 
-def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Optional[Devkit]) -> List[ClassKey]:
+def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Devkit | None) -> list[ClassKey]:
     """One number a line: labels if there is a 0 among them, else ILSVRC2012_IDs, which count from 1."""
     bad = next((number for number, line in enumerate(lines, 1) if not line.strip().isdecimal()), None)
     if bad is not None:
@@ -102,8 +102,8 @@ def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Optional[
     return [devkit.wnids[number] for number in numbers]
 
 
-def _read_table(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
-    labels: Dict[str, ClassKey] = {}
+def _read_table(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
+    labels: dict[str, ClassKey] = {}
     for row in csv.DictReader(lines):
         answer = (row.get("PredictionString") or "").split()
         if not answer:
@@ -112,8 +112,8 @@ def _read_table(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
     return labels
 
 
-def _read_pairs(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
-    labels: Dict[str, ClassKey] = {}
+def _read_pairs(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
+    labels: dict[str, ClassKey] = {}
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(None, 1)  # a name may contain spaces
         if len(parts) != 2:
@@ -125,7 +125,7 @@ def _read_pairs(file: Path, lines: Sequence[str]) -> Dict[str, ClassKey]:
     return labels
 
 
-def _of_names(labels: Dict[str, ClassKey], names: Sequence[str], file: Path) -> List[ClassKey]:
+def _of_names(labels: dict[str, ClassKey], names: Sequence[str], file: Path) -> list[ClassKey]:
     """Labels by full name, or by the name without its suffix."""
     keys = [name if name in labels else Path(name).stem for name in names]
     missing = [name for name, key in zip(names, keys) if key not in labels]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence, Union
 
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
@@ -15,7 +15,7 @@ PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
 _ID_AND_NAME = re.compile(r"([0-9]{1,9})[ \t]+(\S.*)")
 
 
-def load_class_names(path: Union[str, Path]) -> List[str]:
+def load_class_names(path: str | Path) -> list[str]:
     """Names by class id, from a file of `id name` or `name` a line.
 
     The lines carry ids if every line starts with one and the ids are 0, 1, 2, ..., each once, in any order.

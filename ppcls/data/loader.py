@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Dict, Generator, Iterator, List, Sequence, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class ImageLoader:
 
     def __init__(
         self,
-        images: Union[ImageList, ShardList],
+        images: ImageList | ShardList,
         transforms: Pipeline,
         batch_transforms: Sequence[Any] = (),
         batch_size: int = 1,
@@ -91,11 +92,11 @@ class ImageLoader:
         one_of("on_error", on_error, ("raise", "skip"))
         images = images.ready(shuffle) if isinstance(images, ShardList) else images
         self.images = images
-        self.failures: Dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         self.steps_per_epoch = steps_in_epoch(len(images), batch_size * world_size, drop_last)
         self._on_error = on_error
         settings = (transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size)
-        self._reader: Union[BatchReader, ShardReader]
+        self._reader: BatchReader | ShardReader
         if isinstance(images, ShardList):
             self._reader = ShardReader(images, *settings, steps=self.steps_per_epoch)
         else:
@@ -134,7 +135,7 @@ class ImageLoader:
                     raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
                 yield self._batch(answer)
 
-    def _read_here(self, batches: EpochBatches) -> Generator[Dict[str, Any], None, None]:
+    def _read_here(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
         import paddle
 
         for place in range(len(batches)):
@@ -142,7 +143,7 @@ class ImageLoader:
             answer["arrays"] = [paddle.to_tensor(array) for array in answer["arrays"]]
             yield answer
 
-    def _read_by_workers(self, batches: EpochBatches) -> Generator[Dict[str, Any], None, None]:
+    def _read_by_workers(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
         from paddle.io import DataLoader
 
         loader = DataLoader(
@@ -163,7 +164,7 @@ class ImageLoader:
             # alive for ever.
             iterator._try_shutdown_all()
 
-    def _batch(self, answer: Dict[str, Any]) -> Batch:
+    def _batch(self, answer: dict[str, Any]) -> Batch:
         if answer["mistake"]:
             raise UserError(answer["mistake"])
         if answer["crash"]:
@@ -179,7 +180,7 @@ class ImageLoader:
         index = np.array([answer["index"][place] for place in kept], np.int64)
         return Batch(image, label, index, [answer["paths"][place] for place in kept])
 
-    def _nothing(self) -> List[Any]:
+    def _nothing(self) -> list[Any]:
         import paddle
 
         shape = self._reader.transforms.output_size or (3, 0, 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 from ppcls.data.image_list import class_folders, pictures_of_class
 from ppcls.utils.errors import UserError
@@ -27,10 +26,10 @@ class OwnFolder:
     """
 
     root: str
-    class_names: List[str]
-    train: List[Tuple[str, int]]
-    val: List[Tuple[str, int]]
-    notes: List[str]
+    class_names: list[str]
+    train: list[tuple[str, int]]
+    val: list[tuple[str, int]]
+    notes: list[str]
 
 
 def read_own_folder(root: str) -> OwnFolder:
@@ -62,7 +61,7 @@ def read_own_folder(root: str) -> OwnFolder:
     return OwnFolder(root, names, train, val, [rule, *notes, *_passed_over(root, train_part)])
 
 
-def _parts(root: str) -> Tuple[str, Optional[str]]:
+def _parts(root: str) -> tuple[str, str | None]:
     """The folders of training and validation within `root`; an empty name is `root` itself."""
     if Path(root).is_file():
         raise UserError(f"{root} is a file; give the folder that holds a folder of pictures a class")
@@ -85,13 +84,13 @@ def _holds_classes(folder: str) -> bool:
         return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
 
 
-def _passed_over(root: str, *parts: str) -> List[str]:
+def _passed_over(root: str, *parts: str) -> list[str]:
     """The other folders beside `train`, such as a `test`."""
     others = [name for name in class_folders(root) if name not in parts] if parts[0] else []
     return [f"{', '.join(others)} beside {parts[0]} is not read"] if others else []
 
 
-def _given(root: str, train_part: str, val_part: str, names: List[str]) -> Tuple[List[Tuple[str, int]], List[str]]:
+def _given(root: str, train_part: str, val_part: str, names: list[str]) -> tuple[list[tuple[str, int]], list[str]]:
     """The pictures of the validation part, and the classes that it lacks."""
     present = class_folders(_join(root, val_part))
     for name in present:
@@ -105,10 +104,10 @@ def _given(root: str, train_part: str, val_part: str, names: List[str]) -> Tuple
 
 
 def _held_out(
-    names: List[str], pictures: Dict[str, List[str]]
-) -> Tuple[List[Tuple[str, int]], List[Tuple[str, int]], List[str]]:
-    train: List[Tuple[str, int]] = []
-    val: List[Tuple[str, int]] = []
+    names: list[str], pictures: dict[str, list[str]]
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]:
+    train: list[tuple[str, int]] = []
+    val: list[tuple[str, int]] = []
     notes = []
     for label, name in enumerate(names):
         for place, path in enumerate(pictures[name], 1):
@@ -118,7 +117,7 @@ def _held_out(
     return train, val, notes
 
 
-def _pictures(root: str, part: str, name: str) -> List[str]:
+def _pictures(root: str, part: str, name: str) -> list[str]:
     """The pictures of a class, relative to `root`."""
     found = [Path(path).relative_to(root).as_posix() for path in pictures_of_class(_join(root, part), name)]
     for path in found:

@@ -1,7 +1,8 @@
 """What is made of a model's scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, List, Optional, Sequence, Tuple
+from typing import Annotated
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ppcls.utils.registry import Registry
 
 POSTPROCESSES = Registry("postprocess")
 
-Prediction = Tuple[int, float, Optional[str]]  # class id, score, name
+Prediction = tuple[int, float, str | None]  # class id, score, name
 
 
 @POSTPROCESSES.register()
@@ -25,13 +26,13 @@ class Topk:
     """
 
     topk: PositiveInt = 1
-    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+    class_id_map_file: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         if self.topk < 1:
             raise ValueError(f"topk is {self.topk}; write a number of classes of at least 1")
 
-    def __call__(self, scores: np.ndarray, names: Optional[Sequence[str]] = None) -> List[List[Prediction]]:
+    def __call__(self, scores: np.ndarray, names: Sequence[str] | None = None) -> list[list[Prediction]]:
         """For each row of `scores` [N, K] the best `topk`, best first; of equal scores the lower class id first.
 
         Args:
@@ -55,7 +56,7 @@ class Topk:
         ]
 
 
-def best_of(scores: np.ndarray, count: int) -> List[int]:
+def best_of(scores: np.ndarray, count: int) -> list[int]:
     """Indices of the `count` highest of `scores` [K], highest first; of equal ones the lower index first."""
     least = np.partition(scores, len(scores) - count)[len(scores) - count]
     candidates = np.flatnonzero(scores >= least)  # more than `count` where scores equal the least one

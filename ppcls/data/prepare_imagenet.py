@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from tqdm import tqdm
 
@@ -29,7 +29,7 @@ VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
 CLASS_LIST = "class_list.txt"
 _PARENTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # Kaggle's copy lies deeper
 _LABEL_FILES = ("LOC_val_solution.csv", "val.txt", "ILSVRC2012_validation_ground_truth.txt", "val_list.txt")
-Labelled = List[Tuple[str, ClassKey]]  # path relative to DST, class
+Labelled = list[tuple[str, ClassKey]]  # path relative to DST, class
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Prepared:
     """What was found: classes (None if only labels are known), pictures to train on, pictures to evaluate on."""
 
     folder: Path
-    classes: Optional[int]
+    classes: int | None
     train: int
     val: int
 
@@ -46,7 +46,7 @@ class Prepared:
         return f"{self.folder}: {classes}, {self.train:,} pictures to train on, {self.val:,} to evaluate on"
 
 
-def prepare_imagenet(src: PathLike, dst: PathLike, labels: Optional[PathLike] = None, copy: bool = False) -> Prepared:
+def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = None, copy: bool = False) -> Prepared:
     """Makes the layout in `dst` of what lies in `src`; may be repeated, and goes on where it was interrupted.
 
     Args:
@@ -128,7 +128,7 @@ def _class_folders(folder: Path) -> Labelled:
     ]  # fmt: skip
 
 
-def _read_val(folder: Path, source: Path, labels: Optional[PathLike]) -> Labelled:
+def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
     names = _pictures(folder)
     if not names:
         return _class_folders(folder)
@@ -137,7 +137,7 @@ def _read_val(folder: Path, source: Path, labels: Optional[PathLike]) -> Labelle
     return [(f"{folder.name}/{name}", key) for name, key in zip(names, _flat_labels(names, source, labels))]
 
 
-def _flat_labels(names: List[str], source: Path, labels: Optional[PathLike]) -> List[ClassKey]:
+def _flat_labels(names: list[str], source: Path, labels: PathLike | None) -> list[ClassKey]:
     devkit = Devkit.find(source)
     if labels is None and devkit is not None:
         return read_numbers(devkit.truth.splitlines(), len(names), devkit.path, devkit)
@@ -151,7 +151,7 @@ def _flat_labels(names: List[str], source: Path, labels: Optional[PathLike]) -> 
     return read_labels(file, names, devkit)
 
 
-def _classes(source: Path, target: Path, has_train: bool, val: Labelled) -> Optional[List[str]]:
+def _classes(source: Path, target: Path, has_train: bool, val: Labelled) -> list[str] | None:
     """The sorted wnids; None if pictures and numbers are all there is."""
     folders = _subfolders(target / ("train" if has_train else "val"))
     if folders:
@@ -165,11 +165,11 @@ def _classes(source: Path, target: Path, has_train: bool, val: Labelled) -> Opti
     return sorted(map(str, wnids)) if all(isinstance(key, str) for key in wnids) else None
 
 
-def _write_list(file: Path, pictures: Labelled, classes: Optional[Sequence[str]]) -> None:
-    labels: Dict[ClassKey, int] = {wnid: label for label, wnid in enumerate(classes or ())}
+def _write_list(file: Path, pictures: Labelled, classes: Sequence[str] | None) -> None:
+    labels: dict[ClassKey, int] = {wnid: label for label, wnid in enumerate(classes or ())}
     lines = []
     for path, key in pictures:
-        label: Union[int, str, None] = labels.get(key) if isinstance(key, str) else key
+        label: int | str | None = labels.get(key) if isinstance(key, str) else key
         if label is None:
             raise UserError(f"{path}: its class {key} is not one of the {len(labels)} known; give them all (train)")
         if classes is not None and int(label) >= len(classes):
@@ -178,12 +178,12 @@ def _write_list(file: Path, pictures: Labelled, classes: Optional[Sequence[str]]
     write_atomically(file, "".join(lines).encode())
 
 
-def _subfolders(folder: Path) -> List[str]:
+def _subfolders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _pictures(folder: Path) -> List[str]:
+def _pictures(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
     return [name for name in names if is_picture_name(name)]

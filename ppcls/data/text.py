@@ -5,14 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 from pathlib import Path
-from typing import List, Union
 
 from ppcls.utils.errors import UserError
 
 _NOT_TEXT = re.compile("[\0\udc80-\udcff]")  # UTF-16 is full of the first; undecodable bytes become the others
 
 
-def read_lines(path: Union[str, Path]) -> List[str]:
+def read_lines(path: str | Path) -> list[str]:
     r"""Lines of a UTF-8 file, ended by `\n` or `\r\n`; a byte order mark is passed over.
 
     Raises:

@@ -7,10 +7,10 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import util
 from pathlib import Path
-from typing import Iterator, Optional
 
 import cv2
 
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}  # fixed in Linux (include/linux/proc_ns.h)
 
 
-def missing_shared_memory(batch_bytes: int, num_workers: int, processes: int = 1) -> Optional[str]:
+def missing_shared_memory(batch_bytes: int, num_workers: int, processes: int = 1) -> str | None:
     """Why the batches that are read ahead do not fit into shared memory, and the remedy; None if they fit.
 
     A worker that writes beyond it is killed by the system without a word.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, Optional
+from collections.abc import Callable
 
 
 class Background:
     """Runs jobs in a thread, each after the one before; what one raises, the next call here raises."""
 
     def __init__(self) -> None:
-        self._thread: Optional[threading.Thread] = None
-        self._error: Optional[BaseException] = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
         """Starts a job once the one before has ended."""

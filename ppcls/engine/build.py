@@ -6,8 +6,9 @@ import dataclasses
 import functools
 import itertools
 import operator
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
@@ -26,7 +27,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
 
-Pictures = Union[ImageList, ShardList]
+Pictures = ImageList | ShardList
 
 
 def images(section: Any, class_num: int) -> Pictures:
@@ -64,9 +65,9 @@ def model(
     config: Config,
     training: bool = False,
     untrained: bool = False,
-    resumed: Optional[Path] = None,
+    resumed: Path | None = None,
     allow_changed: bool = False,
-) -> Tuple[Any, Config]:
+) -> tuple[Any, Config]:
     """The backbone with its weights, and the configuration completed by them.
 
     The weights are Global.pretrained_model's or else Arch.pretrained's. Arch gets the arguments that belong to them,
@@ -96,8 +97,8 @@ def model(
 
 
 def _distillation_model(
-    config: Config, arch: DistillationModelParams, resumed: Optional[Path], allow_changed: bool
-) -> Tuple[Any, Config]:
+    config: Config, arch: DistillationModelParams, resumed: Path | None, allow_changed: bool
+) -> tuple[Any, Config]:
     """The model that is trained, made first as if it were alone; then the frozen ones, with weights of their own."""
     models, members = {}, {}
     for name, params in sorted(arch.members.items(), key=lambda member: member[0] in arch.frozen):
@@ -129,7 +130,7 @@ def learner(trained: Any) -> Any:
     return trained.learner if isinstance(trained.params, DistillationModelParams) else trained
 
 
-def frozen_weights(config: Config) -> Dict[str, str]:
+def frozen_weights(config: Config) -> dict[str, str]:
     """SHA-256 of the frozen models' files by the models' names; nothing where none is frozen."""
     arch = config.Arch
     if not isinstance(arch, DistillationModelParams):
@@ -138,7 +139,7 @@ def frozen_weights(config: Config) -> Dict[str, str]:
     return {name: sha256_of(found.path) for name, found in files.items()}
 
 
-def find_weights(config: Config) -> Optional[Found]:
+def find_weights(config: Config) -> Found | None:
     """The configured weights, downloaded if they are named, or None."""
     given = config.Global.pretrained_model or config.Arch.pretrained
     return locate_weights(config.Arch.name, given) if given else None
@@ -176,12 +177,12 @@ def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> C
     )
 
 
-def losses(components: Sequence[Any]) -> Callable[[Any, Any], Dict[str, Any]]:
+def losses(components: Sequence[Any]) -> Callable[[Any, Any], dict[str, Any]]:
     """(logits, target) to the named losses, `loss` being their weighted sum."""
     return functools.partial(weighted_sum, tuple(components))
 
 
-def metrics(components: Sequence[Any]) -> List[Any]:
+def metrics(components: Sequence[Any]) -> list[Any]:
     """Fresh accumulators."""
     return [component.accumulator() for component in components]
 
@@ -195,7 +196,7 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
     return made
 
 
-def _alone(components: Sequence[Any]) -> List[Any]:
+def _alone(components: Sequence[Any]) -> list[Any]:
     return [component.alone() if hasattr(component, "alone") else component for component in components]
 
 
@@ -239,7 +240,7 @@ def postprocess(config: Config) -> Topk:
     return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))
 
 
-def class_names(config: Config, pictures: Optional[Pictures] = None) -> Optional[List[str]]:
+def class_names(config: Config, pictures: Pictures | None = None) -> list[str] | None:
     """Names by class id: of the configured label file, else those the weights were trained with, else the folder's.
 
     Raises:
@@ -257,7 +258,7 @@ def class_names(config: Config, pictures: Optional[Pictures] = None) -> Optional
     return names
 
 
-def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]]) -> None:
+def check_same_classes(learned: list[str] | None, shown: list[str] | None) -> None:
     """Refuses folders whose classes, or their order, are not those that the training counts by; None knows nothing."""
     if learned and shown and learned != shown:
         pairs = enumerate(itertools.zip_longest(shown, learned, fillvalue="missing"))
@@ -268,7 +269,7 @@ def check_same_classes(learned: Optional[List[str]], shown: Optional[List[str]])
         )
 
 
-def learned_class_names(config: Config) -> Optional[List[str]]:
+def learned_class_names(config: Config) -> list[str] | None:
     """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
     found = find_weights(config)
     states = checkpoint.states_of(found.path) if found else None

@@ -17,9 +17,10 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Checkpoint:
     """
 
     folder: Path
-    states: Dict[str, Any]
+    states: dict[str, Any]
     passed_over: Sequence[str] = ()
 
     @property
@@ -50,15 +51,15 @@ class Checkpoint:
         """The file of the weights that training goes on with."""
         return self.folder / (OTHER if self.states.get("deployed") == "average" else PARAMS)
 
-    def parameters(self) -> Dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """The weights that training goes on with, by structured name."""
         return _arrays(self.weights_file)
 
-    def average(self) -> Dict[str, Any]:
+    def average(self) -> dict[str, Any]:
         """Their moving average, where the run has one."""
         return _arrays(self.folder / (PARAMS if self.states.get("deployed") == "average" else OTHER))
 
-    def optimizer(self) -> Dict[str, Any]:
+    def optimizer(self) -> dict[str, Any]:
         """Structured name and accumulator to array."""
         return _arrays(self.folder / OPTIMIZER)
 
@@ -76,14 +77,14 @@ class Snapshot:
         record: what the files of weights themselves have to remember, see `record_of`.
     """
 
-    weights: Dict[str, np.ndarray]
-    optimizer: Dict[str, np.ndarray]
-    states: Dict[str, Any]
-    average: Optional[Dict[str, np.ndarray]] = None
+    weights: dict[str, np.ndarray]
+    optimizer: dict[str, np.ndarray]
+    states: dict[str, Any]
+    average: dict[str, np.ndarray] | None = None
     deployed: str = "weights"
-    record: Optional[Dict[str, Any]] = None
+    record: dict[str, Any] | None = None
 
-    def not_finite(self) -> Optional[str]:
+    def not_finite(self) -> str | None:
         """The name of an array that holds a NaN or an infinity; None if none does."""
         parts = (self.weights, self.average or {}, self.optimizer)
         named = (item for arrays in parts for item in arrays.items())
@@ -93,10 +94,10 @@ class Snapshot:
 def snapshot(
     model: Any,
     optimizer: Any,
-    states: Dict[str, Any],
-    average: Optional[Dict[str, np.ndarray]] = None,
+    states: dict[str, Any],
+    average: dict[str, np.ndarray] | None = None,
     deployed: str = "weights",
-    record: Optional[Dict[str, Any]] = None,
+    record: dict[str, Any] | None = None,
 ) -> Snapshot:
     """Copies what a checkpoint holds, so that it can be written while training goes on."""
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -121,7 +122,7 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     noted = {RECORD: json.dumps(taken.record)} if taken.record else {}
     weights, average = {**taken.weights, **noted}, {**taken.weights, **(taken.average or {}), **noted}
     deployed, other = (average, weights) if taken.deployed == "average" else (weights, average)
-    contents: Dict[str, Dict[str, Any]] = {PARAMS: deployed, OPTIMIZER: taken.optimizer}
+    contents: dict[str, dict[str, Any]] = {PARAMS: deployed, OPTIMIZER: taken.optimizer}
     if taken.average:
         contents[OTHER] = other
     for name, content in contents.items():
@@ -142,7 +143,7 @@ def _write_states(folder: Path, text: str) -> None:
     torn.replace(folder / STATES)
 
 
-def _save(content: Dict[str, Any], path: Path) -> None:
+def _save(content: dict[str, Any], path: Path) -> None:
     import paddle
 
     with contextlib.ExitStack() as stack:
@@ -176,7 +177,7 @@ def read(path: Path) -> Checkpoint:
     Raises:
         UserError: none is there, or none verifies.
     """
-    problems: List[str] = []
+    problems: list[str] = []
     for folder in _candidates(path):
         problem = verify(folder)
         if problem is None:
@@ -186,7 +187,7 @@ def read(path: Path) -> Checkpoint:
     raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
 
 
-def states_of(weights: Path) -> Optional[Dict[str, Any]]:
+def states_of(weights: Path) -> dict[str, Any] | None:
     """The states beside a weights file, if both are of a checkpoint of ours.
 
     Raises:
@@ -203,7 +204,7 @@ def states_of(weights: Path) -> Optional[Dict[str, Any]]:
     return states
 
 
-def verify(folder: Path) -> Optional[str]:
+def verify(folder: Path) -> str | None:
     """What is wrong with the checkpoint in `folder`, or None."""
     try:
         states = json.loads((folder / STATES).read_text(encoding="utf-8"))
@@ -219,7 +220,7 @@ def verify(folder: Path) -> Optional[str]:
     return None
 
 
-def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any], anew: Collection[str] = ()) -> None:
+def restore_optimizer(model: Any, optimizer: Any, state: dict[str, Any], anew: Collection[str] = ()) -> None:
     """Gives `optimizer` the state that `Checkpoint.optimizer` read.
 
     Every parameter of the model must be there but those named in `anew`, whose state, if any, is left out.
@@ -228,7 +229,7 @@ def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any], anew: C
 
     state = {key: value for key, value in state.items() if key.rpartition("/")[0] not in anew}
     renamed = _initial_state(optimizer, [p for name, p in model.named_parameters() if name in anew]) if state else {}
-    masters: Dict[str, Any] = renamed.pop("master_weights", {})
+    masters: dict[str, Any] = renamed.pop("master_weights", {})
     initial = len(renamed) + len(masters)
     for name, parameter in model.named_parameters():
         for key, value in state.items():
@@ -247,7 +248,7 @@ def restore_optimizer(model: Any, optimizer: Any, state: Dict[str, Any], anew: C
     optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
 
 
-def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> Dict[str, Any]:
+def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
     """What the optimizer holds of parameters before their first step, by its own names.
 
     An optimizer that is given a state takes every parameter's from there, and makes none itself.
@@ -261,7 +262,7 @@ def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> Dict[str, Any]:
     return {**optimizer.state_dict()}
 
 
-def _structured_optimizer_state(model: Any, optimizer: Any) -> Dict[str, Any]:
+def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
     """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
     owners = {parameter.name: name for name, parameter in model.named_parameters()}
     given = dict(optimizer.state_dict())
@@ -275,7 +276,7 @@ def _structured_optimizer_state(model: Any, optimizer: Any) -> Dict[str, Any]:
     return state
 
 
-def _arrays(path: Path) -> Dict[str, Any]:
+def _arrays(path: Path) -> dict[str, Any]:
     state = load_pickle(path)
     if not isinstance(state, dict):
         raise UserError(f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file")
@@ -311,7 +312,7 @@ def _candidates(path: Path) -> Iterable[Path]:
     return [*latest, *sorted(others, key=_position, reverse=True)]
 
 
-def _position(folder: Path) -> Tuple[int, int]:
+def _position(folder: Path) -> tuple[int, int]:
     """Where a checkpoint says it stands; whether that is so `read` finds out, of those that it comes to."""
     try:
         states = json.loads((folder / STATES).read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import hashlib
 import signal
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 import paddle
 from tqdm import tqdm
@@ -175,7 +175,7 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
     return 0
 
 
-def start(config: Config, log_file: Optional[Path] = None, parallel: bool = False) -> None:
+def start(config: Config, log_file: Path | None = None, parallel: bool = False) -> None:
     """Log, device, other processes and seed: what stands before everything else."""
     if not parallel:
         processes.refuse_several()
@@ -185,7 +185,7 @@ def start(config: Config, log_file: Optional[Path] = None, parallel: bool = Fals
     paddle.seed(config.Global.seed)
 
 
-def evaluate(config: Config, output: Optional[str] = None) -> int:
+def evaluate(config: Config, output: str | None = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
@@ -222,7 +222,7 @@ def _asked_to_stop(stop: StopRequest) -> bool:
     return bool(stop)
 
 
-def _write_rows(rows: Any, names: Optional[List[str]], batch: Any, logits: Any) -> None:
+def _write_rows(rows: Any, names: list[str] | None, batch: Any, logits: Any) -> None:
     """A row a picture of an evaluated batch."""
     scores = paddle.nn.functional.softmax(logits, axis=-1).numpy()
     for path, row in zip(batch.paths, scores):
@@ -231,7 +231,7 @@ def _write_rows(rows: Any, names: Optional[List[str]], batch: Any, logits: Any) 
         rows.write(Result(path, best, [float(row[i]) for i in best], named))
 
 
-def infer(config: Config, output: Optional[str] = None) -> int:
+def infer(config: Config, output: str | None = None) -> int:
     """Prints the top classes of Infer.infer_imgs by the configured weights, without an export."""
     place = config.Infer.infer_imgs
     if place is None:
@@ -247,10 +247,10 @@ def infer(config: Config, output: Optional[str] = None) -> int:
 def export(
     config: Config,
     untrained: bool = False,
-    golden_picture: Optional[str] = None,
-    opset: Optional[int] = None,
+    golden_picture: str | None = None,
+    opset: int | None = None,
     program_format: str = "json",
-    size: Optional[Tuple[int, int]] = None,
+    size: tuple[int, int] | None = None,
 ) -> int:
     """Writes the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
 

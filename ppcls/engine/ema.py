@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class MovingAverage:
         finally:
             _assign(weights, kept)
 
-    def state(self) -> Dict[str, np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """The average as arrays by name."""
         return {name: tensor.numpy() for name, tensor in self.average.items()}
 
@@ -52,14 +53,14 @@ class MovingAverage:
         """Puts back what `state` gave, and how many steps it had seen."""
         import paddle
 
-        missing: List[str] = [name for name in self.average if name not in arrays]
+        missing: list[str] = [name for name in self.average if name not in arrays]
         if missing:
             raise ValueError(f"the average of {missing[0]} is not there")
         _assign(self.average, {name: paddle.to_tensor(arrays[name]) for name in self.average})
         self.steps = steps
 
 
-def _floating(model: Any) -> Dict[str, Any]:
+def _floating(model: Any) -> dict[str, Any]:
     # Without the hook that gives float32 copies of weights held in half precision: these are to be assigned to.
     state = model.state_dict(use_hook=False)
     return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, ContextManager, Dict, Optional, Sequence
+from typing import Any
 
 from ppcls.engine import processes
 from ppcls.engine.meters import Averages, Stopwatch, own_summary, summary, text_of
@@ -25,15 +26,17 @@ class Evaluator:
     """
 
     loader: Any
-    losses: Callable[[Any, Any], Dict[str, Any]]
+    losses: Callable[[Any, Any], dict[str, Any]]
     metrics: Sequence[Any]
     print_batch_step: int
     should_stop: Callable[[], bool] = bool
-    on_batch: Optional[Callable[[Any, Any], None]] = None  # gets each batch and its logits
-    context: Callable[[], ContextManager[Any]] = contextlib.nullcontext  # what the forward passes run in
+    on_batch: Callable[[Any, Any], None] | None = None  # gets each batch and its logits
+    context: Callable[[], contextlib.AbstractContextManager[Any]] = (
+        contextlib.nullcontext
+    )  # what the forward passes run in
     choose: Callable[[Any], Any] = _itself  # what is evaluated of a model that consists of several
 
-    def run(self, model: Any, epoch: int = 0) -> Optional[Dict[str, float]]:
+    def run(self, model: Any, epoch: int = 0) -> dict[str, float] | None:
         """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
 
         `epoch` is the training run's, for the log. The model is left in the mode it came in.
@@ -82,7 +85,7 @@ class Evaluator:
         if self.on_batch is not None:
             self.on_batch(batch, logits)
 
-    def _log_step(self, epoch: int, step: int, values: Dict[str, float], stopwatch: Stopwatch) -> None:
+    def _log_step(self, epoch: int, step: int, values: dict[str, float], stopwatch: Stopwatch) -> None:
         # Nothing learns here; readers of PaddleClas's logs expect the field all the same.
         line = "epoch:%-3d, valid step:%-4d, %s, lr: 0.000000, %s"
         get_logger().info(line, epoch, step, text_of(values), stopwatch.lap())

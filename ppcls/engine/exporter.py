@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any
 
 import numpy as np
 import paddle
@@ -47,11 +47,11 @@ def export_bundle(
     architecture: str,
     class_num: int,
     image_shape: tuple[int, int, int],
-    class_names: Optional[List[str]] = None,
-    config_sha256: Optional[str] = None,
-    weights_sha256: Optional[str] = None,
-    golden_picture: Optional[Path] = None,
-    opset: Optional[int] = None,
+    class_names: list[str] | None = None,
+    config_sha256: str | None = None,
+    weights_sha256: str | None = None,
+    golden_picture: Path | None = None,
+    opset: int | None = None,
     program_file: str = PROGRAM_FILE,
 ) -> Agreement:
     """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Union
+from typing import Any
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
@@ -36,7 +37,7 @@ class FineTuning:
     config: Config
     output: Path
     folder: OwnFolder
-    choices: List[str]
+    choices: list[str]
 
     def to_yaml(self) -> str:
         """The equivalent configuration, for `ppcls train -c`."""
@@ -44,7 +45,7 @@ class FineTuning:
         return "".join(f"# {line}\n" for line in comments) + self.config.to_yaml()
 
 
-def plan(root: str, arch: str, pretrained: Union[bool, str] = True, overrides: Sequence[str] = ()) -> FineTuning:
+def plan(root: str, arch: str, pretrained: bool | str = True, overrides: Sequence[str] = ()) -> FineTuning:
     """Chooses how to train on a folder; nothing is written.
 
     Args:
@@ -109,11 +110,11 @@ def learning_rate(recipe_rate: float, recipe_batch: int, batch: int) -> float:
     return float(f"{_SHARE_OF_RATE * recipe_rate * math.sqrt(batch / recipe_batch):.2g}")
 
 
-def _chosen(folder: OwnFolder, recipe: Config, pretrained: Union[bool, str]) -> Dict[str, Any]:
+def _chosen(folder: OwnFolder, recipe: Config, pretrained: bool | str) -> dict[str, Any]:
     """The sections but for the data: the recipe's training where there are no weights to begin with."""
     classes, pictures = len(folder.class_names), len(folder.train)
     metric = [{"TopkAcc": {"topk": [1, 5] if classes > 5 else [1]}}]
-    chosen: Dict[str, Any] = {
+    chosen: dict[str, Any] = {
         "Arch": {"class_num": classes, "pretrained": pretrained},
         "Optimizer": {"lr": {"scale": "linear"}},
         "Metric": {"Train": metric if recipe.Metric.Train else [], "Eval": metric},
@@ -127,7 +128,7 @@ def _chosen(folder: OwnFolder, recipe: Config, pretrained: Union[bool, str]) -> 
     return chosen
 
 
-def _normalised(arch: str, pretrained: Union[bool, str]) -> List[str]:
+def _normalised(arch: str, pretrained: bool | str) -> list[str]:
     """Overrides that give pictures the mean and deviation of named weights, where those are not the usual ones."""
     if pretrained is not True and pretrained not in SOURCES:
         return []
@@ -145,7 +146,7 @@ def _recipe_rate(recipe: Config) -> tuple[float, int]:
     return recipe.Optimizer.lr.learning_rate, recipe.Global.global_batch
 
 
-def _data(folder: OwnFolder, output: Path, pictures: int) -> Dict[str, Any]:
+def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
     names = str(output / "class_names.txt")
     parts = {}
     for part, lists in (("Train", "train_list.txt"), ("Eval", "val_list.txt")):
@@ -154,7 +155,7 @@ def _data(folder: OwnFolder, output: Path, pictures: int) -> Dict[str, Any]:
     return {"Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}}, "Eval": parts["Eval"]}
 
 
-def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool) -> List[str]:
+def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool) -> list[str]:
     """What was chosen and why; of what an override has set, that it has."""
     assert config.DataLoader.Train is not None
     pictures, names = len(folder.train), folder.class_names

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, List, Sequence, Tuple
+from typing import Any
 
 from ppcls.config import Config
 from ppcls.data.transforms import CenterCrop, CropImage, Pipeline, ResizeImage
@@ -13,7 +14,7 @@ from ppcls.utils.errors import UserError
 _SIZE = re.compile(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?")
 
 
-def parse_size(text: str) -> Tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
     """Height and width: `256` means both, `256x320` the one and the other.
 
     Raises:
@@ -25,7 +26,7 @@ def parse_size(text: str) -> Tuple[int, int]:
     return int(found[1]), int(found[2] or found[1])
 
 
-def at_size(config: Config, size: Tuple[int, int]) -> Config:
+def at_size(config: Config, size: tuple[int, int]) -> Config:
     """The configuration with pictures of (height, width) in DataLoader.Eval's transforms and in Global.image_shape.
 
     The shorter side before a central crop grows with the crop's longer side, so the same part of a picture is seen.
@@ -45,11 +46,11 @@ def at_size(config: Config, size: Tuple[int, int]) -> Config:
     )
 
 
-def resized(ops: Sequence[Any], size: Tuple[int, int]) -> Tuple[Any, ...]:
+def resized(ops: Sequence[Any], size: tuple[int, int]) -> tuple[Any, ...]:
     """Transforms whose result is (height, width); `Pipeline(ops)` tells their size up to now."""
     height, width = size
     before = Pipeline(ops).output_size
-    changed: List[Any] = []
+    changed: list[Any] = []
     last = max((place for place, op in enumerate(ops) if op.output_size(None) is not None), default=None)
     if before is None or last is None or any(op.output_size(None) for op in ops[:last]):
         raise UserError(

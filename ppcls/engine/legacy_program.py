@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ _WEIGHTS, _TASK = ".weights.npz", ".task.json"
 _NOT_FOR_INFERENCE = "inference.pdiparams.info"  # names of parameters, for training
 
 
-def save_legacy_program(model: Any, folder: Path, image_shape: Tuple[int, int, int]) -> None:
+def save_legacy_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:
     """Writes `inference.pdmodel` and `inference.pdiparams` of a backbone's probabilities, with a dynamic batch axis.
 
     Args:

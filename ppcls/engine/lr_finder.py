@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Generator, Iterable, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class RangeTest:
         return smooth(self.losses)
 
     @property
-    def suggestion(self) -> Optional[float]:
+    def suggestion(self) -> float | None:
         """The rate at which the smoothed loss falls fastest; None if it never clearly falls.
 
         That is where its derivative by the logarithm of the rate, by central differences and smoothed in its turn, is
@@ -67,14 +68,14 @@ def smooth(losses: Sequence[float]) -> np.ndarray:
 def range_test(
     model: Any,
     batches: Iterable[Any],
-    losses: Callable[[Any, Any], Dict[str, Any]],
+    losses: Callable[[Any, Any], dict[str, Any]],
     make_optimizer: Callable[[float], Any],
     low: float,
     high: float,
     steps: int,
     seed: int = 0,
     update_freq: int = 1,
-    precision: Optional[Precision] = None,
+    precision: Precision | None = None,
 ) -> RangeTest:
     """Takes `steps` steps with rates from `low` to `high`; the model is left as it came.
 
@@ -100,8 +101,8 @@ def range_test(
     model, optimizer = precision.prepare(model, make_optimizer(low))
     # Without the hook that gives float32 copies of weights held in half precision.
     saved = {name: value.clone() for name, value in model.state_dict(use_hook=False).items()}
-    rates: List[float] = []
-    seen: List[float] = []
+    rates: list[float] = []
+    seen: list[float] = []
     model.train()
     seeded = ((step_seed(seed, 0, number), batch) for number, batch in enumerate(batches))
     try:
@@ -126,7 +127,7 @@ def range_test(
     return RangeTest(rates, seen)
 
 
-def _step(model: Any, batches: Iterable[Tuple[int, Any]], losses: Any, optimizer: Any, precision: Precision) -> float:
+def _step(model: Any, batches: Iterable[tuple[int, Any]], losses: Any, optimizer: Any, precision: Precision) -> float:
     """One step as the trainer takes it, with (seed, batch); its loss, with which none is taken unless it is finite."""
     import paddle
 

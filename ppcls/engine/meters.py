@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 from ppcls.engine import processes
 
@@ -15,39 +16,39 @@ class Averages:
     """Means of named values over the pictures seen since `reset`."""
 
     def __init__(self) -> None:
-        self.sums: Dict[str, float] = {}
+        self.sums: dict[str, float] = {}
         self.count = 0
 
     def reset(self) -> None:
         """Forgets everything."""
         self.sums, self.count = {}, 0
 
-    def update(self, values: Dict[str, float], count: int) -> None:
+    def update(self, values: dict[str, float], count: int) -> None:
         """Adds a batch of `count` pictures, over which `values` are means already."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * count
         self.count += count
 
-    def result(self) -> Dict[str, float]:
+    def result(self) -> dict[str, float]:
         """The means, in order of first appearance."""
         return {name: total / self.count for name, total in self.sums.items()}
 
-    def state(self) -> Dict[str, object]:
+    def state(self) -> dict[str, object]:
         """What `restore` needs, as plain values."""
         return {"sums": dict(self.sums), "count": self.count}
 
-    def restore(self, state: Dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave."""
         self.sums, self.count = dict(state["sums"]), int(state["count"])
 
-    def add(self, state: Dict[str, Any]) -> None:
+    def add(self, state: dict[str, Any]) -> None:
         """Adds what another process counted."""
         for name, value in state["sums"].items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += state["count"]
 
 
-def over_all_processes(metrics: Sequence[Any], averages: Averages) -> Tuple[Sequence[Any], Averages]:
+def over_all_processes(metrics: Sequence[Any], averages: Averages) -> tuple[Sequence[Any], Averages]:
     """Copies that have counted what those of every process have; every process must call this."""
     states = processes.gather(([metric.state() for metric in metrics], averages.state()))
     if len(states) == 1:
@@ -62,21 +63,21 @@ def over_all_processes(metrics: Sequence[Any], averages: Averages) -> Tuple[Sequ
     return metrics, averages
 
 
-def summary(metrics: Sequence[Any], averages: Averages) -> Dict[str, float]:
+def summary(metrics: Sequence[Any], averages: Averages) -> dict[str, float]:
     """Metrics, then mean losses, over all processes: the order of a log line."""
     return own_summary(*over_all_processes(metrics, averages))
 
 
-def own_summary(metrics: Sequence[Any], averages: Averages) -> Dict[str, float]:
+def own_summary(metrics: Sequence[Any], averages: Averages) -> dict[str, float]:
     """The same of this process alone."""
-    values: Dict[str, float] = {}
+    values: dict[str, float] = {}
     for metric in metrics:
         values.update(metric.result())
     values.update(averages.result())
     return values
 
 
-def text_of(values: Dict[str, float]) -> str:
+def text_of(values: dict[str, float]) -> str:
     """`top1: 0.77500, top5: 0.95000, loss: 1.82285`."""
     return ", ".join(f"{name}: {value:.5f}" for name, value in values.items())
 
@@ -86,9 +87,9 @@ class Stopwatch:
 
     def start(self) -> None:
         """Begins an epoch."""
-        self._batches: List[float] = []
-        self._readers: List[float] = []
-        self._images: List[int] = []
+        self._batches: list[float] = []
+        self._readers: list[float] = []
+        self._images: list[int] = []
         self._lap = 0
         self._mark = time.perf_counter()
         self._read_mark = self._mark
@@ -119,7 +120,7 @@ class Stopwatch:
         """Costs over all batches since `start`, as log text."""
         return self._text(0, total=True)
 
-    def bottleneck(self, num_workers: int) -> Optional[str]:
+    def bottleneck(self, num_workers: int) -> str | None:
         """What to say of a reader that kept the model waiting for over a third of the epoch; None if it did not.
 
         The first batch is left out, for which the workers start, and so is an epoch that lost less than a second.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, ContextManager, Dict, Iterator, Mapping, Optional, Tuple
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ppcls.utils.errors import UserError
 
@@ -13,23 +14,23 @@ _HALF = ("paddle.float16", "paddle.bfloat16")
 class Precision:
     """Float32 throughout; and the steps that mixed precision does otherwise."""
 
-    def prepare(self, model: Any, optimizer: Any) -> Tuple[Any, Any]:
+    def prepare(self, model: Any, optimizer: Any) -> tuple[Any, Any]:
         """The model and the optimizer as training uses them."""
         return model, optimizer
 
-    def context(self) -> ContextManager[Any]:
+    def context(self) -> contextlib.AbstractContextManager[Any]:
         """What forward and losses run in."""
         return contextlib.nullcontext()
 
-    def evaluation_context(self) -> ContextManager[Any]:
+    def evaluation_context(self) -> contextlib.AbstractContextManager[Any]:
         """What the forward passes of evaluation run in."""
         return contextlib.nullcontext()
 
-    def stepped_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+    def stepped_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
         """While entered, the model has the weights that the optimizer steps; then its own again, bit for bit."""
         return contextlib.nullcontext()
 
-    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+    def evaluation_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
         """While entered, the model has the weights that evaluation uses; then its own again, bit for bit."""
         return contextlib.nullcontext()
 
@@ -42,11 +43,11 @@ class Precision:
         optimizer.step()
         return True
 
-    def state(self) -> Optional[Dict[str, Any]]:
+    def state(self) -> dict[str, Any] | None:
         """What `restore` needs, as plain values; None for nothing."""
         return None
 
-    def restore(self, state: Optional[Dict[str, Any]]) -> None:
+    def restore(self, state: dict[str, Any] | None) -> None:
         """Puts back what `state` gave."""
         if state is not None:
             raise UserError("the checkpoint was trained in mixed precision; resume with the AMP section of then")
@@ -72,7 +73,7 @@ class MixedPrecision(Precision):
             enable=dtype == "float16", init_loss_scaling=scale, use_dynamic_loss_scaling=dynamic
         )
 
-    def prepare(self, model: Any, optimizer: Any) -> Tuple[Any, Any]:
+    def prepare(self, model: Any, optimizer: Any) -> tuple[Any, Any]:
         """With O2, the model in half precision, whose checkpoints are float32, and master weights."""
         import paddle
 
@@ -82,23 +83,23 @@ class MixedPrecision(Precision):
             model, optimizer, level="O2", dtype=self.dtype, master_weight=True, save_dtype="float32"
         )
 
-    def context(self) -> ContextManager[Any]:
+    def context(self) -> contextlib.AbstractContextManager[Any]:
         """Paddle's automatic casts."""
         import paddle
 
         return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
 
-    def evaluation_context(self) -> ContextManager[Any]:
+    def evaluation_context(self) -> contextlib.AbstractContextManager[Any]:
         """Float32 unless asked."""
         return self.context() if self.evaluate else contextlib.nullcontext()
 
-    def stepped_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+    def stepped_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
         """With O2 the float32 copies."""
         if self.level == "O1":
             return contextlib.nullcontext()
         return float32_weights(model, optimizer.state_dict().get("master_weights", {}))
 
-    def evaluation_weights(self, model: Any, optimizer: Any) -> ContextManager[Any]:
+    def evaluation_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
         """Those that the optimizer steps, unless half precision is asked for."""
         return contextlib.nullcontext() if self.evaluate else self.stepped_weights(model, optimizer)
 
@@ -114,7 +115,7 @@ class MixedPrecision(Precision):
         self.scaler.update()
         return not overflowed
 
-    def state(self) -> Optional[Dict[str, Any]]:
+    def state(self) -> dict[str, Any] | None:
         """The scaler's scale and counters."""
         return {
             "level": self.level,
@@ -122,7 +123,7 @@ class MixedPrecision(Precision):
             "scaler": {name: _plain(value) for name, value in self.scaler.state_dict().items()},
         }
 
-    def restore(self, state: Optional[Dict[str, Any]]) -> None:
+    def restore(self, state: dict[str, Any] | None) -> None:
         """Puts the scaler back.
 
         Raises:

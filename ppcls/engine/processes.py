@@ -10,14 +10,15 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
 from ppcls.utils.errors import UserError
 
-_PEERS: List[Tuple[str, int, str]] = []  # host, process id and log of every process, by rank
+_PEERS: list[tuple[str, int, str]] = []  # host, process id and log of every process, by rank
 
 # Gradients travel in pieces of about this many numbers: few messages, and little memory beside the gradients.
 _BUCKET = 8 << 20
@@ -92,7 +93,7 @@ def _obituary(number: int, log: str) -> str:
     )
 
 
-def _ended(seconds: float = 10.0) -> Optional[Tuple[int, str]]:
+def _ended(seconds: float = 10.0) -> tuple[int, str] | None:
     """Number and log of a process of this machine that is gone, or goes within some seconds."""
     mine = [(n, pid, log) for n, (host, pid, log) in enumerate(_PEERS) if host == socket.gethostname() and n != rank()]
     end = time.monotonic() + seconds
@@ -127,23 +128,23 @@ def _last_lines(log: str, count: int = 10) -> str:
     return "".join(f"\n  {line}" for line in lines)
 
 
-def gather(value: Any) -> List[Any]:
+def gather(value: Any) -> list[Any]:
     """What every process gives, by rank: plain values."""
     if world_size() == 1:
         return [value]
     import paddle
 
-    gathered: List[Any] = []
+    gathered: list[Any] = []
     paddle.distributed.all_gather_object(gathered, value)
     return gathered
 
 
-def merged(values: Dict[str, str]) -> Dict[str, str]:
+def merged(values: dict[str, str]) -> dict[str, str]:
     """The entries of every process; every process must ask."""
     return {key: value for one in gather(values) for key, value in one.items()}
 
 
-def total(values: Sequence[float]) -> List[float]:
+def total(values: Sequence[float]) -> list[float]:
     """The sums over all processes of float64 numbers; every process must give as many."""
     if world_size() == 1:
         return list(values)
@@ -199,8 +200,8 @@ def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
                 parameter.grad = piece.reshape(parameter.shape)
 
 
-def _buckets(parameters: Sequence[Any]) -> Iterable[List[Any]]:
-    bucket: List[Any] = []
+def _buckets(parameters: Sequence[Any]) -> Iterable[list[Any]]:
+    bucket: list[Any] = []
     for parameter in parameters:
         if bucket and (sum(p.size for p in bucket) + parameter.size > _BUCKET or bucket[0].dtype != parameter.dtype):
             yield bucket

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
@@ -17,7 +18,7 @@ _STEP, _BATCHES = "pictures a step", "Global.update_freq"
 _IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.Train.sampler.batch_size")
 
 
-def recipe_of(config: Config, pictures: Union[ImageList, ShardList]) -> Dict[str, Any]:
+def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]:
     """Plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
 
     Paths are not in it, nor how many workers read, nor how many processes share a step's pictures, nor by how many
@@ -44,14 +45,14 @@ def recipe_of(config: Config, pictures: Union[ImageList, ShardList]) -> Dict[str
     return flat if train["sampler"]["drop_last"] or isinstance(pictures, ShardList) else of_whole_steps(flat)
 
 
-def of_whole_steps(recipe: Mapping[str, Any]) -> Dict[str, Any]:
+def of_whole_steps(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The same with the pictures of a step of the optimizer, instead of those of each batch that adds to one."""
     whole = dict(recipe)
     whole[_STEP] *= whole.pop(_BATCHES, 1)
     return whole
 
 
-def digest(pictures: Union[ImageList, ShardList], root: str) -> str:
+def digest(pictures: ImageList | ShardList, root: str) -> str:
     """How many pictures there are, and a hash of their order: names below `root`, and labels; of shards the counts."""
     prefix = root.rstrip("/") + "/"
     sha = hashlib.sha256()
@@ -66,11 +67,11 @@ def digest(pictures: Union[ImageList, ShardList], root: str) -> str:
     return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
 
 
-def _counts(shards: ShardList) -> List[Optional[int]]:
+def _counts(shards: ShardList) -> list[int | None]:
     return [None] * len(shards.addresses) if shards.counts is None else [int(count) for count in shards.counts]
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Dict[str, str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there."""
     if _STEP in then and _STEP in now and _BATCHES not in now:
         then = of_whole_steps(then)
@@ -92,7 +93,7 @@ def in_one_line(texts: Sequence[str]) -> str:
     return ", ".join([*texts[:_SHOWN], *more])
 
 
-def _flat(key: str, value: Any) -> Iterator[Tuple[str, Any]]:
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Leaves by dotted key; a list without dictionaries is a leaf."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = {str(index): item for index, item in enumerate(value)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ppcls.utils.logging import get_logger
 def resume(
     trainer: Trainer,
     saved: checkpoint.Checkpoint,
-    recipe: Dict[str, Any],
+    recipe: dict[str, Any],
     schedule: Any,
     allow_changed: bool = False,
 ) -> None:
@@ -112,7 +113,7 @@ def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> Non
             )
 
 
-def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: Dict[str, Any]) -> Dict[str, str]:
+def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: dict[str, Any]) -> dict[str, str]:
     """What has changed, as sentences by key."""
     then = saved.states.get("recipe")
     return {} if then is None else differences(then, recipe)  # older checkpoints have none
@@ -132,7 +133,7 @@ def _step_of(trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[st
     )
 
 
-def _replaced(model: Any, saved: checkpoint.Checkpoint) -> List[str]:
+def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
     """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
     return [name for name, tensor in model.state_dict().items() if then.get(name) != list(tensor.shape)]
@@ -143,7 +144,7 @@ def begins_anew(changed: Mapping[str, str]) -> bool:
     return "Optimizer.name" in changed or '"O2"' in changed.get("AMP.level", "")
 
 
-def _say_what_else_differs(trainer: Trainer, states: Dict[str, Any], schedule: Any) -> None:
+def _say_what_else_differs(trainer: Trainer, states: dict[str, Any], schedule: Any) -> None:
     """What keeps the meaning of a run, and is worth knowing."""
     if states["threads"] != device.threads():
         get_logger().info(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 from ppcls.arch.distillation import architectures
 from ppcls.data.batch_transforms import BATCH_TRANSFORMS
 from ppcls.data.datasets import DATASETS
@@ -16,7 +14,7 @@ from ppcls.optimizer import OPTIMIZERS, REGULARIZERS, SCHEDULES
 from ppcls.utils.registry import Registry
 
 
-def registries() -> Dict[str, Registry]:
+def registries() -> dict[str, Registry]:
     """Every registry by its kind, as `ppcls.config.load_config` takes them."""
     every = (
         architectures(), DATASETS, TRANSFORMS, BATCH_TRANSFORMS, SAMPLERS, POSTPROCESSES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any
 
 
 class Interrupted(Exception):
@@ -25,13 +25,13 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self.signum: Optional[int] = None
-        self._previous: Dict[int, Any] = {}
+        self.signum: int | None = None
+        self._previous: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
         return self.signum is not None
 
-    def _note(self, signum: int, frame: Optional[FrameType]) -> None:
+    def _note(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is None:
             self.signum = signum
 
@@ -45,7 +45,7 @@ class StopRequest:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class TrainState:
 
     epoch: int = 0
     step: int = 0
-    best: Dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Trainer:
     """
 
     model: Any
-    losses: Callable[[Any, Any], Dict[str, Any]]  # name to scalar tensor, `loss` being what is differentiated
+    losses: Callable[[Any, Any], dict[str, Any]]  # name to scalar tensor, `loss` being what is differentiated
     optimizer: Any
     lr_at: Callable[[int], float]  # steps of the optimizer since the first one of epoch 0 to learning rate
     loader: Any
@@ -82,7 +83,7 @@ class Trainer:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     update_freq: int = 1
     precision: Precision = field(default_factory=Precision)
-    ema: Optional[MovingAverage] = None
+    ema: MovingAverage | None = None
     finished: bool = False  # whether a callback has found that there is nothing more to learn
     _pictures: float = 0.0  # of the group so far, over all processes
     _unit: float = 0.0  # of the group's first step
@@ -118,11 +119,11 @@ class Trainer:
             finally:
                 self._tell("train_end")
 
-    def values(self) -> Dict[str, float]:
+    def values(self) -> dict[str, float]:
         """Metrics and mean losses of the epoch so far, over all processes, which must all ask."""
         return summary(self.metrics, self.averages)
 
-    def own_values(self) -> Dict[str, float]:
+    def own_values(self) -> dict[str, float]:
         """The same of this process's pictures alone."""
         return own_summary(self.metrics, self.averages)
 

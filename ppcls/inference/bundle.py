@@ -10,10 +10,11 @@ The exporter writes the manifest with `write_manifest`, every runtime reads it w
 bundle changes it (`bundle.change(settings=...)`); so the format stands here once.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any
 
 import yaml
 
@@ -48,18 +49,18 @@ class Bundle:
     library: str
     paddle: str
     architecture: str
-    config_sha256: Optional[str]
-    weights_sha256: Optional[str]
+    config_sha256: str | None
+    weights_sha256: str | None
     program: DigestedFile
     parameters: DigestedFile
     input: Input
     output: Output
-    transforms: Tuple[Any, ...]
-    class_names: Optional[Tuple[str, ...]]
-    golden: Optional[GoldenFile]  # none where a model without a manifest is read: see ppcls.inference.official
-    onnx: Optional[DigestedFile] = None
-    quantized: Tuple[Quantized, ...] = ()
-    settings: Optional[Settings] = None
+    transforms: tuple[Any, ...]
+    class_names: tuple[str, ...] | None
+    golden: GoldenFile | None  # none where a model without a manifest is read: see ppcls.inference.official
+    onnx: DigestedFile | None = None
+    quantized: tuple[Quantized, ...] = ()
+    settings: Settings | None = None
 
     def __post_init__(self) -> None:
         if self.class_names is not None and len(self.class_names) != self.class_num:
@@ -103,13 +104,13 @@ class Bundle:
         return bundle
 
     @property
-    def entries(self) -> Tuple[DigestedFile, ...]:
+    def entries(self) -> tuple[DigestedFile, ...]:
         """The files that have a digest."""
         quantized = [entry for form in self.quantized for entry in form.files]
         return (self.program, self.parameters, *([self.onnx] if self.onnx else []), *quantized)
 
     @property
-    def files(self) -> Tuple[str, ...]:
+    def files(self) -> tuple[str, ...]:
         """The names of the files that the manifest names."""
         golden = (self.golden.file,) if self.golden else ()
         return (*(entry.file for entry in self.entries), *golden)
@@ -118,7 +119,7 @@ class Bundle:
         """Where the file of an entry lies: `program`, `onnx`, `golden`."""
         return self.folder / entry.file
 
-    def checked(self, *entries: DigestedFile) -> Tuple[Path, ...]:
+    def checked(self, *entries: DigestedFile) -> tuple[Path, ...]:
         """The paths of `entries`, their bytes compared with the manifest, at about 1.5 GB/s.
 
         Raises:
@@ -165,14 +166,14 @@ def write_manifest(
     *,
     paddle: str,
     architecture: str,
-    config_sha256: Optional[str],
-    weights_sha256: Optional[str],
+    config_sha256: str | None,
+    weights_sha256: str | None,
     input_name: str,
     input_shape: Sequence[int],
     output_name: str,
     class_num: int,
     transforms: Pipeline,
-    class_names: Optional[Sequence[str]],
+    class_names: Sequence[str] | None,
     golden_source: str,
     program_file: str = PROGRAM_FILE,
 ) -> Bundle:
@@ -218,7 +219,7 @@ def digested(path: Path) -> DigestedFile:
     return DigestedFile(path.name, sha256_of(path))
 
 
-def _parse(manifest: Path) -> Dict[str, Any]:
+def _parse(manifest: Path) -> dict[str, Any]:
     try:
         values = yaml.load(manifest.read_text(encoding="utf-8"), YAML_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -247,5 +248,5 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _sides(shape: Optional[Sequence[int]]) -> str:
+def _sides(shape: Sequence[int] | None) -> str:
     return "no fixed size" if shape is None else f"{list(shape)} (channels, height, width)"

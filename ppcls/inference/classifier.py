@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any
 
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
@@ -50,27 +51,27 @@ class Classifier:
 
     def __init__(
         self,
-        path: Union[PathLike, Bundle],
-        device: Optional[str] = None,
+        path: PathLike | Bundle,
+        device: str | None = None,
         batch_size: int = 8,
-        threads: Optional[int] = None,
+        threads: int | None = None,
         topk: int = 5,
-        class_names: Union[str, Path, Sequence[str], None] = None,
-        onednn: Optional[bool] = None,
-        backend: Union[str, Backend, None] = None,
-        precision: Optional[str] = None,
-        requests: Optional[int] = None,
-        model: Optional[str] = None,
-        preprocess: Optional[Preprocess] = None,
-        output: Optional[str] = None,
-        tensorrt: Union[bool, TensorRT, None] = None,
+        class_names: str | Path | Sequence[str] | None = None,
+        onednn: bool | None = None,
+        backend: str | Backend | None = None,
+        precision: str | None = None,
+        requests: int | None = None,
+        model: str | None = None,
+        preprocess: Preprocess | None = None,
+        output: str | None = None,
+        tensorrt: bool | TensorRT | None = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
         self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
         engine = backend if isinstance(backend, str) else None
-        told: Dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
+        told: dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
         told.update(precision=precision, requests=requests)
         self.settings = resolve(self.bundle.settings, backend=engine, **told)
         self._prediction = Prediction(
@@ -83,7 +84,7 @@ class Classifier:
             self.settings.requests,
         )
 
-    def predict(self, source: Any, color: Optional[str] = None) -> Iterator[Result]:
+    def predict(self, source: Any, color: str | None = None) -> Iterator[Result]:
         """Classifies pictures, lazily, in their order; one that cannot be read has its `error` said in its place.
 
         Args:
@@ -115,7 +116,7 @@ class Classifier:
         return agreement
 
 
-def _bundle(path: PathLike, model: Optional[str], preprocess: Optional[Preprocess], output: Optional[str]) -> Bundle:
+def _bundle(path: PathLike, model: str | None, preprocess: Preprocess | None, output: str | None) -> Bundle:
     if Path(path).suffix != ONNX_SUFFIX:
         if output is not None:
             raise UserError(f"{path} shows by itself what it gives; leave output out")
@@ -131,7 +132,7 @@ def _bundle(path: PathLike, model: Optional[str], preprocess: Optional[Preproces
     return bundle_of_onnx(path, preprocess, output or "")
 
 
-def _names(bundle: Bundle, given: Union[str, Path, Sequence[str], None]) -> Optional[Sequence[str]]:
+def _names(bundle: Bundle, given: str | Path | Sequence[str] | None) -> Sequence[str] | None:
     if given is None:
         return bundle.class_names
     names, said = (load_class_names(given), given) if isinstance(given, (str, Path)) else (given, "class_names")

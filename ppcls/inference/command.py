@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Union
+from typing import Any
 
 from tqdm import tqdm
 
@@ -70,7 +70,7 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
     )
 
 
-def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> Optional[int]:
+def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> int | None:
     """How many batches run at the same time where nobody says; None leaves it to a bundle that names several.
 
     A batch on one core and another on the next are faster than one on both: nobody waits for the other's kernels.
@@ -85,7 +85,7 @@ def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> O
     return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)
 
 
-def list_pictures(source: str) -> List[str]:
+def list_pictures(source: str) -> list[str]:
     """The paths of a file or a folder's pictures.
 
     Raises:
@@ -95,7 +95,7 @@ def list_pictures(source: str) -> List[str]:
 
 
 def report(
-    classifier: Union[Classifier, Prediction], source: str, pictures: List[str], topk: int, output: Optional[PathLike]
+    classifier: Classifier | Prediction, source: str, pictures: list[str], topk: int, output: PathLike | None
 ) -> int:
     """Classifies `pictures`, found in `source`: a line a picture on the console, a row in `output` if there is one.
 
@@ -115,7 +115,7 @@ def report(
     return 1 if unreadable else 0
 
 
-def _shown(picture: Any, source: str) -> Optional[str]:
+def _shown(picture: Any, source: str) -> str | None:
     """A file by its name, and a folder's pictures by their place in it."""
     path, root = Path(picture), Path(source)
     return path.name if path == root else path.relative_to(root).as_posix()

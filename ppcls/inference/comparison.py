@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Dict, Optional
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class Comparison:
         self._scores = 0
         self._counter = TopkCounter((1, 5))
 
-    def add(self, scores: np.ndarray, reference: np.ndarray, labels: Optional[np.ndarray] = None) -> None:
+    def add(self, scores: np.ndarray, reference: np.ndarray, labels: np.ndarray | None = None) -> None:
         """Counts a batch.
 
         Args:
@@ -73,7 +72,7 @@ class Comparison:
         return self._counter.pictures > 0
 
     @property
-    def accuracy(self) -> Dict[str, float]:
+    def accuracy(self) -> dict[str, float]:
         """`{"top1": 0.64, "top5": 0.905}`; empty without labels."""
         return self._counter.result()
 
@@ -83,7 +82,7 @@ class Comparison:
         return self._counter.correct[0]
 
 
-def failure_of(precision: str, seen: Comparison, reference: Comparison) -> Optional[str]:
+def failure_of(precision: str, seen: Comparison, reference: Comparison) -> str | None:
     """Which bound a form passes, in words, or None.
 
     Args:

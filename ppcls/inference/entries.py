@@ -1,7 +1,6 @@
 """The parts of a bundle's manifest, and which values this library can run."""
 
 from dataclasses import dataclass
-from typing import Tuple
 
 MEANINGS = ("probabilities", "logits")
 
@@ -22,7 +21,7 @@ class Input:
     """
 
     name: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     dtype: str
     layout: str
     color: str
@@ -43,7 +42,7 @@ class Output:
     """
 
     name: str
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     meaning: str
 
     def __post_init__(self) -> None:
@@ -72,7 +71,7 @@ class Quantized:
     """
 
     backend: str
-    files: Tuple[DigestedFile, ...]
+    files: tuple[DigestedFile, ...]
     method: str
     calibration: str
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import (
@@ -31,9 +30,7 @@ class Form:
     def __str__(self) -> str:
         return f"{self.backend}:{self.precision}"
 
-    def settings(
-        self, device: str = "cpu", threads: Optional[int] = None, calibration: Optional[str] = None
-    ) -> Settings:
+    def settings(self, device: str = "cpu", threads: int | None = None, calibration: str | None = None) -> Settings:
         """What the form is opened with; nothing that a bundle has stored counts.
 
         Args:
@@ -50,13 +47,13 @@ class Form:
 
 REFERENCE = Form("paddle", "float32")
 CALIBRATED = Form(TRT, "int8")  # when it is opened, not before
-FORMS: Dict[str, Tuple[Form, ...]] = {
+FORMS: dict[str, tuple[Form, ...]] = {
     device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())) for device in DEVICES
 }
 FORMS["gpu"] += tuple(Form(TRT, precision) for precision in TENSORRT_PRECISIONS)
 
 
-def parse_forms(text: str, device: str = "cpu") -> Dict[Form, bool]:
+def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
     """What a user asks for, in the order of `FORMS`: whether the form was asked for by its name.
 
     Args:
@@ -67,7 +64,7 @@ def parse_forms(text: str, device: str = "cpu") -> Dict[Form, bool]:
     Raises:
         UserError: an engine or a precision is not known, or no such form exists.
     """
-    asked: Dict[Form, bool] = {}
+    asked: dict[Form, bool] = {}
     for item in text.split(","):
         backend, _, precision = item.strip().partition(":")
         _known("backend", backend, ("all", *ENGINES))
@@ -83,7 +80,7 @@ def parse_forms(text: str, device: str = "cpu") -> Dict[Form, bool]:
     return {form: asked[form] for form in FORMS[device] if form in asked}
 
 
-def _known(name: str, value: str, possible: Tuple[str, ...]) -> None:
+def _known(name: str, value: str, possible: tuple[str, ...]) -> None:
     if value not in possible:
         raise UserError(f"{value!r} is no {name}{suggest(value, possible)}; write one of {', '.join(possible)}")
 

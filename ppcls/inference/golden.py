@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -47,9 +47,7 @@ class Agreement:
     score_difference: float
     classes_compared: int
 
-    def problem(
-        self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE
-    ) -> Optional[str]:
+    def problem(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> str | None:
         """What is wrong, if a difference is over its tolerance, and the remedy; else None.
 
         Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence
+from typing import Any
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import DigestedFile
@@ -38,8 +39,8 @@ def install(
     folder: Path,
     new: Sequence[DigestedFile],
     older: Sequence[DigestedFile],
-    without: Dict[str, Any],
-    fields: Dict[str, Any],
+    without: dict[str, Any],
+    fields: dict[str, Any],
 ) -> Bundle:
     """Moves files from `folder` into a bundle and names them in its manifest, in place of older ones.
 

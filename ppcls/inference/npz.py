@@ -13,9 +13,10 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Progress:
         return f"{self.written} written" + (f", {self.kept} were there already" if self.kept else "")
 
 
-def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: Optional[int] = None) -> Progress:
+def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: int | None = None) -> Progress:
     """Writes the inputs of a list.
 
     Args:
@@ -73,7 +74,7 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: O
     record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
     _continue(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing")
 
-    def write(item: Tuple[Path, str]) -> bool:
+    def write(item: tuple[Path, str]) -> bool:
         picture, name = item
         if is_whole(place / name):
             return False
@@ -95,7 +96,7 @@ def run(
     datalist: PathLike,
     results: PathLike,
     batch_size: int = 8,
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> Progress:
     """Runs the inputs of a datalist and writes their scores.
 
@@ -153,7 +154,7 @@ def _inputs_digest(inputs: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _continue(folder: Path, name: str, record: Dict[str, Any], what: str) -> None:
+def _continue(folder: Path, name: str, record: dict[str, Any], what: str) -> None:
     """Writes the record of a folder, and compares that of one that has files."""
     folder.mkdir(parents=True, exist_ok=True)
     place, text = folder / name, json.dumps(record, sort_keys=True, indent=1)

@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +23,13 @@ def npz_name(picture: str) -> str:
     return "__".join(parts) + ".npz"
 
 
-def numbered(name: str) -> Tuple[List[Union[str, int]], str]:
+def numbered(name: str) -> tuple[list[str | int], str]:
     """What sorts names by the numbers in them, `2.npz` before `10.npz`."""
     parts = re.split(r"(\d+)", name)  # text and numbers take turns, so like is compared with like
     return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
-def read_datalist(path: PathLike) -> List[Path]:
+def read_datalist(path: PathLike) -> list[Path]:
     """The inputs of a datalist, a path a line; one that moved with its list is found beside it.
 
     Raises:
@@ -45,7 +45,7 @@ def read_datalist(path: PathLike) -> List[Path]:
     return [file if file.is_file() else beside / file.name for file in listed]
 
 
-def read_arrays(path: Path, kind: str = ".npz file", again: str = "write it again") -> Dict[str, np.ndarray]:
+def read_arrays(path: Path, kind: str = ".npz file", again: str = "write it again") -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
 
     Args:
@@ -74,7 +74,7 @@ def is_whole(path: Path) -> bool:
 def save_array(path: Path, key: str, array: np.ndarray) -> None:
     """Written aside and renamed; not synced, which would take longer than all the rest."""
     buffer = io.BytesIO()
-    arrays: Dict[str, Any] = {key: array.astype(np.float32, copy=False)}
+    arrays: dict[str, Any] = {key: array.astype(np.float32, copy=False)}
     np.savez(buffer, **arrays)
     aside = path.with_name(f".{path.name}.part")
     with naming(path):

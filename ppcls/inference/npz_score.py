@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Set
 
 import numpy as np
 
@@ -47,8 +46,8 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
     label_of = _labels_of(labels, inputs)
     files = _results_of(Path(results), inputs)
     counter = TopkCounter((1, 5))
-    problems: List[str] = []
-    classes: Optional[int] = None
+    problems: list[str] = []
+    classes: int | None = None
     for file, label in zip(files, label_of):
         try:
             row = scores_of(read_arrays(file), label, classes)
@@ -63,7 +62,7 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
     return Score(counter.pictures, **counter.result())
 
 
-def scores_of(arrays: Dict[str, np.ndarray], label: int, classes: Optional[int] = None) -> np.ndarray:
+def scores_of(arrays: dict[str, np.ndarray], label: int, classes: int | None = None) -> np.ndarray:
     """The scores of a picture among the arrays of its result: float32 [C], the higher the likelier.
 
     They may be logits, probabilities or whole numbers, and be shaped [C], [1, C] or with more axes of 1, under any
@@ -90,17 +89,17 @@ def scores_of(arrays: Dict[str, np.ndarray], label: int, classes: Optional[int] 
     return row
 
 
-def _is_scores(array: np.ndarray, label: int, classes: Optional[int]) -> bool:
+def _is_scores(array: np.ndarray, label: int, classes: int | None) -> bool:
     """Numbers along one axis, the others being 1."""
     if array.dtype.kind not in "fiu" or sum(side != 1 for side in array.shape) != 1:
         return False
     return array.size == classes if classes else array.size > label
 
 
-def _labels_of(path: PathLike, inputs: List[Path]) -> List[int]:
+def _labels_of(path: PathLike, inputs: list[Path]) -> list[int]:
     """The label of each input: by its name, by the name that `npz make` gives a picture, or by the picture's own."""
-    exact: Dict[str, Set[int]] = {}
-    own: Dict[str, Set[int]] = {}
+    exact: dict[str, set[int]] = {}
+    own: dict[str, set[int]] = {}
     for number, line in enumerate(read_lines(Path(path)), 1):
         name, _, label = line.strip().rpartition(" ")
         if not line.strip():
@@ -109,8 +108,8 @@ def _labels_of(path: PathLike, inputs: List[Path]) -> List[int]:
             raise UserError(f"{path}:{number}: {line!r} is no name with a label; write `name label`, labels from 0")
         exact.setdefault(npz_name(name.rstrip()), set()).add(int(label))
         own.setdefault(Path(name.rstrip()).stem, set()).add(int(label))
-    found: List[int] = []
-    problems: List[str] = []
+    found: list[int] = []
+    problems: list[str] = []
     for file in inputs:
         labels = exact.get(f"{file.stem}.npz") or own.get(file.stem)
         if not labels:
@@ -124,7 +123,7 @@ def _labels_of(path: PathLike, inputs: List[Path]) -> List[int]:
     return found
 
 
-def _results_of(folder: Path, inputs: List[Path]) -> List[Path]:
+def _results_of(folder: Path, inputs: list[Path]) -> list[Path]:
     named = [folder / f"{file.stem}.npz" for file in inputs]
     missing = [file for file in named if not file.is_file()]
     if len(missing) == len(named):
@@ -140,7 +139,7 @@ def _results_of(folder: Path, inputs: List[Path]) -> List[Path]:
     return named
 
 
-def _raise_together(problems: List[str]) -> None:
+def _raise_together(problems: list[str]) -> None:
     if problems:
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise UserError("\n".join([*problems[:_SHOWN], *more]))

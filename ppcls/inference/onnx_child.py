@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any
 
 from ppcls.utils.load_paddle import load_paddle
 
 
-def convert(program: Path, parameters: Path, opset: int, names: Tuple[str, str]) -> Any:
+def convert(program: Path, parameters: Path, opset: int, names: tuple[str, str]) -> Any:
     """The ONNX model of a program, its input and output called by `names`, its batch axis `batch`."""
     load_paddle()
     import onnx
@@ -85,7 +85,7 @@ def _drop_unused(graph: Any) -> None:
     _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
 
 
-def _rename(graph: Any, names: Tuple[str, str]) -> None:
+def _rename(graph: Any, names: tuple[str, str]) -> None:
     """Gives input and output their names: paddle2onnx calls the output of a program of Paddle 2 by another."""
     (image,), (scores,) = graph.input, graph.output
     new = {image.name: names[0], scores.name: names[1]}

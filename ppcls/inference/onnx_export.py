@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
@@ -77,7 +76,7 @@ def check(opset: int) -> None:
         return
     if sys.version_info >= (3, 13):
         raise UserError(
-            "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.9 "
+            "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.10 "
             "to 3.12, where `pip install 'ppcls[onnx]'` installs both"
         )
     raise UserError("paddle2onnx is not installed; run `pip install 'ppcls[onnx]'`")
@@ -105,7 +104,7 @@ def _reason(output: str) -> str:
     return (told or lines or ["it said nothing"])[-1]
 
 
-def _golden_difference(bundle: Bundle) -> Optional[float]:
+def _golden_difference(bundle: Bundle) -> float | None:
     if bundle.golden is None or importlib.util.find_spec("onnxruntime") is None:
         return None
     golden = Golden.of(bundle)

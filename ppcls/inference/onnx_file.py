@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence, Tuple, Union
+from typing import Any
 
 import ppcls
 from ppcls.arch.weights.sources import Preprocessing, find_source
@@ -17,8 +18,8 @@ from ppcls.utils.files import PathLike
 from ppcls.utils.protobuf import messages, numbers
 from ppcls.utils.untrusted import Damaged, refusals
 
-Preprocess = Union[str, Mapping[str, Any], Sequence[Any], Preprocessing]
-Port = Tuple[str, int, Tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
+Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
+Port = tuple[str, int, tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
 _FLOAT32 = 1  # of TensorProto.DataType
 _BATCH_AXIS = (
     "export it again with a batch axis that is not fixed (torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
@@ -74,13 +75,13 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
         raise UserError(f"{path}: {error}") from error
 
 
-def _fixed(pipeline: Pipeline, shape: Sequence[int]) -> List[int]:
+def _fixed(pipeline: Pipeline, shape: Sequence[int]) -> list[int]:
     """Channels, height and width: the program's, and where it takes any, the pipeline's."""
     made = pipeline.output_size or (-1, -1, -1)
     return [given if side == -1 else side for side, given in zip(shape[1:], made)]
 
 
-def transforms_of(preprocess: Preprocess) -> List[Any]:
+def transforms_of(preprocess: Preprocess) -> list[Any]:
     """A preprocessing as a configuration lists it.
 
     Raises:
@@ -101,7 +102,7 @@ def transforms_of(preprocess: Preprocess) -> List[Any]:
     return list(preprocess)
 
 
-def _input(path: Path) -> Tuple[str, Tuple[int, ...]]:
+def _input(path: Path) -> tuple[str, tuple[int, ...]]:
     ports, _ = _ports(path)
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
     if len(ports) != 1 or len(ports[0][2]) != 4 or ports[0][1] != _FLOAT32:
@@ -114,7 +115,7 @@ def _input(path: Path) -> Tuple[str, Tuple[int, ...]]:
     return name, shape
 
 
-def _output(path: Path) -> Tuple[str, int]:
+def _output(path: Path) -> tuple[str, int]:
     _, ports = _ports(path)
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
     if len(ports) != 1 or len(ports[0][2]) != 2 or ports[0][1] != _FLOAT32 or ports[0][2][1] < 1:
@@ -122,7 +123,7 @@ def _output(path: Path) -> Tuple[str, int]:
     return ports[0][0], ports[0][2][1]
 
 
-def _ports(path: Path) -> Tuple[List[Port], List[Port]]:
+def _ports(path: Path) -> tuple[list[Port], list[Port]]:
     """Inputs, without those that are parameters, and outputs.
 
     By the numbers of onnx.proto3: ModelProto.graph = 7; GraphProto: initializer = 5, input = 11, output = 12;
@@ -132,7 +133,7 @@ def _ports(path: Path) -> Tuple[List[Port], List[Port]]:
         return _ports_of(memoryview(path.read_bytes()))
 
 
-def _ports_of(model: memoryview) -> Tuple[List[Port], List[Port]]:
+def _ports_of(model: memoryview) -> tuple[list[Port], list[Port]]:
     graphs = messages(model, 7)
     if len(graphs) != 1:
         raise Damaged(f"it has {len(graphs)} graphs")

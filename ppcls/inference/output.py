@@ -7,14 +7,14 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Type
+from typing import Any
 
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
 
-def console_line(result: Result, name: Optional[str] = None) -> str:
+def console_line(result: Result, name: str | None = None) -> str:
     """One line, as PaddleClas's `predict_cls.py` prints it; `name` stands for the picture, else its source."""
     shown = result.source if name is None else name
     if result.error is not None:
@@ -49,7 +49,7 @@ class ResultFile:
         self._begin()
         return self
 
-    def __exit__(self, error: Optional[Type[BaseException]], *rest: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
         if error is None:
             self._end()
         self._file.close()
@@ -79,13 +79,13 @@ class CsvFile(ResultFile):
 
     def write(self, result: Result) -> None:
         """Adds a row."""
-        cells: List[Any] = [""] * (3 * self.topk)
+        cells: list[Any] = [""] * (3 * self.topk)
         for rank, (class_id, score) in enumerate(zip(result.class_ids, result.scores)):
             cells[3 * rank : 3 * rank + 2] = [class_id, f"{score:.6g}"]
         cells[2 : 3 * len(result.names) : 3] = result.names
         self._write_row([result.source, *cells, result.error or ""])
 
-    def _write_row(self, cells: List[Any]) -> None:
+    def _write_row(self, cells: list[Any]) -> None:
         row = io.StringIO()
         csv.writer(row).writerow(cells)  # ends with \r\n: only so it quotes a file name with either in it
         self._file.write(row.getvalue()[:-2] + "\n")
@@ -101,7 +101,7 @@ class JsonFile(ResultFile):
 
     def write(self, result: Result) -> None:
         """Adds an object."""
-        row: Dict[str, Any] = {
+        row: dict[str, Any] = {
             "picture": result.source,
             "class_ids": result.class_ids,
             "scores": [float(f"{score:.6g}") for score in result.scores],
@@ -115,7 +115,7 @@ class JsonFile(ResultFile):
         self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
 
 
-_KINDS: Dict[str, Type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
+_KINDS: dict[str, type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
 
 
 def open_results(path: PathLike, topk: int) -> ResultFile:

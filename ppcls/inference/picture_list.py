@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -28,14 +28,14 @@ class PictureList:
     """
 
     root: Path
-    names: List[str]
-    labels: Optional[np.ndarray] = None
+    names: list[str]
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def paths(self) -> List[Path]:
+    def paths(self) -> list[Path]:
         """Where the pictures lie."""
         return [self.root / name for name in self.names]
 
@@ -52,7 +52,7 @@ class PictureList:
         return PictureList(self.root, [self.names[index] for index in indices], labels)
 
 
-def read_picture_list(source: PathLike, class_num: int, image_root: Optional[PathLike] = None) -> PictureList:
+def read_picture_list(source: PathLike, class_num: int, image_root: PathLike | None = None) -> PictureList:
     """Reads a list file or a folder.
 
     Args:
@@ -79,7 +79,7 @@ def read_picture_list(source: PathLike, class_num: int, image_root: Optional[Pat
     return PictureList(root, lines)
 
 
-def balanced(labels: np.ndarray, count: int, seed: int = 0) -> List[int]:
+def balanced(labels: np.ndarray, count: int, seed: int = 0) -> list[int]:
     """Chooses `count` pictures, the classes as evenly as they come; every class is there where `count` allows.
 
     The first picture of every class (in an order drawn from the seed and the class) comes before any class's second.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +19,18 @@ from ppcls.utils.picture_files import SUFFIXES, walk_pictures
 GOLDEN_PICTURE = Path(__file__).with_name("golden.png")
 GOLDEN_SOURCE = "drawn by the library (ppcls/inference/golden.png)"
 
-Content = Union[Path, bytes, np.ndarray]
+Content = Path | bytes | np.ndarray
 
 
 @dataclass(frozen=True)
 class Picture:
     """One picture: where it is from (a path, or its index in the given list) and what it is."""
 
-    source: Union[str, int]
+    source: str | int
     content: Content
 
 
-def pictures_of(source: Any, color: Optional[str] = None) -> List[Picture]:
+def pictures_of(source: Any, color: str | None = None) -> list[Picture]:
     """The pictures that `source` means, in order.
 
     Args:
@@ -54,7 +55,7 @@ def pictures_of(source: Any, color: Optional[str] = None) -> List[Picture]:
     return [_picture(index, item, color) for index, item in enumerate(source)]
 
 
-def find_pictures(folder: Path) -> List[Path]:
+def find_pictures(folder: Path) -> list[Path]:
     """Every picture file in `folder` and its subfolders, sorted by path.
 
     Raises:
@@ -66,7 +67,7 @@ def find_pictures(folder: Path) -> List[Path]:
     return found
 
 
-def _picture(index: int, item: Any, color: Optional[str]) -> Picture:
+def _picture(index: int, item: Any, color: str | None) -> Picture:
     if isinstance(item, (str, os.PathLike)):
         return Picture(str(Path(item)), Path(item))
     if isinstance(item, bytes):

@@ -10,10 +10,11 @@ Reading, the model and what the caller makes of the results go on at the same ti
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,18 +38,18 @@ class Result:
         error: None, or why the picture could not be read.
     """
 
-    source: Union[str, int]
-    class_ids: List[int] = field(default_factory=list)
-    scores: List[float] = field(default_factory=list)
-    names: List[str] = field(default_factory=list)
-    error: Optional[str] = None
+    source: str | int
+    class_ids: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    error: str | None = None
 
 
 class _Batch(NamedTuple):
     """A batch on its way: its pictures, their tensors (or why there is none), and its rows of scores (or why)."""
 
-    pictures: List[Picture]
-    readings: List[Future]
+    pictures: list[Picture]
+    readings: list[Future]
     scores: Future
 
     def cancel(self) -> None:
@@ -72,10 +73,10 @@ class Prediction:
         self,
         pipeline: Pipeline,
         backend: Backend,
-        class_names: Optional[Sequence[str]] = None,
+        class_names: Sequence[str] | None = None,
         batch_size: int = 8,
         topk: int = 5,
-        threads: Optional[int] = None,
+        threads: int | None = None,
         requests: int = 1,
     ) -> None:
         self.pipeline = pipeline
@@ -87,13 +88,13 @@ class Prediction:
         self._runners = ThreadPoolExecutor(requests, thread_name_prefix="ppcls-run")
         self._ahead = 2 * requests  # batches: as many as run are read meanwhile
 
-    def predict(self, source: Any, color: Optional[str] = None) -> Iterator[Result]:
+    def predict(self, source: Any, color: str | None = None) -> Iterator[Result]:
         """Classifies pictures; see `Classifier.predict`."""
         return self._predict(pictures_of(source, color), color)
 
-    def _predict(self, pictures: List[Picture], color: Optional[str]) -> Iterator[Result]:
+    def _predict(self, pictures: list[Picture], color: str | None) -> Iterator[Result]:
         """Begins a batch for every one that is taken, so that no more than `_ahead` wait, however slow the caller."""
-        waiting: Deque[_Batch] = deque()
+        waiting: deque[_Batch] = deque()
         try:
             for start in range(0, len(pictures), self.batch_size):
                 waiting.append(self._begin(pictures[start : start + self.batch_size], color))
@@ -107,16 +108,14 @@ class Prediction:
             for batch in waiting:
                 batch.cancel()
 
-    def _begin(self, pictures: List[Picture], color: Optional[str]) -> _Batch:
+    def _begin(self, pictures: list[Picture], color: str | None) -> _Batch:
         size = self.pipeline.output_size
         room = np.empty((len(pictures), *size), np.float32) if size else None
         places = [None] * len(pictures) if room is None else list(room)
         readings = [self._readers.submit(self._read, *job, color) for job in zip(pictures, places)]
         return _Batch(pictures, readings, self._runners.submit(self._run, pictures, readings, room))
 
-    def _run(
-        self, pictures: List[Picture], readings: List[Future], room: Optional[np.ndarray]
-    ) -> List[Union[np.ndarray, str]]:
+    def _run(self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None) -> list[np.ndarray | str]:
         """A picture's scores [class_num], or why there are none, for each of a batch."""
         tensors = [reading.result() for reading in readings]
         readable = [tensor for tensor in tensors if not isinstance(tensor, str)]
@@ -132,7 +131,7 @@ class Prediction:
             else:
                 yield self._result(picture, scores)
 
-    def _read(self, picture: Picture, place: Optional[np.ndarray], color: Optional[str]) -> Union[np.ndarray, str]:
+    def _read(self, picture: Picture, place: np.ndarray | None, color: str | None) -> np.ndarray | str:
         """The input tensor [C, H, W], if possible in its `place` of the batch; or why there is none."""
         content = picture.content
         try:
@@ -156,14 +155,14 @@ class Prediction:
         return Result(picture.source, class_ids, probabilities, names if self.class_names else [])
 
 
-def _joined(tensors: List[np.ndarray], room: Optional[np.ndarray]) -> np.ndarray:
+def _joined(tensors: list[np.ndarray], room: np.ndarray | None) -> np.ndarray:
     """The tensors as a batch [N, C, H, W]: `room`, if each was put in its place there and none is missing."""
     if room is not None and len(room) == len(tensors) and all(tensor.base is room for tensor in tensors):
         return room
     return np.stack(tensors)
 
 
-def _unequal(tensors: List[Tuple[Union[str, int], np.ndarray]]) -> str:
+def _unequal(tensors: list[tuple[str | int, np.ndarray]]) -> str:
     (first, one), (other, two) = next((tensors[0], pair) for pair in tensors if pair[1].shape != tensors[0][1].shape)
     return (
         f"{first} and {other} have different sizes after the transforms, {list(one.shape)} and {list(two.shape)}; put "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,12 +17,12 @@ T = TypeVar("T")
 
 
 def parallel(
-    work: Callable[[Any], T], items: Iterable[Any], threads: Optional[int] = None, ahead: int = 64
+    work: Callable[[Any], T], items: Iterable[Any], threads: int | None = None, ahead: int = 64
 ) -> Iterator[T]:
     """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
     _positive("threads", threads)
     source = iter(items)
-    waiting: Deque[Future[T]] = deque()
+    waiting: deque[Future[T]] = deque()
     executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
     try:
         waiting.extend(executor.submit(work, item) for item in islice(source, ahead))
@@ -34,7 +35,7 @@ def parallel(
 
 
 def read_batches(
-    read: Callable[[Any], np.ndarray], items: Iterable[Any], batch_size: int = 8, threads: Optional[int] = None
+    read: Callable[[Any], np.ndarray], items: Iterable[Any], batch_size: int = 8, threads: int | None = None
 ) -> Iterator[np.ndarray]:
     """Batches [N, C, H, W] of what `read` gives ([C, H, W]) for each of `items`; the last one may be smaller.
 
@@ -46,7 +47,7 @@ def read_batches(
     ahead = batch_size + max(batch_size, threads or usable_cores())
     tensors = parallel(read, items, threads, ahead)
     while True:
-        batch: List[np.ndarray] = list(islice(tensors, batch_size))
+        batch: list[np.ndarray] = list(islice(tensors, batch_size))
         if not batch:
             return
         if len({tensor.shape for tensor in batch}) > 1:
@@ -54,6 +55,6 @@ def read_batches(
         yield np.stack(batch)
 
 
-def _positive(name: str, value: Optional[int]) -> None:
+def _positive(name: str, value: int | None) -> None:
     if value is not None and value < 1:
         raise UserError(f"{name} is {value}; write 1 or more")

@@ -1,14 +1,15 @@
 """Mappings of a manifest into frozen dataclasses: known keys, none missing but with a default, right types."""
 
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Type, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.fields import is_union
 
 T = TypeVar("T")
 
 
-def read_record(cls: Type[T], value: Any, where: str, **known: Any) -> T:
+def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     """Makes a `cls` of a mapping.
 
     Args:
@@ -43,9 +44,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return read_record(hint, value, where)
     if hint is Any:
         return value
-    if get_origin(hint) is Union:  # Optional[...]
+    if is_union(hint):  # X | None
         return None if value is None else _convert(get_args(hint)[0], value, where)
-    if get_origin(hint) is tuple:  # Tuple[..., ...]
+    if get_origin(hint) is tuple:  # tuple[X, ...]
         if not isinstance(value, list):
             raise UserError(f"{where}: a list is expected, not {value!r}; export the model again")
         return tuple(_convert(get_args(hint)[0], item, f"{where}[{i}]") for i, item in enumerate(value))

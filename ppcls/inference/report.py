@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 from ppcls.inference.comparison import Comparison
 from ppcls.inference.forms import Form
@@ -30,8 +29,8 @@ class Row:
 
     form: Form
     seen: Comparison
-    failure: Optional[str] = None
-    golden: Optional[Agreement] = None
+    failure: str | None = None
+    golden: Agreement | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,11 @@ class Report:
     bundle: str
     reference: str
     base: Comparison
-    rows: Tuple[Row, ...]
-    left_out: Dict[Form, str]
+    rows: tuple[Row, ...]
+    left_out: dict[Form, str]
 
     @property
-    def failures(self) -> Tuple[Row, ...]:
+    def failures(self) -> tuple[Row, ...]:
         """The rows that pass a bound."""
         return tuple(row for row in self.rows if row.failure)
 
@@ -73,10 +72,10 @@ class Report:
         return "\n".join([*lines, f"compared with {self.reference}"])
 
 
-def _cells(form: Form, seen: Comparison, verdict: str) -> Tuple[str, ...]:
+def _cells(form: Form, seen: Comparison, verdict: str) -> tuple[str, ...]:
     differences = (f"{seen.max_difference:.1e}", f"{seen.mean_difference:.1e}", f"{100 * seen.agreement:.2f}")
     return (form.backend, form.precision, *differences, *_accuracy(seen), verdict)
 
 
-def _accuracy(seen: Comparison) -> List[str]:
+def _accuracy(seen: Comparison) -> list[str]:
     return [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")] if seen.labelled else ["-", "-"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.tensorrt import TensorRT
@@ -13,7 +13,7 @@ BACKENDS = ("paddle", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 DEVICES = ("cpu", "gpu")
 # What each backend computes in, by device.
-OFFERED: Dict[str, Dict[str, Tuple[str, ...]]] = {
+OFFERED: dict[str, dict[str, tuple[str, ...]]] = {
     "paddle": {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "float16")},
     "onnxruntime": {"cpu": ("float32", "int8")},
     "openvino": {"cpu": ("float32", "bfloat16", "int8")},
@@ -21,7 +21,7 @@ OFFERED: Dict[str, Dict[str, Tuple[str, ...]]] = {
 # What TensorRT computes in, inside Paddle on a GPU, by the program's format; as an engine of its own it is called trt.
 TRT = "trt"
 ENGINES = (*BACKENDS, TRT)
-TENSORRT_OFFERED: Dict[str, Tuple[str, ...]] = {
+TENSORRT_OFFERED: dict[str, tuple[str, ...]] = {
     ".pdmodel": ("float32", "float16", "int8"),
     ".json": ("float32", "float16"),  # Paddle calibrates programs of Paddle 2 alone
 }
@@ -32,7 +32,7 @@ TENSORRT_PRECISIONS = tuple(p for p in PRECISIONS if any(p in offered for offere
 _MOST = {"threads": 1024, "requests": 64}
 
 
-def offered_on(device: str) -> Tuple[str, ...]:
+def offered_on(device: str) -> tuple[str, ...]:
     """The precisions that some backend computes in on a device."""
     return tuple(p for p in PRECISIONS if any(p in on.get(device, ()) for on in OFFERED.values()))
 
@@ -57,10 +57,10 @@ class Settings:
     backend: str = "paddle"
     precision: str = "float32"
     device: str = "cpu"
-    threads: Optional[int] = None
+    threads: int | None = None
     requests: int = 1
     onednn: bool = True
-    tensorrt: Optional[TensorRT] = None
+    tensorrt: TensorRT | None = None
 
     def __post_init__(self) -> None:
         for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", DEVICES)):
@@ -109,7 +109,7 @@ DEFAULTS = Settings()
 _BELONGS_TO = ("backend", "device")
 
 
-def settings_of(engine: str, precision: str, calibration: Optional[str] = None, **more: Any) -> Settings:
+def settings_of(engine: str, precision: str, calibration: str | None = None, **more: Any) -> Settings:
     """The settings of an engine by its name, where `trt` is Paddle with TensorRT, but for `calibration` as by default.
 
     Raises:
@@ -120,7 +120,7 @@ def settings_of(engine: str, precision: str, calibration: Optional[str] = None, 
     return Settings(engine, precision, **more)
 
 
-def resolve(stored: Optional[Settings], **given: Any) -> Settings:
+def resolve(stored: Settings | None, **given: Any) -> Settings:
     """The settings that a user gets: what was `given` (None: was not), over what the bundle has `stored`.
 
     `tensorrt` may be given as True, which is TensorRT as it is stored or else by default, or as False, which is none.

@@ -7,7 +7,7 @@ float32 program of Paddle, or with the model itself where the caller gives it as
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Iterator, Mapping, Optional, Tuple, Union
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -21,19 +21,19 @@ from ppcls.inference.reading import read_batches
 from ppcls.inference.report import Report, Row
 from ppcls.utils.errors import Unavailable, UserError
 
-Batch = Tuple[np.ndarray, Optional[np.ndarray]]  # inputs float32 [N, C, H, W], labels [N]
+Batch = tuple[np.ndarray, np.ndarray | None]  # inputs float32 [N, C, H, W], labels [N]
 
 
 def verify(
     bundle: Bundle,
-    backends: Union[str, Mapping[Form, Backend]] = "all",
-    data: Optional[PictureList] = None,
+    backends: str | Mapping[Form, Backend] = "all",
+    data: PictureList | None = None,
     *,
-    reference: Optional[Backend] = None,
+    reference: Backend | None = None,
     device: str = "cpu",
     batch_size: int = 8,
-    threads: Optional[int] = None,
-    calibration: Optional[str] = None,
+    threads: int | None = None,
+    calibration: str | None = None,
 ) -> Report:
     """Compares forms of a bundle with the model in float32.
 
@@ -57,7 +57,7 @@ def verify(
     opened, left_out = _opened(bundle, backends, device, threads, calibration)
     golden = Golden.load(bundle.path_of(bundle.golden))
     agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
-    base: Optional[Backend] = reference
+    base: Backend | None = reference
     if data is None:
         batches: Iterable[Batch] = [(golden.input, None)]
         base, said = base or _Stored(golden.scores), f"the model's scores of the golden {_one_picture(opened)}"
@@ -99,16 +99,16 @@ def _exact(form: Form) -> bool:
 
 def _opened(
     bundle: Bundle,
-    backends: Union[str, Mapping[Form, Backend]],
+    backends: str | Mapping[Form, Backend],
     device: str,
-    threads: Optional[int],
-    calibration: Optional[str],
-) -> Tuple[Dict[Form, Backend], Dict[Form, str]]:
+    threads: int | None,
+    calibration: str | None,
+) -> tuple[dict[Form, Backend], dict[Form, str]]:
     """The forms that can be run, and why the others cannot; UserError for one that was asked for by name."""
     if not isinstance(backends, str):
         return dict(backends), {}
-    opened: Dict[Form, Backend] = {}
-    left_out: Dict[Form, str] = {}
+    opened: dict[Form, Backend] = {}
+    left_out: dict[Form, str] = {}
     asked = parse_forms(backends, device)
     if calibration is not None and CALIBRATED not in asked:
         raise UserError(
@@ -129,7 +129,7 @@ def _opened(
 
 def compare(
     opened: Mapping[Form, Backend], reference: Backend, batches: Iterable[Batch]
-) -> Tuple[Comparison, Dict[Form, Comparison]]:
+) -> tuple[Comparison, dict[Form, Comparison]]:
     """Sends every batch through every form.
 
     Args:
@@ -150,7 +150,7 @@ def compare(
 
 
 def labelled_batches(
-    bundle: Bundle, data: PictureList, batch_size: int = 8, threads: Optional[int] = None
+    bundle: Bundle, data: PictureList, batch_size: int = 8, threads: int | None = None
 ) -> Iterator[Batch]:
     """The pictures as a bundle takes them, and their labels; see `read_batches`."""
     start = 0

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING
 
 from ppcls.loss.base import LOSSES
 from ppcls.utils.errors import UserError
@@ -25,8 +25,8 @@ class CELoss:
     """
 
     weight: PositiveFloat = 1.0
-    epsilon: Optional[Fraction] = None
-    class_weights: Optional[Tuple[PositiveFloat, ...]] = None
+    epsilon: Fraction | None = None
+    class_weights: tuple[PositiveFloat, ...] | None = None
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
@@ -80,7 +80,7 @@ def check_weight(weight: float) -> None:
         raise ValueError(f"weight is {weight}; write a number above 0")
 
 
-def check_epsilon(epsilon: Optional[float]) -> None:
+def check_epsilon(epsilon: float | None) -> None:
     """Raises a ValueError for a share of label smoothing that is not at least 0 and below 1."""
     if epsilon is not None and not 0 <= epsilon < 1:
         raise ValueError(f"epsilon is {epsilon}; write a number of at least 0 and below 1, such as 0.1")

@@ -6,8 +6,9 @@ its own in place of the logits, from which `key` picks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 from ppcls.loss.base import LOSSES
 from ppcls.loss.celoss import CELoss, check_epsilon, check_weight
@@ -27,9 +28,9 @@ class DistillationGTCELoss:
     """Cross entropy of each of `model_names` with the true classes, summed; `epsilon` smooths as in CELoss."""
 
     weight: PositiveFloat = 1.0
-    model_names: Tuple[str, ...] = ("Student",)
-    key: Optional[str] = "logits"
-    epsilon: Optional[Fraction] = None
+    model_names: tuple[str, ...] = ("Student",)
+    key: str | None = "logits"
+    epsilon: Fraction | None = None
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
@@ -43,7 +44,7 @@ class DistillationGTCELoss:
         return _total(loss(_logits_of(outputs, name, self.key), target) for name in self.model_names)
 
     @property
-    def learners(self) -> Tuple[str, ...]:
+    def learners(self) -> tuple[str, ...]:
         """The models that it has gradients for, unless they are frozen."""
         return self.model_names
 
@@ -60,8 +61,8 @@ class PairLoss:
     """
 
     weight: PositiveFloat = 1.0
-    model_name_pairs: Tuple[Tuple[str, str], ...] = (("Student", "Teacher"),)
-    key: Optional[str] = "logits"
+    model_name_pairs: tuple[tuple[str, str], ...] = (("Student", "Teacher"),)
+    key: str | None = "logits"
 
     def __post_init__(self) -> None:
         check_weight(self.weight)
@@ -74,12 +75,12 @@ class PairLoss:
                 )
 
     @property
-    def model_names(self) -> Tuple[str, ...]:
+    def model_names(self) -> tuple[str, ...]:
         """The models whose logits it reads."""
         return tuple(name for pair in self.model_name_pairs for name in pair)
 
     @property
-    def learners(self) -> Tuple[str, ...]:
+    def learners(self) -> tuple[str, ...]:
         """The models that it has gradients for, unless they are frozen."""
         return tuple(first for first, _ in self.model_name_pairs)
 
@@ -104,7 +105,7 @@ class DistillationCELoss(PairLoss):
     `epsilon` smooths these as in CELoss.
     """
 
-    epsilon: Optional[Fraction] = None
+    epsilon: Fraction | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,7 +142,7 @@ class DistillationDMLLoss(PairLoss):
     """
 
     @property
-    def learners(self) -> Tuple[str, ...]:
+    def learners(self) -> tuple[str, ...]:
         """Both of each pair."""
         return self.model_names
 
@@ -155,7 +156,7 @@ class DistillationJSDivLoss(PairLoss):
     """`js_divergence` of two models, which learn from one another unless the parameters of one are frozen."""
 
     @property
-    def learners(self) -> Tuple[str, ...]:
+    def learners(self) -> tuple[str, ...]:
         """Both of each pair."""
         return self.model_names
 
@@ -168,7 +169,7 @@ def _total(losses: Any) -> Tensor:
     return sum(others, first)
 
 
-def _logits_of(outputs: Any, name: str, key: Optional[str]) -> Tensor:
+def _logits_of(outputs: Any, name: str, key: str | None) -> Tensor:
     """A model's logits out of all outputs."""
     if not isinstance(outputs, Mapping):
         raise UserError(

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Any, Tuple
+from typing import Any
 
 from ppcls.metric.base import METRICS
 from ppcls.metric.topk import TopkAcc, TopkCounter
@@ -14,7 +14,7 @@ class DistillationTopkAcc(TopkAcc):
     model_key: str = "Student"
 
     @property
-    def model_names(self) -> Tuple[str, ...]:
+    def model_names(self) -> tuple[str, ...]:
         """The models whose logits it reads."""
         return (self.model_key,)
 
@@ -30,7 +30,7 @@ class DistillationTopkAcc(TopkAcc):
 class NamedTopkCounter(TopkCounter):
     """Counts what one of several models answers."""
 
-    def __init__(self, ks: Tuple[int, ...], model_key: str) -> None:
+    def __init__(self, ks: tuple[int, ...], model_key: str) -> None:
         super().__init__(ks)
         self.model_key = model_key
 

@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from ppcls.utils.fields import PositiveInt
 class TopkAcc:
     """The share of pictures whose class is among the k best scored, for each k of `topk`."""
 
-    topk: Union[PositiveInt, Tuple[PositiveInt, ...]] = (1, 5)
+    topk: PositiveInt | tuple[PositiveInt, ...] = (1, 5)
 
     def __post_init__(self) -> None:
         if not self.ks or min(self.ks) < 1 or len(set(self.ks)) != len(self.ks):
             raise ValueError(f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]")
 
     @property
-    def ks(self) -> Tuple[int, ...]:
+    def ks(self) -> tuple[int, ...]:
         """`topk` as a tuple."""
         return (self.topk,) if isinstance(self.topk, int) else tuple(self.topk)
 
@@ -31,13 +31,13 @@ class TopkAcc:
 class TopkCounter:
     """Counts pictures, not batches, so a short last batch weighs what it holds."""
 
-    def __init__(self, ks: Tuple[int, ...]) -> None:
+    def __init__(self, ks: tuple[int, ...]) -> None:
         self.ks = ks
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything."""
-        self.correct: List[int] = [0] * len(self.ks)
+        self.correct: list[int] = [0] * len(self.ks)
         self.pictures = 0
 
     def update(self, logits: Any, target: Any) -> None:
@@ -51,22 +51,22 @@ class TopkCounter:
         self.correct = [count + int((ranks < k).sum()) for count, k in zip(self.correct, self.ks)]
         self.pictures += len(ranks)
 
-    def result(self) -> Dict[str, float]:
+    def result(self) -> dict[str, float]:
         """`{"top1": 0.775, "top5": 0.95}`; empty if no picture was counted."""
         if not self.pictures:
             return {}
         return {f"top{k}": count / self.pictures for k, count in zip(self.ks, self.correct)}
 
-    def state(self) -> Dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What `restore` needs, as plain values."""
         return {"topk": list(self.ks), "correct": list(self.correct), "pictures": self.pictures}
 
-    def add(self, state: Dict[str, Any]) -> None:
+    def add(self, state: dict[str, Any]) -> None:
         """Adds what another process counted."""
         self.correct = [mine + theirs for mine, theirs in zip(self.correct, state["correct"])]
         self.pictures += state["pictures"]
 
-    def restore(self, state: Dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave; ValueError if it belongs to another `topk`."""
         if tuple(state["topk"]) != self.ks:
             raise ValueError(f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk")

@@ -5,8 +5,9 @@
 within Paddle's `step`, so after they were accumulated and unscaled, and before the decay is added to them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, List, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Component, PositiveFloat
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
 OPTIMIZERS = Registry("optimizer")
-NamedParameters = Sequence[Tuple[str, "Tensor"]]
+NamedParameters = Sequence[tuple[str, "Tensor"]]
 _CLIPS = ("clip_norm", "clip_norm_global", "clip_value")
 
 
@@ -33,11 +34,11 @@ class Optimizer:
     """
 
     lr: Annotated[Any, Component("schedule")]
-    clip_norm: Optional[PositiveFloat] = None
-    clip_norm_global: Optional[PositiveFloat] = None
-    clip_value: Optional[PositiveFloat] = None
+    clip_norm: PositiveFloat | None = None
+    clip_norm_global: PositiveFloat | None = None
+    clip_value: PositiveFloat | None = None
     one_dim_param_no_weight_decay: bool = False
-    no_weight_decay_name: Optional[str] = None
+    no_weight_decay_name: str | None = None
 
     def __post_init__(self) -> None:
         clips = {name: value for name in _CLIPS if (value := getattr(self, name)) is not None}
@@ -64,7 +65,7 @@ class Optimizer:
             return nn.ClipGradByGlobalNorm(self.clip_norm_global)
         return None if self.clip_value is None else nn.ClipGradByValue(self.clip_value)
 
-    def _decayed(self, named_parameters: NamedParameters) -> Set[str]:
+    def _decayed(self, named_parameters: NamedParameters) -> set[str]:
         """Paddle's names of the parameters that decay."""
         words = (self.no_weight_decay_name or "").split()
         for word in words:
@@ -85,9 +86,9 @@ class Optimizer:
 class Regularized(Optimizer):
     """An optimizer whose decay is a part of the gradient."""
 
-    regularizer: Optional[Annotated[Any, Component("regularizer")]] = None
+    regularizer: Annotated[Any, Component("regularizer")] | None = None
 
-    def _regularized(self, named_parameters: NamedParameters) -> List["Tensor"]:
+    def _regularized(self, named_parameters: NamedParameters) -> list["Tensor"]:
         """The parameters, each with its decay or none.
 
         Paddle's groups would do the same, but a group's gradients have a global norm of their own there.
@@ -102,7 +103,7 @@ class Regularized(Optimizer):
         return parameters
 
 
-def without_decay(named_parameters: NamedParameters) -> List["Tensor"]:
+def without_decay(named_parameters: NamedParameters) -> list["Tensor"]:
     """The parameters; a decay that an earlier optimizer left on them is taken away."""
     parameters = [parameter for _, parameter in named_parameters]
     for parameter in parameters:

@@ -9,7 +9,7 @@ warm-up or without; PaddleClas counts from the end of the warm-up.
 import bisect
 import math
 from dataclasses import dataclass
-from typing import Literal, Optional, Tuple
+from typing import Literal
 
 from ppcls.utils.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from ppcls.utils.registry import Registry
@@ -30,7 +30,7 @@ class Schedule:
     warmup_epoch: NonNegativeFloat = 0.0
     warmup_steps: NonNegativeInt = 0
     warmup_start_lr: NonNegativeFloat = 0.0
-    scale: Optional[Literal["linear"]] = None
+    scale: Literal["linear"] | None = None
 
     def __post_init__(self) -> None:
         if self.learning_rate is not None and self.learning_rate <= 0:
@@ -119,10 +119,10 @@ class Piecewise(Schedule):
     be left out; PaddleClas's files repeat the first value there.
     """
 
-    learning_rate: Optional[PositiveFloat] = None  # type: ignore[assignment]
-    decay_epochs: Tuple[PositiveInt, ...] = ()
-    values: Optional[Tuple[NonNegativeFloat, ...]] = None
-    gamma: Optional[Fraction] = None
+    learning_rate: PositiveFloat | None = None  # type: ignore[assignment]
+    decay_epochs: tuple[PositiveInt, ...] = ()
+    values: tuple[NonNegativeFloat, ...] | None = None
+    gamma: Fraction | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Dict, List
 
 import ppcls
 
@@ -19,7 +18,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
 
-def command(module: str, *arguments: object) -> List[str]:
+def command(module: str, *arguments: object) -> list[str]:
     """The command that runs a module as `python -m` does, whatever lies in the current folder, and without warnings.
 
     It belongs with `environment()`.
@@ -27,7 +26,7 @@ def command(module: str, *arguments: object) -> List[str]:
     return [sys.executable, "-W", "ignore", "-c", _RUN, module, *map(str, arguments)]
 
 
-def environment() -> Dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's variables, with which a `command` finds this package, from wherever it is started."""
     root = str(Path(ppcls.__file__).resolve().parents[1])
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Dict, Optional
 
-_APPLIED: Dict[str, str] = {}
+_APPLIED: dict[str, str] = {}
 
 
-def prepare() -> Dict[str, str]:
+def prepare() -> dict[str, str]:
     """Sets what is missing in the environment and returns what this process has set; safe to call twice."""
     if sys.platform != "linux" or "paddle" in sys.modules:
         return dict(_APPLIED)
@@ -28,7 +27,7 @@ def prepare() -> Dict[str, str]:
     return dict(_APPLIED)
 
 
-def applied() -> Dict[str, str]:
+def applied() -> dict[str, str]:
     """What `prepare` has set in this process."""
     return dict(_APPLIED)
 
@@ -45,7 +44,7 @@ def threads_for_this_process() -> int:
     return max(1, usable_cores() // max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))))
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> Optional[float]:
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     v2 = root / "cpu.max"
     if v2.is_file():
         quota, period = v2.read_text().split()

@@ -12,7 +12,6 @@ import os
 import re
 import time
 from pathlib import Path, PurePosixPath
-from typing import Optional
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, sha256_of, sync_file
@@ -49,8 +48,8 @@ def cached_path(url: str) -> Path:
 def fetch(
     url: str,
     *,
-    sha256_prefix: Optional[str] = None,
-    size: Optional[int] = None,
+    sha256_prefix: str | None = None,
+    size: int | None = None,
     what: str = "weights",
 ) -> Path:
     """The file of an address, downloaded unless it is in the cache; of a partial file only the rest.

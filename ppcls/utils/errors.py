@@ -6,7 +6,7 @@ The command line prints these as they are, without a traceback, and exits with c
 from __future__ import annotations
 
 import difflib
-from typing import Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 
 class UserError(ValueError):

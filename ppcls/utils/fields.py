@@ -6,17 +6,18 @@ configuration is not checked against them, so what would go wrong silently is ch
 
 from __future__ import annotations
 
+import types
 from dataclasses import dataclass
-from typing import Annotated, Optional, Tuple, Union
+from typing import Annotated, Any, Union, get_origin
 
 
 @dataclass(frozen=True)
 class Range:
     """A number of at least `low` and at most `high`; `above` excludes its own value."""
 
-    low: Optional[float] = None
-    high: Optional[float] = None
-    above: Optional[float] = None
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ReadPath:
     """
 
     what: str
-    names: Tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 PositiveInt = Annotated[int, Range(low=1)]
@@ -54,4 +55,9 @@ PositiveFloat = Annotated[float, Range(above=0)]
 NonNegativeFloat = Annotated[float, Range(low=0)]
 Fraction = Annotated[float, Range(low=0, high=1)]
 # Height and width in pixels: one number for both, or [width, height] as PaddleClas writes it.
-Size = Union[PositiveInt, Tuple[PositiveInt, PositiveInt]]
+Size = PositiveInt | tuple[PositiveInt, PositiveInt]
+
+
+def is_union(annotation: Any) -> bool:
+    """Whether an annotation is `X | Y`; between generics Python makes `typing.Union` of the bar."""
+    return get_origin(annotation) in (Union, types.UnionType)

@@ -6,14 +6,14 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Union
 
 from ppcls.utils.errors import UserError
 
 WEIGHTS_STEM = "ppcls"
 WEIGHTS_SUFFIXES = (".pdparams", ".pdopt", ".pdstates")
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = str | os.PathLike[str]
 
 
 def sha256_of(path: PathLike) -> str:

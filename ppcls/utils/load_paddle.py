@@ -9,7 +9,6 @@ import io
 import sys
 import warnings
 from types import ModuleType
-from typing import Optional
 
 from ppcls.utils import cpu
 from ppcls.utils.errors import Unavailable
@@ -55,7 +54,7 @@ def load_paddle() -> ModuleType:
         sys.stderr.write("".join(rest))
 
 
-def missing_gpu() -> Optional[str]:
+def missing_gpu() -> str | None:
     """Why Paddle cannot compute on a GPU here, as part of a sentence; None if it can."""
     paddle = load_paddle()
     if not paddle.is_compiled_with_cuda():

@@ -7,8 +7,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional
 
 LOGGER_NAME = "ppcls"
 FORMAT = logging.Formatter("%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
@@ -66,7 +66,7 @@ def remarked(remark: str) -> Iterator[None]:
         logger.removeFilter(add)
 
 
-def setup_logging(file: Optional[Path] = None, console: bool = True) -> None:
+def setup_logging(file: Path | None = None, console: bool = True) -> None:
     """Directs the library's log to standard output, and to `file` as well (appended; its folder is made)."""
     logger = get_logger()
     for handler in list(logger.handlers):

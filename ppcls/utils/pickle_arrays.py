@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class _Dtype:
             raise Refused(f"arrays of type {shown(name)!r}")
         self.dtype = np.dtype(name)
 
-    def __setstate__(self, state: Tuple[Any, ...]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subtype, names, fields = state[:5]
         if subtype is not None or names is not None or fields is not None:
             raise Refused("arrays of records")
@@ -41,7 +41,7 @@ class _Array(StandIn):
         self.parts = parts
         self.value: Any = None
 
-    def __setstate__(self, state: Tuple[Any, ...]) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, content = state
         self.parts = (content, dtype, shape, "F" if fortran else "C")
 

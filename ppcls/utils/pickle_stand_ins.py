@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ppcls.utils.pickle_limits import Meter
 from ppcls.utils.untrusted import Refused, shown
 
 PLAIN = (str, bytes, bool, int, float, complex, type(None))
-Names = Dict[str, Callable[..., Any]]
+Names = dict[str, Callable[..., Any]]
 
 
 class StandIn:
@@ -98,7 +99,7 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-def _tuple(items: Any = ()) -> Tuple[Any, ...]:
+def _tuple(items: Any = ()) -> tuple[Any, ...]:
     if type(items) not in (list, tuple, set):
         raise Refused(f"a tuple of a {type(items).__name__}")
     return tuple(items)

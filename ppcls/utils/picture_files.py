@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import List, Set
 
 from ppcls.utils.logging import get_logger
 
@@ -18,15 +17,15 @@ def is_picture_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def walk_pictures(folder: str) -> List[str]:
+def walk_pictures(folder: str) -> list[str]:
     """Paths of the picture files in `folder` and its subfolders, sorted; hidden folders are passed over.
 
     Links are followed, but a folder that is reached twice, as by a link to one above, is read once. Pictures of a
     kind that is not read here are named in the log, so that nobody misses them unawares.
     """
-    found: List[str] = []
-    unread: List[str] = []
-    seen: Set[Path] = set()
+    found: list[str] = []
+    unread: list[str] = []
+    seen: set[Path] = set()
     for place, subfolders, names in os.walk(folder, followlinks=True):
         real = Path(place).resolve()
         if real in seen:

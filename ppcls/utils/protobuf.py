@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Tuple, Union
+from collections.abc import Iterator
 
 from ppcls.utils.untrusted import Damaged
 
@@ -10,7 +10,7 @@ _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}  # bytes by wire type
 
 
-def fields(message: memoryview) -> Iterator[Tuple[int, Union[int, memoryview]]]:
+def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Number and value of each field: a whole number, or bytes (text, a message, a packed list), which are not copied.
 
     Raises:
@@ -36,17 +36,17 @@ def fields(message: memoryview) -> Iterator[Tuple[int, Union[int, memoryview]]]:
         place += length
 
 
-def messages(message: memoryview, number: int) -> List[memoryview]:
+def messages(message: memoryview, number: int) -> list[memoryview]:
     """The fields of a number that hold bytes."""
     return [value for found, value in fields(message) if found == number and isinstance(value, memoryview)]
 
 
-def numbers(message: memoryview, number: int) -> List[int]:
+def numbers(message: memoryview, number: int) -> list[int]:
     """The fields of a number that hold a whole number."""
     return [value for found, value in fields(message) if found == number and isinstance(value, int)]
 
 
-def _varint(message: memoryview, place: int) -> Tuple[int, int]:
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
     """The number that begins at a place, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):

@@ -8,7 +8,8 @@ against the very definition that later acts, and without Paddle.
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Dict, Iterator, List, Sequence, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from ppcls.utils.errors import UserError, suggest
 
@@ -27,7 +28,7 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.same_meaning: Callable[[Sequence[Any], Sequence[Any]], bool] = operator.eq
-        self._classes: Dict[str, type] = {}
+        self._classes: dict[str, type] = {}
 
     def register(self, *names: str) -> Callable[[T], T]:
         """Decorator: adds a class under its own name, or under `names`; a name taken already is a ValueError."""
@@ -53,6 +54,6 @@ class Registry:
     def __iter__(self) -> Iterator[str]:
         return iter(self._classes)
 
-    def names(self) -> List[str]:
+    def names(self) -> list[str]:
         """All registered names, in order of registration."""
         return list(self._classes)

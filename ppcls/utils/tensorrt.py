@@ -1,7 +1,7 @@
 """What is told of TensorRT: in a configuration, in Python and in a bundle's manifest alike."""
 
 from dataclasses import dataclass
-from typing import Annotated, Optional
+from typing import Annotated
 
 from ppcls.utils.fields import PositiveInt, ReadPath
 
@@ -31,8 +31,8 @@ class TensorRT:
     min_subgraph_size: PositiveInt = 3
     workspace_mb: PositiveInt = 1024
     collect_shapes: bool = False
-    cache_dir: Optional[str] = None
-    calibration: Optional[Annotated[str, ReadPath("either")]] = None
+    cache_dir: str | None = None
+    calibration: Annotated[str, ReadPath("either")] | None = None
 
     def __post_init__(self) -> None:
         for name in ("min_batch", "min_subgraph_size", "workspace_mb"):

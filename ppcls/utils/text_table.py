@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Collection, Sequence
+from collections.abc import Collection, Sequence
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]) -> str:

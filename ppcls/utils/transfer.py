@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
-from typing import Any, Callable, Iterator, NoReturn, Optional, Tuple
+from typing import Any, NoReturn
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -95,7 +96,7 @@ class Transfer:
         self.discard()
         raise Interrupted(reason)
 
-    def _receive(self, answer: Any, start: int, total: Optional[int]) -> None:
+    def _receive(self, answer: Any, start: int, total: int | None) -> None:
         """Writes the answer's body behind the first `start` bytes of the part."""
         blocks = _blocks(answer)
         first = next(blocks, b"")
@@ -132,7 +133,7 @@ class _Redirects(HTTPRedirectHandler):
     http_error_308 = HTTPRedirectHandler.http_error_302  # Python before 3.11 does not know it
 
 
-def _extent(answer: Any) -> Tuple[int, Optional[int]]:
+def _extent(answer: Any) -> tuple[int, int | None]:
     """Offset of the answer's first byte in the file (-1: not stated), and the whole file's bytes where stated."""
     if answer.status != 206:
         return 0, answer.length

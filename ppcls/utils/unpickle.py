@@ -11,8 +11,9 @@ import os
 import pickle
 import struct
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, List
+from typing import Any, ClassVar
 
 from ppcls.utils.files import PathLike
 from ppcls.utils.pickle_arrays import NUMPY_NAMES
@@ -41,9 +42,9 @@ def load_pickle(path: PathLike) -> Any:
 # The implementation in Python: its memo is a dictionary, so a crafted index cannot claim all memory, and its
 # instructions can be replaced.
 class _ArrayUnpickler(pickle._Unpickler):
-    dispatch: ClassVar[Dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
-    stack: List[Any]
-    pop_mark: Callable[[], List[Any]]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, stream: Stream, admitted: Names, outside: Callable[[Any], Any]) -> None:
         super().__init__(stream, encoding="utf-8")
@@ -99,10 +100,13 @@ class _ArrayUnpickler(pickle._Unpickler):
     dispatch[pickle.FROZENSET[0]] = _refuse_frozenset
 
 
+_NOTHING_ELSEWHERE = never("an object from elsewhere (a persistent id)")
+
+
 def unpickle(
     stream: Stream,
     admitted: Names = ADMITTED,
-    persistent_load: Callable[[Any], Any] = never("an object from elsewhere (a persistent id)"),
+    persistent_load: Callable[[Any], Any] = _NOTHING_ELSEWHERE,
 ) -> Any:
     """Reads one pickle into plain containers and stand-ins; `rebuild` makes data of them.
 
@@ -130,7 +134,7 @@ def rebuild(value: Any, meter: Meter) -> Any:
 class _Rebuilder:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
-        self.done: Dict[int, Any] = {}
+        self.done: dict[int, Any] = {}
 
     def rebuild(self, value: Any, depth: int) -> Any:
         if type(value) in PLAIN:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from ppcls.utils.files import beside, sha256_of, write_atomically
 
@@ -20,7 +19,7 @@ class Expected:
     """
 
     sha256_prefix: str
-    size: Optional[int]
+    size: int | None
 
     def size_fault(self, size: int) -> str:
         """What is wrong with a number of bytes."""

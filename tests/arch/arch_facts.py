@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
 FACTS = Path(__file__).parents[1] / "data" / "facts"
 
 
-def table() -> Dict[str, Any]:
+def table() -> dict[str, Any]:
     """What is known of each model, by name."""
     return json.loads((FACTS / "models.json").read_text())
 
 
-def shapes(source: str, name: str) -> Dict[str, Sequence[int]]:
+def shapes(source: str, name: str) -> dict[str, Sequence[int]]:
     """Names and shapes of a source's dictionary, in order."""
     return _fact(source, name)["keys"]
 
 
-def input_size(source: str, name: str) -> Tuple[int, int]:
+def input_size(source: str, name: str) -> tuple[int, int]:
     """Height and width of the pictures that the source's logits belong to."""
     return tuple(_fact(source, name)["input"][1:])
 
 
-def state(source: str, name: str) -> Dict[str, np.ndarray]:
+def state(source: str, name: str) -> dict[str, np.ndarray]:
     """A source's dictionary filled by the formula."""
     is_torch = source != "paddleclas"
     return {key: fill(key, shape, is_torch=is_torch) for key, shape in shapes(source, name).items()}
@@ -39,12 +40,12 @@ def logits(source: str, name: str) -> np.ndarray:
     return np.load(FACTS / source / f"{name}.npy")
 
 
-def paddleclas_shapes(name: str) -> Dict[str, Sequence[int]]:
+def paddleclas_shapes(name: str) -> dict[str, Sequence[int]]:
     """Names and shapes of a PaddleClas dictionary, in order."""
     return shapes("paddleclas", name)
 
 
-def paddleclas_state(name: str) -> Dict[str, np.ndarray]:
+def paddleclas_state(name: str) -> dict[str, np.ndarray]:
     """A PaddleClas dictionary filled by the formula."""
     return state("paddleclas", name)
 
@@ -89,7 +90,7 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
     return out
 
 
-def _fact(source: str, name: str) -> Dict[str, Any]:
+def _fact(source: str, name: str) -> dict[str, Any]:
     return json.loads((FACTS / source / f"{name}.json").read_text())
 
 

@@ -10,8 +10,9 @@ import struct
 import subprocess
 import zipfile
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -76,8 +77,8 @@ def tensor(where: Any, size: Any, stride: Any = None, offset: Any = 0, *more: An
 
 def archive(
     content: Any,
-    storages: Optional[Dict[str, bytes]] = None,
-    members: Sequence[Tuple[str, bytes]] = (),
+    storages: dict[str, bytes] | None = None,
+    members: Sequence[tuple[str, bytes]] = (),
     folder: str = "weights",
     compression: int = zipfile.ZIP_STORED,
 ) -> bytes:
@@ -94,7 +95,7 @@ def archive(
     return file.getvalue()
 
 
-def legacy(content: Any, storages: Dict[str, Tuple[int, bytes]], **parts: Any) -> bytes:
+def legacy(content: Any, storages: dict[str, tuple[int, bytes]], **parts: Any) -> bytes:
     """What torch.save wrote before; `parts` replace the first pickles and the list of storages."""
     heads = [parts.get("magic", MAGIC), parts.get("protocol", 1001), parts.get("system", SYSTEM)]
     pickles = [*heads, content, parts.get("keys", list(storages))]
@@ -102,7 +103,7 @@ def legacy(content: Any, storages: Dict[str, Tuple[int, bytes]], **parts: Any) -
     return b"".join(dump(part) for part in pickles) + raw
 
 
-def safetensors(header: Any, data: bytes = b"", length: Optional[int] = None) -> bytes:
+def safetensors(header: Any, data: bytes = b"", length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
@@ -148,7 +149,7 @@ def _array_opcodes(shape: bytes, content: bytes) -> bytes:
     return b"\x80\x04}X\x01\x00\x00\x00w" + made + b"(K\x01" + shape + dtype + b"\x89" + content + b"tbs."
 
 
-def pickles(command: str) -> List[Tuple[str, str, bytes, str]]:
+def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
     """Attacks by what a pickle can say; all of them in a file of Paddle's kind."""
     text = repr(command).encode()
     short = struct.pack("<B", len(command)) + command.encode()
@@ -350,7 +351,7 @@ def _sharing() -> bytes:
     return bytes(content)
 
 
-def torch_archives(command: str) -> List[Tuple[str, str, bytes, str]]:
+def torch_archives(command: str) -> list[tuple[str, str, bytes, str]]:
     """Attacks by what torch's archive can say."""
     found = []
     damaged = "no whole file written by torch.save "
@@ -491,7 +492,7 @@ def torch_archives(command: str) -> List[Tuple[str, str, bytes, str]]:
     return found
 
 
-def torch_streams(command: str) -> List[Tuple[str, str, bytes, str]]:
+def torch_streams(command: str) -> list[tuple[str, str, bytes, str]]:
     """Attacks by what torch's old stream can say."""
     found = []
     damaged = "no whole file written by torch.save "
@@ -548,11 +549,11 @@ def torch_streams(command: str) -> List[Tuple[str, str, bytes, str]]:
     return found
 
 
-def safetensors_files() -> List[Tuple[str, str, bytes, str]]:
+def safetensors_files() -> list[tuple[str, str, bytes, str]]:
     found = []
     damaged = "no whole safetensors file ("
 
-    def entry(kind: str = "F32", shape: Sequence[Any] = (4,), offsets: Sequence[int] = (0, 16)) -> Dict[str, Any]:
+    def entry(kind: str = "F32", shape: Sequence[Any] = (4,), offsets: Sequence[int] = (0, 16)) -> dict[str, Any]:
         return {"dtype": kind, "shape": shape, "data_offsets": offsets}
 
     def case(id: str, content: bytes, says: str) -> None:
@@ -614,7 +615,7 @@ def safetensors_files() -> List[Tuple[str, str, bytes, str]]:
     return found
 
 
-def darknet_files() -> List[Tuple[str, str, bytes, str]]:
+def darknet_files() -> list[tuple[str, str, bytes, str]]:
     found = []
     damaged = "no whole Darknet file ("
 
@@ -631,7 +632,7 @@ def darknet_files() -> List[Tuple[str, str, bytes, str]]:
     return found
 
 
-def all_files(folder: Path) -> List[Hostile]:
+def all_files(folder: Path) -> list[Hostile]:
     """Every attack; those that run code would make `folder/canary`."""
     command = f"touch {folder / 'canary'}"
     parts = [pickles(command), torch_archives(command), torch_streams(command), safetensors_files(), darknet_files()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
-from typing import Any, Iterator, List, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import paddle
@@ -99,7 +100,7 @@ def test_dla_stages_divide_the_input_exactly() -> None:
         ("SqueezeNet1_1", {"stem_padding": 0, "ceil_pooling": True}, [111, 55, 27, 13]),
     ],
 )
-def test_squeezenet_geometry_is_an_argument(name: str, keywords: dict, sizes: List[int]) -> None:
+def test_squeezenet_geometry_is_an_argument(name: str, keywords: dict, sizes: list[int]) -> None:
     with paddle.no_grad():
         stages = make(name, **keywords).features(noise(1, 3, 224, 224))
     assert [tensor.shape[2:] for tensor in stages] == [[size, size] for size in sizes]
@@ -283,7 +284,7 @@ def test_two_models_live_side_by_side() -> None:
 
 
 @pytest.mark.parametrize(("name", "side"), [*((name, None) for name in EVERY), ("AlexNet", 224)])
-def test_static_graph_equals_dynamic(name: str, side: Optional[int]) -> None:
+def test_static_graph_equals_dynamic(name: str, side: int | None) -> None:
     backbone, x = make(name, class_num=5), noise(3, 3, side or 64, side or 64)
     expected = backbone(x).numpy()
     spec = [paddle.static.InputSpec([None, 3, side, side], "float32", "image")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from typing import Any, Dict
+from typing import Any
 
 import arch_facts as facts
 import pytest
@@ -23,8 +23,8 @@ NAMES = [
 ]
 
 
-def _as_fact(info: ModelInfo) -> Dict[str, Any]:
-    fact: Dict[str, Any] = {
+def _as_fact(info: ModelInfo) -> dict[str, Any]:
+    fact: dict[str, Any] = {
         "family": info.family,
         "input": list(info.input_size),
         "resize_short": info.resize_short,
@@ -40,7 +40,7 @@ def _as_fact(info: ModelInfo) -> Dict[str, Any]:
     return {key: value for key, value in fact.items() if value is not None}
 
 
-def _as_published(row: Published) -> Dict[str, float]:
+def _as_published(row: Published) -> dict[str, float]:
     keys = {"top1": "top1", "top5": "top5", "flops_g": "flops_g_as_printed", "params_m": "params_m_as_printed"}
     return {key: getattr(row, name) for name, key in keys.items() if getattr(row, name) is not None}
 
@@ -116,7 +116,7 @@ def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
         ),
     ],
 )
-def test_impossible_arguments(keywords: Dict[str, Any], text: str) -> None:
+def test_impossible_arguments(keywords: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError) as error:
         build_model("SqueezeNet1_0", **keywords)
     assert str(error.value) == text
@@ -156,7 +156,7 @@ def test_a_mapping_of_paddleclas() -> None:
 
 
 @pytest.mark.parametrize("mapping", [{"class_num": 10}, {"Arch": {"class_num": 10}}, {"Arch": "DLA34"}])
-def test_a_mapping_without_a_name(mapping: Dict[str, Any]) -> None:
+def test_a_mapping_without_a_name(mapping: dict[str, Any]) -> None:
     with pytest.raises(UserError) as error:
         build_model(mapping)
     assert str(error.value) == f"{mapping.get('Arch', mapping)!r} names no model; write `name: DLA34` in it"

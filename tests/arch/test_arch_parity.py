@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import arch_facts as facts
 import numpy as np
@@ -25,11 +25,11 @@ class Measured(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def measured() -> Dict[str, Measured]:
+def measured() -> dict[str, Measured]:
     return {name: _measure(name) for name in list_models()}
 
 
-def _fact_of(name: str) -> Tuple[str, str]:
+def _fact_of(name: str) -> tuple[str, str]:
     return ("timm", name.lower()) if "res2" in name else ("paddleclas", name)
 
 
@@ -38,7 +38,7 @@ def _measure(name: str) -> Measured:
     model = build_model(name)
     model.eval()
     loaded = model.set_state_dict(facts.state(*source))
-    macs: List[int] = []
+    macs: list[int] = []
 
     def count(layer: Any, inputs: Any, output: paddle.Tensor) -> None:
         inputs_of_one = layer.weight.shape[:1] if isinstance(layer, paddle.nn.Linear) else layer.weight.shape[1:]
@@ -56,30 +56,30 @@ def _measure(name: str) -> Measured:
     return Measured(loaded, logits, sum(macs), trainable, sum(size for size, _ in sizes))
 
 
-def test_all_models_give_the_logits_of_their_origin(measured: Dict[str, Measured]) -> None:
+def test_all_models_give_the_logits_of_their_origin(measured: dict[str, Measured]) -> None:
     deviations = {name: facts.deviation(m.logits, facts.logits(*_fact_of(name))) for name, m in measured.items()}
     assert {name: value for name, value in deviations.items() if not value < 2e-4} == {}
     assert len(deviations) == 22
     assert sum(_fact_of(name)[0] == "paddleclas" for name in deviations) == 20
 
 
-def test_absolute_logits_are_those_of_the_origin_too(measured: Dict[str, Measured]) -> None:
+def test_absolute_logits_are_those_of_the_origin_too(measured: dict[str, Measured]) -> None:
     # The measure above looks at a difference of two pictures and does not see what both have in common.
     for name, m in measured.items():
         reference = facts.logits(*_fact_of(name))
         np.testing.assert_allclose(m.logits, reference, rtol=0, atol=1e-4 * np.abs(reference).max(), err_msg=name)
 
 
-def test_the_dictionaries_fill_everything(measured: Dict[str, Measured]) -> None:
+def test_the_dictionaries_fill_everything(measured: dict[str, Measured]) -> None:
     assert {name: m.loaded for name, m in measured.items()} == {name: ([], []) for name in measured}
 
 
-def test_parameters_are_counted_exactly(measured: Dict[str, Measured]) -> None:
+def test_parameters_are_counted_exactly(measured: dict[str, Measured]) -> None:
     ours = {name: (m.trainable, m.with_statistics) for name, m in measured.items()}
     assert ours == {n: (MODELS[n].trainable_params, MODELS[n].params_with_statistics) for n in list_models()}
 
 
-def test_multiply_accumulates_are_as_stated(measured: Dict[str, Measured]) -> None:
+def test_multiply_accumulates_are_as_stated(measured: dict[str, Measured]) -> None:
     for name, m in measured.items():
         assert m.macs == pytest.approx(MODELS[name].macs, rel=0.005), name
 
@@ -99,7 +99,7 @@ def test_multiply_accumulates_are_as_stated(measured: Dict[str, Measured]) -> No
         ("torchvision", "SqueezeNet1_1", TORCHVISION),
     ],
 )
-def test_other_sources_give_their_logits(source: str, name: str, arguments: Dict[str, Any]) -> None:
+def test_other_sources_give_their_logits(source: str, name: str, arguments: dict[str, Any]) -> None:
     model, fact = build_model(name, **arguments), name.lower()
     model.eval()
     assert model.set_state_dict(facts.state(source, fact)) == ([], [])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -29,7 +30,7 @@ def outlines() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def squeezenet() -> Dict[str, np.ndarray]:
+def squeezenet() -> dict[str, np.ndarray]:
     return facts.paddleclas_state("SqueezeNet1_1")
 
 
@@ -49,18 +50,18 @@ def refusal(call: Any, *arguments: Any, **keywords: Any) -> str:
     return str(error.value)
 
 
-def values(model: Any) -> Dict[str, np.ndarray]:
+def values(model: Any) -> dict[str, np.ndarray]:
     return {key: value.numpy().copy() for key, value in model.state_dict().items()}
 
 
-def assert_same(found: Dict[str, Any], expected: Dict[str, Any]) -> None:
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert list(found) == list(expected)
     for key, value in expected.items():
         np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
 @pytest.mark.parametrize("method", ["set_state_dict", "set_dict", "load_dict"])
-def test_a_model_takes_a_paddleclas_dictionary(method: str, squeezenet: Dict[str, np.ndarray]) -> None:
+def test_a_model_takes_a_paddleclas_dictionary(method: str, squeezenet: dict[str, np.ndarray]) -> None:
     model = build_model("SqueezeNet1_1")
     assert getattr(model, method)({key: paddle.to_tensor(value) for key, value in squeezenet.items()}) == ([], [])
     np.testing.assert_array_equal(model.fire2.expand3x3.bias.numpy(), squeezenet["_conv1._conv_path2._conv.bias"])
@@ -79,7 +80,7 @@ def test_files_of_ours_and_paddleclas(name: str, tmp_path: Path) -> None:
         assert_same(values(build_model(name, pretrained=path)), values(ours))
 
 
-def test_half_precision_becomes_single(tmp_path: Path, squeezenet: Dict[str, np.ndarray]) -> None:
+def test_half_precision_becomes_single(tmp_path: Path, squeezenet: dict[str, np.ndarray]) -> None:
     model = build_model("SqueezeNet1_1", in_channels=1)
     load_weights(model, save(tmp_path, {key: value.astype("float16") for key, value in squeezenet.items()}))
     assert model.stem.weight.dtype == paddle.float32
@@ -87,11 +88,11 @@ def test_half_precision_becomes_single(tmp_path: Path, squeezenet: Dict[str, np.
     np.testing.assert_array_equal(model.stem.weight.numpy(), stem.sum(axis=1, keepdims=True))
 
 
-def _without(state: Dict[str, Any], *keys: str, **more: Any) -> Dict[str, Any]:
+def _without(state: dict[str, Any], *keys: str, **more: Any) -> dict[str, Any]:
     return {**{key: value for key, value in state.items() if key not in keys}, **more}
 
 
-def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: Dict[str, np.ndarray]) -> None:
+def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: dict[str, np.ndarray]) -> None:
     model, state = build_model("SqueezeNet1_1"), squeezenet
     before, wide = values(model), np.zeros([10, 512, 1, 1], "float32")
     head = "not the weights of SqueezeNet1_1:"
@@ -188,7 +189,7 @@ def test_training_keeps_a_new_classifier_where_the_number_of_classes_differs(
 
 
 def test_training_starts_a_classifier_for_weights_without_one(
-    tmp_path: Path, squeezenet: Dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, squeezenet: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:
     headless = _without(squeezenet, "_conv9.bias", "_conv9.weight")
     path, model = save(tmp_path, headless), build_model("SqueezeNet1_1", class_num=3)
@@ -222,7 +223,7 @@ def test_pooled_features_leave_the_classifier_of_a_file_out(name: str, tmp_path:
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 6])
 def test_other_channels_take_the_three_in_turn(
-    channels: int, tmp_path: Path, squeezenet: Dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+    channels: int, tmp_path: Path, squeezenet: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
 ) -> None:
     path, weight = save(tmp_path, squeezenet), squeezenet["_conv.weight"]
     with caplog.at_level("INFO", logger="ppcls"):

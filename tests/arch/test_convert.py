@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -36,7 +36,7 @@ def refusal(*arguments: Any, **keywords: Any) -> str:
     return str(error.value)
 
 
-def assert_same_values(found: Dict[str, np.ndarray], expected: Dict[str, np.ndarray]) -> None:
+def assert_same_values(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     assert sorted(found) == sorted(expected)
     for key, value in expected.items():
         np.testing.assert_array_equal(found[key], value, err_msg=key)
@@ -162,7 +162,7 @@ def test_named_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_reads_back_with_other_values_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, target = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / "out.pdparams"
 
-    def broken(path: Path, arrays: Dict[str, np.ndarray], *more: Any) -> None:
+    def broken(path: Path, arrays: dict[str, np.ndarray], *more: Any) -> None:
         write_weights(path, {**arrays, "fire5.squeeze.bias": arrays["fire5.squeeze.bias"] * np.float32(1.001)}, *more)
 
     convert(given, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -39,7 +39,7 @@ def outlined(name: str, **arguments: Any) -> Backbone:
     return outline(BACKBONES[name](name, **arguments))
 
 
-def zeros(shapes: Dict[str, Any]) -> Dict[str, np.ndarray]:
+def zeros(shapes: dict[str, Any]) -> dict[str, np.ndarray]:
     return {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items()}
 
 
@@ -127,7 +127,7 @@ def test_an_epsilon_that_variances_cannot_take() -> None:
         ("SqueezeNet1_1", "torchvision", 52, {}),
     ],
 )
-def test_every_key_is_accounted_for(name: str, source: str, used: int, dropped: Dict[str, int]) -> None:
+def test_every_key_is_accounted_for(name: str, source: str, used: int, dropped: dict[str, int]) -> None:
     found, given = convert(name, source), facts.shapes(source, name.lower())
     assert found.layout.source == source
     assert [use.source for use in found.uses] == list(given)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import pytest
 
@@ -88,7 +88,7 @@ def test_json_has_exact_numbers_and_nulls() -> None:
     ],
 )
 def test_the_accuracy_is_paddleclas_s_else_timm_s(
-    monkeypatch: pytest.MonkeyPatch, published: Dict[str, Published], shown: Tuple[Any, Any, Any]
+    monkeypatch: pytest.MonkeyPatch, published: dict[str, Published], shown: tuple[Any, Any, Any]
 ) -> None:
     monkeypatch.setattr(listing, "MODELS", {"DLA34": info("DLA34", published=published)})
     (row,) = listed_models("DLA34")

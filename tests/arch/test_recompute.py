@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import paddle
@@ -19,8 +19,8 @@ FAMILIES = ["DLA46_c", "DLA60_res2net", "DPN68", "SqueezeNet1_1", "DarkNet53", "
 
 class Step(NamedTuple):
     loss: float
-    gradients: Dict[str, np.ndarray]
-    statistics: Dict[str, np.ndarray]
+    gradients: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
 
 
 def noise(*shape: int) -> paddle.Tensor:
@@ -38,7 +38,7 @@ def step(model: Backbone) -> Step:
     return Step(float(loss), gradients, statistics)
 
 
-def twins(name: str, **keywords: Any) -> List[Backbone]:
+def twins(name: str, **keywords: Any) -> list[Backbone]:
     """The same model without and with gradient checkpointing."""
     plain, sparing = build_model(name, class_num=4, **keywords), build_model(name, class_num=4, **keywords)
     sparing.set_state_dict(plain.state_dict())

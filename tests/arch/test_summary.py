@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Iterator, List, Tuple
 
 import paddle
 import pytest
@@ -64,7 +64,7 @@ def dla34() -> Iterator[Summary]:
     yield summarize(build_model("DLA34"))
 
 
-def sums(rows: List[LayerRow]) -> Tuple[int, int]:
+def sums(rows: list[LayerRow]) -> tuple[int, int]:
     return sum(row.params for row in rows), sum(row.macs for row in rows)
 
 
@@ -204,7 +204,7 @@ def test_the_default_size_is_the_model_s(monkeypatch: pytest.MonkeyPatch, capsys
         (["DLA34", "--in-channels", "0"], "DLA34: in_channels is 0; give a whole number of at least 1"),
     ],
 )
-def test_mistakes_are_sentences(capsys: pytest.CaptureFixture[str], arguments: List[str], sentence: str) -> None:
+def test_mistakes_are_sentences(capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
     assert main(["summary", *arguments]) == 2
     assert capsys.readouterr() == ("", sentence + "\n")
 

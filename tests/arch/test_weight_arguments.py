@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -24,7 +24,7 @@ from ppcls.arch.weights.sources import Preprocessing
 TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
 
 
-def darknet_file(path: Path, model: Any) -> List[np.ndarray]:
+def darknet_file(path: Path, model: Any) -> list[np.ndarray]:
     """Writes a model as Darknet does: of each convolution the offsets, the scales, the statistics, the weight."""
     state, parts = values(model), []
     for key, value in state.items():
@@ -155,7 +155,7 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
          "the source in its record is of type dict and not text; convert the weights again"),
     ],
 )  # fmt: skip
-def test_wrong_records(record: Dict[str, Any], text: str, tmp_path: Path) -> None:
+def test_wrong_records(record: dict[str, Any], text: str, tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     arrays = values(build_model("DPN68", class_num=1))
     safetensors.numpy.save_file(arrays, path, {"ppcls_record": json.dumps(record)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Optional
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ FORMATS = {
 }
 
 
-def models_of(source: str) -> Dict[str, PretrainedWeights]:
+def models_of(source: str) -> dict[str, PretrainedWeights]:
     return {row.model: row for row in ROWS if row.source == source}
 
 
@@ -216,7 +215,7 @@ def test_rows_cannot_be_changed() -> None:
         ("ResNet50", "timm", "there are no pretrained weights of 'ResNet50'"),
     ],
 )
-def test_what_is_not_there_gets_a_sentence(model: str, source: Optional[str], text: str) -> None:
+def test_what_is_not_there_gets_a_sentence(model: str, source: str | None, text: str) -> None:
     with pytest.raises(UserError) as caught:
         find_source(model, source)
     assert str(caught.value) == text

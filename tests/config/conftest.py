@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, Union
+from typing import Annotated, Any, Literal
 
 import pytest
 
@@ -11,7 +11,7 @@ from ppcls.utils.errors import ConfigError
 from ppcls.utils.fields import Component, Operation, PositiveFloat, PositiveInt, Range, ReadPath, Size
 from ppcls.utils.registry import Registry
 
-REGISTRIES: Dict[str, Registry] = {
+REGISTRIES: dict[str, Registry] = {
     kind: Registry(kind)
     for kind in (
         "backbone",
@@ -34,16 +34,16 @@ REGISTRIES: Dict[str, Registry] = {
 class Net:
     name: str
     class_num: PositiveInt = 10
-    pretrained: Union[bool, Annotated[str, ReadPath("weights", ("oak", "birch"))]] = False
+    pretrained: bool | Annotated[str, ReadPath("weights", ("oak", "birch"))] = False
 
 
 @REGISTRIES["dataset"].register()
 @dataclass(frozen=True)
 class Pictures:
     root: Annotated[str, ReadPath("dir")]
-    transform_ops: Tuple[Annotated[Any, Operation("transform")], ...]
-    batch_transform_ops: Tuple[Annotated[Any, Operation("batch transform")], ...] = ()
-    list_file: Optional[Annotated[str, ReadPath("file")]] = None
+    transform_ops: tuple[Annotated[Any, Operation("transform")], ...]
+    batch_transform_ops: tuple[Annotated[Any, Operation("batch transform")], ...] = ()
+    list_file: Annotated[str, ReadPath("file")] | None = None
 
 
 @REGISTRIES["sampler"].register()
@@ -51,7 +51,7 @@ class Pictures:
 class Batches:
     batch_size: PositiveInt = 4
     shuffle: bool = False
-    groups: List[int] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
 
 
 @REGISTRIES["transform"].register()
@@ -64,7 +64,7 @@ class Decode:
 @dataclass(frozen=True)
 class Crop:
     size: Size = 8
-    area: Tuple[float, float] = (0.1, 1.0)
+    area: tuple[float, float] = (0.1, 1.0)
     filter: Literal["nearest", "bilinear"] = "nearest"
 
     def __post_init__(self) -> None:
@@ -103,34 +103,34 @@ REGISTRIES["transform"].same_meaning = _same_meaning
 @dataclass(frozen=True)
 class Blend:
     alpha: PositiveFloat = 1.0
-    class_num: Optional[PositiveInt] = None
+    class_num: PositiveInt | None = None
 
 
 @REGISTRIES["postprocess"].register()
 @dataclass(frozen=True)
 class Topk:
     topk: PositiveInt = 1
-    class_id_map_file: Optional[Annotated[str, ReadPath("file")]] = None
+    class_id_map_file: Annotated[str, ReadPath("file")] | None = None
 
 
 @REGISTRIES["loss"].register("CE", "MixCE")
 @dataclass(frozen=True)
 class CE:
     weight: PositiveFloat = 1.0
-    class_weights: Dict[int, float] = field(default_factory=dict)
+    class_weights: dict[int, float] = field(default_factory=dict)
 
 
 @REGISTRIES["metric"].register()
 @dataclass(frozen=True)
 class Accuracy:
-    topk: Union[PositiveInt, Tuple[PositiveInt, ...]] = (1, 5)
+    topk: PositiveInt | tuple[PositiveInt, ...] = (1, 5)
 
 
 @REGISTRIES["schedule"].register()
 @dataclass(frozen=True)
 class Flat:
     rate: PositiveFloat
-    scale: Optional[Literal["linear"]] = None
+    scale: Literal["linear"] | None = None
 
 
 @REGISTRIES["schedule"].register()
@@ -150,7 +150,7 @@ class L2:
 @dataclass(frozen=True)
 class SGD:
     lr: Annotated[Any, Component("schedule")]
-    regularizer: Optional[Annotated[Any, Component("regularizer")]] = None
+    regularizer: Annotated[Any, Component("regularizer")] | None = None
 
 
 VALID = """\

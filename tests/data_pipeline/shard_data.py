@@ -6,8 +6,9 @@ import io
 import itertools
 import json
 import tarfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from data_pictures import encoded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -34,7 +34,7 @@ class Calm(paddle.nn.Layer):
         return self.model(image) * self.factor
 
 
-def bundle_of(name: str, folder: Path, opset: Optional[int] = 13) -> Bundle:
+def bundle_of(name: str, folder: Path, opset: int | None = 13) -> Bundle:
     """A model with the weights of the facts, for pictures of `side_of(name)`."""
     side = side_of(name)
     transforms = [{"DecodeImage": {}}, {"ResizeImage": {"size": side}}, {"NormalizeImage": None}, {"ToCHWImage": None}]

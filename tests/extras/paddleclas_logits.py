@@ -12,8 +12,9 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -31,12 +32,12 @@ def paddleclas_backbones() -> Any:
     return backbones
 
 
-def state(shapes: Dict[str, Sequence[int]], seed: int) -> Dict[str, np.ndarray]:
+def state(shapes: dict[str, Sequence[int]], seed: int) -> dict[str, np.ndarray]:
     """A PaddleClas dictionary out of names and shapes."""
     return {key: facts.fill(key, shape, seed) for key, shape in shapes.items()}
 
 
-def measure(make: Any, size: Sequence[int], count: int, class_num: int, seed: int) -> Dict[str, Any]:
+def measure(make: Any, size: Sequence[int], count: int, class_num: int, seed: int) -> dict[str, Any]:
     """One model's weights and logits."""
     with paddle.utils.unique_name.guard():  # some families name their parameters outright, once a process
         model = make(class_num=class_num)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -32,14 +31,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bundle"
 
 
-def answers(bundle: Path, backend: str, precision: str) -> List[int]:
+def answers(bundle: Path, backend: str, precision: str) -> list[int]:
     """The likeliest class of each of the 200 pictures."""
     paths, _ = listed()
     results = Classifier(bundle, backend=backend, precision=precision, topk=1).predict(paths)
     return [result.class_ids[0] for result in results]
 
 
-def listed() -> tuple[List[str], List[int]]:
+def listed() -> tuple[list[str], list[int]]:
     folder = Path(str(DATA), "imagenet_200")
     rows = [line.split() for line in (folder / "val_list.txt").read_text().splitlines()]
     return [str(folder / name) for name, _ in rows], [int(label) for _, label in rows]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 import arch_facts as facts
 import numpy as np
 import paddle
@@ -33,7 +31,7 @@ def test_logits_are_timm() -> None:
     _check("DLA60_res2net", facts.state("timm", "dla60_res2net"), facts.logits("timm", "dla60_res2net"))
 
 
-def _check(name: str, state: Dict[str, np.ndarray], reference: np.ndarray) -> None:
+def _check(name: str, state: dict[str, np.ndarray], reference: np.ndarray) -> None:
     model = build_model(name)
     model.eval()
     assert model.set_state_dict(state) == ([], [])

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import arch_facts as facts
 import numpy as np
@@ -28,7 +28,7 @@ SIZES = {name: (224, 224) if name == "AlexNet" else (192, 256) for name in NAMES
 
 
 @pytest.fixture(scope="module")
-def paddleclas(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+def paddleclas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What tests/extras/paddleclas_logits.py writes."""
     folder = tmp_path_factory.mktemp("paddleclas")
     request = json.dumps({"sizes": SIZES, "count": COUNT, "class_num": CLASSES, "seed": SEED})
@@ -39,7 +39,7 @@ def paddleclas(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
     return json.loads((folder / "out.json").read_text(encoding="utf-8"))
 
 
-def our_logits(name: str, keys: Dict[str, Any], seed: int) -> np.ndarray:
+def our_logits(name: str, keys: dict[str, Any], seed: int) -> np.ndarray:
     model = build_model(name, class_num=CLASSES)
     model.eval()
     assert model.set_state_dict(state(keys, seed)) == ([], [])
@@ -51,13 +51,13 @@ def deviation(logits: np.ndarray, reference: np.ndarray) -> float:
     return max(facts.deviation(logits[first:], reference[first:]) for first in range(COUNT - 1))
 
 
-def test_paddleclas_is_the_version_and_has_twenty_models(paddleclas: Dict[str, Any]) -> None:
+def test_paddleclas_is_the_version_and_has_twenty_models(paddleclas: dict[str, Any]) -> None:
     assert paddleclas["paddleclas"] == "2.6.0"
     assert len(paddleclas["models"]) == 20
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_logits_are_paddleclas(name: str, paddleclas: Dict[str, Any]) -> None:
+def test_logits_are_paddleclas(name: str, paddleclas: dict[str, Any]) -> None:
     theirs = paddleclas["models"][name]
     reference = np.array(theirs["logits"], "float32")
     logits = our_logits(name, theirs["keys"], SEED)
@@ -66,7 +66,7 @@ def test_logits_are_paddleclas(name: str, paddleclas: Dict[str, Any]) -> None:
     np.testing.assert_allclose(logits, reference, rtol=0, atol=1e-4 * np.abs(reference).max())
 
 
-def test_other_weights_are_told_apart(paddleclas: Dict[str, Any]) -> None:
+def test_other_weights_are_told_apart(paddleclas: dict[str, Any]) -> None:
     theirs = paddleclas["models"]["SqueezeNet1_1"]
     logits = our_logits("SqueezeNet1_1", theirs["keys"], SEED + 1)
     assert deviation(logits, np.array(theirs["logits"], "float32")) > 0.1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def edit(copy: Path) -> Callable[..., Path]:
     """Changes the copy's manifest: `edit({"schema": 2})`, `edit(None, remove="paddle")`; gives the folder."""
     import yaml
 
-    def change(values: Optional[Dict[str, Any]] = None, remove: Optional[str] = None) -> Path:
+    def change(values: dict[str, Any] | None = None, remove: str | None = None) -> Path:
         manifest = copy / "inference.yml"
         content = yaml.safe_load(manifest.read_text(encoding="utf-8"))
         content.update(values or {})

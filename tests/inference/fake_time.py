@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class FakeBackend:
 
     def __init__(self, clock: Clock, seconds: float, scores: Any = None) -> None:
         self.clock, self.seconds, self.scores = clock, seconds, scores
-        self.shapes: List[Any] = []
+        self.shapes: list[Any] = []
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         self.shapes.append(batch.shape)

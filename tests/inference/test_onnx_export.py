@@ -61,7 +61,7 @@ def test_paddle2onnx_is_not_installed(installed, capsys, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 13, 0))
     assert main(["onnx", "anywhere"]) == 2
     assert capsys.readouterr().err == (
-        "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.9 to "
+        "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.10 to "
         "3.12, where `pip install 'ppcls[onnx]'` installs both\n"
     )
 

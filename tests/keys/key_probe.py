@@ -8,8 +8,9 @@ way around the key, or by writing a key that the checker never meets.
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Callable, Dict, Optional, Tuple
+from typing import Annotated, Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from ppcls.engine.schema import registries
 from ppcls.utils.fields import Component, Operation
 
 OPERATIONS = ("transform", "batch transform", "loss", "metric")  # written as a list of `Name: {keys}`
-PROBES: Dict[str, "Probe"] = {}
+PROBES: dict[str, "Probe"] = {}
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Probe:
 
     key: str
     path: str  # the dotted key at which the checker meets it
-    cases: Tuple[Tuple[Any, Any], Tuple[Any, Any]]
+    cases: tuple[tuple[Any, Any], tuple[Any, Any]]
     observe: Callable[[Any, Any], Any]  # (lab, value)
-    relation: Optional[Callable[[Any, Any], bool]]  # of the two observations
+    relation: Callable[[Any, Any], bool] | None  # of the two observations
 
 
 class Saying:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 
 @dataclass
@@ -25,9 +25,9 @@ class Answer:
 
     body: bytes = b""
     status: int = 200
-    headers: Dict[str, str] = field(default_factory=dict)
-    sent: Optional[int] = None
-    length: Optional[int] = None
+    headers: dict[str, str] = field(default_factory=dict)
+    sent: int | None = None
+    length: int | None = None
     ranges: bool = True
     stalls: bool = False
     piece: int = 1 << 20
@@ -45,8 +45,8 @@ class FickleServer:
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
-        self.paths: List[str] = []
-        self.requests: List[Dict[str, str]] = []
+        self.paths: list[str] = []
+        self.requests: list[dict[str, str]] = []
         self.asked = threading.Event()
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())

@@ -11,7 +11,6 @@ import sys
 import threading
 from email.message import Message
 from pathlib import Path
-from typing import Dict, List, Optional
 from urllib.error import HTTPError
 from urllib.request import Request
 
@@ -33,13 +32,13 @@ FINAL = "; put the file at {} by hand"  # where another try would meet the same
 
 
 @pytest.fixture(autouse=True)
-def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> List[float]:
+def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The cache in a fresh folder, no proxy, and the waits noted instead of waited."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in ("PPCLS_OFFLINE", "XDG_CACHE_HOME"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PPCLS_HOME", str(tmp_path / "cache"))
-    noted: List[float] = []
+    noted: list[float] = []
     monkeypatch.setattr(download, "wait", noted.append)
     monkeypatch.setattr(lock, "wait", noted.append)
     return noted
@@ -51,15 +50,15 @@ def sentence(url: str, **keywords: object) -> str:
     return str(caught.value)
 
 
-def names(url: str) -> List[str]:
+def names(url: str) -> list[str]:
     """What lies in the cache, `F` standing for the file's own name."""
     place = cached_path(url)
     return sorted(path.name.replace(place.name, "F") for path in place.parent.iterdir())
 
 
-def hashed_files(monkeypatch: pytest.MonkeyPatch) -> List[Path]:
+def hashed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Fills with the files that are read for their digest."""
-    read: List[Path] = []
+    read: list[Path] = []
 
     def note(path: Path) -> str:
         read.append(path)
@@ -83,7 +82,7 @@ DONE = [".F.lock", ".F.sha256", "F"]
         ({"HOME": "/home/me"}, "/home/me/.cache/ppcls"),
     ],
 )
-def test_where_the_cache_is(environment: Dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_cache_is(environment: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PPCLS_HOME")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -121,7 +120,7 @@ def test_other_addresses_are_refused(url: str) -> None:
     )
 
 
-def test_a_file_is_downloaded_once_and_then_taken_from_the_cache(waits: List[float]) -> None:
+def test_a_file_is_downloaded_once_and_then_taken_from_the_cache(waits: list[float]) -> None:
     with FickleServer(Answer(BODY, headers=ETAG)) as server:
         url = f"{server.address}/a/w.pth"
         path = fetch(url, sha256_prefix=DIGEST[:8].upper(), size=10_240)
@@ -164,7 +163,7 @@ def test_any_cut_is_resumed_to_the_same_bytes(cut: int) -> None:
         assert asked == ((f"bytes={cut}-", '"one"') if cut else (None, None))
 
 
-def test_a_silent_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyPatch, waits: List[float]) -> None:
+def test_a_silent_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
     monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(transfer, "_BLOCK_BYTES", 1000)
     with FickleServer(Answer(BODY, headers=ETAG, sent=3000, stalls=True), Answer(BODY, headers=ETAG)) as server:
@@ -173,7 +172,7 @@ def test_a_silent_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyP
     assert waits == [1.0]
 
 
-def test_a_server_that_stays_silent_gets_a_sentence(monkeypatch: pytest.MonkeyPatch, waits: List[float]) -> None:
+def test_a_server_that_stays_silent_gets_a_sentence(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
     monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.1)
     with FickleServer(Answer(BODY, sent=0, stalls=True)) as server:
         url = server.address
@@ -204,7 +203,7 @@ def test_what_arrived_is_kept_for_the_next_process() -> None:
         (Answer(BODY[::-1], headers=ETAG, ranges=False), ["bytes=5000-"]),
     ],
 )
-def test_another_file_or_no_ranges_begin_anew(second: Answer, asked: List[Optional[str]]) -> None:
+def test_another_file_or_no_ranges_begin_anew(second: Answer, asked: list[str | None]) -> None:
     with FickleServer(Answer(BODY, headers=ETAG, sent=5000), second) as server:
         assert fetch(server.address).read_bytes() == BODY[::-1]
         assert [request.get("Range") for request in server.requests[1:]] == asked
@@ -218,7 +217,7 @@ def test_another_file_or_no_ranges_begin_anew(second: Answer, asked: List[Option
         {"ETag": '"one"'},
     ],
 )
-def test_a_part_of_something_else_is_not_joined(headers: Dict[str, str]) -> None:
+def test_a_part_of_something_else_is_not_joined(headers: dict[str, str]) -> None:
     wrong = Answer(b"x" * 5240, status=206, headers=headers, ranges=False)
     with FickleServer(Answer(BODY, headers=ETAG, sent=5000), wrong, Answer(BODY, headers=ETAG)) as server:
         assert fetch(server.address).read_bytes() == BODY
@@ -233,7 +232,7 @@ def test_a_part_of_something_else_is_not_joined(headers: Dict[str, str]) -> None
         ({}, (None, None)),
     ],
 )
-def test_only_a_certain_version_is_resumed(headers: Dict[str, str], asked: object) -> None:
+def test_only_a_certain_version_is_resumed(headers: dict[str, str], asked: object) -> None:
     with FickleServer(Answer(BODY, headers=headers, sent=5000), Answer(BODY, headers=headers)) as server:
         assert fetch(server.address).read_bytes() == BODY
         assert (server.requests[1].get("Range"), server.requests[1].get("If-Range")) == asked
@@ -254,7 +253,7 @@ def _interrupt(path: Path) -> str:
     raise KeyboardInterrupt
 
 
-def test_a_part_that_is_too_long_begins_anew(waits: List[float]) -> None:
+def test_a_part_that_is_too_long_begins_anew(waits: list[float]) -> None:
     with FickleServer(Answer(BODY, headers=ETAG, sent=5000), Answer(BODY[:100], headers=ETAG)) as server:
         assert fetch(server.address).read_bytes() == BODY[:100]
         assert [request.get("Range") for request in server.requests] == [None, "bytes=5000-", None]
@@ -281,7 +280,7 @@ def test_a_length_below_the_truth_is_found_by_the_digest() -> None:
         assert names(url) == [".F.lock"]
 
 
-def test_another_size_is_refused_before_it_is_loaded(waits: List[float]) -> None:
+def test_another_size_is_refused_before_it_is_loaded(waits: list[float]) -> None:
     with FickleServer(Answer(BODY)) as server:
         url = server.address
         assert sentence(url, size=10_241) == (
@@ -299,7 +298,7 @@ def test_another_size_is_refused_before_it_is_loaded(waits: List[float]) -> None
         Answer(b"<HTML>"),
     ],
 )
-def test_a_web_page_is_refused(page: Answer, waits: List[float]) -> None:
+def test_a_web_page_is_refused(page: Answer, waits: list[float]) -> None:
     with FickleServer(page) as server:
         url = server.address
         assert sentence(url, size=10_240, sha256_prefix=DIGEST) == (
@@ -317,7 +316,7 @@ def test_a_web_page_in_between_does_not_spoil_what_has_arrived() -> None:
         assert server.requests[-1]["Range"] == "bytes=5000-"
 
 
-def test_not_found_is_final_and_a_server_error_is_not(waits: List[float]) -> None:
+def test_not_found_is_final_and_a_server_error_is_not(waits: list[float]) -> None:
     with FickleServer(Answer(status=404)) as server:
         url = server.address
         text = sentence(url)
@@ -330,7 +329,7 @@ def test_not_found_is_final_and_a_server_error_is_not(waits: List[float]) -> Non
     assert waits == [1.0, 3.0]
 
 
-def test_a_closed_port_gets_a_sentence(waits: List[float]) -> None:
+def test_a_closed_port_gets_a_sentence(waits: list[float]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, but nobody listens
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/w"
@@ -340,7 +339,7 @@ def test_a_closed_port_gets_a_sentence(waits: List[float]) -> None:
     assert waits == [1.0, 3.0, 9.0]
 
 
-def test_an_address_that_only_looks_like_one_gets_a_sentence(waits: List[float]) -> None:
+def test_an_address_that_only_looks_like_one_gets_a_sentence(waits: list[float]) -> None:
     url = "http://a..b/w"
     text = sentence(url)
     assert text.startswith(f"{url}: cannot download the weights: ") and text.endswith(FINAL.format(cached_path(url)))
@@ -357,7 +356,7 @@ def test_redirects_are_followed_with_the_range(status: int) -> None:
 
 
 @pytest.mark.parametrize("target", ["ftp://127.0.0.1/w", "file:///etc/passwd"])
-def test_redirects_to_other_protocols_are_refused(target: str, waits: List[float]) -> None:
+def test_redirects_to_other_protocols_are_refused(target: str, waits: list[float]) -> None:
     with FickleServer(Answer(status=302, headers={"Location": target})) as server:
         url = server.address
         text = sentence(url)
@@ -504,7 +503,7 @@ def test_who_waits_for_the_lock_finds_the_file(monkeypatch: pytest.MonkeyPatch) 
     with FickleServer(Answer(BODY)) as server:
         url = server.address
         cached_path(url).parent.mkdir(parents=True)
-        found: List[Path] = []
+        found: list[Path] = []
         with lock.locked(files.beside(cached_path(url), "lock"), "tests"):
             waiting = threading.Thread(target=lambda: found.append(fetch(url)))
             waiting.start()

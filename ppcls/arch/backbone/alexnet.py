@@ -12,8 +12,6 @@ Deviations from PaddleClas:
 
 from __future__ import annotations
 
-from typing import List
-
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import Normal
 
@@ -64,7 +62,7 @@ class AlexNet(Backbone):
         self.fc6 = nn.Linear(256 * _GRID * _GRID, _HIDDEN, weight_attr=small)
         self.fc7 = nn.Linear(_HIDDEN, _HIDDEN, weight_attr=small)
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The inputs of the three pools and the result of the last; see `Backbone.features`."""
         self.check_input(x)
         first = self.relu(self.conv1(x))  # [N, 64, H/4, W/4]

@@ -8,8 +8,6 @@ those of `ppcls.arch.layers`.
 
 from __future__ import annotations
 
-from typing import List
-
 from paddle import Tensor, nn
 
 from ppcls.arch.catalog import DarkNet53Params
@@ -60,7 +58,7 @@ class DarkNet(Backbone):
             Stage(before, after, blocks, slope) for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
         )
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The stem and the five stages; see `Backbone.features`."""
         self.check_input(x)
         stages = [self.stem(x)]  # [N, 32, H, W]

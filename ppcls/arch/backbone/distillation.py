@@ -6,7 +6,8 @@ al. 2021, "Beyond Self-Supervision" (arXiv:2103.05959). What is learnt from whom
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Tuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import paddle
 from paddle import Tensor, nn
@@ -47,7 +48,7 @@ class DistillationModel(nn.Layer):
         """The one that is evaluated and exported."""
         return self.frozen.get(self.params.infer_model_name, self.learner)
 
-    def forward(self, x: Tensor) -> Dict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Logits [N, class_num] of pictures [N, C, H, W] by each model's name, in the order of `params.models`."""
         return {name: self._logits(name, x) for name in self.params.members}
 
@@ -59,11 +60,11 @@ class DistillationModel(nn.Layer):
         with paddle.no_grad():
             return model(x)
 
-    def state_dict(self, *arguments: Any, **keywords: Any) -> Dict[str, Tensor]:
+    def state_dict(self, *arguments: Any, **keywords: Any) -> dict[str, Tensor]:
         """That of the model that is trained."""
         return self.learner.state_dict(*arguments, **keywords)
 
-    def set_state_dict(self, *arguments: Any, **keywords: Any) -> Tuple[List[str], List[str]]:
+    def set_state_dict(self, *arguments: Any, **keywords: Any) -> tuple[list[str], list[str]]:
         """Fills the model that is trained."""
         return self.learner.set_state_dict(*arguments, **keywords)
 

@@ -13,7 +13,6 @@ as they are. Deviations from the authors' code, none of which changes what a giv
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
 
 import paddle
 from paddle import Tensor, nn
@@ -38,8 +37,8 @@ class DLASpec:
         residual_root: Whether a root adds the newest of its inputs to its result.
     """
 
-    depths: Tuple[int, int, int, int]
-    channels: Tuple[int, int, int, int, int, int]
+    depths: tuple[int, int, int, int]
+    channels: tuple[int, int, int, int, int, int]
     bottleneck: bool = True
     width: float = 0.5
     groups: int = 1
@@ -51,7 +50,7 @@ _BASIC = (16, 32, 64, 128, 256, 512)
 _COMPACT = (16, 32, 64, 64, 128, 256)
 _FULL = (16, 32, 128, 256, 512, 1024)
 
-SPECS: Dict[str, DLASpec] = {
+SPECS: dict[str, DLASpec] = {
     "DLA34": DLASpec((1, 2, 2, 1), _BASIC, bottleneck=False),
     "DLA46_c": DLASpec((1, 2, 2, 1), _COMPACT),
     "DLA46x_c": DLASpec((1, 2, 2, 1), _COMPACT, width=1, groups=32),
@@ -129,7 +128,7 @@ class Res2Bottleneck(Block):
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """The block's result with `shortcut` added before the last ReLU."""
         parts = paddle.split(self.relu(self.bn1(self.conv1(x))), self.scale, axis=1)
-        done: List[Tensor] = []
+        done: list[Tensor] = []
         for part, conv3x3, bn in zip(parts, self.convs, self.bns):
             x = part if self.pool or not done else part + done[-1]
             done.append(self.relu(bn(conv3x3(x))))
@@ -175,7 +174,7 @@ class Tree(nn.Layer):
         self.tree2 = _block(spec, out_channels, out_channels, 1)
         self.root = Root(2 * out_channels + gathered, out_channels, spec.residual_root)
 
-    def forward(self, x: Tensor, shrunk: Tensor, gathered: Tuple[Tensor, ...] = ()) -> Tensor:
+    def forward(self, x: Tensor, shrunk: Tensor, gathered: tuple[Tensor, ...] = ()) -> Tensor:
         """`shrunk` is `x` at the size of the result; `gathered` goes to the last root."""
         if self.depth > 1:
             first = self.tree1(x, shrunk)
@@ -212,7 +211,7 @@ class DLA(Backbone):
         self.level5 = Tree(spec, depths[3], c[4], c[5], stride=2, gathered=c[4])
         self.shrink = nn.MaxPool2D(2, stride=2)
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The six levels; see `Backbone.features`."""
         self.check_input(x)
         level0 = self.level0(self.base_layer(x))  # [N, 16, H, W]

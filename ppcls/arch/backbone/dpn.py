@@ -11,7 +11,6 @@ variants. Deviations from PaddleClas, none of which changes what a given set of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
 
 import paddle
 from paddle import Tensor, nn
@@ -39,13 +38,13 @@ class DPNSpec:
     stem: int
     width: int
     groups: int
-    blocks: Tuple[int, int, int, int]
-    growth: Tuple[int, int, int, int]
+    blocks: tuple[int, int, int, int]
+    growth: tuple[int, int, int, int]
     stem_kernel: int = 7
     residual: int = 256
 
 
-SPECS: Dict[str, DPNSpec] = {
+SPECS: dict[str, DPNSpec] = {
     "DPN68": DPNSpec(10, 128, 32, (3, 4, 12, 3), (16, 32, 32, 64), stem_kernel=3, residual=64),
     "DPN92": DPNSpec(64, 96, 32, (3, 4, 20, 3), (16, 32, 24, 128)),
     "DPN98": DPNSpec(96, 160, 40, (3, 6, 20, 3), (16, 32, 32, 128)),
@@ -94,7 +93,7 @@ class DualPathBlock(Block):
         self.spatial = NormConv(width, width, 3, epsilon, stride, groups)
         self.expand = NormConv(width, residual + growth, 1, epsilon)
 
-    def forward(self, *paths: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, *paths: Tensor) -> tuple[Tensor, Tensor]:
         """`paths` are the residual and the dense one, or the stem's only one; the result is both."""
         x = paddle.concat(list(paths), axis=1) if len(paths) > 1 else paths[0]
         if self.project is None:
@@ -118,7 +117,7 @@ class DPN(Backbone):
         first = conv(params.in_channels, spec.stem, spec.stem_kernel, stride=2)
         self.stem = nn.Sequential(first, nn.BatchNorm2D(spec.stem, epsilon=epsilon), nn.ReLU())
         self.shrink = nn.MaxPool2D(3, stride=2, padding=1)
-        self._stages: List[List[str]] = []
+        self._stages: list[list[str]] = []
         channels = spec.stem
         for k, (blocks, growth) in enumerate(zip(spec.blocks, spec.growth)):
             self._stages.append([f"conv{k + 2}_{i + 1}" for i in range(blocks)])
@@ -131,14 +130,14 @@ class DPN(Backbone):
         self.norm = nn.BatchNorm2D(self.num_features, epsilon=epsilon)
         self.relu = nn.ReLU()
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The stem and the four stages, both paths joined, the last normalised and rectified; see `Backbone.features`.
 
         A block normalises its own input, so the other stages come as the next block reads them.
         """
         self.check_input(x)
         stages = [self.stem(x)]  # [N, stem, H/2, W/2]
-        paths: Tuple[Tensor, ...] = (self.shrink(stages[0]),)  # [N, stem, H/4, W/4]
+        paths: tuple[Tensor, ...] = (self.shrink(stages[0]),)  # [N, stem, H/4, W/4]
         for names in self._stages:
             for name in names:
                 paths = getattr(self, name)(*paths)

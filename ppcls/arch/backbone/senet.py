@@ -9,8 +9,6 @@ those of `ppcls.arch.layers`.
 
 from __future__ import annotations
 
-from typing import List
-
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
@@ -88,7 +86,7 @@ class SENet(Backbone):
             self.stages.append(nn.Sequential(first, *(SEBottleneck(channels, channels, 1) for _ in range(blocks - 1))))
             before = channels
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The stem and the four stages; see `Backbone.features`."""
         self.check_input(x)
         stages = [self.stem(x)]  # [N, 128, H/2, W/2]

@@ -11,7 +11,6 @@ window that the border cuts off. torchvision pads 0 and keeps such windows. Devi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
 
 import paddle
 from paddle import Tensor, nn
@@ -34,10 +33,10 @@ class SqueezeNetSpec:
 
     stem_channels: int
     stem_kernel: int
-    stages: Tuple[Tuple[Tuple[int, int], ...], ...]
+    stages: tuple[tuple[tuple[int, int], ...], ...]
 
 
-SPECS: Dict[str, SqueezeNetSpec] = {
+SPECS: dict[str, SqueezeNetSpec] = {
     "SqueezeNet1_0": SqueezeNetSpec(
         96, 7, (((16, 64), (16, 64), (32, 128)), ((32, 128), (48, 192), (48, 192), (64, 256)), ((64, 256),))
     ),
@@ -78,7 +77,7 @@ class SqueezeNet(Backbone):
         self.stem = conv(*stem, stride=2, padding=params.stem_padding, bias=True)
         self.relu = nn.ReLU()
         self.shrink = nn.MaxPool2D(3, stride=2, ceil_mode=params.ceil_pooling)
-        self._stages: List[List[str]] = []
+        self._stages: list[list[str]] = []
         channels, number = spec.stem_channels, 2  # the paper counts the stem as layer 1
         for stage in spec.stages:
             self._stages.append([])
@@ -87,7 +86,7 @@ class SqueezeNet(Backbone):
                 self._stages[-1].append(f"fire{number}")
                 channels, number = 2 * expand, number + 1
 
-    def features(self, x: Tensor) -> List[Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """The stem and the three stages of fire modules; see `Backbone.features`."""
         self.check_input(x)
         stages = [self.relu(self.stem(x))]  # [N, stem_channels, H/2, W/2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Converted:
     text: str
 
 
-def convert(source: PathLike, target: PathLike, arch: Optional[str] = None, to: str = "ppcls") -> Converted:
+def convert(source: PathLike, target: PathLike, arch: str | None = None, to: str = "ppcls") -> Converted:
     """Converts a file of weights.
 
     Args:
@@ -121,10 +121,10 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
     return to_layout(model, layouts[to]), None
 
 
-def _record(loaded: Loaded, found: Found) -> Dict[str, Any]:
+def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
     """What is remembered of the weights; of a file that was converted before, where they first came from."""
     params, row, before = loaded.model.params, found.row, loaded.file.record or {}
-    record: Dict[str, Any] = {"model": params.name, "arguments": own_arguments(params), "source": loaded.source}
+    record: dict[str, Any] = {"model": params.name, "arguments": own_arguments(params), "source": loaded.source}
     if loaded.preprocessing is not None:
         record["preprocessing"] = dataclasses.asdict(loaded.preprocessing)
     if found.url is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterator, Sequence, Tuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ppcls.utils.untrusted import Damaged, refusals
 if TYPE_CHECKING:
     from ppcls.arch.weights.files import WeightsFile
 
-Convolution = Tuple[str, Tuple[int, int, int, int], bool]
+Convolution = tuple[str, tuple[int, int, int, int], bool]
 
 
 def read_darknet(path: Path) -> Content:
@@ -41,7 +42,7 @@ def read_darknet(path: Path) -> Content:
         return {"values": native(np.fromfile(file, "<f4"))}, None
 
 
-def split_darknet(file: WeightsFile, convolutions: Sequence[Convolution]) -> Dict[str, np.ndarray]:
+def split_darknet(file: WeightsFile, convolutions: Sequence[Convolution]) -> dict[str, np.ndarray]:
     """Names and shapes the numbers of a Darknet file.
 
     Args:
@@ -69,7 +70,7 @@ def split_darknet(file: WeightsFile, convolutions: Sequence[Convolution]) -> Dic
     return {name: piece.reshape(shape) for (name, shape), piece in zip(parts, np.split(values, ends))}
 
 
-def _parts(name: str, shape: Tuple[int, int, int, int], normalized: bool) -> Iterator[Tuple[str, Tuple[int, ...]]]:
+def _parts(name: str, shape: tuple[int, int, int, int], normalized: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
     """What a convolution has, in the file's order: what is added, what multiplies, the statistics, the weight."""
     if normalized:
         yield from ((f"{name}.bn.{leaf}", shape[:1]) for leaf in ("bias", "weight", "_mean", "_variance"))

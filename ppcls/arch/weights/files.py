@@ -10,8 +10,9 @@ import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sync_file, weights_file
 from ppcls.utils.untrusted import shown
 
-_READERS: Dict[str, Callable[[Path], Content]] = {
+_READERS: dict[str, Callable[[Path], Content]] = {
     "pdparams": read_pdparams,
     "torch": read_torch,
     "safetensors": read_safetensors,
@@ -50,8 +51,8 @@ class WeightsFile:
 
     path: Path
     format: str
-    arrays: Dict[str, np.ndarray]
-    record: Optional[Dict[str, Any]]
+    arrays: dict[str, np.ndarray]
+    record: dict[str, Any] | None
 
 
 def read_weights(path: PathLike) -> WeightsFile:
@@ -76,7 +77,7 @@ def read_weights(path: PathLike) -> WeightsFile:
 def write_weights(
     path: PathLike,
     arrays: Mapping[str, np.ndarray],
-    record: Optional[Mapping[str, Any]] = None,
+    record: Mapping[str, Any] | None = None,
     before: Callable[[Path], None] = lambda written: None,
 ) -> WeightsFile:
     """Writes weights, whole or not at all, and reads them back to compare every bit.
@@ -153,7 +154,7 @@ def _aside(target: Path) -> Iterator[Path]:
         raise UserError(f"{target}: cannot be written ({reason}); make room or choose another folder") from error
 
 
-def _compare(found: WeightsFile, arrays: Mapping[str, np.ndarray], record: Optional[str]) -> None:
+def _compare(found: WeightsFile, arrays: Mapping[str, np.ndarray], record: str | None) -> None:
     def same(name: str) -> bool:
         left, right = found.arrays[name], arrays[name]
         return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
 
 
-def fit_classifier(model: Backbone, path: Path, state: Dict[str, Any], new_classifier: bool) -> None:
+def fit_classifier(model: Backbone, path: Path, state: dict[str, Any], new_classifier: bool) -> None:
     """Keeps the model's own classifier if it may and the file has none, or one of other classes."""
     if model.fc is None or not new_classifier:
         return
@@ -36,7 +37,7 @@ def fit_classifier(model: Backbone, path: Path, state: Dict[str, Any], new_class
     )  # fmt: skip
 
 
-def fit_stem(model: Backbone, path: Path, state: Dict[str, Any]) -> None:
+def fit_stem(model: Backbone, path: Path, state: dict[str, Any]) -> None:
     """Gives weights for colour pictures the model's number of channels.
 
     One channel takes the sum, which is exact for gray pictures written three times. More take the three in turn,
@@ -113,7 +114,7 @@ def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
     return f"these look like {candidate} weights" if candidate not in (None, name) else f"give weights of {name}"
 
 
-def likely_model(given: Mapping[str, np.ndarray]) -> Optional[str]:
+def likely_model(given: Mapping[str, np.ndarray]) -> str | None:
     """The first model whose names and shapes a dictionary has, with whatever classes, if any, and input channels."""
     from ppcls.arch.catalog import BACKBONES
 

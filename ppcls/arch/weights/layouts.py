@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class KeyUse:
     """
 
     source: str
-    target: Optional[str]
+    target: str | None
     note: str = ""
 
 
@@ -51,10 +52,10 @@ class Conversion:
     """
 
     layout: Layout
-    state: Dict[str, Any]
-    uses: Tuple[KeyUse, ...]
-    missing: Tuple[str, ...]
-    unexpected: Tuple[str, ...]
+    state: dict[str, Any]
+    uses: tuple[KeyUse, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
 
     def account(self) -> str:
         """A line for every key: its name, its new name, and what happened to it."""
@@ -64,7 +65,7 @@ class Conversion:
         return "\n".join(lines) + "\n"
 
 
-def known_layouts(model_name: str) -> Tuple[Layout, ...]:
+def known_layouts(model_name: str) -> tuple[Layout, ...]:
     """The layouts that a model's weights come in; ours first."""
     return (OURS, *LAYOUTS[MODELS[model_name].family])
 
@@ -80,7 +81,7 @@ def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
     return max(known_layouts(model.params.name), key=known)
 
 
-def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Optional[Layout] = None) -> Conversion:
+def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Layout | None = None) -> Conversion:
     """Renames a dictionary's entries, and changes values where the same function needs other numbers.
 
     Args:
@@ -95,7 +96,7 @@ def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Option
     layout = layout or recognise(model, list(state))
     targets = {key: list(value.shape) for key, value in model.state_dict().items()}
     ours = _their_names(layout, model, list(targets))
-    converted: Dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     uses, unexpected = [], []
     for key, value in state.items():
         reason = _reason_to_drop(layout, key, list(targets)) if key not in ours else None
@@ -115,7 +116,7 @@ def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Option
     return Conversion(layout, converted, tuple(uses), missing, tuple(unexpected))
 
 
-def to_layout(model: Backbone, layout: Layout) -> Dict[str, np.ndarray]:
+def to_layout(model: Backbone, layout: Layout) -> dict[str, np.ndarray]:
     """A model's values as a dictionary of another library, in the order of the model's.
 
     Raises:
@@ -141,7 +142,7 @@ def check_arguments(model: Backbone, layout: Layout) -> None:
         )
 
 
-def wanted_and_given(model: Backbone, layout: Layout) -> Tuple[str, str]:
+def wanted_and_given(model: Backbone, layout: Layout) -> tuple[str, str]:
     """The arguments that a layout's values need and those that the model has, as text: `NAME=VALUE, ...`."""
     wanted = {} if layout is OURS else arguments_of(model, layout)
     given = {name: getattr(model.params, name) for name in wanted}
@@ -149,14 +150,14 @@ def wanted_and_given(model: Backbone, layout: Layout) -> Tuple[str, str]:
     return next(named), next(named)
 
 
-def arguments_of(model: Backbone, layout: Layout) -> Dict[str, Any]:
+def arguments_of(model: Backbone, layout: Layout) -> dict[str, Any]:
     """What a layout says of the geometry: its own arguments, and the defaults of those that only others change."""
     geometry = {name for known in known_layouts(model.params.name) for name in known.arguments}
     defaults = {field.name: field.default for field in fields(model.params) if field.name in geometry}
     return {**defaults, **layout.arguments}
 
 
-def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> Dict[str, str]:
+def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> dict[str, str]:
     """Our key of each of theirs, and of a classifier even if the model has none."""
     keys = dict.fromkeys([*targets, "fc.weight", "fc.bias"])
     layers = list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
@@ -168,7 +169,7 @@ def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> Dic
     return names
 
 
-def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> Optional[str]:
+def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> str | None:
     if key == NAME_TABLE:
         return "Paddle's table of parameter names"
     if key == RECORD:
@@ -179,7 +180,7 @@ def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> Optiona
     return reason
 
 
-def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Sequence[int]) -> Tuple[Any, str]:
+def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Sequence[int]) -> tuple[Any, str]:
     """Their values as ours, and what was done to them."""
     if layout is OURS or not hasattr(value, "shape"):
         return value, ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,8 +40,8 @@ class Found:
     """
 
     path: Path
-    row: Optional[PretrainedWeights] = None
-    url: Optional[str] = None
+    row: PretrainedWeights | None = None
+    url: str | None = None
 
     def read(self) -> WeightsFile:
         """What it holds.
@@ -72,10 +73,10 @@ class Loaded:
     file: WeightsFile
     conversion: Conversion
     source: str
-    preprocessing: Optional[Preprocessing]
+    preprocessing: Preprocessing | None
 
 
-def locate_weights(model: str, pretrained: Union[bool, PathLike]) -> Found:
+def locate_weights(model: str, pretrained: bool | PathLike) -> Found:
     """The file of weights that `pretrained` means; a named one is downloaded unless the cache has it.
 
     Args:
@@ -129,13 +130,13 @@ def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) 
     return _fill(model, file, None, new_classifier)
 
 
-def record_of(params: BackboneParams) -> Optional[Dict[str, Any]]:
+def record_of(params: BackboneParams) -> dict[str, Any] | None:
     """What weights do not show of their model: the arguments of its own family. None if it has no such."""
     arguments = own_arguments(params)
     return {"model": params.name, "arguments": arguments} if arguments else None
 
 
-def own_arguments(params: BackboneParams) -> Dict[str, Any]:
+def own_arguments(params: BackboneParams) -> dict[str, Any]:
     """The arguments that only the model's family has: its geometry."""
     from ppcls.arch.catalog import BackboneParams
 
@@ -143,7 +144,7 @@ def own_arguments(params: BackboneParams) -> Dict[str, Any]:
     return {field.name: getattr(params, field.name) for field in dataclasses.fields(params) if field.name not in common}
 
 
-def named_arrays(model: Backbone, file: WeightsFile) -> Tuple[Layout, Dict[str, np.ndarray]]:
+def named_arrays(model: Backbone, file: WeightsFile) -> tuple[Layout, dict[str, np.ndarray]]:
     """A file's layout and its arrays by that layout's names, floating-point ones as float32.
 
     Raises:
@@ -165,7 +166,7 @@ def _layout_of(model: Backbone, file: WeightsFile) -> Layout:
     return recognise(model, list(file.arrays))
 
 
-def _arguments(model: Backbone, file: WeightsFile) -> Dict[str, Any]:
+def _arguments(model: Backbone, file: WeightsFile) -> dict[str, Any]:
     """The arguments that belong to a file's weights."""
     if file.record is None:
         layout = _layout_of(model, file)
@@ -204,7 +205,7 @@ def _adapted(
         raise UserError(f"{file.path}: its record is wrong: {error}; convert the weights again") from error
 
 
-def _fill(model: Backbone, file: WeightsFile, row: Optional[PretrainedWeights], new_classifier: bool) -> Loaded:
+def _fill(model: Backbone, file: WeightsFile, row: PretrainedWeights | None, new_classifier: bool) -> Loaded:
     layout, arrays = named_arrays(model, file)
     conversion = convert_state_dict(model, arrays, layout)
     get_logger().debug("%s: %s's layout\n%s", file.path, layout.source, conversion.account())
@@ -217,7 +218,7 @@ def _fill(model: Backbone, file: WeightsFile, row: Optional[PretrainedWeights], 
     return Loaded(model, file, conversion, source, preprocessing)
 
 
-def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> Tuple[str, Optional[Preprocessing]]:
+def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> tuple[str, Preprocessing | None]:
     """Whose weights these are and what preprocessing belongs to them: as recorded, else as their source has it.
 
     A file in our layout or PaddleClas's may be anybody's training, whose configuration knows the preprocessing.
@@ -234,13 +235,13 @@ def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> Tuple[str, Op
     return str(file.record.get("source", layout.source)), preprocessing
 
 
-def _convolutions(model: Backbone, numbers: int) -> List[Convolution]:
+def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
     """Name, shape and whether batch norm follows, in the order in which Darknet writes them: the classifier last.
 
     A Darknet file reads colour pictures and has as many classes as its `numbers` leave room for, whatever the model.
     """
     stem = f"{model.stem_layer}.weight"
-    convolutions: List[Convolution] = []
+    convolutions: list[Convolution] = []
     for key, value in model.state_dict().items():
         if value.ndim == 4 and not key.startswith("fc."):
             n, c, height, width = value.shape

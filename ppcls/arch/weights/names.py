@@ -7,11 +7,12 @@ shifted on the way stands with it, each with its reason.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
-Naming = Callable[[str, Sequence[str]], Dict[str, str]]
-Rule = Tuple[str, str]
+Naming = Callable[[str, Sequence[str]], dict[str, str]]
+Rule = tuple[str, str]
 _FIRES = {"SqueezeNet1_0": (3, 4, 5, 7, 8, 9, 10, 12), "SqueezeNet1_1": (3, 4, 6, 7, 9, 10, 11, 12)}
 
 
@@ -36,11 +37,11 @@ class Layout:
     matrices: str = ""
     factors: Mapping[str, float] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    epsilon: Optional[float] = None
-    unused: Callable[[str, Sequence[str]], Optional[str]] = lambda key, ours: None
+    epsilon: float | None = None
+    unused: Callable[[str, Sequence[str]], str | None] = lambda key, ours: None
 
 
-def same(model: str, layers: Sequence[str]) -> Dict[str, str]:
+def same(model: str, layers: Sequence[str]) -> dict[str, str]:
     """The naming of this library."""
     return {layer: layer for layer in layers}
 
@@ -49,7 +50,7 @@ def rules(*pairs: Rule) -> Naming:
     """A naming by patterns of a whole layer's name; the first that matches says what theirs is."""
     compiled = [(re.compile(pattern), theirs) for pattern, theirs in pairs]
 
-    def naming(model: str, layers: Sequence[str]) -> Dict[str, str]:
+    def naming(model: str, layers: Sequence[str]) -> dict[str, str]:
         found = {}
         for layer in layers:
             match, theirs = next((m, theirs) for p, theirs in compiled for m in [p.fullmatch(layer)] if m)
@@ -59,14 +60,14 @@ def rules(*pairs: Rule) -> Naming:
     return naming
 
 
-def _unused_projection(key: str, ours: Sequence[str]) -> Optional[str]:
+def _unused_projection(key: str, ours: Sequence[str]) -> str | None:
     """Ucbdrive gives every tree a projection of its input, but a tree of trees hands the input on and never uses it."""
     tree, dot, _ = key.rpartition(".project.")
     is_tree_of_trees = bool(dot) and any(name.startswith(f"{tree}.tree1.tree1.") for name in ours)
     return "a projection that the authors' network makes and never uses" if is_tree_of_trees else None
 
 
-def _paddleclas_dpn(model: str, layers: Sequence[str]) -> Dict[str, str]:
+def _paddleclas_dpn(model: str, layers: Sequence[str]) -> dict[str, str]:
     blocks = list(dict.fromkeys(layer.split(".")[0] for layer in layers if re.match(r"conv\d_", layer)))
     parts = {"project": "c1x1_w_func", "reduce": "c1x1_a_func", "spatial": "c3x3_b_func", "expand": "c1x1_c_func"}
     named = {"stem.0": "conv1_x_1_func._conv", "stem.1": "conv1_x_1_func._batch_norm"}
@@ -83,7 +84,7 @@ def _numbered(pattern: str, theirs: Callable[..., str], *others: Rule) -> Naming
     """A naming of which one pattern needs arithmetic on its groups."""
     compiled, rest = re.compile(pattern), rules(*others)
 
-    def naming(model: str, layers: Sequence[str]) -> Dict[str, str]:
+    def naming(model: str, layers: Sequence[str]) -> dict[str, str]:
         matches = {layer: compiled.fullmatch(layer) for layer in layers}
         named = {layer: theirs(model, *match.groups()) for layer, match in matches.items() if match}
         named.update(rest(model, [layer for layer in layers if layer not in named]))
@@ -145,7 +146,7 @@ _TORCHVISION_ALEXNET = rules(
 )  # fmt: skip
 
 OURS = Layout("ppcls", same)
-LAYOUTS: Dict[str, Tuple[Layout, ...]] = {
+LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "DLA": (
         Layout("paddleclas", same),
         Layout("timm", same, torch=True),

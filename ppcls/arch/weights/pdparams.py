@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,9 @@ def read_pdparams(path: Path) -> Content:
     return only_arrays(path, state), record
 
 
-def write_pdparams(path: Path, arrays: Dict[str, np.ndarray], record: Optional[str]) -> None:
+def write_pdparams(path: Path, arrays: dict[str, np.ndarray], record: str | None) -> None:
     """Writes what every `paddle.load` reads; the record is JSON text."""
-    state: Dict[str, Any] = dict(arrays)
+    state: dict[str, Any] = dict(arrays)
     if record is not None:
         state[RECORD] = record
     with path.open("wb") as file:
@@ -40,7 +41,7 @@ class _Pickler(pickle._Pickler):
     write: Callable[[bytes], Any]
     memoize: Callable[[Any], None]
 
-    def save_global(self, obj: Any, name: Optional[str] = None) -> None:
+    def save_global(self, obj: Any, name: str | None = None) -> None:
         if getattr(obj, "__name__", None) == "_reconstruct":
             self.write(b"cnumpy.core.multiarray\n_reconstruct\n")
             self.memoize(obj)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.untrusted import shown
 
-Content = Tuple[Dict[str, np.ndarray], Optional[Dict[str, Any]]]
+Content = tuple[dict[str, np.ndarray], dict[str, Any] | None]
 
 
-def parse_record(path: Path, text: Any) -> Dict[str, Any]:
+def parse_record(path: Path, text: Any) -> dict[str, Any]:
     """What the JSON text of a record says.
 
     Raises:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -43,7 +44,7 @@ def read_safetensors(path: Path) -> Content:
     return arrays, None if text is None else parse_record(path, text)
 
 
-def _no_duplicates(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
         raise Damaged("a name stands twice in its header")
     return dict(pairs)
@@ -58,7 +59,7 @@ def _array(path: Path, name: str, tensor: Mapping[str, Any]) -> np.ndarray:
     return numbers.reshape(tensor["shape"])
 
 
-def write_safetensors(path: Path, arrays: Dict[str, np.ndarray], record: Optional[str]) -> None:
+def write_safetensors(path: Path, arrays: dict[str, np.ndarray], record: str | None) -> None:
     """Writes arrays, and a record of JSON text."""
     # Its own `save_file` leaves a file that nobody else may read.
     path.write_bytes(safetensors.numpy.save(arrays, None if record is None else {_RECORD: record}))

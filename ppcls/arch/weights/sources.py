@@ -5,8 +5,9 @@ Accuracies that the table of models holds are read from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.names import LAYOUTS
@@ -42,8 +43,8 @@ class Preprocessing:
     resize_short: int = 256
     interpolation: str = "bilinear"
     backend: str = "cv2"
-    mean: Tuple[float, float, float] = IMAGENET_MEAN
-    std: Tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
         sides = (self.size, self.resize_short)
@@ -76,7 +77,7 @@ class Preprocessing:
             f"mean [{mean}], std [{std}]"
         )
 
-    def transform_ops(self) -> List[Dict[str, Any]]:
+    def transform_ops(self) -> list[dict[str, Any]]:
         """The same as a configuration writes it under `transform_ops`."""
         resize = {"resize_short": self.resize_short, "interpolation": self.interpolation, "backend": self.backend}
         normalize = {"scale": 1 / 255, "mean": list(self.mean), "std": list(self.std)}
@@ -106,14 +107,14 @@ class PretrainedWeights:
     model: str
     source: str
     url: str
-    licence: Optional[str] = None
+    licence: str | None = None
     preprocessing: Preprocessing = Preprocessing()
-    top1: Optional[float] = None
-    top5: Optional[float] = None
-    sha256_prefix: Optional[str] = None
+    top1: float | None = None
+    top5: float | None = None
+    sha256_prefix: str | None = None
 
     @property
-    def arguments(self) -> Dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Arguments that the model has to be made with, where they differ from its defaults, which are PaddleClas's."""
         if self.source == "paddleclas":
             return {}
@@ -152,14 +153,14 @@ _TIMM_DPN = {
     "DPN107": (80.168, 94.942),
     "DPN131": (79.814, 94.7),
 }
-_TORCHVISION: Tuple[Tuple[str, str, str, float, float], ...] = (
+_TORCHVISION: tuple[tuple[str, str, str, float, float], ...] = (
     ("AlexNet", "alexnet-owt", "7be5be79", 56.522, 79.066),
     ("SqueezeNet1_0", "squeezenet1_0", "b66bff10", 58.092, 80.42),
     ("SqueezeNet1_1", "squeezenet1_1", "b8a52dc0", 58.178, 80.624),
 )
 
 
-def _printed(model: str, source: str) -> Dict[str, Any]:
+def _printed(model: str, source: str) -> dict[str, Any]:
     published = MODELS[model].published[source]
     return {"top1": published.top1, "top5": published.top5}
 
@@ -205,15 +206,15 @@ def _other_rows() -> Iterator[PretrainedWeights]:
     )  # fmt: skip
 
 
-_ROWS: Tuple[PretrainedWeights, ...] = (*_paddleclas_rows(), *_timm_rows(), *_other_rows())
+_ROWS: tuple[PretrainedWeights, ...] = (*_paddleclas_rows(), *_timm_rows(), *_other_rows())
 
 
-def weights_of(model: str) -> List[PretrainedWeights]:
+def weights_of(model: str) -> list[PretrainedWeights]:
     """All weights of a model; the first are those that `pretrained: True` means."""
     return [row for row in _ROWS if row.model == model]
 
 
-def find_source(model: str, source: Optional[str] = None) -> PretrainedWeights:
+def find_source(model: str, source: str | None = None) -> PretrainedWeights:
     """The row of a named source, or the model's first.
 
     Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model
 _PREFIXES = ("module.", "_orig_mod.")  # what torch's DataParallel and torch.compile add
 
 
-def unwrap(path: Path, content: Any) -> Dict[Any, Any]:
+def unwrap(path: Path, content: Any) -> dict[Any, Any]:
     """The dictionary that holds the arrays: the whole, or the one that a training script put beside other things."""
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no weights by name but a {type(content).__name__}; give a file of weights")
@@ -29,13 +30,13 @@ def unwrap(path: Path, content: Any) -> Dict[Any, Any]:
     raise UserError(f"{path}: holds no arrays but {names}; give a file of weights")
 
 
-def only_arrays(path: Path, state: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
+def only_arrays(path: Path, state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
     """Arrays by name, in this machine's byte order; without `module.` or `_orig_mod.` if all names begin so.
 
     Raises:
         UserError: something else stands among them.
     """
-    arrays: Dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for key, value in state.items():
         array = _array_of(value)
         if not isinstance(key, str):
@@ -53,7 +54,7 @@ def only_arrays(path: Path, state: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
     return arrays
 
 
-def _array_of(value: Any) -> Optional[np.ndarray]:
+def _array_of(value: Any) -> np.ndarray | None:
     """A value's array; `paddle.save` writes a tensor inside of other containers as (name, array)."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]

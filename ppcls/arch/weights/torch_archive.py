@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any, BinaryIO, Dict, List
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -42,9 +42,9 @@ def read_archive(file: BinaryIO, size: int) -> Any:
         return rebuild(state, stream.meter)
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> Dict[str, zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """The members by their names without the common folder; torch stores them all as they are."""
-    infos: List[zipfile.ZipInfo] = archive.infolist()
+    infos: list[zipfile.ZipInfo] = archive.infolist()
     for info in infos:
         if "" in info.filename.split("/") or ".." in info.filename.split("/") or "\\" in info.filename:
             raise Refused(f"a member outside of the archive's folder ({shown(info.filename)})")

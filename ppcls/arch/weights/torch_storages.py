@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Storage(StandIn):
 
     def __init__(self, kind: str, count: int) -> None:
         self.kind, self.count = kind, count
-        self.numbers: Optional[np.ndarray] = None
+        self.numbers: np.ndarray | None = None
 
     @property
     def stored(self) -> np.dtype:
@@ -74,7 +74,7 @@ class Storages:
     """The storages that a pickle speaks of, by key."""
 
     def __init__(self) -> None:
-        self.by_key: Dict[str, Storage] = {}
+        self.by_key: dict[str, Storage] = {}
 
     def find(self, named: Any) -> StandIn:
         """What stands for a persistent id: ("storage", class, key, place, count) and, in old files, a view."""
@@ -95,7 +95,7 @@ class Storages:
         return storage
 
 
-def sizes(numbers: Any) -> Tuple[int, ...]:
+def sizes(numbers: Any) -> tuple[int, ...]:
     """Numbers out of a pickle that have to be counts."""
     if not isinstance(numbers, (tuple, list)) or any(type(number) is not int or number < 0 for number in numbers):
         raise Damaged("a tensor whose sizes, strides or offset are no counts")

@@ -6,7 +6,8 @@ Sparse, quantised and complex tensors and whole modules are refused.
 from __future__ import annotations
 
 import math
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class _Tensor(StandIn):
             raise Refused("a tensor without a storage")
         self.storage, self.offset = storage, sizes((offset,))[0]
         self.size, self.stride = sizes(size), sizes(stride)
-        self.value: Optional[np.ndarray] = None
+        self.value: np.ndarray | None = None
         if len(self.size) != len(self.stride):
             raise Damaged(f"a tensor of {len(self.size)} sizes and {len(self.stride)} strides")
         last = sum((side - 1) * step for side, step in zip(self.size, self.stride))

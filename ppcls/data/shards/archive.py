@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import tarfile
 import zlib
-from typing import Any, Iterator, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import SUFFIXES
@@ -28,7 +29,7 @@ class Sample(NamedTuple):
     label: int
 
 
-def webdataset_tools() -> Tuple[Any, Any, Any, Any]:
+def webdataset_tools() -> tuple[Any, Any, Any, Any]:
     """Webdataset's gopen, tar_file_iterator and group_by_keys, and braceexpand.
 
     Raises:

@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any
 
 import numpy as np
 
@@ -34,11 +35,11 @@ class ShardList:
         epoch_length: pictures of an epoch; None for all.
     """
 
-    addresses: List[str]
-    counts: Optional[np.ndarray]
-    class_names: Optional[List[str]] = None
+    addresses: list[str]
+    counts: np.ndarray | None
+    class_names: list[str] | None = None
     shuffle_buffer: int = 1000
-    epoch_length: Optional[int] = None
+    epoch_length: int | None = None
 
     def __len__(self) -> int:
         assert self.epoch_length is not None or self.counts is not None  # `ready` has seen to it
@@ -69,7 +70,7 @@ class ShardList:
         return self
 
 
-def open_shards(given: Union[str, Sequence[str]], class_num: int, buffer: int, length: Optional[int]) -> ShardList:
+def open_shards(given: str | Sequence[str], class_num: int, buffer: int, length: int | None) -> ShardList:
     """The shards of a manifest (a path or address that ends in `.json`), or of brace patterns.
 
     Raises:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any
 
 from ppcls.data.shards.write import Encoding
 from ppcls.utils.errors import UserError
@@ -25,10 +26,10 @@ class PackOptions:
         keep_order: keep the order of the list; otherwise pictures are mixed once, always alike.
     """
 
-    shard_size: Optional[int] = None
-    shard_count: Optional[int] = None
-    resize_short: Optional[int] = None
-    quality: Optional[int] = None
+    shard_size: int | None = None
+    shard_count: int | None = None
+    resize_short: int | None = None
+    quality: int | None = None
     keep_order: bool = False
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class PackOptions:
         return Encoding(self.resize_short, self.quality or _QUALITY, skip)
 
 
-def check_options(folder: Path, noted: Mapping[str, Any], asked: Dict[str, Any]) -> None:
+def check_options(folder: Path, noted: Mapping[str, Any], asked: dict[str, Any]) -> None:
     """Refuses to go on in `folder` with other options than those that a manifest has noted, or with other pictures."""
     for name, value in asked.items():
         before = noted.get(name)

@@ -7,8 +7,9 @@ a reader mixes from (seed, epoch, rank, worker), so a resumed epoch goes on exac
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Division:
         taken = positions(self.length, step, self.batch_size, rank, self.world_size)
         return taken.stop - taken.start
 
-    def quota(self, rank: int, worker: int, before: Optional[int] = None) -> int:
+    def quota(self, rank: int, worker: int, before: int | None = None) -> int:
         """Pictures of a reader in an epoch, or in its steps before step `before`."""
         steps = range(worker, self.steps if before is None else before, self.workers)
         last = self.steps - 1
@@ -63,7 +64,7 @@ class Division:
         return sum(self.quota(*reader) for reader in itertools.takewhile(lambda one: one != (rank, worker), readers))
 
 
-def shard_order(count: int, seed: int, number: int, shuffle: bool) -> List[int]:
+def shard_order(count: int, seed: int, number: int, shuffle: bool) -> list[int]:
     """The shards in the order of a pass over all of them."""
     return np.random.default_rng((_SHARDS, seed, number)).permutation(count).tolist() if shuffle else list(range(count))
 
@@ -87,7 +88,7 @@ def parts(counts: np.ndarray, seed: int, shuffle: bool, start: int, stop: int) -
 
 def shuffled(items: Iterable[Any], size: int, rng: np.random.Generator) -> Iterator[Any]:
     """All items, each drawn from a buffer of `size` that the next one then fills. A buffer of 1 keeps the order."""
-    buffer: List[Any] = []
+    buffer: list[Any] = []
     for item in items:
         if len(buffer) < size:
             buffer.append(item)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -31,7 +32,7 @@ _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
 _ANY_LABEL = 1 << 31
 _ORDER = 103  # first word of an address, apart from those of ppcls.data.shards.order
-Pictures = List[Entry]
+Pictures = list[Entry]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Packed:
     shards: int
     pictures: int
     size: int
-    unreadable: Dict[str, str]
+    unreadable: dict[str, str]
 
     def __str__(self) -> str:
         size = f"{self.size / 2**20:,.1f} MiB"
@@ -52,8 +53,8 @@ class Packed:
 def pack(
     source: PathLike,
     target: PathLike,
-    list_file: Optional[PathLike] = None,
-    options: Optional[PackOptions] = None,
+    list_file: PathLike | None = None,
+    options: PackOptions | None = None,
     workers: int = 1,
     on_error: str = "skip",
 ) -> Packed:
@@ -92,7 +93,7 @@ def pack(
     return Packed(folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable)
 
 
-def _images(root: Path, list_file: Optional[PathLike]) -> ImageList:
+def _images(root: Path, list_file: PathLike | None) -> ImageList:
     if list_file is not None:
         return read_list_file(str(list_file), str(root), _ANY_LABEL)
     folders = [entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."] if root.is_dir() else []
@@ -107,7 +108,7 @@ def _entries(images: ImageList, root: Path, options: PackOptions) -> Pictures:
     return [entries[place] for place in np.random.default_rng((_ORDER, 0)).permutation(len(entries))]
 
 
-def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: ImageList) -> Dict[str, Any]:
+def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: ImageList) -> dict[str, Any]:
     """The state of the packing: a new one, or what an earlier run has noted."""
     rows = "".join(f"{entry.key}\0{entry.label}\n" for entry in pictures)
     asked = {**asdict(options), "pictures_sha256": hashlib.sha256(rows.encode("utf-8", "surrogateescape")).hexdigest()}
@@ -146,23 +147,23 @@ def _fitting(pictures: Pictures, options: PackOptions) -> int:
 
 
 def _write_missing(
-    folder: Path, progress: Dict[str, Any], chunks: Sequence[Pictures], encoding: Encoding, workers: int
+    folder: Path, progress: dict[str, Any], chunks: Sequence[Pictures], encoding: Encoding, workers: int
 ) -> None:
     """Writes the shards that are not there whole; notes each as it is done, in the order of their names."""
     noted = {record["name"]: record for record in progress["shards"]}
     stop = threading.Event()
 
-    def make(number: int, name: str) -> Tuple[int, Shard]:
+    def make(number: int, name: str) -> tuple[int, Shard]:
         record = noted.get(name)
         if record is not None and _is_whole(folder / name, record):
             return number, record
         return number, write_shard(folder / name, chunks[number], encoding, stop)
 
-    done: Dict[int, Shard] = {}
+    done: dict[int, Shard] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
             names = [f"{folder.name}-{number:06d}.tar" for number in range(len(chunks))]
-            waiting: List[Future] = [pool.submit(make, number, name) for number, name in enumerate(names)]
+            waiting: list[Future] = [pool.submit(make, number, name) for number, name in enumerate(names)]
             for future in tqdm(as_completed(waiting), total=len(waiting), unit="shard", disable=None):
                 number, record = future.result()
                 done[number] = record
@@ -180,5 +181,5 @@ def _is_whole(path: Path, record: Shard) -> bool:
     return path.is_file() and path.stat().st_size == record["bytes"] and sha256_of(path) == record["sha256"]
 
 
-def _save(path: Path, manifest: Dict[str, Any]) -> None:
+def _save(path: Path, manifest: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(manifest, indent=1, ensure_ascii=True).encode())

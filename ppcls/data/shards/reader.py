@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -54,14 +54,14 @@ class ShardReader(Reader):
         buffer = self.images.shuffle_buffer if self.shuffle else 1
         return f"read from shards (processes {self.world_size}, workers {readers}, shuffle_buffer {buffer})"
 
-    def names(self, streams: EpochStreams, step: int) -> Tuple[List[int], List[str]]:
+    def names(self, streams: EpochStreams, step: int) -> tuple[list[int], list[str]]:
         """Index and path of each picture of `step`."""
         samples = streams.samples(step)
         return [sample.number for sample in samples], [sample.path for sample in samples]
 
     def read(
-        self, streams: EpochStreams, epoch: int, step: int, room: Optional[np.ndarray] = None
-    ) -> Tuple[List[np.ndarray], List[Tuple[int, str]]]:
+        self, streams: EpochStreams, epoch: int, step: int, room: np.ndarray | None = None
+    ) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
         """The arrays of a batch, and what could not be read; see `BatchReader.read`."""
         samples = streams.samples(step)
         for sample in samples:
@@ -81,12 +81,12 @@ class ShardReader(Reader):
 class _BatchInMemory(BatchReader):
     """A batch whose bytes are there; its indices are places in `samples`."""
 
-    samples: List[Sample]
+    samples: list[Sample]
 
     def indices(self, order: np.ndarray, step: int) -> np.ndarray:
         return order
 
-    def _picture(self, epoch: int, index: int, out: Optional[np.ndarray]) -> np.ndarray:
+    def _picture(self, epoch: int, index: int, out: np.ndarray | None) -> np.ndarray:
         sample = self.samples[index]
         rng = sample_generator(self.seed, epoch, sample.number) if self.transforms.draws else None
         try:
@@ -108,16 +108,16 @@ class EpochStreams:
 
     def __init__(self, reader: ShardReader, epoch: int, division: Division) -> None:
         self._reader, self._epoch, self._division = reader, epoch, division
-        self._open: Dict[int, Tuple[int, Iterator[Sample]]] = {}  # by worker: the step it stands before, and the rest
-        self._last: Tuple[int, List[Sample]] = (-1, [])
+        self._open: dict[int, tuple[int, Iterator[Sample]]] = {}  # by worker: the step it stands before, and the rest
+        self._last: tuple[int, list[Sample]] = (-1, [])
 
-    def samples(self, step: int) -> List[Sample]:
+    def samples(self, step: int) -> list[Sample]:
         """The samples of a step, not decoded."""
         if self._last[0] != step:
             self._last = (step, self._read(step))
         return self._last[1]
 
-    def _read(self, step: int) -> List[Sample]:
+    def _read(self, step: int) -> list[Sample]:
         division, rank = self._division, self._reader.rank
         worker = step % division.workers
         before, stream = self._open.pop(worker, (-1, iter(())))
@@ -133,7 +133,7 @@ class EpochStreams:
         quota, counts = division.quota(reader.rank, worker), reader.images.counts
         size = reader.images.shuffle_buffer if reader.shuffle else 1
         address = (reader.seed, self._epoch, reader.rank, worker)
-        source: Iterator[Optional[Sample]]
+        source: Iterator[Sample | None]
         if counts is None:
             source = itertools.islice(self._own_shards(worker), quota)
         else:
@@ -157,7 +157,7 @@ class EpochStreams:
             if not found:
                 raise UserError(f"{addresses[own[0]]} and the other shards of a worker hold no picture; leave them out")
 
-    def _parts(self, chosen: Iterator[Part], needed: np.ndarray) -> Iterator[Optional[Sample]]:
+    def _parts(self, chosen: Iterator[Part], needed: np.ndarray) -> Iterator[Sample | None]:
         """The samples of `chosen`, None for those that `needed` does not want; a shard of such alone is not opened."""
         begin = 0
         for part in chosen:

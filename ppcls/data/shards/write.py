@@ -8,9 +8,10 @@ import os
 import re
 import tarfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
 from ppcls.utils.files import sync_file
 from ppcls.utils.picture_files import SUFFIXES
 
-Shard = Dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
+Shard = dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
 _DECODE = DecodeImage(to_rgb=False)
 _SPELLED = {".jpeg": ".jpg", ".jfif": ".jpg"}
 
@@ -46,11 +47,11 @@ class Encoding:
         skip: whether a picture that cannot be read is left out.
     """
 
-    resize_short: Optional[int] = None
+    resize_short: int | None = None
     quality: int = 95
     skip: bool = True
 
-    def encode(self, path: str) -> Tuple[str, bytes]:
+    def encode(self, path: str) -> tuple[str, bytes]:
         """Suffix and bytes: the file's own, or those of the reduced picture.
 
         Raises:
@@ -75,12 +76,12 @@ class Encoding:
         return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1].tobytes()
 
 
-def keys_of(paths: Sequence[str], root: Path) -> List[str]:
+def keys_of(paths: Sequence[str], root: Path) -> list[str]:
     """A key for each picture, each once: its path below `root` without suffix, and without what WebDataset minds.
 
     The first dot of a file's name ends its key there, and names that begin with two underscores are passed over.
     """
-    keys: Dict[str, None] = {}  # in their order
+    keys: dict[str, None] = {}  # in their order
     for path in paths:
         relative = PurePosixPath(os.path.relpath(path, root)).with_suffix("")
         parts = [re.sub("^__+", "_", part) for part in relative.parts if part not in ("..", "/")]
@@ -100,7 +101,7 @@ def write_shard(path: Path, entries: Sequence[Entry], encoding: Encoding, stop: 
         UnreadableImage: a picture cannot be read, and the encoding does not skip it.
         Stopped: `stop` was set.
     """
-    unreadable: Dict[str, str] = {}
+    unreadable: dict[str, str] = {}
     aside = path.with_name(f".{path.name}.part")
     try:
         with aside.open("wb") as file:

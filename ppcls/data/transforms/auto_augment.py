@@ -1,7 +1,8 @@
 """Policies that apply a few operations of `operations` to a picture: AutoAugment and RandAugment."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Iterable, Optional, Tuple
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
@@ -10,10 +11,10 @@ from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
 from ppcls.data.transforms.operations import OPERATIONS, SIGNED
 from ppcls.utils.fields import PositiveInt, Range
 
-_Step = Tuple[str, float, int]  # operation, probability, level from 0 to 9
+_Step = tuple[str, float, int]  # operation, probability, level from 0 to 9
 
 # Cubuk et al. 2018, table 9: found on ImageNet.
-IMAGENET_POLICY: Tuple[Tuple[_Step, _Step], ...] = (
+IMAGENET_POLICY: tuple[tuple[_Step, _Step], ...] = (
     (("Posterize", 0.4, 8), ("Rotate", 0.6, 9)),
     (("Solarize", 0.6, 5), ("AutoContrast", 0.6, 5)),
     (("Equalize", 0.8, 8), ("Equalize", 0.6, 3)),
@@ -60,7 +61,7 @@ class _Policy(Transform):
         """Pillow's operations are for uint8."""
         return True
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Uint8 [H, W, 3] in RGB to the same."""
         rng = generator(rng, type(self).__name__)
         picture = Image.fromarray(image)
@@ -69,7 +70,7 @@ class _Policy(Transform):
             picture = OPERATIONS[name](picture, sign * strength)
         return np.asarray(picture)
 
-    def _drawn(self, rng: np.random.Generator) -> Iterable[Tuple[str, float]]:
+    def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
         """Names of operations, each with a strength from 0 to 1."""
         raise NotImplementedError
 
@@ -83,7 +84,7 @@ class AutoAugment(_Policy):
     range evenly, from no effect to the strongest; the direction, where there are two, is drawn.
     """
 
-    def _drawn(self, rng: np.random.Generator) -> Iterable[Tuple[str, float]]:
+    def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
         for name, probability, level in IMAGENET_POLICY[rng.integers(len(IMAGENET_POLICY))]:
             if rng.random() < probability:
                 yield name, level / _TOP_LEVEL
@@ -111,7 +112,7 @@ class RandAugment(_Policy):
         if not 0 <= self.magnitude <= _TOP_MAGNITUDE:
             raise ValueError(f"magnitude is {self.magnitude}; write a number from 0 to {_TOP_MAGNITUDE}")
 
-    def _drawn(self, rng: np.random.Generator) -> Iterable[Tuple[str, float]]:
+    def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
         for _ in range(self.num_layers):
             name = RAND_AUGMENT_OPERATIONS[rng.integers(len(RAND_AUGMENT_OPERATIONS))]
             yield name, self.magnitude / _TOP_MAGNITUDE

@@ -6,7 +6,8 @@ picture, an array [H, W, 3], and the generator of the sample, and returns a new 
 
 from __future__ import annotations
 
-from typing import ClassVar, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from ppcls.utils.registry import Registry
 
 TRANSFORMS = Registry("transform")
 
-WidthHeight = Tuple[int, int]
-Box = Tuple[int, int, int, int]  # left, top, width, height
+WidthHeight = tuple[int, int]
+Box = tuple[int, int, int, int]  # left, top, width, height
 
 
 class Transform:
@@ -33,16 +34,16 @@ class Transform:
         """Whether it takes uint8 pictures only, and so cannot follow the normalisation."""
         return False
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The transformed picture."""
         raise NotImplementedError
 
-    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+    def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """(width, height) of the result for a picture of `size`; None where it is not known beforehand."""
         return size
 
 
-def pair(size: Union[int, Sequence[int]]) -> WidthHeight:
+def pair(size: int | Sequence[int]) -> WidthHeight:
     """(width, height) of a size as configurations write it: one int for both, or [width, height].
 
     Raises:
@@ -54,7 +55,7 @@ def pair(size: Union[int, Sequence[int]]) -> WidthHeight:
     return sides[0], sides[1]
 
 
-def checked_size(size: Union[int, Sequence[int]]) -> Union[int, WidthHeight]:
+def checked_size(size: int | Sequence[int]) -> int | WidthHeight:
     """A size as it is written, a list as a tuple; raises what `pair` raises."""
     sides = pair(size)
     return size if isinstance(size, int) else sides
@@ -77,7 +78,7 @@ def one_of(key: str, value: object, choices: Sequence[object]) -> None:
         raise ValueError(f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}")
 
 
-def generator(rng: Optional[np.random.Generator], name: str) -> np.random.Generator:
+def generator(rng: np.random.Generator | None, name: str) -> np.random.Generator:
     """`rng`, which a transform that draws cannot do without."""
     if rng is None:
         raise ValueError(f"{name} draws at random: call the transforms with an rng, or leave it out in evaluation")

@@ -1,7 +1,7 @@
 """Brightness, contrast, saturation and hue changed at random."""
 
 from dataclasses import dataclass
-from typing import Annotated, Optional
+from typing import Annotated
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -48,7 +48,7 @@ class ColorJitter(Transform):
         """Pillow's operations are for uint8."""
         return True
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Uint8 [H, W, 3] in RGB to the same."""
         rng = generator(rng, "ColorJitter")
         if rng.random() >= self.p:

@@ -1,7 +1,6 @@
 """Cutting out the centre."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class _CentralCrop(Transform):
     def __post_init__(self) -> None:
         set_field(self, "size", checked_size(self.size))
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The part of the picture, as a view.
 
         Raises:
@@ -39,7 +38,7 @@ class _CentralCrop(Transform):
     def _margin(self, spare: int) -> int:
         raise NotImplementedError
 
-    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+    def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """Always `size`."""
         return pair(self.size)
 

@@ -1,8 +1,8 @@
 """Bytes of a picture file to pixels."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Optional, Union
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,7 @@ _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 class UnreadableImage(UserError):
     """A file that holds no picture, or only part of one. `reason` says what is wrong, `path` where (None for bytes)."""
 
-    def __init__(self, reason: str, path: Optional[str] = None) -> None:
+    def __init__(self, reason: str, path: str | None = None) -> None:
         self.reason = reason
         self.path = path
         super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
@@ -58,7 +58,7 @@ class DecodeImage(Transform):
                 "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage"
             )
 
-    def __call__(self, image: Union[bytes, np.ndarray], rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: bytes | np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Decodes bytes; an array uint8 [H, W, 3], in the channel order of `to_rgb`, passes as it is.
 
         Raises:
@@ -75,7 +75,7 @@ class DecodeImage(Transform):
             # Decoders raise nearly every type there is on damaged data (OSError, SyntaxError, struct.error, ...).
             raise UnreadableImage(_reason(error, bool(image))) from error
 
-    def part(self, image: Union[bytes, np.ndarray], choose: Callable[[int, int], Box]) -> np.ndarray:
+    def part(self, image: bytes | np.ndarray, choose: Callable[[int, int], Box]) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
         Where it can, it leaves what lies below the part undecoded. Raises what decoding the whole raises; but of a
@@ -89,7 +89,7 @@ class DecodeImage(Transform):
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
         return cut(self(image) if rows is None else rows, box)
 
-    def _frame(self, image: Union[bytes, np.ndarray]) -> Optional[Frame]:
+    def _frame(self, image: bytes | np.ndarray) -> Frame | None:
         """The frame of a JPEG that OpenCV decodes; None for everything else."""
         return jpeg_frame(image) if self.backend == "cv2" and isinstance(image, bytes) else None
 

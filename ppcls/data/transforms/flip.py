@@ -1,7 +1,6 @@
 """Mirroring at random."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -31,7 +30,7 @@ class RandFlipImage(Transform):
         if not 0 <= self.prob <= 1:
             raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The picture itself, or its mirror image."""
         if generator(rng, "RandFlipImage").random() >= self.prob:
             return image

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -38,7 +37,7 @@ def jpeg_is_complete(data: bytes) -> bool:
     return _end_of_image(data) is not None
 
 
-def _end_of_image(data: bytes, position: int = 2) -> Optional[int]:
+def _end_of_image(data: bytes, position: int = 2) -> int | None:
     """Where the first image's end marker stands, looking from `position` on."""
     while marker := _MARKER.search(data, position):
         if marker[1] == _END_OF_IMAGE:
@@ -61,7 +60,7 @@ class Frame:
     exif: bytes
 
 
-def jpeg_frame(data: bytes) -> Optional[Frame]:
+def jpeg_frame(data: bytes) -> Frame | None:
     """The file's frame; None for every other kind of file, and for what is damaged before the coded data."""
     if data[:3] != b"\xff\xd8\xff":
         return None
@@ -83,7 +82,7 @@ def jpeg_frame(data: bytes) -> Optional[Frame]:
     return None
 
 
-def _checked_frame(data: bytes, frame: Optional[int], scan: int, scan_at: int, exif: bytes) -> Optional[Frame]:
+def _checked_frame(data: bytes, frame: int | None, scan: int, scan_at: int, exif: bytes) -> Frame | None:
     if frame is None or not frame + 10 <= scan < len(data):
         return None
     bits, components = data[frame + 4], data[frame + 9]
@@ -93,7 +92,7 @@ def _checked_frame(data: bytes, frame: Optional[int], scan: int, scan_at: int, e
     return Frame(width, height, frame + 5, scan_at, exif)
 
 
-def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> Optional[np.ndarray]:
+def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> np.ndarray | None:
     """The first `rows` rows at least, uint8 [H', W, 3]: the same bits as of the whole picture.
 
     The decoder gets the file with a smaller height in its frame, and so stops early. It gets no end marker, or it
@@ -116,13 +115,13 @@ def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> Optional[
     return pixels if pixels is not None and pixels.shape == (height, frame.width, 3) else None
 
 
-def by_opencv(content: np.ndarray, to_rgb: bool) -> Optional[np.ndarray]:
+def by_opencv(content: np.ndarray, to_rgb: bool) -> np.ndarray | None:
     """Pixels uint8 [H, W, 3]; None if OpenCV cannot decode them. OpenCV turns BGR around 15 times as fast as numpy."""
     pixels = cv2.imdecode(content, _RGB if to_rgb else _COLOR)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if to_rgb and _RGB == _COLOR and pixels is not None else pixels
 
 
-def _by_simplejpeg(content: np.ndarray, to_rgb: bool) -> Optional[np.ndarray]:
+def _by_simplejpeg(content: np.ndarray, to_rgb: bool) -> np.ndarray | None:
     try:
         return simplejpeg.decode_jpeg(content, "RGB" if to_rgb else "BGR", strict=False)
     except ValueError:  # a damaged file, or a kind that only OpenCV knows

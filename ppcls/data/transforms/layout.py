@@ -1,7 +1,6 @@
 """The order of a picture's axes."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -13,6 +12,6 @@ from ppcls.data.transforms.base import TRANSFORMS, Transform
 class ToCHWImage(Transform):
     """[H, W, C] to [C, H, W]. It stands at the end, and is done there as well if it is not written."""
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The transposed picture, contiguous."""
         return np.ascontiguousarray(image.transpose(2, 0, 1))

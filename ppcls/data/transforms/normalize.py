@@ -3,7 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ class NormalizeImage(Transform):
     """
 
     scale: float = 1 / 255
-    mean: Tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: Tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
     order: str = ""
     channel_num: int = 3
 
@@ -42,7 +42,7 @@ class NormalizeImage(Transform):
         if min(self.std) <= 0:
             raise ValueError(f"std is {list(self.std)}; write three numbers above 0")
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Float32 of the same shape."""
         # Channels first in memory whatever the order, so that numpy works on whole planes (five times as fast) and
         # the transposition that follows costs nothing.
@@ -50,7 +50,7 @@ class NormalizeImage(Transform):
             return self._arithmetic(image)
         return self._arithmetic(image.transpose(2, 0, 1)).transpose(1, 2, 0)
 
-    def planes(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> np.ndarray:
+    def planes(self, image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Float32 [C, H, W] of a picture [H, W, C]; values of uint8 are looked up, which gives the same bits.
 
         Args:
@@ -81,7 +81,7 @@ class NormalizeImage(Transform):
         return result
 
 
-def _three(key: str, values: Any) -> Tuple[float, float, float]:
+def _three(key: str, values: Any) -> tuple[float, float, float]:
     numbers = tuple(float(value) for value in values) if isinstance(values, (list, tuple)) else ()
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
         raise ValueError(f"{key} is {values!r}; write three numbers, one a channel")

@@ -6,7 +6,8 @@ range; operations in `SIGNED` work in two directions and take -1 to 1. Those wit
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple
+from collections.abc import Callable
+from typing import Any
 
 from PIL import Image, ImageEnhance, ImageOps
 
@@ -20,7 +21,7 @@ _ENHANCE = 0.9
 _BITS = 4
 
 
-def _affine(image: Image.Image, matrix: Tuple[float, ...]) -> Image.Image:
+def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
     return image.transform(
         image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.NEAREST, fillcolor=GRAY
     )
@@ -58,7 +59,7 @@ def _enhance(kind: Callable[[Image.Image], Any]) -> Callable[[Image.Image, float
     return lambda image, strength: kind(image).enhance(1 + _ENHANCE * strength)
 
 
-OPERATIONS: Dict[str, Callable[[Image.Image, float], Image.Image]] = {
+OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "Identity": lambda image, strength: image,
     "AutoContrast": lambda image, strength: ImageOps.autocontrast(image),
     "Equalize": lambda image, strength: ImageOps.equalize(image),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +34,13 @@ class Pipeline:
         _check_order(self.ops)
         # How they are run: a crop at random is decoded alone where it follows at once, the axes are moved at the very
         # end, and a normalisation that stands last writes the planes itself.
-        middle: List[Any] = [_without_order(op) for op in self.ops[1:] if not isinstance(op, ToCHWImage)]
+        middle: list[Any] = [_without_order(op) for op in self.ops[1:] if not isinstance(op, ToCHWImage)]
         self._crop = middle.pop(0) if middle and type(middle[0]) is RandCropImage else None
         self._normalize = middle.pop() if middle and type(middle[-1]) is NormalizeImage else None
         self._middle = tuple(middle)
 
     @classmethod
-    def from_list(cls, entries: Sequence[Mapping[str, Optional[Mapping[str, Any]]]]) -> Pipeline:
+    def from_list(cls, entries: Sequence[Mapping[str, Mapping[str, Any] | None]]) -> Pipeline:
         """The inverse of `to_list`: entries `{name: {key: value}}` or `{name: null}`.
 
         Raises:
@@ -64,15 +65,15 @@ class Pipeline:
                 raise ValueError(f"{name} cannot have {dict(keys or {})} ({error}); correct its values") from error
         return cls(ops)
 
-    def to_list(self) -> List[Dict[str, Dict[str, Any]]]:
+    def to_list(self) -> list[dict[str, dict[str, Any]]]:
         """The transforms as plain YAML, every key filled in."""
         return [_entry(op) for op in self.ops]
 
     def __call__(
         self,
-        data: Union[bytes, np.ndarray],
-        rng: Optional[np.random.Generator] = None,
-        out: Optional[np.ndarray] = None,
+        data: bytes | np.ndarray,
+        rng: np.random.Generator | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """The model's input for one picture, float32 [C, H, W], contiguous.
 
@@ -91,7 +92,7 @@ class Pipeline:
         planes = image.transpose(2, 0, 1) if self._normalize is None else self._normalize.planes(image, out)
         return np.ascontiguousarray(planes, np.float32)
 
-    def plain(self, data: Union[bytes, np.ndarray], rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def plain(self, data: bytes | np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The same, an operation after the other on the whole picture: what `__call__` is measured against."""
         image: Any = data
         for op in self.ops:
@@ -99,7 +100,7 @@ class Pipeline:
         transposed = any(isinstance(op, ToCHWImage) for op in self.ops)
         return np.ascontiguousarray(image if transposed else image.transpose(2, 0, 1), np.float32)
 
-    def _opened(self, data: Union[bytes, np.ndarray], rng: Optional[np.random.Generator]) -> Any:
+    def _opened(self, data: bytes | np.ndarray, rng: np.random.Generator | None) -> Any:
         """The picture after DecodeImage, and after RandCropImage if that follows."""
         decode, crop = self.ops[0], self._crop
         assert isinstance(decode, DecodeImage)
@@ -108,7 +109,7 @@ class Pipeline:
         return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng)))
 
     def from_file(
-        self, path: Union[str, Path], rng: Optional[np.random.Generator] = None, out: Optional[np.ndarray] = None
+        self, path: str | Path, rng: np.random.Generator | None = None, out: np.ndarray | None = None
     ) -> np.ndarray:
         """The same for a file; what cannot be opened is an UnreadableImage too, and carries the path."""
         try:
@@ -121,7 +122,7 @@ class Pipeline:
         except UnreadableImage as error:
             raise UnreadableImage(error.reason, str(path)) from error
 
-    def from_array(self, array: np.ndarray, color: str, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def from_array(self, array: np.ndarray, color: str, rng: np.random.Generator | None = None) -> np.ndarray:
         """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""
         one_of("color", color, ("RGB", "BGR"))
         return self(array if color == self.color else array[..., ::-1], rng)
@@ -139,9 +140,9 @@ class Pipeline:
         return any(op.draws for op in self.ops)
 
     @property
-    def output_size(self) -> Optional[Tuple[int, int, int]]:
+    def output_size(self) -> tuple[int, int, int] | None:
         """(C, H, W) of every result; None if it depends on the picture."""
-        size: Optional[WidthHeight] = None
+        size: WidthHeight | None = None
         for op in self.ops:
             size = op.output_size(size)
         return None if size is None else (3, size[1], size[0])
@@ -152,7 +153,7 @@ class Pipeline:
         Sizes are [width, height]; ToCHWImage stands last; NormalizeImage stands behind what only moves pixels, because
         it works on each pixel alone.
         """
-        ordered: List[Transform] = []
+        ordered: list[Transform] = []
         for op in reversed([op for op in self.ops if not isinstance(op, ToCHWImage)]):
             place = 0
             while isinstance(op, NormalizeImage) and place < len(ordered) and ordered[place].moves_pixels:
@@ -184,7 +185,7 @@ def _without_order(op: Any) -> Any:
     return dataclasses.replace(op, order="") if type(op) is NormalizeImage else op
 
 
-def _entry(op: Any) -> Dict[str, Dict[str, Any]]:
+def _entry(op: Any) -> dict[str, dict[str, Any]]:
     return {type(op).__name__: {field.name: _plain(getattr(op, field.name)) for field in dataclasses.fields(op)}}
 
 

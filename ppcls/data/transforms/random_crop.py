@@ -1,8 +1,9 @@
 """Cutting out a random part."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Optional, Sequence, Tuple
+from typing import Annotated
 
 import numpy as np
 
@@ -38,8 +39,8 @@ class RandCropImage(Transform):
     """
 
     size: Size = 224
-    scale: Tuple[Annotated[float, Range(above=0, high=1)], Annotated[float, Range(above=0, high=1)]] = (0.08, 1.0)
-    ratio: Tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
+    scale: tuple[Annotated[float, Range(above=0, high=1)], Annotated[float, Range(above=0, high=1)]] = (0.08, 1.0)
+    ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
     interpolation: str = "bilinear"
     backend: str = "cv2"
     sampling: str = "paddleclas"
@@ -58,12 +59,12 @@ class RandCropImage(Transform):
         """Pillow resizes pictures of uint8 only."""
         return self.backend == "pil"
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The part, resized."""
         height, width = image.shape[:2]
         return self.resized(cut(image, self.box(width, height, rng)))
 
-    def box(self, width: int, height: int, rng: Optional[np.random.Generator]) -> Box:
+    def box(self, width: int, height: int, rng: np.random.Generator | None) -> Box:
         """The part to cut out of a picture of `width` by `height` pixels."""
         draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
         return draw(width, height, self.scale, self.ratio, generator(rng, "RandCropImage"))
@@ -72,13 +73,13 @@ class RandCropImage(Transform):
         """What was cut out, at `size`."""
         return resample(part, *pair(self.size), self.interpolation, self.backend)
 
-    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+    def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """Always `size`."""
         return pair(self.size)
 
 
 def paddleclas_box(
-    width: int, height: int, scale: Tuple[float, float], ratio: Tuple[float, float], rng: np.random.Generator
+    width: int, height: int, scale: tuple[float, float], ratio: tuple[float, float], rng: np.random.Generator
 ) -> Box:
     """A box as PaddleClas draws it: one draw, clamped to what fits."""
     stretch = math.sqrt(rng.uniform(*ratio))  # of a square's width; its height shrinks by the same factor
@@ -92,7 +93,7 @@ def paddleclas_box(
 
 
 def torchvision_box(
-    width: int, height: int, scale: Tuple[float, float], ratio: Tuple[float, float], rng: np.random.Generator
+    width: int, height: int, scale: tuple[float, float], ratio: tuple[float, float], rng: np.random.Generator
 ) -> Box:
     """A box as torchvision's RandomResizedCrop draws it: ten tries, then the largest central one of a legal aspect."""
     for _ in range(10):
@@ -113,7 +114,7 @@ def _within(value: int, limit: int) -> int:
     return min(max(value, 1), limit)
 
 
-def _interval(key: str, bounds: Sequence[float], low: float, high: float) -> Tuple[float, float]:
+def _interval(key: str, bounds: Sequence[float], low: float, high: float) -> tuple[float, float]:
     values = tuple(float(bound) for bound in bounds)
     if len(values) != 2 or not low <= values[0] <= values[1] <= high:
         limit = " and at most 1" if high == 1 else ""

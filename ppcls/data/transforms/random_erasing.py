@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional, Tuple
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, one_of,
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Fraction, PositiveInt, Range
 
-Box = Tuple[int, int, int, int]  # left, top, width, height
+Box = tuple[int, int, int, int]  # left, top, width, height
 
 
 @TRANSFORMS.register()
@@ -36,7 +36,7 @@ class RandomErasing(Transform):
     sl: Annotated[float, Range(above=0, high=1)] = 0.02
     sh: Annotated[float, Range(above=0, high=1)] = 0.4
     r1: Annotated[float, Range(above=0, high=1)] = 0.3
-    mean: Tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     attempt: PositiveInt = 100
     use_log_aspect: bool = False
     mode: str = "const"
@@ -57,7 +57,7 @@ class RandomErasing(Transform):
         if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):
             raise ValueError(f"mean is {list(self.mean)}; write three numbers, one a channel")
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The picture [H, W, 3], uint8 or float32, or a copy of it with a covered box.
 
         Raises:
@@ -78,7 +78,7 @@ class RandomErasing(Transform):
         covered[top : top + height, left : left + width] = self._cover(width, height, is_bytes, rng)
         return covered
 
-    def box(self, width: int, height: int, rng: np.random.Generator) -> Optional[Box]:
+    def box(self, width: int, height: int, rng: np.random.Generator) -> Box | None:
         """The first box drawn that fits into a picture of `width` and `height`; None if none of `attempt` did."""
         for _ in range(self.attempt):
             area = width * height * rng.uniform(self.sl, self.sh)

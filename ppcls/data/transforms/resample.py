@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict
-
 import cv2
 import numpy as np
 from PIL import Image
 
 from ppcls.data.transforms.base import one_of
 
-INTERPOLATIONS: Dict[str, Dict[str, int]] = {
+INTERPOLATIONS: dict[str, dict[str, int]] = {
     "cv2": {
         "nearest": cv2.INTER_NEAREST,
         "bilinear": cv2.INTER_LINEAR,

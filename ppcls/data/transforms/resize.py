@@ -1,7 +1,6 @@
 """Resizing to a size, or until the shorter side has a length."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -26,8 +25,8 @@ class ResizeImage(Transform):
         backend: cv2 or pil. Pillow smooths when it shrinks, OpenCV (except for area) does not.
     """
 
-    resize_short: Optional[PositiveInt] = None
-    size: Optional[Size] = None
+    resize_short: PositiveInt | None = None
+    size: Size | None = None
     interpolation: str = "bilinear"
     backend: str = "cv2"
 
@@ -45,7 +44,7 @@ class ResizeImage(Transform):
         """Pillow resizes pictures of uint8 only."""
         return self.backend == "pil"
 
-    def __call__(self, image: np.ndarray, rng: Optional[np.random.Generator] = None) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """The resized picture."""
         height, width = image.shape[:2]
         width, height = self._target(width, height)
@@ -58,7 +57,7 @@ class ResizeImage(Transform):
         factor = self.resize_short / min(width, height)
         return round(width * factor), round(height * factor)
 
-    def output_size(self, size: Optional[WidthHeight]) -> Optional[WidthHeight]:
+    def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """Known if `size` is a field, or if the input's size is known."""
         if self.size is not None:
             return pair(self.size)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any
 
 from ppcls.engine import checkpoint, processes
 from ppcls.engine.background import Background
@@ -27,16 +28,16 @@ class SaveCheckpoints(Callback):
 
     output: Path
     interval_epochs: int
-    interval_steps: Optional[int]
-    keep: Optional[int]
-    facts: Dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
-    record: Optional[Dict[str, Any]] = None  # what the file of weights itself has to remember
+    interval_steps: int | None
+    keep: int | None
+    facts: dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
+    record: dict[str, Any] | None = None  # what the file of weights itself has to remember
     before_evaluation: bool = False  # save when an epoch's steps are done too, lest a failing evaluation lose them
-    interval_minutes: Optional[float] = None
+    interval_minutes: float | None = None
     on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
     deployed: str = "weights"  # or "average"
     _background: Background = field(default_factory=Background)
-    _disk: Optional[int] = None  # the number of the device that the run's folder is on
+    _disk: int | None = None  # the number of the device that the run's folder is on
     _saved_at: float = 0.0
     _due: bool = False
 
@@ -89,7 +90,7 @@ class SaveCheckpoints(Callback):
         mine = time.monotonic() - self._saved_at >= 60 * self.interval_minutes
         return bool(processes.total([mine and processes.is_first()])[0])  # all save at the same step
 
-    def _save(self, trainer: Trainer, also: Sequence[Path] = (), retire: Optional[int] = None) -> None:
+    def _save(self, trainer: Trainer, also: Sequence[Path] = (), retire: int | None = None) -> None:
         self._due, self._saved_at = False, time.monotonic()
         metrics, averages = over_all_processes(trainer.metrics, trainer.averages)
         if not processes.is_first():
@@ -121,7 +122,7 @@ class SaveCheckpoints(Callback):
                 "Optimizer.clip_norm_global, and resume"
             )
 
-    def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: Optional[int]) -> None:
+    def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: int | None) -> None:
         self._require_disk()
         checkpoint.write(self._latest, taken, also)
         if retire is not None:

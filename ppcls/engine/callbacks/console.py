@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 from tqdm import tqdm
 
@@ -52,7 +51,7 @@ def report_failures(failures: dict[str, str]) -> None:
 class ProgressBar(Callback):
     """A tqdm bar on standard error, for a terminal; shows the time left in the epoch."""
 
-    _bar: Optional[tqdm] = None
+    _bar: tqdm | None = None
 
     def step_end(self, trainer: Trainer) -> None:
         """Moves the bar, opening one for a new epoch."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional
 
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
@@ -26,8 +25,8 @@ class EvaluateEpochs(Callback):
     evaluator: Evaluator
     interval: int
     deployed: str = "weights"  # or "average"
-    patience: Optional[int] = None
-    history: List[Dict[str, float]] = field(default_factory=list)
+    patience: int | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
 
     def train_begin(self, trainer: Trainer) -> None:
         """A signal to the run ends an evaluation early as well."""
@@ -46,7 +45,7 @@ class EvaluateEpochs(Callback):
         self._compare(trainer, epoch, values)
         self._end_in_vain(trainer, epoch + 1)
 
-    def _compare(self, trainer: Trainer, epoch: int, values: Dict[str, float]) -> None:
+    def _compare(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
             get_logger().warning("this evaluation is not finite (%s) and cannot be the best", text_of(values))
             return
@@ -69,7 +68,7 @@ class EvaluateEpochs(Callback):
             trainer.finished = True
             get_logger().info("%d evaluations in a row were no better, so the training is over", in_vain)
 
-    def _run(self, trainer: Trainer, epoch: int) -> Optional[Dict[str, float]]:
+    def _run(self, trainer: Trainer, epoch: int) -> dict[str, float] | None:
         with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
             if trainer.ema is None:
                 return self.evaluator.run(trainer.model, epoch)

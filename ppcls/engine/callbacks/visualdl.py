@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.trainer import Callback, Trainer
@@ -19,7 +19,7 @@ class VisualDLLog(Callback):
     """
 
     folder: Path
-    evaluation: Optional[EvaluateEpochs] = None
+    evaluation: EvaluateEpochs | None = None
     _writer: Any = None
 
     def train_begin(self, trainer: Trainer) -> None:
@@ -53,7 +53,7 @@ class VisualDLLog(Callback):
         except Exception as error:
             self._give_up(error)
 
-    def _write(self, values: Dict[str, float], step: int) -> None:
+    def _write(self, values: dict[str, float], step: int) -> None:
         if self._writer is None:
             return
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import queue
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, Generic, Iterable, Iterator, Sequence, TypeVar
+from typing import Generic, TypeVar
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings

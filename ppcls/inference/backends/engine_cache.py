@@ -11,9 +11,9 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Optional, Tuple
 
 from ppcls.utils.files import sync_file
 
@@ -43,11 +43,11 @@ class EngineKey:
     program: str
     parameters: str
     precision: str
-    shapes: Tuple[Tuple[int, ...], ...]
+    shapes: tuple[tuple[int, ...], ...]
     collect_shapes: bool
     min_subgraph_size: int
     workspace_mb: int
-    calibration: Optional[str]
+    calibration: str | None
     gpu: str
     compute_capability: str
     tf32: bool

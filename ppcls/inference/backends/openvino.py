@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class OpenVinoBackend:
             return request.get_output_tensor(0).data.copy()
 
 
-def _properties(settings: Settings) -> Dict[str, Any]:
+def _properties(settings: Settings) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
         "INFERENCE_NUM_THREADS": settings.threads or usable_cores(),

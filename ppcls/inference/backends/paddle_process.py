@@ -16,7 +16,6 @@ import sys
 import weakref
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection
-from typing import List, Optional
 
 import numpy as np
 
@@ -42,7 +41,7 @@ class PredictorProcess:
         self._start()
 
     @classmethod
-    def start_all(cls, bundle: Bundle, settings: Settings) -> List[PredictorProcess]:
+    def start_all(cls, bundle: Bundle, settings: Settings) -> list[PredictorProcess]:
         """`settings.requests` of them, which share the threads.
 
         Raises:
@@ -93,7 +92,7 @@ class PredictorProcess:
             self._answer()
             self._ready = True
 
-    def _send(self, told: object, content: Optional[memoryview] = None) -> None:
+    def _send(self, told: object, content: memoryview | None = None) -> None:
         try:
             self._channel.send(told)
             if content is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def require(program: Path, settings: Settings) -> None:
         _python_package()
 
 
-def batches(bundle: Bundle, options: TensorRT) -> Tuple[int, int, int]:
+def batches(bundle: Bundle, options: TensorRT) -> tuple[int, int, int]:
     """Pictures in the smallest, best and largest batch; 1 where the program takes one picture at a time."""
     if bundle.input.shape[0] == 1:
         return 1, 1, 1
@@ -106,7 +107,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
     return road.open(task, folder)
 
 
-def engine_key(bundle: Bundle, task: Task, calibration: Optional[str]) -> EngineKey:
+def engine_key(bundle: Bundle, task: Task, calibration: str | None) -> EngineKey:
     """What the engines of a task follow from, on this machine's first GPU.
 
     Args:
@@ -144,7 +145,7 @@ def _enough(options: TensorRT, count: int, class_num: int) -> PictureList:
     return pictures
 
 
-def _full(bundle: Bundle, pictures: PictureList, count: int, threads: Optional[int]) -> Iterator[np.ndarray]:
+def _full(bundle: Bundle, pictures: PictureList, count: int, threads: int | None) -> Iterator[np.ndarray]:
     """Batches of `count` pictures, the last few left out: the calibrator's buffers are of the first batch's size."""
     for batch in read_batches(bundle.pipeline.from_file, pictures.paths, count, threads):
         if len(batch) == count:
@@ -161,7 +162,7 @@ def _options(settings: Settings) -> TensorRT:
     return settings.tensorrt
 
 
-def _versions() -> Tuple[Tuple[int, ...], Tuple[int, ...]]:
+def _versions() -> tuple[tuple[int, ...], tuple[int, ...]]:
     """TensorRT's, of Paddle's build and of this machine; zeros without one."""
     from paddle.inference import get_trt_compile_version, get_trt_runtime_version
 
@@ -186,5 +187,5 @@ def _python_package() -> Any:
     return importlib.import_module("tensorrt")
 
 
-def _dotted(version: Tuple[int, ...]) -> str:
+def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))

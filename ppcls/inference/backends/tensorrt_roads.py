@@ -8,16 +8,17 @@ and its engines.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional, Protocol, Tuple
+from typing import Any, Protocol
 
 import numpy as np
 
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.tensorrt import TensorRT
 
-Shape = Tuple[int, ...]
+Shape = tuple[int, ...]
 _GPU_MEMORY_MB = 256  # to begin with
 _one_at_a_time = threading.Lock()
 
@@ -38,7 +39,7 @@ class Task:
     program: Path
     parameters: Path
     input_name: str
-    shapes: Tuple[Shape, Shape, Shape]
+    shapes: tuple[Shape, Shape, Shape]
     precision: str
     options: TensorRT
 
@@ -48,7 +49,7 @@ class Road(Protocol):
 
     engines: str  # a pattern of the files' names
 
-    def build(self, task: Task, folder: Path, calibration: Optional[Iterable[np.ndarray]]) -> None:
+    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
         """Writes the engines, and what a predictor needs to find them, into an empty folder."""
 
     def open(self, task: Task, folder: Path) -> Any:
@@ -62,7 +63,7 @@ class LegacyRoad:
     _SHAPES_FILE = "shapes.pbtxt"
     _PRECISIONS = {"float32": "Float32", "float16": "Half", "int8": "Int8"}
 
-    def build(self, task: Task, folder: Path, calibration: Optional[Iterable[np.ndarray]]) -> None:
+    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
         """Runs predictors that write shapes and calibration when they go; then the one that builds."""
         from paddle.inference import create_predictor
 
@@ -107,7 +108,7 @@ class PirRoad:
     _CONVERTED = "converted"
     _PRECISIONS = {"float32": "FP32", "float16": "FP16"}
 
-    def build(self, task: Task, folder: Path, calibration: Optional[Iterable[np.ndarray]]) -> None:
+    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
         """Converts the program; there is no calibration on this road."""
         from paddle.tensorrt.export import Input, PrecisionMode, TensorRTConfig, convert
 
@@ -143,7 +144,7 @@ class PirRoad:
             return _run(create_predictor(config), [_zeros(task.shapes[1])])
 
 
-ROADS: Dict[str, Road] = {".pdmodel": LegacyRoad(), ".json": PirRoad()}
+ROADS: dict[str, Road] = {".pdmodel": LegacyRoad(), ".json": PirRoad()}
 
 
 def _config(program: Path, parameters: Path) -> Any:

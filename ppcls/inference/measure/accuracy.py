@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 from ppcls import __version__
 from ppcls.arch.model_table import MODELS, Published
@@ -61,7 +62,7 @@ class AccuracyRow:
     version: str
     form_digest: str
     list_digest: str
-    versions: Optional[str] = None
+    versions: str | None = None
 
 
 def measure_accuracy(
@@ -71,7 +72,7 @@ def measure_accuracy(
     data: PictureList,
     device: str = "cpu",
     batch_size: int = 8,
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> AccuracyRow:
     """Runs the pictures of a list.
 
@@ -107,7 +108,7 @@ class AccuracySheet:
 
     def __init__(self, folder: PathLike) -> None:
         self.folder = Path(folder)
-        self.rows: List[AccuracyRow] = []
+        self.rows: list[AccuracyRow] = []
         file = self.folder / f"{NAME}.json"
         if file.is_file():
             try:
@@ -115,7 +116,7 @@ class AccuracySheet:
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{file} was not written by `ppcls benchmark accuracy`; give another --out") from error
 
-    def find(self, bundle: Bundle, form: Form, data: PictureList, device: str) -> Optional[AccuracyRow]:
+    def find(self, bundle: Bundle, form: Form, data: PictureList, device: str) -> AccuracyRow | None:
         """The row of a form, if this library, the engine, what runs in it and the list are still the same."""
         row = next((row for row in self.rows if _place(row) == (str(bundle.folder), str(form), device)), None)
         found = row and (row.version, row.form_digest, row.list_digest, row.versions)
@@ -127,7 +128,7 @@ class AccuracySheet:
         self.rows = rows if row in rows else [*rows, row]
         self.write()
 
-    def write(self) -> List[Path]:
+    def write(self) -> list[Path]:
         """Writes the three files; returns their paths."""
         texts = {"json": self.json(), "csv": self.csv(), "md": self.markdown()}
         files = {kind: self.folder / f"{NAME}.{kind}" for kind in texts}
@@ -151,7 +152,7 @@ class AccuracySheet:
         """A table for people."""
         header = ["model", "engine", "precision", "pictures", "top-1 (%)", "top-5 (%)"]
         theirs = [f"{_THEIRS[who]}, {name} (%)" for who in self._sources() for name in ("top-1", "top-5")]
-        bundles: Dict[str, set] = {}
+        bundles: dict[str, set] = {}
         for row in self.rows:
             bundles.setdefault(row.model, set()).add(row.bundle)
         table = markdown(
@@ -164,29 +165,29 @@ class AccuracySheet:
         )
         return f"{table}\n{_NOTE}" if theirs else table
 
-    def _sources(self) -> List[str]:
+    def _sources(self) -> list[str]:
         """Who published figures of one of the models."""
         return [who for who in _THEIRS if any(who in _published(row) for row in self.rows)]
 
-    def _figures(self, row: AccuracyRow) -> List[Optional[float]]:
+    def _figures(self, row: AccuracyRow) -> list[float | None]:
         found = _published(row)
         figures = [found.get(who, Published()) for who in self._sources()]
         return [number for each in figures for number in (each.top1, each.top5)]
 
 
-def _place(row: AccuracyRow) -> Tuple[str, str, str]:
+def _place(row: AccuracyRow) -> tuple[str, str, str]:
     return row.bundle, f"{row.backend}:{row.precision}", row.device
 
 
-def _origin(bundle: Bundle, form: Form, data: PictureList) -> Tuple[str, str, str, str]:
+def _origin(bundle: Bundle, form: Form, data: PictureList) -> tuple[str, str, str, str]:
     """What figures follow from: the last fields of a row."""
     return __version__, form_digest(bundle, form), data.digest, engine_versions(form.backend)
 
 
-def _published(row: AccuracyRow) -> Dict[str, Published]:
+def _published(row: AccuracyRow) -> dict[str, Published]:
     """The accuracies that others print of a row's model."""
     known = row.model in MODELS and row.classes == _IMAGENET
-    found: Dict[str, Any] = dict(MODELS[row.model].published) if known else {}
+    found: dict[str, Any] = dict(MODELS[row.model].published) if known else {}
     return {who: found[who] for who in _THEIRS if who in found and found[who].top1 is not None}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
@@ -23,7 +23,7 @@ GOALS = ("throughput", "latency")
 SETTLED = 1.02  # times the fastest: what the chosen one may take in each half of the calls
 PASSES = 6
 # Says why a candidate must not be chosen; None if it may.
-Gate = Callable[[Bundle, Settings, Backend], Optional[str]]
+Gate = Callable[[Bundle, Settings, Backend], str | None]
 Timings = Mapping[Settings, Timing]
 
 
@@ -36,7 +36,7 @@ class Measurement:
         doubt: the time that the chosen one takes against the fastest, in that half of the calls where it does worse.
     """
 
-    candidates: List[Candidate]
+    candidates: list[Candidate]
     doubt: float
 
     @property
@@ -74,7 +74,7 @@ def measure(
     refused = _refused(bundle, running, allowed, gate)
     able = [settings for settings, reason in refused.items() if reason is None]
     flight = {settings: settings.requests if goal == "throughput" else 1 for settings in running}
-    halves: List[Timings] = [{}, {}]
+    halves: list[Timings] = [{}, {}]
     with ExitStack() as stack:
         works = {
             settings: stack.enter_context(work_of(backend, batch_of(bundle, batch), flight[settings]))
@@ -105,10 +105,10 @@ def doubt_of(one: Timings, other: Timings, able: Sequence[Settings]) -> float:
     return max(half[chosen].undisturbed / min(half[rival].undisturbed for rival in able) for half in (one, other))
 
 
-def verifying_gate(data: Optional[PictureList], device: str = "cpu") -> Gate:
+def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
     """The gate of `ppcls verify`: float32 by the golden picture, other precisions by the pictures of `data`."""
 
-    def gate(bundle: Bundle, settings: Settings, backend: Backend) -> Optional[str]:
+    def gate(bundle: Bundle, settings: Settings, backend: Backend) -> str | None:
         form = Form(settings.engine, settings.precision)
         pictures = None if settings.precision == "float32" else data
         (row,) = verify(bundle, {form: backend}, pictures, device=device, threads=settings.threads).rows
@@ -119,9 +119,9 @@ def verifying_gate(data: Optional[PictureList], device: str = "cpu") -> Gate:
 
 def _refused(
     bundle: Bundle, running: Mapping[Settings, Backend], allowed: Collection[str], gate: Gate
-) -> Dict[Settings, Optional[str]]:
+) -> dict[Settings, str | None]:
     """Why candidates must not be chosen; threads and requests make no difference."""
-    verdicts: Dict[Tuple[str, str], Optional[str]] = {}
+    verdicts: dict[tuple[str, str], str | None] = {}
     for settings, backend in running.items():
         form = settings.engine, settings.precision
         if form not in verdicts:
@@ -130,12 +130,12 @@ def _refused(
     return {settings: verdicts[settings.engine, settings.precision] for settings in running}
 
 
-def _joined(one: Timings, other: Timings) -> Dict[Settings, Timing]:
+def _joined(one: Timings, other: Timings) -> dict[Settings, Timing]:
     """The calls of both."""
     return {key: Timing((*(one[key].seconds if key in one else ()), *other[key].seconds)) for key in other}
 
 
-def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Union[Backend, str]:
+def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Backend | str:
     try:
         return open_it(bundle, settings)
     except Unavailable as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
 
 from ppcls.inference.forms import FORMS
 from ppcls.inference.measure.tables import markdown, spread
@@ -23,13 +23,13 @@ class Candidate:
     """
 
     settings: Settings
-    timing: Optional[Timing] = None
-    refused: Optional[str] = None
+    timing: Timing | None = None
+    refused: str | None = None
 
 
 def candidates(
-    device: str, precisions: Sequence[str], threads: Sequence[Optional[int]], requests: Sequence[int]
-) -> List[Settings]:
+    device: str, precisions: Sequence[str], threads: Sequence[int | None], requests: Sequence[int]
+) -> list[Settings]:
     """Every combination that some backend offers on the device.
 
     Raises:
@@ -48,12 +48,12 @@ def candidates(
     ]
 
 
-def threads_worth_trying(cores: int) -> Tuple[Optional[int], ...]:
+def threads_worth_trying(cores: int) -> tuple[int | None, ...]:
     """All cores, and half of them where there are many: two cores of a machine may share one arithmetic unit."""
     return (None, cores // 2) if cores >= 4 else (None,)
 
 
-def choose(measured: Sequence[Candidate]) -> Optional[Candidate]:
+def choose(measured: Sequence[Candidate]) -> Candidate | None:
     """The fastest of those that may be chosen; None without one."""
     able = [(one.timing.undisturbed, one) for one in measured if one.timing and one.refused is None]
     return min(able, key=lambda pair: pair[0])[1] if able else None
@@ -85,7 +85,7 @@ def described(settings: Settings) -> str:
     return f"{settings.engine}, {settings.precision}, {settings.device}, {threads}, {requests}"
 
 
-def _row(one: Candidate, chosen: Optional[Candidate], batch: int) -> List[object]:
+def _row(one: Candidate, chosen: Candidate | None, batch: int) -> list[object]:
     settings = one.settings
     name = [settings.engine, settings.precision, settings.threads or "all", settings.requests]
     if one.timing is None:

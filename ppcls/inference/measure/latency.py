@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
@@ -47,15 +48,15 @@ class LatencyRow:
 
     model: str
     crop: str
-    resize_short: Optional[int]
+    resize_short: int | None
     backend: str
     precision: str
     batch: int
-    median_ms: Optional[float] = None
-    p5_ms: Optional[float] = None
-    p95_ms: Optional[float] = None
+    median_ms: float | None = None
+    p5_ms: float | None = None
+    p95_ms: float | None = None
     calls: int = 0
-    reason: Optional[str] = None
+    reason: str | None = None
     form_digest: str = ""
 
     @property
@@ -72,7 +73,7 @@ def measure_latency(
     plan: Plan,
     open_it: Open = open_backend,
     clock: Clock = time.perf_counter,
-) -> List[LatencyRow]:
+) -> list[LatencyRow]:
     """A row for each of `ways`, in their order; one that this machine cannot run says why.
 
     Args:
@@ -107,7 +108,7 @@ def measure_latency(
 
 def _open(
     bundle: Bundle, backend: str, precision: str, settings: Settings, largest: int, open_it: Open
-) -> Union[Backend, str]:
+) -> Backend | str:
     """The backend, for batches up to the `largest`, or why there is none."""
     try:
         wanted = settings_of(backend, precision, device=settings.device, threads=settings.threads)
@@ -119,15 +120,15 @@ def _open(
         return str(error)
 
 
-def _sizes(bundle: Bundle) -> Tuple[str, Optional[int]]:
+def _sizes(bundle: Bundle) -> tuple[str, int | None]:
     """Crop and short side before it."""
-    values: Dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for operation in bundle.transforms:
         values.update({name: settings or {} for name, settings in operation.items()})
     return "x".join(map(str, bundle.input.shape[2:])), values.get("ResizeImage", {}).get("resize_short")
 
 
-def _measured(timing: Timing) -> Dict[str, Any]:
+def _measured(timing: Timing) -> dict[str, Any]:
     milliseconds = {"median_ms": 50, "p5_ms": 5, "p95_ms": 95}
     found = {name: round(1e3 * timing.percentile(percent), 4) for name, percent in milliseconds.items()}
     return {**found, "calls": len(timing.seconds)}

@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Tuple
 
 import ppcls
 from ppcls.inference.settings import TRT
@@ -40,13 +40,13 @@ class Machine:
     device: str
     cores: int
     driver: str
-    versions: Dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return f"{self.device}, {self.cores} CPU cores, {self.driver}; {versions}"
 
-    def as_json(self) -> Dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """What JSON holds of it."""
         return asdict(self)
 
@@ -64,7 +64,7 @@ def engine_versions(backend: str) -> str:
     return ", ".join(f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items())
 
 
-def busy(cores: int, running: float) -> Optional[str]:
+def busy(cores: int, running: float) -> str | None:
     """The sentence that warns of other programs' work, of which so many threads run; None on a quiet machine."""
     if running <= _BUSY * cores:
         return None
@@ -79,12 +79,12 @@ def running_threads() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
-def _versions(packages: Iterable[str]) -> Dict[str, str]:
+def _versions(packages: Iterable[str]) -> dict[str, str]:
     """Of those that are installed."""
     return {name: version for name in packages if (version := _version(name)) is not None}
 
 
-def _version(package: str) -> Optional[str]:
+def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -99,7 +99,7 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpu() -> Tuple[str, str]:
+def _gpu() -> tuple[str, str]:
     """Name and driver of the first GPU, as NVIDIA's own tool says them."""
     tool = shutil.which("nvidia-smi")
     if tool is None:

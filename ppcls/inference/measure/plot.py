@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import IO, Any, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -53,8 +54,8 @@ def draw(
     title: str,
     batches: Sequence[int],
     by_size: Mapping[str, Sequence[Point]],
-    accuracies: Sequence[Tuple[str, float, float]],
-    file: Union[str, os.PathLike[str], IO[bytes]],
+    accuracies: Sequence[tuple[str, float, float]],
+    file: str | os.PathLike[str] | IO[bytes],
 ) -> None:
     """Writes a PNG of 800 x 1000 pixels.
 
@@ -101,7 +102,7 @@ def _draw_latency(axes: Any, batches: Sequence[int], drawn: Sequence[Point], lab
     _names(axes, [(point.name, point.x, max(point.latency)) for point in drawn])
 
 
-def _draw_accuracy(axes: Any, drawn: Sequence[Tuple[str, float, float]], batch: int) -> None:
+def _draw_accuracy(axes: Any, drawn: Sequence[tuple[str, float, float]], batch: int) -> None:
     axes.plot([ms for _, ms, _ in drawn], [top1 for _, _, top1 in drawn], "o", color=STYLES[0][1:], markersize=5)
     axes.set(xlabel=f"latency at batch {batch} (ms)", ylabel="top-1 (%), PaddleClas", xscale="log")
     _names(axes, drawn)
@@ -119,7 +120,7 @@ def _ticks(axes: Any) -> None:
             axis.set_minor_locator(ticker.NullLocator())
 
 
-def _names(axes: Any, places: Sequence[Tuple[str, float, float]]) -> None:
+def _names(axes: Any, places: Sequence[tuple[str, float, float]]) -> None:
     for name, x, y in places:
         axes.annotate(name, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=9)
 

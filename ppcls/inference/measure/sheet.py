@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ppcls.inference.measure.latency import LatencyRow, Way
 from ppcls.inference.measure.tables import csv_text, markdown, short, spread
@@ -32,7 +33,7 @@ class Facts:
 
     params_m: float
     flops_g: float
-    top1: Optional[float] = None
+    top1: float | None = None
     published: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
@@ -49,7 +50,7 @@ class Sheet:
         self.heading = dict(heading)
         self.facts = facts
         self.notes = notes
-        self.rows: List[LatencyRow] = []
+        self.rows: list[LatencyRow] = []
 
     def resume(self, folder: PathLike) -> None:
         """Takes the rows over that an earlier run wrote there, but for those that it could not measure.
@@ -81,12 +82,12 @@ class Sheet:
         """
         self.rows = [row for row in self.rows if row.model != model or row.form_digest == digest_of(row.way)]
 
-    def missing(self, model: str, ways: Sequence[Way]) -> List[Way]:
+    def missing(self, model: str, ways: Sequence[Way]) -> list[Way]:
         """Those of `ways` that no row of the model is about."""
         there = {row.way for row in self.rows if row.model == model}
         return [way for way in ways if way not in there]
 
-    def write(self, folder: PathLike) -> List[Path]:
+    def write(self, folder: PathLike) -> list[Path]:
         """Writes `latency.md`, `latency.csv` and `latency.json`; returns their paths."""
         texts = {".md": self.markdown(), ".csv": self.csv(), ".json": self.json()}
         files = [Path(folder) / f"{NAME}{suffix}" for suffix in texts]
@@ -127,16 +128,16 @@ class Sheet:
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-    def engines(self, measured: bool = False) -> List[Tuple[str, str]]:
+    def engines(self, measured: bool = False) -> list[tuple[str, str]]:
         """Backends and precisions of the rows, or of those that were measured."""
         return list(dict.fromkeys((r.backend, r.precision) for r in self.rows if not (measured and r.reason)))
 
-    def batches(self) -> List[int]:
+    def batches(self) -> list[int]:
         """Batch sizes of the rows."""
         return sorted({row.batch for row in self.rows})
 
     def _table(self, backend: str, precision: str) -> str:
-        rows: Dict[str, Dict[int, LatencyRow]] = {}
+        rows: dict[str, dict[int, LatencyRow]] = {}
         for row in self.rows:
             if (row.backend, row.precision) == (backend, precision):
                 rows.setdefault(row.model, {})[row.batch] = row
@@ -146,26 +147,26 @@ class Sheet:
         return markdown(header, [self._line(model, of, batches, kinds) for model, of in rows.items()])
 
     def _line(
-        self, model: str, of: Dict[int, LatencyRow], batches: Sequence[int], kinds: Mapping[str, Sequence[int]]
-    ) -> List[Any]:
+        self, model: str, of: dict[int, LatencyRow], batches: Sequence[int], kinds: Mapping[str, Sequence[int]]
+    ) -> list[Any]:
         first = next(iter(of.values()))
         measured = [_cell(of.get(batch)) for batch in batches]
         published = [short(self._published(model, kind, batch)) for kind, sizes in kinds.items() for batch in sizes]
         return [model, first.crop, first.resize_short, *measured, *published]
 
-    def _kinds(self) -> Dict[str, List[int]]:
+    def _kinds(self) -> dict[str, list[int]]:
         """What was published of these models, and at which batch sizes."""
-        found: Dict[str, List[int]] = {}
+        found: dict[str, list[int]] = {}
         for row in self.rows:
             for kind, latencies in (self.facts[row.model].published if row.model in self.facts else {}).items():
                 found[kind] = sorted({*found.get(kind, ()), *latencies})
         return found
 
-    def _published(self, model: str, kind: str, batch: int) -> Optional[float]:
+    def _published(self, model: str, kind: str, batch: int) -> float | None:
         return self.facts[model].published.get(kind, {}).get(batch) if model in self.facts else None
 
 
-def _cell(row: Optional[LatencyRow]) -> Optional[str]:
+def _cell(row: LatencyRow | None) -> str | None:
     if row is None:
         return None
     if row.reason:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 from ppcls.inference.measure.plot import Point, draw
 from ppcls.inference.measure.sheet import NAME, Sheet
 from ppcls.utils.files import PathLike
 
 
-def write_plots(sheet: Sheet, folder: PathLike, device: str) -> List[Path]:
+def write_plots(sheet: Sheet, folder: PathLike, device: str) -> list[Path]:
     """Writes `latency_ENGINE_PRECISION.png` for each that has a model to draw; returns their paths."""
     files = []
     for backend, precision in sheet.engines():
@@ -21,13 +20,13 @@ def write_plots(sheet: Sheet, folder: PathLike, device: str) -> List[Path]:
     return files
 
 
-def points(sheet: Sheet, backend: str, precision: str) -> Tuple[Dict[str, List[Point]], List[Tuple[str, float, float]]]:
+def points(sheet: Sheet, backend: str, precision: str) -> tuple[dict[str, list[Point]], list[tuple[str, float, float]]]:
     """Models over their parameters and FLOPs, and their latency at the smallest batch with their accuracy.
 
     A model of which nothing is known, or that was not measured at every batch size, has no place there.
     """
     batches = sheet.batches()
-    latencies: Dict[str, Dict[int, float]] = {}
+    latencies: dict[str, dict[int, float]] = {}
     for row in sheet.rows:
         if (row.backend, row.precision) == (backend, precision) and row.median_ms is not None:
             latencies.setdefault(row.model, {})[row.batch] = row.median_ms

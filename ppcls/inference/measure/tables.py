@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Iterable, Optional, Sequence
+from collections.abc import Iterable, Sequence
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -27,7 +27,7 @@ def spread(median: float, low: float, high: float) -> str:
     return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 
-def short(value: Optional[float]) -> Optional[str]:
+def short(value: float | None) -> str | None:
     """A figure of someone else's, as printed."""
     return None if value is None else f"{value:g}" if value == round(value, 2) else str(value)
 

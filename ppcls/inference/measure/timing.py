@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Mapping, Tuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Plan:
 class Timing:
     """The seconds of each timed call, in order."""
 
-    seconds: Tuple[float, ...]
+    seconds: tuple[float, ...]
 
     def percentile(self, percent: float) -> float:
         """Seconds that so many percent of the calls stay below, between two calls interpolated linearly."""
@@ -76,7 +77,7 @@ class Timing:
 
 def time_in_turns(
     works: Mapping[Key, Callable[[], object]], plan: Plan, clock: Clock = time.perf_counter
-) -> Dict[Key, Timing]:
+) -> dict[Key, Timing]:
     """Times every piece of work, by `plan`, in turns.
 
     Args:
@@ -84,7 +85,7 @@ def time_in_turns(
         plan: rounds, and what a turn is.
         clock: seconds since some moment.
     """
-    seconds: Dict[Key, List[float]] = {key: [] for key in works}
+    seconds: dict[Key, list[float]] = {key: [] for key in works}
     for number in range(plan.rounds):
         for key in list(works) if number % 2 == 0 else reversed(list(works)):
             _calls(works[key], plan.settle, clock)
@@ -92,9 +93,9 @@ def time_in_turns(
     return {key: Timing(tuple(values)) for key, values in seconds.items()}
 
 
-def _calls(work: Callable[[], object], span: float, clock: Clock) -> List[float]:
+def _calls(work: Callable[[], object], span: float, clock: Clock) -> list[float]:
     """Calls until `span` seconds are over, once at least; the seconds of each."""
-    found: List[float] = []
+    found: list[float] = []
     first = now = clock()
     while not found or now - first < span:
         work()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional, Sequence, Union
 
 import numpy as np
 
@@ -28,9 +28,9 @@ _SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plai
 def adopt(
     source: PathLike,
     target: PathLike,
-    model: Optional[str] = None,
-    preprocess: Optional[Preprocess] = None,
-    class_names: Union[str, Path, Sequence[str], None] = None,
+    model: str | None = None,
+    preprocess: Preprocess | None = None,
+    class_names: str | Path | Sequence[str] | None = None,
 ) -> Agreement:
     """Writes a bundle of PaddleClas's folder or tar; the golden scores are the program's own.
 

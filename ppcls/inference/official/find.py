@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ppcls.inference.official.preprocess import Preprocess
 
 
-def find_bundle(path: PathLike, model: Optional[str] = None, preprocess: Optional[Preprocess] = None) -> Bundle:
+def find_bundle(path: PathLike, model: str | None = None, preprocess: Preprocess | None = None) -> Bundle:
     """The bundle of a folder that `ppcls export` wrote, or one in memory of PaddleClas's folder or tar.
 
     A bundle in memory has no golden picture, and a tar is unpacked to a temporary folder that ends with the process.

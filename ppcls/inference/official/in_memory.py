@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from ppcls.utils.errors import UserError
 _UNKNOWN = "unknown"
 
 
-def bundle_in_memory(place: Path, model: Optional[str], preprocess: Optional[Preprocess]) -> Bundle:
+def bundle_in_memory(place: Path, model: str | None, preprocess: Preprocess | None) -> Bundle:
     """Describes a model, as far as the program, PaddleClas's own file and the caller tell.
 
     Args:
@@ -84,9 +84,9 @@ def _unpacked(tar: Path) -> Path:
     return folder
 
 
-def _input(place: Path, program: Path, pipeline: Pipeline) -> Tuple[str, Shape]:
+def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
     """Name and shape of the only input; a side that the program leaves open is that of the pictures."""
-    inputs: Dict[str, Shape] = declared_inputs(program)
+    inputs: dict[str, Shape] = declared_inputs(program)
     if len(inputs) != 1:
         raise UserError(f"{place} takes {len(inputs)} inputs ({', '.join(inputs)}); a classifier takes pictures alone")
     ((name, shape),) = inputs.items()
@@ -104,7 +104,7 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> Tuple[str, Shape]:
     return name, whole
 
 
-def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> Tuple[str, np.ndarray]:
+def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> tuple[str, np.ndarray]:
     """The name of the output, and what it is for the library's picture."""
     try:
         predictor = open_predictor(program, program.with_name(PARAMETERS_FILE), Settings(onednn=False))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any
 
 from ppcls.arch.weights.sources import MODELS, Preprocessing, weights_of
 from ppcls.config.official import OfficialDescription
@@ -12,12 +13,12 @@ from ppcls.data.transforms import DecodeImage, Pipeline
 from ppcls.inference.onnx_file import transforms_of
 from ppcls.utils.errors import UserError, suggest
 
-Preprocess = Union[Pipeline, Mapping[str, Any], Sequence[Any], str, Preprocessing]
+Preprocess = Pipeline | Mapping[str, Any] | Sequence[Any] | str | Preprocessing
 """A pipeline; its transforms, as YAML has them; or what differs from the model's, by the fields of `Preprocessing`."""
 
 
 def pipeline_of(
-    place: Path, model: Optional[str], preprocess: Optional[Preprocess], described: OfficialDescription
+    place: Path, model: str | None, preprocess: Preprocess | None, described: OfficialDescription
 ) -> Pipeline:
     """The preprocessing: `preprocess`, or what the file beside the program says, or that of the model's weights.
 

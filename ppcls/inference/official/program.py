@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 from ppcls.utils.protobuf import messages, numbers
 from ppcls.utils.untrusted import refusals
 
-Shape = Tuple[int, ...]
+Shape = tuple[int, ...]
 
 
-def declared_inputs(program: Path) -> Dict[str, Shape]:
+def declared_inputs(program: Path) -> dict[str, Shape]:
     """Names and shapes of a program's inputs, -1 for what is not fixed.
 
     Raises:
@@ -33,7 +33,7 @@ def shape_of(tensor: memoryview) -> Shape:
     return tuple(side - (1 << 64) if side >= 1 << 63 else side for side in numbers(tensor, 2))
 
 
-def _of_json(program: Any) -> Dict[str, Shape]:
+def _of_json(program: Any) -> dict[str, Shape]:
     (region,) = program["program"]["regions"]
     found = {}
     for operation in region["blocks"][0]["ops"]:
@@ -43,7 +43,7 @@ def _of_json(program: Any) -> Dict[str, Shape]:
     return found
 
 
-def _of_protobuf(program: memoryview) -> Dict[str, Shape]:
+def _of_protobuf(program: memoryview) -> dict[str, Shape]:
     block = messages(program, 1)[0]
     fed = []
     for operation in messages(block, 4):

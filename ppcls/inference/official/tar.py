@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import Dict
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.untrusted import Damaged, Refused, refusals, shown
@@ -37,8 +36,8 @@ def unpack(archive: Path, folder: Path) -> None:
         raise UserError(f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar")
 
 
-def _members(archive: tarfile.TarFile, size: int) -> Dict[str, tarfile.TarInfo]:
-    wanted: Dict[str, tarfile.TarInfo] = {}
+def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
+    wanted: dict[str, tarfile.TarInfo] = {}
     folders, claimed = set(), 0
     for member in archive:
         path = PurePosixPath(member.name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
 
 def outer_layers(
-    consumers: Mapping[str, Sequence[str]], layers: Set[str], begin: Sequence[str], end: Sequence[str], which: str
-) -> List[str]:
+    consumers: Mapping[str, Sequence[str]], layers: set[str], begin: Sequence[str], end: Sequence[str], which: str
+) -> list[str]:
     """Names of the layers that stand next to the input or to the output, with no other layer in between.
 
     Args:
@@ -20,11 +20,11 @@ def outer_layers(
     Returns:
         Their names, sorted.
     """
-    producers: Dict[str, List[str]] = {}
+    producers: dict[str, list[str]] = {}
     for node, takers in consumers.items():
         for taker in takers:
             producers.setdefault(taker, []).append(node)
-    found: Set[str] = set()
+    found: set[str] = set()
     if which in ("first", "both"):
         found |= _nearest(begin, consumers, layers)
     if which in ("last", "both"):
@@ -32,10 +32,10 @@ def outer_layers(
     return sorted(found)
 
 
-def _nearest(start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: Set[str]) -> Set[str]:
+def _nearest(start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: set[str]) -> set[str]:
     """The layers that a walk from `start` comes to first on each of its ways."""
-    found: Set[str] = set()
-    seen: Set[str] = set()
+    found: set[str] = set()
+    seen: set[str] = set()
     waiting = list(start)
     while waiting:
         node = waiting.pop()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -102,20 +103,20 @@ class _Reader:
     """Inputs as a calibrator asks for them."""
 
     def __init__(self, name: str, inputs: np.ndarray) -> None:
-        self._batches: Iterator[Dict[str, np.ndarray]] = ({name: tensor[np.newaxis]} for tensor in inputs)
+        self._batches: Iterator[dict[str, np.ndarray]] = ({name: tensor[np.newaxis]} for tensor in inputs)
 
-    def get_next(self) -> Optional[Dict[str, np.ndarray]]:
+    def get_next(self) -> dict[str, np.ndarray] | None:
         """The next picture by the name of the program's input; None after the last one."""
         return next(self._batches, None)
 
 
-def _float32_layers(graph: Any, which: str) -> List[str]:
+def _float32_layers(graph: Any, which: str) -> list[str]:
     """Names of the nodes that stay as they are."""
-    takers: Dict[str, List[str]] = {}
+    takers: dict[str, list[str]] = {}
     for node in graph.node:
         for value in node.input:
             takers.setdefault(value, []).append(node.name)
-    consumers: Dict[str, Sequence[str]] = {
+    consumers: dict[str, Sequence[str]] = {
         node.name: [taker for value in node.output for taker in takers.get(value, ())] for node in graph.node
     }
     weights = {value.name for value in graph.initializer}

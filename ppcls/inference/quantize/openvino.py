@@ -6,8 +6,9 @@ import contextlib
 import io
 import logging
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _LAYERS = ("Convolution", "GroupConvolution", "MatMul")
 _ESTIMATORS = {"minmax": "MINMAX", "mean": "MEAN_MINMAX", "percentile": "MEAN_QUANTILE", "histogram": "HISTOGRAM"}
 
 
-def require() -> Tuple[Any, Any]:
+def require() -> tuple[Any, Any]:
     """OpenVINO and NNCF.
 
     Raises:
@@ -70,10 +71,10 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     )
 
 
-def _float32_layers(model: Any, which: str) -> List[str]:
+def _float32_layers(model: Any, which: str) -> list[str]:
     """Names of the nodes that NNCF leaves alone."""
     nodes = model.get_ordered_ops()
-    consumers: Dict[str, Sequence[str]] = {
+    consumers: dict[str, Sequence[str]] = {
         node.get_friendly_name(): [
             port.get_node().get_friendly_name() for output in node.outputs() for port in output.get_target_inputs()
         ]

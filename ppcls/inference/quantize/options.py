@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
 
 ENGINES = ("openvino", "onnxruntime")
 # How the ranges of activations are estimated; an engine's first is taken where none is said.
-RANGES: Dict[str, Tuple[str, ...]] = {
+RANGES: dict[str, tuple[str, ...]] = {
     "openvino": ("minmax", "mean", "percentile", "histogram"),
     "onnxruntime": ("minmax", "percentile", "entropy"),
 }
@@ -43,10 +42,10 @@ class QuantizeOptions:
     """
 
     engine: str = "openvino"
-    ranges: Optional[str] = None
-    percentile: Optional[float] = None
-    bins: Optional[int] = None
-    bias_correction: Optional[str] = None
+    ranges: str | None = None
+    percentile: float | None = None
+    bins: int | None = None
+    bias_correction: str | None = None
     float32_layers: str = "none"
 
     def __post_init__(self) -> None:
@@ -84,6 +83,6 @@ class QuantizeOptions:
         return f"ranges by {ranges}{layers.get(self.float32_layers, f'; {self.float32_layers} layers float32')}"
 
 
-def _one_of(name: str, value: str, possible: Tuple[str, ...]) -> None:
+def _one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
     if value not in possible:
         raise ValueError(f"{name} is {value!r}; write {', '.join(possible[:-1])} or {possible[-1]}")

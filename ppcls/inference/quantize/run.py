@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional
 
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import Quantized
@@ -44,7 +43,7 @@ class Report:
     bytes_before: int
     bytes_after: int
     verdict: Verdict
-    unreadable: Dict[str, str]
+    unreadable: dict[str, str]
 
     def __str__(self) -> str:
         names = ", ".join(str(self.bundle.folder / entry.file) for entry in self.form.files)
@@ -58,9 +57,9 @@ def quantize(
     bundle: Bundle,
     calibration: PathLike,
     options: QuantizeOptions,
-    data: Optional[PathLike] = None,
-    image_root: Optional[PathLike] = None,
-    count: Optional[int] = None,
+    data: PathLike | None = None,
+    image_root: PathLike | None = None,
+    count: int | None = None,
     compared: int = COMPARED,
 ) -> Report:
     """Adds an int8 form to a bundle, in place of an older one of the same engine, if it is as good as float32.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Samples:
         UserError: there is nothing, or a line of the list is wrong.
     """
 
-    def __init__(self, bundle: Bundle, source: PathLike, image_root: Optional[PathLike] = None) -> None:
+    def __init__(self, bundle: Bundle, source: PathLike, image_root: PathLike | None = None) -> None:
         self.bundle = bundle
         self.source = Path(source)
         self.stored = (self.source / DATALIST_FILE).is_file()
@@ -42,7 +42,7 @@ class Samples:
             self.list = _stored(self.source, bundle.class_num)
         else:
             self.list = read_picture_list(self.source, bundle.class_num, image_root)
-        self.unreadable: Dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.list)
@@ -57,7 +57,7 @@ class Samples:
         names = "".join(f"{name}\n" for name in self.list.names)
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def read(self, indices: Sequence[int]) -> Iterator[Tuple[int, np.ndarray]]:
+    def read(self, indices: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         """The index and the input [C, H, W] of each, in order; those that cannot be read go to `unreadable`."""
         chosen = self.list.take(indices)
         for index, name, tensor in zip(indices, chosen.names, parallel(self._read, chosen.paths)):
@@ -66,9 +66,9 @@ class Samples:
             else:
                 yield index, tensor
 
-    def batches(self, indices: Sequence[int], size: int) -> Iterator[Tuple[np.ndarray, Optional[np.ndarray]]]:
+    def batches(self, indices: Sequence[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Inputs [N, C, H, W], and their labels [N] where the list has labels."""
-        waiting: List[Tuple[int, np.ndarray]] = []
+        waiting: list[tuple[int, np.ndarray]] = []
         for pair in self.read(indices):
             waiting.append(pair)
             if len(waiting) == size:
@@ -82,12 +82,12 @@ class Samples:
         name, reason = next(iter(self.unreadable.items()))
         return f"{self.source}: none of {count} pictures could be read ({name}: {reason}); give others"
 
-    def _stacked(self, pairs: List[Tuple[int, np.ndarray]]) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+    def _stacked(self, pairs: list[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray | None]:
         labels = self.list.labels
         inputs = np.stack([tensor for _, tensor in pairs])
         return inputs, None if labels is None else labels[[index for index, _ in pairs]]
 
-    def _read(self, path: Path) -> Union[np.ndarray, str]:
+    def _read(self, path: Path) -> np.ndarray | str:
         try:
             if self.stored:
                 return read_input(path, self.bundle)
@@ -105,14 +105,14 @@ def _stored(folder: Path, class_num: int) -> PictureList:
     return PictureList(folder, [file.name for file in read_datalist(folder / DATALIST_FILE)])
 
 
-def choose(samples: PictureList, count: int) -> List[int]:
+def choose(samples: PictureList, count: int) -> list[int]:
     """Indices of `count` pictures by a fixed rule: classes balanced where there are labels, else evenly spaced."""
     if samples.labels is not None:
         return balanced(samples.labels, count)
     return evenly_spaced(len(samples), count)
 
 
-def evenly_spaced(length: int, count: int) -> List[int]:
+def evenly_spaced(length: int, count: int) -> list[int]:
     """`count` indices below `length`, each in the middle of its part; all where there are not so many."""
     count = min(count, length)
     return [(2 * index + 1) * length // (2 * count) for index in range(count)]
@@ -130,14 +130,12 @@ class Chosen:
     """
 
     calibration: Samples
-    calibrated: List[int]
+    calibrated: list[int]
     comparison: Samples
-    compared: List[int]
+    compared: list[int]
 
 
-def split(
-    calibration: Samples, data: Optional[Samples], count: Optional[int] = None, compared: int = COMPARED
-) -> Chosen:
+def split(calibration: Samples, data: Samples | None, count: int | None = None, compared: int = COMPARED) -> Chosen:
     """Chooses both sets.
 
     Args:
