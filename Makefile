@@ -1,17 +1,25 @@
-# `make demo` and `make test` need git, make and a Python 3.9 to 3.13 with venv; tools/environment.sh says what is missing.
+# `make demo` and `make test` need git, make and a Python 3.10 to 3.13 with venv; tools/environment.sh says what is missing.
 # PYTHON=/path/to/python3.12 chooses another Python than python3.
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# The versions that both commands install, whatever day it is.
+FIXED := --constraint=constraints.txt
+TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
+CORE := -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format environment-demo environment-test
+.PHONY: demo test test-newest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
 
 test: lint  ## lint, types and all core tests
-	$(RUN) -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(RUN) -m pytest $(CORE)
+
+test-newest:  ## the same tests with the newest versions that the requirements allow
+	tools/environment.sh .venv-newest --upgrade $(TESTED)
+	.venv-newest/bin/python -m pytest $(CORE) -W default
 
 test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
@@ -67,7 +75,12 @@ format: environment-test
 	$(RUN) -m ruff format .
 
 environment-demo:
-	@tools/environment.sh $(VENV) requirements.txt requirements-demo.txt
+	@tools/environment.sh $(VENV) $(FIXED) requirements.txt requirements-demo.txt
 
 environment-test:
-	@tools/environment.sh $(VENV) requirements.txt requirements-demo.txt requirements-dev.txt
+	@tools/environment.sh $(VENV) $(FIXED) $(TESTED)
+
+constraints:  ## the newest versions of everything that `make demo` and `make test` install, into constraints.txt
+	tools/environment.sh .venv-constraints --upgrade tools/requirements-constraints.txt
+	.venv-constraints/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make constraints" --output-file constraints.txt $(TESTED)

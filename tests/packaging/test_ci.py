@@ -39,7 +39,8 @@ def recipe(target):
 
 def test_make_test_is_lint_types_and_the_core_tests():
     assert recipe("test") == [
-        "tools/environment.sh .venv requirements.txt requirements-demo.txt requirements-dev.txt",
+        "tools/environment.sh .venv --constraint=constraints.txt "
+        "requirements.txt requirements-demo.txt requirements-dev.txt",
         ".venv/bin/python -m ruff check .",
         ".venv/bin/python -m ruff format --check .",
         ".venv/bin/python -m mypy",

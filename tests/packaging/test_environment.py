@@ -10,11 +10,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "environment.sh"
+PIP = "-m pip install --quiet --disable-pip-version-check"
+EAGER = "--upgrade-strategy=eager"
 # A Python whose version, modules and libraries are as the test says.
 STAND_IN = """#!{bash}
 case "$*" in
     --version) echo "Python {version}" ;;
-    *version_info\\[:2\\]\\ \\<*) exit $(({minor} < 9 || {minor} > ${{@: -1}})) ;;
+    *version_info\\[:2\\]\\ \\<*) exit $(({minor} < 10 || {minor} > ${{@: -1}})) ;;
     *ensurepip*) exit {without_venv} ;;
     *python%d*) echo "python{version}-venv" ;;
     "-m venv"*) mkdir -p "${{@: -1}}/bin"; cp "$0" "${{@: -1}}/bin/python" ;;
@@ -31,6 +33,7 @@ def machine(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "requirements.txt").write_text("one\n")
     (tmp_path / "requirements-dev.txt").write_text("two\n")
+    (tmp_path / "constraints.txt").write_text("one==1\n")
     for tool in ("cat", "cksum", "cut", "tr", "touch", "mkdir", "cp", "uname"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
     return tmp_path
@@ -70,8 +73,8 @@ def test_installs_once_for_each_content(machine):
     assert environment(machine, "requirements.txt", "requirements-dev.txt")[0] == 0
     (machine / "requirements.txt").write_text("another\n")
     assert environment(machine)[0] == 0
-    pip = "-m pip install --quiet --disable-pip-version-check --requirement=requirements.txt"
-    assert pip_calls(machine) == [pip, f"{pip} --requirement=requirements-dev.txt", pip]
+    one = f"{PIP} --requirement=requirements.txt"
+    assert pip_calls(machine) == [one, f"{one} --requirement=requirements-dev.txt", one]
 
 
 def test_a_requirement_file_of_another_folder_counts(machine):
@@ -81,6 +84,21 @@ def test_a_requirement_file_of_another_folder_counts(machine):
         (machine / "extras" / "requirements.txt").write_text(content)
         environment(machine, "extras/requirements.txt")
     assert len(pip_calls(machine)) == 2
+
+
+def test_versions_are_fixed_by_a_file_whose_changes_count(machine):
+    python(machine)
+    for content in ("one==1\n", "one==2\n", "one==2\n"):
+        (machine / "constraints.txt").write_text(content)
+        assert environment(machine, "--constraint=constraints.txt", "requirements.txt")[0] == 0
+    assert pip_calls(machine) == [f"{PIP} --constraint=constraints.txt {EAGER} --requirement=requirements.txt"] * 2
+
+
+def test_the_newest_versions_are_looked_for_at_every_call(machine):
+    python(machine)
+    for _ in range(2):
+        assert environment(machine, "--upgrade", "requirements.txt")[0] == 0
+    assert pip_calls(machine) == [f"{PIP} --upgrade {EAGER} --requirement=requirements.txt"] * 2
 
 
 def test_an_installation_that_failed_is_tried_again(machine):
@@ -120,7 +138,7 @@ def test_a_python_that_paddle_does_not_run_on(machine, variables):
     assert environment(machine, **variables) == (
         1,
         "",
-        "python3 is Python 3.14, and the Paddle of .venv runs on Python 3.9 to 3.13; install one of them, and name it "
+        "python3 is Python 3.14, and the Paddle of .venv runs on Python 3.10 to 3.13; install one of them, and name it "
         "if it is not on the PATH: make PYTHON=/path/to/python3.12\n",
     )
 
@@ -132,8 +150,8 @@ def test_pyenv_is_looked_at_last(machine):
     python(machine, "../.pyenv/versions/3.12.1/bin/python3", version="3.12")
     assert environment(machine, HOME=str(machine))[1].startswith("making .venv with Python 3.12\n")
     (machine / ".venv" / ".made").unlink()
-    python(machine, "python3.9", version="3.9")
-    assert environment(machine, PYENV_ROOT=str(versions.parent))[1].startswith("making .venv with Python 3.9\n")
+    python(machine, "python3.10", version="3.10")
+    assert environment(machine, PYENV_ROOT=str(versions.parent))[1].startswith("making .venv with Python 3.10\n")
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHON": "python3"}])
@@ -147,7 +165,9 @@ def test_an_environment_for_older_pythons_passes_over_a_newer_one(machine, varia
     (machine / ".venv" / ".made").unlink()
     code, _, said = environment(machine, **wanted)
     assert code == 1
-    assert said.startswith("python3 is Python 3.13, and the Paddle of .venv runs on Python 3.9 to 3.12; install one of")
+    assert said.startswith(
+        "python3 is Python 3.13, and the Paddle of .venv runs on Python 3.10 to 3.12; install one of"
+    )
 
 
 def test_an_environment_for_older_pythons_takes_the_one_asked_for(machine):
@@ -159,7 +179,7 @@ def test_an_environment_for_older_pythons_takes_the_one_asked_for(machine):
 
 def test_no_python_at_all(machine):
     code, _, said = environment(machine)
-    assert code == 1 and said.startswith("python3 is missing, and the Paddle of .venv runs on Python 3.9 to 3.13;")
+    assert code == 1 and said.startswith("python3 is missing, and the Paddle of .venv runs on Python 3.10 to 3.13;")
 
 
 def test_no_venv_module(machine):
@@ -182,6 +202,6 @@ def test_the_version_check_is_true_of_this_python(machine):
     line = next(line for line in SCRIPT.read_text().splitlines() if "version_info[:2] <=" in line)
     check = line.split("'")[1]
     assert subprocess.run([sys.executable, "-c", check, "13"], env=os.environ).returncode == 0
-    for minor, newest, code in ((8, 13, 1), (9, 12, 0), (12, 12, 0), (13, 12, 1), (13, 13, 0), (14, 13, 1)):
+    for minor, newest, code in ((9, 13, 1), (10, 12, 0), (12, 12, 0), (13, 12, 1), (13, 13, 0), (14, 13, 1)):
         told = check.replace("sys.version_info[:2]", str((3, minor)))
         assert subprocess.run([sys.executable, "-c", told, str(newest)]).returncode == code

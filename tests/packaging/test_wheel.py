@@ -98,7 +98,7 @@ def test_the_command_is_there(content):
 
 def test_requirements(content):
     lines = content["ppcls-0.1.0.dist-info/METADATA"].decode().split("\n\n")[0].splitlines()
-    assert "Requires-Python: >=3.9" in lines
+    assert "Requires-Python: >=3.10" in lines
     needed = sorted(line[len("Requires-Dist: ") :] for line in lines if line.startswith("Requires-Dist: "))
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
