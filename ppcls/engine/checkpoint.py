@@ -174,17 +174,34 @@ def remove(folder: Path) -> None:
 def read(path: Path) -> Checkpoint:
     """The newest verified checkpoint at `path`: its folder, `.../ppcls`, one of its files, or the folder of a run.
 
+    A run that is still training may replace a checkpoint while it is being read here: then reading starts again.
+
     Raises:
         UserError: none is there, or none verifies.
     """
-    problems: list[str] = []
-    for folder in _candidates(path):
-        problem = verify(folder)
-        if problem is None:
-            return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")), tuple(problems))
-        problems.append(problem)
+    while True:
+        problems: list[str] = []
+        candidates = _states_texts(path)
+        for folder in candidates:
+            problem = verify(folder)
+            if problem is None:
+                return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")), tuple(problems))
+            problems.append(problem)
+        if _states_texts(path) == candidates:
+            break
     why = "; ".join(problems) or f"no {STATES} there"
     raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
+
+
+def _states_texts(path: Path) -> dict[Path, bytes | None]:
+    """What the states file of each candidate holds at this moment, the newest candidate first."""
+    texts: dict[Path, bytes | None] = {}
+    for folder in _candidates(path):
+        try:
+            texts[folder] = (folder / STATES).read_bytes()
+        except OSError:
+            texts[folder] = None
+    return texts
 
 
 def states_of(weights: Path) -> dict[str, Any] | None:

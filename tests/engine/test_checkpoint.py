@@ -61,6 +61,25 @@ def test_the_newest_that_verifies_is_taken(tmp_path, trained):
         checkpoint.read(tmp_path / "epoch_3")
 
 
+def test_one_that_is_replaced_while_it_is_read_is_read_again(tmp_path, trained, monkeypatch):
+    """As by a run that is still training."""
+    folder = tmp_path / "latest"
+    checkpoint.write(folder, checkpoint.snapshot(*trained, states(1)))
+    digest, saved = checkpoint.sha256_of, []
+
+    def digest_of_the_next_one(path):
+        if not saved:
+            saved.append(path)
+            trained[0][0].weight.set_value(trained[0][0].weight + 1)
+            checkpoint.write(folder, checkpoint.snapshot(*trained, states(2)))
+        return digest(path)
+
+    monkeypatch.setattr(checkpoint, "sha256_of", digest_of_the_next_one)
+    found = checkpoint.read(tmp_path)
+    assert (found.folder, found.states["epoch"]) == (folder, 2)
+    np.testing.assert_array_equal(found.parameters()["0.weight"], trained[0][0].weight.numpy())
+
+
 def test_nothing_there_is_one_sentence(tmp_path):
     with pytest.raises(UserError) as error:
         checkpoint.read(tmp_path / "latest")
