@@ -78,7 +78,7 @@ def fetch(
     try:
         if not place.is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
-            with locked(beside(place, "lock"), "downloads the same file"):
+            with locked(beside(place, "lock"), f"downloading {url}"):
                 if not place.is_file():  # else the process that had the lock has brought it
                     _download(transfer, place, expected)
         fault = expected.noted_fault(place)

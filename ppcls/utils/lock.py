@@ -1,43 +1,228 @@
-"""A lock between processes, which the system lifts when its holder ends, however it ends."""
+"""A lock between processes, which the system lifts when its holder ends, however it ends.
+
+The lock is on a file of its own, beside what it protects. While it is held, the file says who holds it; afterwards it
+is deleted, unless the holder was killed. A forked child (a worker of a data loader) does not inherit the lock.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
+import os
+import shlex
+import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
 wait = time.sleep  # tests put something faster here
 
+_LONGEST_COMMAND = 200  # characters; with a list of overrides a command can be a page
+_RECORD_BYTES = 1 << 16
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_held: set[_LockFile] = set()
 
-@contextmanager
-def locked(path: Path, doing: str) -> Iterator[None]:
-    """Holds the lock of a file, which is made if need be and stays.
+
+class _Busy(Exception):
+    """Another process holds the lock; the text says which."""
+
+
+class _NoLocks(Exception):
+    """The place has no locks, or nothing can be written there."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, doing: str, remedy: str | None = None) -> Iterator[None]:
+    """Holds the lock of a file while entered.
+
+    Where the file system has no locks, or the file cannot be made because the place is read-only, the caller goes on
+    without one; in the first case a warning says so. The lock is not reentrant: a thread that holds it and asks again
+    is refused, or waits for ever.
 
     Args:
-        path: The file; its folder exists.
-        doing: What the holder does, for the line that is logged where somebody else holds it: `another process
-            {doing}; waiting for it`.
+        path: The file; its folder exists. It is made, and deleted at the end. `files.beside(thing, "lock")` is the
+            usual name.
+        doing: What the caller is doing and where, for other processes: `training into output/DLA34`. They are told
+            `process 4711 is {doing}`.
+        remedy: For long work: what the user can do where another process holds the lock, for the end of the error.
+            Without one the caller waits.
 
     Raises:
-        OSError: the file cannot be made or locked.
+        UserError: another process (or thread) holds the lock, and there is a remedy.
+        OSError: the file cannot be made or locked for another reason.
     """
-    with path.open("ab") as file:
-        if not _lock(file.fileno()):
-            get_logger().info("another process %s; waiting for it", doing)
-            while not _lock(file.fileno()):
-                wait(POLL_SECONDS)
+    file = None
+    with contextlib.suppress(_NoLocks):
+        file = _acquire(path, remedy)
+    try:
+        if file is not None:
+            file.write_record(doing)
         yield
+    finally:
+        if file is not None:
+            file.release()
+
+
+def _acquire(path: Path, remedy: str | None) -> _LockFile:
+    announced = False
+    while True:
+        try:
+            return _take(path)
+        except _Busy as busy:
+            if remedy is not None:
+                raise UserError(f"{busy}; {remedy}") from None
+            if not announced:
+                get_logger().info("%s; waiting for it", busy)
+                announced = True
+        wait(POLL_SECONDS)
+
+
+def _take(path: Path) -> _LockFile:
+    while True:
+        file = _LockFile(path)
+        try:
+            if not file.lock():
+                raise _Busy(_sentence(file.read_record(), path))
+            if file.is_current():
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # its holder has deleted it since it was opened
+
+
+class _LockFile:
+    """An open file that can be locked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = self._open()
+        _held.add(self)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            if os.access(self._path, os.R_OK):
+                # Another user's, left behind by a killed process: it can be locked, though not written.
+                return os.open(self._path, os.O_RDONLY)
+            get_logger().debug("%s: not locked (%s)", self._path, error.strerror)
+            raise _NoLocks from error
+
+    @property
+    def descriptor(self) -> int:
+        """The open file's number."""
+        assert self._descriptor is not None
+        return self._descriptor
+
+    def lock(self) -> bool:
+        """Locks the file, unless somebody else has."""
+        try:
+            return _lock(self.descriptor)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            get_logger().warning(
+                "%s: this file system has no locks (%s); do not start a second process that writes there",
+                self._path.parent,
+                error.strerror,
+            )
+            raise _NoLocks from error
+
+    def is_current(self) -> bool:
+        """Whether the path still means this file."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def write_record(self, doing: str) -> None:
+        """Notes who holds the lock; where nothing can be written, the next one is told about `another process`."""
+        record = {
+            "doing": doing,
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "command": _command(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor, 0)
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            os.write(self.descriptor, json.dumps(record).encode())
+
+    def read_record(self) -> dict[str, Any]:
+        """What the holder has noted; empty where it has not yet."""
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        try:
+            record = json.loads(os.read(self.descriptor, _RECORD_BYTES))
+        except (ValueError, RecursionError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def release(self) -> None:
+        """Deletes the file, then lifts the lock: who waits for it sees that the file is no longer current."""
+        if self._descriptor is None:  # in a forked child
+            return
+        if sys.platform != "win32":
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self.close()
+        if sys.platform == "win32":  # an open file cannot be deleted there
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    def close(self) -> None:
+        """Closes the file, which lifts a lock that this process holds, but not one that its parent does."""
+        _held.discard(self)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _let_go() -> None:
+    """For a forked child: a copy of the descriptor would hold the lock for longer than its holder lives."""
+    for file in list(_held):
+        file.close()
+
+
+def _command() -> str:
+    program = Path(sys.argv[0]) if sys.argv else Path(sys.executable)
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    command = shlex.join([name, *sys.argv[1:]])
+    if len(command) > _LONGEST_COMMAND:
+        return command[: _LONGEST_COMMAND - 3] + "..."
+    return command
+
+
+def _sentence(record: dict[str, Any], path: Path) -> str:
+    """`process 4711 is training into output/DLA34 (ppcls train ..., since 2026-11-29 12:30:00)`."""
+    if "process" not in record or "doing" not in record:
+        return f"another process is using {path.parent} (lock {path.name})"
+    host = record.get("host")
+    where = f" on {host}" if host != socket.gethostname() else ""
+    return (
+        f"process {record['process']}{where} is {record['doing']} ({record.get('command')}, since "
+        f"{record.get('since')})"
+    )
 
 
 if sys.platform == "win32":
     import msvcrt
 
+    _LOCKED_BYTE = 1 << 30  # beyond the record, because a locked byte cannot be read there
+
     def _lock(descriptor: int) -> bool:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except PermissionError:
@@ -46,6 +231,8 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    os.register_at_fork(after_in_child=_let_go)
 
     def _lock(descriptor: int) -> bool:
         try:

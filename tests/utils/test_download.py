@@ -69,7 +69,7 @@ def hashed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return read
 
 
-DONE = [".F.lock", ".F.sha256", "F"]
+DONE = [".F.sha256", "F"]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_arrived_is_kept_for_the_next_process() -> None:
             f"{url}: cannot download the weights of DLA34: HTTP status 503 (Service Unavailable)"
             + HAND.format(cached_path(url))
         )
-        assert names(url) == [".F.lock", ".F.part", ".F.version"]
+        assert names(url) == [".F.part", ".F.version"]
         server.answers[:] = [Answer(BODY, headers=ETAG)]
         assert fetch(url).read_bytes() == BODY
         assert server.requests[-1]["Range"] == "bytes=5000-"
@@ -277,7 +277,7 @@ def test_a_length_below_the_truth_is_found_by_the_digest() -> None:
             f"{url}: cannot download the weights: the file's SHA-256 begins with {found}, but {DIGEST[:8]} is expected"
             + HAND.format(cached_path(url))
         )
-        assert names(url) == [".F.lock"]
+        assert names(url) == []
 
 
 def test_another_size_is_refused_before_it_is_loaded(waits: list[float]) -> None:
@@ -287,7 +287,7 @@ def test_another_size_is_refused_before_it_is_loaded(waits: list[float]) -> None
             f"{url}: cannot download the weights: the file has 10,240 bytes, but 10,241 are expected"
             + FINAL.format(cached_path(url))
         )
-        assert (names(url), len(server.requests), waits) == ([".F.lock"], 1, [])
+        assert (names(url), len(server.requests), waits) == ([], 1, [])
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_web_page_is_refused(page: Answer, waits: list[float]) -> None:
             f"{url}: cannot download the weights: the answer is a web page, as a login or a filter sends it"
             + FINAL.format(cached_path(url))
         )
-        assert (names(url), waits) == ([".F.lock"], [])
+        assert (names(url), waits) == ([], [])
 
 
 def test_a_web_page_in_between_does_not_spoil_what_has_arrived() -> None:
@@ -437,7 +437,7 @@ def test_a_full_disk_gets_a_sentence_and_keeps_the_part(monkeypatch: pytest.Monk
                 f"{cached_path(url).parent}: the weights cannot be kept there ({os.strerror(errno.ENOSPC)}); make "
                 "room, see to the permissions, or set PPCLS_HOME to another folder"
             )
-        assert names(url) == [".F.lock", ".F.part", ".F.version"]
+        assert names(url) == [".F.part", ".F.version"]
         assert fetch(url).read_bytes() == BODY
 
 
@@ -483,7 +483,8 @@ def test_of_two_processes_one_downloads() -> None:
             with _process(_PROCESS, url) as second:
                 assert second.stdout is not None
                 line = second.stdout.readline()
-                assert line.endswith(" INFO: another process downloads the same file; waiting for it\n")
+                assert f" INFO: process {first.pid} is downloading {url} (" in line
+                assert line.endswith("); waiting for it\n")
                 server.released.set()
                 assert second.communicate(timeout=60) == (f"{cached_path(url)}\n", "")
             lines, errors = first.communicate(timeout=60)
