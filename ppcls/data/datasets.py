@@ -1,9 +1,11 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.class_folders import Classes, read_class_folders
+from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.labels import load_class_names
 from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
@@ -56,8 +58,12 @@ class ImageNetDataset:
         if not self.delimiter:
             raise ValueError("delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"")
 
-    def open(self, class_num: int) -> ImageList:
-        """Reads and checks the list file, see `read_list_file`, and the names of the classes."""
+    def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
+        """Reads and checks the list file, see `read_list_file`, and the names of the classes.
+
+        Raises:
+            UserError: it is wrong, or its names of the classes are not the `learned` ones.
+        """
         images = read_list_file(self.cls_label_path, self.image_root, class_num, self.delimiter)
         if self.class_names is None:
             return images
@@ -67,22 +73,23 @@ class ImageNetDataset:
                 f"{self.class_names} names {len(names)} classes, but Arch.class_num is {class_num}; write "
                 f"Arch.class_num: {len(names)}, or the names of these classes"
             )
+        check_same_classes(self.class_names, names, learned, "number the list by those, and leave class_names out")
         return replace(images, class_names=names)
 
 
 @DATASETS.register()
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder a class.
+    """One folder per class.
 
     Args:
         image_root: the folder that holds the class folders.
         transform_ops: preprocessing of a picture.
         batch_transform_ops: what acts on a whole batch, as Mixup does.
         on_error: see `ImageNetDataset`.
-        class_to_index: a file of the class names in the order of their labels, `id name` or `name` a line; None
-            numbers the folders in the order of their names. It lets a folder that lacks some classes be evaluated by
-            the numbers of the training.
+        class_to_index: a file of the class names in the order of their labels, `id name` or `name` a line. Without it
+            evaluation takes the classes of the training or of the checkpoint, of which the folder may lack some, and
+            training numbers the folders in the order of their names.
     """
 
     image_root: Annotated[str, ReadPath("dir")]
@@ -94,9 +101,17 @@ class ImageFolder:
     def __post_init__(self) -> None:
         _finish(self)
 
-    def open(self, class_num: int) -> ImageList:
-        """Lists and checks the folders; see `read_class_folders`."""
-        return read_class_folders(self.image_root, class_num, self.class_to_index)
+    def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
+        """Lists and checks the folders; see `read_class_folders`.
+
+        Raises:
+            UserError: they are wrong, or the names in `class_to_index` are not the `learned` ones.
+        """
+        images = read_class_folders(self.image_root, class_num, self.class_to_index, learned)
+        if self.class_to_index is not None:
+            remedy = "leave class_to_index out, or give the class_names.txt of the training"
+            check_same_classes(self.class_to_index, images.class_names, learned, remedy)
+        return images
 
 
 @DATASETS.register()
@@ -130,6 +145,29 @@ class WebDatasetDataset:
         if not self.shards or "" in tuple(self.shards):
             raise ValueError("shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files")
 
-    def open(self, class_num: int) -> ShardList:
-        """Finds the shards and reads their manifest; see `open_shards`."""
-        return open_shards(self.shards, class_num, self.shuffle_buffer, self.epoch_length)
+    def open(self, class_num: int, learned: Classes | None = None) -> ShardList:
+        """Finds the shards and reads their manifest; see `open_shards`.
+
+        Raises:
+            UserError: they are wrong, or the manifest's classes are not the `learned` ones.
+        """
+        shards = open_shards(self.shards, class_num, self.shuffle_buffer, self.epoch_length)
+        remedy = "pack the folders with the classes of the training"
+        check_same_classes(str(self.shards), shards.class_names, learned, remedy)
+        return shards
+
+
+def check_same_classes(place: str, names: list[str] | None, learned: Classes | None, remedy: str) -> None:
+    """Refuses names of classes that are others than the learned ones, or in another order; None knows nothing.
+
+    Raises:
+        UserError: with the first difference, and the remedy.
+    """
+    if not names or learned is None or names == learned.names:
+        return
+    pairs = enumerate(itertools.zip_longest(names, learned.names, fillvalue="missing"))
+    number, (ours, theirs) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    raise UserError(
+        f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} there; "
+        f"{remedy}"
+    )

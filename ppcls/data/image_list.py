@@ -1,20 +1,17 @@
-"""Pictures with their labels, from a list file or from a folder a class, checked when they are opened."""
+"""Pictures with their labels, from a list file that is checked when it is opened."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ppcls.data.labels import load_class_names
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import SUFFIXES, walk_pictures
 
 _CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
 _SAMPLE = 64
@@ -94,66 +91,3 @@ def _raise_together(problems: Sequence[str]) -> None:
     if problems:
         more = [f"... and {len(problems) - _SHOWN} lines more"] if len(problems) > _SHOWN else []
         raise UserError("\n".join([*problems[:_SHOWN], *more]))
-
-
-def read_class_folders(image_root: str, class_num: int, class_to_index: str | None = None) -> ImageList:
-    """Reads a folder a class, with its subfolders; files without a picture's suffix and hidden ones are passed over.
-
-    Args:
-        image_root: the folder that holds the class folders.
-        class_num: number of classes.
-        class_to_index: a file of the class names in the order of their labels; None numbers the folders in the
-            order of their names.
-
-    Raises:
-        UserError: no class folders, one without pictures or without a label, or another number than `class_num`.
-    """
-    folders = class_folders(image_root)
-    classes = load_class_names(class_to_index) if class_to_index else folders
-    indices = {name: index for index, name in enumerate(classes)}
-    twice = [name for name, count in Counter(classes).items() if count > 1]
-    if twice:
-        raise UserError(f"{class_to_index}: the class {twice[0]} stands twice; give every class a name of its own")
-    for folder in folders:
-        if folder not in indices:
-            raise UserError(f"{image_root}/{folder} is no class of {class_to_index}; remove or rename the folder")
-    paths: list[str] = []
-    labels: list[int] = []
-    for folder in folders:
-        found = pictures_of_class(image_root, folder)
-        paths += found
-        labels += [indices[folder]] * len(found)
-    if len(classes) != class_num:  # last, for an empty or a foreign folder may be what makes it differ
-        raise UserError(
-            f"{class_to_index or image_root} has {len(classes)} classes, but Arch.class_num is {class_num}; "
-            f"write Arch.class_num: {len(classes)}"
-        )
-    return ImageList(paths, np.array(labels, np.int64), list(classes))
-
-
-def class_folders(image_root: str) -> list[str]:
-    """Names of the folders in `image_root`, sorted; hidden ones are passed over.
-
-    Raises:
-        UserError: it cannot be read, or holds none.
-    """
-    try:
-        folders = sorted(f.name for f in os.scandir(image_root) if f.is_dir() and not f.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds a folder a class") from error
-    if not folders:
-        raise UserError(f"{image_root} holds no folders; put the pictures of each class into a folder of its name")
-    return folders
-
-
-def pictures_of_class(image_root: str, folder: str) -> list[str]:
-    """Paths of the pictures of a class folder and its subfolders, sorted.
-
-    Raises:
-        UserError: there are none.
-    """
-    place = f"{image_root}/{folder}"
-    found = walk_pictures(place)
-    if not found:
-        raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
-    return found

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcls.data.image_list import class_folders, pictures_of_class
+from ppcls.data.class_folders import Classes, folders_in, pictures_by_class, refuse_empty, refuse_foreign
+from ppcls.data.parts import TEST, TRAIN, VAL, join, part_of, shown
 from ppcls.utils.errors import UserError
+from ppcls.utils.picture_files import SUFFIXES
 
 HELD_OUT_EVERY = 5
-VALIDATION_NAMES = ("val", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class OwnFolder:
 
 
 def read_own_folder(root: str) -> OwnFolder:
-    """Divides a folder that holds a folder a class, or `train` and `val` (`valid`, `validation`) of such.
+    """Divides a folder that holds one folder per class, or parts of such: `train` and `val`.
 
+    The parts may have any name that `part_of` knows, in any case. `test` is for validation where there is no `val`.
     Without a part for validation every fifth picture of each class, by the order of their paths, is held out. So the
     same folder is divided alike on every machine. Nothing in the folder is changed.
 
@@ -42,15 +43,18 @@ def read_own_folder(root: str) -> OwnFolder:
         UserError: there is no such folder, fewer than two classes, a class without pictures, a validation part with a
             class that training has not, or nothing to hold out.
     """
-    train_part, val_part = _parts(root)
-    names = class_folders(_join(root, train_part))
+    parts = _parts(root)
+    place = join(root, parts.train)
+    found = pictures_by_class(place)
+    refuse_empty(place, found)
+    names = list(found)
     if len(names) < 2:
-        raise UserError(f"{_join(root, train_part)} holds one class only ({names[0]}); add a folder for each other one")
-    pictures = {name: _pictures(root, train_part, name) for name in names}
-    if val_part is not None:
+        raise UserError(f"{place} holds one class only ({names[0]}); {_more_classes(place, names[0])}")
+    pictures = {name: _relative(root, found[name]) for name in names}
+    if parts.val is not None:
         train = [(path, label) for label, name in enumerate(names) for path in pictures[name]]
-        val, notes = _given(root, train_part, val_part, names)
-        return OwnFolder(root, names, train, val, notes + _passed_over(root, train_part, val_part))
+        val, notes = _given(root, parts, names)
+        return OwnFolder(root, names, train, val, notes + _passed_over(root, parts))
     train, val, notes = _held_out(names, pictures)
     if not val:
         raise UserError(
@@ -58,49 +62,74 @@ def read_own_folder(root: str) -> OwnFolder:
             "each class into a folder `val` beside `train`"
         )
     rule = f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"
-    return OwnFolder(root, names, train, val, [rule, *notes, *_passed_over(root, train_part)])
+    return OwnFolder(root, names, train, val, [rule, *notes, *_passed_over(root, parts)])
 
 
-def _parts(root: str) -> tuple[str, str | None]:
-    """The folders of training and validation within `root`; an empty name is `root` itself."""
+@dataclass(frozen=True)
+class _Parts:
+    """Names of the folders of training and validation; an empty one is the folder itself."""
+
+    train: str = ""
+    val: str | None = None
+
+
+def _parts(root: str) -> _Parts:
+    """The folders of training and validation within `root`."""
     if Path(root).is_file():
-        raise UserError(f"{root} is a file; give the folder that holds a folder of pictures a class")
+        raise UserError(f"{root} is a file; give the folder that holds one folder of pictures per class")
     if not Path(root).is_dir():
-        raise UserError(f"there is no folder {root}; give the folder that holds a folder of pictures a class")
-    found = [name for name in VALIDATION_NAMES if _holds_classes(_join(root, name))]
-    has_train = _holds_classes(_join(root, "train"))
-    if len(found) > 1:
-        raise UserError(f"{root} holds {' and '.join(found)}; leave one of them for validation")
-    if found and not has_train:
-        raise UserError(f"{root} holds {found[0]} and no train; put the class folders to learn from into {root}/train")
-    return ("train" if has_train else ""), (found[0] if found else None)
+        raise UserError(f"there is no folder {root}; give the folder that holds one folder of pictures per class")
+    found: dict[str, list[str]] = {TRAIN: [], VAL: [], TEST: []}
+    for name in folders_in(root):
+        part = part_of(name)
+        if part and folders_in(join(root, name)):  # one of a class holds pictures
+            found[part].append(name)
+    for part, names in found.items():
+        if len(names) > 1 and part != TEST:
+            purpose = "training" if part == TRAIN else "validation"
+            raise UserError(f"{root} holds {' and '.join(names)}; leave one of them for {purpose}")
+    train, val, test = (found[part] for part in (TRAIN, VAL, TEST))
+    if val and not train:
+        raise UserError(f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train")
+    if not train:
+        return _Parts()
+    if val:
+        return _Parts(train[0], val[0])
+    # A test part of unlabelled pictures has folders, if any, that are not the classes.
+    labelled = [name for name in test if set(folders_in(join(root, name))) & set(folders_in(join(root, train[0])))]
+    return _Parts(train[0], labelled[0] if len(labelled) == 1 else None)
 
 
-def _holds_classes(folder: str) -> bool:
-    """Whether a folder holds folders; one of a class that is named `train` holds pictures."""
-    if not Path(folder).is_dir():
-        return False
-    with os.scandir(folder) as entries:
-        return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+def _more_classes(place: str, name: str) -> str:
+    if folders_in(join(place, name)):
+        return f"give {join(place, name)} if the classes are in there, or add a folder for each other class"
+    return "add a folder for each other class"
 
 
-def _passed_over(root: str, *parts: str) -> list[str]:
+def _passed_over(root: str, parts: _Parts) -> list[str]:
     """The other folders beside `train`, such as a `test`."""
-    others = [name for name in class_folders(root) if name not in parts] if parts[0] else []
-    return [f"{', '.join(others)} beside {parts[0]} is not read"] if others else []
+    if not parts.train:
+        return []
+    others = [name for name in folders_in(root) if name not in (parts.train, parts.val)]
+    return [f"{', '.join(others)} beside {parts.train} is not read"] if others else []
 
 
-def _given(root: str, train_part: str, val_part: str, names: list[str]) -> tuple[list[tuple[str, int]], list[str]]:
-    """The pictures of the validation part, and the classes that it lacks."""
-    present = class_folders(_join(root, val_part))
-    for name in present:
-        if name not in names:
-            place = f"{_join(root, val_part)}/{name}"
-            raise UserError(f"{place} is no class of {_join(root, train_part)}; remove or rename it")
-    val = [(path, names.index(name)) for name in present for path in _pictures(root, val_part, name)]
-    lacking = [name for name in names if name not in present]
-    notes = [f"{val_part} has no pictures of {', '.join(lacking)}, so nothing is known of how they are told"]
-    return val, notes if lacking else []
+def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, int]], list[str]]:
+    """The pictures of the validation part, and what to say of it."""
+    assert parts.val is not None
+    place = join(root, parts.val)
+    found = pictures_by_class(place)
+    refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
+    val = [(path, names.index(name)) for name in found for path in _relative(root, found[name])]
+    if not val:
+        raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
+    notes = []
+    if part_of(parts.val) == TEST:
+        notes.append(f"{parts.val} is for validation, because there is no val")
+    lacking = [name for name in names if not found.get(name)]
+    if lacking:
+        notes.append(f"{parts.val} has no pictures of {shown(lacking)}, so nothing is known of them")
+    return val, notes
 
 
 def _held_out(
@@ -117,9 +146,9 @@ def _held_out(
     return train, val, notes
 
 
-def _pictures(root: str, part: str, name: str) -> list[str]:
-    """The pictures of a class, relative to `root`."""
-    found = [Path(path).relative_to(root).as_posix() for path in pictures_of_class(_join(root, part), name)]
+def _relative(root: str, pictures: list[str]) -> list[str]:
+    """Paths relative to `root`, as a list holds them."""
+    found = [Path(path).relative_to(root).as_posix() for path in pictures]
     for path in found:
         if "\n" in path or "\r" in path or not _is_utf8(path):
             raise UserError(f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder")
@@ -132,7 +161,3 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:  # bytes of another encoding
         return False
     return True
-
-
-def _join(root: str, part: str) -> str:
-    return f"{root.rstrip('/') or '/'}/{part}" if part else root

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
+from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
+from ppcls.data.class_folders import Classes
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import load_class_names
 from ppcls.data.loader import ImageLoader
@@ -30,9 +31,19 @@ from ppcls.utils.logging import get_logger
 Pictures = ImageList | ShardList
 
 
-def images(section: Any, class_num: int) -> Pictures:
-    """Opens and checks the pictures of DataLoader.Train or DataLoader.Eval."""
-    return section.dataset.open(class_num)
+def images(section: Any, class_num: int, learned: Classes | None = None) -> Pictures:
+    """Opens and checks the pictures of DataLoader.Train or DataLoader.Eval.
+
+    Evaluation numbers class folders by the `learned` classes, and refuses others than these.
+    """
+    return section.dataset.open(class_num, learned)
+
+
+def classes_of(section: Any, pictures: Pictures) -> Classes | None:
+    """The classes that DataLoader.Train counts by, for `images` of the evaluation; None if they have no names."""
+    dataset = section.dataset
+    place = getattr(dataset, "image_root", None) or getattr(dataset, "shards", None)
+    return Classes(pictures.class_names, f"the training ({place})") if pictures.class_names else None
 
 
 def loader(section: Any, pictures: Pictures, config: Config, training: bool) -> ImageLoader:
@@ -258,19 +269,17 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
     return names
 
 
-def check_same_classes(learned: list[str] | None, shown: list[str] | None) -> None:
-    """Refuses folders whose classes, or their order, are not those that the training counts by; None knows nothing."""
-    if learned and shown and learned != shown:
-        pairs = enumerate(itertools.zip_longest(shown, learned, fillvalue="missing"))
-        number, (ours, theirs) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
-        raise UserError(
-            f"the classes to evaluate are not those of the training: class {number} is {ours} here and was {theirs} "
-            "there; give the training's class_names.txt as class_to_index of the dataset"
-        )
-
-
 def learned_class_names(config: Config) -> list[str] | None:
     """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
     found = find_weights(config)
     states = checkpoint.states_of(found.path) if found else None
     return states["class_names"] if states else None
+
+
+def learned_classes(config: Config) -> Classes | None:
+    """The classes of the configured checkpoint of ours; nothing is downloaded for it."""
+    given = config.Global.pretrained_model or getattr(config.Arch, "pretrained", None)
+    if not isinstance(given, str) or given in SOURCES or "://" in given:
+        return None
+    names = learned_class_names(config)
+    return Classes(names, f"the training of {given}") if names else None

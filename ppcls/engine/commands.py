@@ -48,6 +48,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
     start(config, output / "train.log", parallel=True)
     precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
+    learned = build.classes_of(config.DataLoader.Train, pictures)
     place = config.Global.checkpoints
     saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
     resumed = saved.weights_file if saved else None
@@ -65,8 +66,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
     deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
     if config.Global.eval_during_train:
-        held_out = build.images(config.DataLoader.Eval, config.Arch.class_num)
-        build.check_same_classes(pictures.class_names, held_out.class_names)
+        held_out = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context
@@ -190,10 +190,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
     start(config, parallel=True)
-    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num)
+    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, build.learned_classes(config))
     model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
-    build.check_same_classes(build.learned_class_names(config), pictures.class_names)
     evaluator = build.evaluator(config, reader)
     stop = StopRequest()
     evaluator.should_stop = functools.partial(_asked_to_stop, stop)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.data import image_list
-from ppcls.data.datasets import DATASETS, ImageFolder, ImageNetDataset
-from ppcls.data.image_list import read_class_folders, read_list_file
+from ppcls.data.class_folders import Classes
+from ppcls.data.datasets import DATASETS, ImageFolder, ImageNetDataset, check_same_classes
+from ppcls.data.image_list import read_list_file
 from ppcls.data.transforms import CropImage, DecodeImage
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Operation, ReadPath
@@ -159,70 +159,6 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     assert images.labels.tolist() == [label for _, label in rows]
 
 
-def folders(tmp_path: Path, *files: str) -> Path:
-    for name in files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    return tmp_path
-
-
-def test_class_folders_are_numbered_by_name(tmp_path: Path) -> None:
-    root = folders(
-        tmp_path, "dog/2.jpg", "dog/1.PNG", "cat/x.JpEg", "cat/deep/er/y.webp", "cat/notes.txt", "cat/.hidden.jpg",
-        "cat/.cache/z.jpg", ".git/a.jpg", "readme.jpg", "Zebra/z.bmp",
-    )  # fmt: skip
-    images = read_class_folders(str(root), 3)
-    assert images.class_names == ["Zebra", "cat", "dog"]
-    assert images.class_to_index == {"Zebra": 0, "cat": 1, "dog": 2}
-    assert [str(Path(path).relative_to(root)) for path in images.paths] == [
-        "Zebra/z.bmp", "cat/deep/er/y.webp", "cat/x.JpEg", "dog/1.PNG", "dog/2.jpg",
-    ]  # fmt: skip
-    assert images.labels.dtype == np.int64 and images.labels.tolist() == [0, 1, 1, 2, 2]
-
-
-def test_the_trainings_numbers_can_be_used(tmp_path: Path) -> None:
-    root = folders(tmp_path / "val", "cat/1.jpg", "dog/1.jpg")
-    names = tmp_path / "classes.txt"
-    names.write_text("0 dog\n1 emu\n2 cat\n")
-    images = read_class_folders(str(root), 3, str(names))
-    assert images.labels.tolist() == [2, 0] and images.class_names == ["dog", "emu", "cat"]
-    folders(root, "fox/1.jpg")
-    with pytest.raises(UserError) as caught:
-        read_class_folders(str(root), 3, str(names))
-    assert str(caught.value) == f"{root}/fox is no class of {names}; remove or rename the folder"
-    names.write_text("dog\ncat\ndog\n")
-    with pytest.raises(UserError, match="the class dog stands twice; give every class a name of its own"):
-        read_class_folders(str(root), 3, str(names))
-
-
-def test_wrong_folders_are_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def error(root: Path, class_num: int = 2) -> str:
-        with pytest.raises(UserError) as caught:
-            read_class_folders(str(root), class_num)
-        return str(caught.value)
-
-    assert error(tmp_path / "none").startswith(f"{tmp_path}/none: No such file or directory; give the folder")
-    root = folders(tmp_path, "flat.jpg")
-    assert error(root) == f"{root} holds no folders; put the pictures of each class into a folder of its name"
-    folders(root, "cat/1.jpg", "dog/notes.txt")
-    assert re.fullmatch(rf"{root}/dog holds no pictures \(\.bmp .*\.webp\); add some or remove the folder", error(root))
-    folders(root, "dog/IMG_2.HEIC")
-    assert error(root).endswith(".webp); add some or remove the folder")
-    assert caplog.messages == [
-        f"{root}/dog: pictures of a kind that is not read here are left out (1, the first is {root}/dog/IMG_2.HEIC); "
-        "convert them to JPEG"
-    ]
-    folders(root, "dog/1.jpg", "cat/b.avif", "cat/a.heif")
-    assert error(root, 5) == f"{root} has 2 classes, but Arch.class_num is 5; write Arch.class_num: 2"
-    (root / "dog/IMG_2.HEIC").unlink()
-    caplog.clear()
-    assert len(read_class_folders(str(root), 2)) == 2
-    assert caplog.messages == [
-        f"{root}/cat: pictures of a kind that is not read here are left out (2, the first is {root}/cat/a.heif); "
-        "convert them to JPEG"
-    ]
-
-
 def test_datasets_open_what_their_keys_name(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jpg,3\n", ("a.jpg", "cat/1.jpg"))
     listed = ImageNetDataset(str(tmp_path), path, (DecodeImage(),), delimiter=",")
@@ -255,3 +191,33 @@ def test_annotations_tell_the_configuration_what_to_read() -> None:
     assert hints["transform_ops"].__args__[0].__metadata__ == (Operation("transform"),)
     assert hints["batch_transform_ops"].__args__[0].__metadata__ == (Operation("batch transform"),)
     assert sorted(DATASETS) == ["ImageFolder", "ImageNetDataset", "WebDatasetDataset"]
+
+
+def test_other_classes_than_the_learned_ones_are_refused(tmp_path):
+    same = ["a", "b", "c"]
+    learned = Classes([*same, "d", "e"], "the training (there)")
+    check_same_classes("names.txt", None, learned, "stop")
+    check_same_classes("names.txt", same, None, "stop")
+    check_same_classes("names.txt", learned.names, learned, "stop")
+    for shown, said in [
+        ([*same, "e", "d"], "class 3 is e here and d there"),
+        ([*same, "d"], "class 4 is missing here and e there"),
+        ([*same, "d", "e", "f"], "class 5 is f here and missing there"),
+    ]:
+        with pytest.raises(UserError) as caught:
+            check_same_classes("names.txt", shown, learned, "stop")
+        assert str(caught.value) == f"names.txt: the classes are not those of the training (there): {said}; stop"
+
+
+def test_names_of_a_dataset_are_compared_with_the_learned_ones(tmp_path):
+    path = write(tmp_path, "a.jpg 0\n", ("a.jpg", "cat/1.jpg", "dog/1.jpg"))
+    (tmp_path / "names.txt").write_text("dog\ncat\n")
+    learned, names = Classes(["cat", "dog"], "the training (there)"), str(tmp_path / "names.txt")
+    for dataset in (
+        ImageNetDataset(str(tmp_path), path, (DecodeImage(),), class_names=names),
+        ImageFolder(str(tmp_path), (DecodeImage(),), class_to_index=names),
+    ):
+        with pytest.raises(UserError, match="class 0 is dog here and cat there; "):
+            dataset.open(2, learned)
+        assert dataset.open(2).class_names == ["dog", "cat"]
+    assert ImageFolder(str(tmp_path), (DecodeImage(),)).open(2, learned).labels.tolist() == [0, 1]

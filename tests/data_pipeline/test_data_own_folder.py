@@ -55,9 +55,52 @@ def test_a_part_for_validation_is_taken_as_it_is(tmp_path, name):
     assert found.train == [("train/daisy/00.jpg", 0), ("train/rose/00.jpg", 1), ("train/rose/01.jpg", 1)]
     assert found.val == [(f"{name}/rose/00.jpg", 1), (f"{name}/rose/01.jpg", 1)]
     assert found.notes == [
-        f"{name} has no pictures of daisy, so nothing is known of how they are told",
+        f"{name} has no pictures of daisy, so nothing is known of them",
         "test beside train is not read",
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [("Train", "Val"), ("TRAIN", "VAL"), ("training", "validation"), ("Training", "valid"), ("train_set", "dev")],
+)
+def test_parts_are_recognised_in_any_case(tmp_path, train, val):
+    fill(tmp_path, **{f"{train}__rose": 2, f"{train}__daisy": 1, f"{val}__daisy": 1, f"{val}__rose": 1})
+    found = read_own_folder(str(tmp_path))
+    assert found.class_names == ["daisy", "rose"]
+    assert found.train == [(f"{train}/daisy/00.jpg", 0), (f"{train}/rose/00.jpg", 1), (f"{train}/rose/01.jpg", 1)]
+    assert found.val == [(f"{val}/daisy/00.jpg", 0), (f"{val}/rose/00.jpg", 1)]
+    assert found.notes == []
+
+
+def test_a_test_part_validates_where_there_is_no_other(tmp_path):
+    fill(tmp_path, training__rose=5, training__daisy=5, test__rose=1)
+    found = read_own_folder(str(tmp_path))
+    assert len(found.train) == 10
+    assert found.val == [("test/rose/00.jpg", 1)]
+    assert found.notes == [
+        "test is for validation, because there is no val",
+        "test has no pictures of daisy, so nothing is known of them",
+    ]
+    (tmp_path / "test" / "rose").rename(tmp_path / "test" / "unknown")
+    found = read_own_folder(str(tmp_path))
+    assert len(found.train) == 8
+    assert found.notes[-1] == "test beside training is not read"
+
+
+def test_an_empty_class_folder_of_the_validation_part_is_lacking(tmp_path):
+    fill(tmp_path, train__rose=1, train__daisy=1, val__rose=1, val__daisy=0)
+    found = read_own_folder(str(tmp_path))
+    assert found.val == [("val/rose/00.jpg", 1)]
+    assert found.notes == ["val has no pictures of daisy, so nothing is known of them"]
+
+
+def test_output_among_the_pictures_is_left_out(tmp_path):
+    fill(tmp_path, rose=5, daisy=5)
+    before = read_own_folder(str(tmp_path))
+    (tmp_path / "output" / "DLA34" / "latest").mkdir(parents=True)
+    (tmp_path / "output" / "DLA34" / "train.log").touch()
+    assert read_own_folder(str(tmp_path)) == before
 
 
 def test_a_lone_train_folder_is_divided(tmp_path):
@@ -78,7 +121,7 @@ def test_classes_may_be_named_as_parts_are(tmp_path):
     ("pictures", "message"),
     [
         ({}, "holds no folders; put the pictures of each class into a folder of its name"),
-        ({"rose": 5}, "holds one class only (rose); add a folder for each other one"),
+        ({"rose": 5}, "holds one class only (rose); add a folder for each other class"),
         ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (.bmp .gif .jfif .jpeg .jpg .pgm .png .ppm .tif .tiff "
          ".webp); add some or remove the folder"),
         ({"rose": 4, "daisy": 4}, ": no class has 5 pictures, so none can be held out; add pictures, or put some of "
@@ -86,7 +129,12 @@ def test_classes_may_be_named_as_parts_are(tmp_path):
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},
          "holds val and valid; leave one of them for validation"),
         ({"val__rose": 1}, "holds val and no train; put the class folders to learn from into "),
-        ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/val/Rose is no class of "),
+        ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/train (did you mean rose?); rename or"),
+        ({"Train__rose": 1, "train__daisy": 1}, "holds Train and train; leave one of them for training"),
+        ({"a__rose": 5, "a__daisy": 5, "b__rose": 5, "b__daisy": 5},
+         "a, b all hold the same folders (daisy, rose), so they look like parts of a data set, not like classes; "),
+        ({"flowers__rose": 5, "flowers__daisy": 5}, "/flowers if the classes are in there, or add a folder for each "),
+        ({"train__rose": 1, "train__daisy": 1, "val__rose": 0}, "/val holds no pictures ("),
     ],
 )  # fmt: skip
 def test_a_folder_that_cannot_be_learnt_from_is_one_sentence(tmp_path, pictures, message):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ppcls.config import load_config
+from ppcls.data.class_folders import Classes
 from ppcls.engine import build
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
@@ -33,21 +34,6 @@ def test_names_come_from_the_label_file_the_weights_or_the_folder(tmp_path):
     assert build.class_names(unnamed, folder_of(list("pqrst"))) == list("pqrst")
     with pytest.raises(UserError, match=r"imagenet1k_labels.txt: 1000 class names for 5 classes; give the label file"):
         build.class_names(config(tmp_path, five))
-
-
-def test_other_classes_than_the_trainings_are_refused():
-    build.check_same_classes(None, ["a"])
-    build.check_same_classes(["a", "b"], ["a", "b"])
-    same = ["a", "b", "c"]
-    for shown, said in [
-        ([*same, "e", "d"], "class 3 is e here and was d there"),
-        ([*same, "d"], "class 4 is missing here and was e there"),
-        ([*same, "d", "e", "f"], "class 5 is f here and was missing there"),
-    ]:
-        with pytest.raises(
-            UserError, match=f"^the classes to evaluate are not those of the training: {said}; give the"
-        ):
-            build.check_same_classes([*same, "d", "e"], shown)
 
 
 def rates(tmp_path, caplog, *overrides):
@@ -88,4 +74,6 @@ def test_learned_names_come_from_a_checkpoint_of_ours(tmp_path):
     files = {"ppcls.pdparams": sha256_of(weights)}
     (folder / "ppcls.pdstates").write_text(json.dumps({"schema": 1, "files": files, "class_names": ["x", "y"]}))
     assert build.learned_class_names(here) == ["x", "y"]
+    assert build.learned_classes(here) == Classes(["x", "y"], f"the training of {folder}")
     assert build.learned_class_names(config(tmp_path)) is None
+    assert build.learned_classes(config(tmp_path, "Arch.pretrained=true")) is None  # and nothing is downloaded

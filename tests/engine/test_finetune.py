@@ -185,7 +185,7 @@ def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
     [
         (["flowers", "--arch", "DLA43"], "there is no backbone named 'DLA43' (did you mean DLA34?)"),
         (["flower", "--arch", "DLA34"],
-         "there is no folder flower; give the folder that holds a folder of pictures a class"),
+         "there is no folder flower; give the folder that holds one folder of pictures per class"),
         (["flowers", "--arch", "DLA34", "--pretrained", "torchvision"],
          "DLA34 has no pretrained weights named 'torchvision'; it has paddleclas, timm, ucbdrive"),
         (["flowers", "--arch", "DLA34", "-o", "Global.epoch=3"],

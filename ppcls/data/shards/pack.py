@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ppcls.data.image_list import ImageList, read_class_folders, read_list_file
+from ppcls.data.class_folders import read_class_folders
+from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.shards.manifest import FORMAT, MANIFEST, parse_manifest
 from ppcls.data.shards.options import DEFAULT_SIZE, PackOptions, check_options
 from ppcls.data.shards.write import Encoding, Entry, Shard, keys_of, refusal, write_shard
@@ -96,8 +97,7 @@ def pack(
 def _images(root: Path, list_file: PathLike | None) -> ImageList:
     if list_file is not None:
         return read_list_file(str(list_file), str(root), _ANY_LABEL)
-    folders = [entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."] if root.is_dir() else []
-    return read_class_folders(str(root), len(folders))
+    return read_class_folders(str(root), None)
 
 
 def _entries(images: ImageList, root: Path, options: PackOptions) -> Pictures:

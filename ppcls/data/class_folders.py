@@ -1,0 +1,181 @@
+"""Pictures in one folder per class."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppcls.data.image_list import ImageList
+from ppcls.data.labels import load_class_names
+from ppcls.data.parts import join, refuse_parts, shown
+from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.logging import get_logger
+from ppcls.utils.picture_files import SUFFIXES, is_picture_name, walk_pictures
+
+# What this library and the launcher write into the folder of a run or of a bundle.
+_OUTPUT_FILES = frozenset({"train.log", "finetune.yaml", "ppcls.pdstates", "inference.yml", "workerlog.0"})
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names of classes by label, and where they come from, for messages."""
+
+    names: list[str]
+    source: str
+
+
+def read_class_folders(
+    image_root: str, class_num: int | None, class_to_index: str | None = None, learned: Classes | None = None
+) -> ImageList:
+    """Reads one folder per class, with its subfolders; hidden files and those that are not pictures are passed over.
+
+    Where the classes are known, a folder may lack some of them or be empty, which is logged. Folders that hold the
+    output of this library and no pictures are left out.
+
+    Args:
+        image_root: The folder that holds the class folders.
+        class_num: Number of classes; None for as many as there are.
+        class_to_index: A file of the class names in the order of their labels.
+        learned: The classes of the training, which count if there is no such file. Without either the folders are
+            numbered in the order of their names.
+
+    Raises:
+        UserError: There are no class folders, one has no pictures or is not one of the classes, the folders are the
+            parts of a data set, or there is another number of classes than `class_num`.
+    """
+    known = Classes(load_class_names(class_to_index), class_to_index) if class_to_index else learned
+    if known:
+        twice = [name for name, count in Counter(known.names).items() if count > 1]
+        if twice:
+            raise UserError(f"{known.source}: the class {twice[0]} stands twice; give every class a name of its own")
+    pictures = pictures_by_class(image_root)
+    if known:
+        refuse_foreign(image_root, list(pictures), known)
+        _say_lacking(image_root, pictures, known)
+    else:
+        refuse_empty(image_root, pictures)
+    classes = known.names if known else list(pictures)
+    if class_num not in (None, len(classes)):  # last, for an empty or a foreign folder may be what makes it differ
+        named = known.source if known else image_root
+        remedy = "" if known else ", or name all classes, one per line, in a file and give it as class_to_index"
+        raise UserError(
+            f"{named} has {len(classes)} classes, but Arch.class_num is {class_num}; write Arch.class_num: "
+            f"{len(classes)}{remedy}"
+        )
+    indices = {name: index for index, name in enumerate(classes)}
+    paths = [path for found in pictures.values() for path in found]
+    labels = [indices[name] for name, found in pictures.items() for _ in found]
+    return ImageList(paths, np.array(labels, np.int64), list(classes))
+
+
+def pictures_by_class(image_root: str) -> dict[str, list[str]]:
+    """Sorted paths of the pictures of each class folder, by its name; what this library has written is left out.
+
+    Raises:
+        UserError: there are no class folders, or they are the parts of a data set.
+    """
+    folders = class_folders(image_root)
+    _refuse_parts(image_root, folders)
+    found: dict[str, list[str]] = {}
+    for name in folders:
+        place = join(image_root, name)
+        pictures = _without_runs(place, walk_pictures(place))
+        if not pictures and _holds_output(place):
+            get_logger().info("%s holds what this library has written, and no pictures: it is not a class", place)
+            continue
+        found[name] = pictures
+    if not found:
+        raise UserError(_none(image_root))
+    return found
+
+
+def class_folders(image_root: str) -> list[str]:
+    """Names of the folders in `image_root`, sorted; hidden ones are passed over.
+
+    Raises:
+        UserError: it cannot be read, or holds none.
+    """
+    try:
+        folders = folders_in(image_root)
+    except OSError as error:
+        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds one folder per class") from error
+    if not folders:
+        raise UserError(_none(image_root))
+    return folders
+
+
+def refuse_foreign(image_root: str, folders: list[str], known: Classes) -> None:
+    """Raises a UserError that names the folders which are not among the classes."""
+    foreign = [name for name in folders if name not in known.names]
+    if foreign:
+        places = shown([join(image_root, name) for name in foreign])
+        what, folder = ("is not a class", "folder") if len(foreign) == 1 else ("are not classes", "folders")
+        near = suggest(foreign[0], known.names)
+        raise UserError(f"{places} {what} of {known.source}{near}; rename or remove the {folder}")
+
+
+def refuse_empty(image_root: str, pictures: dict[str, list[str]]) -> None:
+    """Raises a UserError that names a class folder without pictures."""
+    for name, found in pictures.items():
+        if not found:
+            place = join(image_root, name)
+            raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
+
+
+def _say_lacking(image_root: str, pictures: dict[str, list[str]], known: Classes) -> None:
+    lacking = [name for name in known.names if not pictures.get(name)]
+    if len(lacking) == len(known.names):
+        raise UserError(f"{image_root} holds no pictures ({' '.join(SUFFIXES)}) of any class; add some")
+    if lacking:
+        get_logger().warning(
+            "%s has no pictures of %s (%d of %d classes), so nothing is known of them",
+            image_root, shown(lacking), len(lacking), len(known.names),
+        )  # fmt: skip
+
+
+def _none(image_root: str) -> str:
+    return f"{image_root} holds no folders; put the pictures of each class into a folder of its name"
+
+
+def _refuse_parts(image_root: str, folders: list[str]) -> None:
+    subfolders: dict[str, list[str]] = {}
+    for name in folders:
+        place = Path(image_root, name)
+        subfolders[name] = folders_in(str(place)) if os.access(place, os.R_OK | os.X_OK) else []
+    divided = [name for name, held in subfolders.items() if held]
+    refuse_parts(image_root, subfolders, [name for name in divided if _holds_pictures(join(image_root, name))])
+
+
+def folders_in(place: str) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are passed over."""
+    with os.scandir(place) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _holds_pictures(place: str) -> bool:
+    """Whether pictures lie in a folder itself, not in one below."""
+    with os.scandir(place) as entries:
+        return any(is_picture_name(entry.name) and not entry.is_dir() for entry in entries)
+
+
+def _without_runs(place: str, pictures: list[str]) -> list[str]:
+    """Pictures but for those in the folder of a run, such as its plots."""
+    folders = {os.path.dirname(path) for path in pictures}  # noqa: PTH120 - a million times, pathlib takes ten times as long
+    in_runs = {folder for folder in folders if _is_in_run(Path(folder), Path(place))}
+    if not in_runs:
+        return pictures
+    return [path for path in pictures if os.path.dirname(path) not in in_runs]  # noqa: PTH120
+
+
+def _is_in_run(folder: Path, top: Path) -> bool:
+    """Whether a folder at or below `top` is that of a run, or lies in one."""
+    within = [folder, *(parent for parent in folder.parents if parent == top or top in parent.parents)]
+    return any((each / "train.log").is_file() and (each / "config.yaml").is_file() for each in within)
+
+
+def _holds_output(place: str) -> bool:
+    return any(not _OUTPUT_FILES.isdisjoint(names) for _, _, names in os.walk(place))
