@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ppcls.data.image_list import ImageList
-from ppcls.data.labels import load_class_names
+from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
@@ -18,14 +17,6 @@ from ppcls.utils.picture_files import SUFFIXES, is_picture_name, walk_pictures
 
 # What this library and the launcher write into the folder of a run or of a bundle.
 _OUTPUT_FILES = frozenset({"train.log", "finetune.yaml", "ppcls.pdstates", "inference.yml", "workerlog.0"})
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Names of classes by label, and where they come from, for messages."""
-
-    names: list[str]
-    source: str
 
 
 def read_class_folders(

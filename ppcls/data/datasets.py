@@ -4,9 +4,9 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from ppcls.data.class_folders import Classes, read_class_folders
+from ppcls.data.class_folders import read_class_folders
 from ppcls.data.image_list import ImageList, read_list_file
-from ppcls.data.labels import load_class_names
+from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline

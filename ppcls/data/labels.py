@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ppcls.data.text import read_lines
@@ -13,6 +14,14 @@ PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
 """The 1,000 classes of ILSVRC 2012, `id name` a line."""
 
 _ID_AND_NAME = re.compile(r"([0-9]{1,9})[ \t]+(\S.*)")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names of classes by label, and where they come from, for messages."""
+
+    names: list[str]
+    source: str
 
 
 def load_class_names(path: str | Path) -> list[str]:

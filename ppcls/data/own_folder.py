@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcls.data.class_folders import Classes, folders_in, pictures_by_class, refuse_empty, refuse_foreign
+from ppcls.data.class_folders import folders_in, pictures_by_class, refuse_empty, refuse_foreign
+from ppcls.data.labels import Classes
 from ppcls.data.parts import TEST, TRAIN, VAL, join, part_of, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import SUFFIXES

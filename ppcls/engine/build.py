@@ -13,9 +13,8 @@ from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
-from ppcls.data.class_folders import Classes
 from ppcls.data.image_list import ImageList
-from ppcls.data.labels import load_class_names
+from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import Topk
 from ppcls.data.shards import ShardList

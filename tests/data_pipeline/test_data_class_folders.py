@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.data.class_folders import Classes, read_class_folders
+from ppcls.data.class_folders import read_class_folders
+from ppcls.data.labels import Classes
 from ppcls.data.parts import part_of
 from ppcls.utils.errors import UserError
 

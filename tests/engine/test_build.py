@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ppcls.config import load_config
-from ppcls.data.class_folders import Classes
+from ppcls.data.labels import Classes
 from ppcls.engine import build
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
