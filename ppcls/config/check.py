@@ -107,12 +107,12 @@ class Checker:
 
     def _path(self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any) -> Any:
         is_address = path.startswith(("http://", "https://"))
+        if path in mark.names or (mark.what == "weights" and is_address):
+            return path
         if not path:
             self.problems.add(node.origin, key, f"is empty; write {describe(wanted)}")
         elif mark.what == "checkpoint" and is_address:
             self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
-        elif path in mark.names or (mark.what == "weights" and is_address):
-            return path
         else:
             self.paths.append(PathUse(key, node.origin, locate(path), mark.what, mark.names))
             return locate(path)

@@ -63,7 +63,7 @@ def _marked(annotation: Any, marks: tuple[Any, ...]) -> str:
         if isinstance(mark, Range):
             words += _range(mark)
         elif isinstance(mark, ReadPath):
-            words = " or ".join([*mark.names, _PATHS[mark.what]])
+            words = " or ".join([*filter(None, mark.names), _PATHS[mark.what]])
         elif isinstance(mark, Component):
             words = f"a mapping of the {mark.kind}'s name and keys"
         elif isinstance(mark, Operation):

@@ -1,7 +1,7 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ppcls.data.class_folders import read_class_folders
@@ -11,7 +11,7 @@ from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Operation, PositiveInt, ReadPath
+from ppcls.utils.fields import NonNegativeInt, Operation, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
 DATASETS = Registry("dataset")
@@ -31,50 +31,61 @@ def _finish(dataset: Any) -> None:
 @DATASETS.register()
 @dataclass(frozen=True)
 class ImageNetDataset:
-    """Pictures named by a list file, `relative/path label` a line, as PaddleClas lays ImageNet out.
+    """Pictures named by a list of one `relative/path label` line per picture, as PaddleClas has it, or by a table.
+
+    A table is a `.csv` or other file of lines with the same fields, with or without a header, as Kaggle, pandas and
+    spreadsheets write it. Labels are numbers from 0, numbers from 1 to Arch.class_num, or names.
 
     Args:
-        image_root: what the paths are relative to.
-        cls_label_path: the list file.
+        image_root: what the paths are relative to; an empty text is the working directory, and suits absolute paths.
+        cls_label_path: the list.
         transform_ops: preprocessing of a picture.
         batch_transform_ops: what acts on a whole batch, as Mixup does.
-        delimiter: what stands before the label.
+        delimiter: what separates path and label, or the fields of a table; null finds it: a blank, a tab, a comma or a
+            semicolon.
+        image_column: the column of the pictures in a table, by its name or counted from 0; null finds it.
+        label_column: the same of the labels.
         on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
             reports it. None leaves the choice to the command.
         class_names: a file of the class names in the order of their labels, `id name` or `name` a line, which the
             checkpoints of a training then carry.
     """
 
-    image_root: Annotated[str, ReadPath("dir")]
+    image_root: Annotated[str, ReadPath("dir", names=("",))]
     cls_label_path: Annotated[str, ReadPath("file")]
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
-    delimiter: str = " "
+    delimiter: str | None = None
+    image_column: str | NonNegativeInt | None = None
+    label_column: str | NonNegativeInt | None = None
     on_error: str | None = None
     class_names: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
-        if not self.delimiter:
+        if self.delimiter == "":
             raise ValueError("delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"")
 
     def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
-        """Reads and checks the list file, see `read_list_file`, and the names of the classes.
+        """Reads and checks the list, see `read_list_file`, and the names of the classes.
 
         Raises:
             UserError: it is wrong, or its names of the classes are not the `learned` ones.
         """
-        images = read_list_file(self.cls_label_path, self.image_root, class_num, self.delimiter)
-        if self.class_names is None:
-            return images
-        names = load_class_names(self.class_names)
-        if len(names) != class_num:
-            raise UserError(
-                f"{self.class_names} names {len(names)} classes, but Arch.class_num is {class_num}; write "
-                f"Arch.class_num: {len(names)}, or the names of these classes"
-            )
-        check_same_classes(self.class_names, names, learned, "number the list by those, and leave class_names out")
-        return replace(images, class_names=names)
+        known = learned
+        if self.class_names is not None:
+            known = Classes(load_class_names(self.class_names), self.class_names)
+            remedy = "number the list by those, and leave class_names out"
+            check_same_classes(self.class_names, known.names, learned, remedy)
+        return read_list_file(
+            self.cls_label_path,
+            self.image_root,
+            class_num,
+            self.delimiter,
+            image_column=self.image_column,
+            label_column=self.label_column,
+            learned=known,
+        )
 
 
 @DATASETS.register()

@@ -14,11 +14,19 @@ from ppcls.utils.logging import get_logger
 
 @dataclass(frozen=True, eq=False)
 class ImageList:
-    """Paths of pictures and their labels, int64 [len]; the names of the classes by label, where they are known."""
+    """Pictures and their labels.
+
+    Attributes:
+        paths: Paths of the pictures.
+        labels: Their labels, int64 [len].
+        class_names: Names of the classes by label, where they are known.
+        names_itself: Whether a list of pictures has numbered its classes itself, by the labels that it has.
+    """
 
     paths: list[str]
     labels: np.ndarray
     class_names: list[str] | None = None
+    names_itself: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -32,7 +40,7 @@ class ImageList:
 def read_list_file(
     path: str,
     image_root: str,
-    class_num: int,
+    class_num: int | None,
     delimiter: str | None = None,
     *,
     image_column: Column | None = None,
@@ -46,7 +54,7 @@ def read_list_file(
     Args:
         path: the list.
         image_root: what its paths are relative to; an empty text is the working directory.
-        class_num: number of classes.
+        class_num: number of classes; None for as many as there are.
         delimiter: what separates the fields; None finds it.
         image_column: the column of the pictures, by its name or counted from 0; None finds it.
         label_column: the same of the labels.
@@ -60,4 +68,5 @@ def read_list_file(
     refuse_two_labels(listed)
     for note in (*listed.notes, *numbered.notes):
         get_logger().info(note)
-    return ImageList(listed.paths, numbered.labels, numbered.class_names)
+    names_itself = learned is None and numbered.class_names is not None
+    return ImageList(listed.paths, numbered.labels, numbered.class_names, names_itself)

@@ -25,7 +25,7 @@ class Numbered:
     notes: list[str]
 
 
-def number_labels(listed: LabelledList, class_num: int, known: Classes | None = None) -> Numbered:
+def number_labels(listed: LabelledList, class_num: int | None, known: Classes | None = None) -> Numbered:
     """Number the labels of a list.
 
     Whole numbers from 0 to class_num - 1 stay. Whole numbers from 1 to class_num, with class_num among them, and names
@@ -34,7 +34,7 @@ def number_labels(listed: LabelledList, class_num: int, known: Classes | None = 
 
     Args:
         listed: The list.
-        class_num: The number of classes.
+        class_num: The number of classes; None for as many as there are, where whole numbers from 0 stay.
         known: The classes of the training, or those that a file names.
 
     Raises:
@@ -43,10 +43,10 @@ def number_labels(listed: LabelledList, class_num: int, known: Classes | None = 
     if known is not None:
         return _looked_up(listed, class_num, known)
     if not listed.are_numbers:
-        _refuse_mixed(listed, class_num)
+        _refuse_mixed(listed)
         return _named(listed, class_num)
     numbers = _whole_numbers(listed)
-    if numbers.min() == 1 and numbers.max() == class_num:
+    if class_num is not None and numbers.min() == 1 and numbers.max() == class_num:
         names = [str(number) for number in range(1, class_num + 1)]
         note = f"{listed.file}: labels count from 1 to {class_num}; class 0 is named '1', class 1 is named '2', ..."
         return Numbered(numbers - 1, names, [note])
@@ -62,7 +62,7 @@ def class_names_of(labels: Sequence[str]) -> list[str]:
     return sorted(names)
 
 
-def _refuse_mixed(listed: LabelledList, class_num: int) -> None:
+def _refuse_mixed(listed: LabelledList) -> None:
     """Raise UserError where some labels are whole numbers and others are not; names the fewer ones."""
     is_number = [WHOLE_NUMBER.fullmatch(label) is not None for label in listed.labels]
     counts = Counter(is_number)
@@ -74,8 +74,7 @@ def _refuse_mixed(listed: LabelledList, class_num: int) -> None:
         if number and not mostly_numbers:
             problems.append((line, f"the label {label!r} is a number, but most others are names; write a name"))
         if not number and mostly_numbers:
-            text = f"the label {label!r} is not a whole number; write one from 0 to {class_num - 1}"
-            problems.append((line, text))
+            problems.append((line, f"the label {label!r} is not a whole number, but most others are; write a number"))
     raise_together(listed.file, problems)
 
 
@@ -83,7 +82,12 @@ def _whole_numbers(listed: LabelledList) -> np.ndarray:
     return np.array([int(label) for label in listed.labels], np.int64)
 
 
-def _check_range(listed: LabelledList, numbers: np.ndarray, class_num: int) -> None:
+def _check_range(listed: LabelledList, numbers: np.ndarray, class_num: int | None) -> None:
+    if class_num is None:
+        negative = np.flatnonzero(numbers < 0).tolist()
+        problems = [(listed.lines[i], f"the label {listed.labels[i]} is below 0; write one from 0") for i in negative]
+        raise_together(listed.file, problems)
+        return
     outside = np.flatnonzero((numbers < 0) | (numbers >= class_num))
     remedy = f"correct it or Arch.class_num ({class_num})"
     distinct = np.unique(numbers)
@@ -97,9 +101,9 @@ def _check_range(listed: LabelledList, numbers: np.ndarray, class_num: int) -> N
     raise_together(listed.file, problems)
 
 
-def _named(listed: LabelledList, class_num: int) -> Numbered:
+def _named(listed: LabelledList, class_num: int | None) -> Numbered:
     names = class_names_of(listed.labels)
-    if len(names) != class_num:
+    if class_num not in (None, len(names)):
         shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
         raise UserError(
             f"{listed.file}: the labels name {len(names)} classes ({shown}), but Arch.class_num is {class_num}; write "
@@ -112,16 +116,21 @@ def _named(listed: LabelledList, class_num: int) -> Numbered:
     return Numbered(labels, names, [note])
 
 
-def _looked_up(listed: LabelledList, class_num: int, known: Classes) -> Numbered:
+def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> Numbered:
     """Labels by the names of the classes; whole numbers are the classes' numbers, unless the names are numbers."""
+    if class_num not in (None, len(known.names)):
+        raise UserError(
+            f"{known.source} names {len(known.names)} classes, but Arch.class_num is {class_num}; write "
+            f"Arch.class_num: {len(known.names)}, or the names of these classes"
+        )
     if listed.are_numbers and not all(map(WHOLE_NUMBER.fullmatch, known.names)):
         numbers = _whole_numbers(listed)
-        if numbers.min() == 1 and numbers.max() == class_num:
+        if numbers.min() == 1 and numbers.max() == len(known.names):
             raise UserError(
-                f"{listed.file}: the labels count from 1 to {class_num}, but the classes of {known.source} have names; "
-                "write these names as labels, or numbers from 0"
+                f"{listed.file}: the labels count from 1 to {len(known.names)}, but the classes of {known.source} have "
+                "names; write these names as labels, or numbers from 0"
             )
-        _check_range(listed, numbers, class_num)
+        _check_range(listed, numbers, len(known.names))
         return Numbered(numbers, known.names, [])
     index = {name: number for number, name in enumerate(known.names)}
     counts = Counter(known.names)

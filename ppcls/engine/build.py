@@ -38,10 +38,32 @@ def images(section: Any, class_num: int, learned: Classes | None = None) -> Pict
     return section.dataset.open(class_num, learned)
 
 
+def check_numbering(section: Any, pictures: Pictures, learned: Classes | None, training: bool) -> None:
+    """Refuses an evaluation list that numbers its classes by its own labels, where those of the training are unknown.
+
+    Labels that count from 1 are clear for weights of any origin, but not beside a training list that counts from 0.
+    """
+    if learned is not None or not getattr(pictures, "names_itself", False):
+        return
+    place = section.dataset.cls_label_path
+    counts = pictures.class_names is not None and pictures.class_names[0] == "1"
+    if counts and training:
+        raise UserError(
+            f"{place}: labels count from 1, but those of DataLoader.Train count from 0; write both from 0, or both "
+            "from 1"
+        )
+    if not counts:
+        raise UserError(
+            f"{place}: labels are names, and the numbers of these classes are not known; give a file of the names in "
+            "the order of the classes as DataLoader.Eval.dataset.class_names, or write numbers from 0 as labels"
+        )
+
+
 def classes_of(section: Any, pictures: Pictures) -> Classes | None:
     """The classes that DataLoader.Train counts by, for `images` of the evaluation; None if they have no names."""
     dataset = section.dataset
-    place = getattr(dataset, "image_root", None) or getattr(dataset, "shards", None)
+    keys = ("cls_label_path", "image_root", "shards")
+    place = next(getattr(dataset, key) for key in keys if hasattr(dataset, key))
     return Classes(pictures.class_names, f"the training ({place})") if pictures.class_names else None
 
 

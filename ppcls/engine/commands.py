@@ -67,6 +67,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
     evaluation = None
     if config.Global.eval_during_train:
         held_out = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
+        build.check_numbering(config.DataLoader.Eval, held_out, learned, training=True)
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context
@@ -190,7 +191,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
     start(config, parallel=True)
-    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, build.learned_classes(config))
+    learned = build.learned_classes(config)
+    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
+    build.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
     model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
     evaluator = build.evaluator(config, reader)

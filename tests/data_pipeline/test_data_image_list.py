@@ -79,10 +79,10 @@ def test_an_absolute_path_stands_for_itself(tmp_path: Path) -> None:
     [
         ("b.jpg", "'b.jpg' has no label; write the path, ' ' and the label"),
         (" 3", "' 3' has no label; write the path, ' ' and the label"),
-        ("b.jpg cat", "the label 'cat' is not a whole number; write one from 0 to 9"),
-        ("b.jpg 1.5", "the label '1.5' is not a whole number; write one from 0 to 9"),
-        ("b.jpg \uff11", "the label '\uff11' is not a whole number; write one from 0 to 9"),
-        ("b.jpg 1_0", "the label '1_0' is not a whole number; write one from 0 to 9"),
+        ("b.jpg cat", "the label 'cat' is not a whole number, but most others are; write a number"),
+        ("b.jpg 1.5", "the label '1.5' is not a whole number, but most others are; write a number"),
+        ("b.jpg \uff11", "the label '\uff11' is not a whole number, but most others are; write a number"),
+        ("b.jpg 1_0", "the label '1_0' is not a whole number, but most others are; write a number"),
         ("b.jpg 11", "the label 11 is outside 0 to 9; correct it or Arch.class_num (10)"),
         ("b.jpg -1", "the label -1 is outside 0 to 9; correct it or Arch.class_num (10)"),
     ],
@@ -189,7 +189,7 @@ def test_annotations_tell_the_configuration_what_to_read() -> None:
     from typing import get_type_hints
 
     hints = get_type_hints(ImageNetDataset, include_extras=True)
-    assert hints["image_root"].__metadata__ == (ReadPath("dir"),)
+    assert hints["image_root"].__metadata__ == (ReadPath("dir", names=("",)),)
     assert hints["cls_label_path"].__metadata__ == (ReadPath("file"),)
     assert hints["transform_ops"].__args__[0].__metadata__ == (Operation("transform"),)
     assert hints["batch_transform_ops"].__args__[0].__metadata__ == (Operation("batch transform"),)

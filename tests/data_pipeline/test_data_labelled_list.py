@@ -157,6 +157,13 @@ def test_known_classes_that_are_numbers_are_looked_up(tmp_path, labels, numbers)
         assert read(path, 3, learned=known)[1:] == (numbers, ["3", "4", "7"])
 
 
+def test_any_number_of_classes(tmp_path):
+    assert read(put(tmp_path, "1.jpg 1\n2.jpg 7\n"), None)[1:] == ([1, 7], None)
+    assert read(put(tmp_path, "1.jpg,dog\n2.jpg,cat\n"), None)[1:] == ([1, 0], ["cat", "dog"])
+    path = put(tmp_path, "1.jpg 1\n2.jpg -1\n")
+    assert refused(path, None) == f"{path}:2: the label -1 is below 0; write one from 0"
+
+
 def test_known_classes_that_are_names(tmp_path):
     known = Classes(["dog", "emu", "cat"], "the training")
     assert read(put(tmp_path, "1.jpg,cat\n2.jpg,dog\n"), 3, learned=known)[1] == [2, 0]
@@ -188,7 +195,7 @@ def test_known_classes_that_are_names(tmp_path):
          ":4: {root}/1.jpg has the label 'dog' here and 'cat' in line 2; keep one of the lines"),
         ("image,label\n1.jpg,cat\n2.jpg,dog\n./1.jpg,dog\n", ":4: {root}/./1.jpg has the label 'dog' here and 'cat'"),
         ("image,label\n1.jpg,cat\n2.jpg,dog\n3.jpg,7\n", ":4: the label '7' is a number, but most others are names"),
-        ("image,label\n1.jpg,0\n2.jpg,1\n3.jpg,cat\n", ":4: the label 'cat' is not a whole number; write one"),
+        ("image,label\n1.jpg,0\n2.jpg,1\n3.jpg,cat\n", ":4: the label 'cat' is not a whole number, but most"),
         ("image,label\n1.jpg,cat\n2.jpg,dog\n3.jpg,emu\n",
          ": the labels name 3 classes (cat, dog, emu), but Arch.class_num is 2; write Arch.class_num: 3, or"),
         ("image,label\n1.jpg,0\n2.jpg,1\n3.jpg,2\n",

@@ -101,10 +101,10 @@ def test_what_is_packed_is_what_is_read(source, target):
 
 
 def test_a_list_says_what_and_in_which_order(source, target, tmp_path):
-    (tmp_path / "list.txt").write_text("b/7.PNG 3\na/0.PNG 0\nb/7.PNG 5\n")
+    (tmp_path / "list.txt").write_text("b/7.PNG 3\na/0.PNG 5\nb/7.PNG 3\n")
     pack(source, target, tmp_path / "list.txt", PackOptions(shard_count=9, keep_order=True))
     found = [(Path(sample.path).name, sample.label) for sample in samples_of(f"{target}/train-000000.tar")]
-    assert found == [("7", 3), ("0", 0), ("7-2", 5)]
+    assert found == [("7", 3), ("0", 5), ("7-2", 3)]
     manifest = json.loads((target / "manifest.json").read_text())
     assert (manifest["class_names"], manifest["largest_label"]) == (None, 5)
 

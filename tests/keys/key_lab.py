@@ -175,6 +175,7 @@ def make_home(home):
         "two.txt": "c/5.png 3\na/1.png 1\n",
         "broken.txt": "".join(f"{'abcd'[index // 2]}/{index}.png {index // 2}\n" for index in range(8)),
         "semicolons.txt": "a/0.png;2\nb/2.png;1\n",
+        "columns.csv": "first,second,kind,age\na/0.png,b/2.png,2,1\nb/3.png,c/5.png,0,3\n",
         "backwards.txt": "d\nc\nb\na\n",
         "names.txt": "ant\nbee\ncat\ndog\n",
     }

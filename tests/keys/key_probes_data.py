@@ -103,6 +103,33 @@ def _delimiter(lab, value):
 
 
 @probe(
+    "dataset ImageNetDataset.image_column",
+    ("first", ([0, 90], [2, 0])),
+    ("second", ([60, 150], [2, 0])),
+    path=f"{DATA}.image_column",
+)
+def _image_column(lab, value):
+    return _from_columns(lab, image_column=value, label_column="kind")
+
+
+@probe(
+    "dataset ImageNetDataset.label_column",
+    ("kind", ([0, 90], [2, 0])),
+    ("age", ([0, 90], [1, 3])),
+    path=f"{DATA}.label_column",
+)
+def _label_column(lab, value):
+    return _from_columns(lab, image_column="first", label_column=value)
+
+
+def _from_columns(lab, **columns):
+    """Pictures and labels of a table with two columns of either."""
+    keys = {"cls_label_path": lab.home / "columns.csv", **columns}
+    found = batches(lab, data_set(lab, "ImageNetDataset", **keys))
+    return found if isinstance(found, str) else (values(found), labels(found))
+
+
+@probe(
     "dataset ImageFolder.class_to_index",
     (None, [0, 0, 1, 1, 2, 2, 3, 3]),
     ("backwards.txt", [3, 3, 2, 2, 1, 1, 0, 0]),

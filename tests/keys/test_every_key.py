@@ -33,7 +33,7 @@ DEAF = {
     "Global.print_batch_step": ("ppcls.engine.commands.ConsoleLog", lambda step: ConsoleLog(1)),
     "dataset ImageNetDataset.delimiter": (
         "ppcls.data.datasets.read_list_file",
-        lambda path, root, class_num, delimiter: read_list_file(path, root, class_num),
+        lambda path, root, class_num, delimiter, **rest: read_list_file(path, root, class_num, " "),
     ),
     "sampler DistributedBatchSampler.shuffle": (
         "ppcls.data.batches.epoch_order",

@@ -31,7 +31,6 @@ from ppcls.utils.files import PathLike, sha256_of, write_atomically
 
 _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
-_ANY_LABEL = 1 << 31
 _ORDER = 103  # first word of an address, apart from those of ppcls.data.shards.order
 Pictures = list[Entry]
 
@@ -96,7 +95,7 @@ def pack(
 
 def _images(root: Path, list_file: PathLike | None) -> ImageList:
     if list_file is not None:
-        return read_list_file(str(list_file), str(root), _ANY_LABEL)
+        return read_list_file(str(list_file), str(root), None)
     return read_class_folders(str(root), None)
 
 

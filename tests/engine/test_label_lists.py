@@ -1,0 +1,102 @@
+"""Tables of pictures with labels that are names, or count from 1, on their way through training and evaluation."""
+
+import csv
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_run import use_tiny
+
+from ppcls.config import load_config
+from ppcls.engine import checkpoint, commands
+from ppcls.engine.schema import registries
+from ppcls.utils.errors import UserError
+
+CONFIG = """
+Global: {epochs: 1, device: cpu, output_dir: out, image_shape: [3, 16, 16]}
+Arch: {name: SqueezeNet1_1, class_num: 3}
+Loss: {Train: [CELoss: {}], Eval: [CELoss: {}]}
+Optimizer: {name: Momentum, lr: {name: Constant, learning_rate: 0.01}}
+DataLoader:
+  Train: &part
+    dataset:
+      name: ImageNetDataset
+      image_root: ""
+      cls_label_path: train.csv
+      transform_ops: [DecodeImage: {}, ResizeImage: {size: 16}, NormalizeImage: {}]
+    sampler: {name: DistributedBatchSampler, batch_size: 3}
+    loader: {num_workers: 0}
+  Eval: *part
+Metric: {Eval: [TopkAcc: {topk: 1}]}
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    use_tiny(monkeypatch.setattr)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    for index in range(6):
+        Image.fromarray(np.full((16, 16, 3), 40 * index, np.uint8)).save(tmp_path / f"{index}.png")
+    return tmp_path
+
+
+def write(name, labels):
+    with open(name, "w") as file:  # noqa: PTH123
+        csv.writer(file).writerows([("image", "label"), *((f"{i}.png", label) for i, label in enumerate(labels))])
+
+
+def load(command, *overrides):
+    return load_config("config.yaml", overrides, registries(), command)
+
+
+EVAL = "DataLoader.Eval.dataset.cls_label_path=val.csv"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "names", "numbers"),
+    [
+        (["rose", "leaf", "sky"] * 2, ["sky", "sky", "rose"], ["leaf", "rose", "sky"], [2, 2, 1]),
+        ([1, 2, 3] * 2, [2, 1, 2], ["1", "2", "3"], [1, 0, 1]),  # a validation list without the last class
+        ([0, 1, 2] * 2, [1, 0, 1], None, [1, 0, 1]),
+    ],
+)
+def test_labels_of_evaluation_are_those_of_the_training(here, caplog, train, val, names, numbers):
+    write("train.csv", train)
+    write("val.csv", val)
+    assert commands.train(load("train", EVAL)) == 0
+    best = here / "out/SqueezeNet1_1/best_model"
+    assert checkpoint.read(best).states["class_names"] == names
+    config = load("eval", EVAL, f"Global.pretrained_model={best}")
+    assert commands.evaluate(config, "rows.csv") == 0
+    opened = config.DataLoader.Eval.dataset.open(3, commands.build.learned_classes(config))
+    assert opened.labels.tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "said"),
+    [
+        ([0, 1, 2] * 2, [3, 1, 2], "val.csv: labels count from 1, but those of DataLoader.Train count from 0"),
+        ([0, 1, 2] * 2, ["a", "b", "c"], "val.csv: labels are names, and the numbers of these classes are not known"),
+        (["a", "b", "c"] * 2, ["a", "d", "b"], "val.csv:3: the label 'd' is no class of the training (train.csv)"),
+        (["a", "b", "c"] * 2, [1, 3, 2], "val.csv: the labels count from 1 to 3, but the classes of the training"),
+    ],
+)
+def test_labels_that_do_not_fit_the_trainings_are_refused(here, train, val, said):
+    write("train.csv", train)
+    write("val.csv", val)
+    with pytest.raises(UserError) as caught:
+        commands.train(load("train", EVAL))
+    assert str(caught.value).startswith(said)
+
+
+def test_a_file_of_names_says_the_numbers(here, caplog):
+    """For weights that know no names."""
+    (here / "names.txt").write_text("sky\nrose\nleaf\n")
+    write("train.csv", [0, 1, 2] * 2)
+    write("val.csv", ["rose", "leaf", "leaf"])
+    names = "DataLoader.Eval.dataset.class_names=names.txt"
+    caplog.set_level(logging.INFO, "ppcls")
+    assert commands.train(load("train", EVAL, names)) == 0
+    assert load("train", EVAL, names).DataLoader.Eval.dataset.open(3).labels.tolist() == [1, 2, 2]
