@@ -9,6 +9,7 @@ import numpy as np
 from ppcls.data.label_numbers import number_labels
 from ppcls.data.labelled_list import Column, Options, read_labelled_list, refuse_two_labels
 from ppcls.data.labels import Classes
+from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 
@@ -64,6 +65,11 @@ def read_list_file(
         UserError: with file and line, up to five at once; see `read_labelled_list` and `number_labels`.
     """
     listed = read_labelled_list(path, Options(image_root, delimiter, image_column, label_column))
+    if listed.parts:
+        raise UserError(
+            f"{path} holds several parts of a data set ({', '.join(sorted(set(listed.parts)))}); write the lines of "
+            "each part into a list of its own, or remove the column that names the parts"
+        )
     numbered = number_labels(listed, class_num, learned)
     refuse_two_labels(listed)
     for note in (*listed.notes, *numbered.notes):

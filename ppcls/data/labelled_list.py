@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppcls.data.list_rows import WHOLE_NUMBER, Rows, possible_rows
+from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError, suggest
@@ -62,6 +63,7 @@ class LabelledList:
         labels: Their labels.
         are_numbers: Whether all labels are whole numbers.
         lines: The numbers of their lines.
+        parts: `train`, `val` or `test` for each picture, if a column of the list says so.
         notes: How the list was read, where it is no plain `path label` list.
     """
 
@@ -71,6 +73,7 @@ class LabelledList:
     labels: list[str]
     are_numbers: bool
     lines: list[int]
+    parts: list[str] | None
     notes: list[str]
 
 
@@ -108,15 +111,18 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     fields, numbers = (rows.fields[1:], rows.lines[1:]) if header else (rows.fields, rows.lines)
     if not fields:
         raise UserError(f"{file} lists no picture below its header; write one line per picture")
-    label_column = _label_column(file, fields, header, reading, options)
+    part_column = _part_column(fields, header, column, options)
+    label_column = _label_column(file, fields, header, reading, part_column, options)
     names = [row[column] for row in fields]
     paths = _paths(file, names, numbers, reading, options)
     labels = [row[label_column] for row in fields]
     if not rows.is_plain:
         labels = _labels(file, labels, numbers)
     are_numbers = rows.is_plain or all(map(WHOLE_NUMBER.fullmatch, labels))
-    notes = _notes(file, header, column, label_column, rows.width, reading.place, options)
-    return LabelledList(file, reading.place.root, paths, labels, are_numbers, numbers, notes)
+    parts = None if part_column is None else [part_of(row[part_column]) or "" for row in fields]
+    read = [place for place in (column, label_column, part_column) if place is not None]
+    notes = _notes(file, header, read, rows.width, reading.place, options)
+    return LabelledList(file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes)
 
 
 def sampled(count: int) -> Sequence[int]:
@@ -252,8 +258,22 @@ def _could_be_picture(first: list[str], reading: _Reading, others: list[list[str
     return any(text in column for text, column in zip(texts, labels))
 
 
+def _part_column(fields: list[list[str]], header: list[str] | None, column: int, options: Options) -> int | None:
+    """The column that says which part of the data set a picture belongs to, such as `split`."""
+    for other, name in enumerate(header or ()):
+        taken = other == column or options.label_column in (other, name)
+        if not taken and all(part_of(row[other]) for row in fields) and len({row[other] for row in fields}) > 1:
+            return other
+    return None
+
+
 def _label_column(
-    file: str, fields: list[list[str]], header: list[str] | None, reading: _Reading, options: Options
+    file: str,
+    fields: list[list[str]],
+    header: list[str] | None,
+    reading: _Reading,
+    part_column: int | None,
+    options: Options,
 ) -> int:
     """The column of the labels.
 
@@ -263,7 +283,7 @@ def _label_column(
     rows, column = reading.rows, reading.column
     if options.label_column is not None:
         return _column(file, options.label_column, rows, options.keys[2])
-    others = [other for other in range(rows.width) if other != column and not _is_index(rows, other)]
+    others = [other for other in range(rows.width) if other not in (column, part_column) and not _is_index(rows, other)]
     others = [other for other in others if any(row[other] for row in fields)]
     if len(others) > 1:
         place = Place(reading.place.root, reading.place.prefix)
@@ -381,22 +401,17 @@ def refuse_two_labels(listed: LabelledList) -> None:
 
 
 def _notes(
-    file: str,
-    header: list[str] | None,
-    column: int,
-    label_column: int,
-    width: int,
-    place: Place,
-    options: Options,
+    file: str, header: list[str] | None, read: Sequence[int], width: int, place: Place, options: Options
 ) -> list[str]:
-    """A sentence on how the list was read, if it is no plain one."""
+    """A sentence on how the list was read, if it is no plain one; `read` are the columns of pictures, labels, parts."""
     parts = []
     if header:
-        parts.append(f"pictures are in the column {header[column]!r}, labels in {header[label_column]!r}")
-        others = [name for other, name in enumerate(header) if other not in (column, label_column)]
+        parts.append(f"pictures are in the column {header[read[0]]!r}, labels in {header[read[1]]!r}")
+        parts += [f"parts in {header[other]!r}" for other in read[2:]]
+        others = [name for other, name in enumerate(header) if other not in read]
         parts += [f"not read: {', '.join(name or '(no name)' for name in others)}"] if others else []
-    elif (column, label_column) != (0, 1) or width > 2:
-        parts.append(f"pictures are in column {column}, labels in column {label_column} (counted from 0)")
+    elif tuple(read) != (0, 1) or width > 2:
+        parts.append(f"pictures are in column {read[0]}, labels in column {read[1]} (counted from 0)")
     if place.suffixes:
         parts.append(f"names are completed by {' or '.join(sorted(place.suffixes))}")
     if place.backslashes:

@@ -16,16 +16,18 @@ HELD_OUT_EVERY = 5
 
 @dataclass(frozen=True)
 class OwnFolder:
-    """Pictures by their paths relative to the folder, each with its label.
+    """Pictures by their paths relative to a folder, each with its label.
 
     Attributes:
-        root: The folder.
+        source: The folder or list that the user gave.
+        root: The folder that paths are relative to.
         class_names: Names of the classes by label.
         train: Pictures to learn from.
         val: Pictures to judge by.
         notes: What a user should know of the division, a sentence each.
     """
 
+    source: str
     root: str
     class_names: list[str]
     train: list[tuple[str, int]]
@@ -55,15 +57,9 @@ def read_own_folder(root: str) -> OwnFolder:
     if parts.val is not None:
         train = [(path, label) for label, name in enumerate(names) for path in pictures[name]]
         val, notes = _given(root, parts, names)
-        return OwnFolder(root, names, train, val, notes + _passed_over(root, parts))
-    train, val, notes = _held_out(names, pictures)
-    if not val:
-        raise UserError(
-            f"{root}: no class has {HELD_OUT_EVERY} pictures, so none can be held out; add pictures, or put some of "
-            "each class into a folder `val` beside `train`"
-        )
-    rule = f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"
-    return OwnFolder(root, names, train, val, [rule, *notes, *_passed_over(root, parts)])
+        return OwnFolder(root, root, names, train, val, notes + _passed_over(root, parts))
+    train, val, notes = hold_out(root, pictures)
+    return OwnFolder(root, root, names, train, val, [*notes, *_passed_over(root, parts)])
 
 
 @dataclass(frozen=True)
@@ -133,27 +129,46 @@ def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, 
     return val, notes
 
 
-def _held_out(
-    names: list[str], pictures: dict[str, list[str]]
+def hold_out(
+    source: str, pictures: dict[str, list[str]]
 ) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]:
+    """Divide the pictures of each class; gives those to learn from, those to judge by, and what to say of it.
+
+    Args:
+        source: The folder or list, for the message.
+        pictures: Sorted paths by class, the classes in the order of their numbers.
+
+    Raises:
+        UserError: No class has enough pictures to hold one out.
+    """
     train: list[tuple[str, int]] = []
     val: list[tuple[str, int]] = []
-    notes = []
-    for label, name in enumerate(names):
-        for place, path in enumerate(pictures[name], 1):
+    notes = [f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"]
+    for label, (name, paths) in enumerate(pictures.items()):
+        for place, path in enumerate(paths, 1):
             (val if place % HELD_OUT_EVERY == 0 else train).append((path, label))
-        if len(pictures[name]) < HELD_OUT_EVERY:
-            notes.append(f"{name} has {len(pictures[name])} pictures, too few to hold one out")
+        if len(paths) < HELD_OUT_EVERY:
+            notes.append(f"{name} has {len(paths)} pictures, too few to hold one out")
+    if not val:
+        remedy = "" if Path(source).is_file() else ", or put some of each class into a folder `val` beside `train`"
+        raise UserError(
+            f"{source}: no class has {HELD_OUT_EVERY} pictures, so none can be held out; add pictures{remedy}"
+        )
     return train, val, notes
 
 
 def _relative(root: str, pictures: list[str]) -> list[str]:
     """Paths relative to `root`, as a list holds them."""
     found = [Path(path).relative_to(root).as_posix() for path in pictures]
-    for path in found:
+    refuse_unlistable(root, found)
+    return found
+
+
+def refuse_unlistable(root: str, paths: list[str]) -> None:
+    """Raise a UserError for a path that cannot stand in a list of pictures."""
+    for path in paths:
         if "\n" in path or "\r" in path or not _is_utf8(path):
             raise UserError(f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder")
-    return found
 
 
 def _is_utf8(text: str) -> bool:

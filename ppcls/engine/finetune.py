@@ -1,4 +1,4 @@
-"""`ppcls finetune FOLDER`: the configuration that suits a user's own pictures, said and written down."""
+"""`ppcls finetune`: the configuration that suits a user's own pictures, said and written down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
 from ppcls.config import Config, load_config
 from ppcls.data.labels import dump_class_names
-from ppcls.data.own_folder import OwnFolder, read_own_folder
+from ppcls.data.own_folder import OwnFolder
+from ppcls.data.own_list import ListOptions, read_own_pictures
 from ppcls.engine.schema import registries
 from ppcls.utils.files import write_atomically
 
@@ -45,21 +46,28 @@ class FineTuning:
         return "".join(f"# {line}\n" for line in comments) + self.config.to_yaml()
 
 
-def plan(root: str, arch: str, pretrained: bool | str = True, overrides: Sequence[str] = ()) -> FineTuning:
-    """Chooses how to train on a folder; nothing is written.
+def plan(
+    source: str,
+    arch: str,
+    pretrained: bool | str = True,
+    overrides: Sequence[str] = (),
+    options: ListOptions | None = None,
+) -> FineTuning:
+    """Chooses how to train on a folder or a list of pictures; nothing is written.
 
     Args:
-        root: The folder, see `read_own_folder`.
+        source: The folder or list, see `read_own_pictures`.
         arch: A model's name.
         pretrained: Weights to begin with, as `Arch.pretrained` has them.
         overrides: `Section.key=value`, which prevail over what is chosen.
+        options: How a list is read.
 
     Raises:
-        UserError: the folder cannot be learnt from, or there is no such model.
+        UserError: the pictures cannot be learnt from, or there is no such model.
         ConfigError: an override is wrong.
     """
     _ = BACKBONES[arch]  # before its configuration is looked for: the near name of a model is the better advice
-    folder = read_own_folder(root)
+    folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)
     chosen, normalised = _chosen(folder, recipe, pretrained), _normalised(arch, pretrained)
 
@@ -164,7 +172,7 @@ def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, 
     weights = {True: "the published weights", False: "no weights: the recipe's own epochs and rate"}
     begins = weights.get(config.Arch.pretrained, f"the weights of {config.Arch.pretrained}")
     return [
-        f"{folder.root}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
+        f"{folder.source}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
         "validate",
         *folder.notes,
         f"begins with {begins} (--pretrained)" + (", normalises pictures as they have it" if normalised else ""),

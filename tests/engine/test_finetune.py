@@ -241,3 +241,20 @@ def named(text):
     rows = [line for line in text.splitlines() if ".png:" in line]
     assert [row.split(":")[0] for row in rows] == [f"{index:02}.png" for index in range(10)]
     assert all("leaf" in row and "rose" in row for row in rows)
+
+
+def test_a_list_becomes_the_same_run_as_its_folder(flowers, here):
+    """The pictures of a folder, named by a table with their classes: the same lists."""
+    pictures = sorted(path.relative_to(flowers) for path in flowers.rglob("*.png"))
+    rows = "".join(f"{path.with_suffix('')},{path.parent}\n" for path in pictures)
+    (here / "train.csv").write_text("id,flower\n" + rows)
+    tuning = plan("train.csv", "DLA34")
+    assert tuning.choices[0] == "train.csv: 3 classes (leaf, rose, sky), 22 pictures to learn from, 4 to validate"
+    assert tuning.choices[1].startswith("train.csv: pictures are in the column 'id', labels in 'flower'; names are")
+    assert tuning.folder.root == "flowers"
+    folder = plan("flowers", "DLA34").folder
+    assert (tuning.folder.train, tuning.folder.val) == (folder.train, folder.val)
+    prepare(tuning)
+    opened = load_config("output/DLA34/finetune.yaml", [], registries()).DataLoader.Train.dataset.open(3)
+    assert opened.paths == [f"flowers/{path}" for path, _ in folder.train]
+    assert opened.class_names == ["leaf", "rose", "sky"]

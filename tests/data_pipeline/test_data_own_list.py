@@ -1,0 +1,143 @@
+"""A user's list is divided by the rule for folders, wherever its pictures lie."""
+
+from pathlib import Path
+
+import pytest
+
+from ppcls.data.own_list import ListOptions, read_own_pictures
+from ppcls.utils.errors import UserError
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fill(folder, names, suffix=".jpg"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / f"{name}{suffix}").touch()
+
+
+def table(file, rows, header="id,breed"):
+    Path(file).write_text("\n".join([header, *rows]) + "\n")
+    return str(file)
+
+
+TWELVE = [f"{index:02}" for index in range(12)]
+BREEDS = [f"{name},{'pug' if int(name) < 6 else 'boxer'}" for name in TWELVE]
+
+
+@pytest.mark.parametrize("place", ["", "train", "data/images"])
+def test_pictures_are_found_beside_the_list_or_below(here, place):
+    """Kaggle's dog breeds: ids without a suffix, pictures in a folder beside the list."""
+    fill(here / place, TWELVE)
+    found = read_own_pictures(table(here / "labels.csv", BREEDS))
+    assert (found.source, found.root) == (f"{here}/labels.csv", str(here / place))
+    assert found.class_names == ["boxer", "pug"]
+    assert found.val == [("10.jpg", 0), ("04.jpg", 1)]
+    assert found.train == [(f"{i:02}.jpg", 0) for i in (6, 7, 8, 9, 11)] + [(f"{i:02}.jpg", 1) for i in (0, 1, 2, 3, 5)]
+    where = f"; paths are relative to {here / place}" if place else ""
+    assert found.notes == [
+        f"{here}/labels.csv: pictures are in the column 'id', labels in 'breed'; names are completed by .jpg{where}",
+        "every 5th picture of each class is held out for validation",
+    ]
+
+
+def test_pictures_of_the_same_names_in_two_folders_are_not_chosen_from(here):
+    fill(here / "train", TWELVE)
+    fill(here / "test", TWELVE)
+    path = table(here / "labels.csv", BREEDS)
+    with pytest.raises(UserError) as caught:
+        read_own_pictures(path)
+    assert str(caught.value) == (
+        f"{path}: pictures of these names are in {here}/test and {here}/train; give one of them as --image-root"
+    )
+    assert read_own_pictures(path, ListOptions(str(here / "train"))).root == str(here / "train")
+    with pytest.raises(UserError, match=r"none of the pictures that it names are in .*--image-root"):
+        read_own_pictures(table(here / "labels.csv", ["x1,pug", "x2,boxer"]))
+
+
+def test_paths_from_the_working_directory(here):
+    fill(here / "photos", TWELVE)
+    (here / "lists").mkdir()
+    rows = [f"photos/{row.replace(',', '.jpg,')}" for row in BREEDS]
+    found = read_own_pictures(table("lists/labels.csv", rows))
+    assert (found.root, found.train[0]) == (".", ("photos/06.jpg", 0))
+
+
+def test_absolute_paths(here):
+    fill(here / "photos", TWELVE)
+    (here / "lists").mkdir()
+    rows = [f"{here}/photos/{row.replace(',', '.jpg,')}" for row in BREEDS]
+    found = read_own_pictures(table("lists/labels.csv", rows))
+    assert (found.root, found.train[0]) == ("lists", (f"{here}/photos/06.jpg", 0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "remark"),
+    [
+        (("0", "1"), ["0", "1"], None),
+        (("1", "2"), ["1", "2"], "labels are taken as names, not as numbers of classes: class 0 is '1'"),
+        (("30", "7"), ["7", "30"], "labels are taken as names, not as numbers of classes: class 0 is '7'"),
+        (("Pug", "pug"), ["Pug", "pug"], "Pug and pug differ by their case alone, and are classes of their own"),
+    ],
+)
+def test_labels_of_a_list_are_names(here, labels, names, remark):
+    fill(here, TWELVE)
+    found = read_own_pictures(table(here / "l.csv", [f"{name},{labels[int(name) // 6]}" for name in TWELVE]))
+    assert found.class_names == names
+    assert found.notes[1:-1] == ([remark] if remark else [])
+
+
+def test_a_column_of_parts(here):
+    fill(here, TWELVE)
+    rows = [f"{row},{'test' if int(row[:2]) % 3 else 'Train'}" for row in BREEDS]
+    found = read_own_pictures(table(here / "l.csv", rows, "id,breed,data set"))
+    assert found.train == [("00.jpg", 1), ("03.jpg", 1), ("06.jpg", 0), ("09.jpg", 0)]
+    assert len(found.val) == 8
+    assert found.notes[1] == "its part test is for validation, because there is no val"
+    found = read_own_pictures(table(here / "l.csv", [*rows[:-1], "11,boxer,valid"], "id,breed,data set"))
+    assert (found.val, found.notes[1]) == ([("11.jpg", 0)], "its part test is not read")
+    assert found.notes[2] == "no picture for validation is of pug, so nothing is known of them"
+    with pytest.raises(UserError, match=r"the part for training lacks \(cat\); remove their lines"):
+        read_own_pictures(table(here / "l.csv", [*rows[:-1], "11,cat,valid"], "id,breed,data set"))
+
+
+def test_a_picture_that_is_listed_twice_counts_once(here):
+    fill(here, TWELVE)
+    found = read_own_pictures(table(here / "l.csv", [*BREEDS, *BREEDS[:2]]))
+    assert len(found.train) + len(found.val) == 12
+    assert "2 lines name a picture that another line names too; it counts once" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([f"{name},pug" for name in TWELVE], "names one class only (pug); add pictures of other classes"),
+        ([f"{name},0.{name}" for name in TWELVE], "the labels are fractions such as 0.00, not classes"),
+        ([f"{name},a{name}" for name in TWELVE], "no class has 5 pictures, so none can be held out; add pictures"),
+        ([*BREEDS, "00,boxer"], ":14: {root}/00.jpg has the label 'boxer' here and 'pug' in line 2"),
+        ([*BREEDS, "12,boxer"], ":14: {root}/12 is not there; correct the line or --image-root"),
+    ],
+)
+def test_a_list_that_cannot_be_learnt_from_is_one_sentence(here, rows, said):
+    fill(here, TWELVE)
+    with pytest.raises(UserError) as caught:
+        read_own_pictures(table(here / "l.csv", rows))
+    assert str(caught.value).startswith(f"{here}/l.csv")
+    assert said.format(root=here) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.zip", "packed file; give the folder"), ("a.xlsx", "save it as .csv"), ("a.jpg", "is a picture; give the")],
+)
+def test_other_files(here, name, said):
+    (here / name).touch()
+    with pytest.raises(UserError, match=said):
+        read_own_pictures(name)
+    with pytest.raises(UserError, match=r"--label-column is for a list, but \. is not a file"):
+        read_own_pictures(".", ListOptions(label_column="breed"))
