@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +49,9 @@ class Classifier:
     device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
     bundle's own (`ppcls benchmark backends` writes them), or else the default there.
 
+    A classifier may be used by several threads, and by forked processes: there its engine is opened anew when it is
+    first needed. It can be pickled, by its path and these arguments; a process opens it once, however often it is sent.
+
     Raises:
         UserError: the bundle, or an argument, is not usable.
     """
@@ -66,6 +73,9 @@ class Classifier:
         output: str | None = None,
         tensorrt: bool | TensorRT | None = None,
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}  # before there are more
+        self._identity = uuid.uuid4().hex
+        _opened[self._identity] = self
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
@@ -97,6 +107,13 @@ class Classifier:
         """
         return self._prediction.predict(source, color)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle writes: the arguments, with absolute paths, for another process may be elsewhere."""
+        arguments = {**self._arguments, "path": _absolute(self._arguments["path"])}
+        if isinstance(arguments["class_names"], (str, Path)):
+            arguments["class_names"] = _absolute(arguments["class_names"])
+        return _reopened, (self._identity, arguments)
+
     def verify(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> Agreement:
         """Sends the bundle's golden picture through its preprocessing, and its golden input through the program.
 
@@ -114,6 +131,29 @@ class Classifier:
         agreement = agreement_with(golden, self._prediction.pipeline, self._prediction.backend)
         agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement
+
+
+# Classifiers by their identity, which stays when they are pickled. A task of a process pool brings its classifier with
+# it every time; that the last few stay open spares opening one for every task.
+_opened: weakref.WeakValueDictionary[str, Classifier] = weakref.WeakValueDictionary()
+_latest: deque[Classifier] = deque(maxlen=2)
+
+
+def _reopened(identity: str, arguments: Mapping[str, Any]) -> Classifier:
+    """The classifier of a pickle, which this process may have opened already."""
+    classifier = _opened.get(identity)
+    if classifier is None:
+        classifier = Classifier(**arguments)
+        classifier._identity = identity
+        _opened[identity] = classifier
+        _latest.append(classifier)
+    return classifier
+
+
+def _absolute(path: PathLike | Bundle) -> Path | Bundle:
+    if isinstance(path, Bundle):
+        return replace(path, folder=path.folder.absolute())
+    return Path(path).absolute()
 
 
 def _bundle(path: PathLike, model: str | None, preprocess: Preprocess | None, output: str | None) -> Bundle:

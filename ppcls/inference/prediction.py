@@ -9,10 +9,12 @@ Reading, the model and what the caller makes of the results go on at the same ti
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from ppcls.inference.backends import Backend
 from ppcls.inference.pictures import Picture, pictures_of
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
+from ppcls.utils.forks import PerProcess
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,38 @@ class Result:
     error: str | None = None
 
 
+class _Pools(NamedTuple):
+    """The threads that read pictures, and those that give batches to the backend."""
+
+    readers: ThreadPoolExecutor
+    runners: ThreadPoolExecutor
+
+    @classmethod
+    def start(cls, readers: int, runners: int) -> _Pools:
+        return cls(
+            ThreadPoolExecutor(readers, thread_name_prefix="ppcls-read"),
+            ThreadPoolExecutor(runners, thread_name_prefix="ppcls-run"),
+        )
+
+
 class _Batch(NamedTuple):
     """A batch on its way: its pictures, their tensors (or why there is none), and its rows of scores (or why)."""
 
     pictures: list[Picture]
     readings: list[Future]
     scores: Future
+    process: int  # whose threads work at it
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process's threads work at it; those of the process that this one was forked from do not."""
+        return self.process == os.getpid()
 
     def cancel(self) -> None:
         """Nothing of it begins any more; what has begun ends by itself."""
-        for future in (self.scores, *self.readings):
-            future.cancel()
+        if self.is_ours:
+            for future in (self.scores, *self.readings):
+                future.cancel()
 
 
 class Prediction:
@@ -84,8 +108,7 @@ class Prediction:
         self.class_names = class_names
         self.batch_size = batch_size
         self._best = Topk(topk)
-        self._readers = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
-        self._runners = ThreadPoolExecutor(requests, thread_name_prefix="ppcls-run")
+        self._pools = PerProcess(partial(_Pools.start, threads or usable_cores(), requests))
         self._ahead = 2 * requests  # batches: as many as run are read meanwhile
 
     def predict(self, source: Any, color: str | None = None) -> Iterator[Result]:
@@ -99,10 +122,10 @@ class Prediction:
             for start in range(0, len(pictures), self.batch_size):
                 waiting.append(self._begin(pictures[start : start + self.batch_size], color))
                 if len(waiting) > self._ahead:
-                    yield from self._results(waiting[0])
+                    yield from self._results(waiting[0], color)
                     waiting.popleft()
             while waiting:
-                yield from self._results(waiting[0])
+                yield from self._results(waiting[0], color)
                 waiting.popleft()
         finally:  # after an error, or when the caller has seen enough
             for batch in waiting:
@@ -112,8 +135,9 @@ class Prediction:
         size = self.pipeline.output_size
         room = np.empty((len(pictures), *size), np.float32) if size else None
         places = [None] * len(pictures) if room is None else list(room)
-        readings = [self._readers.submit(self._read, *job, color) for job in zip(pictures, places)]
-        return _Batch(pictures, readings, self._runners.submit(self._run, pictures, readings, room))
+        pools = self._pools.get()
+        readings = [pools.readers.submit(self._read, *job, color) for job in zip(pictures, places)]
+        return _Batch(pictures, readings, pools.runners.submit(self._run, pictures, readings, room), os.getpid())
 
     def _run(self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None) -> list[np.ndarray | str]:
         """A picture's scores [class_num], or why there are none, for each of a batch."""
@@ -124,7 +148,9 @@ class Prediction:
         scores = iter(self.backend.run(_joined(readable, room)) if readable else ())
         return [tensor if isinstance(tensor, str) else next(scores) for tensor in tensors]
 
-    def _results(self, batch: _Batch) -> Iterator[Result]:
+    def _results(self, batch: _Batch, color: str | None) -> Iterator[Result]:
+        if not batch.is_ours:  # there was a fork since it was begun
+            batch = self._begin(batch.pictures, color)
         for picture, scores in zip(batch.pictures, batch.scores.result()):
             if isinstance(scores, str):
                 yield Result(picture.source, error=scores)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import ppcls
+
+T = TypeVar("T")
 
 # `python -m` would look for modules in the current folder first, where another `ppcls` may lie; `-c` does so too, until
 # its entry is gone. (PYTHONSAFEPATH, which leaves it out, is of Python 3.11.)
@@ -30,3 +36,45 @@ def environment() -> dict[str, str]:
     """This process's variables, with which a `command` finds this package, from wherever it is started."""
     root = str(Path(ppcls.__file__).resolve().parents[1])
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def call(function: Callable[..., T], *arguments: object) -> T:
+    """Calls a function of this package in a new process.
+
+    Args:
+        function: a module's own, which is found by its name there.
+        *arguments: what can be pickled.
+
+    Returns:
+        What the function returns; or raises what it raises.
+
+    Raises:
+        ChildProcessError: the process ended without an answer.
+    """
+    done = subprocess.run(
+        command(__name__), input=pickle.dumps((function, arguments)), stdout=subprocess.PIPE, env=environment()
+    )
+    if done.returncode != 0:
+        raise ChildProcessError(f"a process that ran {function.__name__} has ended with code {done.returncode}")
+    returned, error = pickle.loads(done.stdout)
+    if error is not None:
+        raise error
+    return returned
+
+
+def _answer() -> None:
+    """Does what `call` asks for on standard input; what the function prints goes to standard error."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answer:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        function, arguments = pickle.load(sys.stdin.buffer)
+        returned: Any = None
+        error = None
+        try:
+            returned = function(*arguments)
+        except Exception as raised:
+            error = raised
+        pickle.dump((returned, error), answer)
+
+
+if __name__ == "__main__":
+    _answer()

@@ -131,7 +131,7 @@ def test_no_more_is_read_than_two_batches_a_request_beyond_the_present_one(batch
     assert pipeline.read == []  # nothing before the first result is asked for
     for _ in range(batch_size):
         next(results)
-    prediction._readers.shutdown()  # once all that was begun is read
+    prediction._pools.get().readers.shutdown()  # once all that was begun is read
     assert sorted(pipeline.read) == list(range(ahead))
     results.close()
 
@@ -197,7 +197,7 @@ def test_ctrl_c_reaches_who_waits_for_a_batch():
     with pytest.raises(KeyboardInterrupt):
         next(prediction.predict(pictures(100)))
     interrupted.set()
-    prediction._runners.shutdown()
+    prediction._pools.get().runners.shutdown()
     assert backend.ran == [[0]]
 
 

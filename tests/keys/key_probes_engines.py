@@ -6,7 +6,7 @@ from key_probe import Saying, probe
 from key_probes_deploy import spied_predictors
 
 from ppcls.inference.backends import open_backend
-from ppcls.inference.backends.paddle_process import PredictorProcess
+from ppcls.inference.backends.engine_process import EngineProcess
 
 
 def opened(lab, key, value):
@@ -36,14 +36,14 @@ def _precision(lab, value):
 @probe("deploy Global.requests", (None, 1), (2, 2))
 def _requests(lab, value):
     """How many predictors there are: that of the process, or those in processes of their own."""
-    seen, start_all = spied_predictors(lab), PredictorProcess.start_all
+    seen, start_all = spied_predictors(lab), EngineProcess.start_all
 
     def counted(bundle, settings):
         started = start_all(bundle, settings)
         seen.extend(started)
         return started
 
-    lab.patch.setattr(PredictorProcess, "start_all", counted)
+    lab.patch.setattr(EngineProcess, "start_all", counted)
     lab.well("predict", {"Global.requests": value})
     return len(seen)
 

@@ -1,9 +1,12 @@
 """A child runs this package's modules, wherever it is started."""
 
+import os
 import subprocess
 
+import pytest
+
 from ppcls import __version__
-from ppcls.utils import child
+from ppcls.utils import child, files
 
 
 def run(*arguments):
@@ -31,3 +34,21 @@ raise SystemExit(5)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = run("told", tmp_path, 13)
     assert (done.returncode, done.stdout, done.stderr) == (5, f"__main__ {[str(tmp_path), '13']} True\n", "")
+
+
+def test_a_function_is_called_in_another_process(tmp_path, capfd):
+    (tmp_path / "x").write_bytes(b"")
+    assert child.call(files.sha256_of, tmp_path / "x").startswith("e3b0c44298fc1c149afbf4c8996fb924")
+    assert child.call(os.getpid) != os.getpid()
+    child.call(print, "a remark")  # is none of the answer
+    assert capfd.readouterr() == ("", "a remark\n")
+
+
+def test_what_it_raises_is_raised_here():
+    with pytest.raises(FileNotFoundError, match="absent"):
+        child.call(files.sha256_of, "absent")
+
+
+def test_one_that_ends_without_an_answer():
+    with pytest.raises(ChildProcessError, match=r"^a process that ran _exit has ended with code 3$"):
+        child.call(os._exit, 3)

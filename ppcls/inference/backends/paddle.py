@@ -22,7 +22,7 @@ class PaddleBackend:
 
     Args:
         bundle: what to run; its files are compared with their digests first.
-        settings: device, precision, threads and kernels; several requests are as many processes, see `paddle_process`.
+        settings: device, precision, threads and kernels; several requests are as many processes, see `engine_process`.
 
     Raises:
         UserError: the bundle is damaged, or Paddle cannot do here what the settings ask for.
@@ -32,9 +32,9 @@ class PaddleBackend:
         if settings.requests == 1:
             self._turns: Turns[Any] = Turns([Predictor(bundle, settings)])
         else:
-            from ppcls.inference.backends.paddle_process import PredictorProcess  # rarely needed, takes time to load
+            from ppcls.inference.backends.engine_process import EngineProcess  # rarely needed, takes time to load
 
-            self._turns = Turns(PredictorProcess.start_all(bundle, settings))
+            self._turns = Turns(EngineProcess.start_all(bundle, settings))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""

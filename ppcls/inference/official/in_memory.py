@@ -6,7 +6,6 @@ import atexit
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,9 @@ from ppcls.inference.official.program import Shape, declared_inputs
 from ppcls.inference.official.tar import unpack
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
+from ppcls.utils import child
 from ppcls.utils.errors import UserError
+from ppcls.utils.forks import loaded_before_fork
 
 _UNKNOWN = "unknown"
 
@@ -106,13 +107,12 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
 
 def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> tuple[str, np.ndarray]:
     """The name of the output, and what it is for the library's picture."""
+    batch = pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis]
     try:
-        predictor = open_predictor(program, program.with_name(PARAMETERS_FILE), Settings(onednn=False))
-        handle = predictor.get_input_handle(input_name)
-        handle.copy_from_cpu(pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis])
-        predictor.run()
-        (name,) = predictor.get_output_names()
-        scores: Any = predictor.get_output_handle(name).copy_to_cpu()
+        if loaded_before_fork("paddle"):
+            name, scores = child.call(_run_once, program, input_name, batch)
+        else:
+            name, scores = _run_once(program, input_name, batch)
     except UserError:  # of Paddle itself, which is not there
         raise
     except (RuntimeError, ValueError) as error:
@@ -122,6 +122,15 @@ def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> t
     if scores.ndim != 2:
         raise UserError(f"{place} gives {list(scores.shape)} for a picture; a classifier gives [1, class_num]")
     return name, scores
+
+
+def _run_once(program: Path, input_name: str, batch: np.ndarray) -> tuple[str, np.ndarray]:
+    """The name of a program's only output, and what it is for a batch."""
+    predictor = open_predictor(program, program.with_name(PARAMETERS_FILE), Settings(onednn=False))
+    predictor.get_input_handle(input_name).copy_from_cpu(batch)
+    predictor.run()
+    (name,) = predictor.get_output_names()
+    return name, predictor.get_output_handle(name).copy_to_cpu()
 
 
 def _meaning(scores: np.ndarray) -> str:

@@ -1,9 +1,11 @@
-"""Predictors of Paddle in processes of their own.
+"""Engines in processes of their own.
 
-Paddle's `run` keeps Python's lock: within one process a second batch waits for the first, and reading threads stand
-still meanwhile. So several requests are as many processes. They are fed through a socket, import nothing of the user's
-program, and end with the process that made them. One that was killed, or whose answer was not waited for, is started
-again for the next batch.
+They are needed in two cases. Paddle's `run` keeps Python's lock: within one process a second batch waits for the first,
+and reading threads stand still meanwhile, so several requests are as many processes. And an engine that was loaded
+before a fork cannot be used after it.
+
+The processes are fed through a socket, import nothing of the user's program, and end with the process that made them.
+One that was killed, or whose answer was not waited for, is started again for the next batch.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from ppcls.inference.backends import open_engine
+from ppcls.inference.backends.common import Turns
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
@@ -28,12 +32,23 @@ from ppcls.utils.errors import UserError
 SECONDS_TO_END = 10  # then it is killed
 
 
-class PredictorProcess:
+class EngineProcesses:
+    """A backend of `settings.requests` processes; see `EngineProcess.start_all`."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        self._turns = Turns(EngineProcess.start_all(bundle, settings))
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
+        with self._turns.take() as process:
+            return process.run(np.ascontiguousarray(batch))
+
+
+class EngineProcess:
     """One of them, for one thread at a time."""
 
     _channel: Connection
     _process: subprocess.Popen[bytes]
-    _owner: int  # the process that started it; forked copies of that one share its socket, and start their own
     _ready: bool  # for a batch: it has loaded, and its last answer was read
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
@@ -41,11 +56,11 @@ class PredictorProcess:
         self._start()
 
     @classmethod
-    def start_all(cls, bundle: Bundle, settings: Settings) -> list[PredictorProcess]:
+    def start_all(cls, bundle: Bundle, settings: Settings) -> list[EngineProcess]:
         """`settings.requests` of them, which share the threads.
 
         Raises:
-            UserError: as of `PaddleBackend`.
+            UserError: as of `open_backend`.
         """
         threads = max(1, (settings.threads or usable_cores()) // settings.requests)
         alone = replace(settings, requests=1, threads=threads)
@@ -59,7 +74,7 @@ class PredictorProcess:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
-        if not self._ready or os.getpid() != self._owner:
+        if not self._ready:
             self._restart()
         self._ready = False  # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
         self._send(batch.shape, batch.data.cast("B"))
@@ -69,20 +84,19 @@ class PredictorProcess:
         return scores
 
     def _start(self) -> None:
-        self._ready, self._owner = False, os.getpid()
+        self._ready = False
         mine, theirs = socket.socketpair()
         with theirs:
             command = child.command(__name__, theirs.fileno())
             environment = {**child.environment(), "OMP_NUM_THREADS": str(self._settings.threads)}
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
         self._channel = Connection(mine.detach())
-        self._end = weakref.finalize(self, _end, self._channel, self._process, self._owner)
+        self._end = weakref.finalize(self, _end, self._channel, self._process, os.getpid())
         self._send({field.name: getattr(self._bundle, field.name) for field in fields(self._bundle)})
         self._send(self._settings)
 
     def _restart(self) -> None:
-        if os.getpid() == self._owner:
-            self._process.kill()
+        self._process.kill()
         self._end()
         self._start()
         self._loaded()
@@ -114,11 +128,11 @@ class PredictorProcess:
 
 def _ending(code: int) -> str:
     killed = "where memory was short, lower Global.requests or Global.batch_size"
-    return f"a process of Paddle's has ended with code {code}; {killed if code < 0 else 'what it printed says why'}"
+    return f"an engine's process has ended with code {code}; {killed if code < 0 else 'what it printed says why'}"
 
 
 def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> None:
-    if os.getpid() != owner:
+    if os.getpid() != owner:  # a forked process, which shares the socket
         channel.close()
         return
     with socket.socket(fileno=os.dup(channel.fileno())) as shared:
@@ -133,16 +147,14 @@ def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> N
 
 def _serve(channel: Connection) -> None:
     """The child's part: answers each batch with its scores or its exception; one that comes between ends it."""
-    from ppcls.inference.backends.paddle import Predictor
-
     try:
-        predictor = Predictor(Bundle(**channel.recv()), channel.recv())
+        engine = open_engine(Bundle(**channel.recv()), channel.recv())
         channel.send(((), True))
         while True:
             batch = np.empty(channel.recv(), np.float32)
             channel.recv_bytes_into(batch.data.cast("B"))
             try:
-                scores = predictor.run(batch)
+                scores = engine.run(batch)
             except Exception as error:
                 channel.send((error, True))
                 continue
@@ -156,5 +168,5 @@ def _serve(channel: Connection) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that made this one
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Paddle's remarks are no output of the user's program
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # an engine's remarks are no output of the user's program
     _serve(Connection(int(sys.argv[1])))

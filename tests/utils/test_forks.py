@@ -1,0 +1,80 @@
+"""Values that a process must not take over from the one that it was forked from."""
+
+import gc
+import os
+import sys
+import threading
+
+from forking import in_fork
+
+from ppcls.utils import forks
+from ppcls.utils.forks import PerProcess, loaded_before_fork
+
+
+def test_each_process_makes_its_own_once():
+    value = PerProcess(os.getpid)
+    assert value.get() == os.getpid()
+    seen = in_fork(lambda: (value.get(), value.get(), os.getpid()))
+    assert seen[0] == seen[1] == seen[2] != os.getpid()
+    assert value.get() == os.getpid()
+
+
+def test_a_lock_that_another_thread_holds_does_not_come_along():
+    inside, leave = threading.Event(), threading.Event()
+
+    def slow():
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            assert leave.wait(30)
+        return os.getpid()
+
+    value = PerProcess(slow)
+    value._made = []
+    thread = threading.Thread(target=value.get)
+    thread.start()
+    assert inside.wait(30)
+    assert value._lock.locked()
+    assert in_fork(lambda: value.get() == os.getpid())
+    leave.set()
+    thread.join()
+
+
+class Noting:
+    """Notes where it is destroyed."""
+
+    destroyed: list[int] = []
+
+    def __del__(self):
+        self.destroyed.append(os.getpid())
+
+
+def test_an_inherited_value_is_never_destroyed():
+    value = PerProcess(Noting)
+
+    def use_another():
+        value.get()
+        value._made = []  # the child's own
+        gc.collect()
+        return Noting.destroyed
+
+    assert len(in_fork(use_another)) == 1
+    assert Noting.destroyed == []
+    value = None
+    assert Noting.destroyed == [os.getpid()]
+
+
+def test_a_fork_of_a_fork_makes_its_own_again():
+    value = PerProcess(os.getpid)
+    assert in_fork(lambda: (value.get(), in_fork(lambda: value.get() == os.getpid())))[1]
+
+
+def test_modules_that_came_with_the_fork(monkeypatch):
+    monkeypatch.setitem(sys.modules, "an_engine", sys)
+    assert not loaded_before_fork("an_engine")  # this process was not forked
+
+    def look():
+        sys.modules["later"] = sys
+        return loaded_before_fork("an_engine"), loaded_before_fork("later")
+
+    assert in_fork(look) == (True, False)
+    assert forks._modules == frozenset()
