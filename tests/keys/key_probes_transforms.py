@@ -8,6 +8,7 @@ import numpy as np
 from key_probe import Saying, component, probe, probe_each
 from PIL import Image
 
+from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import ConfigError
 
 
@@ -53,6 +54,26 @@ def _decode_backend(lab, value):
     """A gray JPEG, while OpenCV's decoder is replaced by one that gives 7."""
     lab.patch.setattr(cv2, "imdecode", lambda data, flags: np.full((8, 8, 3), 7, np.uint8))
     return transform("DecodeImage", encoded(np.full((8, 8, 3), 90, np.uint8), "JPEG"), backend=value)[0, 0].tolist()
+
+
+def decoded(**keys):
+    """What comes of a progressive JPEG of 20x10 pixels: its shape, or why it is refused."""
+    file = io.BytesIO()
+    Image.fromarray(coded(10, 20)).convert("L").save(file, "JPEG", progressive=True)
+    try:
+        return transform("DecodeImage", file.getvalue(), **keys).shape
+    except UnreadableImage as error:
+        return error.reason
+
+
+@probe("transform DecodeImage.max_pixels", (200, (10, 20, 3)), (199, Saying("allows 199")))
+def _max_pixels(lab, value):
+    return decoded(max_pixels=value)
+
+
+@probe("transform DecodeImage.max_scans", (6, (10, 20, 3)), (5, Saying("6 scans, but max_scans of DecodeImage")))
+def _max_scans(lab, value):
+    return decoded(max_scans=value)
 
 
 @probe("transform ResizeImage.resize_short", (5, (5, 10, 3)), (8, (8, 16, 3)))

@@ -1,7 +1,7 @@
 """Bytes of a picture file to pixels."""
 
-import io
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,21 +9,13 @@ from PIL import Image
 
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
 from ppcls.data.transforms.exif import exif_orientation, upright
+from ppcls.data.transforms.header import MOST_SCANS, Header, open_picture, read_header
 from ppcls.data.transforms.jpeg import Frame, by_opencv, decode_rows, jpeg_frame, jpeg_is_complete
-from ppcls.utils.errors import UserError
+from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.utils.fields import PositiveInt
 
 _JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
-_LARGEST = 89_478_485  # pixels; beyond them Pillow warns and then refuses, and so is asked
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-
-
-class UnreadableImage(UserError):
-    """A file that holds no picture, or only part of one. `reason` says what is wrong, `path` where (None for bytes)."""
-
-    def __init__(self, reason: str, path: str | None = None) -> None:
-        self.reason = reason
-        self.path = path
-        super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
 
 
 @TRANSFORMS.register()
@@ -45,11 +37,16 @@ class DecodeImage(Transform):
         channel_first: False; `ToCHWImage` transposes.
         backend: what decodes 8-bit RGB and gray JPEG files, `cv2` or `pil`. Everything else is decoded without
             loss or by one codec, and is always read by Pillow.
+        max_pixels: the most pixels that a picture may have. None takes what decodes within 320 MiB of memory, and more,
+            up to 178,956,970, where the file has at least a byte for every 16 of them, as photos do.
+        max_scans: the most scans that a JPEG may have.
     """
 
     to_rgb: bool = True
     channel_first: bool = False
     backend: str = "cv2"
+    max_pixels: PositiveInt | None = None
+    max_scans: PositiveInt = MOST_SCANS
 
     def __post_init__(self) -> None:
         one_of("backend", self.backend, ("cv2", "pil"))
@@ -67,34 +64,42 @@ class DecodeImage(Transform):
         """
         if isinstance(image, np.ndarray):
             return _checked(image)
-        try:
-            return self._decode(bytes(image))
-        except (UnreadableImage, MemoryError):
-            raise
-        except Exception as error:
-            # Decoders raise nearly every type there is on damaged data (OSError, SyntaxError, struct.error, ...).
-            raise UnreadableImage(_reason(error, bool(image))) from error
+        self.admit(bytes(image))
+        return self._whole(bytes(image))
+
+    def admit(self, data: bytes) -> Header:
+        """Reads the header of a file, without which nothing is decoded.
+
+        Raises:
+            UnreadableImage: its format is not read, its header is damaged, or it exceeds a bound.
+        """
+        with _damage_is_unreadable():
+            return read_header(data, self.max_pixels, self.max_scans)
 
     def part(self, image: bytes | np.ndarray, choose: Callable[[int, int], Box]) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
         Where it can, it leaves what lies below the part undecoded. Raises what decoding the whole raises; but of a
-        damaged header that OpenCV can do without Pillow is not asked.
+        damaged header that OpenCV can do without Pillow is not asked. Bytes have been admitted before.
         """
         frame = self._frame(image)
-        if frame is None or exif_orientation(frame.exif) != 1 or frame.width * frame.height > _LARGEST:
-            whole = self(image)
+        if frame is None or exif_orientation(frame.exif) != 1:
+            whole = _checked(image) if isinstance(image, np.ndarray) else self._whole(bytes(image))
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return cut(self(image) if rows is None else rows, box)
+        return cut(self._whole(bytes(image)) if rows is None else rows, box)
 
     def _frame(self, image: bytes | np.ndarray) -> Frame | None:
         """The frame of a JPEG that OpenCV decodes; None for everything else."""
         return jpeg_frame(image) if self.backend == "cv2" and isinstance(image, bytes) else None
 
+    def _whole(self, data: bytes) -> np.ndarray:
+        with _damage_is_unreadable():
+            return self._decode(data)
+
     def _decode(self, data: bytes) -> np.ndarray:
-        with Image.open(io.BytesIO(data)) as file:
+        with open_picture(data) as file:
             is_jpeg = file.format in _JPEG
             if is_jpeg and not jpeg_is_complete(data):
                 raise UnreadableImage("the file is truncated")
@@ -127,9 +132,12 @@ def _checked(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _reason(error: Exception, has_data: bool) -> str:
-    if not has_data:
-        return "the file is empty"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "no known picture format"
-    return " ".join(str(error).split()) or type(error).__name__
+@contextlib.contextmanager
+def _damage_is_unreadable() -> Iterator[None]:
+    """Makes an UnreadableImage of what decoders raise on damaged data (OSError, SyntaxError, struct.error, ...)."""
+    try:
+        yield
+    except (UnreadableImage, MemoryError):
+        raise
+    except Exception as error:
+        raise UnreadableImage(" ".join(str(error).split()) or type(error).__name__) from error

@@ -1,0 +1,212 @@
+"""What a picture file says of itself, and whether it is decoded at all.
+
+A file names its size in a few bytes, and an empty picture of any size is a small file. So the size is compared with the
+size of the file before anything is decoded. Only the formats of `ppcls.utils.picture_formats` are opened, each by its
+own plugin: other decoders of Pillow start programs (EPS) or open other files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import re
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import ImageFile
+
+from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.utils import picture_formats as formats
+from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
+
+# Pillow's plugins warn of damaged metadata, which changes no pixel, with a path of site-packages.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
+
+SMALL = 320 * 2**20
+"""Bytes of memory that any picture may take while it is decoded, however small its file."""
+
+MOST_PIXELS = 178_956_970
+"""Pixels of the largest picture that is decoded unless more are allowed: the bound of Pillow's own `Image.open`."""
+
+_PIXELS_PER_BYTE = 16  # of a photo's file, at least; saved as JPEG with quality 75 it has about 4
+MOST_SCANS = 100
+"""Scans of a progressive JPEG unless more are allowed. Encoders write about 10, and each costs as much as a decoding."""
+
+_MOST_TILES = 4096  # of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
+
+
+@dataclass(frozen=True)
+class _Plugin:
+    """What opens a format: a class of Pillow's, and the most bytes a pixel takes while it works."""
+
+    module: str
+    name: str
+    bytes_per_pixel: int
+
+
+_PLUGINS: dict[PictureFormat, _Plugin] = {
+    formats.JPEG: _Plugin("PIL.JpegImagePlugin", "JpegImageFile", 12),
+    formats.PNG: _Plugin("PIL.PngImagePlugin", "PngImageFile", 12),
+    formats.GIF: _Plugin("PIL.GifImagePlugin", "GifImageFile", 12),
+    formats.BMP: _Plugin("PIL.BmpImagePlugin", "BmpImageFile", 12),
+    formats.TIFF: _Plugin("PIL.TiffImagePlugin", "TiffImageFile", 12),
+    formats.WEBP: _Plugin("PIL.WebPImagePlugin", "WebPImageFile", 20),
+    formats.PPM: _Plugin("PIL.PpmImagePlugin", "PpmImageFile", 12),
+    formats.JPEG2000: _Plugin("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", 24),
+    formats.AVIF: _Plugin("PIL.AvifImagePlugin", "AvifImageFile", 24),
+    formats.HEIF: _Plugin("pillow_heif", "HeifImageFile", 24),
+}
+
+_JPEG_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
+_JPEG_SCAN = 0xDA
+# Within coded data 0xFF is followed by 0x00, by a restart marker, or by another 0xFF that only fills.
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
+_JPEG_ALONE = frozenset((0xD8, 0xD9))  # markers without a length
+_CODESTREAM = b"\xff\x4f\xff\x51"  # of JPEG 2000: its beginning, and the segment that states its size
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before it is decoded.
+
+    Attributes:
+        width: Pixels across, as stored.
+        height: Pixels down, as stored.
+        memory: Bytes that decoding it takes, at most.
+    """
+
+    width: int
+    height: int
+    memory: int
+
+
+def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOST_SCANS) -> Header:
+    """Reads the header of a picture file, and checks that it can be decoded in a sensible amount of memory and time.
+
+    Args:
+        data: The file.
+        max_pixels: The most pixels it may have; None for as many as its size makes plausible.
+        max_scans: The most scans a JPEG may have.
+
+    Raises:
+        UnreadableImage: The format is not read, or a bound is exceeded; the sentence names the key that changes it.
+    """
+    known = _known_format(data)
+    if known is formats.JPEG:
+        width, height = _jpeg_size(data)
+        pixels = width * height
+        _check_scans(data, max_scans)
+    else:
+        with open_picture(data) as file:
+            width, height = file.size
+            pixels = max(width * height, _largest_tile(file))
+        if known is formats.JPEG2000:
+            pixels = max(pixels, _codestream_pixels(data))
+    bytes_per_pixel = _PLUGINS[known].bytes_per_pixel
+    _check_pixels(f"{width}x{height}", pixels, len(data), bytes_per_pixel, max_pixels)
+    return Header(width, height, pixels * bytes_per_pixel)
+
+
+def open_picture(data: bytes) -> ImageFile.ImageFile:
+    """Opens a file by the one plugin of Pillow that reads its format.
+
+    `Image.open` with `formats` would do so too, but it warns of large pictures, and refuses larger ones, by a variable
+    that belongs to the whole process.
+
+    Raises:
+        UnreadableImage: The format is not read.
+        Exception: Whatever the plugin raises on damaged data.
+    """
+    plugin = _PLUGINS[_known_format(data)]
+    opener: Any = getattr(importlib.import_module(plugin.module), plugin.name)
+    return opener(io.BytesIO(data))
+
+
+def _known_format(data: bytes) -> PictureFormat:
+    if not data:
+        raise UnreadableImage("the file is empty")
+    head = data[:HEAD_BYTES]
+    reason = why_unread(head)
+    known = picture_format(head)
+    if reason is not None or known is None:
+        raise UnreadableImage(reason or "no known picture format")
+    return known
+
+
+def _check_pixels(size: str, pixels: int, file_bytes: int, bytes_per_pixel: int, max_pixels: int | None) -> None:
+    if max_pixels is not None:
+        allowed = max_pixels
+        bound = f"max_pixels of DecodeImage allows {max_pixels:,}"
+    else:
+        allowed = min(MOST_PIXELS, max(SMALL // bytes_per_pixel, _PIXELS_PER_BYTE * file_bytes))
+        bound = f"a file of {file_bytes:,} bytes may have {allowed:,}"
+    if pixels > allowed:
+        raise UnreadableImage(
+            f"it has {size} pixels ({pixels:,}), but {bound}; reduce the picture, or write max_pixels: {pixels} in "
+            "DecodeImage (a bundle's stands in its inference.yml)"
+        )
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """The markers of a JPEG, each with the place of its parameters; coded data is passed over."""
+    position = 2
+    while marker := _JPEG_MARKER.search(data, position):
+        kind, position = marker[1][0], marker.end()
+        yield kind, position
+        if kind not in _JPEG_ALONE:
+            position += int.from_bytes(data[position : position + 2], "big")
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    for kind, body in _jpeg_segments(data):
+        if kind in _JPEG_FRAMES and body + 7 <= len(data):
+            height, width = struct.unpack_from(">HH", data, body + 3)
+            return width, height
+        if kind == _JPEG_SCAN:
+            break
+    raise UnreadableImage("the file is truncated or damaged: it states no size")
+
+
+def _check_scans(data: bytes, max_scans: int) -> None:
+    if data.count(bytes((0xFF, _JPEG_SCAN))) <= max_scans:  # nearly always, and a hundred times as fast
+        return
+    scans = 0
+    for kind, _ in _jpeg_segments(data):
+        if kind == 0xD9:  # what follows the end of the first image is not decoded
+            break
+        scans += kind == _JPEG_SCAN
+    if scans > max_scans:
+        raise UnreadableImage(
+            f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or write "
+            f"max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)"
+        )
+
+
+def _largest_tile(file: ImageFile.ImageFile) -> int:
+    """Pixels of a tile of a TIFF, which is decoded as a whole even where the picture is smaller; 0 without tiles."""
+    tags = getattr(file, "tag_v2", None)
+    if tags is None:
+        return 0
+    sides = [tags.get(tag, 0) for tag in (322, 323)]
+    return sides[0] * sides[1] if all(isinstance(side, int) for side in sides) else 0
+
+
+def _codestream_pixels(data: bytes) -> int:
+    """Pixels of the largest codestream in a JPEG 2000 file, which the box around it may understate."""
+    largest = 0
+    place = data.find(_CODESTREAM)
+    while place >= 0:
+        if place + 42 <= len(data):
+            right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack_from(
+                ">8I", data, place + 8
+            )
+            columns = -(-max(right - tile_left, 0) // max(tile_width, 1))
+            rows = -(-max(bottom - tile_top, 0) // max(tile_height, 1))
+            if columns * rows > _MOST_TILES:
+                raise UnreadableImage(f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG")
+            largest = max(largest, (right - left) * (bottom - top))
+        place = data.find(_CODESTREAM, place + 1)
+    return largest

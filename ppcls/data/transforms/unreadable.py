@@ -1,0 +1,14 @@
+"""The error of a picture that cannot be read."""
+
+from __future__ import annotations
+
+from ppcls.utils.errors import UserError
+
+
+class UnreadableImage(UserError):
+    """A file that holds no picture, or only part of one. `reason` says what is wrong, `path` where (None for bytes)."""
+
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        self.reason = reason
+        self.path = path
+        super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
