@@ -170,7 +170,9 @@ def test_a_codestream_larger_than_its_box_says_counts() -> None:
 @pytest.mark.parametrize("backend", ["cv2", "pil"])
 def test_a_jpeg_of_more_scans_than_encoders_write_is_refused(backend: str) -> None:
     assert DecodeImage(backend=backend)(encoded(smooth(16, 16), "JPEG", progressive=True)).shape == (16, 16, 3)
-    with pytest.raises(UnreadableImage, match=r"3,000 scans, but max_scans of DecodeImage allows 100;.*max_scans: 3000"):
+    with pytest.raises(
+        UnreadableImage, match=r"3,000 scans, but max_scans of DecodeImage allows 100;.*max_scans: 3000"
+    ):
         DecodeImage(backend=backend)(jpeg_of_scans(3000))
     with pytest.raises(UnreadableImage, match="101 scans"):
         DecodeImage(backend=backend)(jpeg_of_scans(101))

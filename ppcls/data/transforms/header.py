@@ -33,7 +33,7 @@ MOST_PIXELS = 178_956_970
 
 _PIXELS_PER_BYTE = 16  # of a photo's file, at least; saved as JPEG with quality 75 it has about 4
 MOST_SCANS = 100
-"""Scans of a progressive JPEG unless more are allowed. Encoders write about 10, and each costs as much as a decoding."""
+"""Scans of a progressive JPEG unless more are allowed. Encoders write about 10; each costs as much as a decoding."""
 
 _MOST_TILES = 4096  # of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
 
@@ -180,8 +180,8 @@ def _check_scans(data: bytes, max_scans: int) -> None:
         scans += kind == _JPEG_SCAN
     if scans > max_scans:
         raise UnreadableImage(
-            f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or write "
-            f"max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)"
+            f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or "
+            f"write max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)"
         )
 
 
