@@ -1,9 +1,9 @@
 """What proves that a key is read, and how it would fail if it were not.
 
 A probe sets a key to two values and observes what the library then does: numbers, texts, files, processes; never the
-attribute that holds the value. `prove` runs it a third time with the checker made to see the first value where the
-second is written. What is observed then must be what the first value gave, so a probe cannot pass by chance, by another
-way around the key, or by writing a key that the checker never meets.
+attribute that holds the value. `prove` writes the second value both times: once it is read as it stands, once the checker
+is made to see the first value in its place. So a probe cannot pass by chance, by another way around the key, or by
+writing a key that the checker never meets.
 """
 
 import contextlib
@@ -92,36 +92,53 @@ def component(kind, name, **keys):
 
 
 @contextlib.contextmanager
-def watched(path, instead=None):
-    """Gives the list of nodes that the checker meets at a dotted key; `instead` takes their place."""
-    met = []
+def watched(path, met):
+    """Has `met` called with each node that the checker meets at a dotted key, before it is checked."""
     check = Checker.check
 
     def watch(self, annotation, node, key, wanted=None):
         if key == path:
-            if instead is not None:
-                node.value = instead.copy().value  # in its place, for checks that look at the tree
-            met.append(node.copy())
+            met(node)
         return check(self, annotation, node, key, wanted)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checker, "check", watch)
-        yield met
+        yield
+
+
+class _Met(BaseException):
+    """Ends an observation when the checker meets the key; nothing in the library catches it."""
+
+
+def written(probe, value, new_lab):
+    """What the checker is given at the probe's key for a value. The observation ends there."""
+
+    def stop(node):
+        raise _Met(node.copy())
+
+    with watched(probe.path, stop), new_lab() as lab:
+        try:
+            probe.observe(lab, value)
+        except _Met as met:
+            return met.args[0]
+    raise AssertionError(f"the checker never met {probe.path}")
 
 
 def prove(probe, new_lab):
     """Raises an AssertionError unless the key, and the key alone, changes what is observed, in the way expected."""
     (first, expected), (second, other_expected) = probe.cases
-    with watched(probe.path) as written, new_lab() as lab:
-        seen = probe.observe(lab, first)
-    assert written, f"the checker never met {probe.path}"
+    instead, replaced = written(probe, first, new_lab), []
+
+    def replace(node):
+        node.value = instead.copy().value  # in its place, for checks that look at the tree
+        replaced.append(node)
+
+    with watched(probe.path, replace), new_lab() as lab:
+        seen = probe.observe(lab, second)
     with new_lab() as lab:
         other = probe.observe(lab, second)
-    assert seen == expected
+    assert replaced
+    assert seen == expected, f"{probe.key} is not all that the probe changes, or has another effect"
     assert other == other_expected
     assert seen != other
     assert probe.relation is None or probe.relation(seen, other)
-    with watched(probe.path, instead=written[0]) as frozen, new_lab() as lab:
-        unchanged = probe.observe(lab, second)
-    assert frozen
-    assert unchanged == seen, f"{probe.key} is not all that the probe changes"
