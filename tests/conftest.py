@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from in_process import log_as_it_was
 
 from ppcls.utils import cpu
 
+# The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,
+# the order in which MKL adds depends on where its arrays lie.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 cpu.prepare()  # before anything imports Paddle
 
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -42,15 +46,8 @@ _skipped: list[str] = []
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
     """A command directs the library's log to its own handlers; the next test finds it as this one did."""
-    logger = logging.getLogger("ppcls")
-    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
-    yield
-    for handler in logger.handlers:
-        if handler not in handlers:
-            handler.close()
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-    logger.propagate = propagate
+    with log_as_it_was():
+        yield
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:

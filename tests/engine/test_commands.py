@@ -1,4 +1,4 @@
-"""The commands as a user types them, each in a process of its own, over pictures whose class is their colour."""
+"""The scripts as a user runs them, over pictures whose class is their colour."""
 
 import csv
 import json
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import run_script
 from PIL import Image
 
+from ppcls.engine import checkpoint
 from ppcls.utils.unpickle import load_pickle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,18 +58,21 @@ def folder(tmp_path_factory):
     return place
 
 
+def with_config(folder, arguments):
+    return arguments if "-c" in arguments else (*arguments, "-c", str(folder / "config.yaml"))
+
+
 def start(folder, door, *arguments):
-    command = [sys.executable, str(ROOT / door), *arguments]
-    if "-c" not in arguments:
-        command += ["-c", str(folder / "config.yaml")]
+    """A process of its own."""
+    command = [sys.executable, str(ROOT / door), *with_config(folder, arguments)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def run(folder, door, *arguments, code=0):
-    process = start(folder, door, *arguments)
-    out, err = process.communicate()
-    assert process.returncode == code, f"{door} {arguments}: {process.returncode}\n{out}\n{err}"
-    return out, err
+    """What the script prints, to standard output and to standard error."""
+    ran = run_script(ROOT / door, *with_config(folder, arguments), folder=folder)
+    assert ran.code == code, f"{door} {arguments}: {ran.code}\n{ran.out}\n{ran.err}"
+    return ran.out, ran.err
 
 
 def overrides(**values):
@@ -141,7 +146,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
     process.communicate()
     assert process.returncode == code
     output = folder / name / "DLA46_c"
-    states = json.loads((output / "latest" / "ppcls.pdstates").read_text())
+    states = checkpoint.read(output / "latest").states  # a kill may have come before the newest got its name
     assert states["epoch"] == 1
     resumed = train(folder, name, Global__checkpoints=output / "latest")
     out, _ = run(folder, *resumed)

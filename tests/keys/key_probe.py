@@ -1,9 +1,9 @@
 """What proves that a key is read, and how it would fail if it were not.
 
 A probe sets a key to two values and observes what the library then does: numbers, texts, files, processes; never the
-attribute that holds the value. `prove` writes the second value both times: once it is read as it stands, once the checker
-is made to see the first value in its place. So a probe cannot pass by chance, by another way around the key, or by
-writing a key that the checker never meets.
+attribute that holds the value. `prove` writes the second value both times: once it is read as it stands, once the
+checker is made to see the first value in its place. So a probe cannot pass by chance, by another way around the key, or
+by writing a key that the checker never meets.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """A run with a skip that tests/conftest.py does not list fails; the closing line stays the last one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ def run(folder, allowed):
     for name, content in SKIPS.items():
         (folder / name).write_text(content, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={folder}", str(folder)]
-    result = subprocess.run(command, cwd=CONFTEST.parents[1], text=True, capture_output=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, CONFTEST.parents[:2]))}
+    result = subprocess.run(command, cwd=CONFTEST.parents[1], env=environment, text=True, capture_output=True)
     lines = result.stdout.splitlines()
     assert lines[-1].startswith("===") and "1 passed, 3 skipped, 1 xfailed in" in lines[-1]
     return result.returncode, [line for line in lines if line.endswith("and tests/conftest.py does not list it")]
