@@ -72,6 +72,7 @@ def _add_range(command: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_config
+    from ppcls.config.find import find_config
     from ppcls.engine.processes import world_size
     from ppcls.engine.schema import registries
 
@@ -88,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.engine import commands
 
     if arguments.command == "train":
-        return commands.train(config, arguments.allow_changed)
+        return commands.train(config, arguments.allow_changed, find_config(arguments.config))
     if arguments.command == "lr-find":
         return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
     if arguments.command == "eval":

@@ -29,6 +29,8 @@ class GlobalSection:
         preprocessing: what evaluation, prediction and export do where weights come with a preprocessing of their own,
             as those of other libraries do: take that of the `weights`, or keep the `config`'s.
         output_dir: the folder that gets `<Arch>/latest`, `best_model`, `epoch_N` and the logs.
+        existing_run: what a training does with another run in `<output_dir>/<Arch>`: `move` it aside whole, to
+            `<Arch>.1`, `.2` ...; `refuse` to train; or `overwrite` it, which deletes its checkpoints, log and records.
         device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
         seed: what all randomness is drawn from.
         save_interval: epochs between two kept `epoch_N` checkpoints.
@@ -53,6 +55,7 @@ class GlobalSection:
     pretrained_model: Annotated[str, ReadPath("weights")] | None = None
     preprocessing: Literal["weights", "config"] = "weights"
     output_dir: str = "./output"
+    existing_run: Literal["move", "refuse", "overwrite"] = "move"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     seed: NonNegativeInt = 0
     save_interval: PositiveInt = 1

@@ -7,7 +7,7 @@
 
 A folder is written aside as `.latest.new`, synced, and only then takes the place of the old one, which waits as
 `.latest.old` until that is done. So at any moment at least one complete checkpoint is there, under one of the three
-names; `read` finds it.
+names; `read` finds it. Files of a user in the old folder move to the new one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, replace_folder, sha256_of
+from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, numbered, replace_folder, sha256_of
 from ppcls.utils.unpickle import load_pickle
 
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
 OTHER = f"{WEIGHTS_STEM}_other.pdparams"
+_TORN_STATES = f".{STATES}"
+_FILES = (STATES, _TORN_STATES, PARAMS, OPTIMIZER, OTHER)
 _MASTER = "master_weight"  # the optimizer's float32 copy of a weight that is held in half precision
 
 
@@ -133,12 +135,12 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     for place in also:
         _copy(aside, place, text)
     _write_states(aside, text)
-    replace_folder(aside, folder)
+    _put(aside, folder)
 
 
 def _write_states(folder: Path, text: str) -> None:
     """The last file of a folder, whole or absent: where it is, the others are."""
-    torn = folder / f".{STATES}"
+    torn = folder / _TORN_STATES
     torn.write_text(text, encoding="utf-8")
     torn.replace(folder / STATES)
 
@@ -162,13 +164,43 @@ def _copy(source: Path, target: Path, states: str) -> None:
         except OSError:  # another file system, or one without hard links
             shutil.copy2(file, aside / file.name)
     _write_states(aside, states)
-    replace_folder(aside, target)
+    _put(aside, target)
+
+
+def _put(new: Path, folder: Path) -> None:
+    """Puts a whole checkpoint in the place of `folder`, where files that are no checkpoint's stay."""
+    replace_folder(new, folder, lambda old: _discard(old, folder))
+
+
+def _discard(leftover: Path, folder: Path) -> None:
+    """Deletes a checkpoint that another one has replaced; other files in it, a user's, move to `folder`."""
+    _remove_files(leftover)
+    for file in sorted(leftover.iterdir()):
+        folder.mkdir(exist_ok=True)
+        place = folder / file.name
+        file.rename(numbered(place) if os.path.lexists(place) else place)
+    leftover.rmdir()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a checkpoint in a folder, as far as they are there; none if no checkpoint is."""
+    there = [folder / name for name in _FILES if (folder / name).is_file()]
+    return there if folder / STATES in there or folder / PARAMS in there else []
 
 
 def remove(folder: Path) -> None:
-    """Deletes a checkpoint; one whose deletion is interrupted no longer verifies and is not resumed from."""
-    (folder / STATES).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    """Deletes a checkpoint; one whose deletion is interrupted no longer verifies and is not resumed from.
+
+    The folder goes too, unless there is another file in it.
+    """
+    _remove_files(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _remove_files(folder: Path) -> None:
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
 
 
 def read(path: Path) -> Checkpoint:
@@ -304,14 +336,14 @@ def recover(folder: Path) -> Path:
     """Ends what a killed process left half done; returns the free name to write aside to."""
     new, old = beside(folder, "new"), beside(folder, "old")
     if folder.exists() and old.exists():
-        shutil.rmtree(old)
+        _discard(old, folder)
     if verify(new) is None:
-        replace_folder(new, folder)
+        _put(new, folder)
     elif not folder.exists() and old.exists():
         old.rename(folder)
     for leftover in (new, old):
         if leftover.exists():
-            shutil.rmtree(leftover)
+            _discard(leftover, folder)
     return new
 
 

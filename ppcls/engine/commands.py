@@ -21,13 +21,16 @@ from ppcls.data.postprocess import best_of
 from ppcls.engine import build, device, lr_finder, processes
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
 from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.checkpoint import Checkpoint
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.exporter import example_input, export_bundle
 from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.precision import Precision
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, read_for, resume
+from ppcls.engine.run_folder import NAMES_FILE, RunFolder, reserved
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
@@ -35,22 +38,39 @@ from ppcls.inference.output import open_results
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import sha256_of, write_atomically
+from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger, setup_logging
 
 
-def train(config: Config, allow_changed: bool = False) -> int:
+def train(config: Config, allow_changed: bool = False, source: Path | None = None) -> int:
     """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder.
 
-    With `allow_changed` it resumes a run that was trained otherwise, too.
+    Nothing is written before all that can be refused has been checked.
+
+    Args:
+        config: The configuration.
+        allow_changed: Also resume a run that was trained otherwise.
+        source: The configuration's file.
     """
-    output = Path(config.Global.output_dir) / config.Arch.name
-    start(config, output / "train.log", parallel=True)
+    start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
     learned = build.classes_of(config.DataLoader.Train, pictures)
     place = config.Global.checkpoints
     saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
+    with reserved(config, saved, source) as run:
+        return _train(config, pictures, saved, precision, run, allow_changed)
+
+
+def _train(
+    config: Config,
+    pictures: build.Pictures,
+    saved: Checkpoint | None,
+    precision: Precision,
+    run: RunFolder,
+    allow_changed: bool,
+) -> int:
+    """Builds everything, begins the run in its folder, and trains."""
     resumed = saved.weights_file if saved else None
     model, config = build.model(config, training=True, resumed=resumed, allow_changed=allow_changed)
     assert config.Optimizer is not None  # load_config requires it for this command
@@ -87,7 +107,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
     saver = SaveCheckpoints(
-        output,
+        run.path,
         config.Global.save_interval,
         config.Global.save_interval_steps,
         config.Global.keep,
@@ -101,7 +121,7 @@ def train(config: Config, allow_changed: bool = False) -> int:
     callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step)]
     callbacks += [saver, evaluation] if evaluation else [saver]
     if processes.is_first():
-        callbacks += [VisualDLLog(output / "vdl", evaluation)] if config.Global.use_visualdl else []
+        callbacks += [VisualDLLog(run.path / "vdl", evaluation)] if config.Global.use_visualdl else []
         callbacks += [ProgressBar()] if sys.stderr.isatty() else []
     trainer = Trainer(
         model=model,
@@ -121,14 +141,14 @@ def train(config: Config, allow_changed: bool = False) -> int:
     if saved is not None:
         check_frozen(saved, facts["frozen"])
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
-    if processes.is_first():  # not before a run that is refused has left all as it was
-        write_atomically(output / "config.yaml", config.to_yaml().encode())
-        if pictures.class_names:  # for class_to_index of a dataset that holds only some of the classes
-            write_atomically(output / "class_names.txt", dump_class_names(pictures.class_names).encode())
+    # Not before a run that is refused has left all as it was. The names are for class_to_index of a dataset that holds
+    # only some of the classes.
+    names = {NAMES_FILE: dump_class_names(pictures.class_names).encode()} if pictures.class_names else {}
+    run.begin(config, names)
     try:
         trainer.fit()
     except Interrupted as interruption:
-        get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, output / "latest")
+        get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, run.path / "latest")
         return interruption.exit_code
     return 0
 
@@ -176,11 +196,14 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
     return 0
 
 
-def start(config: Config, log_file: Path | None = None, parallel: bool = False) -> None:
-    """Log, device, other processes and seed: what stands before everything else."""
+def start(config: Config, parallel: bool = False, keep_log: bool = False) -> None:
+    """Log, device, other processes and seed: what stands before everything else.
+
+    With `keep_log` the first process keeps the log's lines for the file of a run.
+    """
     if not parallel:
         processes.refuse_several()
-    setup_logging(log_file if processes.is_first() else None)
+    setup_logging(keep_lines=keep_log and processes.is_first())
     get_logger().info(device.describe(device.select_device(config.Global.device)))
     processes.connect()
     paddle.seed(config.Global.seed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ppcls.utils.errors import UserError
@@ -42,10 +43,24 @@ def beside(folder: Path, what: str) -> Path:
     return whole.with_name(f".{whole.name}.{what}")
 
 
-def replace_folder(new: Path, folder: Path) -> None:
+def numbered(path: Path) -> Path:
+    """`DLA34.1` beside `DLA34`, `config.1.yaml` beside `config.yaml`; or the number after the highest that is there."""
+    stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
+    pattern = re.compile(re.escape(stem) + r"\.([1-9][0-9]*)" + re.escape(suffix))
+    matches = [pattern.fullmatch(neighbour.name) for neighbour in path.absolute().parent.iterdir()]
+    highest = max((int(match.group(1)) for match in matches if match), default=0)
+    return path.with_name(f"{stem}.{highest + 1}{suffix}")
+
+
+def replace_folder(new: Path, folder: Path, discard: Callable[[Path], object] = shutil.rmtree) -> None:
     """Puts the finished folder `new` in the place of `folder`.
 
     The old one waits as `.NAME.old` until the new one stands, so a process killed in between loses neither.
+
+    Args:
+        new: The finished folder.
+        folder: The place it gets.
+        discard: Deletes the old folder.
     """
     for file in new.iterdir():
         sync_file(file)
@@ -53,12 +68,12 @@ def replace_folder(new: Path, folder: Path) -> None:
     old = beside(folder, "old")
     if folder.exists():
         if old.exists():  # of a process that was killed when `folder` stood already
-            shutil.rmtree(old)
+            discard(old)
         folder.rename(old)
     new.rename(folder)
     sync_file(folder.parent)
     if old.exists():
-        shutil.rmtree(old)
+        discard(old)
 
 
 def write_atomically(path: PathLike, content: bytes) -> None:

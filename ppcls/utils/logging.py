@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import logging.handlers
 import os
 import sys
 import threading
@@ -43,6 +44,16 @@ class _FileHandler(logging.FileHandler):
             print(f"{self.baseFilename}: lines of the log cannot be written ({reason}); they are lost", file=sys.stderr)
 
 
+class _KeptLines(logging.handlers.MemoryHandler):
+    """Keeps lines until it is known which file they belong in."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=0, flushOnClose=False)
+
+    def shouldFlush(self, record: logging.LogRecord) -> bool:
+        return False
+
+
 def get_logger() -> logging.Logger:
     """The library's logger; silent about debug messages, and a library's user may configure it as any other."""
     return logging.getLogger(LOGGER_NAME)
@@ -66,18 +77,37 @@ def remarked(remark: str) -> Iterator[None]:
         logger.removeFilter(add)
 
 
-def setup_logging(file: Path | None = None, console: bool = True) -> None:
-    """Directs the library's log to standard output, and to `file` as well (appended; its folder is made)."""
+def setup_logging(file: Path | None = None, console: bool = True, keep_lines: bool = False) -> None:
+    """Directs the library's log to standard output, and to `file` as well (appended; its folder is made).
+
+    With `keep_lines` the lines are kept in memory too, for a file that `log_also_to` names later.
+    """
     logger = get_logger()
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
     handlers: list[logging.Handler] = [_ConsoleHandler()] if console else [logging.NullHandler()]
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(_FileHandler(file, encoding="utf-8"))
+    if keep_lines:
+        handlers.append(_KeptLines())
     for handler in handlers:
         handler.setFormatter(FORMAT)
         logger.addHandler(handler)
+    if file is not None:
+        log_also_to(file)
     logger.setLevel(min(logger.level or logging.INFO, logging.INFO))  # --verbose has set a lower one
     logger.propagate = False
+
+
+def log_also_to(file: Path) -> None:
+    """Appends the library's log to a file too, which begins with the lines that were kept; its folder is made."""
+    logger = get_logger()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    to_file = _FileHandler(file, encoding="utf-8")
+    to_file.setFormatter(FORMAT)
+    for handler in list(logger.handlers):
+        if isinstance(handler, _KeptLines):
+            handler.setTarget(to_file)
+            handler.flush()
+            logger.removeHandler(handler)
+            handler.close()
+    logger.addHandler(to_file)

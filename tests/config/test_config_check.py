@@ -139,7 +139,7 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
         ("epochs: 2", "epoch: 2", "c.yaml:2 Global.epoch: is no key here (did you mean epochs?); write that or remove it"),
         ("epochs: 2", "epochs: 2\n  checkpoints: 5", "c.yaml:3 Global.checkpoints: is 5; write the path of a run's or checkpoint's folder or null"),
         ("root: .", "root: 5", "c.yaml:17 DataLoader.Train.dataset.root: is 5; write the path of a folder"),
-        ("Global:\n  epochs: 2", "Global: 2", "c.yaml:1 Global: is 2; write a mapping of epochs, checkpoints, pretrained_model, preprocessing, output_dir, device, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, eval_during_train, eval_interval, patience, print_batch_step, use_visualdl, image_shape, save_inference_dir, global_batch, update_freq, sync_batch_norm"),
+        ("Global:\n  epochs: 2", "Global: 2", "c.yaml:1 Global: is 2; write a mapping of epochs, checkpoints, pretrained_model, preprocessing, output_dir, existing_run, device, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, eval_during_train, eval_interval, patience, print_batch_step, use_visualdl, image_shape, save_inference_dir, global_batch, update_freq, sync_batch_norm"),
         ("epochs: 2", "epochs: 0", "c.yaml:2 Global.epochs: is 0; write a whole number of at least 1"),
         ("Global:\n  epochs: 2", "Global:\n  seed: 2", "c.yaml:1 Global.epochs: is missing; write a whole number of at least 1"),
         ("  name: Net18", "  name: Net19", "c.yaml:4 Arch.name: there is no backbone named 'Net19' (did you mean Net18?)"),
@@ -199,7 +199,7 @@ def test_the_error_is_all_of_them_in_one_text(small):
         small.load("Global: 1\nArch: 2")
     assert str(caught.value) == (
         "c.yaml:1 Global: is 1; write a mapping of epochs, checkpoints, pretrained_model, preprocessing, output_dir, "
-        "device, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, "
+        "existing_run, device, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, "
         "eval_during_train, eval_interval, patience, print_batch_step, use_visualdl, image_shape, save_inference_dir, "
         "global_batch, update_freq, sync_batch_norm\n"
         "c.yaml:1 Loss.Train: is missing, and train needs it; write the losses, such as `- CELoss:`\n"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,11 +108,10 @@ def survive(monkeypatch):
             return wrapper
 
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoint.shutil, "rmtree", dying(shutil.rmtree))
             patch.setattr(files, "sync_file", dying(files.sync_file))
             patch.setattr(paddle, "save", dying(paddle.save))
             patch.setattr(checkpoint.os, "link", dying(os.link))
-            for name in ("rename", "mkdir", "write_text"):
+            for name in ("rename", "mkdir", "write_text", "unlink", "rmdir"):
                 patch.setattr(checkpoint.Path, name, dying(getattr(checkpoint.Path, name)))
             try:
                 work()
@@ -129,10 +127,14 @@ def test_a_process_killed_at_any_call_leaves_one_that_verifies(tmp_path, trained
     """Every operation that changes the disk may be the last one; the old or the new checkpoint is found after it."""
     folder = tmp_path / "latest"
     checkpoint.write(folder, checkpoint.snapshot(*trained, states(1)))
+    (folder / "notes").mkdir()
+    (folder / "notes" / "mine.txt").write_text("a user's")
     finished = survive(lambda: checkpoint.write(folder, checkpoint.snapshot(*trained, states(2))), calls_survived)
     assert checkpoint.read(folder).states["epoch"] in ((2,) if finished else (1, 2))
-    assert finished == (calls_survived >= 12)
+    assert finished == (calls_survived >= 19)
+    assert [path.read_text() for path in tmp_path.rglob("mine.txt")] == ["a user's"]
     checkpoint.write(folder, checkpoint.snapshot(*trained, states(3)))
+    assert (folder / "notes" / "mine.txt").read_text() == "a user's"
     assert [path.name for path in tmp_path.iterdir()] == ["latest"]
     assert checkpoint.read(tmp_path).states["epoch"] == 3
 
@@ -209,6 +211,31 @@ def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):
     assert not names[0].samefile(names[1])
 
 
+def test_files_of_a_user_stay_in_every_folder_of_a_checkpoint(tmp_path, trained):
+    folders = [tmp_path / name for name in ("latest", "best_model", "epoch_1")]
+    checkpoint.write(folders[0], checkpoint.snapshot(*trained, states(1)), folders[1:])
+    for folder in folders:
+        (folder / "mine.txt").write_text(folder.name)
+    checkpoint.write(folders[0], checkpoint.snapshot(*trained, states(2)), folders[1:2])
+    checkpoint.remove(folders[2])
+    for folder in folders:
+        assert (folder / "mine.txt").read_text() == folder.name
+    assert [path.name for path in folders[2].iterdir()] == ["mine.txt"]
+    checkpoint.remove(folders[2])  # a second time, as the next epoch's end asks for it
+
+
+def test_a_users_file_replaces_no_other(tmp_path, trained):
+    """What a killed process left as `.latest.old` may hold the same name as `latest`."""
+    folder = tmp_path / "latest"
+    checkpoint.write(folder, checkpoint.snapshot(*trained, states(1)))
+    (folder / "mine.txt").write_text("new")
+    (tmp_path / ".latest.old").mkdir()
+    (tmp_path / ".latest.old" / "mine.txt").write_text("old")
+    checkpoint.recover(folder)
+    assert [(folder / name).read_text() for name in ("mine.txt", "mine.1.txt")] == ["new", "old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
 def test_a_states_file_of_a_newer_schema_is_refused(tmp_path, trained):
     checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)))
     file = tmp_path / "latest" / "ppcls.pdstates"
@@ -222,9 +249,12 @@ def test_a_run_killed_before_the_commit_has_its_other_names_written_again(tmp_pa
     checkpoint.write(tmp_path / "latest", checkpoint.snapshot(*trained, states(1)))
     order = []
     original = checkpoint.replace_folder
-    monkeypatch.setattr(
-        checkpoint, "replace_folder", lambda new, folder: (order.append(folder.name), original(new, folder))
-    )
+
+    def noting(new, folder, discard):
+        order.append(folder.name)
+        original(new, folder, discard)
+
+    monkeypatch.setattr(checkpoint, "replace_folder", noting)
     checkpoint.write(
         tmp_path / "latest", checkpoint.snapshot(*trained, states(2)), [tmp_path / "best_model", tmp_path / "epoch_2"]
     )

@@ -56,6 +56,18 @@ def _output_dir(lab, value):
     return sorted(path.name for path in lab.folder.iterdir())
 
 
+@probe(
+    "Global.existing_run",
+    ("move", "['SqueezeNet1_1', 'SqueezeNet1_1.1']"),
+    ("refuse", Saying("output/SqueezeNet1_1 holds a run already, and Global.existing_run is refuse")),
+)
+def _existing_run(lab, value):
+    """What is said of a second run in the same folder, else the folders that there are then."""
+    lab.train({})
+    run = lab.run("train", {"Global.existing_run": value})
+    return run.err or str(sorted(path.name for path in (lab.folder / "output").iterdir()))
+
+
 @probe("Global.device", ("cpu", Saying("device cpu,")), ("gpu", Saying("write -o Global.device=cpu, or install")))
 def _device(lab, value):
     lab.patch.setattr("paddle.is_compiled_with_cuda", lambda: False)

@@ -1,0 +1,291 @@
+"""The folder of a training run: who may write there, and what happens to a run that is already in it.
+
+output/DLA34        the newest run
+output/DLA34.1      an earlier one, moved aside whole when another training began there; .2 is a later one
+output/.DLA34.lock  held while a training writes there
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ppcls.config import Config
+from ppcls.config.dump import dump
+from ppcls.engine import checkpoint, processes
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import beside, numbered, write_atomically
+from ppcls.utils.lock import locked
+from ppcls.utils.logging import get_logger, log_also_to
+
+CONFIG_FILE, NAMES_FILE, LOG_FILE = "config.yaml", "class_names.txt", "train.log"
+FINETUNE_FILES = ("finetune.yaml", "train_list.txt", "val_list.txt")
+_DRAWINGS = "vdl"
+_OURS = {CONFIG_FILE, NAMES_FILE, LOG_FILE, _DRAWINGS, *FINETUNE_FILES}
+_NOT_INPUTS = ("Global.output_dir", "Global.save_inference_dir", "Global.checkpoints")
+_SHOWN = 3
+
+
+def path_of(config: Config) -> Path:
+    """The folder of a configuration's run."""
+    return Path(config.Global.output_dir) / config.Arch.name
+
+
+@dataclass
+class RunFolder:
+    """A run's folder, locked for this training.
+
+    Attributes:
+        path: The folder.
+        existing: What happens to another run in it: `move`, `refuse` or `overwrite`.
+        holds_run: Whether a run is there.
+        goes_on: Whether this training continues that run.
+        inputs: Files in the folder that this training reads, and that its new folder therefore gets too.
+        weights: Weights in the folder that it begins with, as the configuration has them.
+        moved_to: Where the run is now that was there.
+    """
+
+    path: Path
+    existing: str = "move"
+    holds_run: bool = False
+    goes_on: bool = False
+    inputs: list[Path] = field(default_factory=list)
+    weights: list[str] = field(default_factory=list)
+    moved_to: Path | None = None
+
+    def begin(self, config: Config, files: Mapping[str, bytes]) -> None:
+        """Makes room and writes what describes the run; nothing has been written before this.
+
+        Every process must call it; the first writes.
+
+        Args:
+            config: The resolved configuration, for `config.yaml`.
+            files: Other files by name. A different file of that name in the folder is kept under a numbered name.
+        """
+        processes.gather(None)  # nobody reads from the folder any more
+        if not processes.is_first():
+            return
+        kept = self._make_room()
+        self.path.resolve().mkdir(parents=True, exist_ok=True)  # the path may be a link whose target has moved
+        log_also_to(self.path / LOG_FILE)
+        for relative, source in kept.items():
+            target = self.path / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+        plain = self._with_moved_weights(config.to_plain())
+        for name, content in {CONFIG_FILE: dump(plain).encode(), **files}.items():
+            _write_beside_others(self.path / name, content)
+
+    def now(self, path: Path) -> Path:
+        """Where a path is since the run has been moved."""
+        inner = _within(path, self.path) if self.moved_to else None
+        return path if inner is None or self.moved_to is None else self.moved_to / inner
+
+    def _real_path(self) -> Path:
+        """The folder itself where the path is a link to it, or is `.`: the link goes on to mean the newest run."""
+        return self.path.resolve() if self.path.is_symlink() or not self.path.name else self.path
+
+    def _make_room(self) -> dict[str, Path]:
+        """Moves or deletes a run that is not continued; the inputs in it by name, and where they are then."""
+        inputs = {str(_within(file, self.path)): file for file in self.inputs}
+        if self.goes_on:
+            return {}
+        if not self.holds_run:
+            _say_what_stays(self.path)
+            return {}
+        if self.existing == "overwrite":
+            get_logger().info("%s: the run there is overwritten (Global.existing_run)", self.path)
+            _delete_run(self.path)
+            return {}
+        self.moved_to = numbered(self._real_path())
+        self._real_path().rename(self.moved_to)
+        get_logger().info(
+            "%s held another run, which is now %s (Global.existing_run: move, refuse or overwrite)",
+            self.path, self.moved_to,
+        )  # fmt: skip
+        return {name: self.now(file) for name, file in inputs.items()}
+
+    def _with_moved_weights(self, plain: Any) -> Any:
+        """The configuration's plain values with the weights' new places, so that the record stays true."""
+        if isinstance(plain, dict):
+            return {key: self._with_moved_weights(value) for key, value in plain.items()}
+        if isinstance(plain, list):
+            return [self._with_moved_weights(value) for value in plain]
+        return str(self.now(Path(plain))) if isinstance(plain, str) and plain in self.weights else plain
+
+
+@contextlib.contextmanager
+def reserved(config: Config, saved: checkpoint.Checkpoint | None, source: Path | None = None) -> Iterator[RunFolder]:
+    """Holds the lock of a configuration's run and decides what `begin` does; nothing but the lock is written.
+
+    Every process must enter it; the first decides and locks.
+
+    Args:
+        config: The configuration.
+        saved: The checkpoint that the training goes on from, if it does.
+        source: The configuration's file, which a new folder gets if it is in the old one.
+
+    Raises:
+        UserError: another process trains there, or the folder cannot be used.
+    """
+    run = RunFolder(path_of(config), config.Global.existing_run)
+    with contextlib.ExitStack() as stack:
+
+        def reserve() -> None:
+            stack.enter_context(_locked(run.path))
+            _decide(run, config, saved, source)
+
+        _first_decides(reserve)
+        yield run
+
+
+def _first_decides(decide: Callable[[], None]) -> None:
+    """Has the first process do something that may be refused; all processes raise what it raises."""
+    error = None
+    if processes.is_first():
+        try:
+            decide()
+        except UserError as refusal:
+            error = str(refusal)
+    error = processes.gather(error)[0]
+    if error is not None:
+        raise UserError(error)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of a run; folders that were made for it go again if nothing has been written."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give another Global.output_dir")
+    parent = folder.resolve().parent
+    missing = [place for place in (parent, *parent.parents) if not place.exists()]
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(
+            beside(folder.resolve(), "lock"), f"training into {folder}",
+            "wait until it ends, stop it, or give another Global.output_dir",
+        ):  # fmt: skip
+            yield
+    finally:
+        for place in missing:
+            with contextlib.suppress(OSError):  # not empty, as a rule
+                place.rmdir()
+
+
+def _decide(run: RunFolder, config: Config, saved: checkpoint.Checkpoint | None, source: Path | None) -> None:
+    run.holds_run = holds_run(run.path)
+    if not run.holds_run:
+        return
+    run.goes_on = saved is not None and _is_newest_of(run.path, saved)
+    if run.goes_on:
+        return
+    if run.existing == "refuse":
+        raise UserError(
+            f"{run.path} holds a run already, and Global.existing_run is refuse; give another Global.output_dir, or "
+            "write -o Global.existing_run=move, which keeps that run under another name"
+        )
+    if run.existing == "overwrite" and saved is not None and _within(saved.folder, run.path) is not None:
+        raise UserError(
+            f"{saved.folder} is in the run that Global.existing_run=overwrite would delete; write "
+            "-o Global.existing_run=move, or give another Global.output_dir"
+        )
+    _find_inputs(run, config, source)
+    if run.existing == "overwrite" and run.weights:
+        raise UserError(
+            f"{run.weights[0]} is in the run that Global.existing_run=overwrite would delete; write "
+            "-o Global.existing_run=move, or give another Global.output_dir"
+        )
+
+
+def _is_newest_of(folder: Path, saved: checkpoint.Checkpoint) -> bool:
+    """Whether a checkpoint is where the run in `folder` stands: going on from an older one would lose what came after.
+
+    A newer one that was passed over because it is damaged does not count.
+    """
+    if saved.folder.resolve().parent != folder.resolve():
+        return False
+    newest = checkpoint.read(folder).states
+    return (newest["epoch"], newest["step"]) <= (saved.states["epoch"], saved.states["step"])
+
+
+def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
+    """Notes what the training reads from the folder that is going to be another one's."""
+    if source is not None and _within(source, run.path) is not None and source.name != CONFIG_FILE:
+        run.inputs.append(source)
+    for key, text in _texts("", config.to_plain()):
+        path = Path(text)
+        if key.startswith(_NOT_INPUTS) or _within(path, run.path) is None:
+            continue
+        if key == "Global.pretrained_model" or key.endswith(".pretrained"):
+            run.weights.append(text)
+        elif path.is_file():
+            run.inputs.append(path)
+        elif path.is_dir():
+            raise UserError(
+                f"{key}: {text} is in {run.path}, which holds another run and would be moved; give another "
+                "Global.output_dir, or put the data elsewhere"
+            )
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text in a configuration's plain values, with its key."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(f"{key}.{name}" if key else name, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(key, item)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training has left a checkpoint in a folder."""
+    return bool(_checkpoints(folder))
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The folders of checkpoints in a run's folder, with those that a killed process has left under hidden names."""
+    if not folder.is_dir():
+        return []
+    return [child for child in sorted(folder.iterdir()) if child.is_dir() and checkpoint.files_of(child)]
+
+
+def _within(path: Path, folder: Path) -> Path | None:
+    """The path relative to a folder that it is in; None if it is elsewhere."""
+    try:
+        return path.resolve().relative_to(folder.resolve())
+    except (OSError, ValueError):  # elsewhere, or no path at all
+        return None
+
+
+def _delete_run(folder: Path) -> None:
+    """Deletes what a training writes, and no other file."""
+    for place in _checkpoints(folder):
+        checkpoint.remove(place)
+    for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE):
+        (folder / name).unlink(missing_ok=True)
+    for file in (folder / _DRAWINGS).glob("vdlrecords.*.log"):
+        file.unlink()
+    with contextlib.suppress(OSError):  # not there, or another file is in it
+        (folder / _DRAWINGS).rmdir()
+
+
+def _say_what_stays(folder: Path) -> None:
+    others = sorted(child.name for child in folder.iterdir() if child.name not in _OURS) if folder.is_dir() else []
+    if others:
+        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+        get_logger().info("%s holds files that are not a training run's (%s); they stay there", folder, shown)
+
+
+def _write_beside_others(path: Path, content: bytes) -> None:
+    """Writes a file; one with other content keeps it under a numbered name: `config.yaml` as `config.1.yaml`."""
+    if path.is_file() and path.read_bytes() != content:
+        kept = numbered(path)
+        path.rename(kept)
+        get_logger().info("%s is a new file; the earlier one is %s", path, kept.name)
+    write_atomically(path, content)
