@@ -55,7 +55,6 @@ def train(config: Config, allow_changed: bool = False, source: Path | None = Non
     start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
-    learned = build.classes_of(config.DataLoader.Train, pictures)
     place = config.Global.checkpoints
     saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
     with reserved(config, saved, source) as run:
@@ -71,6 +70,7 @@ def _train(
     allow_changed: bool,
 ) -> int:
     """Builds everything, begins the run in its folder, and trains."""
+    learned = build.classes_of(config.DataLoader.Train, pictures)
     resumed = saved.weights_file if saved else None
     model, config = build.model(config, training=True, resumed=resumed, allow_changed=allow_changed)
     assert config.Optimizer is not None  # load_config requires it for this command
