@@ -46,7 +46,7 @@ setup(
         "ppcls": files("ppcls", ".txt", ".jpg", ".jpeg", ".png"),
         **{package: files(folder, ".yaml") for package, folder in CONFIGS.items()},
     },
-    entry_points={"console_scripts": ["ppcls=ppcls.cli:main"]},
+    entry_points={"console_scripts": ["ppcls=ppcls.__main__:main"]},
     install_requires=requirements("requirements-core.txt"),
     extras_require={
         "cpu": requirements("requirements.txt"),

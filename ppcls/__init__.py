@@ -1,19 +1,21 @@
 """Image classification on PaddlePaddle: train, evaluate, export and serve a backbone picked by a YAML file.
 
-Importing this package loads neither Paddle nor OpenCV; what needs them loads them on first use.
+Importing this package loads neither Paddle nor OpenCV; what needs them loads them on first use. An old Python must be
+able to read this file, as `__main__.py` says.
 """
 
-from __future__ import annotations
-
-from typing import Any
+TYPE_CHECKING = False  # `typing` has it, but not on every Python
+if TYPE_CHECKING:
+    from typing import Any  # noqa: F401 - the type comment below is not seen
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name):
+    # type: (str) -> Any
     if name == "Classifier":
         from ppcls.inference import Classifier
 
         return Classifier
-    raise AttributeError(f"module 'ppcls' has no attribute {name!r}")
+    raise AttributeError("module 'ppcls' has no attribute %r" % name)

@@ -1,8 +1,52 @@
-"""`python -m ppcls` is `ppcls`."""
+"""`python -m ppcls` is `ppcls`. The programs of a checkout, such as `tools/train.py`, start here too.
+
+This file and `ppcls/__init__.py` run on any Python, to say which one is needed: they hold no syntax that Python 2.7
+does not parse, and import what is newer only after the check.
+"""
 
 import sys
 
-from ppcls.cli import main
+OLDEST = (3, 10)  # as `python_requires` in setup.py
+
+
+def main(argv=None):
+    # type: (list[str] | None) -> int
+    """Run `ppcls`; returns the exit code."""
+    return run("ppcls.cli", argv)
+
+
+def run(module, argv=None):
+    # type: (str, list[str] | None) -> int
+    """Import a module and run its `main`; what the environment lacks is one sentence.
+
+    Args:
+        module: Its `main` takes a list of arguments, or None for those of the command line, and returns the exit code.
+        argv: Given to `main`.
+
+    Returns:
+        The exit code: that of `main`, or 2 where this Python is too old, or a package is missing or broken.
+    """
+    if sys.version_info[:2] < OLDEST:
+        sys.stderr.write(
+            "ppcls needs Python %d.%d or newer, and %s is Python %d.%d; run this with the Python of the virtual "
+            "environment where ppcls or its requirements are installed\n"
+            % (OLDEST + (sys.executable,) + sys.version_info[:2])
+        )
+        return 2
+
+    import importlib
+
+    from ppcls.utils import environment
+
+    try:
+        return importlib.import_module(module).main(argv)
+    except Exception as error:
+        fault = environment.fault(error)
+        if fault is None:
+            raise
+        sys.stderr.write(fault + "\n")
+        return 2
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,13 +1,11 @@
 """Converts weights of any source: `python tools/convert_weights.py --arch DLA34 in.pth out.pdparams`."""
 
-from __future__ import annotations
-
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from ppcls.cli import main
+from ppcls.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(["convert", *sys.argv[1:]]))
+    sys.exit(main(["convert"] + sys.argv[1:]))

@@ -1,11 +1,11 @@
 """`python tools/export_model.py -c CONFIG` is `ppcls export -c CONFIG` from a checkout."""
 
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from ppcls.cli import main
+from ppcls.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(["export", *sys.argv[1:]]))
+    sys.exit(main(["export"] + sys.argv[1:]))

@@ -1,104 +1,11 @@
-"""Writes docs/models, in English and Chinese, from the tables of models and weights: `python tools/model_pages.py`.
+"""`python tools/model_pages.py` writes docs/models; see `model_pages_render.py`."""
 
-The prose stands in tools/model_pages_text, one file a page and language; `usage` is the part that all pages share.
-"""
-
-from __future__ import annotations
-
+import os.path
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from string import Template
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from model_pages_plots import draw  # noqa: E402 - the path comes first
-from model_pages_tables import (  # noqa: E402
-    accuracy_rows,
-    config_path,
-    latency_rows,
-    recipe_rows,
-    size_rows,
-    weights_rows,
-)
-
-from ppcls.arch.model_table import LATENCIES, MODELS, ModelInfo  # noqa: E402
-
-TEXTS = Path(__file__).with_name("model_pages_text")
-FOLDER = ROOT / "docs" / "models"
-LANGUAGES = ("", "_zh")  # what the names of the files end with
-
-
-@dataclass(frozen=True)
-class Page:
-    """What one page, in every language, is about.
-
-    Attributes:
-        name: Beginning of its files' names.
-        families: Families of its models.
-        example: The model that its commands show.
-        accuracy_sources: Keys of `ModelInfo.published` in the order of its accuracy table.
-        size_sources: The same for the table of parameters and FLOPs.
-    """
-
-    name: str
-    families: tuple[str, ...]
-    example: str
-    accuracy_sources: tuple[str, ...] = ("paddleclas", "paper_reference")
-    size_sources: tuple[str, ...] = ("paddleclas",)
-
-    @property
-    def models(self) -> list[ModelInfo]:
-        """In the order of the table."""
-        return [info for info in MODELS.values() if info.family in self.families]
-
-    @property
-    def plots(self) -> dict[str, str]:
-        """Kinds of latency that are known of its models, by the files' names."""
-        known = [kind for kind, latency in LATENCIES.items() if any(map(latency, self.models))]
-        return {f"{self.name}_{kind.lower().replace(' ', '_')}.png": kind for kind in known}
-
-
-_DLA_SOURCES = ("paddleclas", "timm", "ucbdrive")
-PAGES = (
-    Page("DLA", ("DLA",), "DLA34", _DLA_SOURCES, (*_DLA_SOURCES, "vastai_listing_of_paddleclas")),
-    Page("DPN", ("DPN",), "DPN68"),
-    Page("Others", ("AlexNet", "SqueezeNet", "DarkNet", "SENet"), "SqueezeNet1_1"),
-)
-
-
-def render(page: Page, language: str) -> str:
-    """The text of a page; `language` is one of `LANGUAGES`."""
-    models = page.models
-    values = {
-        "example": page.example,
-        "family": MODELS[page.example].family,
-        "config": config_path(page.example),
-        "accuracy": accuracy_rows(models, page.accuracy_sources),
-        "sizes": size_rows(models, page.size_sources),
-        "v100_fp32": latency_rows(models, ["V100 FP32"]),
-        "t4": latency_rows(models, ["T4 FP16", "T4 FP32"]),
-        "weights": weights_rows(models),
-        "recipes": recipe_rows(models),
-    }
-    values["usage"] = _template("usage", language).substitute(values).rstrip("\n")
-    return "<!-- made by tools/model_pages.py -->\n\n" + _template(page.name, language).substitute(values)
-
-
-def main() -> None:
-    """Writes every page and every plot."""
-    FOLDER.mkdir(exist_ok=True)
-    for page in PAGES:
-        for language in LANGUAGES:
-            (FOLDER / f"{page.name}{language}.md").write_text(render(page, language), encoding="utf-8")
-        for name, kind in page.plots.items():
-            draw(page.models, kind, FOLDER / name)
-
-
-def _template(name: str, language: str) -> Template:
-    return Template((TEXTS / f"{name}{language}.md").read_text(encoding="utf-8"))
-
+from ppcls.__main__ import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run("model_pages_render"))

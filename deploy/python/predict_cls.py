@@ -4,12 +4,12 @@ python deploy/python/predict_cls.py -c deploy/configs/inference_cls.yaml \
     -o Global.inference_model_dir=inference -o Global.infer_imgs=pictures/
 """
 
+import os.path
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from ppcls.cli import main
+from ppcls.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(["predict", *sys.argv[1:]]))
+    sys.exit(main(["predict"] + sys.argv[1:]))

@@ -30,7 +30,7 @@ from ppcls.cli import (
     summary,
     verify,
 )
-from ppcls.utils import cpu
+from ppcls.utils import cpu, environment
 from ppcls.utils.errors import UserError
 
 # In the order of `ppcls --help`.
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more
         return 1
     except OSError as error:
-        if error.errno not in _REFUSED:
+        if error.errno not in _REFUSED or environment.fault(error) is not None:
             raise
         place = error.filename or "a file could not be written"
         print(f"{place}: {error.strerror}; make room or choose another place and run again", file=sys.stderr)

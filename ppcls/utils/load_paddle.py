@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import io
 import sys
 import warnings
 from types import ModuleType
 
-from ppcls.utils import cpu
+from ppcls.utils import cpu, environment
 from ppcls.utils.errors import Unavailable
 
 # Advice for OpenBLAS builds, printed whenever OMP_NUM_THREADS is above 1, which `cpu.prepare` sets for good reason.
@@ -21,7 +20,7 @@ def load_paddle() -> ModuleType:
     """Prepares the CPU and imports Paddle.
 
     Raises:
-        Unavailable: Paddle, or the system library it needs, is missing; the sentence names the command to install it.
+        Unavailable: Paddle, or something that it needs, is missing or does not load; the sentence names the remedy.
     """
     cpu.prepare()
     if "paddle" in sys.modules:
@@ -34,21 +33,14 @@ def load_paddle() -> ModuleType:
         # Said once by every network with batch norm that trains, and of no use to anybody.
         warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
         return paddle
-    except ModuleNotFoundError as error:
-        if error.name != "paddle":
-            raise
-        raise Unavailable(
-            "Paddle is not installed; run `pip install paddlepaddle` on a CPU machine, or see requirements-gpu.txt "
-            "for one with an NVIDIA GPU"
-        ) from error
-    except ImportError as error:
+    except Exception as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # a library that was being initialised makes this of it
             raise KeyboardInterrupt from error
-        if "libgomp" not in str(error) and _has_libgomp():
+        fault = environment.fault(error)
+        if fault is None:
             raise
-        raise Unavailable(
-            "Paddle needs the system library libgomp; run `apt-get install libgomp1` on Debian or Ubuntu"
-        ) from error
+        said.truncate(said.seek(0))  # what Paddle wrote about it, which the sentence says better
+        raise Unavailable(fault) from error
     finally:
         rest = [line for line in said.getvalue().splitlines(True) if not line.startswith(_CHATTER)]
         sys.stderr.write("".join(rest))
@@ -60,11 +52,3 @@ def missing_gpu() -> str | None:
     if not paddle.is_compiled_with_cuda():
         return "this build of Paddle has no CUDA"
     return None if paddle.device.cuda.device_count() > 0 else "this machine shows no GPU"
-
-
-def _has_libgomp() -> bool:
-    try:
-        ctypes.CDLL("libgomp.so.1")
-    except OSError:
-        return False
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ppcls.utils import environment
 from ppcls.utils.errors import Unavailable
 
 
@@ -17,11 +18,14 @@ def import_optional(module: str, name: str, extra: str) -> Any:
         extra: of `pip install 'ppcls[extra]'`.
 
     Raises:
-        Unavailable: it is not installed; the sentence names the command that installs it.
+        Unavailable: it is not installed or does not load; the sentence names the remedy.
     """
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0]):
+            raise Unavailable(f"{name} is not installed; run `pip install 'ppcls[{extra}]'`") from error
+        fault = environment.fault(error)
+        if fault is None:
             raise
-        raise Unavailable(f"{name} is not installed; run `pip install 'ppcls[{extra}]'`") from error
+        raise Unavailable(fault) from error

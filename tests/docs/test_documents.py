@@ -216,7 +216,7 @@ def test_the_list_example_is_a_configuration(sandbox):
 def test_the_model_table_is_up_to_date():
     sys.path.insert(0, str(ROOT / "tools"))
     try:
-        from model_table import with_table
+        from readme_table import with_table
     finally:
         sys.path.pop(0)
     text = README.read_text(encoding="utf-8")

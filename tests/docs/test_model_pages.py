@@ -19,8 +19,8 @@ from ppcls.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 try:
-    import model_pages
     import model_pages_plots
+    import model_pages_render as model_pages
     import model_pages_tables
 finally:
     sys.path.remove(str(ROOT / "tools"))

@@ -93,7 +93,9 @@ def test_configurations_are_in(content):
 
 
 def test_the_command_is_there(content):
-    assert content["ppcls-0.1.0.dist-info/entry_points.txt"].decode() == "[console_scripts]\nppcls = ppcls.cli:main\n"
+    assert (
+        content["ppcls-0.1.0.dist-info/entry_points.txt"].decode() == "[console_scripts]\nppcls = ppcls.__main__:main\n"
+    )
 
 
 def test_requirements(content):

@@ -1,0 +1,108 @@
+"""The demonstration: from real scans to served predictions, through the commands that a user types.
+
+Writes scikit-learn's handwritten digits under demo/ of the current folder, trains on them, evaluates, exports,
+predicts with Paddle Inference, and ends with a table and demo/report.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import shutil
+import time
+from pathlib import Path
+
+from demo_report import Answer, draw_report, read_answers, read_curves, share_right
+
+from ppcls.cli import main as ppcls
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+FOLDER = Path("demo")
+DIGITS, OUTPUT, INFERENCE = FOLDER / "digits", FOLDER / "output", FOLDER / "inference"
+EVALUATED, PREDICTED, REPORT = FOLDER / "evaluated.csv", FOLDER / "predicted.csv", FOLDER / "report.png"
+LOG = OUTPUT / "DLA46_c" / "train.log"
+CONFIG = str(CHECKOUT / "configs" / "demo" / "digits.yaml")
+WEIGHTS = f"Global.pretrained_model={OUTPUT / 'DLA46_c' / 'latest'}"
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+Row = tuple[str, float, str]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the demonstration; the exit code is that of the first command that fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, help="fewer than the configuration's, for a quick look")
+    epochs = parser.parse_args(argv).epochs
+    shorter = [] if epochs is None else ["-o", f"Global.epochs={epochs}"]
+
+    rows: list[Row] = []
+    start = time.perf_counter()
+    train, held_out = write_digits(DIGITS)
+    rows.append(("written", time.perf_counter() - start, f"{train:,} to train on, {held_out} held out"))
+    commands = {
+        "trained": ["train", "-c", CONFIG, *shorter],
+        "evaluated": ["eval", "-c", CONFIG, "-o", WEIGHTS, "--output", str(EVALUATED)],
+        "exported": ["export", "-c", CONFIG, "-o", WEIGHTS],
+        "predicted": [
+            "predict", "-o", f"Global.inference_model_dir={INFERENCE}", "-o", f"Global.infer_imgs={DIGITS / 'val'}",
+            "-o", f"Global.output={PREDICTED}", "-o", "PostProcess.Topk.topk=3",
+        ],
+    }  # fmt: skip
+    for what, command in commands.items():
+        print(f"\n$ ppcls {' '.join(command)}", flush=True)
+        start = time.perf_counter()
+        # A prediction prints a line a picture, which its file holds as well.
+        with contextlib.redirect_stdout(io.StringIO()) if what == "predicted" else contextlib.nullcontext():
+            code = ppcls(command)
+        if code:
+            return code
+        rows.append((what, time.perf_counter() - start, ""))
+    start = time.perf_counter()
+    evaluated, predicted = read_answers(EVALUATED), read_answers(PREDICTED)
+    draw_report(read_curves(LOG), predicted, REPORT)
+    rows.append(("report", time.perf_counter() - start, ""))
+    print_table(rows, evaluated, predicted)
+    return 0
+
+
+def write_digits(folder: Path) -> tuple[int, int]:
+    """Writes the scans as `train/7/0042.png` and `val/...`, and the lists; anew each time.
+
+    Returns:
+        The numbers of pictures to train on and held out.
+    """
+    import cv2
+    from sklearn.datasets import load_digits
+
+    for old in (folder, OUTPUT, INFERENCE):
+        shutil.rmtree(old, ignore_errors=True)
+    digits = load_digits()
+    lists: dict[str, list[str]] = {"train": [], "val": []}
+    for index, (scan, label) in enumerate(zip(digits.images, digits.target)):
+        part = "val" if index % 5 == 0 else "train"
+        name = f"{part}/{label}/{index:04}.png"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), (scan * 255 / 16).round().astype("uint8"))  # scans have 17 levels of grey
+        lists[part].append(f"{name} {label}\n")
+    for part, lines in lists.items():
+        (folder / f"{part}_list.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / "labels.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(NAMES)), encoding="utf-8")
+    return len(lists["train"]), len(lists["val"])
+
+
+def print_table(rows: list[Row], evaluated: list[Answer], predicted: list[Answer]) -> None:
+    """What was done, the seconds it took, and what came of it."""
+    agreed = sum(one.best == other.best for one, other in zip(evaluated, predicted))
+    notes = {
+        "evaluated": f"top-1 {share_right(evaluated)} by the model",
+        "predicted": f"top-1 {share_right(predicted)} by Paddle Inference; both name the same class on {agreed}",
+        "trained": f"log, checkpoints and resolved configuration in {OUTPUT / 'DLA46_c'}",
+        "exported": f"the deployable bundle in {INFERENCE}",
+        "report": f"curves and held-out pictures in {REPORT}",
+    }
+    print(f"\n{'':10}  seconds")
+    for what, seconds, note in rows:
+        print(f"{what:10}  {seconds:7.1f}  {note or notes[what]}")
+    print(
+        f"{'together':10}  {sum(row[1] for row in rows):7.1f}  pictures and lists in {DIGITS}, answers in {PREDICTED}"
+    )
