@@ -84,7 +84,7 @@ class BatchReader(Reader):
             if not kept and picture.shape != pictures.shape[1:]:
                 pictures = np.empty((len(indices), *picture.shape), np.float32)
             if picture.shape != pictures.shape[1:]:
-                raise UserError(self._unequal(index, picture, kept[0], pictures[0]))
+                raise UserError(self.unequal(kept[0], pictures[0].shape, index, picture.shape))
             if not np.shares_memory(picture, pictures):
                 pictures[len(kept)] = picture
             kept.append(index)
@@ -106,10 +106,11 @@ class BatchReader(Reader):
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    def _unequal(self, index: int, picture: np.ndarray, first_index: int, first: np.ndarray) -> str:
+    def unequal(self, first: int, first_shape: Sequence[int], other: int, other_shape: Sequence[int]) -> str:
+        """The sentence for two pictures of a batch, by index and shape [C, H, W], that have different sizes."""
         sizes = [
-            f"{self.images.paths[i]} is {image.shape[2]}x{image.shape[1]}"
-            for i, image in ((first_index, first), (index, picture))
+            f"{self.images.paths[index]} is {shape[2]}x{shape[1]}"
+            for index, shape in ((first, first_shape), (other, other_shape))
         ]
         return (
             f"the pictures of a batch have different sizes (width x height): {' and '.join(sizes)}; put CropImage or "

@@ -123,9 +123,8 @@ def _say_lacking(image_root: str, pictures: dict[str, list[str]], known: Classes
         raise UserError(f"{image_root} holds no pictures ({' '.join(SUFFIXES)}) of any class; add some")
     if lacking:
         get_logger().warning(
-            "%s has no pictures of %s (%d of %d classes), so nothing is known of them",
-            image_root, shown(lacking), len(lacking), len(known.names),
-        )  # fmt: skip
+            "%s has no pictures of %s (%d of %d classes)", image_root, shown(lacking), len(lacking), len(known.names)
+        )
 
 
 def _none(image_root: str) -> str:

@@ -10,6 +10,7 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
+from ppcls.data.transforms.sizes import check_crops
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import NonNegativeInt, Operation, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
@@ -26,6 +27,7 @@ def _finish(dataset: Any) -> None:
     set_field(dataset, "batch_transform_ops", tuple(dataset.batch_transform_ops or ()))
     one_of("on_error", dataset.on_error, (None, "raise", "skip"))
     Pipeline(dataset.transform_ops)  # raises if their order is impossible
+    check_crops(dataset.transform_ops)
 
 
 @DATASETS.register()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +135,38 @@ class ImageLoader:
                     raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
                 yield self._batch(answer)
 
+    def trial(self, pictures: int = 64, kept: int = 4) -> Batch:
+        """A small batch, to find out what is wrong with the pictures before it costs an epoch.
+
+        Of a list, `pictures` spread over all of it are read one after another, and the first `kept` readable ones
+        make the batch; of shards it is that of the first step. No worker is started.
+
+        Raises:
+            UnreadableImage: a picture cannot be read, and `on_error` is `raise`.
+            UserError: a picture does not suit the transforms or the other ones of its batch, or none can be read.
+        """
+        if isinstance(self._reader, ShardReader):
+            return self._first(self._reader.batches(0, range(1), max(1, self.num_workers)))
+        alone = replace(self._reader, batch_size=1, rank=0, world_size=1)
+        order = np.unique(np.linspace(0, len(self.images) - 1, pictures).round().astype(np.int64))
+        readable: list[int] = []
+        shapes: list[list[int]] = []
+        for place, index in enumerate(order.tolist()):
+            single = self._first(EpochBatches(alone, order, 0, range(place, place + 1)))
+            if not len(single.index):
+                continue
+            readable.append(index)
+            shapes.append(single.image.shape[1:])
+            if shapes[-1] != shapes[0] and self._reader.batch_size > 1:
+                raise UserError(self._reader.unequal(readable[0], shapes[0], index, shapes[-1]))
+        if not readable and len(order) == len(self.images):
+            raise UserError(f"not one of {len(order)} pictures can be read ({_first_failure(self.failures)})")
+        few = np.array(readable[: min(kept, self._reader.batch_size)], np.int64)
+        return self._first(EpochBatches(replace(alone, batch_size=max(1, len(few))), few, 0, range(1)))
+
+    def _first(self, batches: EpochBatches) -> Batch:
+        return self._batch(next(self._read_here(batches)))
+
     def _read_here(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
         import paddle
 
@@ -196,6 +228,11 @@ class ImageLoader:
         if problem:
             logging.getLogger("ppcls").warning(problem)
         return problem is None
+
+
+def _first_failure(failures: dict[str, str]) -> str:
+    path, reason = next(iter(failures.items()))
+    return f"{path}: {reason}"
 
 
 def _unchanged(batch: Any) -> Any:

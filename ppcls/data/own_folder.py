@@ -125,7 +125,7 @@ def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, 
         notes.append(f"{parts.val} is for validation, because there is no val")
     lacking = [name for name in names if not found.get(name)]
     if lacking:
-        notes.append(f"{parts.val} has no pictures of {shown(lacking)}, so nothing is known of them")
+        notes.append(f"{parts.val} has no pictures of {shown(lacking)}, so its accuracy leaves them out")
     return val, notes
 
 

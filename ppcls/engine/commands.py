@@ -141,6 +141,8 @@ def _train(
     if saved is not None:
         check_frozen(saved, facts["frozen"])
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
+    if evaluation is not None:
+        evaluation.trial(trainer)
     # Not before a run that is refused has left all as it was. The names are for class_to_index of a dataset that holds
     # only some of the classes.
     names = {NAMES_FILE: dump_class_names(pictures.class_names).encode()} if pictures.class_names else {}

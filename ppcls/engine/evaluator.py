@@ -75,6 +75,41 @@ class Evaluator:
         get_logger().info("END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total())
         return values
 
+    def trial(self, model: Any) -> None:
+        """Evaluates a small batch, to find out before a training what would end it at its first evaluation.
+
+        The model, the generators and the metrics are left as they are. Only the first process tries; all raise.
+
+        Raises:
+            UserError: the pictures cannot be evaluated.
+        """
+        problem = ""
+        with processes.mourned():
+            if processes.is_first():
+                try:
+                    self._try(self.choose(model))
+                except UserError as error:
+                    problem = str(error)
+            problem = processes.gather(problem)[0]
+        if problem:
+            raise UserError(f"the evaluation (DataLoader.Eval) would fail: {problem}")
+
+    def _try(self, model: Any) -> None:
+        import paddle
+
+        was_training = model.training
+        model.eval()
+        try:
+            with paddle.no_grad(), self.context():
+                batch = self.loader.trial()
+                if len(batch.index):
+                    self._take(model, batch, Averages())
+        finally:
+            if was_training:
+                model.train()
+            for metric in self.metrics:
+                metric.reset()
+
     def _take(self, model: Any, batch: Any, averages: Averages) -> None:
         logits = model(batch.image)
         # In float64, or the mean's last digits would tell how the pictures were grouped into batches and processes.

@@ -55,7 +55,7 @@ def test_a_part_for_validation_is_taken_as_it_is(tmp_path, name):
     assert found.train == [("train/daisy/00.jpg", 0), ("train/rose/00.jpg", 1), ("train/rose/01.jpg", 1)]
     assert found.val == [(f"{name}/rose/00.jpg", 1), (f"{name}/rose/01.jpg", 1)]
     assert found.notes == [
-        f"{name} has no pictures of daisy, so nothing is known of them",
+        f"{name} has no pictures of daisy, so its accuracy leaves them out",
         "test beside train is not read",
     ]
 
@@ -80,7 +80,7 @@ def test_a_test_part_validates_where_there_is_no_other(tmp_path):
     assert found.val == [("test/rose/00.jpg", 1)]
     assert found.notes == [
         "test is for validation, because there is no val",
-        "test has no pictures of daisy, so nothing is known of them",
+        "test has no pictures of daisy, so its accuracy leaves them out",
     ]
     (tmp_path / "test" / "rose").rename(tmp_path / "test" / "unknown")
     found = read_own_folder(str(tmp_path))
@@ -92,7 +92,7 @@ def test_an_empty_class_folder_of_the_validation_part_is_lacking(tmp_path):
     fill(tmp_path, train__rose=1, train__daisy=1, val__rose=1, val__daisy=0)
     found = read_own_folder(str(tmp_path))
     assert found.val == [("val/rose/00.jpg", 1)]
-    assert found.notes == ["val has no pictures of daisy, so nothing is known of them"]
+    assert found.notes == ["val has no pictures of daisy, so its accuracy leaves them out"]
 
 
 def test_output_among_the_pictures_is_left_out(tmp_path):

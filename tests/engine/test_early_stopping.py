@@ -2,6 +2,7 @@
 
 import logging
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ class Scripted:
     """An evaluator that has its answers ready, by epoch."""
 
     should_stop = bool
+    loader = SimpleNamespace(failures={})
 
     def __init__(self, scores, metric="top1"):
         self.scores, self.metric, self.epochs = scores, metric, []

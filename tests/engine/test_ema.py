@@ -1,6 +1,7 @@
 """The moving average of the weights: its numbers, where it stands in for them, and that a checkpoint keeps it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -138,6 +139,7 @@ class Weighing:
     """An evaluator whose accuracy tells which weights it saw."""
 
     should_stop = bool
+    loader = SimpleNamespace(failures={})
 
     def __init__(self):
         self.seen = []

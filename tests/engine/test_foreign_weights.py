@@ -250,6 +250,8 @@ def test_training_for_other_classes_begins_with_a_new_classifier(command):
     five += [f"DataLoader.{part}.dataset.class_to_index=five.txt" for part in ("Train", "Eval")]
     code, lines, _ = command("train", "Arch.pretrained=converted.pdparams", *five)
     assert code == 0
+    lacking = "data has no pictures of e (1 of 5 classes)"
+    lines = [line for line in lines if not line.endswith(lacking)]
     assert lines[1:4] == [
         "converted.pdparams: has a classifier of 4 classes and the model one of 5 classes, so the model starts with a "
         "new one",

@@ -41,11 +41,12 @@ class ConsoleLog(Callback):
         report_failures(processes.merged(trainer.loader.failures))
 
 
-def report_failures(failures: dict[str, str]) -> None:
-    """Names every picture that was left out because it cannot be read."""
+def report_failures(failures: dict[str, str], purpose: str = "") -> None:
+    """Names every picture that was left out because it cannot be read; `purpose` ends with a blank."""
     if failures:
         listed = "\n".join(f"  {path}: {reason}" for path, reason in sorted(failures.items()))
-        get_logger().warning("%d pictures could not be read and were left out:\n%s", len(failures), listed)
+        text = "%d pictures %scould not be read and were left out:\n%s"
+        get_logger().warning(text, len(failures), purpose, listed)
 
 
 class ProgressBar(Callback):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ppcls.engine import processes
+from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
 from ppcls.engine.trainer import Callback, Trainer
@@ -28,6 +30,11 @@ class EvaluateEpochs(Callback):
     patience: int | None = None
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def trial(self, trainer: Trainer) -> None:
+        """Finds out before the first step what would end the run at its first evaluation; see `Evaluator.trial`."""
+        with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
+            self.evaluator.trial(trainer.model)
+
     def train_begin(self, trainer: Trainer) -> None:
         """A signal to the run ends an evaluation early as well."""
         self.evaluator.should_stop = lambda: bool(trainer.stop)
@@ -39,6 +46,7 @@ class EvaluateEpochs(Callback):
         if (epoch + 1) % self.interval and epoch + 1 != trainer.epochs:
             return
         values = self._run(trainer, epoch)
+        report_failures(processes.merged(self.evaluator.loader.failures), "for the evaluation ")
         if values is None:
             return
         self.history.append({"epoch": epoch, **values})
