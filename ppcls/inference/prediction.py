@@ -169,6 +169,8 @@ class Prediction:
             return self.pipeline.from_array(content, color)
         except UnreadableImage as error:
             return error.reason
+        except MemoryError:
+            return "there is not enough memory to read it"
         except UserError as error:
             return str(error)
 

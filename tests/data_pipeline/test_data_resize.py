@@ -131,3 +131,14 @@ def test_a_mirrored_view_can_be_resized() -> None:
 def test_impossible_keys_are_refused(keys: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ResizeImage(**keys)
+
+
+def test_opencv_without_memory_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object, **__: object) -> None:
+        error = cv2.error("OpenCV(5.0.0) alloc.cpp: error: (-4:Insufficient memory) Failed to allocate 9 bytes")
+        error.code = cv2.Error.StsNoMem
+        raise error
+
+    monkeypatch.setattr(cv2, "resize", exhaust)
+    with pytest.raises(MemoryError):
+        ResizeImage(size=8)(noise(6, 4))

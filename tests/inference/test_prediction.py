@@ -65,6 +65,16 @@ def wait(event):
     assert event.wait(LONG)
 
 
+def test_a_picture_that_memory_does_not_suffice_for_is_reported_and_those_after_it_are_answered():
+    def exhaust(number):
+        if number == 3:
+            raise MemoryError
+
+    results = list(Prediction(Numbers(before=exhaust), Remainders(), batch_size=2, topk=1).predict(pictures(6)))
+    assert results[3].error == "there is not enough memory to read it"
+    assert results[:3] + results[4:] == expected(range(3)) + expected(range(6))[4:]
+
+
 @given(
     st.lists(st.integers(-2, 40), max_size=25),
     st.integers(1, 9),

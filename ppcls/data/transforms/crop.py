@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, checked_size, pair, set_field
+from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, WidthHeight, checked_size, cut, pair, set_field
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Size
 
 
 @dataclass(frozen=True)
-class _CentralCrop(Transform):
+class CentralCrop(Transform):
+    """What `CropImage` and `CenterCrop` share."""
+
     size: Size = 224
 
     moves_pixels = True
@@ -24,7 +26,10 @@ class _CentralCrop(Transform):
         Raises:
             UserError: the picture is smaller than the part.
         """
-        height, width = image.shape[:2]
+        return cut(image, self.box(image.shape[1], image.shape[0]))
+
+    def box(self, width: int, height: int) -> Box:
+        """The part of a picture of `width` by `height` pixels; raises what cutting it out raises."""
         crop_width, crop_height = pair(self.size)
         if width < crop_width or height < crop_height:
             raise UserError(
@@ -32,8 +37,7 @@ class _CentralCrop(Transform):
                 f"of {width}x{height}; put ResizeImage with resize_short of at least {max(crop_width, crop_height)} "
                 "before it"
             )
-        left, top = self._margin(width - crop_width), self._margin(height - crop_height)
-        return image[top : top + crop_height, left : left + crop_width]
+        return self._margin(width - crop_width), self._margin(height - crop_height), crop_width, crop_height
 
     def _margin(self, spare: int) -> int:
         raise NotImplementedError
@@ -45,7 +49,7 @@ class _CentralCrop(Transform):
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
-class CropImage(_CentralCrop):
+class CropImage(CentralCrop):
     """Cuts out the centre as PaddleClas does: the left and the top margin are half of what is spare, rounded down.
 
     Args:
@@ -58,7 +62,7 @@ class CropImage(_CentralCrop):
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
-class CenterCrop(_CentralCrop):
+class CenterCrop(CentralCrop):
     """Cuts out the centre as torchvision does: half of what is spare, halves rounded to even.
 
     It differs from `CropImage` by one pixel where the spare pixels are 3, 7, 11, ...

@@ -65,7 +65,7 @@ class DecodeImage(Transform):
         if isinstance(image, np.ndarray):
             return _checked(image)
         self.admit(bytes(image))
-        return self._whole(bytes(image))
+        return self.whole(image)
 
     def admit(self, data: bytes) -> Header:
         """Reads the header of a file, without which nothing is decoded.
@@ -84,19 +84,22 @@ class DecodeImage(Transform):
         """
         frame = self._frame(image)
         if frame is None or exif_orientation(frame.exif) != 1:
-            whole = _checked(image) if isinstance(image, np.ndarray) else self._whole(bytes(image))
+            whole = self.whole(image)
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return cut(self._whole(bytes(image)) if rows is None else rows, box)
+        return cut(self.whole(image) if rows is None else rows, box)
 
     def _frame(self, image: bytes | np.ndarray) -> Frame | None:
         """The frame of a JPEG that OpenCV decodes; None for everything else."""
         return jpeg_frame(image) if self.backend == "cv2" and isinstance(image, bytes) else None
 
-    def _whole(self, data: bytes) -> np.ndarray:
+    def whole(self, image: bytes | np.ndarray) -> np.ndarray:
+        """What calling it gives, of bytes that have been admitted."""
+        if isinstance(image, np.ndarray):
+            return _checked(image)
         with _damage_is_unreadable():
-            return self._decode(data)
+            return self._decode(bytes(image))
 
     def _decode(self, data: bytes) -> np.ndarray:
         with open_picture(data) as file:

@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, one_of, pair
+from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
+from ppcls.data.transforms.header import Header
 from ppcls.data.transforms.layout import ToCHWImage
+from ppcls.data.transforms.memory import ROOM
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
+from ppcls.data.transforms.resize import LARGEST, ResizeImage
+
+_RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 
 
 class Pipeline:
@@ -32,12 +38,13 @@ class Pipeline:
     def __init__(self, ops: Sequence[Transform]) -> None:
         self.ops = tuple(ops)
         _check_order(self.ops)
-        # How they are run: a crop at random is decoded alone where it follows at once, the axes are moved at the very
-        # end, and a normalisation that stands last writes the planes itself.
-        middle: list[Any] = [_without_order(op) for op in self.ops[1:] if not isinstance(op, ToCHWImage)]
+        # How they are run: a crop at random is decoded alone where it follows at once, a crop behind a resize has only
+        # that part resized, the axes are moved at the very end, and a normalisation that stands last writes the planes
+        # itself.
+        middle: list[Any] = [_without_order(op) for op in _normalized_late(self.ops)[1:]]
         self._crop = middle.pop(0) if middle and type(middle[0]) is RandCropImage else None
         self._normalize = middle.pop() if middle and type(middle[-1]) is NormalizeImage else None
-        self._middle = tuple(middle)
+        self._middle = _with_resized_crops(middle)
 
     @classmethod
     def from_list(cls, entries: Sequence[Mapping[str, Mapping[str, Any] | None]]) -> Pipeline:
@@ -86,6 +93,14 @@ class Pipeline:
             UnreadableImage: the bytes hold no picture, or only part of one.
             UserError: the picture does not suit the transforms, for example is smaller than a crop.
         """
+        if isinstance(data, np.ndarray):
+            return self._planes(data, rng, out)
+        decode = self.ops[0]
+        assert isinstance(decode, DecodeImage)
+        with ROOM.taken(self._memory(decode.admit(data))):
+            return self._planes(data, rng, out)
+
+    def _planes(self, data: bytes | np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
         image = self._opened(data, rng)
         for op in self._middle:
             image = op(image, rng)
@@ -105,8 +120,18 @@ class Pipeline:
         decode, crop = self.ops[0], self._crop
         assert isinstance(decode, DecodeImage)
         if crop is None:
-            return decode(data, rng)
+            return decode.whole(data)
         return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng)))
+
+    def _memory(self, header: Header) -> int:
+        """Bytes that a picture takes while it is read, at most."""
+        size: WidthHeight | None = (header.width, header.height)
+        largest = 0
+        for op in self.ops[1:]:
+            size = op.output_size(size)
+            if size is not None:
+                largest = max(largest, size[0] * size[1])
+        return header.memory + _RESIZED_BYTES * min(largest, LARGEST)
 
     def from_file(
         self, path: str | Path, rng: np.random.Generator | None = None, out: np.ndarray | None = None
@@ -153,13 +178,7 @@ class Pipeline:
         Sizes are [width, height]; ToCHWImage stands last; NormalizeImage stands behind what only moves pixels, because
         it works on each pixel alone.
         """
-        ordered: list[Transform] = []
-        for op in reversed([op for op in self.ops if not isinstance(op, ToCHWImage)]):
-            place = 0
-            while isinstance(op, NormalizeImage) and place < len(ordered) and ordered[place].moves_pixels:
-                place += 1
-            ordered.insert(place, _canonical(op))
-        return Pipeline([*ordered, ToCHWImage()])
+        return Pipeline([*map(_canonical, _normalized_late(self.ops)), ToCHWImage()])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Pipeline):
@@ -171,6 +190,38 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({list(self.ops)})"
+
+
+class _ResizedCrop:
+    """A resize and the crop behind it."""
+
+    def __init__(self, resize: ResizeImage, crop: CentralCrop) -> None:
+        self.resize = resize
+        self.crop = crop
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        return self.resize.cropped(image, self.crop)
+
+
+def _with_resized_crops(ops: Sequence[Any]) -> tuple[Any, ...]:
+    run: list[Any] = []
+    for op in ops:
+        if run and type(run[-1]) is ResizeImage and isinstance(op, CentralCrop):
+            run[-1] = _ResizedCrop(run[-1], op)
+        else:
+            run.append(op)
+    return tuple(run)
+
+
+def _normalized_late(ops: Sequence[Transform]) -> list[Transform]:
+    """The transforms without ToCHWImage, and NormalizeImage behind those that only move pixels."""
+    ordered: list[Transform] = []
+    for op in reversed([op for op in ops if not isinstance(op, ToCHWImage)]):
+        place = 0
+        while isinstance(op, NormalizeImage) and place < len(ordered) and ordered[place].moves_pixels:
+            place += 1
+        ordered.insert(place, op)
+    return ordered
 
 
 def _canonical(op: Any) -> Any:

@@ -39,5 +39,10 @@ def resample(image: np.ndarray, width: int, height: int, interpolation: str, bac
     """The picture [H, W, 3] at another size. Pillow takes uint8 only."""
     method = INTERPOLATIONS[backend][interpolation]
     if backend == "cv2":
-        return cv2.resize(image, (width, height), interpolation=method)
+        try:
+            return cv2.resize(image, (width, height), interpolation=method)
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:
+                raise MemoryError from error
+            raise
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling(method)))

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, checked_size, pair, set_field
+from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.resample import check_interpolation, resample
+from ppcls.data.transforms.resample_part import resample_part
+from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.fields import PositiveInt, Size
+
+LARGEST = 2**24
+"""Pixels of the largest picture that a smaller one is resized to."""
+
+_WHOLE = 2**22  # up to which all of it is resized; a side is 64 times the other where the shorter one has 256
 
 
 @TRANSFORMS.register()
@@ -45,10 +53,28 @@ class ResizeImage(Transform):
         return self.backend == "pil"
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """The resized picture."""
+        """The resized picture.
+
+        Raises:
+            UnreadableImage: it would be out of proportion, as a line of 1x8000 pixels is.
+        """
         height, width = image.shape[:2]
-        width, height = self._target(width, height)
-        return resample(image, width, height, self.interpolation, self.backend)
+        target = self._target(width, height)
+        if target[0] * target[1] > max(LARGEST, width * height):
+            raise UnreadableImage(
+                f"of {width}x{height} pixels ResizeImage would make {target[0]}x{target[1]}; crop the picture to less "
+                "unequal sides"
+            )
+        return resample(image, *target, self.interpolation, self.backend)
+
+    def cropped(self, image: np.ndarray, crop: CentralCrop) -> np.ndarray:
+        """`crop(self(image))`, where possible without the rest of a large result."""
+        width, height = self._target(image.shape[1], image.shape[0])
+        if width * height > _WHOLE:
+            part = resample_part(image, width, height, self.interpolation, self.backend, crop.box(width, height))
+            if part is not None:
+                return part
+        return crop(self(image))
 
     def _target(self, width: int, height: int) -> WidthHeight:
         if self.resize_short is None:
