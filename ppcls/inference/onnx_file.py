@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ppcls
 from ppcls.arch.weights.sources import Preprocessing, find_source
@@ -21,6 +21,7 @@ from ppcls.utils.untrusted import Damaged, refusals
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
 Port = tuple[str, int, tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
 _FLOAT32 = 1  # of TensorProto.DataType
+_PASSING = (b"Identity", b"Cast", b"Reshape", b"Flatten", b"Squeeze", b"Unsqueeze")  # operators that move no value
 _BATCH_AXIS = (
     "export it again with a batch axis that is not fixed (torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
 )
@@ -48,7 +49,10 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
             f"{path} does not say what its scores are; write output='logits' (as the models of timm and torchvision "
             "give) or output='probabilities'"
         )
-    (name, shape), (scores, class_num) = _input(path), _output(path)
+    program = _read(path)
+    (name, shape), (scores, class_num) = _input(path, program.inputs), _output(path, program.outputs)
+    if output == "logits" and program.ends_in_softmax:
+        raise UserError(f"{path} ends in softmax, so its scores are no logits; write output='probabilities'")
     try:
         pipeline = Pipeline.from_list(transforms_of(preprocess))
         entry = digested(path)
@@ -102,8 +106,7 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
     return list(preprocess)
 
 
-def _input(path: Path) -> tuple[str, tuple[int, ...]]:
-    ports, _ = _ports(path)
+def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
     if len(ports) != 1 or len(ports[0][2]) != 4 or ports[0][1] != _FLOAT32:
         raise UserError(f"{path} takes {shown}; this runtime gives one float32 [N, channels, height, width]")
@@ -115,32 +118,61 @@ def _input(path: Path) -> tuple[str, tuple[int, ...]]:
     return name, shape
 
 
-def _output(path: Path) -> tuple[str, int]:
-    _, ports = _ports(path)
+def _output(path: Path, ports: Sequence[Port]) -> tuple[str, int]:
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
     if len(ports) != 1 or len(ports[0][2]) != 2 or ports[0][1] != _FLOAT32 or ports[0][2][1] < 1:
         raise UserError(f"{path} gives {shown}; this runtime reads one float32 [N, class_num], class_num being fixed")
     return ports[0][0], ports[0][2][1]
 
 
-def _ports(path: Path) -> tuple[list[Port], list[Port]]:
-    """Inputs, without those that are parameters, and outputs.
+class _Program(NamedTuple):
+    """What an ONNX file says of itself.
 
-    By the numbers of onnx.proto3: ModelProto.graph = 7; GraphProto: initializer = 5, input = 11, output = 12;
-    TensorProto.name = 8.
+    Attributes:
+        inputs: without those that are parameters.
+        outputs: all of them.
+        ends_in_softmax: whether the first output is a softmax, its shape or its type perhaps changed.
     """
+
+    inputs: list[Port]
+    outputs: list[Port]
+    ends_in_softmax: bool
+
+
+def _read(path: Path) -> _Program:
     with refusals(path, "ONNX program"):
-        return _ports_of(memoryview(path.read_bytes()))
+        return _parse(memoryview(path.read_bytes()))
 
 
-def _ports_of(model: memoryview) -> tuple[list[Port], list[Port]]:
+def _parse(model: memoryview) -> _Program:
+    """Reads by the numbers of onnx.proto3.
+
+    ModelProto.graph = 7; GraphProto: node = 1, initializer = 5, input = 11, output = 12; TensorProto.name = 8.
+    """
     graphs = messages(model, 7)
     if len(graphs) != 1:
         raise Damaged(f"it has {len(graphs)} graphs")
     (graph,) = graphs
     parameters = {_text(tensor, 8) for tensor in messages(graph, 5)}
     inputs, outputs = ([_port(value) for value in messages(graph, number)] for number in (11, 12))
-    return [port for port in inputs if port[0] not in parameters], outputs
+    ends_in_softmax = bool(outputs) and _last_operator(graph, outputs[0][0].encode()) == b"Softmax"
+    return _Program([port for port in inputs if port[0] not in parameters], outputs, ends_in_softmax)
+
+
+def _last_operator(graph: memoryview, output: bytes) -> bytes | None:
+    """The operator that computes a value, behind those that only change its shape or type.
+
+    NodeProto: input = 1, output = 2, op_type = 4.
+    """
+    makers = {bytes(name): node for node in messages(graph, 1) for name in messages(node, 2)}
+    while output in makers:
+        node = makers.pop(output)  # so that a graph that leads round and round comes to an end
+        operator = bytes((messages(node, 4) or [memoryview(b"")])[0])
+        inputs = messages(node, 1)
+        if operator not in _PASSING or not inputs:
+            return operator
+        output = bytes(inputs[0])
+    return None
 
 
 def _port(value: memoryview) -> Port:

@@ -69,6 +69,8 @@ def test_the_file_is_read_from_where_it_lies(bundle: Bundle, tmp_path: Path) -> 
         bundle.folder / "inference.onnx", preprocess=bundle.transforms, output="probabilities", backend="openvino"
     )
     assert probabilities.settings.backend == "openvino"
+    with pytest.raises(UserError, match=r"inference\.onnx ends in softmax, .* write output='probabilities'"):
+        Classifier(bundle.folder / "inference.onnx", preprocess=bundle.transforms, output="logits")
     (result,) = probabilities.predict([np.zeros((70, 80, 3), np.uint8)], color="RGB")
     (own,) = Classifier(bundle).predict([np.zeros((70, 80, 3), np.uint8)], color="RGB")
     assert result.class_ids == own.class_ids

@@ -44,9 +44,16 @@ def port(name, shape, kind=FLOAT):
     return message(1, name.encode()) + message(2, message(1, tensor))
 
 
-def model(inputs=(("input", ("N", 3, 32, 32)),), outputs=(("logits", ("N", 5)),), parameters=("weight",)):
+def node(operator, inputs, outputs):
+    """A NodeProto."""
+    named = [message(1, name.encode()) for name in inputs] + [message(2, name.encode()) for name in outputs]
+    return b"".join(named) + message(4, operator.encode())
+
+
+def model(inputs=(("input", ("N", 3, 32, 32)),), outputs=(("logits", ("N", 5)),), parameters=("weight",), nodes=()):
     tensors = [message(5, number(1, 7) + varint(2 << 3 | 5) + b"\0\0\0\0" + message(8, p.encode())) for p in parameters]
-    graph = b"".join([message(1, b"a node"), *tensors, *(message(11, port(*told)) for told in inputs)])
+    nodes = [message(1, node(*told)) for told in nodes]
+    graph = b"".join([*nodes, message(2, b"a name"), *tensors, *(message(11, port(*told)) for told in inputs)])
     return number(1, 8) + message(7, graph + b"".join(message(12, port(*told)) for told in outputs))
 
 
@@ -78,6 +85,39 @@ def test_a_file_as_a_bundle(write):
     assert [next(iter(op)) for op in bundle.transforms][:3] == ["DecodeImage", "ResizeImage", "CropImage"]
     resize = bundle.transforms[1]["ResizeImage"]
     assert (resize["resize_short"], resize["backend"], resize["interpolation"]) == (40, "pil", "bilinear")
+
+
+NETWORK = ("Gemm", ["input", "weight"], ["scores"])
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [NETWORK, ("Softmax", ["scores"], ["logits"])],
+        [("Softmax", ["scores"], ["logits"]), NETWORK],  # their order in the file proves nothing
+        [NETWORK, ("Softmax", ["scores"], ["a"]), ("Reshape", ["a", "shape"], ["b"]), ("Cast", ["b"], ["logits"])],
+    ],
+)
+def test_softmax_that_is_said_to_give_logits(write, nodes):
+    assert said(write(nodes=nodes)) == (
+        "FILE ends in softmax, so its scores are no logits; write output='probabilities'"
+    )
+    assert bundle_of_onnx(write(nodes=nodes), SIZE, "probabilities").output.meaning == "probabilities"
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [],
+        [NETWORK, ("Identity", ["scores"], ["logits"])],
+        [NETWORK, ("Softmax", ["scores"], ["attention"]), ("MatMul", ["attention", "weight"], ["logits"])],
+        [NETWORK, ("Softmax", ["scores"], ["a"]), ("Log", ["a"], ["logits"])],
+        [("Identity", ["a"], ["logits"]), ("Identity", ["logits"], ["a"])],  # round and round
+        [("Reshape", [], ["logits"])],
+    ],
+)
+def test_softmax_that_is_not_the_end(write, nodes):
+    assert bundle_of_onnx(write(nodes=nodes), SIZE, "logits").output.meaning == "logits"
 
 
 def test_preprocessing_in_its_other_forms(write):
@@ -194,6 +234,31 @@ def test_pictures_through_such_a_file(write, monkeypatch):
     assert str(caught.value) == (
         f"{path} gives scores from 0 to 0.693, which are no probabilities; write output='logits'"
     )
+
+
+def test_probabilities_that_are_said_to_be_logits(write, monkeypatch):
+    """Of softmax written by other operators the scores alone tell."""
+    scores = {"now": np.float32([[0.1, 0.2, 0.3, 0.25, 0.15]])}
+
+    class Probable(Session):
+        def run(self, outputs, feed):
+            return [scores["now"]]
+
+    stub = SimpleNamespace(InferenceSession=Probable, SessionOptions=SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    path = write(inputs=[("input", (1, 3, 32, 32))], outputs=[("logits", (1, 5))])
+    with pytest.raises(UserError) as caught:
+        list(Classifier(path, preprocess=SIZE, output="logits").predict(GOLDEN_PICTURE))
+    assert str(caught.value) == (
+        f"{path} gives scores that are probabilities already (from 0.1 to 0.3, 1 for each picture altogether); write "
+        "output='probabilities'"
+    )
+    for logits in ([[0.1, 0.2, 0.3, 0.25, 0.16]], [[-0.1, 0.4, 0.3, 0.25, 0.15]]):
+        scores["now"] = np.float32(logits)
+        classifier = Classifier(path, preprocess=SIZE, output="logits")
+        assert len(list(classifier.predict(GOLDEN_PICTURE))) == 1
+    scores["now"] = np.float32([[0.1, 0.2, 0.3, 0.25, 0.15]])
+    assert len(list(classifier.predict(GOLDEN_PICTURE))) == 1  # others of its logits have shown what they are
 
 
 def test_what_belongs_to_one_kind_alone(write, exported):

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 _ROUNDING = 1e-2  # of a picture's probabilities altogether; half precision is not exact
+_EXACT = 1e-4  # the same in float32
 
 
 def adapted(backend: Backend, bundle: Bundle) -> Backend:
     """The backend itself, or one around it that takes any batch and gives probabilities."""
     if bundle.input.shape[0] == 1:
         backend = OneByOne(backend)
-    if bundle.output.meaning == "logits":
-        return Softmax(backend)
     told = bundle.golden is None and bundle.onnx is not None  # by the user; ours were looked at
-    return Probabilities(backend, bundle.path_of(bundle.program)) if told else backend
+    program = bundle.path_of(bundle.program)
+    if bundle.output.meaning == "logits":
+        return Softmax(Logits(backend, program) if told else backend)
+    return Probabilities(backend, program) if told else backend
 
 
 class OneByOne:
@@ -71,11 +73,37 @@ class Probabilities:
             UserError: they are no probabilities.
         """
         scores = self._backend.run(batch)
-        if not (scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() <= _ROUNDING):
+        if not _are_probabilities(scores, _ROUNDING):
             raise UserError(
                 f"{self._program} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are no "
                 "probabilities; write output='logits'"
             )
+        return scores
+
+
+class Logits:
+    """Holds a program to what was told of it: that its scores are logits.
+
+    The first batch is looked at. Softmax in the form that ONNX files have it mostly is seen before, in the file.
+    """
+
+    def __init__(self, backend: Backend, program: Path) -> None:
+        self._backend, self._program = backend, program
+        self._seen = False
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the logits, float32 [N, class_num].
+
+        Raises:
+            UserError: they are probabilities.
+        """
+        scores = self._backend.run(batch)
+        if not self._seen and scores.shape[1] > 1 and _are_probabilities(scores, _EXACT):
+            raise UserError(
+                f"{self._program} gives scores that are probabilities already (from {scores.min():.3g} to "
+                f"{scores.max():.3g}, 1 for each picture altogether); write output='probabilities'"
+            )
+        self._seen = True
         return scores
 
 
@@ -90,3 +118,7 @@ class Softmax:
         logits = self._backend.run(batch)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _are_probabilities(scores: np.ndarray, rounding: float) -> bool:
+    return bool(scores.min() >= 0 and np.abs(scores.sum(axis=1) - 1).max() <= rounding)
