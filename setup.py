@@ -43,7 +43,7 @@ setup(
     packages=[*find_packages(include=["ppcls", "ppcls.*"]), *CONFIGS],
     package_dir=CONFIGS,
     package_data={
-        "ppcls": files("ppcls", ".txt", ".jpg", ".jpeg", ".png"),
+        "ppcls": ["py.typed", *files("ppcls", ".txt", ".jpg", ".jpeg", ".png")],
         **{package: files(folder, ".yaml") for package, folder in CONFIGS.items()},
     },
     entry_points={"console_scripts": ["ppcls=ppcls.__main__:main"]},

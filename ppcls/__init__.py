@@ -6,16 +6,17 @@ able to read this file, as `__main__.py` says.
 
 TYPE_CHECKING = False  # `typing` has it, but not on every Python
 if TYPE_CHECKING:
-    from typing import Any  # noqa: F401 - the type comment below is not seen
+    from ppcls.inference import Classifier
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "__version__"]
 
 
-def __getattr__(name):
-    # type: (str) -> Any
-    if name == "Classifier":
-        from ppcls.inference import Classifier
+if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
 
-        return Classifier
-    raise AttributeError("module 'ppcls' has no attribute %r" % name)
+    def __getattr__(name):
+        if name == "Classifier":
+            from ppcls.inference import Classifier
+
+            return Classifier
+        raise AttributeError("module 'ppcls' has no attribute %r" % name)

@@ -71,7 +71,8 @@ def test_all_code_and_nothing_else_is_in(content):
     assert below(content, "ppcls/", ".py") == tree("ppcls", ".py")
     assert {name.split("/")[0] for name in content} == {"ppcls", "ppcls-0.1.0.dist-info"}
     suffixes = {Path(name).suffix for name in content if name.startswith("ppcls/")}
-    assert suffixes == {".py", ".yaml", ".txt", ".png"}
+    assert suffixes == {".py", ".yaml", ".txt", ".png", ".typed"}
+    assert content["ppcls/py.typed"] == b""
 
 
 def test_data_is_in(content):
