@@ -51,7 +51,6 @@ setup(
     extras_require={
         "cpu": requirements("requirements.txt"),
         "gpu": requirements("requirements-gpu.txt"),
-        "fast": requirements("requirements-fast.txt"),
         "demo": requirements("requirements-demo.txt"),
         "onnx": requirements("requirements-onnx.txt"),
         "onnxruntime": requirements("requirements-onnxruntime.txt"),

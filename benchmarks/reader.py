@@ -26,12 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
 import numpy as np
+import simplejpeg
 import yaml
 
 from ppcls.data.batches import BatchReader
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.sampler import sample_generator
-from ppcls.data.transforms import NormalizeImage, Pipeline, RandCropImage, RandFlipImage, jpeg
+from ppcls.data.transforms import NormalizeImage, Pipeline, RandCropImage, RandFlipImage
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 1.25
@@ -151,7 +152,7 @@ def main() -> None:
 
 
 def versions() -> str:
-    decoder = f"simplejpeg {jpeg.simplejpeg.__version__}" if jpeg.simplejpeg else "no simplejpeg"
+    decoder = f"simplejpeg {simplejpeg.__version__}"
     return f"OpenCV {cv2.__version__}, numpy {np.__version__}, {decoder}"
 
 

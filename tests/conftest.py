@@ -22,8 +22,7 @@ settings.load_profile("steady")
 # Tests that may be skipped, by their node ids, each with the reason. Any other skip fails the run.
 _FAST_READING = "tests/data_pipeline/test_data_fast_reading.py::test_real_pictures_are_within_the_bound"
 ALLOWED_SKIPS: dict[str, str] = {
-    f"{_FAST_READING}[OpenCV]": "needs 200 ImageNet pictures",
-    f"{_FAST_READING}[simplejpeg]": "needs 200 ImageNet pictures",
+    _FAST_READING: "needs 200 ImageNet pictures",
     "tests/engine/test_real_pictures.py::test_dla60_from_training_to_prediction": "needs 200 ImageNet pictures",
     "tests/engine/test_real_weights.py::test_torchvisions_squeezenet_scores_what_it_does_there": (
         "needs 200 ImageNet pictures and weights"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ppcls.data.transforms.exif import exif_orientation, upright
-from ppcls.data.transforms.jpeg import jpeg_is_complete
+from ppcls.data.transforms.exif import exif_orientation, stated_orientation, upright
+from ppcls.data.transforms.jpeg import end_of_image
 
 
 def exif_block(order: str, tag: int = 0x0112, kind: int = 3, value: int = 6) -> bytes:
@@ -24,23 +24,25 @@ def exif_block(order: str, tag: int = 0x0112, kind: int = 3, value: int = 6) -> 
 def test_orientation_is_read_in_both_byte_orders(order: str) -> None:
     assert exif_orientation(exif_block(order)) == 6
     assert exif_orientation(exif_block(order)[6:]) == 6
-    assert exif_orientation(exif_block(order, tag=0x0113)) == 1
-    assert exif_orientation(exif_block(order, kind=4)) == 1
+    assert exif_orientation(b"Exif\0\0" + exif_block(order)) == 6
+    assert exif_orientation(exif_block(order, tag=0x0113)) is None
+    assert exif_orientation(exif_block(order, kind=99)) is None
     assert exif_orientation(exif_block(order, value=9)) == exif_orientation(exif_block(order, value=0)) == 1
 
 
 @given(st.binary(max_size=64), st.integers(0, 60))
-def test_any_exif_block_gives_an_orientation(tail: bytes, cut: int) -> None:
+def test_any_exif_block_gives_an_orientation_or_none(tail: bytes, cut: int) -> None:
     for order in "<>":
-        assert 1 <= exif_orientation(exif_block(order)[:cut] + tail) <= 8
-    assert 1 <= exif_orientation(tail) <= 8
+        assert exif_orientation(exif_block(order)[:cut] + tail) in (None, *range(1, 9))
+    assert exif_orientation(tail) in (None, *range(1, 9))
+    assert 1 <= stated_orientation({"exif": tail, "xmp": tail}) <= 8
 
 
 def test_a_cut_block_gives_its_orientation_or_none() -> None:
     block = exif_block("<")
     found = [exif_orientation(block[:length]) for length in range(len(block) + 1)]
     whole = len(block) - 4  # without the offset of the next directory
-    assert found == [1] * whole + [6] * 5
+    assert found == [None] * whole + [6] * 5
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,10 @@ def test_a_cut_block_gives_its_orientation_or_none() -> None:
 def test_upright(orientation: int, rows: list[str]) -> None:
     stored = np.array([list("ab"), list("cd"), list("ef")])[..., None]
     assert ["".join(row) for row in upright(stored, orientation)[..., 0]] == rows
+
+
+def jpeg_is_complete(data: bytes) -> bool:
+    return end_of_image(data) is not None
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"comment": b"\xff\xd9"}])

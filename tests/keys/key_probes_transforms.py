@@ -1,10 +1,11 @@
 """Probes of the transforms, on pictures whose right answer is arithmetic."""
 
 import io
-from unittest.mock import ANY
+from unittest.mock import ANY, Mock
 
 import cv2
 import numpy as np
+import simplejpeg
 from key_probe import Saying, component, probe, probe_each
 from PIL import Image
 
@@ -51,7 +52,9 @@ def _channel_first(lab, value):
 
 @probe("transform DecodeImage.backend", ("cv2", [7, 7, 7]), ("pil", [90, 90, 90]))
 def _decode_backend(lab, value):
-    """A gray JPEG, while OpenCV's decoder is replaced by one that gives 7."""
+    """A gray JPEG that simplejpeg does not know, while OpenCV's decoder is replaced by one that gives 7."""
+    for name in ("decode_jpeg", "decode_jpeg_header"):
+        lab.patch.setattr(simplejpeg, name, Mock(side_effect=ValueError("unknown sampling")))
     lab.patch.setattr(cv2, "imdecode", lambda data, flags: np.full((8, 8, 3), 7, np.uint8))
     return transform("DecodeImage", encoded(np.full((8, 8, 3), 90, np.uint8), "JPEG"), backend=value)[0, 0].tolist()
 

@@ -106,14 +106,13 @@ def test_requirements(content):
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
         "numpy>=1.21", "opencv-python-headless>=4.5", "pillow>=9.1", "pyyaml>=5.4", "safetensors>=0.4",
-        "tqdm>=4.60", "visualdl>=2.5",
+        "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
-              ("cpu", "gpu", "fast", "demo", "onnx", "onnxruntime", "openvino", "quantize")}  # fmt: skip
+              ("cpu", "gpu", "demo", "onnx", "onnxruntime", "openvino", "quantize")}  # fmt: skip
     assert extras == {
         "cpu": ["paddlepaddle>=3.0"],
         "gpu": ["paddlepaddle-gpu>=3.0"],
-        "fast": ["simplejpeg>=1.8"],
         "demo": ["matplotlib>=3.5", "scikit-learn>=1.0"],
         "onnx": ["onnx>=1.16", "packaging", "paddle2onnx>=2.1"],
         "onnxruntime": ["onnxruntime>=1.16"],

@@ -4,17 +4,28 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
-from ppcls.data.transforms.exif import exif_orientation, upright
+from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.header import MOST_SCANS, Header, open_picture, read_header
-from ppcls.data.transforms.jpeg import Frame, by_opencv, decode_rows, jpeg_frame, jpeg_is_complete
+from ppcls.data.transforms.jpeg import (
+    Frame,
+    decode_rows,
+    decode_whole,
+    end_of_image,
+    end_of_scan,
+    jpeg_frame,
+    jpeg_refusal,
+)
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.fields import PositiveInt
 
 _JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
+_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_READ_AHEAD = 8  # bytes that libjpeg-turbo wants to see behind those that it needs
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -25,18 +36,20 @@ class DecodeImage(Transform):
 
     One rule for every file, whichever the backend:
 
-    - Exif orientation is applied; a damaged Exif block counts as none.
+    - The orientation that Exif or XMP states is applied, as Pillow's `exif_transpose` does; a damaged block counts as
+      none.
     - Gray is repeated to three channels, a palette is looked up, of several frames the first is taken.
     - Alpha is dropped: a transparent pixel keeps the colour that the file states for it.
     - 16-bit values keep their high byte. 32-bit values have no defined range and are refused.
     - CMYK is converted to RGB by Pillow's formula; in a JPEG it is taken as inverted, as Adobe writes it.
-    - A truncated file is unreadable; it is never filled up.
+    - A file that is truncated, or a JPEG whose coded data is damaged, is unreadable; it is never filled up.
 
     Args:
         to_rgb: channel order of the result, RGB or OpenCV's BGR.
         channel_first: False; `ToCHWImage` transposes.
-        backend: what decodes 8-bit RGB and gray JPEG files, `cv2` or `pil`. Everything else is decoded without
-            loss or by one codec, and is always read by Pillow.
+        backend: what decodes JPEG files whose chroma is sampled in a way that simplejpeg does not know, `cv2` or
+            `pil`. All others are decoded by simplejpeg, to the pixels that both of these give; every other format is
+            read by Pillow.
         max_pixels: the most pixels that a picture may have. None takes what decodes within 320 MiB of memory, and more,
             up to 178,956,970, where the file has at least a byte for every 16 of them, as photos do.
         max_scans: the most scans that a JPEG may have.
@@ -79,20 +92,16 @@ class DecodeImage(Transform):
     def part(self, image: bytes | np.ndarray, choose: Callable[[int, int], Box]) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
-        Where it can, it leaves what lies below the part undecoded. Raises what decoding the whole raises; but of a
-        damaged header that OpenCV can do without Pillow is not asked. Bytes have been admitted before.
+        Where it can, it leaves what lies below the part undecoded, and then does not notice damage there. Raises what
+        decoding the whole raises. Bytes have been admitted before.
         """
-        frame = self._frame(image)
-        if frame is None or exif_orientation(frame.exif) != 1:
+        frame = jpeg_frame(image) if isinstance(image, bytes) else None
+        if frame is None or _orientation(frame) != 1:
             whole = self.whole(image)
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
         return cut(self.whole(image) if rows is None else rows, box)
-
-    def _frame(self, image: bytes | np.ndarray) -> Frame | None:
-        """The frame of a JPEG that OpenCV decodes; None for everything else."""
-        return jpeg_frame(image) if self.backend == "cv2" and isinstance(image, bytes) else None
 
     def whole(self, image: bytes | np.ndarray) -> np.ndarray:
         """What calling it gives, of bytes that have been admitted."""
@@ -102,19 +111,51 @@ class DecodeImage(Transform):
             return self._decode(bytes(image))
 
     def _decode(self, data: bytes) -> np.ndarray:
+        frame = jpeg_frame(data)
+        pixels = None if frame is None else decode_whole(data, frame, self.to_rgb)
+        if frame is not None and pixels is not None:
+            return np.ascontiguousarray(upright(pixels, _orientation(frame)))
+        refusal = jpeg_refusal(data) if data.startswith(b"\xff\xd8") else None
+        if refusal is not None:
+            raise UnreadableImage(refusal)
         with open_picture(data) as file:
-            is_jpeg = file.format in _JPEG
-            if is_jpeg and not jpeg_is_complete(data):
-                raise UnreadableImage("the file is truncated")
-            if is_jpeg and self.backend == "cv2" and file.mode in ("RGB", "L"):
-                decoded = by_opencv(np.frombuffer(data, np.uint8), self.to_rgb)
-                if decoded is None:
-                    raise UnreadableImage("OpenCV cannot decode it")
-                pixels = decoded
-            else:
-                pixels = _rgb(file) if self.to_rgb else _rgb(file)[..., ::-1]
-            orientation = exif_orientation(file.info.get("exif", b""))
+            pixels = self._unusual_jpeg(file, data, frame) if file.format in _JPEG else self._by_pillow(file)
+            orientation = stated_orientation(file.info)
         return np.ascontiguousarray(upright(pixels, orientation))
+
+    def _unusual_jpeg(self, file: Image.Image, data: bytes, frame: Frame | None) -> np.ndarray:
+        """The stored pixels of a JPEG that simplejpeg does not decode."""
+        if end_of_image(data) is None:
+            raise UnreadableImage("the file is truncated")
+        wanted = self.backend == "cv2" and file.mode in ("RGB", "L")
+        pixels = None
+        if wanted or frame is not None:  # Pillow would not notice missing data
+            pixels = _by_opencv(data, frame)
+        if pixels is None or not wanted:
+            return self._by_pillow(file)
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if self.to_rgb else pixels
+
+    def _by_pillow(self, file: Image.Image) -> np.ndarray:
+        return _rgb(file) if self.to_rgb else _rgb(file)[..., ::-1]
+
+
+def _orientation(frame: Frame) -> int:
+    return stated_orientation({"exif": frame.exif, "xmp": frame.xmp})
+
+
+def _by_opencv(data: bytes, frame: Frame | None) -> np.ndarray:
+    """A JPEG as uint8 [H, W, 3] in BGR, or what is wrong with it.
+
+    Where OpenCV reaches a marker too early it fills up; where it reaches the end of the data it fails. So it gets no
+    marker behind the coded data, but what it reads ahead.
+    """
+    content = data
+    if frame is not None and frame.runs_from_the_top:
+        content = data[: end_of_scan(data, frame.scan_at)] + bytes(_READ_AHEAD)
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _COLOR)
+    if pixels is None:
+        raise UnreadableImage("its coded data is damaged or incomplete")
+    return pixels
 
 
 def _rgb(file: Image.Image) -> np.ndarray:

@@ -1,135 +1,373 @@
-"""What the markers of a JPEG file tell without decoding it (ITU-T T.81, annex B)."""
+"""JPEG files: what their markers tell (ITU-T T.81, annex B), and strict decoding.
+
+OpenCV and Pillow fill up what is missing of a JPEG and say nothing. simplejpeg, at OpenCV's speed and to the same
+pixels, tells the first thing that libjpeg-turbo noticed. Most of what it notices means that coded data is missing; what
+does not is told apart here.
+"""
 
 from __future__ import annotations
 
-import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-
-try:
-    import simplejpeg
-except ImportError:
-    simplejpeg = None
+import simplejpeg
+from PIL import Image
 
 # Within coded data 0xFF is followed by 0x00, by a restart marker, or by another 0xFF that only fills.
-_MARKER = re.compile(rb"\xff([\x01-\xcf\xd9-\xfe])", re.DOTALL)
-_END_OF_IMAGE = b"\xd9"
-_SEQUENTIAL = (0xC0, 0xC1)  # frames whose rows are coded one after the other, by Huffman's code
-# Other frames, and markers that have no place before the coded data.
-_UNEXPECTED = frozenset((*range(0xC0), *range(0xC2, 0xC4), *range(0xC5, 0xCC), *range(0xCD, 0xDA), 0xFF))
-_START_OF_SCAN, _EXIF = 0xDA, 0xE1
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])", re.DOTALL)
+_BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
+_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), (0xC2, 0xCA)  # by Huffman's code; by either code
+_LOSSLESS = 0xC3
+_KNOWN = (*_SEQUENTIAL, *_PROGRESSIVE, _LOSSLESS, 0xC9)  # and sequential by arithmetic code
+_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
+_HUFFMAN_TABLES, _RESTART_INTERVAL, _END_OF_IMAGE, _START_OF_SCAN = 0xC4, 0xDD, 0xD9, 0xDA
+_APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_CHANNELS = {"RGB": 3, "BGR": 3, "CMYK": 4, "GRAY": 1}
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # Rows below the part that its lowest row depends on: chroma at half the rows is interpolated between two of them.
 _ROWS_BELOW = 2
 _CODED_ROWS = 16  # that are coded together where chroma has half the rows, as mostly; else fewer
-_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_RGB = getattr(cv2, "IMREAD_COLOR_RGB", cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION  # since OpenCV 4.11
+# libjpeg-turbo's words for bytes between the last row's coded data and the end marker.
+_LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9$")
+_FLUSHED = 8  # bytes of any value that encoders in hardware leave there, which write whole registers
+_HOLE = bytes(64)
 
 
-def jpeg_is_complete(data: bytes) -> bool:
-    """Whether the end marker of the first image is there.
-
-    OpenCV fills what is missing of a cut file with gray and says nothing, so the markers are read here. Looking for
-    the last two bytes alone would not do: thumbnails have an end marker too, and cameras append films.
-    """
-    return _end_of_image(data) is not None
+class JpegError(ValueError):
+    """Coded data that is damaged or missing."""
 
 
-def _end_of_image(data: bytes, position: int = 2) -> int | None:
-    """Where the first image's end marker stands, looking from `position` on."""
-    while marker := _MARKER.search(data, position):
-        if marker[1] == _END_OF_IMAGE:
-            return marker.start()
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return None
+class _Segment(NamedTuple):
+    """A marker and its parameters, which are data[body:end]."""
+
+    kind: int
+    start: int
+    body: int
+    end: int
 
 
-@dataclass(frozen=True)
-class Frame:
-    """An image of 8 bits, gray or in three colours, whose rows are coded in one scan from top to bottom.
+class Frame(NamedTuple):
+    """An image of 8 bits with 1, 3 or 4 components: gray, in colour, or CMYK.
 
-    `height_at` is the place of the height within the file, `scan_at` that of the coded data.
+    `process` is its marker (T.81, table B.1), `height_at` the place of the height within the file, `scan_at` that of
+    the first coded data. `sampling` are the blocks of each component, (across, down), in a unit that is coded together.
+    `restart` units lie between two restart markers; 0 where there are none. `in_one_scan`: all components are coded
+    together, from top to bottom.
     """
 
     width: int
     height: int
+    process: int
+    sampling: tuple[tuple[int, int], ...]
+    restart: int
+    in_one_scan: bool
     height_at: int
     scan_at: int
     exif: bytes
+    xmp: bytes
+
+    @property
+    def runs_from_the_top(self) -> bool:
+        """Whether all of it is in one scan by Huffman's code, row after row."""
+        return self.process in _SEQUENTIAL and self.in_one_scan
+
+
+def _segments(data: bytes, position: int = 2) -> Iterator[_Segment]:
+    """The segments of the first image, up to the end marker, which is the last one unless the file is cut.
+
+    Other bytes between segments are passed over, as decoders do; coded data is among them.
+    """
+    while marker := _MARKER.search(data, position):
+        kind, body = marker[1][0], marker.end() + 2
+        if kind == _END_OF_IMAGE:
+            yield _Segment(kind, marker.start(), marker.end(), marker.end())
+            return
+        position = marker.end() + int.from_bytes(data[marker.end() : body], "big")
+        yield _Segment(kind, marker.start(), body, position)
+
+
+def end_of_image(data: bytes, position: int = 2) -> int | None:
+    """Where the first image's end marker stands, looking from `position` on.
+
+    Looking for the file's last two bytes alone would not do: thumbnails have an end marker too, and cameras append
+    films.
+    """
+    for segment in _segments(data, position):
+        if segment.kind == _END_OF_IMAGE:
+            return segment.start
+    return None
+
+
+def end_of_scan(data: bytes, position: int) -> int:
+    """Where the coded data from `position` on ends: at any marker but those for restarting."""
+    marker = _BEHIND_A_SCAN.search(data, position)
+    return marker.start() if marker else len(data)
 
 
 def jpeg_frame(data: bytes) -> Frame | None:
     """The file's frame; None for every other kind of file, and for what is damaged before the coded data."""
     if data[:3] != b"\xff\xd8\xff":
         return None
-    position, exif, frame = 2, b"", None
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        kind, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-        body = position + 4
-        if kind in _UNEXPECTED or (kind in _SEQUENTIAL and frame is not None) or length < 2:
+    frame: _Segment | None = None
+    restart, exif, xmp = 0, b"", b""
+    for segment in _segments(data):
+        kind, _, body, end = segment
+        if not body <= end <= len(data):
             return None
-        if kind in _SEQUENTIAL:
-            frame = position
-        elif kind == _EXIF and data.startswith(b"Exif\0\0", body):
-            if exif:
+        if kind == _START_OF_SCAN:
+            return None if frame is None else _checked_frame(data, frame, segment, restart, exif, xmp)
+        if kind == _APP1:
+            if data.startswith(_EXIF, body):  # a block of more than 64 kB goes on in the next segment
+                exif += data[body + len(_EXIF) * bool(exif) : end]
+            elif data.startswith(_XMP, body):
+                xmp = data[body + len(_XMP) : end]
+        elif kind in _FRAMES:
+            if frame is not None:
                 return None
-            exif = data[body : position + 2 + length]
-        elif kind == _START_OF_SCAN:
-            return _checked_frame(data, frame, body, position + 2 + length, exif)
-        position += 2 + length
+            frame = segment
+        elif kind == _RESTART_INTERVAL:
+            restart = int.from_bytes(data[body : body + 2], "big")
     return None
 
 
-def _checked_frame(data: bytes, frame: int | None, scan: int, scan_at: int, exif: bytes) -> Frame | None:
-    if frame is None or not frame + 10 <= scan < len(data):
+def jpeg_refusal(data: bytes) -> str | None:
+    """What no decoder here reads of the kind of JPEG that this is; None where it is another kind."""
+    for segment in _segments(data):
+        if segment.kind not in _FRAMES or segment.body >= len(data):
+            continue
+        if data[segment.body] != 8:
+            return f"the JPEG has {data[segment.body]} bits per value; save it with 8 bits"
+        if segment.kind not in _KNOWN:
+            return "the JPEG is hierarchical, or lossless by arithmetic code; save it as baseline or progressive"
+    return None
+
+
+def _checked_frame(data: bytes, frame: _Segment, scan: _Segment, restart: int, exif: bytes, xmp: bytes) -> Frame | None:
+    parameters = data[frame.body : frame.end]
+    if frame.kind not in _KNOWN or len(parameters) < 6 or len(parameters) != 6 + 3 * parameters[5]:
         return None
-    bits, components = data[frame + 4], data[frame + 9]
-    height, width = (int.from_bytes(data[frame + at : frame + at + 2], "big") for at in (5, 7))
-    if bits != 8 or components not in (1, 3) or data[scan] != components or not height or not width:
+    bits, components = parameters[0], parameters[5]
+    height, width = parameters[1] * 256 + parameters[2], parameters[3] * 256 + parameters[4]
+    sampling = [divmod(byte, 16) for byte in parameters[7::3]]
+    no_blocks = any(0 in blocks for blocks in sampling)
+    if bits != 8 or components not in (1, 3, 4) or not height or not width or no_blocks or scan.body == scan.end:
         return None
-    return Frame(width, height, frame + 5, scan_at, exif)
+    in_one_scan = data[scan.body] == components
+    return Frame(width, height, frame.kind, tuple(sampling), restart, in_one_scan, frame.body + 1, scan.end, exif, xmp)
+
+
+def decode_whole(data: bytes, frame: Frame, to_rgb: bool) -> np.ndarray | None:
+    """The picture, uint8 [H, W, 3]; None where its sampling is one that simplejpeg does not know.
+
+    Of arithmetic code, which hardly any program writes or reads, only a missing end marker is noticed: where its data
+    ends early, the standard has zeros read.
+
+    Raises:
+        JpegError: coded data is damaged or missing.
+    """
+    components = len(frame.sampling)
+    colorspace = "RGB" if to_rgb else "BGR"
+    if components == 4:
+        colorspace = "CMYK"
+    elif components == 1 and frame.process == _LOSSLESS:
+        colorspace = "GRAY"  # libjpeg-turbo repeats it in the other processes only
+    pixels, notice = _decoded(data, frame, frame.height, colorspace)
+    if notice and not _left_over(data, frame, notice):
+        data = _plain(data, frame)  # only the first thing noticed is told: it must not hide others
+        pixels, notice = _decoded(data, frame, frame.height, colorspace)
+    if notice and not _is_known(data):
+        return None
+    _check(data, frame, notice)
+    if components != 4:
+        return np.repeat(pixels, 3, axis=2) if colorspace == "GRAY" else pixels
+    rgb = np.asarray(Image.frombytes("CMYK", (frame.width, frame.height), 255 - pixels).convert("RGB"))
+    return rgb if to_rgb else rgb[..., ::-1]
 
 
 def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> np.ndarray | None:
     """The first `rows` rows at least, uint8 [H', W, 3]: the same bits as of the whole picture.
 
-    The decoder gets the file with a smaller height in its frame, and so stops early. It gets no end marker, or it
-    would complain of the coded data that it left. simplejpeg is the faster one, if it is installed.
+    The decoder gets the file with a smaller height in its frame, and so stops early: what is missing or damaged further
+    below is not noticed, except for a missing end marker.
 
     Returns:
-        None where the file is damaged or incomplete: decode it as a whole, and learn what is wrong.
+        None where the file is damaged or incomplete, or not in one scan from top to bottom: decode it as a whole, and
+        learn what is wrong.
     """
-    # A file that ends with the marker is whole; where the first of its images ends matters to OpenCV's complaints only.
-    ends = simplejpeg is not None and data.endswith(b"\xff" + _END_OF_IMAGE)
-    end = len(data) - 2 if ends else _end_of_image(data, frame.scan_at)
-    if end is None:
+    if not frame.runs_from_the_top or len(frame.sampling) == 4:
         return None
-    height, content = frame.height, np.frombuffer(data, np.uint8)
-    saves = (rows + _ROWS_BELOW - 1) // _CODED_ROWS < (height - 1) // _CODED_ROWS
-    if saves and (simplejpeg is not None or _refuses_what_ends_early()):
-        height, content = rows + _ROWS_BELOW, content[:end].copy()
-        content[frame.height_at : frame.height_at + 2] = divmod(height, 256)
-    pixels = by_opencv(content, to_rgb) if simplejpeg is None else _by_simplejpeg(content, to_rgb)
-    return pixels if pixels is not None and pixels.shape == (height, frame.width, 3) else None
+    if not (data.endswith(b"\xff\xd9") or end_of_image(data) is not None) or _has_hole(data, frame, 0):
+        return None
+    if (rows + _ROWS_BELOW - 1) // _CODED_ROWS < (frame.height - 1) // _CODED_ROWS:
+        height = rows + _ROWS_BELOW
+        content = _lower(data, frame, height)
+        if content is None:
+            return None
+        pixels, notice = _decoded(content, frame, height, "RGB" if to_rgb else "BGR")
+        return pixels if not notice or _LEFT_OVER.search(notice) else None
+    pixels, notice = _decoded(data, frame, frame.height, "RGB" if to_rgb else "BGR")
+    return None if notice else pixels
 
 
-def by_opencv(content: np.ndarray, to_rgb: bool) -> np.ndarray | None:
-    """Pixels uint8 [H, W, 3]; None if OpenCV cannot decode them. OpenCV turns BGR around 15 times as fast as numpy."""
-    pixels = cv2.imdecode(content, _RGB if to_rgb else _COLOR)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if to_rgb and _RGB == _COLOR and pixels is not None else pixels
+def _lower(data: bytes, frame: Frame, height: int) -> bytes | None:
+    """The file with another height in its frame, and without the restart markers behind the rows that remain.
+
+    None where there are fewer of them than these rows need.
+    """
+    end, behind = len(data), b""
+    if frame.restart:
+        markers = _restarts(data, frame)
+        wanted = _intervals(frame, height)
+        if len(markers) < wanted - 1:
+            return None
+        if len(markers) >= wanted:
+            end, behind = markers[wanted - 1], b"\xff\xd9"
+    new_height = height.to_bytes(2, "big")
+    return b"".join((data[: frame.height_at], new_height, data[frame.height_at + 2 : end], behind))
 
 
-def _by_simplejpeg(content: np.ndarray, to_rgb: bool) -> np.ndarray | None:
+def _restarts(data: bytes, frame: Frame) -> list[int]:
+    """Where the restart markers of an image in one scan stand."""
+    end = end_of_image(data, frame.scan_at)
+    return [marker.start() for marker in _RESTART.finditer(data, frame.scan_at, len(data) if end is None else end)]
+
+
+def _intervals(frame: Frame, height: int) -> int:
+    """The parts that restart markers divide the scan of the first `height` rows into."""
+    across, down = (8 * max(blocks) for blocks in zip(*frame.sampling))
+    if len(frame.sampling) == 1:
+        across = down = 8
+    units = -(-frame.width // across) * -(-height // down)
+    return -(-units // frame.restart)
+
+
+def _decoded(data: bytes, frame: Frame, height: int, colorspace: str) -> tuple[np.ndarray, str]:
+    """Pixels uint8 [height, W, C], and the first thing that libjpeg-turbo noticed; then rows may be unwritten."""
+    pixels = np.empty((height, frame.width, _CHANNELS[colorspace]), np.uint8)
     try:
-        return simplejpeg.decode_jpeg(content, "RGB" if to_rgb else "BGR", strict=False)
-    except ValueError:  # a damaged file, or a kind that only OpenCV knows
-        return None
+        simplejpeg.decode_jpeg(data, colorspace, buffer=pixels)
+    except ValueError as error:
+        return pixels, str(error) or type(error).__name__
+    return pixels, ""
 
 
-@functools.cache
-def _refuses_what_ends_early() -> bool:
-    """Whether this OpenCV gives nothing for coded data that ends too early; older ones leave rows unwritten."""
-    whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))[1]
-    return cv2.imdecode(whole[: len(whole) // 2], _COLOR) is None
+def _is_known(data: bytes) -> bool:
+    try:
+        simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return False
+    return True
+
+
+def _check(data: bytes, frame: Frame, notice: str) -> None:
+    """Raises a JpegError unless all of the picture was there, where decoding it ended with `notice`."""
+    end = end_of_image(data, frame.scan_at) if notice else len(data)
+    if end is None:
+        raise JpegError("the file is truncated")
+    left_over = _left_over(data, frame, notice) if notice else 0
+    if notice and not left_over:
+        raise JpegError(f"its coded data is damaged or incomplete ({notice})")
+    if _has_hole(data, frame, left_over):
+        raise JpegError("its coded data is damaged: a part of it was overwritten with zeros")
+    if not _has_all_scans(data, frame):
+        raise JpegError("its coded data is incomplete: scans are missing")
+
+
+def _left_over(data: bytes, frame: Frame, notice: str) -> int:
+    """How many bytes of padding lie before the end marker, if that is what the notice is about; else 0."""
+    found, end = _LEFT_OVER.search(notice), end_of_image(data, frame.scan_at)
+    if found is None or end is None:
+        return 0
+    if frame.restart and not (frame.runs_from_the_top and _has_all_restarts(data, frame)):
+        return 0  # the bytes may stand where a restart marker is missing
+    count = int(found[1])
+    padding = data[:end].rstrip(b"\xff")[-count:]  # 0xFF that only fills is not counted
+    return count if count <= _FLUSHED or len(set(padding)) == 1 else 0
+
+
+def _has_all_restarts(data: bytes, frame: Frame) -> bool:
+    return len(_restarts(data, frame)) == _intervals(frame, frame.height) - 1
+
+
+def _has_hole(data: bytes, frame: Frame, left_over: int) -> bool:
+    """Whether a run of zeros, before `left_over` bytes at the end, cannot be coded data.
+
+    Decoders take zeros for blocks, and now and then come out even. Zero bits are the shortest code word. Where it ends
+    a block, zeros are a plain area; elsewhere they give every coefficient of one block after the other the same value,
+    which no picture does.
+    """
+    if not frame.runs_from_the_top or data.find(_HOLE, frame.scan_at) < 0:
+        return False
+    end = end_of_image(data, frame.scan_at)
+    if end is None:
+        return False
+    if left_over:
+        end = len(data[:end].rstrip(b"\xff")) - left_over
+    if data.find(_HOLE, frame.scan_at, end) < 0:
+        return False
+    first_words: dict[int, int] = {}  # by number, of the tables of the coefficients behind each block's first
+    for segment in _segments(data):
+        if segment.kind == _HUFFMAN_TABLES:
+            first_words.update(_first_words(data[segment.body : segment.end]))
+        elif segment.kind == _START_OF_SCAN:
+            used = [tables % 16 for tables in data[segment.body + 2 : segment.end - 3 : 2]]
+            return any(first_words.get(table, 0) % 16 for table in used)
+    return False
+
+
+def _first_words(tables: bytes) -> Iterator[tuple[int, int]]:
+    """Numbers of the tables of class 1 in a segment (T.81, B.2.4.2), and what their shortest code word stands for."""
+    while len(tables) > 17:
+        kind, number = divmod(tables[0], 16)
+        if kind == 1:
+            yield number, tables[17]
+        tables = tables[17 + sum(tables[1:17]) :]
+
+
+def _has_all_scans(data: bytes, frame: Frame) -> bool:
+    """Whether the scans give every bit of every coefficient. Decoders take what never comes for zero."""
+    if frame.process not in _PROGRESSIVE and frame.in_one_scan:
+        return True
+    missing: dict[int, dict[int, int]] = {}  # by component, the bits that each coefficient still lacks
+    for segment in _segments(data):
+        if segment.kind == frame.process:
+            for component in data[segment.body + 6 : segment.end : 3]:
+                missing[component] = dict.fromkeys(range(64), 16)
+        elif segment.kind == _START_OF_SCAN:
+            first, last, bits = data[segment.end - 3 : segment.end]
+            if frame.process not in _PROGRESSIVE:
+                first, last, bits = 0, 63, 0
+            for component in data[segment.body + 1 : segment.end - 3 : 2]:
+                missing[component].update(dict.fromkeys(range(first, last + 1), bits & 0x0F))
+    return not any(bits for coefficients in missing.values() for bits in coefficients.values())
+
+
+def _plain(data: bytes, frame: Frame) -> bytes:
+    """The file without what libjpeg-turbo remarks on though it does not matter to the pixels.
+
+    That is: a broken colour profile, bytes between segments, versions and colour transforms that are not defined (which
+    count as the usual ones), and the parameters of progressive scans where scans are sequential.
+    """
+    parts = [data[:2]]
+    coded = 0  # where the coded data before a segment begins
+    for segment in _segments(data):
+        if coded:
+            parts.append(data[coded : segment.start])
+        coded = segment.end if segment.kind == _START_OF_SCAN else 0
+        body = data[segment.body : segment.end]
+        if segment.kind == _APP0 and body.startswith(b"JFIF\0"):
+            body = body[:5] + b"\1" + body[6:]
+        elif segment.kind == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+            usual = 2 if len(frame.sampling) == 4 else 1
+            body = body[:11] + bytes([body[11] and usual]) + body[12:]
+        elif _APP0 <= segment.kind <= _APP15 or segment.kind == _COMMENT:
+            continue
+        elif segment.kind == _START_OF_SCAN and frame.process in _SEQUENTIAL:
+            body = body[:-3] + bytes([0, 63, 0])
+        parts.append(data[segment.start : segment.body] + body)
+    if coded:
+        parts.append(data[coded:])
+    return b"".join(parts)
