@@ -3,11 +3,11 @@
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, ReadPath
+from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Range, ReadPath
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 
@@ -18,6 +18,7 @@ __all__ = ["BACKBONES", "MODELS", "AlexNetParams", "BackboneParams", "DLAParams"
 __all__ += ["ModelInfo", "Published", "SENet154_vdParams", "SqueezeNet1_0Params", "SqueezeNet1_1Params"]
 
 BACKBONES = Registry("backbone")
+_MAX_PADDING = 6  # the largest stem has a kernel of 7, and more padding than that gives windows of zeros alone
 
 
 def family_names(family: str) -> list[str]:
@@ -36,6 +37,8 @@ class BackboneParams:
         drop_rate: Share of values that dropout removes before the classifier, in training only.
         pretrained: False; True for the official ImageNet weights; the name of a source of such weights (`timm`); the
             address of a weights file (http or https); or the path of one or of a checkpoint's folder.
+        use_ema: Whether a file that holds both weights and their exponential moving average gives the average, as
+            timm has it.
         recompute: Whether training keeps the inputs of blocks only and computes the rest again in the backward
             pass: less memory for about a third more time.
     """
@@ -45,6 +48,7 @@ class BackboneParams:
     in_channels: PositiveInt = 3
     drop_rate: Fraction = 0.0
     pretrained: bool | Annotated[str, ReadPath("weights", SOURCES)] = False
+    use_ema: bool = True
     recompute: bool = False
 
     def __post_init__(self) -> None:
@@ -57,8 +61,12 @@ class BackboneParams:
                 f"pretrained is {self.pretrained!r}; give true, false, a source's name, an address or a path"
             )
 
-    def build(self) -> "Backbone":
+    def build(self, new_classifier: bool = False) -> "Backbone":
         """A new model, with weights drawn from Paddle's generator or loaded from `pretrained`.
+
+        Args:
+            new_classifier: Whether the model keeps a classifier of its own, with drawn weights, where the file has
+                none, or one of other classes; a warning says so.
 
         Raises:
             UserError: Paddle is missing, or the weights cannot be had or do not fit the model.
@@ -67,7 +75,7 @@ class BackboneParams:
             return self.make()
         from ppcls.arch.weights.load import build_with_weights, locate_weights
 
-        return build_with_weights(self, locate_weights(self.name, self.pretrained)).model
+        return build_with_weights(self, locate_weights(self.name, self.pretrained), new_classifier).model
 
     def make(self) -> "Backbone":
         """A new model with weights drawn from Paddle's generator, whatever `pretrained` says."""
@@ -105,12 +113,12 @@ class SqueezeNet1_0Params(BackboneParams):
     """
 
     drop_rate: Fraction = 0.5
-    stem_padding: NonNegativeInt = 0
+    stem_padding: Annotated[int, Range(low=0, high=_MAX_PADDING)] = 0
     ceil_pooling: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_integer("stem_padding", self.stem_padding, 0)
+        _check_integer("stem_padding", self.stem_padding, 0, _MAX_PADDING)
         if not isinstance(self.ceil_pooling, bool):
             raise ValueError(f"ceil_pooling is {self.ceil_pooling!r}; give true or false")
 
@@ -125,7 +133,7 @@ class SqueezeNet1_0Params(BackboneParams):
 class SqueezeNet1_1Params(SqueezeNet1_0Params):
     """SqueezeNet 1.1; the arguments are those of 1.0, with the padding that PaddleClas gives it."""
 
-    stem_padding: NonNegativeInt = 1
+    stem_padding: Annotated[int, Range(low=0, high=_MAX_PADDING)] = 1
 
 
 @BACKBONES.register(*family_names("DPN"))
@@ -197,9 +205,11 @@ class SENet154_vdParams(BackboneParams):
         return SENet(self)
 
 
-def _check_integer(name: str, value: object, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ValueError(f"{name} is {value!r}; give a whole number of at least {low}")
+def _check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < low or (high is not None and value > high):
+        wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} is {value!r}; give a whole number {wanted}")
 
 
 def _is_path(value: object) -> bool:

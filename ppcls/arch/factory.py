@@ -25,19 +25,26 @@ def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
     Args:
         model: A name, or PaddleClas's mapping: `{"Arch": {"name": "DLA34", "class_num": 10}}` or what stands under
             its `Arch`. Other sections beside `Arch` are not read.
-        **keywords: The arguments of that model, see `ppcls.arch.catalog`; they come before the mapping's.
+        **keywords: The arguments of that model, see `ppcls.arch.catalog`; they come before the mapping's. With
+            `class_num` and `pretrained` together the model starts with a new classifier, and a warning says so, where
+            the weights have none or one of another number of classes.
 
     Raises:
         UserError: there is no such model or it has no such argument.
         ValueError: an argument's value is impossible.
     """
     if isinstance(model, str):
-        return _params(model, keywords).build()
+        return _build(model, keywords)
     arch = model.get("Arch", model)
     if not isinstance(arch, Mapping) or not isinstance(arch.get("name"), str):
         raise UserError(f"{arch!r} names no model; write `name: DLA34` in it")
     arguments = {**arch, **keywords}
-    return _params(arguments.pop("name"), arguments).build()
+    return _build(arguments.pop("name"), arguments)
+
+
+def _build(name: str, arguments: Mapping[str, Any]) -> Backbone:
+    """Weights of other classes are wanted for what they know only where the number of classes is asked for."""
+    return _params(name, arguments).build(new_classifier="class_num" in arguments)
 
 
 def entry_point(name: str) -> Callable[..., Backbone]:

@@ -18,13 +18,16 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--to", choices=("ppcls", "paddleclas"), default="ppcls", help="the layout that is written (default: ppcls)"
     )
+    command.add_argument(
+        "--no-ema", action="store_true", help="take the weights and not their moving average, of a file with both"
+    )
     command.add_argument("--verbose", action="store_true", help="print what becomes of every key")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.arch.weights.convert import convert
 
-    converted = convert(arguments.source, arguments.target, arguments.arch, arguments.to)
+    converted = convert(arguments.source, arguments.target, arguments.arch, arguments.to, use_ema=not arguments.no_ema)
     if arguments.verbose:
         print(converted.loaded.conversion.account(), end="")
     print(converted.text)

@@ -133,6 +133,10 @@ def _check_class_num(checked: Checked) -> None:
     class_num = getattr(checked.values.get("Arch"), "class_num", None)
     if class_num is None:
         return
+    if class_num == 0:
+        remedy = "write at least 1; pooled features are for your own code: build_model(NAME, class_num=0)"
+        checked.add("Arch.class_num", f"is 0, a model without a classifier, and {checked.command} needs one; {remedy}")
+        return
     value: Any
     for key, value in checked.values.items():
         topk = getattr(value, "topk", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import ppcls
 from ppcls.config.node import Origin
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, weights_file
+from ppcls.utils.files import LATEST, WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, weights_file
 
 _LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 # The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.
@@ -50,6 +50,12 @@ def portable(path: str) -> str:
 def what_is_wrong(use: PathUse) -> str | None:
     """The sentence for a path that cannot be read; None if it can."""
     if use.what == "checkpoint":
+        weights = _paddleclas_weights(use.path)
+        if weights is not None:
+            return (
+                f"{use.path}: a checkpoint of PaddleClas, whose optimizer state is not read; to start a training with "
+                f"its weights leave Global.checkpoints out and write Global.pretrained_model={weights}"
+            )
         sentence = f"{use.path}: no checkpoint there; give the folder of a run or of a checkpoint"
         return None if _has_checkpoint(use.path) else sentence
     try:
@@ -65,6 +71,28 @@ def what_is_wrong(use: PathUse) -> str | None:
     if not there:
         return f"there is no {_WORDS[use.what]} {use.path!r}; write the path of one, relative to the working directory"
     return None if readable else f"{use.path!r} may not be read; change its permissions"
+
+
+def _paddleclas_weights(path: str) -> Path | None:
+    """The weights of the PaddleClas checkpoint that a path means; None where there is no such.
+
+    PaddleClas writes `latest.pdparams`, `.pdopt` and `.pdstates` side by side, or since 2.0 under our names; its states
+    are a pickle, and ours are JSON.
+    """
+    given = Path(path).absolute()
+    if given.suffix in WEIGHTS_SUFFIXES:
+        given = given.with_suffix("")
+    for stem in (given, given / LATEST, given / WEIGHTS_STEM, given / LATEST / WEIGHTS_STEM):
+        weights, optimizer, states = (Path(f"{stem}{suffix}") for suffix in WEIGHTS_SUFFIXES)
+        try:
+            if not weights.is_file():
+                continue
+            foreign_states = states.is_file() and states.read_bytes()[:1] == b"\x80"
+            if foreign_states or (stem.name != WEIGHTS_STEM and optimizer.is_file()):
+                return Path(os.path.relpath(weights))
+        except (OSError, ValueError):  # a name that no file can have, or one that may not be read
+            continue
+    return None
 
 
 def _has_checkpoint(path: str) -> bool:

@@ -26,7 +26,7 @@ import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, numbered, replace_folder, sha256_of
+from ppcls.utils.files import LATEST, WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, numbered, replace_folder, sha256_of
 from ppcls.utils.unpickle import load_pickle
 
 SCHEMA = 1
@@ -354,9 +354,9 @@ def _candidates(path: Path) -> Iterable[Path]:
     existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
     if existing or not folder.is_dir():
         return existing
-    latest = list(_candidates(folder / "latest"))
-    if not latest and (folder / "latest").is_dir():  # without its states, which is worth a word
-        latest = [folder / "latest"]
+    latest = list(_candidates(folder / LATEST))
+    if not latest and (folder / LATEST).is_dir():  # without its states, which is worth a word
+        latest = [folder / LATEST]
     others = [child for child in folder.iterdir() if (child / STATES).is_file() and child not in latest]
     return [*latest, *sorted(others, key=_position, reverse=True)]
 

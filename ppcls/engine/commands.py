@@ -38,7 +38,7 @@ from ppcls.inference.output import open_results
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import sha256_of
+from ppcls.utils.files import LATEST, sha256_of
 from ppcls.utils.logging import get_logger, setup_logging
 
 
@@ -150,7 +150,7 @@ def _train(
     try:
         trainer.fit()
     except Interrupted as interruption:
-        get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, run.path / "latest")
+        get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, run.path / LATEST)
         return interruption.exit_code
     return 0
 

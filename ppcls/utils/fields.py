@@ -40,8 +40,8 @@ class ReadPath:
 
     Args:
         what: a `file`, a `dir`, or `either`; `weights`: a file of weights, its path without `.pdparams`, its address,
-            or the folder of a checkpoint; `checkpoint`: the folder of a checkpoint, `.../ppcls` in it, or one of its
-            files, the folder of a run, or what a killed process left of one of these.
+            or the folder of a checkpoint or of a run; `checkpoint`: the folder of a checkpoint, `.../ppcls` in it, or
+            one of its files, the folder of a run, or what a killed process left of one of these.
         names: What may stand in place of a path, and is none.
     """
 

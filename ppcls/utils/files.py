@@ -13,6 +13,8 @@ from pathlib import Path
 from ppcls.utils.errors import UserError
 
 WEIGHTS_STEM = "ppcls"
+# Checkpoints of a run, by the names that their folders have in the run's.
+BEST_MODEL, LATEST = "best_model", "latest"
 WEIGHTS_SUFFIXES = (".pdparams", ".pdopt", ".pdstates")
 PathLike = str | os.PathLike[str]
 
@@ -106,7 +108,8 @@ def weights_file(path: PathLike) -> Path:
     """The file of weights that a path means: the file itself, or the `.pdparams` of a checkpoint.
 
     Args:
-        path: A file; its path without `.pdparams`; a checkpoint's folder, or another file of it.
+        path: A file; its path without `.pdparams`; a checkpoint's folder, or another file of it; or the folder of a
+            run, which means its best model, or where no evaluation chose one its latest checkpoint.
 
     Raises:
         UserError: nothing is there.
@@ -114,7 +117,8 @@ def weights_file(path: PathLike) -> Path:
     given = Path(path)
     if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
         return given
-    stems = [given / WEIGHTS_STEM, *([given] if given.name else [])]
+    folders = [given, given / BEST_MODEL, given / LATEST]
+    stems = [*(folder / WEIGHTS_STEM for folder in folders), *([given] if given.name else [])]
     if given.suffix in WEIGHTS_SUFFIXES:
         stems.append(given.with_suffix(""))
     for stem in stems:
@@ -123,5 +127,5 @@ def weights_file(path: PathLike) -> Path:
             return file
     raise UserError(
         f"{given}: no weights there; give a file of weights, its path without .pdparams (.../{WEIGHTS_STEM}), or the "
-        "folder of a checkpoint"
+        "folder of a checkpoint or of a run"
     )

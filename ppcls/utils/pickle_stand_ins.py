@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,6 +47,35 @@ class Admitted:
         raise Refused(f"a change of {self.name}")
 
 
+class Inert(StandIn):
+    """Stands for a class, a function or an object of other software, such as the arguments of a training script.
+
+    A pickle may call it, fill it and change it. It does nothing and keeps nothing but its name.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *arguments: Any) -> Inert:
+        """The object that a call would make."""
+        return self
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+    def append(self, item: object) -> None:
+        """Drops an item of an object that is a list."""
+
+    def extend(self, items: object) -> None:
+        """Drops items of an object that is a list."""
+
+    def finish(self, meter: Meter) -> Inert:
+        """Itself."""
+        return self
+
+
 class Ordered(dict):
     """Stands for an OrderedDict; a pickle can set no attributes on it."""
 
@@ -80,6 +110,8 @@ def check_key(key: object) -> object:
 
 def put(target: Any, items: Sequence[Any]) -> Any:
     """Adds keys and values, which take turns in `items`, to a dictionary; returns it."""
+    if isinstance(target, Inert):
+        return target
     if type(target) is not dict and not isinstance(target, Ordered):
         raise Refused(f"items in a {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2]):
@@ -107,6 +139,42 @@ def _tuple(items: Any = ()) -> tuple[Any, ...]:
 
 def _set(items: Any = ()) -> Any:
     return {check_key(item) for item in _tuple(items)}
+
+
+# Modules whose names can do harm where they are called. Other packages' names are inert; of these only the data below.
+_REFUSED_PACKAGES = frozenset({*sys.stdlib_module_names, "__builtin__", "copy_reg", "numpy", "torch"})
+_TORCH_TYPES = "bfloat16 bool float16 float32 float64 half int16 int32 int64 int8 uint8"
+_INERT_NAMES = {
+    "argparse": "Namespace",
+    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
+    "collections": "ChainMap Counter defaultdict deque",
+    "copyreg": "_reconstructor",
+    "datetime": "date datetime time timedelta timezone",
+    "decimal": "Decimal",
+    "fractions": "Fraction",
+    "pathlib": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
+    "torch": f"{_TORCH_TYPES} Generator",
+    "torch.torch_version": "TorchVersion",
+    "types": "SimpleNamespace",
+    "uuid": "UUID",
+}
+# Python 2 and 3.13 give these modules other names.
+_SPELLINGS = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local": "pathlib"}
+
+
+def is_inert(module: str, name: str) -> bool:
+    """Whether a name that a pickle asks for may be there without meaning anything: as `Inert`.
+
+    So may the data classes of Python and torch, the optimizers and schedules of torch, and whatever is of any other
+    package. What is left is refused by name: a file that asks for `os.system` or for a whole `torch.nn` module is no
+    file of weights.
+    """
+    if not f"{module}.{name}".replace(".", "").isidentifier():
+        return False
+    home = _SPELLINGS.get(module, module)
+    if home.partition(".")[0] not in _REFUSED_PACKAGES:
+        return True
+    return home.startswith("torch.optim.") or name in _INERT_NAMES.get(home, "").split()
 
 
 PYTHON_NAMES: Names = {

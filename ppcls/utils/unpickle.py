@@ -1,8 +1,9 @@
 """Reads pickles of arrays without running anything that a pickle may ask for.
 
 `.pdparams` and `.pdopt` files are pickles, and a pickle is a program: it may call whatever can be imported. Here
-every name that a file asks for becomes a stand-in out of a fixed table (`ADMITTED`, or a reader's own). What comes
-out is rebuilt from plain types alone, and `pickle_limits` bounds its size.
+every name that a file asks for becomes a stand-in out of a fixed table (`ADMITTED`, or a reader's own), or an `Inert`
+one that does nothing, or the file is refused. What comes out is rebuilt from plain types and `Inert` alone, and
+`pickle_limits` bounds its size.
 """
 
 from __future__ import annotations
@@ -18,7 +19,19 @@ from typing import Any, ClassVar
 from ppcls.utils.files import PathLike
 from ppcls.utils.pickle_arrays import NUMPY_NAMES
 from ppcls.utils.pickle_limits import Meter, Stream
-from ppcls.utils.pickle_stand_ins import PLAIN, PYTHON_NAMES, Admitted, Names, Ordered, StandIn, check_key, never, put
+from ppcls.utils.pickle_stand_ins import (
+    PLAIN,
+    PYTHON_NAMES,
+    Admitted,
+    Inert,
+    Names,
+    Ordered,
+    StandIn,
+    check_key,
+    is_inert,
+    never,
+    put,
+)
 from ppcls.utils.untrusted import Refused, refusals, shown
 
 ADMITTED: Names = {**PYTHON_NAMES, **NUMPY_NAMES}
@@ -56,9 +69,11 @@ class _ArrayUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
         call = self.admitted.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
-        if call is None:
-            raise Refused(f"{shown(module)}.{shown(name)}")
-        return Admitted(name, call, self.stream.meter)
+        if call is not None:
+            return Admitted(name, call, self.stream.meter)
+        if isinstance(module, str) and isinstance(name, str) and is_inert(module, name):
+            return Inert(f"{module}.{name}")
+        raise Refused(f"{shown(module)}.{shown(name)}")
 
     def get_extension(self, code: int) -> None:
         raise Refused(f"the registered extension {code}")
@@ -82,8 +97,23 @@ class _ArrayUnpickler(pickle._Unpickler):
         items = self.pop_mark()
         put(self.stack[-1], items)
 
+    def _new_object(self) -> None:
+        arguments, cls = self.stack.pop(), self.stack.pop()
+        self.stack.append(self._made(cls, arguments))
+
+    def _new_object_with_keywords(self) -> None:
+        _, arguments, cls = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        self.stack.append(self._made(cls, arguments))
+
+    def _made(self, cls: Any, arguments: Any) -> Inert:
+        if not isinstance(cls, Inert):
+            raise TypeError(f"an object made of something of type {type(cls).__name__}")
+        return cls(*arguments)
+
     def _add_items(self) -> None:
         items = self.pop_mark()
+        if isinstance(self.stack[-1], Inert):
+            return
         if type(self.stack[-1]) is not set:
             raise Refused(f"items in a {type(self.stack[-1]).__name__}")
         self.stack[-1].update(map(check_key, items))
@@ -97,6 +127,8 @@ class _ArrayUnpickler(pickle._Unpickler):
     dispatch[pickle.SETITEM[0]] = _set_item
     dispatch[pickle.SETITEMS[0]] = _set_items
     dispatch[pickle.ADDITEMS[0]] = _add_items
+    dispatch[pickle.NEWOBJ[0]] = _new_object
+    dispatch[pickle.NEWOBJ_EX[0]] = _new_object_with_keywords
     dispatch[pickle.FROZENSET[0]] = _refuse_frozenset
 
 

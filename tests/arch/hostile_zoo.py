@@ -283,7 +283,9 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
     case("LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
          "a pointer of Git LFS, not the weights; run `git lfs pull` where it comes from")  # fmt: skip
     case("no arrays", pickle.dumps({"epoch": 3, "lr": 0.1}), "holds no arrays but epoch, lr; give a file of weights")
-    case("nothing but a list", pickle.dumps([1]), "holds no weights by name but a list; give a file of weights")
+    case(
+        "nothing but a list", pickle.dumps([1]), "holds no weights by name; it is of type list; give a file of weights"
+    )
     case(
         "only the table of names", pickle.dumps({"StructuredToParameterName@@": np.ones(1)}), "holds no arrays; give a "
     )

@@ -109,7 +109,8 @@ def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
         ({"drop_rate": 1.0}, "drop_rate is 1.0; give a number from 0 to below 1"),
         ({"drop_rate": -0.1}, "drop_rate is -0.1; give a number from 0 to below 1"),
         ({"drop_rate": None}, "drop_rate is None; give a number from 0 to below 1"),
-        ({"stem_padding": -1}, "stem_padding is -1; give a whole number of at least 0"),
+        ({"stem_padding": -1}, "stem_padding is -1; give a whole number from 0 to 6"),
+        ({"stem_padding": 10**9}, "stem_padding is 1000000000; give a whole number from 0 to 6"),
         *(
             ({"pretrained": value}, f"pretrained is {value!r}; give true, false, a source's name, an address or a path")
             for value in ("", None)

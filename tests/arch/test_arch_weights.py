@@ -88,6 +88,41 @@ def test_half_precision_becomes_single(tmp_path: Path, squeezenet: dict[str, np.
     np.testing.assert_array_equal(model.stem.weight.numpy(), stem.sum(axis=1, keepdims=True))
 
 
+def test_values_that_no_network_computes_with(tmp_path: Path) -> None:
+    state = facts.paddleclas_state("DLA46_c")
+    weight, variance = next(iter(state)), next(key for key in state if key.endswith("_variance"))
+    large = state[weight].astype(np.float64)
+    large.flat[1:3] = 1e300, -1e39
+    low = state[variance].copy()
+    low.flat[1] = -0.25
+    for key, array, text in (
+        (weight, large, f"2 of {large.size:,} values of {weight} are too large for float32; copy or "),
+        (variance, low, f"{variance} holds a variance of -0.25, which is below zero; copy or "),
+    ):
+        path = save(tmp_path, {**state, key: array})
+        model = DLA46_c()
+        before = values(model)
+        assert refusal(load_weights, model, path).startswith(f"{path}: {text}")
+        assert_same(values(model), before)
+
+
+def test_a_model_of_other_classes_starts_with_a_new_classifier_where_they_are_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, squeezenet: dict[str, np.ndarray]
+) -> None:
+    path = save(tmp_path, squeezenet)
+    with caplog.at_level("WARNING", logger="ppcls"):
+        model = build_model("SqueezeNet1_1", class_num=5, pretrained=path)
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith(f"{path}: has a classifier of 1000 classes and the model one of 5 classes")
+    taken = values(model)
+    assert taken["fc.bias"].shape == (5,)
+    np.testing.assert_array_equal(taken[f"{model.stem_layer}.weight"], next(iter(squeezenet.values())))
+    path = save(tmp_path, taken)
+    assert "write Arch.class_num=5" in refusal(build_model, "SqueezeNet1_1", pretrained=path)
+    again = build_model({"Arch": {"name": "SqueezeNet1_1", "class_num": 5, "pretrained": str(path)}})
+    assert_same(values(again), taken)
+
+
 def _without(state: dict[str, Any], *keys: str, **more: Any) -> dict[str, Any]:
     return {**{key: value for key, value in state.items() if key not in keys}, **more}
 
@@ -101,7 +136,7 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: dict[s
         f"{head} 1 missing (first stem.bias); {remedy}": _without(state, "_conv.bias"),
         f"{head} 1 unexpected (first extra); {remedy}": {**state, "extra": wide},
         f"{head} 1 unexpected (first fc.bias); {remedy}": {**state, "fc.bias": state["_conv9.bias"] + 1},
-        "has no classifier; write Arch.class_num=0 for pooled features, or train one": _without(
+        "has no classifier; train one, or build the model with class_num=0 for pooled features": _without(
             state, "_conv9.bias", "_conv9.weight"
         ),
         f"{head} 1 missing (first fc.weight); {remedy}": _without(state, "_conv9.weight"),
@@ -125,7 +160,7 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: dict[s
             **state,
             "_conv.bias": np.zeros(64, "int64"),
         },
-        "holds no weights by name but a list; give a file of weights": [1, 2],
+        "holds no weights by name; it is of type list; give a file of weights": [1, 2],
     }
     for text, content in faults.items():
         path = save(tmp_path, content)

@@ -61,6 +61,13 @@ def test_darknets_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeyp
     assert refusal(build, path, "DPN68") == (f"{path}: Darknet's weights are read for DarkNet53 only, not for DPN68")
     whole = path.read_bytes()
     count = sum(part.size for part in parts)
+    backbone = tmp_path / "darknet53.conv.74"  # known by its beginning, for its suffix tells nothing
+    backbone.write_bytes(whole[: -4 * sum(part.size for part in parts[-2:])])
+    tuned = build(backbone, "DarkNet53", new_classifier=True, class_num=4).model
+    assert_same({key: value for key, value in values(tuned).items() if not key.startswith("fc.")},
+                {key: value for key, value in expected.items() if not key.startswith("fc.")})  # fmt: skip
+    assert list(tuned.fc.bias.shape) == [4]
+    assert "darknet53.conv.74: has no classifier; train one" in refusal(build, backbone, "DarkNet53", class_num=6)
     path.write_bytes(whole[:-4])
     assert refusal(build, path, "DarkNet53", class_num=6) == (
         f"{path}: holds {count - 1:,} numbers where the network has {count:,} (1 too few); "

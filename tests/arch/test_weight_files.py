@@ -160,19 +160,11 @@ def test_what_a_training_script_wrote_around_the_weights_is_left_out(tmp_path, w
 
 
 def test_the_first_wrapper_that_holds_arrays_counts_and_a_prefix_of_some_names_stays(tmp_path):
-    content = {"state_dict_ema": {"w": SIX}, "model": {"module.w": SIX + 1, "w": SIX}, "state_dict": {"epoch": 1}}
+    content = {"net": {"w": SIX}, "model": {"module.w": SIX + 1, "w": SIX}, "state_dict": {"epoch": 1}}
     path = written(tmp_path, "w.pdparams", pickle.dumps(content))
     assert_same(read_weights(path).arrays, {"module.w": SIX + 1, "w": SIX})
     path.write_bytes(pickle.dumps({"x": SIX, "net": [1]}))
     assert error_of(read_weights, path) == f"{path}: net is of type list and not an array; give a state dict"
-
-
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
-def test_what_torch_puts_before_all_names_is_left_out(tmp_path, prefix):
-    path = written(
-        tmp_path, "w.pdparams", pickle.dumps({f"{prefix}a": SIX, f"{prefix}module.b": SIX, f"{prefix}_orig_mod.c": SIX})
-    )
-    assert_same(read_weights(path).arrays, {"a": SIX, "module.b": SIX, "_orig_mod.c": SIX})
 
 
 def test_what_paddle_saves_is_read(tmp_path):

@@ -21,7 +21,7 @@ def problem(override, text):
 def no_weights(path):
     return (
         f"{path}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or the folder of a "
-        "checkpoint"
+        "checkpoint or of a run"
     )
 
 
@@ -50,6 +50,33 @@ def test_paths_that_training_reads(small, override, text):
 def test_a_path_with_a_character_that_no_file_has(small):
     (found,) = small.problems(small.VALID, TRAIN + '.root="a\\0b"')
     assert found.endswith("there is no folder 'a\\x00b'; write the path of one, relative to the working directory")
+
+
+@pytest.mark.parametrize(
+    "given", ["run", "run/latest", "run/latest.pdparams", "run/latest.pdopt", "run/latest.pdstates"]
+)
+def test_a_checkpoint_of_paddleclas_is_told_from_ours(small, tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    for suffix, content in ((".pdparams", b"\x80\x02}."), (".pdopt", b"\x80\x02}."), (".pdstates", b"\x80\x02}.")):
+        Path(f"run/latest{suffix}").write_bytes(content)
+    (found,) = small.problems(small.VALID, f"Global.checkpoints={given}")
+    assert found.startswith(
+        f"-o Global.checkpoints={given}: {given}: a checkpoint of PaddleClas, whose optimizer state"
+    )
+    assert found.endswith("leave Global.checkpoints out and write Global.pretrained_model=run/latest.pdparams")
+
+
+def test_a_checkpoint_of_paddleclas_under_our_names(small, tmp_path):
+    folder = tmp_path / "latest"
+    folder.mkdir()
+    for suffix in (".pdparams", ".pdopt", ".pdstates"):
+        (folder / f"ppcls{suffix}").write_bytes(b"\x80\x02}.")
+    for path in (folder, tmp_path, folder / "ppcls"):
+        (found,) = small.problems(small.VALID, f"Global.checkpoints={path}")
+        assert "PaddleClas" in found and found.endswith("latest/ppcls.pdparams")
+    (folder / "ppcls.pdstates").write_text("{}")
+    assert small.load(small.VALID, f"Global.checkpoints={folder}").Global.checkpoints == str(folder)
 
 
 @pytest.mark.parametrize(

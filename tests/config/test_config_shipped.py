@@ -11,6 +11,7 @@ from ppcls.arch.catalog import MODELS
 from ppcls.config import find_config, load_config, shipped_configs
 from ppcls.config.load import load_deploy_config
 from ppcls.engine.schema import registries
+from ppcls.utils.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base_" not in path.parts)
@@ -158,3 +159,11 @@ def test_the_deployment_configuration_is_there():
     Path("inference").mkdir()
     config = load_deploy_config("inference_cls", ["Global.infer_imgs=."])
     assert config.Global.inference_model_dir == "./inference"
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "infer", "export"])
+def test_a_model_without_a_classifier_is_for_no_command(command):
+    with pytest.raises(ConfigError) as error:
+        load_config("DLA34", ["Arch.class_num=0"], registries(), command, check_paths=False)
+    (found,) = str(error.value).splitlines()
+    assert "Arch.class_num=0: is 0, " in found and f", and {command} needs one; write at least 1" in found

@@ -192,7 +192,7 @@ def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
          "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
         (["flowers", "--arch", "DLA34", "--pretrained", "tim"],
          "output/DLA34/finetune.yaml:36 Arch.pretrained: tim: no weights there; give a file of weights, its path "
-         "without .pdparams (.../ppcls), or the folder of a checkpoint (did you mean timm?)"),
+         "without .pdparams (.../ppcls), or the folder of a checkpoint or of a run (did you mean timm?)"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(flowers, capsys, arguments, message):

@@ -1,7 +1,9 @@
 """Probes of the backbones, one of each class."""
 
+import pickle
 from collections import Counter
 
+import numpy as np
 import paddle
 from key_probe import Saying, component, probe, probe_each
 
@@ -124,6 +126,20 @@ def _pretrained(lab, family, value):
     overrides["Arch.pretrained"] = value and lab.folder / "some.pdparams"
     model, _ = build.model(lab.config(overrides, "export"), untrained=True)
     return bool((model.state_dict()["fc.weight"] == saved["fc.weight"]).all())
+
+
+@probe_each(
+    MODELS_OF, "backbone {}.use_ema", (True, Saying("unexpected (first average)")), (False, Saying("(first raw)"))
+)
+def _use_ema(lab, family, value):
+    """Which weights of a file with two are refused."""
+    lab.patch.setattr("ppcls.arch.weights.fit.likely_model", lambda given: None)  # makes 22 models
+    file = lab.folder / "two.pdparams"
+    file.write_bytes(pickle.dumps({"model": {"raw": np.ones(1)}, "model_ema": {"average": np.ones(1)}}))
+    try:
+        return outline(family, pretrained=str(file), use_ema=value)
+    except UserError as error:
+        return str(error).removeprefix(f"{file}: ")
 
 
 @probe_each(MODELS_OF, "backbone {}.recompute", (False, {1}), (True, {2}))

@@ -90,6 +90,13 @@ def test_weights_are_found_by_every_name(tmp_path, suffix):
     assert files.weights_file(f"{tmp_path}/best_model{suffix}") == tmp_path / "best_model" / "ppcls.pdparams"
 
 
+def test_a_runs_folder_means_its_best_model_or_else_its_latest(tmp_path):
+    for name in ("latest", "best_model"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ppcls.pdparams").touch()
+        assert files.weights_file(tmp_path) == tmp_path / name / "ppcls.pdparams"
+
+
 def test_weights_of_another_name_and_none_at_all(tmp_path):
     (tmp_path / "DLA34_pretrained.pdparams").touch()
     for name in ("DLA34_pretrained", "DLA34_pretrained.pdparams"):
@@ -102,7 +109,7 @@ def test_weights_of_another_name_and_none_at_all(tmp_path):
             files.weights_file(tmp_path / name)
         assert str(caught.value) == (
             f"{tmp_path / name}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or "
-            "the folder of a checkpoint"
+            "the folder of a checkpoint or of a run"
         )
 
 

@@ -44,7 +44,9 @@ class Converted:
     text: str
 
 
-def convert(source: PathLike, target: PathLike, arch: str | None = None, to: str = "ppcls") -> Converted:
+def convert(
+    source: PathLike, target: PathLike, arch: str | None = None, to: str = "ppcls", use_ema: bool = True
+) -> Converted:
     """Converts a file of weights.
 
     Args:
@@ -52,6 +54,7 @@ def convert(source: PathLike, target: PathLike, arch: str | None = None, to: str
         target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, a file of the same name with
             `.keys.txt` at its end tells what became of every key. What is there stays unless all goes well.
         arch: The model's name; recognised by the weights if not given.
+        use_ema: Whether the moving average is converted where the file holds weights and their moving average.
         to: `ppcls`, which remembers the arguments and the preprocessing that belong to the weights, or `paddleclas`.
 
     Raises:
@@ -65,8 +68,9 @@ def convert(source: PathLike, target: PathLike, arch: str | None = None, to: str
     found = locate_weights(arch or "a model", source)
     if path.exists() and path.samefile(found.path):
         raise UserError(f"{path}: is the file to convert; give another place for the result")
-    file = found.read()
-    loaded = build_with_weights(_params_of(arch or _recognised(file), file), found)
+    file = found.read(use_ema)
+    params = dataclasses.replace(_params_of(arch or _recognised(file), file), use_ema=use_ema)
+    loaded = build_with_weights(params, found)
     arrays, record = _content(loaded, found, to)
     account = path.with_name(f"{path.name}.keys.txt")
 

@@ -23,17 +23,15 @@ from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.arch.weights.pdparams import read_pdparams, write_pdparams
 from ppcls.arch.weights.record import Content
 from ppcls.arch.weights.safetensors_files import read_safetensors, write_safetensors
+from ppcls.arch.weights.state_dicts import without_prefix
 from ppcls.arch.weights.torch_files import read_torch
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sync_file, weights_file
 from ppcls.utils.untrusted import shown
 
-_READERS: dict[str, Callable[[Path], Content]] = {
-    "pdparams": read_pdparams,
-    "torch": read_torch,
-    "safetensors": read_safetensors,
-    "darknet": read_darknet,
-}
+_READERS: dict[str, Callable[[Path], Content]] = {"safetensors": read_safetensors, "darknet": read_darknet}
+# Files of these may hold more than one dictionary of weights.
+_PICKLE_READERS: dict[str, Callable[[Path, bool], Content]] = {"pdparams": read_pdparams, "torch": read_torch}
 _WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
 
 
@@ -44,8 +42,8 @@ class WeightsFile:
     Attributes:
         path: The file.
         format: pdparams, torch, safetensors or darknet.
-        arrays: Finite numbers by the names that stand in the file. Of Darknet, which knows no names, all of the
-            file's numbers [N] as `values`.
+        arrays: Finite numbers by the names that stand in the file, without a prefix that all share. Of Darknet,
+            which knows no names, all of the file's numbers [N] as `values`.
         record: What `write_weights` was told to remember: preprocessing, arguments and the like.
     """
 
@@ -55,18 +53,22 @@ class WeightsFile:
     record: dict[str, Any] | None
 
 
-def read_weights(path: PathLike) -> WeightsFile:
+def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
     """Reads a file of weights of any source; its content tells its format, and nothing of it is run.
 
+    A prefix that all names share, such as `module.`, is left out.
+
     Args:
-        path: The file, or what names a `.pdparams` file: a checkpoint's folder, or the path without suffix.
+        path: The file, or what names a `.pdparams` file, see `ppcls.utils.files.weights_file`.
+        use_ema: Whether the moving average is read where the file holds weights and their moving average.
 
     Raises:
         UserError: there is no such file, it is damaged, asks for more than data, or holds what are no weights.
     """
     file = weights_file(path)
     kind = format_of(file)
-    arrays, record = _READERS[kind](file)
+    arrays, record = _PICKLE_READERS[kind](file, use_ema) if kind in _PICKLE_READERS else _READERS[kind](file)
+    arrays = without_prefix(file, arrays)
     if not arrays:
         raise UserError(f"{file}: holds no arrays; give a file of weights")
     for name, array in arrays.items():

@@ -31,7 +31,7 @@ def fit_classifier(model: Backbone, path: Path, state: dict[str, Any], new_class
         return
     state.update({key: value.numpy() for key, value in own.items()})
     had = "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
-    get_logger().info(
+    get_logger().warning(
         "%s: has %s and the model one of %d classes, so the model starts with a new one",
         path, had, model.params.class_num,
     )  # fmt: skip
@@ -76,7 +76,9 @@ def check(
     name, targets = model.params.name, model.state_dict()
     missing = [key for key in targets if key not in state]
     if missing and lacks_classifier(missing) and not unexpected:
-        raise UserError(f"{path}: has no classifier; write Arch.class_num=0 for pooled features, or train one")
+        raise UserError(
+            f"{path}: has no classifier; train one, or build the model with class_num=0 for pooled features"
+        )
     if missing or unexpected:
         faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
         raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {_likely(given, name)}")
@@ -87,6 +89,17 @@ def check(
         if list(value.shape) != list(target.shape):
             shapes = f"has the shape {list(value.shape)} and {name}'s is {list(target.shape)}"
             raise UserError(f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}")
+        _check_values(path, key, value)
+
+
+def _check_values(path: Path, key: str, value: np.ndarray) -> None:
+    """Refuses what a file may say and no network can compute with."""
+    again = "copy or download the file again, or take an earlier checkpoint"
+    beyond = value.size - int(np.isfinite(value).sum())
+    if beyond:
+        raise UserError(f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {again}")
+    if key.endswith("._variance") and value.size and value.min() < 0:
+        raise UserError(f"{path}: {key} holds a variance of {value.min():g}, which is below zero; {again}")
 
 
 def lacks_classifier(missing: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 from ppcls.arch.weights.torch_stream import is_legacy
@@ -10,6 +11,8 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import WEIGHTS_SUFFIXES
 from ppcls.utils.untrusted import is_web_page, refusals
 
+# Versions 0.1 and 0.2, of any of their revisions; such files are called yolov3.weights, darknet53.conv.74, x.backup.
+_DARKNET_HEADS = {struct.pack("<iii", 0, minor, revision) for minor in (1, 2) for revision in range(10)}
 _KNOWN = "a .pdparams file, one of torch.save, .safetensors, or Darknet's .weights"
 
 
@@ -36,6 +39,8 @@ def format_of(path: Path) -> str:
         return "safetensors"
     if head[0] == 0x80 or path.suffix in WEIGHTS_SUFFIXES:
         return "pdparams"
+    if head[:12] in _DARKNET_HEADS:
+        return "darknet"
     formats = {".safetensors": "safetensors", ".weights": "darknet"}
     if path.suffix not in formats:
         raise UserError(f"{path}: begins like no file of weights ({head[:8].hex(' ')}); give {_KNOWN}")

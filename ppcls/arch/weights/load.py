@@ -43,14 +43,14 @@ class Found:
     row: PretrainedWeights | None = None
     url: str | None = None
 
-    def read(self) -> WeightsFile:
-        """What it holds.
+    def read(self, use_ema: bool = True) -> WeightsFile:
+        """What it holds; `use_ema` as in `read_weights`.
 
         Raises:
             UserError: it cannot be read; of a download that is kept, the sentence says what to remove.
         """
         try:
-            return read_weights(self.path)
+            return read_weights(self.path, use_ema)
         except UserError as error:
             if self.url is None:
                 raise
@@ -109,7 +109,7 @@ def build_with_weights(params: BackboneParams, found: Found, new_classifier: boo
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or its arguments.
     """
-    file = found.read()
+    file = found.read(params.use_ema)
     adapted = _adapted(params, _arguments(outline(params), file), file)
     return _fill(adapted.make(), file, found.row, new_classifier)
 
@@ -125,7 +125,7 @@ def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or the arguments it was made with.
     """
-    file = read_weights(path)
+    file = read_weights(path, model.params.use_ema)
     _adapted(model.params, _arguments(model, file), file, may_follow=False)
     return _fill(model, file, None, new_classifier)
 
@@ -153,7 +153,8 @@ def named_arrays(model: Backbone, file: WeightsFile) -> tuple[Layout, dict[str, 
     layout, arrays = _layout_of(model, file), file.arrays
     if file.format == "darknet":
         arrays = split_darknet(file, _convolutions(model, file.arrays["values"].size))
-    floats = {key: value.astype(np.float32, copy=False) for key, value in arrays.items() if value.dtype.kind == "f"}
+    with np.errstate(over="ignore"):  # what becomes infinite, `fit.check` refuses
+        floats = {key: value.astype(np.float32, copy=False) for key, value in arrays.items() if value.dtype.kind == "f"}
     return layout, {**arrays, **floats}
 
 
@@ -238,7 +239,8 @@ def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> tuple[str, Pr
 def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
     """Name, shape and whether batch norm follows, in the order in which Darknet writes them: the classifier last.
 
-    A Darknet file reads colour pictures and has as many classes as its `numbers` leave room for, whatever the model.
+    A Darknet file reads colour pictures and has as many classes as its `numbers` leave room for, whatever the model;
+    one of the backbone alone, as `darknet53.conv.74` is, leaves no room for a classifier.
     """
     stem = f"{model.stem_layer}.weight"
     convolutions: list[Convolution] = []
@@ -247,6 +249,8 @@ def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
             n, c, height, width = value.shape
             convolutions.append((key[: -len(".0.weight")], (n, 3 if key == stem else c, height, width), True))
     rest = numbers - sum(math.prod(shape) + 4 * shape[0] for _, shape, _ in convolutions)
+    if rest == 0:
+        return convolutions
     classes, more = divmod(rest, model.num_features + 1)
     if classes < 1 or more:
         classes = model.params.class_num or 1000

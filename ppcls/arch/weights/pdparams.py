@@ -15,13 +15,13 @@ from ppcls.arch.weights.state_dicts import only_arrays, unwrap
 from ppcls.utils.unpickle import load_pickle
 
 
-def read_pdparams(path: Path) -> Content:
-    """Arrays and record of a file that `paddle.save` or `write_pdparams` wrote.
+def read_pdparams(path: Path, use_ema: bool = True) -> Content:
+    """Arrays and record of a file that `paddle.save` or `write_pdparams` wrote; `use_ema` as in `unwrap`.
 
     Raises:
         UserError: it is damaged, asks for more than data, or holds no weights.
     """
-    state = unwrap(path, load_pickle(path))
+    state = unwrap(path, load_pickle(path), use_ema)
     record = parse_record(path, state.pop(RECORD)) if RECORD in state else None
     return only_arrays(path, state), record
 

@@ -16,8 +16,8 @@ from ppcls.utils.pickle_limits import Stream
 from ppcls.utils.untrusted import refusals
 
 
-def read_torch(path: Path) -> Content:
-    """Tensors as arrays, bfloat16 as float32.
+def read_torch(path: Path, use_ema: bool = True) -> Content:
+    """Tensors as arrays, bfloat16 as float32; `use_ema` as in `unwrap`.
 
     Raises:
         UserError: the file cannot be read, is damaged, asks for more than data, or holds no weights.
@@ -26,4 +26,4 @@ def read_torch(path: Path) -> Content:
     with refusals(path, "file written by torch.save", remedy), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = read_stream(Stream(file, size)) if is_legacy(file.read(32)) else read_archive(file, size)
-        return only_arrays(path, unwrap(path, content)), None
+        return only_arrays(path, unwrap(path, content, use_ema)), None

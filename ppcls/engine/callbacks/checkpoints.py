@@ -14,6 +14,7 @@ from ppcls.engine.background import Background
 from ppcls.engine.meters import over_all_processes
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import BEST_MODEL, LATEST
 from ppcls.utils.logging import get_logger
 
 
@@ -71,7 +72,7 @@ class SaveCheckpoints(Callback):
         """Saves an epoch's end under the names it has earned."""
         done, names = trainer.state.epoch, []
         if trainer.state.best and trainer.state.best["epoch"] == done - 1:
-            names.append(self.output / "best_model")
+            names.append(self.output / BEST_MODEL)
         if done % self.interval_epochs == 0:
             names.append(self.output / f"epoch_{done}")
         self._save(trainer, names, retire=done)
@@ -82,7 +83,7 @@ class SaveCheckpoints(Callback):
 
     @property
     def _latest(self) -> Path:
-        return self.output / "latest"
+        return self.output / LATEST
 
     def _minutes_are_over(self) -> bool:
         if self.interval_minutes is None:
