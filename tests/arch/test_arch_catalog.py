@@ -142,7 +142,7 @@ def test_unknown_arguments_are_named() -> None:
         DLA46_c(clas_num=10, widen=2)
     assert str(error.value) == (
         "DLA46_c has no argument clas_num (did you mean class_num?), widen; "
-        "it has class_num, in_channels, drop_rate, pretrained, recompute"
+        "it has class_num, in_channels, drop_rate, pretrained, use_ema, recompute"
     )
     with pytest.raises(UserError, match=r"^DLA34 has no argument stem_padding"):
         build_model("DLA34", stem_padding=1)
