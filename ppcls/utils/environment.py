@@ -27,6 +27,7 @@ REQUIRED = {
     "tqdm": ("tqdm",),
     "visualdl": ("visualdl",),
     "safetensors": ("safetensors",),
+    "simplejpeg": ("simplejpeg",),
     "paddle": ("paddlepaddle", "paddlepaddle-gpu"),
 }  # fmt: skip
 NEWEST_FOR_PADDLE = (3, 13)  # the newest Python that Paddle has a build for

@@ -263,7 +263,7 @@ NOT_FOUND = "cannot open shared object file: No such file or directory"
 )  # fmt: skip
 def test_a_package_that_does_not_load(stand_ins, monkeypatch, capsys, module, code, wanted):
     installed = ("opencv-python", "paddlepaddle-gpu")
-    others = ("pillow", "numpy", "visualdl", "tqdm", "pyyaml", "safetensors")
+    others = ("pillow", "numpy", "visualdl", "tqdm", "pyyaml", "safetensors", "simplejpeg")
     monkeypatch.setattr(environment, "_version", lambda name: "1.0" if name in installed + others else None)
     monkeypatch.delitem(sys.modules, module, raising=False)
     stand_ins(f"import {module}", **{module: code})
