@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-newest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
+.PHONY: demo test test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -20,6 +20,11 @@ test: lint  ## lint, types and all core tests
 test-newest:  ## the same tests with the newest versions that the requirements allow
 	tools/environment.sh .venv-newest --upgrade $(TESTED)
 	.venv-newest/bin/python -m pytest $(CORE) -W default
+
+# Warnings of old versions about each other are of no use.
+test-oldest:  ## the core tests with Python 3.10 and the lowest versions that the requirements name
+	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
+	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
 test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
@@ -80,7 +85,10 @@ environment-demo:
 environment-test:
 	@tools/environment.sh $(VENV) $(FIXED) $(TESTED)
 
-constraints:  ## the newest versions of everything that `make demo` and `make test` install, into constraints.txt
+COMPILE := .venv-constraints/bin/uv pip compile --quiet --python-version 3.10 --upgrade --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make constraints"
+
+constraints:  ## the versions that `make demo` and `make test` install (the newest), and those that `make test-oldest` does
 	tools/environment.sh .venv-constraints --upgrade tools/requirements-constraints.txt
-	.venv-constraints/bin/uv pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate --no-emit-index-url \
-		--no-emit-find-links --custom-compile-command "make constraints" --output-file constraints.txt $(TESTED)
+	$(COMPILE) --universal --output-file constraints.txt $(TESTED)
+	$(COMPILE) --resolution lowest-direct --output-file constraints-oldest.txt $(TESTED)

@@ -1,6 +1,7 @@
 """`.ci/run` is `make test`, with real pictures where they lie beside the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,39 @@ def test_make_test_is_lint_types_and_the_core_tests():
         ".venv/bin/python -m mypy",
         '.venv/bin/python -m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal',
     ]
+
+
+TESTED = "requirements.txt requirements-demo.txt requirements-dev.txt"
+CORE = '-m pytest -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal'
+
+
+def test_the_core_tests_run_with_the_newest_and_the_oldest_versions_in_environments_of_their_own():
+    assert recipe("test-newest") == [
+        f"tools/environment.sh .venv-newest --upgrade {TESTED}",
+        f".venv-newest/bin/python {CORE} -W default",
+    ]
+    assert recipe("test-oldest") == [
+        f"NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt {TESTED}",
+        f".venv-oldest/bin/python {CORE} -W default --disable-warnings",
+    ]
+
+
+def test_the_oldest_versions_are_those_that_the_requirements_name():
+    """A floor that is changed without `make constraints` would not be tested."""
+    pins = dict(line.split("==") for line in lines_of("constraints-oldest.txt"))
+    included = ["requirements-core.txt", *TESTED.split(), "requirements-shards.txt"]
+    requirements = [line for name in included for line in lines_of(name)]
+    floors = dict(re.split(">=|==", line) for line in requirements if not line.startswith("-"))
+    assert floors and {name.lower() for name in floors} <= set(pins)
+    for name, floor in floors.items():
+        parts = floor.split(".")
+        assert pins[name.lower()].split(".")[: len(parts)] == parts, f"{name}: run make constraints"
+
+
+def lines_of(name):
+    """The lines of a requirements file, without comments and what follows a semicolon."""
+    lines = (re.split("[#;]", line)[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [line.replace(" ", "") for line in lines if line]
 
 
 def test_make_test_extras_runs_every_file_of_extras():

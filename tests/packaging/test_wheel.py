@@ -105,15 +105,15 @@ def test_requirements(content):
     needed = sorted(line[len("Requires-Dist: ") :] for line in lines if line.startswith("Requires-Dist: "))
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
-        "numpy>=1.21", "opencv-python-headless>=4.5", "pillow>=9.1", "pyyaml>=5.4", "safetensors>=0.4",
-        "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5",
+        "numpy>=1.21.2", "opencv-python-headless>=4.7", "pillow>=9.1", "pyyaml>=6.0", "safetensors>=0.4",
+        "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5.3",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
               ("cpu", "gpu", "demo", "onnx", "onnxruntime", "openvino", "quantize")}  # fmt: skip
     assert extras == {
         "cpu": ["paddlepaddle>=3.0"],
         "gpu": ["paddlepaddle-gpu>=3.0"],
-        "demo": ["matplotlib>=3.5", "scikit-learn>=1.0"],
+        "demo": ["matplotlib>=3.5", "scikit-learn>=1.0.2"],
         "onnx": ["onnx>=1.16", "packaging", "paddle2onnx>=2.1"],
         "onnxruntime": ["onnxruntime>=1.16"],
         "openvino": ["openvino>=2024.0"],
