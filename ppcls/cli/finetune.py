@@ -42,7 +42,7 @@ def _pretrained(text: str) -> bool | str:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.data.own_list import ListOptions
-    from ppcls.engine.finetune import plan, prepare
+    from ppcls.engine.finetune import plan
 
     options = ListOptions(arguments.image_root, arguments.image_column, arguments.label_column)
     tuning = plan(arguments.source, arguments.arch, arguments.pretrained, arguments.override, options)
@@ -50,8 +50,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(tuning.to_yaml(), end="")
         return 0
     print("\n".join(tuning.choices))
-    config = prepare(tuning)
+    tuning.check()
     load_paddle()
     from ppcls.engine import commands
 
-    return commands.train(config)
+    return commands.train(tuning.config, files=tuning.files(), open_pictures=tuning.images)

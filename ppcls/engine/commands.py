@@ -7,6 +7,7 @@ import functools
 import hashlib
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,13 @@ from ppcls.utils.files import LATEST, sha256_of
 from ppcls.utils.logging import get_logger, setup_logging
 
 
-def train(config: Config, allow_changed: bool = False, source: Path | None = None) -> int:
+def train(
+    config: Config,
+    allow_changed: bool = False,
+    source: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
+    open_pictures: Callable[..., build.Pictures] = build.images,
+) -> int:
     """Trains as the configuration says; checkpoints, log and the resolved configuration go to the run's folder.
 
     Nothing is written before all that can be refused has been checked.
@@ -51,14 +58,22 @@ def train(config: Config, allow_changed: bool = False, source: Path | None = Non
         config: The configuration.
         allow_changed: Also resume a run that was trained otherwise.
         source: The configuration's file.
+        files: Other files for the run's folder, by name.
+        open_pictures: Opens DataLoader.Train and DataLoader.Eval, whose lists may be among these files.
     """
     start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
-    pictures = build.images(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
+    pictures = open_pictures(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
     place = config.Global.checkpoints
     saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
     with reserved(config, saved, source) as run:
-        return _train(config, pictures, saved, precision, run, allow_changed)
+        run.files = {**(files or {}), **_names_file(pictures)}
+        return _train(config, pictures, saved, precision, run, allow_changed, open_pictures)
+
+
+def _names_file(pictures: build.Pictures) -> dict[str, bytes]:
+    """The class names by the name of their file, for class_to_index of a dataset that holds only some classes."""
+    return {NAMES_FILE: dump_class_names(pictures.class_names).encode()} if pictures.class_names else {}
 
 
 def _train(
@@ -68,6 +83,7 @@ def _train(
     precision: Precision,
     run: RunFolder,
     allow_changed: bool,
+    open_pictures: Callable[..., build.Pictures],
 ) -> int:
     """Builds everything, begins the run in its folder, and trains."""
     learned = build.classes_of(config.DataLoader.Train, pictures)
@@ -86,7 +102,7 @@ def _train(
     deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
     if config.Global.eval_during_train:
-        held_out = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
+        held_out = open_pictures(config.DataLoader.Eval, config.Arch.class_num, learned)
         build.check_numbering(config.DataLoader.Eval, held_out, learned, training=True)
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluator = build.evaluator(config, eval_reader)
@@ -143,10 +159,7 @@ def _train(
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
     if evaluation is not None:
         evaluation.trial(trainer)
-    # Not before a run that is refused has left all as it was. The names are for class_to_index of a dataset that holds
-    # only some of the classes.
-    names = {NAMES_FILE: dump_class_names(pictures.class_names).encode()} if pictures.class_names else {}
-    run.begin(config, names)
+    run.begin(config)  # not before, so that a run that is refused has left all as it was
     try:
         trainer.fit()
     except Interrupted as interruption:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
 from ppcls.config import Config, load_config
-from ppcls.data.labels import dump_class_names
+from ppcls.config.node import Origin
+from ppcls.config.paths import PathUse, what_is_wrong
+from ppcls.data.labels import Classes, dump_class_names
 from ppcls.data.own_folder import OwnFolder
 from ppcls.data.own_list import ListOptions, read_own_pictures
+from ppcls.data.parts import part_of
+from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
-from ppcls.utils.files import write_atomically
+from ppcls.utils.errors import UserError
 
 # A batch is the largest power of two that leaves so many steps an epoch; epochs are as many as make so many steps.
 _STEPS_AN_EPOCH, _STEPS_IN_ALL = 16, 800
@@ -30,7 +37,7 @@ class FineTuning:
 
     Attributes:
         config: What runs.
-        output: The run's folder, which gets the lists, the names of the classes and `finetune.yaml`.
+        output: The run's folder, which gets `files` when the training begins.
         folder: The pictures.
         choices: What was chosen and why, a line each.
     """
@@ -39,6 +46,52 @@ class FineTuning:
     output: Path
     folder: OwnFolder
     choices: list[str]
+    _load: Callable[[Path, bool], Config] = field(repr=False, compare=False)
+
+    def files(self) -> dict[str, bytes]:
+        """Lists, class names and configuration, by their names in the run's folder."""
+        return {
+            "train_list.txt": _list(self.folder.train),
+            "val_list.txt": _list(self.folder.val),
+            NAMES_FILE: dump_class_names(self.folder.class_names).encode(),
+            "finetune.yaml": self.to_yaml().encode(),
+        }
+
+    def check(self) -> None:
+        """Check the paths that the run reads, without writing to its folder.
+
+        Raises:
+            UserError: the weights to begin with are not there.
+            ConfigError: another path is not there.
+        """
+        weights, settings = self.config.Arch.pretrained, self.config.Global
+        is_path = (
+            isinstance(weights, str) and weights not in SOURCES and not weights.startswith(("http://", "https://"))
+        )
+        if is_path and not (settings.pretrained_model or settings.checkpoints):
+            sentence = what_is_wrong(PathUse("Arch.pretrained", Origin("--pretrained"), weights, "weights", SOURCES))
+            if sentence:
+                raise UserError(f"--pretrained: {sentence}")
+        with self._staged() as stage:
+            self._load(stage, True)
+
+    def images(self, section: Any, class_num: int, learned: Classes | None = None) -> Any:
+        """Open the pictures of DataLoader.Train or DataLoader.Eval, whose lists are not written yet."""
+        dataset = section.dataset
+        with self._staged() as stage:
+            staged = {str(self.output / name): str(stage / name) for name in self.files()}
+            values = {
+                name: getattr(dataset, name) for name in ("cls_label_path", "class_names") if hasattr(dataset, name)
+            }
+            changes = {name: staged[value] for name, value in values.items() if value in staged}
+            return dataclasses.replace(dataset, **changes).open(class_num, learned)
+
+    @contextlib.contextmanager
+    def _staged(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.files().items():
+                Path(folder, name).write_bytes(content)
+            yield Path(folder)
 
     def to_yaml(self) -> str:
         """The equivalent configuration, for `ppcls train -c`."""
@@ -71,29 +124,26 @@ def plan(
     recipe = load_config(arch, [], registries(), check_paths=False)
     chosen, normalised = _chosen(folder, recipe, pretrained), _normalised(arch, pretrained)
 
-    def load(output: Path) -> Config:
+    chosen["Global"]["output_dir"] = str(Path(recipe.Global.output_dir) / name_of(source))
+
+    def load(output: Path, check_paths: bool = False) -> Config:
         over = {**chosen, "DataLoader": _data(folder, output, len(folder.train))}
-        return load_config(arch, [*normalised, *overrides], registries(), check_paths=False, over=over)
+        return load_config(arch, [*normalised, *overrides], registries(), check_paths=check_paths, over=over)
 
-    settings = load(Path())  # an override may say where the output goes
-    output = Path(settings.Global.output_dir) / settings.Arch.name
+    output = path_of(load(Path()))  # an override may say where the output goes
     config = load(output)
-    return FineTuning(config, output, folder, _explained(config, recipe, folder, output, bool(normalised)))
+    return FineTuning(config, output, folder, _explained(config, recipe, folder, output, bool(normalised)), load)
 
 
-def prepare(tuning: FineTuning) -> Config:
-    """Writes lists, names and `finetune.yaml`; returns what that file says, its paths checked.
+def name_of(source: str) -> str:
+    """The name of a user's folder or list, for the output; that of the folder around it for `train` or `train.csv`."""
+    place = Path(source).resolve()
+    name = place.stem if place.is_file() else place.name
+    return place.parent.name if part_of(name) and place.parent.name else name or "pictures"
 
-    Raises:
-        ConfigError: a path that the run reads is not there.
-    """
-    folder, output = tuning.folder, tuning.output
-    for part in ("train", "val"):
-        lines = "".join(f"{path} {label}\n" for path, label in getattr(folder, part))
-        write_atomically(output / f"{part}_list.txt", lines.encode())
-    write_atomically(output / "class_names.txt", dump_class_names(folder.class_names).encode())
-    write_atomically(output / "finetune.yaml", tuning.to_yaml().encode())
-    return load_config(output / "finetune.yaml", [], registries())
+
+def _list(pictures: Sequence[tuple[str, int]]) -> bytes:
+    return "".join(f"{path} {label}\n" for path, label in pictures).encode()
 
 
 def batch_size(pictures: int) -> int:
@@ -123,6 +173,7 @@ def _chosen(folder: OwnFolder, recipe: Config, pretrained: bool | str) -> dict[s
     classes, pictures = len(folder.class_names), len(folder.train)
     metric = [{"TopkAcc": {"topk": [1, 5] if classes > 5 else [1]}}]
     chosen: dict[str, Any] = {
+        "Global": {},
         "Arch": {"class_num": classes, "pretrained": pretrained},
         "Optimizer": {"lr": {"scale": "linear"}},
         "Metric": {"Train": metric if recipe.Metric.Train else [], "Eval": metric},
@@ -131,7 +182,7 @@ def _chosen(folder: OwnFolder, recipe: Config, pretrained: bool | str) -> dict[s
     if pretrained is not False:
         batch = batch_size(pictures)
         rate = learning_rate(*_recipe_rate(recipe), batch)
-        chosen["Global"] = {"epochs": epochs(pictures, batch), "global_batch": batch}
+        chosen["Global"].update(epochs=epochs(pictures, batch), global_batch=batch)
         chosen["Optimizer"] = {"lr": {"name": "Cosine", "learning_rate": rate, "warmup_epoch": 1, "scale": "linear"}}
     return chosen
 
@@ -155,7 +206,7 @@ def _recipe_rate(recipe: Config) -> tuple[float, int]:
 
 
 def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
-    names = str(output / "class_names.txt")
+    names = str(output / NAMES_FILE)
     parts = {}
     for part, lists in (("Train", "train_list.txt"), ("Eval", "val_list.txt")):
         dataset = {"image_root": folder.root, "cls_label_path": str(output / lists), "class_names": names}

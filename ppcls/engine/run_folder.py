@@ -46,6 +46,8 @@ class RunFolder:
         goes_on: Whether this training continues that run.
         inputs: Files in the folder that this training reads, and that its new folder therefore gets too.
         weights: Weights in the folder that it begins with, as the configuration has them.
+        files: What else is written there when it begins, by name. A different file of that name is kept under a
+            numbered name.
         moved_to: Where the run is now that was there.
     """
 
@@ -55,16 +57,13 @@ class RunFolder:
     goes_on: bool = False
     inputs: list[Path] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     moved_to: Path | None = None
 
-    def begin(self, config: Config, files: Mapping[str, bytes]) -> None:
-        """Makes room and writes what describes the run; nothing has been written before this.
+    def begin(self, config: Config) -> None:
+        """Makes room and writes `files` and the resolved configuration; nothing has been written before this.
 
         Every process must call it; the first writes.
-
-        Args:
-            config: The resolved configuration, for `config.yaml`.
-            files: Other files by name. A different file of that name in the folder is kept under a numbered name.
         """
         processes.gather(None)  # nobody reads from the folder any more
         if not processes.is_first():
@@ -77,7 +76,7 @@ class RunFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
         plain = self._with_moved_weights(config.to_plain())
-        for name, content in {CONFIG_FILE: dump(plain).encode(), **files}.items():
+        for name, content in {CONFIG_FILE: dump(plain).encode(), **self.files}.items():
             _write_beside_others(self.path / name, content)
 
     def now(self, path: Path) -> Path:
@@ -107,7 +106,7 @@ class RunFolder:
             "%s held another run, which is now %s (Global.existing_run: move, refuse or overwrite)",
             self.path, self.moved_to,
         )  # fmt: skip
-        return {name: self.now(file) for name, file in inputs.items()}
+        return {name: self.now(file) for name, file in inputs.items() if name not in (CONFIG_FILE, *self.files)}
 
     def _with_moved_weights(self, plain: Any) -> Any:
         """The configuration's plain values with the weights' new places, so that the record stays true."""

@@ -1,6 +1,7 @@
 """`ppcls finetune`: what it chooses, what it writes, and the whole way to a named answer."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -13,7 +14,7 @@ from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.engine import finetune
-from ppcls.engine.finetune import plan, prepare
+from ppcls.engine.finetune import name_of, plan
 from ppcls.engine.schema import registries
 from ppcls.utils.unpickle import load_pickle
 
@@ -41,8 +42,9 @@ def paint(folder, counts):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
 
 
 @pytest.fixture
@@ -59,6 +61,14 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+def write(tuning):
+    """Writes what the training would when it begins; the configuration's path."""
+    for name, content in tuning.files().items():
+        (tuning.output / name).parent.mkdir(parents=True, exist_ok=True)
+        (tuning.output / name).write_bytes(content)
+    return tuning.output / "finetune.yaml"
+
+
 def test_what_is_chosen_and_said(flowers):
     tuning = plan("flowers", "DLA34")
     config = tuning.config
@@ -72,7 +82,7 @@ def test_what_is_chosen_and_said(flowers):
         "begins with the published weights (--pretrained)",
         "batch size 8, 40 epochs of 3 steps",
         "learning rate 0.0018 for a batch of 8: a tenth of the recipe's 0.1, times the root of 8 over its batch of 256",
-        "the same by hand: ppcls train -c output/DLA34/finetune.yaml; -o KEY=VALUE changes any of it",
+        "the same by hand: ppcls train -c output/flowers/DLA34/finetune.yaml; -o KEY=VALUE changes any of it",
     ]
 
 
@@ -106,7 +116,7 @@ def test_every_family_keeps_its_recipes_pictures(flowers, arch):
         ours, theirs = getattr(tuned.DataLoader, part).dataset, getattr(recipe.DataLoader, part).dataset
         assert ours.transform_ops == theirs.transform_ops
         assert ours.batch_transform_ops == theirs.batch_transform_ops
-        assert ours.class_names == f"output/{arch}/class_names.txt"
+        assert ours.class_names == f"output/flowers/{arch}/class_names.txt"
     assert tuned.Loss == recipe.Loss
     assert len(tuned.Metric.Train) == len(recipe.Metric.Train)
     rate = 0.1 * recipe.Optimizer.lr.learning_rate * math.sqrt(8 / recipe.Global.global_batch)
@@ -146,7 +156,9 @@ def test_overrides_prevail_and_the_file_says_the_same_run(flowers, here):
     before = files(flowers)
     tuning = plan("flowers", "DLA34", False, overrides)
     assert files(here) == [f"flowers/{name}" for name in before]  # nothing is written yet
-    config = prepare(tuning)
+    tuning.check()
+    assert files(here) == [f"flowers/{name}" for name in before]
+    config = load_config(write(tuning), [], registries())
     assert config == tuning.config
     assert config.to_yaml() == tuning.config.to_yaml()
     assert (config.Global.epochs, config.Optimizer.lr.learning_rate) == (3, 0.5)
@@ -164,6 +176,19 @@ def test_rates_that_an_override_lists(flowers):
     assert "learning rate as overridden" in plan("flowers", "DLA34", True, overrides).choices
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("flowers", "flowers"), ("flowers/", "flowers"), ("pets/train", "pets"), ("pets/Training_Set/", "pets"),
+     (".", "here"), ("pets.v2", "pets.v2"), ("birds.csv", "birds"), ("pets/train.csv", "pets"), ("train.csv", "here"),
+     ("../here/pets", "pets"), ("/", "pictures")],
+)  # fmt: skip
+def test_the_output_has_the_name_of_the_pictures(here, source, name):
+    for file in ("birds.csv", "train.csv", "pets/train.csv"):
+        (here / file).parent.mkdir(exist_ok=True)
+        (here / file).touch()
+    assert name_of(source) == name
+
+
 def test_printing_writes_nothing(flowers, here, capsys):
     before = files(here)
     assert main(["finetune", "flowers", "--arch", "DLA34", "--print-config"]) == 0
@@ -176,8 +201,8 @@ def test_printing_writes_nothing(flowers, here, capsys):
 def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
     paint(here / "flowers", {"rose": 5, "leaf": 5})
     (here / "flowers" / "rose").rename(here / "flowers" / "ro\u2028se")
-    prepare(plan("flowers", "DLA34"))
-    assert (here / "output/DLA34/class_names.txt").read_text() == "0 leaf\n1 ro\u2028se\n"
+    write(plan("flowers", "DLA34"))
+    assert (here / "output/flowers/DLA34/class_names.txt").read_text() == "0 leaf\n1 ro\u2028se\n"
 
 
 @pytest.mark.parametrize(
@@ -191,19 +216,38 @@ def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
         (["flowers", "--arch", "DLA34", "-o", "Global.epoch=3"],
          "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
         (["flowers", "--arch", "DLA34", "--pretrained", "tim"],
-         "output/DLA34/finetune.yaml:36 Arch.pretrained: tim: no weights there; give a file of weights, its path "
+         "--pretrained: tim: no weights there; give a file of weights, its path "
          "without .pdparams (.../ppcls), or the folder of a checkpoint or of a run (did you mean timm?)"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence(flowers, capsys, arguments, message):
     assert main(["finetune", *arguments]) == 2
     assert capsys.readouterr().err == f"{message}\n"
+    assert not Path("output").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--pretrained", "gone.pdparams"], ["--pretrained", "broken.pdparams"], ["-o", "Global.pretrained_model=gone"],
+     ["-o", "Global.checkpoints=gone"], ["-o", "Global.device=gpu"], ["-o", "AMP.level=O1"],
+     ["-o", "Global.output_dir=broken.pdparams"]],
+)  # fmt: skip
+def test_a_refused_run_leaves_an_earlier_one_as_it_was(flowers, here, monkeypatch, words):
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: False)
+    write(plan("flowers", "SqueezeNet1_1"))
+    (flowers / "sky").rename(here / "sky")  # the lists would be others now
+    (here / "broken.pdparams").write_bytes(b"not weights")
+    before = {name: (here / name).read_bytes() for name in files(here)}
+    start = ["finetune", "flowers", "--arch", "SqueezeNet1_1", "--pretrained", "false", *options(SMALL)]
+    assert main([*start, *words]) == 2
+    assert {name: (here / name).read_bytes() for name in files(here)} == before
 
 
 def test_no_network_is_the_downloads_sentence(flowers, here, capsys, monkeypatch):
     monkeypatch.setenv("PPCLS_OFFLINE", "1")
     monkeypatch.setenv("PPCLS_HOME", str(here / "home"))
     assert main(["finetune", "flowers", "--arch", "DLA34"]) == 2
+    assert not Path("output").exists()
     error = capsys.readouterr().err
     assert "PPCLS_OFFLINE=1 forbids downloading the paddleclas weights of DLA34; put the file at " in error
     assert error.count("\n") == 1
@@ -220,9 +264,9 @@ def test_from_a_folder_to_a_named_answer(here, capsys):
     assert said.startswith("flowers: 2 classes (leaf, rose), 16 pictures to learn from, 4 to validate\n")
     assert "has a classifier of 7 classes and the model one of 2 classes, so the model starts with a new one" in said
     assert said.count(" valid top1: ") == 2
-    file, weights = "output/DLA46_c/finetune.yaml", "Global.pretrained_model=output/DLA46_c/latest"
+    file, weights = "output/flowers/DLA46_c/finetune.yaml", "Global.pretrained_model=output/flowers/DLA46_c/latest"
     assert main(["train", "-c", file, "-o", "Global.output_dir=again"]) == 0
-    learnt, again = (load_pickle(here / run / "DLA46_c/latest/ppcls.pdparams") for run in ("output", "again"))
+    learnt, again = (load_pickle(here / run / "DLA46_c/latest/ppcls.pdparams") for run in ("output/flowers", "again"))
     for name in set(learnt) - {"StructuredToParameterName@@"}:
         np.testing.assert_array_equal(learnt[name], again[name])
     assert main(["eval", "-c", file, "-o", weights]) == 0
@@ -254,7 +298,7 @@ def test_a_list_becomes_the_same_run_as_its_folder(flowers, here):
     assert tuning.folder.root == "flowers"
     folder = plan("flowers", "DLA34").folder
     assert (tuning.folder.train, tuning.folder.val) == (folder.train, folder.val)
-    prepare(tuning)
-    opened = load_config("output/DLA34/finetune.yaml", [], registries()).DataLoader.Train.dataset.open(3)
+    assert str(tuning.output) == "output/here/DLA34"
+    opened = load_config(write(tuning), [], registries()).DataLoader.Train.dataset.open(3)
     assert opened.paths == [f"flowers/{path}" for path, _ in folder.train]
     assert opened.class_names == ["leaf", "rose", "sky"]

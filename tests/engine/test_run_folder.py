@@ -288,5 +288,5 @@ def test_another_process_than_the_first_writes_nothing(here, monkeypatch):
     config = commands.Config  # any; only its folder counts
     monkeypatch.setattr(run_folder.processes, "is_first", lambda: False)
     monkeypatch.setattr(run_folder.processes, "gather", lambda value: [None, value])
-    run_folder.RunFolder(RUN).begin(config, {})
+    run_folder.RunFolder(RUN).begin(config)
     assert not RUN.parent.exists()
