@@ -36,6 +36,12 @@ _READ = {
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
 }
+# The data whose pictures reach the model.
+_PARTS = {"train": ("Train", "Eval"), "lr-find": ("Train",), "eval": ("Eval",), "infer": ("Eval",), "export": ("Eval",)}
+_GRAY = (
+    "for gray pictures write channels: 1 in every DecodeImage, one number as mean and std of NormalizeImage, "
+    "Arch.in_channels: 1 and Global.image_shape: [1, height, width]; for colours 3 in these places"
+)
 _WHILE_TRAINING = ("Arch.models.", "Arch.pretrained_list.")  # frozen models are there in training only
 
 
@@ -106,6 +112,7 @@ def cross_check(checked: Checked) -> None:
     """Notes what is missing for the command, and values that contradict one another."""
     _check_needed(checked)
     _check_class_num(checked)
+    _check_channels(checked)
     _check_eval_transforms(checked)
     _check_infer_transforms(checked)
     schedule = checked.values.get("Optimizer.lr")
@@ -154,6 +161,37 @@ def _check_class_num(checked: Checked) -> None:
                 f"{key}.class_num",
                 f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
             )
+
+
+def _check_channels(checked: Checked) -> None:
+    """Notes data, model and exported input that do not agree on the channels of a picture."""
+    wanted = _channels_of_models(checked.values.get("Arch"))
+    decoded: set[int] = set()
+    for part in _PARTS[checked.command]:
+        key = f"DataLoader.{part}.dataset.transform_ops"
+        for transform in checked.values.get(key, ()):
+            if type(transform).__name__ != "DecodeImage":
+                continue
+            decoded.add(transform.channels)
+            if wanted and wanted != {transform.channels}:
+                text = f"is {transform.channels}, but Arch.in_channels is {_or(wanted)}; {_GRAY}"
+                checked.add(f"{key}.DecodeImage.channels", text)
+    settings = checked.values.get("Global")
+    agreed = decoded | wanted
+    if settings is None or len(agreed) != 1 or settings.image_shape[0] in agreed:
+        return
+    shape = list(settings.image_shape)
+    text = f"is {shape}, which begins with the channels, but Arch.in_channels is {_or(agreed)}; {_GRAY}"
+    checked.add("Global.image_shape", text)
+
+
+def _channels_of_models(arch: Any) -> set[int]:
+    models = getattr(arch, "members", None) or {"": arch}
+    return {model.in_channels for model in models.values() if hasattr(model, "in_channels")}
+
+
+def _or(numbers: set[int]) -> str:
+    return " or ".join(map(str, sorted(numbers)))
 
 
 def _check_eval_transforms(checked: Checked) -> None:

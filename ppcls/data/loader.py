@@ -215,7 +215,8 @@ class ImageLoader:
     def _nothing(self) -> list[Any]:
         import paddle
 
-        shape = self._reader.transforms.output_size or (3, 0, 0)
+        transforms = self._reader.transforms
+        shape = transforms.output_size or (transforms.channels, 0, 0)
         return [paddle.zeros([0, *shape]), paddle.zeros([0], "int64")]
 
     def _shared_memory_suffices(self) -> bool:

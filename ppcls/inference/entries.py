@@ -29,7 +29,7 @@ class Input:
     def __post_init__(self) -> None:
         _require("dtype", self.dtype, "float32")
         _require("layout", self.layout, "NCHW")
-        _require("color", self.color, "RGB", "BGR")
+        _require("color", self.color, "RGB", "BGR", "GRAY")
         if len(self.shape) != 4 or self.shape[0] not in (-1, 1) or min(self.shape[1:]) < 1:
             raise ValueError(f"shape is {list(self.shape)}; it is [-1 or 1, channels, height, width]")
 

@@ -148,7 +148,7 @@ def test_defaults_are_paddleclas() -> None:
         ({"r1": 3.3}, "r1 is 3.3; write a number above 0 and at most 1"),
         ({"attempt": 0}, "attempt is 0; write a whole number of at least 1"),
         ({"mode": "mean"}, "mode is 'mean'; write 'const' or 'rand' or 'pixel'"),
-        ({"mean": [0, 0]}, "mean is [0, 0]; write three numbers, one a channel"),
+        ({"mean": [0, 0]}, "mean is [0, 0]; write one number per channel, or one for all"),
     ],
 )
 def test_impossible_keys_are_refused(keys: dict, message: str) -> None:

@@ -326,15 +326,20 @@ def test_data_that_cannot_be_used_is_said_before_weights_are_looked_for(command)
 
 
 def test_gray_pictures_keep_the_configurations_preprocessing(command):
-    gray = ("Arch.in_channels=1", "Global.image_shape=[1, 64, 64]", "Global.pretrained_model=theirs.safetensors")
-    code, lines, err = command("export", *gray)
-    assert code == 2  # no transform here makes pictures of one channel
-    assert lines[1:] == [
+    """And the first convolution of weights for colours becomes the sum over its channels."""
+    ops = "DataLoader.Eval.dataset.transform_ops"
+    normalize = "NormalizeImage: {mean: [0.5], std: [0.25]}"
+    gray = (
+        "Arch.in_channels=1", "Global.image_shape=[1, 64, 64]", "Global.pretrained_model=theirs.safetensors",
+        f"{ops}=[DecodeImage: {{channels: 1}}, ResizeImage: {{size: 64}}, {normalize}]",
+    )  # fmt: skip
+    code, lines, err = command("eval", *gray)
+    assert (code, err) == (0, "")
+    assert lines[1:4] == [
         "theirs.safetensors: its first convolution reads 3 channels and was adapted to 1",
         "weights: theirs.safetensors",
         ADAPTED,
     ]
-    assert "Global.image_shape is [1, 64, 64]" in err
 
 
 @pytest.mark.slow

@@ -42,6 +42,12 @@ def _to_rgb(lab, value):
     return transform("DecodeImage", file, to_rgb=value)[0, 0].tolist()
 
 
+@probe("transform DecodeImage.channels", (3, [200, 100, 50]), (1, [124]))
+def _channels(lab, value):
+    file = encoded(np.full((2, 2, 3), (200, 100, 50), np.uint8), "PNG")
+    return transform("DecodeImage", file, channels=value)[0, 0].tolist()
+
+
 @probe("transform DecodeImage.channel_first", (False, (2, 4, 3)), (True, Saying("end the transforms with ToCHWImage")))
 def _channel_first(lab, value):
     try:
@@ -189,7 +195,7 @@ def _order(lab, value):
     return (picture - transform("NormalizeImage", picture, **keys))[:, 0].tolist()
 
 
-@probe("transform NormalizeImage.channel_num", (3, [10, 20, 30]), (4, Saying("channel_num is 4; only 3 is supported")))
+@probe("transform NormalizeImage.channel_num", (3, [10, 20, 30]), (4, Saying("channel_num is 4; write 3, or 1")))
 def _channel_num(lab, value):
     try:
         return normalized(channel_num=value)

@@ -57,6 +57,11 @@ class _Policy(Transform):
     needs_rgb = True
 
     @property
+    def needs_colors(self) -> bool:
+        """Some operations change colours."""
+        return True
+
+    @property
     def needs_bytes(self) -> bool:
         """Pillow's operations are for uint8."""
         return True

@@ -1,7 +1,7 @@
 """What a transform is.
 
 A transform is a frozen dataclass registered in `TRANSFORMS`; its fields are its YAML keys. It is called with a
-picture, an array [H, W, 3], and the generator of the sample, and returns a new picture without changing its input.
+picture, an array [H, W, C], and the generator of the sample, and returns a new picture without changing its input.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ class Transform:
     """Whether it only selects and reorders pixels, so that it may trade places with one that works on each alone."""
     needs_rgb: ClassVar[bool] = False
     """Whether it tells red from blue, and so takes pictures in RGB only."""
+
+    @property
+    def needs_colors(self) -> bool:
+        """Whether it takes pictures of three channels only."""
+        return False
 
     @property
     def needs_bytes(self) -> bool:

@@ -44,23 +44,28 @@ class ColorJitter(Transform):
                 raise ValueError(f"{key} is {getattr(self, key)}; write a number from 0 to {most}")
 
     @property
+    def needs_colors(self) -> bool:
+        """Gray pictures have no saturation and no hue."""
+        return self.saturation > 0 or self.hue > 0
+
+    @property
     def needs_bytes(self) -> bool:
         """Pillow's operations are for uint8."""
         return True
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Uint8 [H, W, 3] in RGB to the same."""
+        """Uint8 [H, W, 3] in RGB, or [H, W, 1], to the same."""
         rng = generator(rng, "ColorJitter")
         if rng.random() >= self.p:
             return image
-        picture = Image.fromarray(image)
+        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
         for key in rng.permutation([*_FACTORS, "hue"]):
             reach = getattr(self, key)
             if key == "hue":
                 picture = turn_hue(picture, rng.uniform(-reach, reach))
             elif reach:
                 picture = _FACTORS[key](picture).enhance(rng.uniform(max(0, 1 - reach), 1 + reach))
-        return np.asarray(picture)
+        return np.asarray(picture).reshape(image.shape)
 
 
 def turn_hue(picture: Image.Image, turn: float) -> Image.Image:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
 from ppcls.data.transforms.exif import stated_orientation, upright
+from ppcls.data.transforms.gray import to_gray
 from ppcls.data.transforms.header import MOST_SCANS, Header, open_picture, read_header
 from ppcls.data.transforms.jpeg import (
     Frame,
@@ -32,7 +34,7 @@ _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 @TRANSFORMS.register()
 @dataclass(frozen=True)
 class DecodeImage(Transform):
-    """Bytes of a file to uint8 [H, W, 3].
+    """Bytes of a file to uint8 [H, W, 3], or [H, W, 1].
 
     One rule for every file, whichever the backend:
 
@@ -53,6 +55,7 @@ class DecodeImage(Transform):
         max_pixels: the most pixels that a picture may have. None takes what decodes within 320 MiB of memory, and more,
             up to 178,956,970, where the file has at least a byte for every 16 of them, as photos do.
         max_scans: the most scans that a JPEG may have.
+        channels: 3 for colours, or 1 for gray, to which colours are converted; see `to_gray`.
     """
 
     to_rgb: bool = True
@@ -60,8 +63,10 @@ class DecodeImage(Transform):
     backend: str = "cv2"
     max_pixels: PositiveInt | None = None
     max_scans: PositiveInt = MOST_SCANS
+    channels: Literal[1, 3] = 3
 
     def __post_init__(self) -> None:
+        one_of("channels", self.channels, (1, 3))
         one_of("backend", self.backend, ("cv2", "pil"))
         if self.channel_first:
             raise ValueError(
@@ -69,14 +74,14 @@ class DecodeImage(Transform):
             )
 
     def __call__(self, image: bytes | np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Decodes bytes; an array uint8 [H, W, 3], in the channel order of `to_rgb`, passes as it is.
+        """Decodes bytes; an array uint8 [H, W, 3], in the channel order of `to_rgb`, counts as decoded.
 
         Raises:
             UnreadableImage: the bytes hold no picture, or only part of one.
             ValueError: an array of another type or shape.
         """
         if isinstance(image, np.ndarray):
-            return _checked(image)
+            return self._in_channels(_checked(image))
         self.admit(bytes(image))
         return self.whole(image)
 
@@ -101,14 +106,18 @@ class DecodeImage(Transform):
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return cut(self.whole(image) if rows is None else rows, box)
+        return cut(self.whole(image), box) if rows is None else self._in_channels(cut(rows, box))
+
+    def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
+        """Decoded pixels [H, W, 3] as [H, W, channels]."""
+        return to_gray(pixels, self.to_rgb) if self.channels == 1 else pixels
 
     def whole(self, image: bytes | np.ndarray) -> np.ndarray:
         """What calling it gives, of bytes that have been admitted."""
         if isinstance(image, np.ndarray):
-            return _checked(image)
+            return self._in_channels(_checked(image))
         with _damage_is_unreadable():
-            return self._decode(bytes(image))
+            return self._in_channels(self._decode(bytes(image)))
 
     def _decode(self, data: bytes) -> np.ndarray:
         frame = jpeg_frame(data)

@@ -34,4 +34,4 @@ class RandFlipImage(Transform):
         """The picture itself, or its mirror image."""
         if generator(rng, "RandFlipImage").random() >= self.prob:
             return image
-        return cv2.flip(image, self.flip_code)
+        return cv2.flip(image, self.flip_code).reshape(image.shape)  # OpenCV leaves out the axis of a single channel

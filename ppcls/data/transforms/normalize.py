@@ -19,28 +19,41 @@ class NormalizeImage(Transform):
 
     Args:
         scale: a number, or a fraction as text such as `1.0/255.0`.
-        mean: of the three channels, in the order in which DecodeImage gives them.
+        mean: one number per channel, in the order in which DecodeImage gives them: three, or one for gray pictures.
         std: the same.
         order: where the channels are: `hwc` or '' last, `chw` first, which is after `ToCHWImage`. PaddleClas takes
             `chw` where nothing is written and then fails on every picture that is not transposed yet; '' is meant.
-        channel_num: 3. PaddleClas's 4 appends a channel of zeros, which no model here takes.
+        channel_num: 3, or 1 for gray pictures, and known without it. PaddleClas's 4 appends a channel of zeros, which
+            no model here takes.
     """
 
     scale: float = 1 / 255
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[PositiveFloat, ...] = (0.229, 0.224, 0.225)
     order: str = ""
     channel_num: int = 3
 
     def __post_init__(self) -> None:
         one_of("order", self.order, ("", "hwc", "chw"))
-        if self.channel_num != 3:
-            raise ValueError(f"channel_num is {self.channel_num}; only 3 is supported; write 3 or leave it out")
+        if self.channel_num not in (1, 3):
+            raise ValueError(f"channel_num is {self.channel_num}; write 3, or 1 for gray pictures, or leave it out")
         set_field(self, "scale", _number(self.scale))
-        set_field(self, "mean", _three("mean", self.mean))
-        set_field(self, "std", _three("std", self.std))
+        set_field(self, "mean", _per_channel("mean", self.mean))
+        set_field(self, "std", _per_channel("std", self.std))
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"mean has {len(self.mean)} numbers and std {len(self.std)}; write one number per channel in both"
+            )
+        if self.channel_num < self.channels:
+            raise ValueError(f"channel_num is {self.channel_num}, but mean has {self.channels} numbers; leave it out")
         if min(self.std) <= 0:
-            raise ValueError(f"std is {list(self.std)}; write three numbers above 0")
+            raise ValueError(f"std is {list(self.std)}; write numbers above 0")
+        set_field(self, "channel_num", self.channels)
+
+    @property
+    def channels(self) -> int:
+        """How many channels a picture has."""
+        return len(self.mean)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Float32 of the same shape."""
@@ -70,22 +83,22 @@ class NormalizeImage(Transform):
     def _tables(self) -> np.ndarray:
         """What becomes of the 256 values, float32 [C, 256]."""
         values = np.arange(256, dtype=np.uint8)
-        return self._arithmetic(np.broadcast_to(values, (3, 1, 256)))[:, 0]
+        return self._arithmetic(np.broadcast_to(values, (self.channels, 1, 256)))[:, 0]
 
     def _arithmetic(self, planes: np.ndarray) -> np.ndarray:
         """Float32 of planes [C, H, W], contiguous."""
         result = planes.astype(np.float32, order="C")
         result *= np.float32(self.scale)
-        result -= np.array(self.mean, np.float32).reshape(3, 1, 1)
-        result /= np.array(self.std, np.float32).reshape(3, 1, 1)
+        result -= np.array(self.mean, np.float32).reshape(-1, 1, 1)
+        result /= np.array(self.std, np.float32).reshape(-1, 1, 1)
         return result
 
 
-def _three(key: str, values: Any) -> tuple[float, float, float]:
+def _per_channel(key: str, values: Any) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values) if isinstance(values, (list, tuple)) else ()
-    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{key} is {values!r}; write three numbers, one a channel")
-    return numbers[0], numbers[1], numbers[2]
+    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures")
+    return numbers
 
 
 def _number(value: Any) -> float:

@@ -95,9 +95,7 @@ class Pipeline:
         """
         if isinstance(data, np.ndarray):
             return self._planes(data, rng, out)
-        decode = self.ops[0]
-        assert isinstance(decode, DecodeImage)
-        with ROOM.taken(self._memory(decode.admit(data))):
+        with ROOM.taken(self._memory(self._decode.admit(data))):
             return self._planes(data, rng, out)
 
     def _planes(self, data: bytes | np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
@@ -117,8 +115,7 @@ class Pipeline:
 
     def _opened(self, data: bytes | np.ndarray, rng: np.random.Generator | None) -> Any:
         """The picture after DecodeImage, and after RandCropImage if that follows."""
-        decode, crop = self.ops[0], self._crop
-        assert isinstance(decode, DecodeImage)
+        decode, crop = self._decode, self._crop
         if crop is None:
             return decode.whole(data)
         return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng)))
@@ -150,14 +147,25 @@ class Pipeline:
     def from_array(self, array: np.ndarray, color: str, rng: np.random.Generator | None = None) -> np.ndarray:
         """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""
         one_of("color", color, ("RGB", "BGR"))
-        return self(array if color == self.color else array[..., ::-1], rng)
+        return self(array if (color == "RGB") == self._decode.to_rgb else array[..., ::-1], rng)
+
+    @property
+    def _decode(self) -> DecodeImage:
+        decode = self.ops[0]
+        assert isinstance(decode, DecodeImage)
+        return decode
+
+    @property
+    def channels(self) -> int:
+        """Channels of the result."""
+        return self._decode.channels
 
     @property
     def color(self) -> str:
-        """Channel order of the result, `RGB` or `BGR`."""
-        decode = self.ops[0]
-        assert isinstance(decode, DecodeImage)
-        return "RGB" if decode.to_rgb else "BGR"
+        """Channel order of the result, `RGB` or `BGR`; `GRAY` for one channel."""
+        if self.channels == 1:
+            return "GRAY"
+        return "RGB" if self._decode.to_rgb else "BGR"
 
     @property
     def draws(self) -> bool:
@@ -170,7 +178,7 @@ class Pipeline:
         size: WidthHeight | None = None
         for op in self.ops:
             size = op.output_size(size)
-        return None if size is None else (3, size[1], size[0])
+        return None if size is None else (self.channels, size[1], size[0])
 
     def normalized(self) -> Pipeline:
         """The canonical pipeline of the same meaning.
@@ -226,6 +234,8 @@ def _normalized_late(ops: Sequence[Transform]) -> list[Transform]:
 
 def _canonical(op: Any) -> Any:
     op = _without_order(op)
+    if isinstance(op, DecodeImage) and op.channels == 1:
+        return dataclasses.replace(op, to_rgb=True)  # gray has no order
     if getattr(op, "size", None) is not None:
         return dataclasses.replace(op, size=pair(op.size))
     return op
@@ -242,6 +252,18 @@ def _entry(op: Any) -> dict[str, dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _other_channels(decode: DecodeImage) -> str:
+    if decode.channels == 1:
+        return (
+            "NormalizeImage has a mean for three channels, but DecodeImage gives one; write one number each, such as "
+            "mean: [0.459] and std: [0.226]"
+        )
+    return (
+        "NormalizeImage has a mean for one channel, but DecodeImage gives three; write three numbers each, or "
+        "channels: 1 in DecodeImage"
+    )
 
 
 def _check_order(ops: Sequence[Transform]) -> None:
@@ -261,7 +283,14 @@ def _check_order(ops: Sequence[Transform]) -> None:
         if normalized and op.needs_bytes:
             that, remedy = (" with backend pil", ", or backend: cv2") if hasattr(op, "backend") else ("", "")
             raise ValueError(f"{name}{that} stands after NormalizeImage; write it before{remedy}")
-        if op.needs_rgb and not ops[0].to_rgb:
+        if ops[0].channels == 1 and op.needs_colors:
+            remedy = "write saturation: 0 and hue: 0" if hasattr(op, "saturation") else "remove it"
+            raise ValueError(f"{name} needs colours, but DecodeImage gives one channel; {remedy}")
+        if isinstance(op, NormalizeImage) and op.channels != ops[0].channels:
+            raise ValueError(_other_channels(ops[0]))
+        if ops[0].channels == 1 and len(set(getattr(op, "mean", ()))) > 1:
+            raise ValueError(f"{name} has a mean for three channels, but DecodeImage gives one; write one number")
+        if op.needs_rgb and ops[0].channels == 3 and not ops[0].to_rgb:
             raise ValueError(f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage")
         transposed = transposed or isinstance(op, ToCHWImage)
         normalized = normalized or isinstance(op, NormalizeImage)

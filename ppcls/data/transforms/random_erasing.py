@@ -25,7 +25,7 @@ class RandomErasing(Transform):
         sl: smallest area of the box, as a fraction of the picture's.
         sh: its largest area.
         r1: smallest height / width of the box; the largest is 1 / r1.
-        mean: what `const` covers with, a value a channel.
+        mean: what `const` covers with: one value for each channel, or one for all.
         attempt: how many boxes are drawn until one fits; after that the picture stays.
         use_log_aspect: height / width log-uniform, as likely high as wide; else uniform, more often high.
         mode: `const`: one colour, `mean`. `rand`: one colour, drawn. `pixel`: every value drawn. Values are drawn
@@ -36,7 +36,7 @@ class RandomErasing(Transform):
     sl: Annotated[float, Range(above=0, high=1)] = 0.02
     sh: Annotated[float, Range(above=0, high=1)] = 0.4
     r1: Annotated[float, Range(above=0, high=1)] = 0.3
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     attempt: PositiveInt = 100
     use_log_aspect: bool = False
     mode: str = "const"
@@ -54,11 +54,11 @@ class RandomErasing(Transform):
         if self.attempt < 1:
             raise ValueError(f"attempt is {self.attempt}; write a whole number of at least 1")
         set_field(self, "mean", tuple(self.mean))
-        if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):
-            raise ValueError(f"mean is {list(self.mean)}; write three numbers, one a channel")
+        if len(self.mean) not in (1, 3) or not all(map(math.isfinite, self.mean)):
+            raise ValueError(f"mean is {list(self.mean)}; write one number per channel, or one for all")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """The picture [H, W, 3], uint8 or float32, or a copy of it with a covered box.
+        """The picture [H, W, C], uint8 or float32, or a copy of it with a covered box.
 
         Raises:
             UserError: `mean` is no colour of bytes, but the picture is of these.
@@ -75,7 +75,7 @@ class RandomErasing(Transform):
             return image
         left, top, width, height = box
         covered = image.copy(order="K")  # NormalizeImage leaves planes, and they are wanted at the end
-        covered[top : top + height, left : left + width] = self._cover(width, height, is_bytes, rng)
+        covered[top : top + height, left : left + width] = self._cover((height, width, image.shape[2]), is_bytes, rng)
         return covered
 
     def box(self, width: int, height: int, rng: np.random.Generator) -> Box | None:
@@ -93,8 +93,10 @@ class RandomErasing(Transform):
                 return left, top, box_width, box_height
         return None
 
-    def _cover(self, width: int, height: int, is_bytes: bool, rng: np.random.Generator) -> Any:
+    def _cover(self, box: tuple[int, int, int], is_bytes: bool, rng: np.random.Generator) -> Any:
+        """Values for a box of (height, width, channels)."""
         if self.mode == "const":
-            return np.rint(self.mean) if is_bytes else self.mean
-        shape = (height, width, 3) if self.mode == "pixel" else (3,)
+            color = self.mean if len(self.mean) in (1, box[2]) else self.mean[:1]
+            return np.rint(color) if is_bytes else color
+        shape = box if self.mode == "pixel" else box[2:]
         return rng.integers(256, size=shape, dtype=np.uint8) if is_bytes else rng.standard_normal(shape, np.float32)

@@ -36,13 +36,20 @@ def check_interpolation(interpolation: str, backend: str) -> None:
 
 
 def resample(image: np.ndarray, width: int, height: int, interpolation: str, backend: str) -> np.ndarray:
-    """The picture [H, W, 3] at another size. Pillow takes uint8 only."""
+    """The picture [H, W, C] of one or three channels at another size. Pillow takes uint8 only."""
     method = INTERPOLATIONS[backend][interpolation]
     if backend == "cv2":
-        try:
-            return cv2.resize(image, (width, height), interpolation=method)
-        except cv2.error as error:
-            if error.code == cv2.Error.StsNoMem:
-                raise MemoryError from error
-            raise
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling(method)))
+        resized = _by_opencv(image, width, height, method)
+    else:
+        picture = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+        resized = np.asarray(picture.resize((width, height), Image.Resampling(method)))
+    return resized.reshape(height, width, *image.shape[2:])  # both leave out the axis of a single channel
+
+
+def _by_opencv(image: np.ndarray, width: int, height: int, method: int) -> np.ndarray:
+    try:
+        return cv2.resize(image, (width, height), interpolation=method)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
+        raise
