@@ -11,7 +11,7 @@ from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, requir
 from ppcls.config.describe import describe, show
 from ppcls.config.legacy import Legacy
 from ppcls.config.node import Node, Problems, join
-from ppcls.config.paths import PathUse, locate
+from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.fields import Component, Operation, Range, ReadPath
@@ -26,12 +26,16 @@ class Checker:
 
     Attributes:
         problems: all that is wrong so far.
+        absolute_paths: whether relative paths of what is there become absolute.
         paths: the paths met so far; whether they can be read is not tested.
         values: the lists and objects made so far, by dotted key; the wrong ones are not there.
     """
 
-    def __init__(self, registries: Mapping[str, Registry], problems: Problems, legacy: Legacy) -> None:
+    def __init__(
+        self, registries: Mapping[str, Registry], problems: Problems, legacy: Legacy, absolute_paths: bool = False
+    ) -> None:
         self.registries = registries
+        self.absolute_paths = absolute_paths
         self.problems = problems
         self.legacy = legacy
         self.paths: list[PathUse] = []
@@ -114,8 +118,9 @@ class Checker:
         elif mark.what == "checkpoint" and is_address:
             self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
         else:
-            self.paths.append(PathUse(key, node.origin, locate(path), mark.what, mark.names))
-            return locate(path)
+            use = PathUse(key, node.origin, locate(path), mark.what, mark.names)
+            self.paths.append(use)
+            return absolute(use) if self.absolute_paths else use.path
         return INVALID
 
     def _union(self, args: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:

@@ -41,6 +41,7 @@ def load_config(
     processes: int = 1,
     say: Callable[[str], None] | None = None,
     over: Mapping[str, Any] | None = None,
+    absolute_paths: bool = False,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -53,6 +54,7 @@ def load_config(
         processes: how many share the batches of PaddleClas's flat 2.0 format, which counts them all together.
         say: takes a line for each group of keys of that format, also when problems follow; None logs it.
         over: sections laid over the file's, before the overrides, as a file lies over its base.
+        absolute_paths: makes relative paths of what is there absolute, so that the result holds in any folder.
 
     Raises:
         UserError: there is no such file.
@@ -65,7 +67,7 @@ def load_config(
         (say or get_logger().info)(line)
     move_class_num(root, problems)
     share_keys(root, problems)
-    checker = Checker(registries, problems, PADDLECLAS)
+    checker = Checker(registries, problems, PADDLECLAS, absolute_paths)
     config = checker.make(Config, root, "", {"_registries": registries})
     same_meaning = registries["transform"].same_meaning
     checked = Checked(root, checker.values, problems, command, same_meaning, check_paths)

@@ -47,6 +47,11 @@ def portable(path: str) -> str:
     return next((name for name, file in _PACKAGED.items() if path == str(file)), path)
 
 
+def absolute(use: PathUse) -> str:
+    """The path from the root of the file system, if something is there; a name that is no path stays as it is."""
+    return use.path if what_is_wrong(use) else os.path.abspath(use.path)  # noqa: PTH100 - a text, links kept
+
+
 def what_is_wrong(use: PathUse) -> str | None:
     """The sentence for a path that cannot be read; None if it can."""
     if use.what == "checkpoint":

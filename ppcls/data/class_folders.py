@@ -168,4 +168,6 @@ def _is_in_run(folder: Path, top: Path) -> bool:
 
 
 def _holds_output(place: str) -> bool:
-    return any(not _OUTPUT_FILES.isdisjoint(names) for _, _, names in os.walk(place))
+    """Whether a run or a bundle is in a folder, or a training that begins holds its lock there."""
+    names = [name for _, _, names in os.walk(place) for name in names]
+    return any(name in _OUTPUT_FILES or (name.startswith(".") and name.endswith(".lock")) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,8 +166,8 @@ def _relative(root: str, pictures: list[str]) -> list[str]:
 
 
 def refuse_unlistable(root: str, paths: list[str]) -> None:
-    """Raise a UserError for a path that cannot stand in a list of pictures."""
-    for path in paths:
+    """Raise a UserError for a path that cannot stand in a list of pictures, which names them from the root."""
+    for path in [os.path.abspath(root), *paths]:  # noqa: PTH100 - a text
         if "\n" in path or "\r" in path or not _is_utf8(path):
             raise UserError(f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder")
 

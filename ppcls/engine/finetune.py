@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,10 +50,13 @@ class FineTuning:
     _load: Callable[[Path, bool], Config] = field(repr=False, compare=False)
 
     def files(self) -> dict[str, bytes]:
-        """Lists, class names and configuration, by their names in the run's folder."""
+        """Lists, class names and configuration, by their names in the run's folder.
+
+        They name files from the root of the file system, so they hold in any working directory.
+        """
         return {
-            "train_list.txt": _list(self.folder.train),
-            "val_list.txt": _list(self.folder.val),
+            "train_list.txt": _lines(self.folder.root, self.folder.train),
+            "val_list.txt": _lines(self.folder.root, self.folder.val),
             NAMES_FILE: dump_class_names(self.folder.class_names).encode(),
             "finetune.yaml": self.to_yaml().encode(),
         }
@@ -79,7 +83,7 @@ class FineTuning:
         """Open the pictures of DataLoader.Train or DataLoader.Eval, whose lists are not written yet."""
         dataset = section.dataset
         with self._staged() as stage:
-            staged = {str(self.output / name): str(stage / name) for name in self.files()}
+            staged = {_absolute(self.output, name): str(stage / name) for name in self.files()}
             values = {
                 name: getattr(dataset, name) for name in ("cls_label_path", "class_names") if hasattr(dataset, name)
             }
@@ -128,7 +132,8 @@ def plan(
 
     def load(output: Path, check_paths: bool = False) -> Config:
         over = {**chosen, "DataLoader": _data(folder, output, len(folder.train))}
-        return load_config(arch, [*normalised, *overrides], registries(), check_paths=check_paths, over=over)
+        settings = [*normalised, *overrides]
+        return load_config(arch, settings, registries(), check_paths=check_paths, over=over, absolute_paths=True)
 
     output = path_of(load(Path()))  # an override may say where the output goes
     config = load(output)
@@ -142,8 +147,8 @@ def name_of(source: str) -> str:
     return place.parent.name if part_of(name) and place.parent.name else name or "pictures"
 
 
-def _list(pictures: Sequence[tuple[str, int]]) -> bytes:
-    return "".join(f"{path} {label}\n" for path, label in pictures).encode()
+def _lines(root: str, pictures: Sequence[tuple[str, int]]) -> bytes:
+    return "".join(f"{_absolute(root, path)} {label}\n" for path, label in pictures).encode()
 
 
 def batch_size(pictures: int) -> int:
@@ -206,12 +211,20 @@ def _recipe_rate(recipe: Config) -> tuple[float, int]:
 
 
 def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
-    names = str(output / NAMES_FILE)
     parts = {}
     for part, lists in (("Train", "train_list.txt"), ("Eval", "val_list.txt")):
-        dataset = {"image_root": folder.root, "cls_label_path": str(output / lists), "class_names": names}
+        dataset = {
+            "image_root": _absolute(folder.root),
+            "cls_label_path": _absolute(output, lists),
+            "class_names": _absolute(output, NAMES_FILE),
+            "on_error": "skip",
+        }
         parts[part] = {"dataset": dataset}
     return {"Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}}, "Eval": parts["Eval"]}
+
+
+def _absolute(*parts: str | Path) -> str:
+    return os.path.abspath(os.path.join(*parts))  # noqa: PTH100, PTH118 - links stay as they are
 
 
 def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool) -> list[str]:

@@ -217,7 +217,8 @@ def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
         run.inputs.append(source)
     for key, text in _texts("", config.to_plain()):
         path = Path(text)
-        if key.startswith(_NOT_INPUTS) or _within(path, run.path) is None:
+        # With output_dir `.` the name of the model is also that of the run's folder.
+        if key.startswith(_NOT_INPUTS) or key.endswith(".name") or _within(path, run.path) is None:
             continue
         if key == "Global.pretrained_model" or key.endswith(".pretrained"):
             run.weights.append(text)

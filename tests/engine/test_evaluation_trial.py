@@ -1,6 +1,7 @@
 """What would end a training at its first evaluation is found before the first step, and changes nothing."""
 
 import re
+import shutil
 
 import numpy as np
 import paddle
@@ -53,7 +54,7 @@ def refused(capsys, here, *overrides):
     assert code == 2
     assert err.count("\n") == 1
     assert "train step" not in out
-    assert not list(here.rglob("*.pdparams"))
+    assert not list(here.rglob("SqueezeNet1_1*"))
     return err
 
 
@@ -61,7 +62,6 @@ def test_a_crop_larger_than_the_resize_is_a_mistake_of_the_configuration(here, c
     err = refused(capsys, here, transforms("ResizeImage: {resize_short: 16}", "CropImage: {size: 17}"))
     assert EVAL in err
     assert "CropImage cannot cut 17x17 pixels (width x height) out of pictures whose shorter side is 16" in err
-    assert not list(here.rglob("train.log"))
     err = refused(capsys, here, transforms("ResizeImage: {size: [16, 12]}", "CenterCrop: {size: 14}"))
     assert "CenterCrop cannot cut 14x14 pixels (width x height) out of pictures of 16x12" in err
 
@@ -159,3 +159,33 @@ def test_a_trial_reads_a_spread_of_the_list_and_keeps_a_few(tmp_path, monkeypatc
     assert [pictures.paths.index(path) for path in opened] == [0, 25, 50, 74, 99, 0, 25]
     assert batch.image.shape == [2, 3, 8, 8]
     assert loader.failures == {}
+
+
+@pytest.mark.parametrize("output", [".", "data", "data/output", "data/output/deep"])
+def test_output_in_the_picture_folder_is_not_a_class(here, capsys, output):
+    for _ in range(2):
+        code, out, err = train(
+            capsys, f"Global.output_dir={output}", f"DataLoader.Train.dataset.image_root={here}/data"
+        )
+        assert (code, err) == (0, "")
+        assert "1 epochs of 20 pictures" in out
+
+
+def test_a_validation_folder_is_numbered_by_the_training_and_by_the_checkpoint(here, capsys):
+    """A red d alone is learnt to be d, not the first class of a folder that lacks a to c."""
+    for name in "abc":
+        (here / "fewer" / name).mkdir(parents=True)
+    shutil.copytree(here / "data" / "d", here / "fewer" / "d")
+    fewer = f"{EVAL}.image_root=fewer"
+    code, out, _ = train(capsys, fewer)
+    assert code == 0 and "fewer has no pictures of a, b, c (3 of 4 classes)" in out
+    (top1,) = re.findall(r"best (top1: \d\.\d+) in epoch:0", out)
+    (here / "fewer" / "a").rmdir()
+    evaluate = ["eval", "-c", "config_0.yaml", "-o", "Global.pretrained_model=SqueezeNet1_1/latest", "-o", fewer]
+    assert main(evaluate) == 0
+    assert top1 in capsys.readouterr().out
+    (here / "fewer" / "fox").mkdir()
+    for command in (["train", "-c", "config_0.yaml", "-o", fewer], evaluate):
+        assert main(command) == 2
+        err = capsys.readouterr().err
+        assert re.match(r"fewer/fox is not a class of the training .*; rename or remove the folder\n$", err)

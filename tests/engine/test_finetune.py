@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+import tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.config import load_config
+from ppcls.data.image_list import read_list_file
 from ppcls.engine import finetune
 from ppcls.engine.finetune import name_of, plan
 from ppcls.engine.schema import registries
@@ -116,7 +118,8 @@ def test_every_family_keeps_its_recipes_pictures(flowers, arch):
         ours, theirs = getattr(tuned.DataLoader, part).dataset, getattr(recipe.DataLoader, part).dataset
         assert ours.transform_ops == theirs.transform_ops
         assert ours.batch_transform_ops == theirs.batch_transform_ops
-        assert ours.class_names == f"output/flowers/{arch}/class_names.txt"
+        assert ours.class_names == str(flowers.parent / f"output/flowers/{arch}/class_names.txt")
+        assert ours.on_error == "skip"
     assert tuned.Loss == recipe.Loss
     assert len(tuned.Metric.Train) == len(recipe.Metric.Train)
     rate = 0.1 * recipe.Optimizer.lr.learning_rate * math.sqrt(8 / recipe.Global.global_batch)
@@ -165,9 +168,9 @@ def test_overrides_prevail_and_the_file_says_the_same_run(flowers, here):
     assert config.DataLoader.Train.dataset.transform_ops[1].size == 192
     assert files(flowers) == before
     assert files(here / "mine" / "DLA34") == ["class_names.txt", "finetune.yaml", "train_list.txt", "val_list.txt"]
-    assert (here / "mine/DLA34/val_list.txt").read_text() == (
-        "leaf/04.png 0\nleaf/09.png 0\nrose/04.png 1\nrose/09.png 1\n"
-    )
+    held_out = [("leaf/04.png", 0), ("leaf/09.png", 0), ("rose/04.png", 1), ("rose/09.png", 1)]
+    lines = "".join(f"{flowers}/{path} {label}\n" for path, label in held_out)
+    assert (here / "mine/DLA34/val_list.txt").read_text() == lines
     assert (here / "mine/DLA34/class_names.txt").read_text() == "0 leaf\n1 rose\n2 sky\n"
 
 
@@ -287,6 +290,52 @@ def named(text):
     assert all("leaf" in row and "rose" in row for row in rows)
 
 
+def test_what_is_written_holds_in_any_folder(flowers, here, monkeypatch):
+    paddle.save({"x": paddle.ones([1])}, "start.pdparams")
+    written = write(plan("flowers", "DLA34", "start.pdparams", ["Global.pretrained_model=start"]))
+    config = load_config(written, [], registries())
+    elsewhere = here / "else" / "where"
+    elsewhere.mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    assert load_config(here / written, [], registries()) == config
+    assert config.Arch.pretrained == str(here / "start.pdparams")
+    assert config.Global.pretrained_model == str(here / "start")
+    assert len(config.DataLoader.Train.dataset.open(3)) == 22
+    listed = read_list_file(str(here / "output/flowers/DLA34/val_list.txt"), "", 3)
+    assert listed.paths[0] == str(flowers / "leaf/04.png")
+    assert config.Global.output_dir == "output/flowers"  # a run begins where the user is
+
+
+def test_named_weights_and_links_keep_their_names(flowers, here):
+    (here / "link").symlink_to("flowers")
+    config = plan("link", "DLA34", "timm").config
+    assert config.Arch.pretrained == "timm"
+    assert config.DataLoader.Eval.dataset.image_root == str(here / "link")
+
+
+def test_damaged_pictures_of_both_parts_are_left_out_and_counted(here, capsys, monkeypatch):
+    tiny_run.use_tiny(monkeypatch.setattr)
+    paint(here / "flowers", {"rose": 10, "leaf": 10})
+    for name in ("rose/01.png", "leaf/04.png"):
+        path = here / "flowers" / name
+        path.write_bytes(path.read_bytes()[:300])
+    tune = ["finetune", "flowers", "--arch", "SqueezeNet1_1", "--pretrained", "false"]
+    assert main([*tune, *options([*SMALL, "Global.epochs=1"])]) == 0
+    said = capsys.readouterr().out
+    assert f"1 pictures could not be read and were left out:\n  {here}/flowers/rose/01.png: " in said
+    assert f"1 pictures for the evaluation could not be read and were left out:\n  {here}/flowers/leaf/04.png: " in said
+
+
+def test_output_among_the_pictures(here, capsys, monkeypatch):
+    """A run in the folder of its pictures, and the next one."""
+    tiny_run.use_tiny(monkeypatch.setattr)
+    paint(here, {"rose": 5, "leaf": 5})
+    tune = ["finetune", ".", "--arch", "SqueezeNet1_1", "--pretrained", "false"]
+    for _ in range(2):
+        assert main([*tune, *options([*SMALL, "Global.epochs=1"])]) == 0
+        assert "2 classes (leaf, rose), 8 pictures to learn from, 2 to validate" in capsys.readouterr().out
+
+
 def test_a_list_becomes_the_same_run_as_its_folder(flowers, here):
     """The pictures of a folder, named by a table with their classes: the same lists."""
     pictures = sorted(path.relative_to(flowers) for path in flowers.rglob("*.png"))
@@ -300,5 +349,5 @@ def test_a_list_becomes_the_same_run_as_its_folder(flowers, here):
     assert (tuning.folder.train, tuning.folder.val) == (folder.train, folder.val)
     assert str(tuning.output) == "output/here/DLA34"
     opened = load_config(write(tuning), [], registries()).DataLoader.Train.dataset.open(3)
-    assert opened.paths == [f"flowers/{path}" for path, _ in folder.train]
+    assert opened.paths == [f"{flowers}/{path}" for path, _ in folder.train]
     assert opened.class_names == ["leaf", "rose", "sky"]
