@@ -74,5 +74,5 @@ def test_pictures_are_read_within_the_room(monkeypatch: pytest.MonkeyPatch) -> N
     run = Pipeline([DecodeImage(), ResizeImage(resize_short=20)])
     run(encoded(noise(40, 30)))
     run(noise(40, 30))  # an array is there already
-    assert asked == [40 * 30 * 12 + 27 * 20 * 8]
+    assert asked == [40 * 30 * 10 + 27 * 20 * 8]
     assert np.array_equal(run(noise(40, 30)), run(encoded(noise(40, 30))))

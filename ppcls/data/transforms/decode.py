@@ -52,7 +52,7 @@ class DecodeImage(Transform):
         backend: what decodes JPEG files whose chroma is sampled in a way that simplejpeg does not know, `cv2` or
             `pil`. All others are decoded by simplejpeg, to the pixels that both of these give; every other format is
             read by Pillow.
-        max_pixels: the most pixels that a picture may have. None takes what decodes within 320 MiB of memory, and more,
+        max_pixels: the most pixels that a picture may have. None takes what decodes within 384 MiB of memory, and more,
             up to 178,956,970, where the file has at least a byte for every 16 of them, as photos do.
         max_scans: the most scans that a JPEG may have.
         channels: 3 for colours, or 1 for gray, to which colours are converted; see `to_gray`.
@@ -174,6 +174,8 @@ def _rgb(file: Image.Image) -> np.ndarray:
         return np.repeat((np.asarray(file) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if file.mode in ("I", "F"):
         raise UnreadableImage("its values have 32 bits, whose range is not defined; save it with 8 or 16 bits")
+    if file.mode in ("1", "L"):
+        return np.repeat(np.asarray(file.convert("L"))[..., None], 3, axis=2)  # half the memory of Pillow's RGB
     if file.mode in ("P", "PA", "LA", "RGBa"):
         file = file.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
     return np.asarray(file if file.mode == "RGB" else file.convert("RGB"))

@@ -25,7 +25,7 @@ from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_forma
 # Pillow's plugins warn of damaged metadata, which changes no pixel, with a path of site-packages.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
 
-SMALL = 320 * 2**20
+SMALL = 384 * 2**20
 """Bytes of memory that any picture may take while it is decoded, however small its file."""
 
 MOST_PIXELS = 178_956_970
@@ -38,27 +38,25 @@ MOST_SCANS = 100
 _MOST_TILES = 4096  # of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
 
 
-@dataclass(frozen=True)
-class _Plugin:
-    """What opens a format: a class of Pillow's, and the most bytes a pixel takes while it works."""
-
-    module: str
-    name: str
-    bytes_per_pixel: int
-
-
-_PLUGINS: dict[PictureFormat, _Plugin] = {
-    formats.JPEG: _Plugin("PIL.JpegImagePlugin", "JpegImageFile", 12),
-    formats.PNG: _Plugin("PIL.PngImagePlugin", "PngImageFile", 12),
-    formats.GIF: _Plugin("PIL.GifImagePlugin", "GifImageFile", 12),
-    formats.BMP: _Plugin("PIL.BmpImagePlugin", "BmpImageFile", 12),
-    formats.TIFF: _Plugin("PIL.TiffImagePlugin", "TiffImageFile", 12),
-    formats.WEBP: _Plugin("PIL.WebPImagePlugin", "WebPImageFile", 20),
-    formats.PPM: _Plugin("PIL.PpmImagePlugin", "PpmImageFile", 12),
-    formats.JPEG2000: _Plugin("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", 24),
-    formats.AVIF: _Plugin("PIL.AvifImagePlugin", "AvifImageFile", 24),
-    formats.HEIF: _Plugin("pillow_heif", "HeifImageFile", 24),
+# What opens a format, and how many bytes its decoder takes for a pixel besides the picture itself.
+_PLUGINS: dict[PictureFormat, tuple[str, str, int]] = {
+    formats.JPEG: ("PIL.JpegImagePlugin", "JpegImageFile", 0),
+    formats.PNG: ("PIL.PngImagePlugin", "PngImageFile", 0),
+    formats.GIF: ("PIL.GifImagePlugin", "GifImageFile", 0),
+    formats.BMP: ("PIL.BmpImagePlugin", "BmpImageFile", 0),
+    formats.TIFF: ("PIL.TiffImagePlugin", "TiffImageFile", 4),
+    formats.WEBP: ("PIL.WebPImagePlugin", "WebPImageFile", 9),
+    formats.PPM: ("PIL.PpmImagePlugin", "PpmImageFile", 0),
+    formats.JPEG2000: ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", 12),
+    formats.AVIF: ("PIL.AvifImagePlugin", "AvifImageFile", 8),
+    formats.HEIF: ("pillow_heif", "HeifImageFile", 10),
 }
+# Bytes of a pixel in the pictures that decoding holds at the same time, measured with an orientation that is turned, by
+# Pillow's modes. Pillow holds 1 byte for gray and 4 for colour, the arrays have 3.
+_MODE_BYTES = {"1": 8, "L": 8, "I": 8, "I;16": 8, "RGB": 10, "P": 15, "PA": 18, "LA": 18, "La": 18, "RGBa": 18}
+_OTHER_MODE_BYTES = 14  # RGBA, CMYK, YCbCr, LAB
+_JPEG_BYTES = {1: 10, 3: 12}  # by components; a progressive JPEG holds its coefficients too
+_OTHER_JPEG_BYTES = 20  # CMYK
 
 _JPEG_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
 _JPEG_SCAN = 0xDA
@@ -96,16 +94,17 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
     """
     known = _known_format(data)
     if known is formats.JPEG:
-        width, height = _jpeg_size(data)
+        width, height, components = _jpeg_size(data)
         pixels = width * height
+        bytes_per_pixel = _JPEG_BYTES.get(components, _OTHER_JPEG_BYTES)
         _check_scans(data, max_scans)
     else:
         with open_picture(data) as file:
             width, height = file.size
             pixels = max(width * height, _largest_tile(file))
+            bytes_per_pixel = _MODE_BYTES.get(file.mode, _OTHER_MODE_BYTES) + _PLUGINS[known][2]
         if known is formats.JPEG2000:
             pixels = max(pixels, _codestream_pixels(data))
-    bytes_per_pixel = _PLUGINS[known].bytes_per_pixel
     _check_pixels(f"{width}x{height}", pixels, len(data), bytes_per_pixel, max_pixels)
     return Header(width, height, pixels * bytes_per_pixel)
 
@@ -120,8 +119,8 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         UnreadableImage: The format is not read.
         Exception: Whatever the plugin raises on damaged data.
     """
-    plugin = _PLUGINS[_known_format(data)]
-    opener: Any = getattr(importlib.import_module(plugin.module), plugin.name)
+    module, name, _ = _PLUGINS[_known_format(data)]
+    opener: Any = getattr(importlib.import_module(module), name)
     return opener(io.BytesIO(data))
 
 
@@ -160,11 +159,12 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
             position += int.from_bytes(data[position : position + 2], "big")
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
+def _jpeg_size(data: bytes) -> tuple[int, int, int]:
+    """Width, height and number of components (T.81, B.2.2)."""
     for kind, body in _jpeg_segments(data):
-        if kind in _JPEG_FRAMES and body + 7 <= len(data):
-            height, width = struct.unpack_from(">HH", data, body + 3)
-            return width, height
+        if kind in _JPEG_FRAMES and body + 8 <= len(data):
+            height, width, components = struct.unpack_from(">HHB", data, body + 3)
+            return width, height, components
         if kind == _JPEG_SCAN:
             break
     raise UnreadableImage("the file is truncated or damaged: it states no size")
