@@ -10,7 +10,7 @@ import argparse
 import errno
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ppcls import __version__
 from ppcls.cli import (
@@ -32,6 +32,7 @@ from ppcls.cli import (
 )
 from ppcls.utils import cpu, environment
 from ppcls.utils.errors import UserError
+from ppcls.utils.user_paths import expanded
 
 # In the order of `ppcls --help`.
 _MODULES = (
@@ -68,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     cpu.prepare()
     arguments = _parser().parse_args(argv)
     try:
+        _expand(arguments)
         return arguments.run(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -83,6 +85,24 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _expand(arguments: argparse.Namespace) -> None:
+    """Expands `~` and variables in paths, which a shell leaves alone in quotes and behind `=`."""
+    for name, value in vars(arguments).items():
+        if name == "override":  # the configuration sees to its paths
+            continue
+        if isinstance(value, list):
+            setattr(arguments, name, [_expanded(item) for item in value])
+        else:
+            setattr(arguments, name, _expanded(value))
+
+
+def _expanded(value: Any) -> Any:
+    """The value of an argument; what is not a path has neither mark at the beginning of a part."""
+    if isinstance(value, str) and (value.startswith(("~", "$")) or "/$" in value):
+        return expanded(value)
+    return value
 
 
 class _Parser(argparse.ArgumentParser):

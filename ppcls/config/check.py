@@ -14,8 +14,9 @@ from ppcls.config.node import Node, Problems, join
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.fields import Component, Operation, Range, ReadPath
+from ppcls.utils.fields import Component, Operation, Range, ReadPath, UserPath
 from ppcls.utils.registry import Registry
+from ppcls.utils.user_paths import expanded
 
 INVALID: Any = object()
 _SCALARS = (bool, int, float, str, type(None))
@@ -105,9 +106,18 @@ class Checker:
         for mark in marks:
             if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
                 value = self._refuse(node, key, wanted)
+            if value is not INVALID and isinstance(mark, (UserPath, ReadPath)):
+                value = self._expanded(value, node, key)
             if value is not INVALID and isinstance(mark, ReadPath):
                 value = self._path(value, mark, node, key, wanted)
         return value
+
+    def _expanded(self, path: str, node: Node, key: str) -> Any:
+        try:
+            return expanded(path)
+        except UserError as error:
+            self.problems.add(node.origin, key, str(error))
+            return INVALID
 
     def _path(self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any) -> Any:
         is_address = path.startswith(("http://", "https://"))

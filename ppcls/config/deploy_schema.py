@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
-from ppcls.utils.fields import PositiveInt, ReadPath
+from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 from ppcls.utils.registry import Registry
 from ppcls.utils.tensorrt import TensorRT
 
@@ -49,7 +49,7 @@ class DeployGlobalSection:
     use_tensorrt: bool | None = None
     tensorrt: TensorRT = _TENSORRT
     model_name: str | None = None
-    output: str | None = None
+    output: Annotated[str, UserPath()] | None = None
 
     def __post_init__(self) -> None:
         if self.use_fp16 and self.precision not in (None, "float16"):

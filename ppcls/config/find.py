@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ppcls
 from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.user_paths import expanded
 
 _PACKAGE = Path(ppcls.__file__).resolve().parent
 # First where a wheel has them, then where a checkout has them.
@@ -27,7 +28,7 @@ def find_config(name: object) -> Path:
     Raises:
         UserError: there is no such file; the near names are given.
     """
-    return _find(str(name), _TRAINING)
+    return _find(expanded(str(name)), _TRAINING)
 
 
 def find_deploy_config(name: object) -> Path:
@@ -36,12 +37,12 @@ def find_deploy_config(name: object) -> Path:
     Raises:
         UserError: there is no such file.
     """
-    return _find(str(name), _DEPLOYMENT)
+    return _find(expanded(str(name)), _DEPLOYMENT)
 
 
 def find_base(name: str, folder: Path) -> Path:
     """The file that `base: name` means in a file of `folder`: relative to it, or a shipped configuration or recipe."""
-    path = Path(os.path.normpath(folder / name))
+    path = Path(os.path.normpath(folder / expanded(name)))
     if path.is_file():
         return path
     return _match(name, dict(_shipped(_TRAINING, recipes=True))) or path

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ppcls.config.dump import to_plain, to_yaml
-from ppcls.utils.fields import Component, Fraction, NonNegativeInt, Operation, PositiveFloat, PositiveInt, ReadPath
+from ppcls.utils.fields import (
+    Component,
+    Fraction,
+    NonNegativeInt,
+    Operation,
+    PositiveFloat,
+    PositiveInt,
+    ReadPath,
+    UserPath,
+)
 from ppcls.utils.registry import Registry
 
 Transforms = tuple[Annotated[Any, Operation("transform")], ...]
@@ -54,7 +63,7 @@ class GlobalSection:
     checkpoints: Annotated[str, ReadPath("checkpoint")] | None = None
     pretrained_model: Annotated[str, ReadPath("weights")] | None = None
     preprocessing: Literal["weights", "config"] = "weights"
-    output_dir: str = "./output"
+    output_dir: Annotated[str, UserPath()] = "./output"
     existing_run: Literal["move", "refuse", "overwrite"] = "move"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     seed: NonNegativeInt = 0
@@ -69,7 +78,7 @@ class GlobalSection:
     print_batch_step: PositiveInt = 10
     use_visualdl: bool = False
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
-    save_inference_dir: str = "./inference"
+    save_inference_dir: Annotated[str, UserPath()] = "./inference"
     global_batch: PositiveInt | None = None
     update_freq: PositiveInt = 1
     sync_batch_norm: bool = False

@@ -12,7 +12,7 @@ from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import NonNegativeInt, Operation, PositiveInt, ReadPath
+from ppcls.utils.fields import NonNegativeInt, Operation, PositiveInt, ReadPath, UserPath
 from ppcls.utils.registry import Registry
 
 DATASETS = Registry("dataset")
@@ -146,7 +146,7 @@ class WebDatasetDataset:
         on_error: see `ImageNetDataset`; a shard that cannot be read always ends the run.
     """
 
-    shards: str | tuple[str, ...]
+    shards: Annotated[str, UserPath()] | tuple[Annotated[str, UserPath()], ...]
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
     shuffle_buffer: PositiveInt = 1000

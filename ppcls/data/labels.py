@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
+from ppcls.utils.user_paths import expanded
 
 PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
 """The 1,000 classes of ILSVRC 2012, `id name` a line."""
@@ -32,7 +33,7 @@ def load_class_names(path: str | Path) -> list[str]:
     Raises:
         UserError: the file cannot be read, is empty, has an empty line between names, or counts from 1.
     """
-    lines = [line.strip() for line in read_lines(path)]
+    lines = [line.strip() for line in read_lines(expanded(path))]
     while lines and not lines[-1]:
         lines.pop()
     if not lines:

@@ -25,6 +25,7 @@ from ppcls.inference.records import read_record
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.user_paths import expanded
 from ppcls.utils.yaml_loader import YAML_LOADER
 
 SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
@@ -89,13 +90,14 @@ class Bundle:
             UserError: a file is missing, or the manifest is of a newer schema, has a key that nothing reads,
                 lacks one, or has an impossible value.
         """
-        manifest = Path(folder) / MANIFEST_FILE
+        place = Path(expanded(folder))
+        manifest = place / MANIFEST_FILE
         if not manifest.is_file():
             raise UserError(
-                f"{folder}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
+                f"{place}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
                 "wrote, or that `ppcls adopt` made of a model of PaddleClas"
             )
-        bundle = read_record(cls, _parse(manifest), str(manifest), folder=Path(folder))
+        bundle = read_record(cls, _parse(manifest), str(manifest), folder=place)
         for name in bundle.files:
             if Path(name).name != name:
                 raise UserError(f"{manifest}: {name!r} is not the name of a file beside it; export again")

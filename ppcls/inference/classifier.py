@@ -22,6 +22,7 @@ from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 from ppcls.utils.tensorrt import TensorRT
+from ppcls.utils.user_paths import expanded
 
 if TYPE_CHECKING:
     from ppcls.inference.official.preprocess import Preprocess
@@ -79,7 +80,7 @@ class Classifier:
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
-        self.bundle = path if isinstance(path, Bundle) else _bundle(path, model, preprocess, output)
+        self.bundle = path if isinstance(path, Bundle) else _bundle(expanded(path), model, preprocess, output)
         engine = backend if isinstance(backend, str) else None
         told: dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
         told.update(precision=precision, requests=requests)
@@ -153,7 +154,7 @@ def _reopened(identity: str, arguments: Mapping[str, Any]) -> Classifier:
 def _absolute(path: PathLike | Bundle) -> Path | Bundle:
     if isinstance(path, Bundle):
         return replace(path, folder=path.folder.absolute())
-    return Path(path).absolute()
+    return Path(expanded(path)).absolute()
 
 
 def _bundle(path: PathLike, model: str | None, preprocess: Preprocess | None, output: str | None) -> Bundle:

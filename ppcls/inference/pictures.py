@@ -12,6 +12,7 @@ import numpy as np
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import SUFFIXES, walk_pictures
+from ppcls.utils.user_paths import expanded
 
 # Drawn by integer arithmetic alone (tests/inference/test_pictures.py holds the script and compares every pixel), so
 # nobody owns it. Its rings, weave, stripes and chequers change visibly under another interpolation, its sides and
@@ -42,7 +43,7 @@ def pictures_of(source: Any, color: str | None = None) -> list[Picture]:
         UserError: nothing is there, an array is of another type or shape, or its colour order is not said.
     """
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
+        path = Path(expanded(source))
         if path.is_dir():
             return [Picture(str(found), found) for found in find_pictures(path)]
         if not path.is_file():
@@ -69,7 +70,8 @@ def find_pictures(folder: Path) -> list[Path]:
 
 def _picture(index: int, item: Any, color: str | None) -> Picture:
     if isinstance(item, (str, os.PathLike)):
-        return Picture(str(Path(item)), Path(item))
+        path = Path(expanded(item))
+        return Picture(str(path), path)
     if isinstance(item, bytes):
         return Picture(index, item)
     if not isinstance(item, np.ndarray):

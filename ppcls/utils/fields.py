@@ -35,6 +35,11 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class UserPath:
+    """A path that nothing has to be at; `~` and environment variables in it are expanded, as in a `ReadPath`."""
+
+
+@dataclass(frozen=True)
 class ReadPath:
     """A path that must be readable when the command reads its section, and what has to be there.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ppcls.utils.errors import UserError
+from ppcls.utils.user_paths import expanded
 
 WEIGHTS_STEM = "ppcls"
 # Checkpoints of a run, by the names that their folders have in the run's.
@@ -114,7 +115,7 @@ def weights_file(path: PathLike) -> Path:
     Raises:
         UserError: nothing is there.
     """
-    given = Path(path)
+    given = Path(expanded(path))
     if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
         return given
     folders = [given, given / BEST_MODEL, given / LATEST]

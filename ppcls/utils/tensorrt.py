@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ppcls.utils.fields import PositiveInt, ReadPath
+from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TensorRT:
     min_subgraph_size: PositiveInt = 3
     workspace_mb: PositiveInt = 1024
     collect_shapes: bool = False
-    cache_dir: str | None = None
+    cache_dir: Annotated[str, UserPath()] | None = None
     calibration: Annotated[str, ReadPath("either")] | None = None
 
     def __post_init__(self) -> None:

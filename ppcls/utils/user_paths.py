@@ -1,0 +1,33 @@
+"""Paths as people write them, where no shell has expanded them: `~/data`, `$HOME/data`, `${SCRATCH}/data`."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ppcls.utils.errors import UserError
+
+PathLike = str | os.PathLike[str]
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+_NOT_PATHS = ("pipe:", "http://", "https://")
+
+
+def expanded(path: PathLike) -> str:
+    """The path with the home folder for a leading `~` or `~user`, and the values of environment variables.
+
+    An address, a command behind `pipe:`, and a file whose own name has a `$` stay as they are.
+
+    Raises:
+        UserError: A variable is not set.
+    """
+    text = os.fspath(path)
+    if text.startswith(_NOT_PATHS):
+        return text
+    if "$" in text and not os.path.lexists(text):
+        for match in _VARIABLE.finditer(text):
+            name = match[1] or match[2]
+            if name not in os.environ:
+                raise UserError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
+        text = _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
+    return os.path.expanduser(text)  # noqa: PTH111 - pathlib would also drop a trailing slash
