@@ -38,19 +38,26 @@ def add_optional_config(command: Any, text: str) -> None:
     _add_override(command)
 
 
-def read_optional_config(arguments: argparse.Namespace) -> Any:
+def read_optional_config(arguments: argparse.Namespace, with_weights: bool = False) -> Any:
     """The checked configuration of `add_optional_config`, with what an export needs; None without one.
+
+    Args:
+        arguments: The command's.
+        with_weights: Whether it names the weights of its own run where no others are given.
 
     Raises:
         UserError: it is wrong, or there are overrides of none.
     """
     from ppcls.config import load_config
     from ppcls.engine.schema import registries
+    from ppcls.engine.trained import load_with_weights
 
     if arguments.config is None:
         if arguments.override:
             raise UserError(f"-o {arguments.override[0]} sets a key of no configuration; give one by -c")
         return None
+    if with_weights:
+        return load_with_weights(arguments.config, arguments.override, "export")
     return load_config(
         arguments.config, arguments.override, registries(), "export", say=lambda line: print(line, file=sys.stderr)
     )

@@ -71,16 +71,10 @@ def _add_range(command: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.config import load_config
     from ppcls.config.find import find_config
-    from ppcls.engine.processes import world_size
-    from ppcls.engine.schema import registries
 
     opset = onnx.opset_of(arguments) if arguments.command == "export" else None
-    config = load_config(
-        arguments.config, arguments.override, registries(), arguments.command, check_paths=not arguments.print_config,
-        processes=world_size(), say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
+    config = _load(arguments)
     if arguments.print_config:
         print(config.to_yaml(), end="")
         return 0
@@ -97,3 +91,20 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
     return commands.export(config, arguments.untrained, arguments.golden, opset, arguments.format, arguments.size)
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    """The checked configuration; of a command that needs weights with those of its own run, if no others are given."""
+    from ppcls.config import load_config
+    from ppcls.engine.processes import world_size
+    from ppcls.engine.schema import registries
+    from ppcls.engine.trained import load_with_weights
+
+    given = (arguments.config, arguments.override)
+    check_paths = not arguments.print_config
+    if arguments.command in ("eval", "infer", "export") and not getattr(arguments, "untrained", False):
+        return load_with_weights(*given, arguments.command, check_paths=check_paths, processes_count=world_size())
+    return load_config(
+        *given, registries(), arguments.command, check_paths=check_paths, processes=world_size(),
+        say=lambda line: print(line, file=sys.stderr),
+    )  # fmt: skip

@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _model(arguments: argparse.Namespace) -> Any:
     """The configured model, on the CPU, as a backend; None without a configuration."""
-    config = read_optional_config(arguments)
+    config = read_optional_config(arguments, with_weights=True)
     if config is None:
         return None
     load_paddle()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -31,7 +33,7 @@ from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.precision import Precision
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, read_for, resume
-from ppcls.engine.run_folder import NAMES_FILE, RunFolder, reserved
+from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.inference.command import list_pictures, report
@@ -165,7 +167,21 @@ def _train(
     except Interrupted as interruption:
         get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, run.path / LATEST)
         return interruption.exit_code
+    if processes.is_first():
+        print_next(config, run.path / ("finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE))
     return 0
+
+
+def print_next(config: Config, file: Path) -> None:
+    """Prints the commands that evaluate and export what has been trained, ready to be pasted."""
+    reader = config.DataLoader.Eval
+    commands = ["eval"] if reader is not None and config.Metric.Eval else []
+    commands += ["export"] if reader is not None else []
+    program = "ppcls" if shutil.which("ppcls") else f"{shlex.quote(sys.executable)} -m ppcls"
+    if commands:
+        print("\nNext:", flush=True)
+    for command in commands:
+        print(f"  {program} {command} -c {shlex.quote(str(file))}", flush=True)
 
 
 def plan(config: Config, trainer: Trainer, pictures: int) -> str:

@@ -1,6 +1,7 @@
 """`ppcls finetune`: what it chooses, what it writes, and the whole way to a named answer."""
 
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -267,16 +268,20 @@ def test_from_a_folder_to_a_named_answer(here, capsys):
     assert said.startswith("flowers: 2 classes (leaf, rose), 16 pictures to learn from, 4 to validate\n")
     assert "has a classifier of 7 classes and the model one of 2 classes, so the model starts with a new one" in said
     assert said.count(" valid top1: ") == 2
-    file, weights = "output/flowers/DLA46_c/finetune.yaml", "Global.pretrained_model=output/flowers/DLA46_c/latest"
+    file = "output/flowers/DLA46_c/finetune.yaml"
+    evaluate, export = (shlex.split(line.partition("ppcls ")[2]) for line in said.splitlines()[-2:])
+    assert (evaluate, export) == (["eval", "-c", file], ["export", "-c", file])
     assert main(["train", "-c", file, "-o", "Global.output_dir=again"]) == 0
     learnt, again = (load_pickle(here / run / "DLA46_c/latest/ppcls.pdparams") for run in ("output/flowers", "again"))
     for name in set(learnt) - {"StructuredToParameterName@@"}:
         np.testing.assert_array_equal(learnt[name], again[name])
-    assert main(["eval", "-c", file, "-o", weights]) == 0
-    capsys.readouterr()
-    assert main(["infer", "-c", file, *options([weights, "Infer.infer_imgs=flowers/rose"])]) == 0
+    assert main(evaluate) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("weights: output/flowers/DLA46_c/best_model, the best of the run (epoch ")
+    assert "weights: output/flowers/DLA46_c/best_model/ppcls.pdparams" in said.out
+    assert main(["infer", "-c", file, *options(["Infer.infer_imgs=flowers/rose"])]) == 0
     named(capsys.readouterr().out)
-    assert main(["export", "-c", file, "-o", weights]) == 0
+    assert main(export) == 0
     capsys.readouterr()
     assert main(["predict", *options(["Global.inference_model_dir=inference", "Global.infer_imgs=flowers/rose"])]) == 0
     named(capsys.readouterr().out)

@@ -74,6 +74,21 @@ def prepare(folder, workers):
     (folder / f"config_{workers}.yaml").write_text(text)
 
 
+def prepare_own(folder):
+    """The same pictures and `own.yaml`, a training of one epoch into `output`."""
+    prepare(folder, 0)
+    text = (folder / "config_0.yaml").read_text()
+    changes = {
+        "save_interval_steps: 2": "save_interval_steps: null", "epochs: 4": "epochs: 1", "keep: 1": "keep: 3",
+        f"output_dir: {folder}": "output_dir: output",
+    }  # fmt: skip
+    for then, now in changes.items():
+        assert then in text
+        text = text.replace(then, now)
+    (folder / "own.yaml").write_text(text)
+    (folder / "config_0.yaml").unlink()
+
+
 def note_values(file, put):
     """Has every step's rate and values, and every evaluation's, appended to a file, to the last bit; `put` as above."""
 
