@@ -140,8 +140,16 @@ def test_16_bits_keep_their_high_byte(backend: str) -> None:
 @both
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_32_bits_are_refused(backend: str, dtype: type) -> None:
-    with pytest.raises(UnreadableImage, match=r"32 bits.* save it with 8 or 16 bits"):
+    with pytest.raises(UnreadableImage, match=r"32-bit.* save it with unsigned values of 8 or 16 bits"):
         DecodeImage(backend=backend)(encoded(np.ones((2, 2), dtype), "TIFF"))
+
+
+def test_deep_colour_in_jpeg_2000_is_refused() -> None:
+    data = encoded(noise(16, 16), "JPEG2000")
+    assert DecodeImage()(data).shape == (16, 16, 3)
+    place = data.index(b"\xff\x4f\xff\x51") + 42  # bits of the first component, less 1
+    with pytest.raises(UnreadableImage, match="JPEG 2000 of 12 bits per value; save it with 8 bits"):
+        DecodeImage()(data[:place] + bytes([11]) + data[place + 1 :])
 
 
 def cmyk_jpeg(color: tuple[int, int, int, int]) -> bytes:

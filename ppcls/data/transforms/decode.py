@@ -8,7 +8,9 @@ from typing import Literal
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
+from ppcls.data.transforms import tiff
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.gray import to_gray
@@ -42,7 +44,8 @@ class DecodeImage(Transform):
       none.
     - Gray is repeated to three channels, a palette is looked up, of several frames the first is taken.
     - Alpha is dropped: a transparent pixel keeps the colour that the file states for it.
-    - 16-bit values keep their high byte. 32-bit values have no defined range and are refused.
+    - 16-bit values keep their high byte, 12-bit ones their high 8 bits. Values that are signed, floating-point or of
+      more bits have no defined range and are refused.
     - CMYK is converted to RGB by Pillow's formula; in a JPEG it is taken as inverted, as Adobe writes it.
     - A file that is truncated, or a JPEG whose coded data is damaged, is unreadable; it is never filled up.
 
@@ -128,11 +131,11 @@ class DecodeImage(Transform):
         if refusal is not None:
             raise UnreadableImage(refusal)
         with open_picture(data) as file:
-            pixels = self._unusual_jpeg(file, data, frame) if file.format in _JPEG else self._by_pillow(file)
+            pixels = self._unusual_jpeg(file, data, frame) if file.format in _JPEG else self._by_pillow(file, data)
             orientation = stated_orientation(file.info)
         return np.ascontiguousarray(upright(pixels, orientation))
 
-    def _unusual_jpeg(self, file: Image.Image, data: bytes, frame: Frame | None) -> np.ndarray:
+    def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame | None) -> np.ndarray:
         """The stored pixels of a JPEG that simplejpeg does not decode."""
         if end_of_image(data) is None:
             raise UnreadableImage("the file is truncated")
@@ -141,11 +144,12 @@ class DecodeImage(Transform):
         if wanted or frame is not None:  # Pillow would not notice missing data
             pixels = _by_opencv(data, frame)
         if pixels is None or not wanted:
-            return self._by_pillow(file)
+            return self._by_pillow(file, data)
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if self.to_rgb else pixels
 
-    def _by_pillow(self, file: Image.Image) -> np.ndarray:
-        return _rgb(file) if self.to_rgb else _rgb(file)[..., ::-1]
+    def _by_pillow(self, file: ImageFile, data: bytes) -> np.ndarray:
+        rgb = _rgb(file, data)
+        return rgb if self.to_rgb else rgb[..., ::-1]
 
 
 def _orientation(frame: Frame) -> int:
@@ -167,18 +171,35 @@ def _by_opencv(data: bytes, frame: Frame | None) -> np.ndarray:
     return pixels
 
 
-def _rgb(file: Image.Image) -> np.ndarray:
+def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
-    file.load()
-    if file.mode in _SIXTEEN_BITS or (file.mode == "I" and file.format in ("PNG", "PPM")):  # older Pillow says I
-        return np.repeat((np.asarray(file) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    if file.mode in ("I", "F"):
+    image: Image.Image | np.ndarray = file
+    if file.format == "TIFF":
+        image = tiff.by_pillow(file, data)
+    else:
+        if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS and _jpeg2000_bits(data) > 8:
+            # Pillow rounds such values up without a bound, and so makes white black.
+            raise UnreadableImage(f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits")
+        file.load()
+        if file.mode in _SIXTEEN_BITS or (file.mode == "I" and file.format in ("PNG", "PPM")):  # older Pillow says I
+            image = (np.asarray(file) >> 8).astype(np.uint8)
+    if isinstance(image, np.ndarray):
+        return np.repeat(image[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
         raise UnreadableImage("its values have 32 bits, whose range is not defined; save it with 8 or 16 bits")
-    if file.mode in ("1", "L"):
-        return np.repeat(np.asarray(file.convert("L"))[..., None], 3, axis=2)  # half the memory of Pillow's RGB
-    if file.mode in ("P", "PA", "LA", "RGBa"):
-        file = file.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
-    return np.asarray(file if file.mode == "RGB" else file.convert("RGB"))
+    if image.mode in ("1", "L"):
+        return np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2)  # half the memory of Pillow's RGB
+    if image.mode in ("P", "PA", "LA", "RGBa"):
+        image = image.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
+    if image.mode == "La":
+        image = image.convert("LA")
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _jpeg2000_bits(data: bytes) -> int:
+    """Bits of the values of the first component (ITU-T T.800, A.5.1)."""
+    place = data.find(b"\xff\x4f\xff\x51")
+    return data[place + 42] % 128 + 1 if 0 <= place < len(data) - 42 else 8
 
 
 def _checked(array: np.ndarray) -> np.ndarray:

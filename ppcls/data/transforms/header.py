@@ -18,6 +18,7 @@ from typing import Any
 
 from PIL import ImageFile
 
+from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils import picture_formats as formats
 from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
@@ -119,9 +120,10 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         UnreadableImage: The format is not read.
         Exception: Whatever the plugin raises on damaged data.
     """
-    module, name, _ = _PLUGINS[_known_format(data)]
+    known = _known_format(data)
+    module, name, _ = _PLUGINS[known]
     opener: Any = getattr(importlib.import_module(module), name)
-    return opener(io.BytesIO(data))
+    return open_tiff(data, opener) if known is formats.TIFF else opener(io.BytesIO(data))
 
 
 def _known_format(data: bytes) -> PictureFormat:
