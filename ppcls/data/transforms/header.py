@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import importlib
 import io
-import re
 import struct
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import ImageFile
 
+from ppcls.data.transforms.jpeg import count_scans, jpeg_frame, jpeg_size
 from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils import picture_formats as formats
@@ -59,11 +58,6 @@ _OTHER_MODE_BYTES = 14  # RGBA, CMYK, YCbCr, LAB
 _JPEG_BYTES = {1: 10, 3: 12}  # by components; a progressive JPEG holds its coefficients too
 _OTHER_JPEG_BYTES = 20  # CMYK
 
-_JPEG_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
-_JPEG_SCAN = 0xDA
-# Within coded data 0xFF is followed by 0x00, by a restart marker, or by another 0xFF that only fills.
-_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])", re.DOTALL)
-_JPEG_ALONE = frozenset((0xD8, 0xD9))  # markers without a length
 _CODESTREAM = b"\xff\x4f\xff\x51"  # of JPEG 2000: its beginning, and the segment that states its size
 
 
@@ -95,10 +89,12 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
     """
     known = _known_format(data)
     if known is formats.JPEG:
-        width, height, components = _jpeg_size(data)
+        frame = jpeg_frame(data)
+        width, height, components = jpeg_size(data) if frame is None else frame.size
         pixels = width * height
         bytes_per_pixel = _JPEG_BYTES.get(components, _OTHER_JPEG_BYTES)
-        _check_scans(data, max_scans)
+        if frame is None or not frame.runs_from_the_top:  # decoders take no second scan then
+            _check_scans(data, max_scans)
     else:
         with open_picture(data) as file:
             width, height = file.size
@@ -151,35 +147,8 @@ def _check_pixels(size: str, pixels: int, file_bytes: int, bytes_per_pixel: int,
         )
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The markers of a JPEG, each with the place of its parameters; coded data is passed over."""
-    position = 2
-    while marker := _JPEG_MARKER.search(data, position):
-        kind, position = marker[1][0], marker.end()
-        yield kind, position
-        if kind not in _JPEG_ALONE:
-            position += int.from_bytes(data[position : position + 2], "big")
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int, int]:
-    """Width, height and number of components (T.81, B.2.2)."""
-    for kind, body in _jpeg_segments(data):
-        if kind in _JPEG_FRAMES and body + 8 <= len(data):
-            height, width, components = struct.unpack_from(">HHB", data, body + 3)
-            return width, height, components
-        if kind == _JPEG_SCAN:
-            break
-    raise UnreadableImage("the file is truncated or damaged: it states no size")
-
-
 def _check_scans(data: bytes, max_scans: int) -> None:
-    if data.count(bytes((0xFF, _JPEG_SCAN))) <= max_scans:  # nearly always, and a hundred times as fast
-        return
-    scans = 0
-    for kind, _ in _jpeg_segments(data):
-        if kind == 0xD9:  # what follows the end of the first image is not decoded
-            break
-        scans += kind == _JPEG_SCAN
+    scans = count_scans(data)
     if scans > max_scans:
         raise UnreadableImage(
             f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or "

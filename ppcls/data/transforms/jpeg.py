@@ -8,6 +8,7 @@ does not is told apart here.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -70,6 +71,11 @@ class Frame(NamedTuple):
     xmp: bytes
 
     @property
+    def size(self) -> tuple[int, int, int]:
+        """Width, height and number of components."""
+        return self.width, self.height, len(self.sampling)
+
+    @property
     def runs_from_the_top(self) -> bool:
         """Whether all of it is in one scan by Huffman's code, row after row."""
         return self.process in _SEQUENTIAL and self.in_one_scan
@@ -112,16 +118,17 @@ def jpeg_frame(data: bytes) -> Frame | None:
     if data[:3] != b"\xff\xd8\xff":
         return None
     frame: _Segment | None = None
-    restart, exif, xmp = 0, b"", b""
+    restart, xmp = 0, b""
+    exif: list[bytes] = []
     for segment in _segments(data):
         kind, _, body, end = segment
         if not body <= end <= len(data):
             return None
         if kind == _START_OF_SCAN:
-            return None if frame is None else _checked_frame(data, frame, segment, restart, exif, xmp)
+            return None if frame is None else _checked_frame(data, frame, segment, restart, b"".join(exif), xmp)
         if kind == _APP1:
             if data.startswith(_EXIF, body):  # a block of more than 64 kB goes on in the next segment
-                exif += data[body + len(_EXIF) * bool(exif) : end]
+                exif.append(data[body + len(_EXIF) : end])
             elif data.startswith(_XMP, body):
                 xmp = data[body + len(_XMP) : end]
         elif kind in _FRAMES:
@@ -131,6 +138,26 @@ def jpeg_frame(data: bytes) -> Frame | None:
         elif kind == _RESTART_INTERVAL:
             restart = int.from_bytes(data[body : body + 2], "big")
     return None
+
+
+def jpeg_size(data: bytes) -> tuple[int, int, int]:
+    """Width, height and number of components, of any process (T.81, B.2.2).
+
+    Raises:
+        JpegError: they are not stated before the first scan.
+    """
+    for segment in _segments(data):
+        if segment.kind in _FRAMES and segment.body + 6 <= len(data):
+            height, width, components = struct.unpack_from(">HHB", data, segment.body + 1)
+            return width, height, components
+        if segment.kind == _START_OF_SCAN:
+            break
+    raise JpegError("the file is truncated or damaged: it states no size")
+
+
+def count_scans(data: bytes) -> int:
+    """The scans of the first image."""
+    return sum(segment.kind == _START_OF_SCAN for segment in _segments(data))
 
 
 def jpeg_refusal(data: bytes) -> str | None:
