@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppcls.cli.common import add_data, new_command
-from ppcls.cli.measuring import number, require_writable
+from ppcls.cli.measuring import claimed_sheet, number, require_writable
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -42,10 +42,17 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.forms import parse_forms
+
+    forms = parse_forms(arguments.backends, arguments.device)
+    with claimed_sheet(arguments.out, "accuracy"):
+        return _fill_sheet(arguments, forms)
+
+
+def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
+    """Measures what the sheet lacks, and writes it."""
     from ppcls.inference.measure.accuracy import AccuracySheet
     from ppcls.inference.picture_list import read_picture_list
 
-    forms = parse_forms(arguments.backends, arguments.device)
     sheet = AccuracySheet(arguments.out)
     measured = 0
     for bundle in _bundles(arguments):

@@ -13,6 +13,7 @@ from ppcls.cli.latency_targets import Target, given, untrained
 from ppcls.cli.measuring import (
     add_plan,
     backends,
+    claimed_sheet,
     number,
     numbers,
     plan_of,
@@ -60,13 +61,20 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.measure.latency import Way
-    from ppcls.inference.measure.machine import this_machine
     from ppcls.inference.settings import Settings
 
     if arguments.out:
         require_writable(arguments.out, "give another --out")
     plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
     ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
+    with claimed_sheet(arguments.out, "latency"):
+        return _fill_sheet(arguments, ways, settings, plan)
+
+
+def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Settings, plan: Plan) -> int:
+    """Measures what the sheet lacks, and writes it."""
+    from ppcls.inference.measure.machine import this_machine
+
     machine = this_machine(arguments.device)
     sheet = _sheet(arguments, str(machine), str(plan))
     targets = untrained(arguments.models) if arguments.models else given(arguments.bundles)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
+from ppcls.utils.lock import claimed
 
 if TYPE_CHECKING:
     from ppcls.inference.measure.timing import Plan
@@ -17,6 +20,26 @@ if TYPE_CHECKING:
 # PaddleClas and TensorRT write the short names.
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _BACKENDS = {"ort": "onnxruntime", "tensorrt": "trt"}
+
+
+@contextlib.contextmanager
+def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
+    """Keeps other processes from a folder's sheet of figures, whose rows they would lose; without one does nothing.
+
+    Raises:
+        UserError: another process is filling it.
+    """
+    if folder is None:
+        yield
+        return
+    missing = not Path(folder).exists()
+    try:
+        with claimed(Path(folder) / f"{name}.json", "writing", "wait until it ends, or give another --out"):
+            yield
+    finally:
+        if missing:  # and if nothing was measured, it goes again
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
 
 
 def words(text: str) -> list[str]:

@@ -22,6 +22,7 @@ from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, re
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.lock import claimed
 from ppcls.utils.picture_files import is_picture_name
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
@@ -63,6 +64,11 @@ def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = Non
     source, target = Path(src), Path(dst)
     if not source.is_dir():
         raise UserError(f"{source}: no such folder; give the one that holds the archives, or train and val")
+    with claimed(target, "preparing", "wait until it ends, or give another DST"):
+        return _prepare(source, target, labels, copy)
+
+
+def _prepare(source: Path, target: Path, labels: PathLike | None, copy: bool) -> Prepared:
     is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
     has_train = _bring(source, target / "train", TRAIN_ARCHIVE, copy)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from ppcls.engine.legacy_program import save_legacy_program
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, write_manifest
 from ppcls.inference.golden import Agreement, Golden
-from ppcls.inference.installing import is_aside
+from ppcls.inference.installing import IN_USE, is_aside
 from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.verify import verify
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, replace_folder
+from ppcls.utils.lock import claimed
 
 _ROOM = 1 << 20  # bytes; a disk with less is full
 _STEM = PROGRAM_FILE.rpartition(".")[0]
@@ -75,17 +78,14 @@ def export_bundle(
 
     Raises:
         GoldenMismatch: it is farther than rounding explains; `folder` is as it was before.
-        UserError: the folder holds other things than a bundle, or the shapes do not fit.
+        UserError: the folder holds other things than a bundle, another process exports into it or adds to the bundle
+            there, or the shapes do not fit.
     """
     _check_place(folder)
     example = golden_picture or GOLDEN_PICTURE
     image = example_input(pipeline, example, image_shape)
-    aside = beside(folder, "new")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    was_training = model.training
-    model.eval()
-    try:
+    with claimed(folder, "exporting into", IN_USE), _aside(folder) as aside, _evaluating(model):
+        _check_place(folder)  # once more: another process may have put something there
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         try:
@@ -118,11 +118,31 @@ def export_bundle(
             bundle = add_onnx(bundle, opset)
         agreement = _verified(bundle)
         replace_folder(aside, folder)
+    return agreement
+
+
+@contextlib.contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, which is gone afterwards."""
+    aside = beside(folder, "new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Puts a model into evaluation mode."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
         if was_training:
             model.train()
-    return agreement
 
 
 def example_input(pipeline: Pipeline, picture: Path, image_shape: tuple[int, int, int]) -> np.ndarray:

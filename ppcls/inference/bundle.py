@@ -25,6 +25,7 @@ from ppcls.inference.records import read_record
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.lock import claimed
 from ppcls.utils.user_paths import expanded
 from ppcls.utils.yaml_loader import YAML_LOADER
 
@@ -146,6 +147,8 @@ class Bundle:
     def change(self, **fields: Any) -> "Bundle":
         """Writes other values of these fields into the manifest; what another process changed there meanwhile stays.
 
+        Waits for a process that is changing the manifest.
+
         Returns:
             The bundle as its manifest says now.
 
@@ -153,8 +156,9 @@ class Bundle:
             UserError: the bundle is gone or damaged.
             ValueError: a value is impossible.
         """
-        changed = replace(Bundle.load(self.folder), **fields)
-        changed.save()
+        with claimed(self.folder / MANIFEST_FILE, "changing"):
+            changed = replace(Bundle.load(self.folder), **fields)
+            changed.save()
         return changed
 
     @cached_property

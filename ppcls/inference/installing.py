@@ -11,22 +11,29 @@ from typing import Any
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import DigestedFile
 from ppcls.utils.files import sync_file
+from ppcls.utils.lock import claimed
 
 ONNX = "onnx"
+IN_USE = "wait until it ends, and run this again"
 _FORMS = (ONNX, "openvino-int8", "onnxruntime-int8")
 
 
 @contextlib.contextmanager
 def aside(bundle: Bundle, form: str) -> Iterator[Path]:
-    """A hidden folder in the bundle's, on the same disk, that is gone afterwards."""
+    """A hidden folder in the bundle's, on the same disk, that is gone afterwards; the bundle is claimed meanwhile.
+
+    Raises:
+        UserError: another process adds to the bundle, or exports into its folder.
+    """
     assert form in _FORMS, form
     folder = bundle.folder / f".{form}"
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with claimed(bundle.folder, f"adding the form {form} to", IN_USE):
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_aside(path: Path) -> bool:
@@ -73,5 +80,5 @@ def install(
         for source, target in reversed(moves):
             if target.exists() and not source.exists():
                 target.rename(source)
-        current.save()
+        current.change(**{name: getattr(current, name) for name in fields})
         raise

@@ -29,11 +29,13 @@ from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import parallel, read_batches
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.lock import claimed
 
 DATALIST_FILE = "npz_datalist.txt"
 LABELS_FILE = "npz_labels.txt"
 INPUT_KEY = "image"
 OUTPUT_KEY = "scores"
+_IN_USE = "wait until it ends, or give another folder"
 _INPUTS_RECORD = "npz_inputs.json"
 _RESULTS_RECORD = "npz_results.json"
 _NO_TEXT = re.compile("[\udc80-\udcff]")  # what a file's name has for bytes that are no UTF-8
@@ -71,6 +73,13 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: i
     for name in (*names, str(place.resolve())):
         if _NO_TEXT.search(name):
             raise UserError(f"{name}: the name is not UTF-8, which a datalist is; rename it")
+    with claimed(place, "writing inputs into", _IN_USE):
+        return _make(pipeline, pictures, place, names, threads)
+
+
+def _make(
+    pipeline: Pipeline, pictures: PictureList, place: Path, names: Sequence[str], threads: int | None
+) -> Progress:
     record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
     _continue(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing")
 
@@ -113,7 +122,20 @@ def run(
         UserError: an input is missing, damaged or of another shape, or the folder holds results of something else, or
             files that no record tells of.
     """
-    place, inputs = Path(results), read_datalist(datalist)
+    inputs = read_datalist(datalist)
+    with claimed(results, "writing results into", _IN_USE):
+        return _run(bundle, backend, form, inputs, Path(results), batch_size, threads)
+
+
+def _run(
+    bundle: Bundle,
+    backend: Backend,
+    form: Form,
+    inputs: Sequence[Path],
+    place: Path,
+    batch_size: int,
+    threads: int | None,
+) -> Progress:
     record = {"form": str(form), "bundle": form_digest(bundle, form), "inputs": _inputs_digest(inputs)}
     _continue(place, _RESULTS_RECORD, record, "results of other inputs, or of another bundle, engine or precision")
     result_of = {file: place / f"{file.stem}.npz" for file in inputs}

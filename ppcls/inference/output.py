@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from typing import Any
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
+from ppcls.utils.lock import claimed
 
 
 def console_line(result: Result, name: str | None = None) -> str:
@@ -33,7 +35,7 @@ class ResultFile:
     """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
 
     The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays, and
-    holds every row that was written.
+    holds every row that was written. Entering it raises a UserError where another process is writing the same file.
     """
 
     errors = "strict"  # how bytes of a file's name that are no UTF-8 are written
@@ -44,17 +46,20 @@ class ResultFile:
         self.part = self.path.with_name(self.path.name + ".part")
 
     def __enter__(self) -> ResultFile:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.part.open("w", buffering=1, encoding="utf-8", errors=self.errors, newline="")
-        self._begin()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(claimed(self.path, "writing", "wait until it ends, or give another file"))
+            options = {"encoding": "utf-8", "errors": self.errors, "newline": ""}
+            self._file = stack.enter_context(self.part.open("w", buffering=1, **options))
+            self._begin()
+            self._held = stack.pop_all()
         return self
 
     def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
-        if error is None:
-            self._end()
-        self._file.close()
-        if error is None:
-            self.part.replace(self.path)
+        with self._held:
+            if error is None:
+                self._end()
+                self._file.close()
+                self.part.replace(self.path)
 
     def write(self, result: Result) -> None:
         """Adds a row."""

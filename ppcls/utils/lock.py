@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, beside
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
@@ -69,6 +70,21 @@ def locked(path: Path, doing: str, remedy: str | None = None) -> Iterator[None]:
     finally:
         if file is not None:
             file.release()
+
+
+@contextlib.contextmanager
+def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator[None]:
+    """Holds the lock of a file or folder that is written, which lies beside it; see `locked`.
+
+    Args:
+        target: The file or folder, which need not exist; the folder that it lies in is made.
+        doing: What the caller does to it, such as `exporting into`.
+        remedy: As for `locked`.
+    """
+    place = Path(target).resolve()  # one lock for every path that leads there
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with locked(beside(place, "lock"), f"{doing} {target}", remedy):
+        yield
 
 
 def _acquire(path: Path, remedy: str | None) -> _LockFile:

@@ -28,6 +28,7 @@ from ppcls.data.shards.write import Encoding, Entry, Shard, keys_of, refusal, wr
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.lock import claimed
 
 _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
@@ -78,6 +79,13 @@ def pack(
     root, folder = Path(source), Path(target).absolute()
     images = _images(root, list_file)
     pictures = _entries(images, root, options)
+    with claimed(folder, "packing into", "wait until it ends, or give another DST"):
+        return _pack(folder, images, pictures, options, workers, on_error)
+
+
+def _pack(
+    folder: Path, images: ImageList, pictures: Pictures, options: PackOptions, workers: int, on_error: str
+) -> Packed:
     progress = _begin(folder, options, pictures, images)
     size = progress["pictures_per_shard"]
     chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]

@@ -15,12 +15,14 @@ from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, Bundle, digeste
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.entries import GoldenFile
 from ppcls.inference.golden import Agreement, Golden
+from ppcls.inference.installing import IN_USE
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import Preprocess
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, beside, replace_folder
+from ppcls.utils.lock import claimed
 
 _SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plain kernels, when it was adopted"
 
@@ -45,18 +47,23 @@ def adopt(
         How far the kernels that run it (oneDNN) are from the plain ones.
 
     Raises:
-        UserError: the source cannot be used, is a bundle already, or the target is there.
+        UserError: the source cannot be used, is a bundle already, or the target is there or being made.
         GoldenMismatch: the kernels disagree.
     """
     folder = Path(target).resolve()
-    if folder.exists():
-        raise UserError(f"{folder} is there already; give the name of a new folder")
+    _check_new(folder)
     found = find_bundle(source, model, preprocess)
     if found.golden is not None:
         raise UserError(f"{source} is a bundle already; use it as it is")
     if class_names is not None:
         names = load_class_names(class_names) if isinstance(class_names, (str, Path)) else class_names
         found = _named(found, tuple(str(name) for name in names))
+    with claimed(folder, "adopting a model into", IN_USE):
+        return _adopt(found, folder)
+
+
+def _adopt(found: Bundle, folder: Path) -> Agreement:
+    """Makes the bundle aside, and moves it to `folder` once its golden scores are right."""
     aside = beside(folder, "new")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -70,10 +77,16 @@ def adopt(
         golden = GoldenFile(GOLDEN_FILE, _SOURCE)
         replace(found, folder=aside, program=program, parameters=parameters, golden=golden).save()
         agreement = Classifier(Bundle.load(aside)).verify()
+        _check_new(folder)  # once more: another process may have been faster
         replace_folder(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return agreement
+
+
+def _check_new(folder: Path) -> None:
+    if folder.exists():
+        raise UserError(f"{folder} is there already; give the name of a new folder")
 
 
 def _named(bundle: Bundle, names: Sequence[str]) -> Bundle:
