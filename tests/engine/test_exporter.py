@@ -6,8 +6,9 @@ import numpy as np
 import paddle
 import pytest
 import yaml
+from tiny_run import Tiny
 
-from ppcls.arch import DLA46_c
+from ppcls.arch.catalog import DLAParams
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.engine import exporter
 from ppcls.engine.exporter import export_bundle
@@ -26,8 +27,16 @@ PIPELINE = Pipeline(
 
 @pytest.fixture(scope="module")
 def model():
+    """A small network with batch norms, whose variances are so small that epsilon counts."""
     paddle.seed(1)
-    return DLA46_c(class_num=7)
+    network = Tiny(DLAParams("DLA46_c", class_num=7))
+    for norm in norms_of(network):
+        norm._variance.set_value(paddle.full_like(norm._variance, 0.05))
+    return network
+
+
+def norms_of(network):
+    return [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
 
 
 def export(model, folder, **changes):
@@ -82,7 +91,8 @@ def test_a_wrong_batch_norm_epsilon_in_the_program_is_noticed_and_the_old_bundle
     original = exporter._save_program
 
     def planted(network, folder, image_shape):
-        norms = [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+        norms = norms_of(network)
+        assert len(norms) == 2
         for layer in norms:
             layer._epsilon = 1e-3
         try:
