@@ -305,9 +305,7 @@ def test_a_teacher_of_other_classes_is_refused(config, home, tmp_path):
     model = build_model("DLA46_c", class_num=5)
     paddle.save(model.state_dict(), str(tmp_path / "five.pdparams"))
     five = f"Arch.models.0.Teacher.pretrained={tmp_path / 'five.pdparams'}"
-    with pytest.raises(
-        UserError, match=r"five.pdparams: fc.weight .*\[5, 16, 1, 1\] .*DLA46_c.*\[4,"
-    ):
+    with pytest.raises(UserError, match=r"five.pdparams: fc.weight .*\[5, 16, 1, 1\] .*DLA46_c.*\[4,"):
         commands.train(config(five))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ppcls.arch.catalog import DLAParams
+from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.engine import build
@@ -89,6 +91,19 @@ class Run:
         return dict(re.findall(r"(\S+):\t(.*)", self.out))
 
 
+class Small(Backbone):
+    """One convolution, in the place of DLA46_c."""
+
+    stem_layer = "stem.0"
+
+    def __init__(self, params):
+        super().__init__(params, (8,), (2,))
+        self.stem = conv_norm_relu(params.in_channels, 8, 3, 2)
+
+    def features(self, x):
+        return [self.stem(x)]  # [N, 8, H/2, W/2]
+
+
 @dataclass
 class Lab:
     """A working directory of its own for one observation, and the home that all share and only read."""
@@ -117,7 +132,8 @@ class Lab:
         return self.well(command, {"Global.pretrained_model": self.home / RUN / "latest", **overrides})
 
     def export(self, overrides):
-        """An export of a backbone that was never trained, and so has no class names."""
+        """An export of a small backbone that was never trained, and so has no class names."""
+        self.patch.setattr(DLAParams, "_make", lambda params: Small(params))
         return self.run("export", {"Arch": {"name": "DLA46_c", "class_num": 4}, **overrides}, "--untrained")
 
     def well(self, command, overrides):
