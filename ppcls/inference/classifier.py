@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -17,7 +17,8 @@ from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.golden import INPUT_TOLERANCE, SCORE_TOLERANCE, Agreement, Golden, agreement_with
 from ppcls.inference.official.find import find_bundle
-from ppcls.inference.prediction import Prediction, Result
+from ppcls.inference.prediction import Prediction
+from ppcls.inference.results import Results
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
@@ -95,16 +96,22 @@ class Classifier:
             self.settings.requests,
         )
 
-    def predict(self, source: Any, color: str | None = None) -> Iterator[Result]:
-        """Classifies pictures, lazily, in their order; one that cannot be read has its `error` said in its place.
+    def predict(self, source: Any, color: str | None = None) -> Results:
+        """Classifies pictures, in their order; one that cannot be read has its `error` said in its place.
 
         Args:
-            source: a folder (read recursively, sorted by path), a file, a picture's bytes, an array uint8
-                [H, W, 3], or a list of files, bytes and arrays.
-            color: the arrays' channel order, `RGB` or `BGR`.
+            source: a picture: a file, its bytes, a file that is open for reading bytes, an image of Pillow, or an array
+                uint8 [H, W, 3] or [H, W, 4] (alpha is dropped), [H, W] or [H, W, 1] (gray). Or several: a folder
+                (read recursively, sorted by path), a pattern (`photos/**/*.jpg`), a list or any other iterable of
+                pictures.
+            color: the channel order of arrays that are not gray, `RGB` or `BGR`.
+
+        Returns:
+            Results that are computed when they are asked for, by iterating, by an index or by printing; see `Results`.
 
         Raises:
-            UserError: there is no such source, or an array is of another kind or does not say its colour order.
+            UserError: there is no such source, the only picture is of a type that is none, or an array does not say its
+                colour order.
         """
         return self._prediction.predict(source, color)
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ppcls.inference.prediction import Result
+from ppcls.inference.results import Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 from ppcls.utils.lock import claimed

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,29 +23,13 @@ import numpy as np
 from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.inference.backends import Backend
-from ppcls.inference.pictures import Picture, pictures_of
+from ppcls.inference.pictures import NoPicture, Picture, pictures_of
+from ppcls.inference.results import Result, Results
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 from ppcls.utils.forks import PerProcess
 
-
-@dataclass(frozen=True)
-class Result:
-    """What was found in one picture, best class first; `error` says why nothing was.
-
-    Attributes:
-        source: the picture's path, or its index in the list that was given.
-        class_ids: at most `topk` of them.
-        scores: their probabilities.
-        names: their names; empty where the bundle has none.
-        error: None, or why the picture could not be read.
-    """
-
-    source: str | int
-    class_ids: list[int] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    error: str | None = None
+_RECENT = 4  # pictures that stay in memory, for a notebook to show the last results by
 
 
 class _Pools(NamedTuple):
@@ -110,33 +94,35 @@ class Prediction:
         self._best = Topk(topk)
         self._pools = PerProcess(partial(_Pools.start, threads or usable_cores(), requests))
         self._ahead = 2 * requests  # batches: as many as run are read meanwhile
+        self._recent: deque[Picture] = deque(maxlen=_RECENT)
 
-    def predict(self, source: Any, color: str | None = None) -> Iterator[Result]:
+    def predict(self, source: Any, color: str | None = None) -> Results:
         """Classifies pictures; see `Classifier.predict`."""
-        return self._predict(pictures_of(source, color), color)
+        return Results(pictures_of(source, color), self.classify)
 
-    def _predict(self, pictures: list[Picture], color: str | None) -> Iterator[Result]:
+    def classify(self, pictures: Iterable[Picture]) -> Iterator[Result]:
         """Begins a batch for every one that is taken, so that no more than `_ahead` wait, however slow the caller."""
         waiting: deque[_Batch] = deque()
+        source = iter(pictures)
         try:
-            for start in range(0, len(pictures), self.batch_size):
-                waiting.append(self._begin(pictures[start : start + self.batch_size], color))
+            while batch := list(islice(source, self.batch_size)):
+                waiting.append(self._begin(batch))
                 if len(waiting) > self._ahead:
-                    yield from self._results(waiting[0], color)
+                    yield from self._results(waiting[0])
                     waiting.popleft()
             while waiting:
-                yield from self._results(waiting[0], color)
+                yield from self._results(waiting[0])
                 waiting.popleft()
         finally:  # after an error, or when the caller has seen enough
-            for batch in waiting:
-                batch.cancel()
+            for begun in waiting:
+                begun.cancel()
 
-    def _begin(self, pictures: list[Picture], color: str | None) -> _Batch:
+    def _begin(self, pictures: list[Picture]) -> _Batch:
         size = self.pipeline.output_size
         room = np.empty((len(pictures), *size), np.float32) if size else None
         places = [None] * len(pictures) if room is None else list(room)
         pools = self._pools.get()
-        readings = [pools.readers.submit(self._read, *job, color) for job in zip(pictures, places)]
+        readings = [pools.readers.submit(self._read, *job) for job in zip(pictures, places)]
         return _Batch(pictures, readings, pools.runners.submit(self._run, pictures, readings, room), os.getpid())
 
     def _run(self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None) -> list[np.ndarray | str]:
@@ -148,25 +134,25 @@ class Prediction:
         scores = iter(self.backend.run(_joined(readable, room)) if readable else ())
         return [tensor if isinstance(tensor, str) else next(scores) for tensor in tensors]
 
-    def _results(self, batch: _Batch, color: str | None) -> Iterator[Result]:
+    def _results(self, batch: _Batch) -> Iterator[Result]:
         if not batch.is_ours:  # there was a fork since it was begun
-            batch = self._begin(batch.pictures, color)
+            batch = self._begin(batch.pictures)
         for picture, scores in zip(batch.pictures, batch.scores.result()):
-            if isinstance(scores, str):
-                yield Result(picture.source, error=scores)
-            else:
-                yield self._result(picture, scores)
+            self._recent.append(picture)
+            result = Result(picture.source, error=scores) if isinstance(scores, str) else self._result(picture, scores)
+            yield result.of(picture)
 
-    def _read(self, picture: Picture, place: np.ndarray | None, color: str | None) -> np.ndarray | str:
+    def _read(self, picture: Picture, place: np.ndarray | None) -> np.ndarray | str:
         """The input tensor [C, H, W], if possible in its `place` of the batch; or why there is none."""
         content = picture.content
+        if isinstance(content, NoPicture):
+            return content.reason
         try:
             if isinstance(content, Path):
                 return self.pipeline.from_file(content, out=place)
             if isinstance(content, bytes):
                 return self.pipeline(content, out=place)
-            assert color is not None  # pictures_of asks for it
-            return self.pipeline.from_array(content, color)
+            return self.pipeline.from_array(content, picture.color)
         except UnreadableImage as error:
             return error.reason
         except MemoryError:

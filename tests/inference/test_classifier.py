@@ -1,9 +1,12 @@
 import contextlib
+import io
+import os
 import threading
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
@@ -84,6 +87,36 @@ def test_pictures_that_are_missing_or_too_small_have_their_say(exported, tmp_pat
     assert results[1].error is None
     assert results[2].error and results[2].class_ids == []
     assert results[3].error == "Is a directory"
+
+
+def test_what_can_be_no_picture_leaves_those_beside_it_alone(exported, tmp_path):
+    red, blue = save(tmp_path / "a.png", flat(250, 0, 10)), save(tmp_path / "b.png", flat(0, 0, 200))
+    blue = blue.rename(tmp_path / os.fsdecode(b"\xff.png"))  # OpenCV cannot write a file whose name is no UTF-8
+    given = [red, "a\0b.png", "x" * 5000, "https://example.com/cat.jpg", None, "", tmp_path, bytearray(b"bad"), blue]
+    results = Classifier(exported, backend=Means(), batch_size=4).predict(given)
+    assert [result.top1 for result in results] == [0, *[None] * 7, 2]
+    assert [result.source for result in results][1:4] == given[1:4]
+    assert results[-1].source == str(blue)
+    errors = [result.error for result in results[1:-1]]
+    for error, said in zip(errors, ["zero byte", "too long", "an address", "NoneType", "empty", "directory", "format"]):
+        assert said in error and len(error) < 200
+
+
+def test_pictures_in_other_forms_are_what_their_files_are(exported, tmp_path):
+    path = save(tmp_path / "x.png", np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8))
+    classifier, content = Classifier(exported, backend=Means()), path.read_bytes()
+    expected = classifier.predict(path)[0].scores
+    image = Image.open(path)
+    opened = path.open("rb")
+    forms = [image, bytearray(content), memoryview(content), io.BytesIO(content), opened, np.asarray(image)]
+    assert [result.scores for result in classifier.predict(forms, color="RGB")] == [expected] * len(forms)
+    opened.close()
+    image.seek(0)
+    assert classifier.predict(image)[0].scores == expected
+    assert classifier.predict(f"{tmp_path}/*.png")[0].scores == expected
+    gray = np.random.default_rng(0).integers(0, 256, (50, 60), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "gray.png"), gray)
+    assert classifier.predict(gray)[0].scores == classifier.predict(tmp_path / "gray.png")[0].scores
 
 
 def test_arrays_state_their_color_order(exported):

@@ -1,19 +1,19 @@
 import io
 import itertools
+import logging
+import mmap
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
-from ppcls.inference.pictures import GOLDEN_PICTURE, find_pictures, pictures_of
+from ppcls.inference.pictures import GOLDEN_PICTURE, NoPicture, find_pictures, pictures_of
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import is_picture_name
-
-
-def test_a_grey_array_is_no_list_of_rows() -> None:
-    with pytest.raises(UserError, match=r"^picture 0 is an array uint8 \[9, 8\]; give uint8 \[H, W, 3\]$"):
-        pictures_of(np.zeros((9, 8), np.uint8), "RGB")
 
 
 def draw():
@@ -125,10 +125,17 @@ def test_nothing_there(tmp_path):
 ARRAY = np.zeros((2, 4, 3), np.uint8)
 
 
+def closed():
+    file = io.BytesIO(b"")
+    file.close()
+    return file
+
+
 def test_a_list_may_mix_kinds_and_is_counted(tmp_path):
     pictures = pictures_of([tmp_path / "x.png", b"bytes", ARRAY], color="BGR")
     assert [picture.source for picture in pictures] == [str(tmp_path / "x.png"), 1, 2]
-    assert pictures[1].content == b"bytes" and pictures[2].content is ARRAY
+    assert pictures[1].content == b"bytes" and np.shares_memory(pictures[2].content, ARRAY)
+    assert [picture.color for picture in pictures] == ["RGB", "RGB", "BGR"]
 
 
 def test_one_of_a_kind_is_a_list_of_one():
@@ -142,16 +149,197 @@ def test_one_of_a_kind_is_a_list_of_one():
     [
         (ARRAY, None, 'picture 0 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
         ([b"", ARRAY], "GBR", 'picture 1 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
-        (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 [H, W, 3]"),
-        (ARRAY.transpose(2, 0, 1), "RGB", "picture 0 is an array uint8 [3, 2, 4]; give uint8 [H, W, 3]"),
-        (ARRAY[:0], "RGB", "picture 0 is an array uint8 [0, 4, 3]; give uint8 [H, W, 3]"),
-        ([ARRAY[..., 0]], "RGB", "picture 0 is an array uint8 [2, 4]; give uint8 [H, W, 3]"),
-        ([3], None, "picture 0 is a int; give a path, bytes, or an array uint8 [H, W, 3]"),
-        (3, None, "a int is no picture; give a folder, a file, bytes, an array, or a list"),
-        (iter([]), None, "a list_iterator is no picture; give a folder, a file, bytes, an array, or a list"),
+        (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 [H, W, 3], [H, W, 4], "
+         "[H, W, 1] or [H, W], with values from 0 to 255"),
+        (np.zeros((3, 9, 8), np.uint8), "RGB", "picture 0 is an array uint8 [3, 9, 8]; move its channels behind, "
+         "array.transpose(1, 2, 0)"),
+        (ARRAY[:0], "RGB", "picture 0 is an array uint8 [0, 4, 3]; give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or "
+         "[H, W]"),
+        (np.zeros((9, 8, 2), np.uint8), "RGB", "picture 0 is an array uint8 [9, 8, 2]; give uint8 [H, W, 3], "
+         "[H, W, 4], [H, W, 1] or [H, W]"),
+        (io.StringIO("text"), None, "picture 0 is a file that gives no bytes; open it with mode 'rb'"),
+        (closed(), None, "picture 0 is a file that cannot be read (I/O operation on closed file.)"),
+        (3, None, "an int is no picture; give a folder, a file, bytes, an image of Pillow, an array, or a list"),
+        ({"a.png": 1}, None, "a dict is no picture; give a folder, a file, bytes, an image of Pillow, an array, or a "
+         "list"),
+        ("", None, "the path is empty"),
+        ("a\0b.png", None, "a\\x00b.png: no file's name has a zero byte"),
+        ("https://example.com/cat.jpg", None, "https://example.com/cat.jpg: an address, and nothing is downloaded; "
+         "give a file, or its bytes"),
+        ("data:image/png;base64,iVBORw0KGgo=", None, "data:image/png;base64,iVBORw0KGgo=: an address, and nothing is "
+         "downloaded; give a file, or its bytes"),
+        ("x" * 5000, None, f"{'x' * 300}: File name too long"),
+        ("none/*.jpg", None, "none/*.jpg: no file matches this pattern"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_picture_is_said(source, color, says):
     with pytest.raises(UserError) as caught:
         pictures_of(source, color)
     assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (None, "a NoneType is no picture; give a path, bytes, an image or an array"),
+        (float("nan"), "a float is no picture; give a path, bytes, an image or an array"),
+        (ARRAY.astype("uint16"), "an array uint16 [2, 4, 3]; give uint8 [H, W, 3], "),
+        (np.zeros((2, 3, 4, 5), np.uint8), "an array uint8 [2, 3, 4, 5]; give uint8 [H, W, 3], "),
+        ("a\0b", "a\\x00b: no file's name has a zero byte"),
+        ("http://x/y.png", "http://x/y.png: an address, and nothing is downloaded"),
+        ("", "the path is empty"),
+        (closed(), "a file that cannot be read (I/O operation on closed file.)"),
+        (Image.new("F", (2, 2)), "its values have 32 bits, whose range is not defined"),
+    ],
+)
+def test_one_of_a_list_that_is_no_picture_says_so_in_its_place(item, reason):
+    first, bad, last = pictures_of([b"one", item, b"three"], "RGB")
+    assert (first.content, last.content) == (b"one", b"three")
+    assert isinstance(bad.content, NoPicture)
+    assert bad.content.reason.startswith(reason)
+    assert bad.source == (item if isinstance(item, str) else 1)
+
+
+GRAY = np.arange(8, dtype=np.uint8).reshape(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("array", "color", "expected", "said"),
+    [
+        (GRAY, None, [GRAY] * 3, "RGB"),
+        (GRAY[..., np.newaxis], None, [GRAY] * 3, "RGB"),
+        (np.stack([GRAY, GRAY + 1, GRAY + 2, GRAY + 9], axis=2), "RGB", [GRAY, GRAY + 1, GRAY + 2], "RGB"),
+        (np.stack([GRAY, GRAY + 1, GRAY + 2, GRAY + 9], axis=2), "BGR", [GRAY, GRAY + 1, GRAY + 2], "BGR"),
+    ],
+)
+def test_arrays_of_other_channels(array, color, expected, said):
+    for source in (array, [array], array[np.newaxis] if array.ndim == 3 else [array], iter([array])):
+        (picture,) = pictures_of(source, color)
+        assert np.array_equal(picture.content, np.stack(expected, axis=2))
+        assert picture.color == said
+
+
+def test_an_array_with_alpha_says_its_colour_order():
+    with pytest.raises(UserError, match=r"^picture 0 is an array: say its channel order"):
+        pictures_of(np.zeros((2, 4, 4), np.uint8))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, io.BytesIO])
+def test_bytes_in_every_form(kind):
+    assert pictures_of(kind(b"bytes"))[0].content == b"bytes"
+    assert [picture.content for picture in pictures_of([kind(b"one"), kind(b"two")])] == [b"one", b"two"]
+    pictures = pictures_of([kind(b"one")])
+    assert pictures[0] == pictures[0]  # can be read again
+
+
+def test_the_only_picture_may_be_changed_or_closed_afterwards():
+    content, array = bytearray(b"bytes"), io.BytesIO(b"file")
+    pictures = pictures_of(content), pictures_of(array)
+    content[:] = b"other"
+    array.close()
+    assert [given[0].content for given in pictures] == [b"bytes", b"file"]
+
+
+def test_mapped_files(tmp_path):
+    (tmp_path / "x").write_bytes(b"bytes")
+    with (tmp_path / "x").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        assert pictures_of(content)[0].content == b"bytes"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "1", "CMYK", "I;16"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_an_image_of_pillow_is_what_its_file_is(tmp_path, mode, suffix):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 4), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(pixels[..., :2].copy().view("<u2")[..., 0])
+    else:
+        image = Image.fromarray(pixels).convert(mode)
+    if (mode, suffix) == ("CMYK", ".png"):
+        return  # no such file
+    path = tmp_path / f"x{suffix}"
+    image.save(path)
+    expected = DecodeImage()(path.read_bytes())
+    for given in (image, Image.open(path)):
+        (picture,) = pictures_of(given)
+        assert np.array_equal(picture.content, expected)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_an_image_of_pillow_is_turned_as_its_file_is(tmp_path, orientation):
+    image, exif = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(4, 5, 3)), Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "x.png", exif=exif)
+    with Image.open(tmp_path / "x.png") as opened:
+        pictures = pictures_of(opened)
+    assert np.array_equal(pictures[0].content, DecodeImage()((tmp_path / "x.png").read_bytes()))
+
+
+def test_a_damaged_image_of_pillow_is_unreadable(tmp_path):
+    content = io.BytesIO()
+    Image.effect_noise((64, 64), 99).save(content, "PNG")
+    (picture,) = pictures_of(Image.open(io.BytesIO(content.getvalue()[:900])))
+    assert isinstance(picture.content, NoPicture)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b/2.PNG", "b/10.jpg", "a.jpeg", "b/deep/1.bmp", "notes.txt", "[x].png", os.fsdecode(b"caf\xe9.jpg")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.jpeg", ["a.jpeg"]),
+        ("**/*.jpg", ["b/10.jpg", os.fsdecode(b"caf\xe9.jpg")]),
+        ("b/?.PNG", ["b/2.PNG"]),
+        ("*", ["[x].png", "a.jpeg", "b/10.jpg", "b/2.PNG", "b/deep/1.bmp", os.fsdecode(b"caf\xe9.jpg")]),
+        ("[ab]", ["b/10.jpg", "b/2.PNG", "b/deep/1.bmp"]),
+        ("*.txt", ["notes.txt"]),  # there is nothing else that is meant
+        ("[x].png", ["[x].png"]),  # the file of this name, which the pattern does not match
+    ],
+)
+def test_patterns(tree, pattern, expected, monkeypatch):
+    pictures = pictures_of(f"{tree}/{pattern}")
+    assert [picture.source for picture in pictures] == [f"{tree}/{name}" for name in expected]
+    monkeypatch.chdir(tree)
+    assert [picture.source for picture in pictures_of(Path(pattern))] == expected
+
+
+def test_what_a_pattern_leaves_out_is_said(tree, caplog):
+    with caplog.at_level(logging.WARNING, "ppcls"):
+        pictures_of(f"{tree}/*")
+    (message,) = caplog.messages
+    assert "(1, the first is" in message and "notes.txt" in message
+
+
+def test_any_iterable_is_taken_as_it_comes():
+    asked = []
+
+    def given():
+        for name in ("a", "b", "c"):
+            asked.append(name)
+            yield name
+
+    pictures = pictures_of(given())
+    assert asked == []
+    assert next(pictures).source == "a"
+    assert asked == ["a"]
+    for several in (("a", "b"), {"a": 1, "b": 2}.keys(), np.array(["a", "b"]), np.array(["a", "b"], object)):
+        assert [picture.source for picture in pictures_of(several)] == ["a", "b"]
+
+
+class Tensor:
+    """What torch, Paddle and others have."""
+
+    def __array__(self, dtype=None, copy=None):
+        return ARRAY
+
+
+def test_tensors_are_arrays():
+    for source in (Tensor(), [Tensor()]):
+        assert np.array_equal(pictures_of(source, "RGB")[0].content, ARRAY)
+    with pytest.raises(UserError, match=r"^picture 0 is an array: say its channel order"):
+        pictures_of([Tensor()])

@@ -128,7 +128,7 @@ def test_the_next_pictures_are_read_while_a_batch_runs():
 def test_the_next_batch_runs_while_the_caller_has_a_result():
     ran = threading.Event()
     backend = Remainders(lambda number: ran.set() if number == 1 else None)
-    results = Prediction(Numbers(), backend, batch_size=1, topk=1).predict(pictures(3))
+    results = iter(Prediction(Numbers(), backend, batch_size=1, topk=1).predict(pictures(3)))
     assert next(results) == expected([0])[0]
     wait(ran)
 
@@ -137,7 +137,7 @@ def test_the_next_batch_runs_while_the_caller_has_a_result():
 def test_no_more_is_read_than_two_batches_a_request_beyond_the_present_one(batch_size, requests, ahead):
     pipeline = Numbers()
     prediction = Prediction(pipeline, Remainders(), None, batch_size, 1, 2, requests)
-    results = prediction.predict(pictures(100))
+    results = iter(prediction.predict(pictures(100)))
     assert pipeline.read == []  # nothing before the first result is asked for
     for _ in range(batch_size):
         next(results)
@@ -157,7 +157,7 @@ def test_who_stops_early_leaves_nothing_behind():
     pipeline = Numbers(before=third_waits)
     before = set(threading.enumerate())
     prediction = Prediction(pipeline, Remainders(), batch_size=1, topk=1, threads=1, requests=2)
-    results = prediction.predict(pictures(100))
+    results = iter(prediction.predict(pictures(100)))
     assert [next(results), next(results)] == expected([0, 1])
     wait(begun)
     results.close()
@@ -187,7 +187,7 @@ def fail(number):
 @pytest.mark.parametrize("requests", [1, 2])
 def test_an_exception_comes_once_and_in_its_place(pipeline, backend, requests):
     prediction = Prediction(pipeline, backend, batch_size=1, topk=1, requests=requests)
-    results = prediction.predict(pictures(100))
+    results = iter(prediction.predict(pictures(100)))
     assert [next(results) for _ in range(5)] == expected(range(5))
     with pytest.raises(Broken, match=r"^5$"):
         next(results)
@@ -205,7 +205,7 @@ def test_ctrl_c_reaches_who_waits_for_a_batch():
     backend = Remainders(hang)
     prediction = Prediction(Numbers(), backend, batch_size=1, topk=1)
     with pytest.raises(KeyboardInterrupt):
-        next(prediction.predict(pictures(100)))
+        next(iter(prediction.predict(pictures(100))))
     interrupted.set()
     prediction._pools.get().runners.shutdown()
     assert backend.ran == [[0]]

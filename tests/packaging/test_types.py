@@ -49,10 +49,13 @@ def test_a_users_program(checked):
         "from ppcls.arch import DLA35",
         "from ppcls import Classifyer",
         "reveal_type(classifier.verify())",
+        "reveal_type(results)",
+        "reveal_type(results[0].name)",
+        "reveal_type(results[:2])",
     )
     assert said == {
         4: "ppcls.inference.classifier.Classifier",
-        7: "ppcls.inference.prediction.Result",
+        7: "ppcls.inference.results.Result",
         8: "list[int]",
         9: "ppcls.arch.layers.Backbone",
         10: "ppcls.arch.layers.Backbone",
@@ -61,6 +64,9 @@ def test_a_users_program(checked):
         13: said[13],
         14: said[14],
         15: "ppcls.inference.golden.Agreement",
+        16: "ppcls.inference.results.Results",
+        17: "str | None",
+        18: "list[ppcls.inference.results.Result]",
     }
     assert "batch_sise" in said[12] and "DLA35" in said[13] and "Classifyer" in said[14]
 

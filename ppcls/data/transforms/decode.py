@@ -171,18 +171,39 @@ def _by_opencv(data: bytes, frame: Frame | None) -> np.ndarray:
     return pixels
 
 
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """Pixels uint8 [H, W, 3] in RGB of an image that Pillow has opened or made, upright, by the rules of `DecodeImage`.
+
+    The values are those that Pillow has, whatever its file says of them.
+
+    Raises:
+        UnreadableImage: The image cannot be loaded, or its values have no defined range.
+    """
+    stated = {key: value for key, value in image.info.items() if isinstance(key, str)}
+    with _damage_is_unreadable():
+        return np.ascontiguousarray(upright(_converted(_loaded(image)), stated_orientation(stated)))
+
+
 def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
-    image: Image.Image | np.ndarray = file
     if file.format == "TIFF":
-        image = tiff.by_pillow(file, data)
-    else:
-        if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS and _jpeg2000_bits(data) > 8:
-            # Pillow rounds such values up without a bound, and so makes white black.
-            raise UnreadableImage(f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits")
-        file.load()
-        if file.mode in _SIXTEEN_BITS or (file.mode == "I" and file.format in ("PNG", "PPM")):  # older Pillow says I
-            image = (np.asarray(file) >> 8).astype(np.uint8)
+        return _converted(tiff.by_pillow(file, data))
+    if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS and _jpeg2000_bits(data) > 8:
+        # Pillow rounds such values up without a bound, and so makes white black.
+        raise UnreadableImage(f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits")
+    return _converted(_loaded(file))
+
+
+def _loaded(image: Image.Image) -> Image.Image | np.ndarray:
+    """The image itself; or uint8 [H, W], the high bytes of its values, where they have 16 bits."""
+    image.load()
+    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):  # older Pillow says I
+        return (np.asarray(image) >> 8).astype(np.uint8)
+    return image
+
+
+def _converted(image: Image.Image | np.ndarray) -> np.ndarray:
+    """Pixels uint8 [H, W, 3] in RGB of a loaded image, or of gray values uint8 [H, W]."""
     if isinstance(image, np.ndarray):
         return np.repeat(image[..., None], 3, axis=2)
     if image.mode in ("I", "F"):
