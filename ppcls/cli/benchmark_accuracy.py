@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppcls.cli.common import add_data, new_command
+from ppcls.cli.common import add_data, new_command, read_data
 from ppcls.cli.measuring import claimed_sheet, number, require_writable
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
@@ -51,14 +51,16 @@ def _run(arguments: argparse.Namespace) -> int:
 def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
     """Measures what the sheet lacks, and writes it."""
     from ppcls.inference.measure.accuracy import AccuracySheet
-    from ppcls.inference.picture_list import read_picture_list
 
     sheet = AccuracySheet(arguments.out)
     measured = 0
     for bundle in _bundles(arguments):
-        data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root)
+        data = read_data(arguments, bundle)
         if data.labels is None:
-            raise UserError(f"{arguments.data} has no labels; give a file of `relative/path label` lines")
+            raise UserError(
+                f"{arguments.data} has no labels: {data.why_unlabelled}; give a list with labels, or one folder per "
+                "class, named as the classes of the bundle"
+            )
         bundle.checked(*bundle.entries)
         for form, by_name in forms.items():
             try:

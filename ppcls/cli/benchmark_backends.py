@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppcls.cli.common import add_data, new_command
+from ppcls.cli.common import add_data, new_command, read_data
 from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, require_writable, say_if_busy
 from ppcls.utils.errors import UserError
 
@@ -139,12 +139,11 @@ def _before(bundle: Bundle) -> str:
 
 def _gate(bundle: Bundle, arguments: argparse.Namespace) -> Gate:
     from ppcls.inference.measure.backends import verifying_gate
-    from ppcls.inference.picture_list import read_picture_list
 
     lower = [precision for precision in arguments.allow if precision != "float32"]
     if lower and not arguments.data:
         raise UserError(f"--allow {','.join(lower)} needs pictures to verify with; write --data LIST as well")
     if arguments.data and not lower:
         raise UserError("--data is what --allow is verified with; write --allow bfloat16, or leave --data out")
-    data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root) if arguments.data else None
+    data = read_data(arguments, bundle) if arguments.data else None
     return verifying_gate(data, arguments.device)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ppcls.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from ppcls.inference.bundle import Bundle
+    from ppcls.inference.picture_list import PictureList
 
 
 def new_command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> Any:
@@ -65,8 +69,23 @@ def read_optional_config(arguments: argparse.Namespace, with_weights: bool = Fal
 
 def add_data(command: Any, required: bool = False) -> None:
     """`--data` and `--image-root`."""
-    text = "a file of `relative/path label` lines (labels may be missing), or a folder of pictures"
+    text = (
+        "a list of pictures, with labels or without, or a folder of pictures, where folders named as the bundle's "
+        "classes are labels"
+    )
     command.add_argument("--data", metavar="LIST", required=required, help=text)
+    add_image_root(command)
+
+
+def read_data(arguments: argparse.Namespace, bundle: Bundle) -> PictureList:
+    """The pictures of `--data`, with labels if they have some, by the bundle's classes."""
+    from ppcls.inference.picture_list import read_picture_list
+
+    return read_picture_list(arguments.data, bundle.class_num, arguments.image_root, bundle.class_names)
+
+
+def add_image_root(command: Any) -> None:
+    """`--image-root`."""
     command.add_argument(
         "--image-root", metavar="DIR", help="what the list's paths are relative to (default: the list's folder)"
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 from ppcls.cli import onnx
-from ppcls.cli.common import add_config, new_command
+from ppcls.cli.common import add_config, add_image_root, new_command
+from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
@@ -32,6 +34,9 @@ def add(commands: Any) -> None:
     )
     for name in ("eval", "infer"):
         made[name].add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
+    text = "evaluate these in place of the pictures of DataLoader.Eval: one folder per class, or a list with labels"
+    made["eval"].add_argument("--data", metavar="FOLDER_OR_LIST", help=text)
+    add_image_root(made["eval"])
     _add_range(made["lr-find"])
     _add_export(made["export"])
 
@@ -102,9 +107,33 @@ def _load(arguments: argparse.Namespace) -> Any:
 
     given = (arguments.config, arguments.override)
     check_paths = not arguments.print_config
+    data = _eval_data(arguments) if arguments.command == "eval" else None
     if arguments.command in ("eval", "infer", "export") and not getattr(arguments, "untrained", False):
-        return load_with_weights(*given, arguments.command, check_paths=check_paths, processes_count=world_size())
+        return load_with_weights(
+            *given, arguments.command, check_paths=check_paths, processes_count=world_size(), eval_data=data
+        )
     return load_config(
         *given, registries(), arguments.command, check_paths=check_paths, processes=world_size(),
         say=lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
+
+
+def _eval_data(arguments: argparse.Namespace) -> Any:
+    """The pictures of `--data`, if it is given."""
+    from ppcls.config.eval_data import EvalData
+    from ppcls.data.own_list import refuse_other_files
+
+    source, root = arguments.data, arguments.image_root
+    if source is None and root is None:
+        return None
+    if source is None:
+        raise UserError("--image-root is for the list of --data; give that, too, or leave it out")
+    if Path(source).is_dir() and root is not None:
+        raise UserError(f"--image-root is for a list, but {source} is a folder; leave it out")
+    if not Path(source).exists():
+        raise UserError(
+            f"--data: there is no folder or list {source}; give one folder per class, or a list with labels"
+        )
+    if Path(source).is_file():
+        refuse_other_files(source)
+    return EvalData(source, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
@@ -51,13 +52,16 @@ def _make(arguments: argparse.Namespace) -> int:
     from ppcls.inference.npz import DATALIST_FILE, make
     from ppcls.inference.picture_list import balanced, read_picture_list
 
-    pipeline, class_num = _preprocessing(arguments)
-    pictures = read_picture_list(arguments.data, class_num, arguments.image_root)
+    pipeline, class_num, class_names = _preprocessing(arguments)
+    pictures = read_picture_list(arguments.data, class_num, arguments.image_root, class_names)
     if arguments.seed is not None and arguments.count is None:
         raise UserError("--seed is of the choice that --count makes; write --count N as well")
     if arguments.count is not None:
         if pictures.labels is None:
-            raise UserError(f"{arguments.data} has no labels, so --count cannot choose of every class; give a list")
+            raise UserError(
+                f"{arguments.data} has no labels ({pictures.why_unlabelled}), so --count cannot choose of every class; "
+                "give a list with labels"
+            )
         if arguments.count < 1:
             raise UserError(f"--count is {arguments.count}; write 1 or more")
         classes = len(set(pictures.labels.tolist()))
@@ -69,8 +73,8 @@ def _make(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int]:
-    """The transforms and the number of classes of the bundle or of the configuration."""
+def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int, Sequence[str] | None]:
+    """The transforms, the number of classes and their names of the bundle or of the configuration."""
     from ppcls.data.transforms import Pipeline
     from ppcls.inference.bundle import Bundle
 
@@ -79,8 +83,8 @@ def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int]:
         raise UserError("nothing, or too much, says how to preprocess; give a bundle or -c, one of them")
     if config is None:
         bundle = Bundle.load(arguments.bundle)
-        return bundle.pipeline, bundle.class_num
-    return Pipeline(config.DataLoader.Eval.dataset.transform_ops), config.Arch.class_num
+        return bundle.pipeline, bundle.class_num, bundle.class_names
+    return Pipeline(config.DataLoader.Eval.dataset.transform_ops), config.Arch.class_num, None
 
 
 def _run(arguments: argparse.Namespace) -> int:

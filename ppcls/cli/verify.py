@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ppcls.cli.common import add_data, add_optional_config, new_command, read_optional_config
+from ppcls.cli.common import add_data, add_optional_config, new_command, read_data, read_optional_config
 from ppcls.cli.measuring import number
 from ppcls.utils.load_paddle import load_paddle
 
@@ -32,11 +32,10 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.picture_list import read_picture_list
     from ppcls.inference.verify import verify
 
     bundle = Bundle.load(arguments.bundle)
-    data = read_picture_list(arguments.data, bundle.class_num, arguments.image_root) if arguments.data else None
+    data = read_data(arguments, bundle) if arguments.data else None
     report = verify(
         bundle,
         arguments.backends,

@@ -13,6 +13,7 @@ from ppcls.config.check import INVALID, Checker
 from ppcls.config.cross import COMMANDS, Checked, cross_check
 from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.dump import dump
+from ppcls.config.eval_data import EvalData, put_eval_data
 from ppcls.config.find import find_config, find_deploy_config
 from ppcls.config.merge import merge, read_tree
 from ppcls.config.node import Node, Origin, Problems
@@ -42,6 +43,7 @@ def load_config(
     say: Callable[[str], None] | None = None,
     over: Mapping[str, Any] | None = None,
     absolute_paths: bool = False,
+    eval_data: EvalData | None = None,
 ) -> Config:
     """The checked configuration of a training, evaluation, prediction or export.
 
@@ -55,6 +57,7 @@ def load_config(
         say: takes a line for each group of keys of that format, also when problems follow; None logs it.
         over: sections laid over the file's, before the overrides, as a file lies over its base.
         absolute_paths: makes relative paths of what is there absolute, so that the result holds in any folder.
+        eval_data: pictures in place of those that DataLoader.Eval names.
 
     Raises:
         UserError: there is no such file.
@@ -67,6 +70,8 @@ def load_config(
         (say or get_logger().info)(line)
     move_class_num(root, problems)
     share_keys(root, problems)
+    if eval_data is not None:
+        put_eval_data(root, eval_data)
     checker = Checker(registries, problems, PADDLECLAS, absolute_paths)
     config = checker.make(Config, root, "", {"_registries": registries})
     same_meaning = registries["transform"].same_meaning

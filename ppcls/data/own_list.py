@@ -43,7 +43,7 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
     """
     options = options or ListOptions()
     if Path(source).is_file():
-        _refuse_other_files(source)
+        refuse_other_files(source)
         return _read_own_list(source, options)
     for key in ("image_root", "image_column", "label_column"):
         if getattr(options, key) is not None:
@@ -51,7 +51,8 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
     return read_own_folder(source)
 
 
-def _refuse_other_files(source: str) -> None:
+def refuse_other_files(source: str) -> None:
+    """Raise a UserError for a file that is not a list: an archive, a spreadsheet or a picture."""
     name = source.lower()
     if name.endswith(_ARCHIVES):
         raise UserError(f"{source} is a packed file; give the folder that it unpacks to")

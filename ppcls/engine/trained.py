@@ -17,6 +17,7 @@ from typing import Any
 
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.config import Config, load_config
+from ppcls.config.eval_data import EvalData
 from ppcls.config.find import find_config
 from ppcls.engine import checkpoint, processes
 from ppcls.engine.run_folder import CONFIG_FILE, path_of
@@ -38,7 +39,13 @@ class Trained:
 
 
 def load_with_weights(
-    source: str, overrides: Sequence[str], command: str, *, check_paths: bool = True, processes_count: int = 1
+    source: str,
+    overrides: Sequence[str],
+    command: str,
+    *,
+    check_paths: bool = True,
+    processes_count: int = 1,
+    eval_data: EvalData | None = None,
 ) -> Config:
     """The configuration of a command that needs weights, with those of its own run where no others are asked for.
 
@@ -48,6 +55,7 @@ def load_with_weights(
         command: eval, infer or export.
         check_paths: Whether the paths that the command reads must be there.
         processes_count: How many processes share the work.
+        eval_data: Pictures in place of those that DataLoader.Eval names.
 
     Raises:
         UserError: there is no such file.
@@ -56,8 +64,9 @@ def load_with_weights(
 
     def load(overrides: Sequence[str], check_paths: bool, say: Callable[[str], None]) -> Config:
         return load_config(
-            source, overrides, registries(), command, check_paths=check_paths, processes=processes_count, say=say
-        )
+            source, overrides, registries(), command, check_paths=check_paths, processes=processes_count, say=say,
+            eval_data=eval_data,
+        )  # fmt: skip
 
     found = None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.image_list import read_list_file
+from ppcls.data.labels import Classes
 from ppcls.data.text import read_lines
 from ppcls.inference.pictures import find_pictures
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
+from ppcls.utils.logging import get_logger
+from ppcls.utils.picture_files import is_picture_name
+
+_FIELD_END = re.compile(r"[ \t,;]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +31,13 @@ class PictureList:
         root: what the names are relative to.
         names: as the list has them.
         labels: class ids, int64 [len], or None.
+        why_unlabelled: the reason where there are none.
     """
 
     root: Path
     names: list[str]
     labels: np.ndarray | None = None
+    why_unlabelled: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,34 +57,67 @@ class PictureList:
     def take(self, indices: Sequence[int]) -> PictureList:
         """The pictures of these indices."""
         labels = None if self.labels is None else self.labels[list(indices)]
-        return PictureList(self.root, [self.names[index] for index in indices], labels)
+        return PictureList(self.root, [self.names[index] for index in indices], labels, self.why_unlabelled)
 
 
-def read_picture_list(source: PathLike, class_num: int, image_root: PathLike | None = None) -> PictureList:
+def read_picture_list(
+    source: PathLike,
+    class_num: int,
+    image_root: PathLike | None = None,
+    class_names: Sequence[str] | None = None,
+) -> PictureList:
     """Reads a list file or a folder.
 
     Args:
-        source: a file of `relative/path label` or `relative/path` lines, or a folder, whose pictures have no labels.
+        source: a list of pictures, with labels (see `read_list_file`) or without, or a folder.
         class_num: labels lie below it.
         image_root: what the paths are relative to; the list's own folder by default.
+        class_names: by label. Labels may be these names, and the pictures of a folder have labels if each lies in a
+            folder of such a name.
 
     Raises:
         UserError: there is nothing, a line is wrong, or only some lines have a label.
     """
     path = Path(source)
     if path.is_dir():
-        return PictureList(path, [found.relative_to(path).as_posix() for found in find_pictures(path)])
+        return _read_folder(path, class_names)
     root = path.parent if image_root is None else Path(image_root)
     lines = [line.strip() for line in read_lines(path) if line.strip()]
-    if any(line.rpartition(" ")[2].lstrip("-").isdecimal() for line in lines) or not lines:
-        listed = read_list_file(str(path), str(root), class_num)
+    if not lines or any(_has_label(line, root) for line in lines):
+        known = Classes(list(class_names), "the bundle") if class_names else None
+        listed = read_list_file(str(path), str(root), class_num, learned=known)
         prefix = f"{root}{os.sep}"
-        names = [found[len(prefix) :] if found.startswith(prefix) else found for found in listed.paths]
+        names = [found[len(prefix) :] if found.startswith(prefix) else os.path.abspath(found) for found in listed.paths]  # noqa: PTH100
         return PictureList(root, names, listed.labels)
     for name in lines:
         if not (root / name).is_file():
             raise UserError(f"{path}: {root / name} is not there; correct the line or the folder of the pictures")
-    return PictureList(root, lines)
+    return PictureList(root, lines, why_unlabelled="its lines are paths alone")
+
+
+def _has_label(line: str, root: Path) -> bool:
+    """Whether a line ends with something beside the picture."""
+    *others, last = _FIELD_END.split(line)
+    return bool(others) and not is_picture_name(last) and not (root / line).is_file()
+
+
+def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList:
+    names = [found.relative_to(folder).as_posix() for found in find_pictures(folder)]
+    if class_names is None:
+        return PictureList(folder, names, why_unlabelled="the bundle has no class names that folders could have")
+    labels = {name: label for label, name in enumerate(class_names)}
+    folders = [name.partition("/")[0] if "/" in name else "" for name in names]
+    known = [name for name in dict.fromkeys(folders) if name in labels]
+    others = [name for name in dict.fromkeys(folders) if name not in labels]
+    if not others:
+        return PictureList(folder, names, np.array([labels[name] for name in folders], np.int64))
+    if others[0]:
+        why = f"its folder {others[0]} is not a class of the bundle{suggest(others[0], class_names)}"
+    else:
+        why = f"{names[folders.index('')]} is not in a folder of its class"
+    if known:
+        get_logger().warning("%s: %s, so its class folders do not count as labels", folder, why)
+    return PictureList(folder, names, why_unlabelled=why)
 
 
 def balanced(labels: np.ndarray, count: int, seed: int = 0) -> list[int]:

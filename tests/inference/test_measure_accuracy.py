@@ -218,6 +218,22 @@ def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch
     assert said == [("SqueezeNet1_1", True, str(tmp_path / "SqueezeNet1_1"))]
 
 
+def test_class_folders_are_labels(exported, listed, tmp_path, opened, capsys):
+    """The names of the bundle's classes: the first, second and third; the red picture of a fifth is called wrong."""
+    names = Bundle.load(exported).class_names
+    for index, label in enumerate((0, 1, 2, 4)):
+        (tmp_path / "val" / names[label]).mkdir(parents=True)
+        (listed.parent / f"{index}.png").rename(tmp_path / "val" / names[label] / "x.png")
+    out = tmp_path / "out"
+    assert accuracy(exported, "--data", tmp_path / "val", "--backends", "onnxruntime:float32", "--out", out) == 0
+    (row,) = AccuracySheet(out).rows
+    assert (row.pictures, row.top1, row.top5) == (4, 75.0, 100.0)
+    (tmp_path / "val" / "fox").mkdir()
+    (tmp_path / "val" / names[0] / "x.png").rename(tmp_path / "val" / "fox" / "x.png")
+    assert accuracy(exported, "--data", tmp_path / "val", "--backends", "onnxruntime:float32", "--out", out) == 2
+    assert "has no labels: its folder fox is not a class of the bundle; give a list" in capsys.readouterr().err
+
+
 def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     out = tmp_path / "out"
     assert accuracy("--data", listed, "--out", out) == 2
@@ -225,7 +241,9 @@ def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     assert accuracy(exported, "--data", listed, "--out", out, "--backends", "openvino:int8") == 2
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "nothing says what to measure; give folders of bundles, or --models with a pattern"
-    assert said[1] == f"{listed.parent} has no labels; give a file of `relative/path label` lines"
+    assert said[1].startswith(
+        f"{listed.parent} has no labels: 0.png is not in a folder of its class; give a list with "
+    )
     assert said[2] == "OpenVINO is not installed"
     out.mkdir()
     (out / "accuracy.json").write_text("[]")

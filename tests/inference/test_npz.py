@@ -119,7 +119,7 @@ def test_a_picture_that_cannot_be_read_ends_it_without_a_datalist(bundle, listed
 def test_names_stay_apart(bundle, listed, tmp_path):
     assert npz_name("a/b/c.d.jpg") == "a__b__c.d.npz"
     assert npz_name("/x/../y.png") == "x__y.npz"
-    listed.write_text("cat/one.png 0\ncat/one.png 1\n")
+    listed.write_text("cat/one.png 0\ncat/one.png 0\n")
     with pytest.raises(UserError, match=r"cat/one.png and cat/one.png would both be cat__one.npz; rename one"):
         make(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
 
@@ -447,7 +447,9 @@ def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_pa
     unlabelled = tmp_path / "pictures" / "names.txt"
     unlabelled.write_text("cat/one.png\n")
     assert command("make", exported, "--data", unlabelled, "--out", tmp_path / "c", "--count", 1) == 2
-    assert "has no labels, so --count cannot choose of every class" in capsys.readouterr().err
+    assert (
+        "has no labels (its lines are paths alone), so --count cannot choose of every class" in capsys.readouterr().err
+    )
     assert command("make", exported, "--data", listed, "--out", tmp_path / "c", "--seed", 1) == 2
     assert capsys.readouterr().err == "--seed is of the choice that --count makes; write --count N as well\n"
 

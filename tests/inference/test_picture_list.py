@@ -133,3 +133,63 @@ def test_batches_are_stacked_and_the_last_is_smaller():
     assert [batch[:, 0, 0, 0].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
     with pytest.raises(UserError, match="inputs have different sizes"):
         list(read_batches(lambda item: np.zeros((3, item, 2)), [1, 2], batch_size=2))
+
+
+CLASSES = ["rose", "sky", "leaf"]
+
+
+def foldered(tmp_path, *files):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_class_folders_are_labels_by_the_names_of_the_classes(tmp_path, caplog):
+    root = foldered(tmp_path, "sky/2.png", "rose/1.png", "rose/deep/3.png", "sky/notes.txt")
+    (root / "leaf").mkdir()
+    found = read_picture_list(root, 3, class_names=CLASSES)
+    assert found.names == ["rose/1.png", "rose/deep/3.png", "sky/2.png"]
+    assert found.labels.tolist() == [0, 0, 1] and found.labels.dtype == np.int64
+    assert found.digest != read_picture_list(root, 3).digest
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "why", "said"),
+    [
+        (["rose/1.png", "fox/1.png"], CLASSES, "its folder fox is not a class of the bundle", True),
+        (["rose/1.png", "Sky/1.png"], CLASSES, "its folder Sky is not a class of the bundle (did you mean sky?)", True),
+        (["rose/1.png", "1.png"], CLASSES, "1.png is not in a folder of its class", True),
+        (["a/1.png", "b/1.png"], CLASSES, "its folder a is not a class of the bundle", False),
+        (["1.png"], CLASSES, "1.png is not in a folder of its class", False),
+        (["rose/1.png"], None, "the bundle has no class names that folders could have", False),
+    ],
+)
+def test_other_folders_are_pictures_without_labels(tmp_path, caplog, files, names, why, said):
+    root = foldered(tmp_path, *files)
+    found = read_picture_list(root, 3, class_names=names)
+    assert (len(found), found.labels, found.why_unlabelled) == (len(files), None, why)
+    assert caplog.messages == ([f"{root}: {why}, so its class folders do not count as labels"] if said else [])
+
+
+@pytest.mark.parametrize(
+    "text", ["image,label\n1.png,sky\n2.png,rose\n", "1.png\tsky\n2.png\trose\n", "1.png sky\n2.png rose\n",
+             "1.png 1\n2.png 0\n"],
+)  # fmt: skip
+def test_labels_of_a_list_may_be_the_names_of_the_classes(tmp_path, text):
+    root = foldered(tmp_path, "1.png", "2.png")
+    (root / "list.csv").write_text(text)
+    found = read_picture_list(root / "list.csv", 3, class_names=CLASSES)
+    assert found.paths == [root / "1.png", root / "2.png"]
+    assert found.labels.tolist() == [1, 0]
+
+
+def test_paths_beside_the_lists_folder_are_found_from_it(tmp_path, monkeypatch):
+    """Names that begin with the list's own folder, and a relative list."""
+    foldered(tmp_path, "data/val/1.png")
+    (tmp_path / "data/val/list.txt").write_text("val/1.png 2\n")
+    monkeypatch.chdir(tmp_path)
+    found = read_picture_list("data/val/list.txt", 3)
+    assert [path.resolve() for path in found.paths] == [tmp_path / "data/val/1.png"]
+    assert found.labels.tolist() == [2]

@@ -147,6 +147,23 @@ def test_with_labels_accuracy_counts(bundle, pictures, engine, capsys, wrong, co
     assert ("top-1 is 2.00 points lower (at most 1)" in err) == (code == 2)
 
 
+@pytest.mark.parametrize(("wrong", "code"), [(1, 0), (2, 2)])
+def test_class_folders_are_labels(bundle, pictures, engine, capsys, wrong, code):
+    loaded = Bundle.load(bundle)
+    names = pictures.read_text().split()
+    inputs = np.stack([loaded.pipeline.from_file(pictures.parent / name) for name in names[:4]])
+    right = open_backend(loaded, gate.REFERENCE.settings()).run(inputs).argmax(axis=1)
+    for index, name in enumerate(names):
+        folder = pictures.parent / loaded.class_names[right[index % 4]]
+        folder.mkdir(exist_ok=True)
+        (pictures.parent / name).rename(folder / name)
+    engine.wrong = wrong
+    assert main(["quantize", str(bundle), "--calib", str(pictures.parent)]) == code
+    out, err = capsys.readouterr()
+    assert "100.00" in out.splitlines()[-3]  # the reference
+    assert ("top-1 is 2.00 points lower (at most 1)" in err) == (code == 2)
+
+
 def test_an_older_form_of_the_engine_is_replaced_and_others_stay(bundle, pictures, engine):
     arguments = ["quantize", str(bundle), "--calib", str(pictures), "--count", "20"]
     for name, content in (("openvino", b"1"), ("onnxruntime", b"2"), ("openvino", b"3")):

@@ -7,6 +7,8 @@ import pytest
 
 from ppcls.cli import main
 from ppcls.inference import Bundle, Golden
+from ppcls.inference.backends import open_backend
+from ppcls.inference.forms import REFERENCE
 
 MODEL = ["-c", "SqueezeNet1_1", "-o", "Global.image_shape=[3,64,64]", "-o", "Arch.class_num=5"]
 MODEL += ["-o", "Infer.PostProcess=null", "-o", "DataLoader.Eval.dataset.transform_ops=" + str(
@@ -70,3 +72,17 @@ def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, capsys, opti
 def test_an_override_of_no_configuration_is_refused(exported, capsys):
     assert main(["verify", str(exported), "-o", "Global.seed=3"]) == 2
     assert capsys.readouterr().err == "-o Global.seed=3 sets a key of no configuration; give one by -c\n"
+
+
+def test_class_folders_are_labels(exported, tmp_path, pictures, capsys):
+    """Where each picture lies in the folder of the class that the program finds, all answers are right."""
+    bundle = Bundle.load(exported)
+    inputs = np.stack([bundle.pipeline.from_file(tmp_path / f"{index}.png") for index in range(3)])
+    found = open_backend(bundle, REFERENCE.settings()).run(inputs).argmax(axis=1)
+    for index, label in enumerate(found):
+        folder = tmp_path / "val" / bundle.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{index}.png").rename(folder / f"{index}.png")
+    assert main(["verify", str(exported), "--backends", "paddle:float32", "--data", str(tmp_path / "val")]) == 0
+    reference = capsys.readouterr().out.splitlines()[1]
+    assert reference.split()[:2] == ["reference", "float32"] and reference.split()[5:7] == ["100.00", "100.00"]

@@ -41,7 +41,7 @@ class Samples:
         if self.stored:
             self.list = _stored(self.source, bundle.class_num)
         else:
-            self.list = read_picture_list(self.source, bundle.class_num, image_root)
+            self.list = read_picture_list(self.source, bundle.class_num, image_root, bundle.class_names)
         self.unreadable: dict[str, str] = {}
 
     def __len__(self) -> int:
