@@ -177,6 +177,13 @@ def find_weights(config: Config) -> Found | None:
     return locate_weights(config.Arch.name, given) if given else None
 
 
+def begins_with_weights(config: Config) -> bool:
+    """Whether a training begins with weights; one that learns from a frozen model counts as such."""
+    arch = config.Arch
+    frozen = isinstance(arch, DistillationModelParams) and bool(arch.frozen)
+    return frozen or bool(config.Global.pretrained_model or getattr(arch, "pretrained", False))
+
+
 def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
     """The configuration with the arguments and the preprocessing that belong to the weights; every change is said."""
     changes = {

@@ -31,6 +31,7 @@ from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.precision import Precision
+from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, read_for, resume
 from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
@@ -159,6 +160,10 @@ def _train(
     if saved is not None:
         check_frozen(saved, facts["frozen"])
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
+    if processes.is_first():
+        has_weights = saved is not None or build.begins_with_weights(config)
+        for warning in warnings_about(config, pictures, reader.steps_per_epoch, has_weights):
+            get_logger().warning(warning)
     if evaluation is not None:
         evaluation.trial(trainer)
     run.begin(config)  # not before, so that a run that is refused has left all as it was
