@@ -11,7 +11,6 @@ import json
 import os
 import random
 import select
-import shutil
 import signal
 import sys
 import time
@@ -67,7 +66,7 @@ PLACES = {
     "before a link": (os, "link", None, 8),
     "while it is synced": (files, "sync_file", None, 24),
     "between the renamings": (Path, "rename", None, 10),
-    "while an old one is deleted": (shutil, "rmtree", torn_removal, 6),
+    "while an old one is deleted": (checkpoint, "_remove_files", torn_removal, 6),
 }
 CLOCK = "at any time"
 
