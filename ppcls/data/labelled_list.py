@@ -102,6 +102,8 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
             missing. Up to five lines are named.
     """
     lines = read_lines(file)
+    if len(lines) == 1:  # some spreadsheets still end lines as old Macintoshes did
+        lines = lines[0].split("\r")
     if not any(line.strip() for line in lines):
         raise UserError(f"{file} lists no picture; write one `relative/path label` line per picture")
     reading = _best_reading(file, lines, options)
@@ -408,8 +410,8 @@ def _notes(
     if header:
         parts.append(f"pictures are in the column {header[read[0]]!r}, labels in {header[read[1]]!r}")
         parts += [f"parts in {header[other]!r}" for other in read[2:]]
-        others = [name for other, name in enumerate(header) if other not in read]
-        parts += [f"not read: {', '.join(name or '(no name)' for name in others)}"] if others else []
+        others = [name for other, name in enumerate(header) if name and other not in read]  # an index has no name
+        parts += [f"not read: {', '.join(others)}"] if others else []
     elif tuple(read) != (0, 1) or width > 2:
         parts.append(f"pictures are in column {read[0]}, labels in column {read[1]} (counted from 0)")
     if place.suffixes:

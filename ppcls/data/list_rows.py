@@ -80,10 +80,18 @@ def _table(lines: Sequence[str], delimiter: str) -> Rows:
             if any(stripped):
                 _add(rows, begin, stripped)
             begin = reader.line_num + 1
-    except csv.Error:  # its words are of no use: the cause is a quotation mark
-        remedy = 'close it, and write a quotation mark within a field twice (""), or leave the quotation marks out'
-        rows.problems.append((begin, f"the quotation mark at the beginning of a field is not closed; {remedy}"))
+    except csv.Error as error:
+        rows.problems.append((begin, _csv_problem(lines[begin - 1], error)))
     return rows
+
+
+def _csv_problem(line: str, error: csv.Error) -> str:
+    if "\r" in line:
+        return "the line holds a carriage return; end all lines of the file alike"
+    if '"' in line:
+        remedy = 'close it, and write a quotation mark within a field twice (""), or leave the quotation marks out'
+        return f"the quotation mark at the beginning of a field is not closed; {remedy}"
+    return f"the line cannot be read as a line of a table ({error})"
 
 
 def _add(rows: Rows, line: int, fields: list[str]) -> None:

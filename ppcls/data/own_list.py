@@ -65,6 +65,33 @@ def refuse_other_files(source: str) -> None:
 
 
 def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
+    listed = _read(file, options)
+    if all(map(_FRACTION.fullmatch, listed.labels)):
+        raise UserError(f"{file}: the labels are fractions such as {listed.labels[0]}, not classes; give classes")
+    root = listed.root or "."
+    paths = [_relative(path, root) for path in listed.paths]
+    refuse_unlistable(root, paths)
+    learnt, given, notes = _parts_of(listed, paths)
+    held_out = _list_beside(file) if given is None else None
+    if held_out is not None:
+        others = _read(held_out, options)
+        given = [(_relative(path, root), label) for path, label in zip(others.paths, others.labels)]
+        refuse_unlistable(root, [path for path, _ in given])
+        notes = [*others.notes, f"{held_out} is for validation"]
+    names = class_names_of([label for _, label in learnt])
+    if len(names) < 2:
+        raise UserError(f"{file} names one class only ({names[0]}); add pictures of other classes")
+    notes = [*listed.notes, *notes, *_remarks(listed, names, learnt)]
+    if given is not None:
+        train = _numbered(learnt, names)
+        val, lacking = _validation(held_out or file, given, names)
+        return OwnFolder(file, root, names, train, val, [*notes, *lacking])
+    pictures = {name: sorted({path for path, label in learnt if label == name}) for name in names}
+    train, val, rule = hold_out(file, pictures)
+    return OwnFolder(file, root, names, train, val, [*notes, *rule])
+
+
+def _read(file: str, options: ListOptions) -> LabelledList:
     folder = os.path.dirname(file)  # noqa: PTH120 - empty for the working directory, so paths stay short
     listed = read_labelled_list(
         file,
@@ -77,27 +104,26 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
         ),
     )
     refuse_two_labels(listed)
-    if all(map(_FRACTION.fullmatch, listed.labels)):
-        raise UserError(f"{file}: the labels are fractions such as {listed.labels[0]}, not classes; give classes")
-    root = listed.root or "."
-    paths = [_relative(path, root) for path in listed.paths]
-    refuse_unlistable(root, paths)
-    learnt, given, notes = _parts_of(listed, paths)
-    names = class_names_of([label for _, label in learnt])
-    if len(names) < 2:
-        raise UserError(f"{file} names one class only ({names[0]}); add pictures of other classes")
-    notes = [*listed.notes, *notes, *_remarks(listed, names, learnt)]
-    if given is not None:
-        train = _numbered(learnt, names)
-        val, lacking = _validation(file, given, names)
-        return OwnFolder(file, root, names, train, val, [*notes, *lacking])
-    pictures = {name: sorted({path for path, label in learnt if label == name}) for name in names}
-    train, val, rule = hold_out(file, pictures)
-    return OwnFolder(file, root, names, train, val, [*notes, *rule])
+    return listed
+
+
+def _list_beside(file: str) -> str | None:
+    """The list of validation beside `train.csv` or `train_list.txt`: the same name with `val` for `train`.
+
+    Raises:
+        UserError: There are several.
+    """
+    path = Path(file)
+    names = {word: re.sub("train", word, path.name, count=1) for word in ("val", "valid", "validation")}
+    found = [name for name in names.values() if name != path.name and (path.parent / name).is_file()]
+    if len(found) > 1:
+        raise UserError(f"{path.parent} holds {' and '.join(found)}; leave one of them for validation")
+    return str(path.parent / found[0]) if found else None
 
 
 def _relative(path: str, root: str) -> str:
-    return str(PurePath(path).relative_to(root)) if PurePath(path).is_relative_to(root) else path
+    """A path relative to the folder, or an absolute one if it lies elsewhere."""
+    return str(PurePath(path).relative_to(root)) if PurePath(path).is_relative_to(root) else str(Path(path).absolute())
 
 
 _Labelled = list[tuple[str, str]]
@@ -143,7 +169,7 @@ def _validation(file: str, given: _Labelled, names: list[str]) -> tuple[list[tup
     foreign = sorted(present - set(names))
     if foreign:
         raise UserError(
-            f"{file}: the part for validation has classes that the part for training lacks ({shown(foreign)}); remove "
+            f"{file}: the pictures for validation have classes that those for training lack ({shown(foreign)}); remove "
             "their lines, or add pictures to learn from"
         )
     lacking = [name for name in names if name not in present]

@@ -69,6 +69,7 @@ NAMED = (list(ANIMALS), [0, 1, 0], ["cat", "dog"])
         "0,1.jpg,cat\n1,2.jpg,dog\n2,3.jpg,cat\n",
         "image,width,label\n1.jpg,10,cat\n2.jpg,20,dog\n3.jpg,30,cat\n",
         "image,label,\n1.jpg,cat,\n2.jpg,dog,\n3.jpg,cat,\n,,\n",
+        "image,label\r1.jpg,cat\r2.jpg,dog\r3.jpg,cat\r",
         "whatever,animal\n./1.jpg,cat\n./2.jpg,dog\n./3.jpg,cat\n",
     ],
 )
@@ -188,6 +189,7 @@ def test_known_classes_that_are_names(tmp_path):
         ("image,label\n1.jpg,cat\n2.jpg\n", ":3: the line has 1 fields, but line 1 has 2"),
         ("image,label\n1.jpg,cat\n2.jpg,big, cat\n", ":3: the line has 3 fields, but line 1 has 2"),
         ('image,label\n1.jpg,cat\n"2.jpg,dog\n3.jpg,cat\n', ":3: the quotation mark at the beginning of a field"),
+        ("image,label\n1.jpg,cat\r2.jpg,dog\n3.jpg,cat\n", ":2: the line holds a carriage return"),
         ("image,label\n1.jpg,cat\n9.jpg,dog\n", ":3: {root}/9.jpg is not there; correct the line or image_root"),
         ("9.jpg,cat\n1.jpg,cat\n2.jpg,dog\n", ":1: {root}/9.jpg is not there; correct the line or image_root"),
         ("9,cat\n1,cat\n2,dog\n", ":1: {root}/9 is not there; correct the line or image_root"),

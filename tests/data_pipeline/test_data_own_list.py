@@ -101,8 +101,24 @@ def test_a_column_of_parts(here):
     found = read_own_pictures(table(here / "l.csv", [*rows[:-1], "11,boxer,valid"], "id,breed,data set"))
     assert (found.val, found.notes[1]) == ([("11.jpg", 0)], "its part test is not read")
     assert found.notes[2] == "no picture for validation is of pug, so nothing is known of them"
-    with pytest.raises(UserError, match=r"the part for training lacks \(cat\); remove their lines"):
+    with pytest.raises(UserError, match=r"those for training lack \(cat\); remove their lines"):
         read_own_pictures(table(here / "l.csv", [*rows[:-1], "11,cat,valid"], "id,breed,data set"))
+
+
+@pytest.mark.parametrize(("train", "val"), [("train.csv", "val.csv"), ("my_train_list.txt", "my_valid_list.txt")])
+def test_a_list_of_validation_beside_that_of_training(here, train, val):
+    fill(here / "a", TWELVE)
+    fill(here / "b", ["x", "y"])
+    table(here / val, ["x,pug", "y,pug"])
+    found = read_own_pictures(table(train, BREEDS))
+    assert len(found.train) == 12
+    assert (found.root, found.val) == ("a", [(f"{here}/b/x.jpg", 1), (f"{here}/b/y.jpg", 1)])
+    assert f"{val} is for validation" in found.notes
+    assert found.notes[-1] == "no picture for validation is of boxer, so nothing is known of them"
+    table(here / val, ["x,cat"])
+    with pytest.raises(UserError) as caught:
+        read_own_pictures(train)
+    assert str(caught.value).startswith(f"{val}: the pictures for validation have classes that those for training lack")
 
 
 def test_a_picture_that_is_listed_twice_counts_once(here):

@@ -211,7 +211,7 @@ def test_the_list_example_is_a_configuration(sandbox):
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr.startswith("mine/train.txt lists no picture; write `relative/path label` a line")
+    assert done.stderr.startswith("mine/train.txt lists no picture; write one `relative/path label` line per")
 
 
 def test_the_model_table_is_up_to_date():

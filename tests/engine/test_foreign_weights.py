@@ -119,7 +119,7 @@ def command(home, tmp_path, monkeypatch, capsys):
         words = [name, "-c", "config.yaml", *options]
         code = main(words + [word for override in overrides for word in ("-o", override)])
         said = capsys.readouterr()
-        lines = [re.sub(r"^\S+ \S+ INFO: ", "", line) for line in said.out.splitlines()]
+        lines = [re.sub(r"^\S+ \S+ (?:INFO|WARNING): ", "", line) for line in said.out.splitlines()]
         return code, lines, said.err
 
     return run
