@@ -8,7 +8,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL
 from PIL import Image
+
+NEW_PILLOW = int(PIL.__version__.partition(".")[0]) >= 12
+"""Whether it reads what it does today: version 9.1, which is still supported, reads less of orientation and of TIFF."""
 
 
 def numbered(width: int, height: int) -> np.ndarray:

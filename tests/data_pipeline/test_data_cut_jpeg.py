@@ -19,16 +19,19 @@ from ppcls.data.transforms.jpeg import decode_rows, jpeg_frame
 
 END = b"\xff\xd9"
 both = pytest.mark.parametrize("backend", ["cv2", "pil"])
+BASE = encoded(noise(64, 96), "JPEG")
 KINDS: dict[str, bytes] = {
-    "baseline": encoded(noise(64, 96), "JPEG"),
+    "baseline": BASE,
     "photograph": encoded(smooth(64, 96), "JPEG", quality=95, subsampling=0),
     "progressive": encoded(noise(64, 96), "JPEG", progressive=True),
     "restarts": encoded(noise(64, 96), "JPEG", restart_marker_rows=1),
     "gray": encoded(noise(64, 96)[..., 0], "JPEG"),
     "cmyk": encoded(noise(128, 96).reshape(96, 96, 4), "JPEG", mode="CMYK"),
     "progressive cmyk": encoded(noise(128, 96).reshape(96, 96, 4), "JPEG", mode="CMYK", progressive=True),
-    "unusual sampling": flat_jpeg((0x31, 0x11, 0x11), side=128, coded=bytes(120)),
 }
+if cv2.imdecode(np.frombuffer(BASE[: len(BASE) // 2], np.uint8), cv2.IMREAD_COLOR) is None:
+    # Only OpenCV knows this sampling, of which older versions leave missing rows as the memory was.
+    KINDS["unusual sampling"] = flat_jpeg((0x31, 0x11, 0x11), side=128, coded=bytes(120))
 each = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -144,7 +147,6 @@ def without(data: bytes, kind: int) -> bytes:
     return data
 
 
-BASE = KINDS["baseline"]
 PROFILE = segment(0xE2, b"ICC_PROFILE\0\2\3 and no first part")
 ADOBE = b"Adobe\0\x64\0\0\0\0"
 ODD = {

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from data_pictures import encoded, noise, numbered
+from data_pictures import NEW_PILLOW, encoded, noise, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -152,8 +152,10 @@ def test_other_kinds_are_refused_by_name(order: str, tags: dict, says: str) -> N
 
 def test_a_big_endian_bigtiff_is_refused_by_name_and_a_little_endian_one_read() -> None:
     picture = numbered(6, 4)
-    data = encoded(picture, "TIFF", big_tiff=True)
-    assert data[:4] == b"II+\0"
+    values = {256: 6, 257: 4, 258: 8, 259: 1, 262: RGB, 273: 16, 277: 3, 278: 4, 279: picture.size}
+    head = b"II+\0" + struct.pack("<HHQ", 8, 0, 16 + picture.size)
+    entries = b"".join(struct.pack("<HHQQ", number, 4, 1, value) for number, value in values.items())
+    data = head + picture.tobytes() + struct.pack("<Q", len(values)) + entries + bytes(8)
     assert np.array_equal(DecodeImage()(data), picture)
     assert "big-endian BigTIFF" in refusal(b"MM\0+" + data[4:])
 
@@ -177,7 +179,11 @@ def test_of_many_pages_the_first_is_read() -> None:
 
 def test_premultiplied_alpha_is_divided_out() -> None:
     pixels = bytes([100, 255, 50, 128])
-    assert grey(tiff(2, 1, [pixels], t258=(8, 8), t262=BLACK, t277=2, t338=1)) == [100, 99]
+    data = tiff(2, 1, [pixels], t258=(8, 8), t262=BLACK, t277=2, t338=1)
+    if NEW_PILLOW:
+        assert grey(data) == [100, 99]
+    else:
+        assert "grey, 8 + 8 bits per pixel" in refusal(data)
 
 
 def test_a_damaged_directory_is_said() -> None:

@@ -132,7 +132,8 @@ class DecodeImage(Transform):
             raise UnreadableImage(refusal)
         with open_picture(data) as file:
             pixels = self._unusual_jpeg(file, data, frame) if file.format in _JPEG else self._by_pillow(file, data)
-            orientation = stated_orientation(file.info)
+            is_tiff = file.format == "TIFF"
+            orientation = tiff.remaining_orientation(file, data) if is_tiff else stated_orientation(file.info)
         return np.ascontiguousarray(upright(pixels, orientation))
 
     def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame | None) -> np.ndarray:

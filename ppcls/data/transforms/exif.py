@@ -20,7 +20,7 @@ _PREFIX = re.compile(rb"(?:Exif\0\0){1,2}")
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
-def stated_orientation(info: Mapping[str, Any]) -> int:
+def stated_orientation(info: Mapping[Any, Any]) -> int:
     """Orientation 1 to 8 from what Pillow's `Image.info` holds of a file; 1, upright, where nothing is stated.
 
     Cameras and editors write damaged blocks beside sound pixels, so such a block says nothing instead of making the

@@ -11,10 +11,12 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from ppcls.data.transforms.exif import stated_orientation
 from ppcls.data.transforms.tiff_tags import BIG, Tag, numbers, tags
 from ppcls.data.transforms.unreadable import UnreadableImage
 
 _WIDTH, _HEIGHT = 256, 257
+_ORIENTATION, _XMP = 274, 700
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
 _MOST, _PLANAR, _FORMAT, _SUBSAMPLING = 281, 284, 339, 530
 _DEFAULTS: dict[int, tuple[float, ...]] = {
@@ -160,6 +162,17 @@ def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     values = np.minimum(np.asarray(file), 2**tiff.used_bits - 1)
     grey = (values >> (tiff.used_bits - 8)).astype(np.uint8)
     return 255 - grey if tiff.white_is_zero else grey
+
+
+def remaining_orientation(file: ImageFile, data: bytes) -> int:
+    """The orientation that Pillow has not applied while it decoded the picture: of the tag it always has."""
+    found = {tag.number: tag for tag in tags(data) if tag.number in (_ORIENTATION, _XMP)}
+    if _ORIENTATION in found:
+        return 1
+    info = dict(file.info)
+    if _XMP in found and "xmp" not in info:  # Pillow of before 10 does not look into it
+        info["xmp"] = data[found[_XMP].at : found[_XMP].at + found[_XMP].length]
+    return stated_orientation(info)
 
 
 def _for_pillow(data: bytes, tiff: Tiff) -> bytes:
