@@ -12,6 +12,7 @@ from paddle.nn.initializer import KaimingNormal, Normal
 
 from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
+from ppcls.arch.weights.sources import preprocessing_of
 from ppcls.utils.errors import UserError
 
 
@@ -94,6 +95,8 @@ class Backbone(nn.Layer):
     Attributes:
         stem_layer: Name of the convolution that reads the picture.
         params: The arguments that it was made with.
+        preprocessing: How pictures become its input: that of its weights where they state one, otherwise the model's.
+            `ppcls.data.transforms.for_model` makes transforms of it.
         feature_channels: Channels of each tensor of `features`.
         feature_strides: Pixels of the input from one position of each of those tensors to the next.
         num_features: Length of what the classifier reads: channels of the last stage, unless hidden layers follow.
@@ -110,6 +113,7 @@ class Backbone(nn.Layer):
     ) -> None:
         super().__init__()
         self.params = params
+        self.preprocessing = preprocessing_of(params.name)
         self.feature_channels: tuple[int, ...] = tuple(feature_channels)
         self.feature_strides: tuple[int, ...] = tuple(feature_strides)
         self.num_features = num_features or self.feature_channels[-1]

@@ -216,6 +216,8 @@ def _fill(model: Backbone, file: WeightsFile, row: PretrainedWeights | None, new
     check(model, file.path, arrays, state, conversion.unexpected)
     load_paddle().nn.Layer.set_state_dict(model, state)  # the model's own would recognise and convert once more
     source, preprocessing = (row.source, row.preprocessing) if row else _origin(model, file, layout)
+    if preprocessing is not None:
+        model.preprocessing = preprocessing
     return Loaded(model, file, conversion, source, preprocessing)
 
 

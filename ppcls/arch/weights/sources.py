@@ -77,16 +77,36 @@ class Preprocessing:
             f"mean [{mean}], std [{std}]"
         )
 
-    def transform_ops(self) -> list[dict[str, Any]]:
-        """The same as a configuration writes it under `transform_ops`."""
-        resize = {"resize_short": self.resize_short, "interpolation": self.interpolation, "backend": self.backend}
-        normalize = {"scale": 1 / 255, "mean": list(self.mean), "std": list(self.std)}
-        return [
-            {"DecodeImage": {"to_rgb": True, "backend": self.backend}},
-            {"ResizeImage": resize},
-            {"CropImage": {"size": self.size}},
-            {"NormalizeImage": normalize},
-        ]
+    def transform_ops(self, channels: int = 3) -> list[dict[str, Any]]:
+        """The same as a configuration writes it under `transform_ops`.
+
+        Args:
+            channels: 3; or 1 for gray pictures, whose mean and std are the averages of the three.
+        """
+        cut = [{"ResizeImage": {"resize_short": self.resize_short, **self._resampling}}]
+        return self._around([*cut, {"CropImage": {"size": self.size}}], channels)
+
+    def training_ops(self, channels: int = 3) -> list[dict[str, Any]]:
+        """The transforms that a model is trained further with: a random part in the place of the central one, and a flip.
+
+        Args:
+            channels: as in `transform_ops`.
+        """
+        cut = [{"RandCropImage": {"size": self.size, **self._resampling}}]
+        return self._around([*cut, {"RandFlipImage": {"flip_code": 1}}], channels)
+
+    @property
+    def _resampling(self) -> dict[str, Any]:
+        return {"interpolation": self.interpolation, "backend": self.backend}
+
+    def _around(self, ops: list[dict[str, Any]], channels: int) -> list[dict[str, Any]]:
+        """Decoding, what cuts out the part, and normalisation."""
+        decode: dict[str, Any] = {"to_rgb": True, "backend": self.backend}
+        mean, std = list(self.mean), list(self.std)
+        if channels == 1:
+            decode["channels"] = 1
+            mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
+        return [{"DecodeImage": decode}, *ops, {"NormalizeImage": {"scale": 1 / 255, "mean": mean, "std": std}}]
 
 
 @dataclass(frozen=True)
@@ -165,12 +185,18 @@ def _printed(model: str, source: str) -> dict[str, Any]:
     return {"top1": published.top1, "top5": published.top5}
 
 
+def preprocessing_of(model: str) -> Preprocessing:
+    """What belongs to a model in general: that of PaddleClas, whose weights, recipes and table of models agree on it."""
+    info = MODELS[model]
+    return Preprocessing(size=info.input_size[1], resize_short=info.resize_short)
+
+
 def _paddleclas_rows() -> Iterator[PretrainedWeights]:
     for model, info in MODELS.items():
         if info.weights_url is not None:
             yield PretrainedWeights(
                 model, "paddleclas", info.weights_url, "Apache-2.0",
-                Preprocessing(size=info.input_size[1], resize_short=info.resize_short), **_printed(model, "paddleclas"),
+                preprocessing_of(model), **_printed(model, "paddleclas"),
             )  # fmt: skip
 
 
@@ -232,4 +258,4 @@ def find_source(model: str, source: str | None = None) -> PretrainedWeights:
 
 
 SOURCES = tuple(dict.fromkeys(row.source for row in _ROWS))
-__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source", "weights_of"]
+__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source", "preprocessing_of", "weights_of"]

@@ -7,6 +7,7 @@ from ppcls.data.transforms.crop import CenterCrop, CropImage
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.data.transforms.flip import RandFlipImage
 from ppcls.data.transforms.layout import ToCHWImage
+from ppcls.data.transforms.model_transforms import ModelTransforms, for_model
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.random_crop import RandCropImage
@@ -22,6 +23,7 @@ __all__ = [
     "ColorJitter",
     "CropImage",
     "DecodeImage",
+    "ModelTransforms",
     "NormalizeImage",
     "Pipeline",
     "RandAugment",
@@ -32,4 +34,5 @@ __all__ = [
     "ToCHWImage",
     "Transform",
     "UnreadableImage",
+    "for_model",
 ]
