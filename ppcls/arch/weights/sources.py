@@ -87,7 +87,7 @@ class Preprocessing:
         return self._around([*cut, {"CropImage": {"size": self.size}}], channels)
 
     def training_ops(self, channels: int = 3) -> list[dict[str, Any]]:
-        """The transforms that a model is trained further with: a random part in the place of the central one, and a flip.
+        """The transforms to train a model further with: a random part in the place of the central one, and a flip.
 
         Args:
             channels: as in `transform_ops`.
@@ -186,7 +186,7 @@ def _printed(model: str, source: str) -> dict[str, Any]:
 
 
 def preprocessing_of(model: str) -> Preprocessing:
-    """What belongs to a model in general: that of PaddleClas, whose weights, recipes and table of models agree on it."""
+    """What belongs to a model in general: its recipe's, which is also that of PaddleClas's weights."""
     info = MODELS[model]
     return Preprocessing(size=info.input_size[1], resize_short=info.resize_short)
 
