@@ -15,8 +15,13 @@ from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
 from ppcls.utils.picture_files import SUFFIXES, is_picture_name, walk_pictures
 
-# What this library and the launcher write into the folder of a run or of a bundle.
-_OUTPUT_FILES = frozenset({"train.log", "finetune.yaml", "ppcls.pdstates", "inference.yml", "workerlog.0"})
+# What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
+_OUTPUT_FILES = frozenset(
+    {
+        *("train.log", "finetune.yaml", "ppcls.pdstates", "inference.yml", "workerlog.0"),
+        *("accuracy.json", "latency.json", "npz_datalist.txt"),
+    }
+)
 
 
 def read_class_folders(
@@ -51,16 +56,22 @@ def read_class_folders(
         refuse_empty(image_root, pictures)
     classes = known.names if known else list(pictures)
     if class_num not in (None, len(classes)):  # last, for an empty or a foreign folder may be what makes it differ
-        named = known.source if known else image_root
-        remedy = "" if known else ", or name all classes, one per line, in a file and give it as class_to_index"
-        raise UserError(
-            f"{named} has {len(classes)} classes, but Arch.class_num is {class_num}; write Arch.class_num: "
-            f"{len(classes)}{remedy}"
-        )
+        raise UserError(_other_number(image_root, len(classes), class_num, known))
     indices = {name: index for index, name in enumerate(classes)}
     paths = [path for found in pictures.values() for path in found]
     labels = [indices[name] for name, found in pictures.items() for _ in found]
     return ImageList(paths, np.array(labels, np.int64), list(classes))
+
+
+def _other_number(image_root: str, classes: int, class_num: int | None, known: Classes | None) -> str:
+    found = f"{known.source if known else image_root} has {classes} classes, but Arch.class_num is {class_num}"
+    if known:
+        return f"{found}; write Arch.class_num: {classes}"
+    return (
+        f"{found}; to train on them write Arch.class_num: {classes}; to evaluate a model of {class_num} classes by them, "
+        "write the names of all its classes into a file, one per line in the order of their numbers, and give that file "
+        "as class_to_index of the dataset"
+    )
 
 
 def pictures_by_class(image_root: str) -> dict[str, list[str]]:

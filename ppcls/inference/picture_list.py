@@ -13,6 +13,7 @@ import numpy as np
 
 from ppcls.data.image_list import read_list_file
 from ppcls.data.labels import Classes
+from ppcls.data.parts import part_of, shown
 from ppcls.data.text import read_lines
 from ppcls.inference.pictures import find_pictures
 from ppcls.utils.errors import UserError, suggest
@@ -111,11 +112,15 @@ def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList
     others = [name for name in dict.fromkeys(folders) if name not in labels]
     if not others:
         return PictureList(folder, names, np.array([labels[name] for name in folders], np.int64))
-    if others[0]:
+    parts = [name for name in others if part_of(name)]
+    if parts == others:
+        what = "is a part" if len(parts) == 1 else "are parts"
+        why = f"{shown(parts)} {what} of a data set; give one, {folder / parts[-1]}"
+    elif others[0]:
         why = f"its folder {others[0]} is not a class of the bundle{suggest(others[0], class_names)}"
     else:
         why = f"{names[folders.index('')]} is not in a folder of its class"
-    if known:
+    if known or parts == others:
         get_logger().warning("%s: %s, so its class folders do not count as labels", folder, why)
     return PictureList(folder, names, why_unlabelled=why)
 

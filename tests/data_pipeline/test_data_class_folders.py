@@ -71,8 +71,9 @@ def test_wrong_folders_are_errors(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     ]
     folders(root, "dog/1.jpg", "cat/b.avif", "cat/a.heif")
     assert error(root, 5) == (
-        f"{root} has 2 classes, but Arch.class_num is 5; write Arch.class_num: 2, or name all classes, one per line, "
-        "in a file and give it as class_to_index"
+        f"{root} has 2 classes, but Arch.class_num is 5; to train on them write Arch.class_num: 2; to evaluate a model "
+        "of 5 classes by them, write the names of all its classes into a file, one per line in the order of their "
+        "numbers, and give that file as class_to_index of the dataset"
     )
     (root / "dog/IMG_2.HEIC").unlink()
     caplog.clear()

@@ -161,6 +161,12 @@ def test_class_folders_are_labels_by_the_names_of_the_classes(tmp_path, caplog):
         (["rose/1.png", "fox/1.png"], CLASSES, "its folder fox is not a class of the bundle", True),
         (["rose/1.png", "Sky/1.png"], CLASSES, "its folder Sky is not a class of the bundle (did you mean sky?)", True),
         (["rose/1.png", "1.png"], CLASSES, "1.png is not in a folder of its class", True),
+        (
+            ["Train/sky/1.png", "Val/sky/1.png"],
+            CLASSES,
+            "Train, Val are parts of a data set; give one, {root}/Val",
+            True,
+        ),
         (["a/1.png", "b/1.png"], CLASSES, "its folder a is not a class of the bundle", False),
         (["1.png"], CLASSES, "1.png is not in a folder of its class", False),
         (["rose/1.png"], None, "the bundle has no class names that folders could have", False),
@@ -168,7 +174,7 @@ def test_class_folders_are_labels_by_the_names_of_the_classes(tmp_path, caplog):
 )
 def test_other_folders_are_pictures_without_labels(tmp_path, caplog, files, names, why, said):
     root = foldered(tmp_path, *files)
-    found = read_picture_list(root, 3, class_names=names)
+    found, why = read_picture_list(root, 3, class_names=names), why.format(root=root)
     assert (len(found), found.labels, found.why_unlabelled) == (len(files), None, why)
     assert caplog.messages == ([f"{root}: {why}, so its class folders do not count as labels"] if said else [])
 
