@@ -68,9 +68,9 @@ def _other_number(image_root: str, classes: int, class_num: int | None, known: C
     if known:
         return f"{found}; write Arch.class_num: {classes}"
     return (
-        f"{found}; to train on them write Arch.class_num: {classes}; to evaluate a model of {class_num} classes by them, "
-        "write the names of all its classes into a file, one per line in the order of their numbers, and give that file "
-        "as class_to_index of the dataset"
+        f"{found}; to train on them write Arch.class_num: {classes}; to evaluate a model of {class_num} classes by "
+        "them, write the names of all its classes into a file, one per line in the order of their numbers, and give "
+        "that file as class_to_index of the dataset"
     )
 
 
