@@ -115,13 +115,13 @@ def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList
     parts = [name for name in others if part_of(name)]
     if parts == others:
         what = "is a part" if len(parts) == 1 else "are parts"
-        why = f"{shown(parts)} {what} of a data set; give one, {folder / parts[-1]}"
+        why = f"{shown(parts)} {what} of a data set (give {folder / parts[-1]})"
     elif others[0]:
         why = f"its folder {others[0]} is not a class of the bundle{suggest(others[0], class_names)}"
     else:
         why = f"{names[folders.index('')]} is not in a folder of its class"
     if known or parts == others:
-        get_logger().warning("%s: %s, so its class folders do not count as labels", folder, why)
+        get_logger().warning("%s: %s, so its folders do not count as labels", folder, why)
     return PictureList(folder, names, why_unlabelled=why)
 
 

@@ -164,7 +164,7 @@ def test_class_folders_are_labels_by_the_names_of_the_classes(tmp_path, caplog):
         (
             ["Train/sky/1.png", "Val/sky/1.png"],
             CLASSES,
-            "Train, Val are parts of a data set; give one, {root}/Val",
+            "Train, Val are parts of a data set (give {root}/Val)",
             True,
         ),
         (["a/1.png", "b/1.png"], CLASSES, "its folder a is not a class of the bundle", False),
@@ -176,7 +176,7 @@ def test_other_folders_are_pictures_without_labels(tmp_path, caplog, files, name
     root = foldered(tmp_path, *files)
     found, why = read_picture_list(root, 3, class_names=names), why.format(root=root)
     assert (len(found), found.labels, found.why_unlabelled) == (len(files), None, why)
-    assert caplog.messages == ([f"{root}: {why}, so its class folders do not count as labels"] if said else [])
+    assert caplog.messages == ([f"{root}: {why}, so its folders do not count as labels"] if said else [])
 
 
 @pytest.mark.parametrize(
