@@ -20,7 +20,9 @@ MAY_IMPORT = {
 # Of these floors the runtime of a bundle takes what needs no Paddle.
 RUNTIME = {
     "arch": ("ppcls.arch.model_table", "ppcls.arch.weights.sources"),
-    "data": tuple(f"ppcls.data.{name}" for name in ("transforms", "postprocess", "labels", "image_list", "text")),
+    "data": tuple(
+        f"ppcls.data.{name}" for name in ("transforms", "postprocess", "labels", "image_list", "parts", "text")
+    ),
     "metric": ("ppcls.metric.topk",),
 }
 
