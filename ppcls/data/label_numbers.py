@@ -94,6 +94,8 @@ def _check_range(listed: LabelledList, numbers: np.ndarray, class_num: int | Non
     low = int(distinct[0])
     if len(outside) and low in (0, 1) and len(distinct) > 2 and distinct[-1] - low + 1 == len(distinct):
         remedy += f"; the labels are {low} to {distinct[-1]}, which Arch.class_num: {len(distinct)} takes"
+    elif len(outside) and len(distinct) == class_num:
+        remedy += "; to keep these labels, write them in order, one per line, into a file and give it as class_names"
     problems = []
     for index in outside.tolist():
         text = f"the label {listed.labels[index]} is outside 0 to {class_num - 1}; {remedy}"

@@ -112,7 +112,7 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     header = _header(file, reading, options)
     fields, numbers = (rows.fields[1:], rows.lines[1:]) if header else (rows.fields, rows.lines)
     if not fields:
-        raise UserError(f"{file} lists no picture below its header; write one line per picture")
+        raise UserError(_only_a_header(file))
     part_column = _part_column(fields, header, column, options)
     label_column = _label_column(file, fields, header, reading, part_column, options)
     names = [row[column] for row in fields]
@@ -242,12 +242,21 @@ def _header(file: str, reading: _Reading, options: Options) -> list[str] | None:
         return first
     if rows.is_plain or reading.place.find(first[reading.column]) is not None:
         return None
-    is_known = any(name.lower() in (*_PICTURE_NAMES, *_LABEL_NAMES) for name in first)
+    is_known = _is_known(first)
     if not others:
         return first if is_known else None
     if not is_known and (not reading.found or _could_be_picture(first, reading, others)):
         return None
     return first
+
+
+def _is_known(first: list[str]) -> bool:
+    """Whether a row has a name that columns of pictures or labels often have."""
+    return any(name.lower() in (*_PICTURE_NAMES, *_LABEL_NAMES) for name in first)
+
+
+def _only_a_header(file: str) -> str:
+    return f"{file} lists no picture below its header; write one line per picture"
 
 
 def _could_be_picture(first: list[str], reading: _Reading, others: list[list[str]]) -> bool:
@@ -336,11 +345,13 @@ def _paths(file: str, names: list[str], lines: list[int], reading: _Reading, opt
 def _refuse_root(file: str, names: list[str], options: Options) -> None:
     """Say where the pictures lie, if that is another folder than the one to look in."""
     sample = [names[index] for index in np.linspace(0, len(names) - 1, min(_SAMPLE, len(names))).astype(int)]
-    below = [folder for folder in folders_below(options.image_root) if _holds(Place(folder), sample)]
+    found = [folder for folder in folders_below(options.image_root) if _holds(Place(folder), sample)]
+    below = [os.path.normpath(folder) for folder in found]
     if below:
+        remedy = f"write {options.keys[0]}: {below[0]}" if len(below) == 1 else f"write one as {options.keys[0]}"
         raise UserError(
             f"{file}: {names[0]} and the others are not in {options.image_root or 'the working directory'}, but in "
-            f"{' and in '.join(below[:_SHOWN])}; write {options.keys[0]}: {below[0]}"
+            f"{' and in '.join(below[:_SHOWN])}; {remedy}"
         )
 
 
@@ -362,6 +373,8 @@ def _search(file: str, rows: Rows, options: Options) -> _Reading:
     key, root = options.keys[0], options.image_root or "."
     if len(found) == 1:
         return found[0]
+    if not found and len(rows.fields) == 1 and _is_known(rows.fields[0]):
+        raise UserError(_only_a_header(file))
     if not found:
         raise UserError(
             f"{file}: none of the pictures that it names are in {root} or the folders below it (a line is "

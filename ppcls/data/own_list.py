@@ -15,6 +15,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import is_picture_name
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_LISTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xls", ".ods")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+")
 
@@ -45,6 +46,8 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
     if Path(source).is_file():
         refuse_other_files(source)
         return _read_own_list(source, options)
+    if not Path(source).exists() and Path(source).suffix.lower() in _LISTS:
+        raise UserError(f"there is no file {source}; give a list of pictures and labels, or a folder of pictures")
     for key in ("image_root", "image_column", "label_column"):
         if getattr(options, key) is not None:
             raise UserError(f"--{key.replace('_', '-')} is for a list, but {source} is not a file; leave it out")

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.data import picture_places
+from ppcls.data.datasets import ImageNetDataset
 from ppcls.data.image_list import read_list_file
 from ppcls.data.labels import Classes
+from ppcls.data.transforms import DecodeImage
 from ppcls.utils.errors import UserError
 
 ANIMALS = ("1.jpg", "2.jpg", "3.jpg")
@@ -119,6 +121,24 @@ def test_an_empty_root_is_the_working_directory(here):
 def test_pictures_in_a_folder_below_the_root_are_said(tmp_path):
     path = put(tmp_path, "image,label\na.jpg,cat\nb.jpg,dog\n", "images/train/a.jpg", "images/train/b.jpg")
     assert f"but in {tmp_path}/images/train; write image_root: {tmp_path}/images/train" in refused(path)
+    put(tmp_path, "", "test/a.jpg", "test/b.jpg", file="empty")
+    assert f"but in {tmp_path}/test and in {tmp_path}/images/train; write one as image_root" in refused(path)
+
+
+def test_labels_with_gaps_are_kept_by_a_file_of_names(tmp_path):
+    path = put(tmp_path, "1.jpg 7\n2.jpg 30\n3.jpg 7\n")
+    assert refused(path).endswith(
+        ":1: the label 7 is outside 0 to 1; correct it or Arch.class_num (2); to keep these labels, write them in "
+        "order, one per line, into a file and give it as class_names\n"
+        f"{path}:2: the label 30 is outside 0 to 1; correct it or Arch.class_num (2); to keep these labels, write them "
+        "in order, one per line, into a file and give it as class_names\n"
+        f"{path}:3: the label 7 is outside 0 to 1; correct it or Arch.class_num (2); to keep these labels, write them "
+        "in order, one per line, into a file and give it as class_names"
+    )
+    (tmp_path / "names.txt").write_text("7\n30\n")
+    names = str(tmp_path / "names.txt")
+    data = ImageNetDataset(str(tmp_path), path, (DecodeImage(),), class_names=names)
+    assert (data.open(2).labels.tolist(), data.open(2).class_names) == ([0, 1, 0], ["7", "30"])
 
 
 def test_a_name_without_suffix_that_several_pictures_have(tmp_path):

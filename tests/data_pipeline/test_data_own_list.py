@@ -147,6 +147,13 @@ def test_a_list_that_cannot_be_learnt_from_is_one_sentence(here, rows, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_that_is_not_there_or_holds_nothing(here):
+    with pytest.raises(UserError, match=r"^there is no file labels\.csv; give a list of pictures and labels"):
+        read_own_pictures("labels.csv")
+    with pytest.raises(UserError, match=r"^labels\.csv lists no picture below its header"):
+        read_own_pictures(table("labels.csv", []))
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("a.zip", "packed file; give the folder"), ("a.xlsx", "save it as .csv"), ("a.jpg", "is a picture; give the")],
