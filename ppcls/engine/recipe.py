@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from ppcls.config import Config
 from ppcls.data.image_list import ImageList
 from ppcls.data.shards import ShardList
+from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine import processes
 
 _SHOWN = 5
@@ -72,14 +74,33 @@ def _counts(shards: ShardList) -> list[int | None]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there."""
+    """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there.
+
+    A transform's key that the checkpoint does not have, because it is newer, had what is its default now.
+    """
     if _STEP in then and _STEP in now and _BATCHES not in now:
         then = of_whole_steps(then)
+    then = {**_defaults_of_newer_keys(then, now), **then}
     return {
         key: f"{key} was {json.dumps(then.get(key))} and is {json.dumps(now.get(key))}"
         for key in dict.fromkeys([*now, *then])
         if then.get(key) != now.get(key)
     }
+
+
+def _defaults_of_newer_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    operations = {key.rpartition(".")[0] for key in then}
+    defaults = {}
+    for key in now:
+        operation, _, field = key.rpartition(".")
+        name = operation.rpartition(".")[2]
+        if key in then or operation not in operations or name not in TRANSFORMS:
+            continue
+        known: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])}
+        default = known.get(field, dataclasses.MISSING)
+        if default is not dataclasses.MISSING:
+            defaults[key] = list(default) if isinstance(default, tuple) else default
+    return defaults
 
 
 def same_pictures(changed: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.data.transforms import DecodeImage
 from ppcls.engine import build
+from ppcls.engine.recipe import differences
 from ppcls.engine.schema import registries
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
@@ -137,3 +138,14 @@ def test_a_transform_that_needs_colours_is_refused_with_its_line(here, capsys):
     assert run("train", "DataLoader.Train.dataset.transform_ops.1={RandAugment: {}}") == 2
     assert "RandAugment needs colours, but DecodeImage gives one channel; remove it" in capsys.readouterr().err
     assert not (here / "out").exists()
+
+
+def test_a_checkpoint_from_before_a_key_was_there_can_be_resumed():
+    """It had what is the key's default now."""
+    decode = "DataLoader.Train.dataset.transform_ops.0.DecodeImage"
+    now = {f"{decode}.to_rgb": True, f"{decode}.channels": 3, f"{decode}.max_scans": DecodeImage().max_scans}
+    then = {f"{decode}.to_rgb": True}
+    assert differences(then, now) == {}
+    gray = {**now, f"{decode}.channels": 1}
+    assert differences(then, gray) == {f"{decode}.channels": f"{decode}.channels was 3 and is 1"}
+    assert list(differences({}, now)) == list(now)  # another transform
