@@ -33,7 +33,8 @@ SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
 OTHER = f"{WEIGHTS_STEM}_other.pdparams"
 _TORN_STATES = f".{STATES}"
-_FILES = (STATES, _TORN_STATES, PARAMS, OPTIMIZER, OTHER)
+_WEIGHTS = (PARAMS, OPTIMIZER, OTHER)
+_FILES = (STATES, _TORN_STATES, *_WEIGHTS)
 _MASTER = "master_weight"  # the optimizer's float32 copy of a weight that is held in half precision
 
 
@@ -158,7 +159,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
 def _copy(source: Path, target: Path, states: str) -> None:
     aside = recover(target)
     aside.mkdir(parents=True)
-    for file in sorted(source.iterdir()):
+    for file in [source / name for name in _WEIGHTS if (source / name).is_file()]:
         try:
             os.link(file, aside / file.name)
         except OSError:  # another file system, or one without hard links
@@ -180,6 +181,11 @@ def _discard(leftover: Path, folder: Path) -> None:
         place = folder / file.name
         file.rename(numbered(place) if os.path.lexists(place) else place)
     leftover.rmdir()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Commits a copy of a whole checkpoint to `target`, replacing the one there."""
+    _copy(source, target, (source / STATES).read_text(encoding="utf-8"))
 
 
 def files_of(folder: Path) -> list[Path]:

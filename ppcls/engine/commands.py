@@ -33,7 +33,7 @@ from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.precision import Precision
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
-from ppcls.engine.resume import check_frozen, read_for, resume
+from ppcls.engine.resume import check_frozen, find_best, read_for, resume
 from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.trainer import Callback, Trainer, groups
@@ -42,7 +42,7 @@ from ppcls.inference.output import open_results
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.prediction import Prediction, Result
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import LATEST, sha256_of
+from ppcls.utils.files import BEST_MODEL, sha256_of
 from ppcls.utils.logging import get_logger, setup_logging
 
 
@@ -160,6 +160,7 @@ def _train(
     if saved is not None:
         check_frozen(saved, facts["frozen"])
         resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
+        run.best = find_best(trainer, saved, run.path / BEST_MODEL)
     if processes.is_first():
         has_weights = saved is not None or build.begins_with_weights(config)
         for warning in warnings_about(config, pictures, reader.steps_per_epoch, has_weights):
@@ -170,8 +171,9 @@ def _train(
     try:
         trainer.fit()
     except Interrupted as interruption:
-        get_logger().warning("%s; go on with -o Global.checkpoints=%s", interruption, run.path / LATEST)
+        get_logger().warning("%s; %s", interruption, saver.remedy())
         return interruption.exit_code
+    saver.require_saved()
     if processes.is_first():
         print_next(config, run.path / ("finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE))
     return 0

@@ -13,6 +13,7 @@ from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line, same_pictures
 from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
 
 
@@ -137,6 +138,48 @@ def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
     """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
     return [name for name, tensor in model.state_dict().items() if then.get(name) != list(tensor.shape)]
+
+
+def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path | None:
+    """The checkpoint of the best evaluation so far, which the run's folder has to hold; None if there was none.
+
+    Where its weights are nowhere, a line says so, and the best counts anew. Every process must call it.
+
+    Args:
+        trainer: The resumed run.
+        saved: The checkpoint that it goes on from.
+        own: The `best_model` of the run's folder. In the folder of `saved` it may be newer than `saved`.
+    """
+    best = trainer.state.best
+    if not best:
+        return None
+    run = saved.folder.parent
+    named = [run / BEST_MODEL, saved.folder, run / f"epoch_{best['epoch'] + 1}"]
+    goes_on = run.resolve() == own.parent.resolve()
+    found = None
+    if processes.is_first():
+        found = next((place for place in named if _holds_best(place, best, goes_on and place == named[0])), None)
+    found = processes.gather(found)[0]
+    if found is None:
+        get_logger().warning(
+            "the weights of the best %s so far (%.5f in epoch:%d) are not in %s any more; the best counts anew",
+            best["metric"], best[best["metric"]], best["epoch"], run,
+        )  # fmt: skip
+        trainer.state.best = {}
+    return found
+
+
+def _holds_best(folder: Path, best: Mapping[str, Any], may_be_better: bool) -> bool:
+    """Whether a folder holds the whole checkpoint of an evaluation, or of a better one of the same run."""
+    try:
+        states = checkpoint.read(folder).states
+    except UserError:
+        return False
+    theirs = states["best"]
+    if not theirs or (states["epoch"], states["step"]) != (theirs["epoch"] + 1, 0):
+        return False
+    better = theirs["metric"] == best["metric"] and theirs["score"] >= best["score"]
+    return theirs == best or (may_be_better and better)
 
 
 def begins_anew(changed: Mapping[str, str]) -> bool:

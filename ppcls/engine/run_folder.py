@@ -18,7 +18,7 @@ from ppcls.config import Config
 from ppcls.config.dump import dump
 from ppcls.engine import checkpoint, processes
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import beside, numbered, write_atomically
+from ppcls.utils.files import BEST_MODEL, beside, numbered, write_atomically
 from ppcls.utils.lock import locked
 from ppcls.utils.logging import get_logger, log_also_to
 
@@ -48,6 +48,7 @@ class RunFolder:
         weights: Weights in the folder that it begins with, as the configuration has them.
         files: What else is written there when it begins, by name. A different file of that name is kept under a
             numbered name.
+        best: The checkpoint of a resumed run's best evaluation.
         moved_to: Where the run is now that was there.
     """
 
@@ -58,6 +59,7 @@ class RunFolder:
     inputs: list[Path] = field(default_factory=list)
     weights: list[str] = field(default_factory=list)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    best: Path | None = None
     moved_to: Path | None = None
 
     def begin(self, config: Config) -> None:
@@ -75,9 +77,21 @@ class RunFolder:
             target = self.path / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+        self._bring_best()
         plain = self._with_moved_weights(config.to_plain())
         for name, content in {CONFIG_FILE: dump(plain).encode(), **self.files}.items():
             _write_beside_others(self.path / name, content)
+
+    def _bring_best(self) -> None:
+        """Gives the folder the best checkpoint so far, which a resumed run may have elsewhere."""
+        if self.best is None:
+            return
+        own, source = self.path / BEST_MODEL, self.now(self.best)
+        if source.resolve() == own.resolve():
+            checkpoint.recover(own)
+        else:
+            checkpoint.copy(checkpoint.read(source).folder, own)
+            get_logger().info("the best so far comes along: %s is a copy of %s", own, source)
 
     def now(self, path: Path) -> Path:
         """Where a path is since the run has been moved."""

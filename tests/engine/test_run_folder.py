@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,62 @@ def test_going_back_to_an_older_checkpoint_keeps_the_run_that_went_further(here)
         ["best_model", "class_names.txt", "config.yaml", "epoch_2", "latest", "train.log"],
         ["best_model", "class_names.txt", "config.yaml", "epoch_1", "epoch_2", "latest", "train.log"],
     ]
+
+
+def best_of(run):
+    """The epoch of the best evaluation by the newest checkpoint, and the epochs that `best_model` has trained."""
+    best = Path(run, "best_model")
+    return checkpoint.read(Path(run)).states["best"].get("epoch"), checkpoint.read(best).states["epoch"]
+
+
+@pytest.fixture
+def past_its_best(here):
+    """A run of three epochs whose first evaluation is the best: the others learn nothing."""
+    assert train(Global__epochs=3, Optimizer__lr__learning_rate=1e-9) == 0
+    assert best_of(RUN) == (0, 1)
+    return ["-o", "Optimizer.lr.learning_rate=1e-9", "-o", f"Global.checkpoints={RUN}"]
+
+
+@pytest.mark.parametrize("epochs", [3, 4])
+def test_a_run_that_is_resumed_elsewhere_has_its_best_model(past_its_best, capsys, epochs):
+    assert train(*past_its_best, Global__epochs=epochs, Global__output_dir="elsewhere") == 0
+    out = capsys.readouterr().out
+    assert f"elsewhere/SqueezeNet1_1/best_model is a copy of {RUN}/best_model" in out
+    best = Path("elsewhere/SqueezeNet1_1/best_model")
+    for name in ("ppcls.pdparams", "ppcls.pdopt", "ppcls.pdstates"):
+        assert (best / name).read_bytes() == (RUN / "best_model" / name).read_bytes()
+    if epochs == 4:
+        assert best_of("elsewhere/SqueezeNet1_1") == (0, 1)
+
+
+def test_the_best_comes_from_another_checkpoint_of_its_epoch(past_its_best, capsys):
+    shutil.rmtree(RUN / "best_model")
+    assert train(*past_its_best, Global__epochs=4, Global__output_dir="elsewhere") == 0
+    assert f"best_model is a copy of {RUN}/epoch_1" in capsys.readouterr().out
+    assert best_of("elsewhere/SqueezeNet1_1") == (0, 1)
+
+
+@pytest.mark.parametrize("output", ["output", "elsewhere"])
+def test_a_best_that_is_nowhere_counts_anew(past_its_best, capsys, output):
+    for name in ("best_model", "epoch_1"):
+        shutil.rmtree(RUN / name)
+    assert train(*past_its_best, Global__epochs=4, Global__output_dir=output) == 0
+    assert f"in epoch:0) are not in {RUN} any more; the best counts anew" in capsys.readouterr().out
+    assert best_of(Path(output, "SqueezeNet1_1")) == (3, 4)
+
+
+def test_a_best_model_that_a_killed_process_left_aside_is_found(past_its_best):
+    (RUN / "best_model").rename(RUN / ".best_model.new")
+    assert train(*past_its_best, Global__epochs=4) == 0
+    assert best_of(RUN) == (0, 1)
+    assert ".best_model.new" not in names(RUN)
+
+
+def test_going_back_takes_the_best_of_then_along(here):
+    assert train(Global__epochs=3, Optimizer__lr__learning_rate=1e-9) == 0
+    words = ["-o", "Optimizer.lr.learning_rate=1e-9", "-o", f"Global.checkpoints={RUN}/epoch_2"]
+    assert train(*words, Global__epochs=3) == 0
+    assert (best_of(RUN), best_of(f"{RUN}.1")) == ((0, 1), (0, 1))
 
 
 def test_a_damaged_newer_checkpoint_does_not_make_it_another_run(here):

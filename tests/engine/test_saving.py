@@ -69,6 +69,45 @@ def test_a_run_may_go_on_without_a_checkpoint(tmp_path, make_trainer, monkeypatc
     assert checkpoint.read(tmp_path).states["epoch"] == 4
 
 
+@pytest.mark.parametrize(
+    ("fails", "message"),
+    [({2, 3}, "the one before it is there still, and the end of the training is lost; make room and go on with "
+      "-o Global.checkpoints={folder}/latest"),
+     ({0, 1, 2, 3}, "no checkpoint is there, and the end of the training is lost; make room and train again")],
+)  # fmt: skip
+def test_a_run_whose_last_checkpoint_is_lost_does_not_end_well(tmp_path, make_trainer, monkeypatch, fails, message):
+    Disk(monkeypatch, fails, full())
+    saving = saver(tmp_path, on_error="continue")
+    make_trainer([saving], epochs=4).fit()
+    with pytest.raises(UserError) as caught:
+        saving.require_saved()
+    assert message.format(folder=tmp_path) in str(caught.value)
+
+
+def test_a_run_whose_last_checkpoint_is_there_ends_well(tmp_path, make_trainer, monkeypatch):
+    Disk(monkeypatch, {0, 1, 2}, full())
+    saving = saver(tmp_path, on_error="continue")
+    make_trainer([saving], epochs=4).fit()
+    saving.require_saved()
+
+
+def test_the_best_is_what_the_disk_holds(tmp_path, make_trainer, monkeypatch):
+    """Epoch 1 is better than epoch 0, but its checkpoint is lost: `best_model` is still that of epoch 0."""
+    seen = []
+
+    class Evaluate(Callback):
+        def epoch_end(self, trainer):
+            seen.append(trainer.state.best.get("epoch"))
+            if trainer.state.epoch < 2:
+                trainer.state.best = {"metric": "top1", "epoch": trainer.state.epoch}
+
+    Disk(monkeypatch, {3}, full())  # two for each epoch: before the evaluation and at its end
+    make_trainer([saver(tmp_path, on_error="continue", before_evaluation=True), Evaluate()], epochs=3).fit()
+    assert seen == [None, 0, 0]
+    assert checkpoint.read(tmp_path / "best_model").states["epoch"] == 1
+    assert [checkpoint.read(tmp_path).states[key] for key in ("epoch", "best")] == [3, {"metric": "top1", "epoch": 0}]
+
+
 @pytest.mark.parametrize("part", ["ppcls.pdparams", "ppcls.pdopt", "ppcls.pdstates"])
 def test_the_disk_is_full_within_a_checkpoint(tmp_path, make_trainer, monkeypatch, part):
     """What was written of it so far is deleted by the next one."""

@@ -41,10 +41,14 @@ class SaveCheckpoints(Callback):
     _disk: int | None = None  # the number of the device that the run's folder is on
     _saved_at: float = 0.0
     _due: bool = False
+    _lost: str | None = None  # why the newest checkpoint could not be written, if it could not
+    _best_submitted: dict[str, Any] = field(default_factory=dict)
+    _best_on_disk: dict[str, Any] = field(default_factory=dict)
 
     def train_begin(self, trainer: Trainer) -> None:
         """Ends what a killed process began; the minutes count from here."""
         self._saved_at = time.monotonic()
+        self._best_submitted = self._best_on_disk = trainer.state.best
         if processes.is_first():
             self._disk = _disk_of(self.output) if self.output.is_dir() else None
             checkpoint.recover(self._latest)
@@ -93,6 +97,8 @@ class SaveCheckpoints(Callback):
 
     def _save(self, trainer: Trainer, also: Sequence[Path] = (), retire: int | None = None) -> None:
         self._due, self._saved_at = False, time.monotonic()
+        self._settle(trainer)
+        self._best_submitted = trainer.state.best
         metrics, averages = over_all_processes(trainer.metrics, trainer.averages)
         if not processes.is_first():
             return
@@ -110,8 +116,16 @@ class SaveCheckpoints(Callback):
         average = trainer.ema.state() if trainer.ema else None
         taken = checkpoint.snapshot(trainer.model, trainer.optimizer, states, average, self.deployed, self.record)
         self._refuse_what_is_not_finite(trainer, taken)
-        self.wait()
         self._background.submit(lambda: self._write(taken, also, retire))
+
+    def _settle(self, trainer: Trainer) -> None:
+        """Waits for the checkpoint before. If it is lost, the best counts from what `best_model` really holds."""
+        if processes.is_first():
+            self.wait()
+        if any(processes.gather(self._lost is not None)):
+            trainer.state.best = self._best_on_disk
+        else:
+            self._best_on_disk = self._best_submitted
 
     def _refuse_what_is_not_finite(self, trainer: Trainer, taken: checkpoint.Snapshot) -> None:
         """Ends the run, as a loss that is not finite does, before a good checkpoint is replaced by a useless one."""
@@ -126,6 +140,7 @@ class SaveCheckpoints(Callback):
     def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: int | None) -> None:
         self._require_disk()
         checkpoint.write(self._latest, taken, also)
+        self._lost = None
         if retire is not None:
             self._retire(retire)
 
@@ -145,11 +160,26 @@ class SaveCheckpoints(Callback):
         except OSError as error:
             there = checkpoint.verify(self._latest) is None
             kept = "the one before it is there still" if there else "no checkpoint is there"
-            reason = f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
+            self._lost = f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
             if self.on_error == "stop":
-                raise UserError(f"{reason}; make room and {'resume' if there else 'begin again'}") from error
-            get_logger().warning("%s, and the run goes on", reason)
+                raise UserError(f"{self._lost}; make room and {'resume' if there else 'begin again'}") from error
+            get_logger().warning("%s, and the run goes on", self._lost)
             return False
+
+    def require_saved(self) -> None:
+        """For the end of a run that may go on without checkpoints.
+
+        Raises:
+            UserError: the newest checkpoint could not be written.
+        """
+        if self._lost is not None:
+            raise UserError(f"{self._lost}, and the end of the training is lost; make room and {self.remedy()}")
+
+    def remedy(self) -> str:
+        """How to go on with a run that has ended early."""
+        if checkpoint.verify(self._latest) is None:
+            return f"go on with -o Global.checkpoints={self._latest}"
+        return "train again, because there is no checkpoint to go on from"
 
     def _retire(self, newest: int) -> None:
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""
