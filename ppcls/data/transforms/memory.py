@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import threading
 from collections.abc import Iterator
 
 from ppcls.data.transforms.header import SMALL
+
+
+_LARGE = 32 * 2**20  # bytes of a picture that is not read as quickly as it is read sparingly
+_MMAP_THRESHOLD = -3  # of mallopt, from glibc's malloc.h
+_BLOCK = 8 * 2**20  # Pillow holds a picture in blocks of 16 MiB
+
+
+@functools.cache
+def _free_at_once() -> None:
+    """Makes glibc give large blocks back when they are freed; by itself it keeps those of the sizes freed before."""
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
+    if set_option is not None:
+        set_option(_MMAP_THRESHOLD, _BLOCK)
 
 
 class Room:
@@ -30,6 +45,8 @@ class Room:
     def taken(self, size: int) -> Iterator[None]:
         """Takes `size` bytes, or all there are, while entered."""
         size = min(size, self.capacity)
+        if size >= _LARGE:
+            _free_at_once()
         with self._changed:
             self._changed.wait_for(lambda: self._free >= size)
             self._free -= size
