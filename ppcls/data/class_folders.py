@@ -13,7 +13,7 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import SUFFIXES, is_picture_name, walk_pictures
+from ppcls.utils.picture_files import NAMES, PictureScan, is_picture_name
 
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
 _OUTPUT_FILES = frozenset(
@@ -83,13 +83,15 @@ def pictures_by_class(image_root: str) -> dict[str, list[str]]:
     folders = class_folders(image_root)
     _refuse_parts(image_root, folders)
     found: dict[str, list[str]] = {}
+    scan = PictureScan(image_root)
     for name in folders:
         place = join(image_root, name)
-        pictures = _without_runs(place, walk_pictures(place))
+        pictures = _without_runs(place, scan.pictures(place))
         if not pictures and _holds_output(place):
             get_logger().info("%s holds what this library has written, and no pictures: it is not a class", place)
             continue
         found[name] = pictures
+    scan.report()
     if not found:
         raise UserError(_none(image_root))
     return found
@@ -125,13 +127,13 @@ def refuse_empty(image_root: str, pictures: dict[str, list[str]]) -> None:
     for name, found in pictures.items():
         if not found:
             place = join(image_root, name)
-            raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
+            raise UserError(f"{place} holds no pictures ({NAMES}); add some or remove the folder")
 
 
 def _say_lacking(image_root: str, pictures: dict[str, list[str]], known: Classes) -> None:
     lacking = [name for name in known.names if not pictures.get(name)]
     if len(lacking) == len(known.names):
-        raise UserError(f"{image_root} holds no pictures ({' '.join(SUFFIXES)}) of any class; add some")
+        raise UserError(f"{image_root} holds no pictures ({NAMES}) of any class; add some")
     if lacking:
         get_logger().warning(
             "%s has no pictures of %s (%d of %d classes)", image_root, shown(lacking), len(lacking), len(known.names)

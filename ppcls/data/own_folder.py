@@ -10,7 +10,7 @@ from ppcls.data.class_folders import folders_in, pictures_by_class, refuse_empty
 from ppcls.data.labels import Classes
 from ppcls.data.parts import TEST, TRAIN, VAL, join, part_of, shown
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import SUFFIXES
+from ppcls.utils.picture_files import NAMES
 
 HELD_OUT_EVERY = 5
 
@@ -120,7 +120,7 @@ def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, 
     refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
     val = [(path, names.index(name)) for name in found for path in _relative(root, found[name])]
     if not val:
-        raise UserError(f"{place} holds no pictures ({' '.join(SUFFIXES)}); add some or remove the folder")
+        raise UserError(f"{place} holds no pictures ({NAMES}); add some or remove the folder")
     notes = []
     if part_of(parts.val) == TEST:
         notes.append(f"{parts.val} is for validation, because there is no val")

@@ -17,7 +17,7 @@ from PIL import Image
 from ppcls.data.transforms.decode import UnreadableImage, pixels_of
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import SUFFIXES, is_picture_name, walk_pictures
+from ppcls.utils.picture_files import NAMES, is_picture_file, walk_pictures
 from ppcls.utils.untrusted import shown
 from ppcls.utils.user_paths import expanded
 
@@ -124,7 +124,7 @@ def find_pictures(folder: Path) -> list[Path]:
     """
     found = [Path(path) for path in walk_pictures(str(folder))]
     if not found:
-        raise UserError(f"{folder} holds no picture; those with the suffixes {', '.join(SUFFIXES)} count")
+        raise UserError(f"{folder} holds no picture of a format that is read ({NAMES})")
     return found
 
 
@@ -147,6 +147,8 @@ def _paths_of(source: str | os.PathLike[Any]) -> Sequence[Path]:
         raise UserError(f"{name}: {error.strerror}") from error
     if glob.has_magic(str(path)):
         return _matching(str(path))
+    if os.path.lexists(path):
+        raise UserError(f"{name} is not a regular file; give a picture or a folder")
     raise UserError(f"{name}: no such picture or folder")
 
 
@@ -157,7 +159,7 @@ def _matching(pattern: str) -> list[Path]:
     """
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - that of pathlib has no absolute patterns
     files = [Path(name) for name in found if Path(name).is_file()]
-    pictures = [path for path in files if is_picture_name(path.name)]
+    pictures = [path for path in files if is_picture_file(str(path))]
     for name in found:
         if Path(name).is_dir():
             pictures += map(Path, walk_pictures(name))
@@ -168,7 +170,7 @@ def _matching(pattern: str) -> list[Path]:
     left_out = sorted(set(files) - set(pictures))
     if left_out:
         get_logger().warning(
-            "%s: files without the suffix of a picture are left out (%d, the first is %s)",
+            "%s: files that are not pictures are left out (%d, the first is %s)",
             pattern, len(left_out), left_out[0],
         )  # fmt: skip
     return sorted(set(pictures))

@@ -100,4 +100,4 @@ def why_unread(head: bytes) -> str | None:
     for name, begin in _OTHER_BYTES.items():
         if begin.match(head):
             return f"the format {name} is not read; convert it to JPEG or PNG"
-    return f"no known picture format ({NAMES})"
+    return "no known picture format"

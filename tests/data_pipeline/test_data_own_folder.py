@@ -122,8 +122,8 @@ def test_classes_may_be_named_as_parts_are(tmp_path):
     [
         ({}, "holds no folders; put the pictures of each class into a folder of its name"),
         ({"rose": 5}, "holds one class only (rose); add a folder for each other class"),
-        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (.bmp .gif .jfif .jpeg .jpg .pgm .png .ppm .tif .tiff "
-         ".webp); add some or remove the folder"),
+        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, PPM, TIFF, "
+         "WebP); add some or remove the folder"),
         ({"rose": 4, "daisy": 4}, ": no class has 5 pictures, so none can be held out; add pictures, or put some of "
          "each class into a folder `val` beside `train`"),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},

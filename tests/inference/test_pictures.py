@@ -117,8 +117,8 @@ def test_nothing_there(tmp_path):
     with pytest.raises(UserError) as caught:
         pictures_of(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} holds no picture; those with the suffixes .bmp, .gif, .jfif, .jpeg, .jpg, .pgm, .png, .ppm, "
-        ".tif, .tiff, .webp count"
+        f"{tmp_path} holds no picture of a format that is read (AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, PPM, TIFF, "
+        "WebP)"
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
 from ppcls.utils.files import sync_file
-from ppcls.utils.picture_files import SUFFIXES
+from ppcls.utils.picture_files import SUFFIXES, read_file
 
 Shard = dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
 _DECODE = DecodeImage(to_rgb=False)
@@ -58,7 +58,7 @@ class Encoding:
             UnreadableImage: the file cannot be opened, or holds no whole picture.
         """
         try:
-            data = Path(path).read_bytes()
+            data = read_file(path)
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error), path) from error
         try:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from ppcls.data.transforms.header import SMALL
 
-
 _LARGE = 32 * 2**20  # bytes of a picture that is not read as quickly as it is read sparingly
 _MMAP_THRESHOLD = -3  # of mallopt, from glibc's malloc.h
 _BLOCK = 8 * 2**20  # Pillow holds a picture in blocks of 16 MiB

@@ -18,6 +18,7 @@ from ppcls.data.transforms.memory import ROOM
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
+from ppcls.utils.picture_files import read_file
 
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 
@@ -135,8 +136,7 @@ class Pipeline:
     ) -> np.ndarray:
         """The same for a file; what cannot be opened is an UnreadableImage too, and carries the path."""
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the cost of Path.read_bytes
-                data = file.read()
+            data = read_file(str(path))
         except OSError as error:
             raise UnreadableImage(error.strerror or str(error), str(path)) from error
         try:
