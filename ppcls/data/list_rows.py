@@ -37,7 +37,8 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
     """Yield the ways in which the lines can be read, the likeliest first.
 
     A line is `path label`, where the label is what follows the last delimiter, so that a path may hold the delimiter;
-    or it is a line of a table as spreadsheets and pandas write it, with quotation marks where a field needs them.
+    or it is a line of a table as spreadsheets and pandas write it, with quotation marks where a field needs them. The
+    label may also be all that follows the first blank.
 
     Args:
         lines: The lines of a file.
@@ -53,6 +54,8 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
             yield _table(lines, separator)
     if not pairs.is_plain:
         yield pairs
+    if delimiter in (None, " ") and all(" " in line.strip() for line in lines if line.strip()):
+        yield _split_at_the_first(lines)
 
 
 def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:
@@ -68,6 +71,17 @@ def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:
             rows.problems.append((number, f"{line!r} has no label; write the path, {delimiter!r} and the label"))
     is_plain = not rows.problems and all(WHOLE_NUMBER.fullmatch(label) for _, label in rows.fields)
     return replace(rows, is_plain=is_plain)
+
+
+def _split_at_the_first(lines: Sequence[str]) -> Rows:
+    """Rows of a path without blanks and a label that may have some, such as `golden retriever`."""
+    rows = Rows([], [])
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            name, _, label = line.strip().partition(" ")
+            rows.fields.append([name, label.strip()])
+            rows.lines.append(number)
+    return rows
 
 
 def _table(lines: Sequence[str], delimiter: str) -> Rows:

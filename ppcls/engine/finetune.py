@@ -24,6 +24,7 @@ from ppcls.data.parts import part_of
 from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
+from ppcls.utils.user_paths import expanded
 
 # A batch is the largest power of two that leaves so many steps an epoch; epochs are as many as make so many steps.
 _STEPS_AN_EPOCH, _STEPS_IN_ALL = 16, 800
@@ -124,6 +125,7 @@ def plan(
         ConfigError: an override is wrong.
     """
     _ = BACKBONES[arch]  # before its configuration is looked for: the near name of a model is the better advice
+    source = expanded(source)
     folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)
     chosen, normalised = _chosen(folder, recipe, pretrained), _normalised(arch, pretrained)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.config import Config
+from ppcls.data.image_list import ImageList
 from ppcls.engine import build
 from ppcls.engine.finetune import batch_size
 from ppcls.engine.trainer import groups
@@ -27,8 +28,10 @@ def warnings_about(config: Config, pictures: build.Pictures, steps: int, has_wei
         steps: Batches in an epoch.
         has_weights: Whether the training begins with weights, or resumes a run.
     """
+    assert config.DataLoader.Train is not None  # load_config requires it for a training
+    is_list = hasattr(config.DataLoader.Train.dataset, "cls_label_path")  # class folders have said what they lack
     found = [
-        *_of_classes(config.Arch.class_num, pictures),
+        *_of_classes(config.Arch.class_num, pictures if is_list else None),
         *_of_steps(config, len(pictures), groups(steps, config.Global.update_freq)),
         *_of_warmup(config, groups(steps, config.Global.update_freq)),
     ]
@@ -37,17 +40,16 @@ def warnings_about(config: Config, pictures: build.Pictures, steps: int, has_wei
     return found
 
 
-def _of_classes(class_num: int, pictures: build.Pictures) -> Iterator[str]:
+def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str]:
     if class_num == 1:
         yield (
             "Arch.class_num: 1 is a single class, so every answer is right and nothing is learnt; write the number of "
             "classes, and give pictures of each"
         )
         return
-    labels = getattr(pictures, "labels", None)  # shards tell theirs only when they are read
-    if labels is None:
+    if not isinstance(pictures, ImageList):  # shards tell their labels only when they are read
         return
-    used = np.unique(labels)
+    used = np.unique(pictures.labels)
     if len(used) == class_num:
         return
     begin = f"Arch.class_num: {class_num}, but the pictures of DataLoader.Train are of {len(used)} classes only"

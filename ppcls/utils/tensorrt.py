@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
+from ppcls.utils.user_paths import expanded
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class TensorRT:
     calibration: Annotated[str, ReadPath("either")] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("cache_dir", "calibration"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, expanded(getattr(self, name)))
         for name in ("min_batch", "min_subgraph_size", "workspace_mb"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; write 1 or more")

@@ -91,6 +91,11 @@ def test_blanks_in_names_beside_every_delimiter(tmp_path):
         assert read(path) == (["my cat 1.jpg", "my dog.jpg"], [0, 1], None)
 
 
+def test_labels_with_blanks_behind_names_without(tmp_path):
+    path = put(tmp_path, "1.jpg golden retriever\n2.jpg pug\n3.jpg golden retriever\n")
+    assert read(path) == (list(ANIMALS), [0, 1, 0], ["golden retriever", "pug"])
+
+
 def test_a_comma_before_a_number_at_the_end_of_a_name(tmp_path):
     """Every line ends in a blank and a number, so it could be a `path label` line; the files tell."""
     path = put(tmp_path, "1.jpg,class 2\n2.jpg,class 1\n")

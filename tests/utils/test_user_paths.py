@@ -15,6 +15,7 @@ from ppcls.engine.schema import registries
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.pictures import pictures_of
 from ppcls.utils.errors import ConfigError, UserError
+from ppcls.utils.tensorrt import TensorRT
 from ppcls.utils.user_paths import expanded
 
 
@@ -139,6 +140,8 @@ def test_public_functions(home):
     assert str(locate_weights("DLA34", "~/w").path) == f"{home}/w.pdparams"
     assert pictures_of("~/a.jpg")[0].source == f"{home}/a.jpg"
     assert pictures_of(["$HOME/a.jpg"])[0].source == f"{home}/a.jpg"
+    options = TensorRT(cache_dir="~/cache", calibration="$HOME/pictures")
+    assert (options.cache_dir, options.calibration) == (f"{home}/cache", f"{home}/pictures")
     with pytest.raises(UserError) as caught:
         Bundle.load("~/bundle")
     assert str(caught.value).startswith(f"{home}/bundle: no inference.yml there")
