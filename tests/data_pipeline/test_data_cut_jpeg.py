@@ -227,6 +227,11 @@ def test_other_kinds_are_refused_by_name(process: int, bits: int, reason: str, b
     assert reason in unreadable(flat_jpeg((0x11, 0x11, 0x11), process, bits), backend)
 
 
+def test_a_damaged_header_is_said() -> None:
+    place = BASE.index(b"\xff\xc0") + 3  # the length, here without half of the last component
+    assert unreadable(BASE[:place] + b"\x0f" + BASE[place + 1 :]).startswith("the file is damaged (")
+
+
 @given(st.integers(1, 95), st.integers(0, 9), st.integers(0, 1), st.integers(20, 60), st.floats(0, 1))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_rows_are_read_if_their_data_is_there(rows: int, restart: int, gray: int, width: int, part: float) -> None:

@@ -238,4 +238,7 @@ def _damage_is_unreadable() -> Iterator[None]:
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:
-        raise UnreadableImage(" ".join(str(error).split()) or type(error).__name__) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if not isinstance(error.__cause__ or error, (OSError, SyntaxError, ValueError)):  # its text is about the code
+            reason = f"the file is damaged ({reason})"
+        raise UnreadableImage(reason) from error
