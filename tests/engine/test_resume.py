@@ -19,7 +19,7 @@ from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import epoch_order
-from ppcls.engine import build, checkpoint, processes, recipe, resume
+from ppcls.engine import build, checkpoint, commands, processes, recipe, resume
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.schema import registries
@@ -111,17 +111,17 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(folder, monkeypatch, ca
 
 
 def forget(key, value):
-    """Leaves a piece out of the states."""
+    """Leaves a piece out of the states that a run is resumed from."""
 
     def apply(patch):
-        read = checkpoint.read
+        read_for = commands.read_for
 
-        def without(path):
-            saved = read(path)
+        def without(*arguments):
+            saved = read_for(*arguments)
             assert saved.states[key] != value
             return checkpoint.Checkpoint(saved.folder, {**saved.states, key: value})
 
-        patch.setattr(checkpoint, "read", without)
+        patch.setattr(commands, "read_for", without)
 
     return apply
 
