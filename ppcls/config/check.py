@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, required_fields, shape_of, shapes_of, within
 from ppcls.config.describe import describe, show
 from ppcls.config.legacy import Legacy
-from ppcls.config.node import Node, Problems, join
+from ppcls.config.node import Node, Problems, find, join
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.fields import Component, Operation, Range, ReadPath, UserPath
+from ppcls.utils.fields import Component, FieldError, Operation, Range, ReadPath, UserPath
 from ppcls.utils.registry import Registry
 from ppcls.utils.user_paths import expanded
 
@@ -236,6 +236,9 @@ class Checker:
             return INVALID
         try:
             self.values[key] = cls(**values)
+        except FieldError as error:
+            self.problems.add(find(node, error.key)[0].origin, join(key, error.key), str(error))
+            return INVALID
         except ValueError as error:
             self.problems.add(node.origin, key, str(error))
             return INVALID

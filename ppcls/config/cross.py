@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.config.node import Node, Problems
+from ppcls.config.node import Node, Problems, find
 
 COMMANDS = ("train", "lr-find", "eval", "infer", "export")
 _TRAINING = {
@@ -84,28 +84,6 @@ class Checked:
         """Notes a problem where the key is written, or the nearest section around it."""
         node, _ = find(self.root, key)
         self.problems.add(node.origin, key, text)
-
-
-def find(root: Node, key: str) -> tuple[Node, bool]:
-    """The node of a dotted key and True; or the innermost node around it and False.
-
-    An item of a list goes by its place, or by the name of its operation, which stands for the operation's keys.
-    """
-    node = root
-    for part in key.split("."):
-        children = _children(node)
-        if part not in children:
-            return node, False
-        node = children[part]
-    return node, True
-
-
-def _children(node: Node) -> dict[str, Node]:
-    if not isinstance(node.value, list):
-        return node.value if isinstance(node.value, dict) else {}
-    operations = [item.value for item in node.value if isinstance(item.value, dict)]
-    named = {name: child for operation in operations for name, child in operation.items()}
-    return {**named, **{str(place): item for place, item in enumerate(node.value)}}
 
 
 def cross_check(checked: Checked) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ppcls.config.cross import find
 from ppcls.config.describe import show
-from ppcls.config.node import Node, Problems, as_node
+from ppcls.config.node import Node, Problems, as_node, find
 from ppcls.config.override import put
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"

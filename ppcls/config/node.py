@@ -87,3 +87,25 @@ def as_node(value: Any, origin: Origin) -> Node:
 def join(key: str, part: object) -> str:
     """The dotted key of `part` within `key`."""
     return f"{key}.{part}" if key else str(part)
+
+
+def find(root: Node, key: str) -> tuple[Node, bool]:
+    """The node of a dotted key and True; or the innermost node around it and False.
+
+    An item of a list goes by its place, or by the name of its operation, which stands for the operation's keys.
+    """
+    node = root
+    for part in key.split("."):
+        children = _children(node)
+        if part not in children:
+            return node, False
+        node = children[part]
+    return node, True
+
+
+def _children(node: Node) -> dict[str, Node]:
+    if not isinstance(node.value, list):
+        return node.value if isinstance(node.value, dict) else {}
+    operations = [item.value for item in node.value if isinstance(item.value, dict)]
+    named = {name: child for operation in operations for name, child in operation.items()}
+    return {**named, **{str(place): item for place, item in enumerate(node.value)}}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from ppcls.config.annotations import field_types
-from ppcls.config.cross import find
 from ppcls.config.flat import TOP, Path, has_row, is_above, names_in, new_key, place_of, row_of
 from ppcls.config.flat_values import Setting
 from ppcls.config.merge import merge
-from ppcls.config.node import Node, Origin, Problems, as_node
+from ppcls.config.node import Node, Origin, Problems, as_node, find
 from ppcls.config.override import apply_overrides, parse_override, put
 from ppcls.config.paddleclas import PADDLECLAS
 from ppcls.config.schema import Config

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_origin
 
 
+class FieldError(ValueError):
+    """What is wrong with one key of a component, which is dotted where it lies deeper: `transform_ops.CropImage`."""
+
+    def __init__(self, key: str, text: str) -> None:
+        self.key = key
+        super().__init__(text)
+
+
 @dataclass(frozen=True)
 class Range:
     """A number of at least `low` and at most `high`; `above` excludes its own value."""

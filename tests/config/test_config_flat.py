@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from ppcls.arch.catalog import BACKBONES
 from ppcls.cli import main
 from ppcls.config import load_config, migrate_config
-from ppcls.config.cross import find
 from ppcls.config.flat import ROWS
-from ppcls.config.node import Origin, Problems, as_node
+from ppcls.config.node import Origin, Problems, as_node, find
 from ppcls.config.override import put
 from ppcls.config.translate import resolve
 from ppcls.engine.schema import registries

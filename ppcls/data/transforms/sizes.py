@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from ppcls.data.transforms.base import Transform, WidthHeight, pair
 from ppcls.data.transforms.crop import CenterCrop, CropImage
 from ppcls.data.transforms.resize import ResizeImage
+from ppcls.utils.fields import FieldError
 
 
 def check_crops(ops: Sequence[Transform]) -> None:
     """Refuses a central crop that is larger than every picture that reaches it.
 
     Raises:
-        ValueError: names the crop, the size of the pictures and what to write.
+        FieldError: names the crop, the size of the pictures and what to write.
     """
     size: WidthHeight | None = None
     shortest: int | None = None  # the shorter side, where it is known
@@ -36,7 +37,9 @@ def _check(crop: CropImage | CenterCrop, size: WidthHeight | None, shortest: int
     else:
         return
     if not fits:
-        raise ValueError(
-            f"{type(crop).__name__} cannot cut {width}x{height} pixels (width x height) out of pictures {pictures}; "
-            "write a smaller size for the crop, or a larger one for the resize before it"
+        name = type(crop).__name__
+        raise FieldError(
+            f"transform_ops.{name}.size",
+            f"{name} cannot cut {width}x{height} pixels (width x height) out of pictures {pictures}; "
+            "write a smaller size for the crop, or a larger one for the resize before it",
         )

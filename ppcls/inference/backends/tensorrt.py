@@ -87,7 +87,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         program, bundle.path_of(bundle.parameters), bundle.input.name, (low, best, high), settings.precision, options
     )
     road = ROADS[program.suffix]
-    pictures = None if options.calibration is None else _enough(options, best[0], bundle.class_num)
+    pictures = None if options.calibration is None else _enough(options, best[0], bundle)
 
     def build(folder: Path) -> None:
         # A warning, for `ppcls predict` shows nothing less, and nobody should wonder for minutes.
@@ -134,9 +134,11 @@ def engine_key(bundle: Bundle, task: Task, calibration: str | None) -> EngineKey
     )
 
 
-def _enough(options: TensorRT, count: int, class_num: int) -> PictureList:
-    """The pictures to calibrate on."""
-    pictures = read_picture_list(options.calibration or "", class_num)
+def _enough(options: TensorRT, count: int, bundle: Bundle) -> PictureList:
+    """The pictures to calibrate on; their labels, which a list may have, do not matter."""
+    source = options.calibration or ""
+    names = bundle.class_names if Path(source).is_file() else None
+    pictures = read_picture_list(source, bundle.class_num, class_names=names)
     if len(pictures) < count:
         raise UserError(
             f"{options.calibration} has {len(pictures)} pictures, fewer than a batch of {count}; give more, or write a "
