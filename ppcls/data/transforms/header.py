@@ -10,20 +10,19 @@ from __future__ import annotations
 import importlib
 import io
 import struct
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import ImageFile
 
 from ppcls.data.transforms.jpeg import count_scans, jpeg_frame, jpeg_size
+from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils import picture_formats as formats
 from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
 
-# Pillow's plugins warn of damaged metadata, which changes no pixel, with a path of site-packages.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
+quiet_plugins()
 
 SMALL = 384 * 2**20
 """Bytes of memory that any picture may take while it is decoded, however small its file."""
@@ -119,7 +118,10 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     known = _known_format(data)
     module, name, _ = _PLUGINS[known]
     opener: Any = getattr(importlib.import_module(module), name)
-    return open_tiff(data, opener) if known is formats.TIFF else opener(io.BytesIO(data))
+    if known is not formats.TIFF:
+        return opener(io.BytesIO(data))
+    quiet_libtiff()
+    return open_tiff(data, opener)
 
 
 def _known_format(data: bytes) -> PictureFormat:
