@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppcls.data.label_numbers import number_labels
-from ppcls.data.labelled_list import Column, Options, read_labelled_list, refuse_two_labels
+from ppcls.data.labelled_list import read_labelled_list, refuse_two_labels
 from ppcls.data.labels import Classes
+from ppcls.data.list_columns import Column, Options
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -72,7 +73,8 @@ def read_list_file(
         )
     numbered = number_labels(listed, class_num, learned)
     refuse_two_labels(listed)
-    for note in (*listed.notes, *numbered.notes):
-        get_logger().info(note)
+    notes = "; ".join([*listed.notes, *numbered.notes])
+    if notes:
+        get_logger().info("%s: %s", path, notes)
     names_itself = learned is None and numbered.class_names is not None
     return ImageList(listed.paths, numbered.labels, numbered.class_names, names_itself)

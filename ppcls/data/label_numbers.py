@@ -18,7 +18,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class Numbered:
-    """Labels from 0, int64 [len]; the names of the classes if the list says them; notes for the user."""
+    """Labels from 0, int64 [len]; the names of the classes if the list says them; clauses on that for the user."""
 
     labels: np.ndarray
     class_names: list[str] | None
@@ -48,7 +48,7 @@ def number_labels(listed: LabelledList, class_num: int | None, known: Classes | 
     numbers = _whole_numbers(listed)
     if class_num is not None and numbers.min() == 1 and numbers.max() == class_num:
         names = [str(number) for number in range(1, class_num + 1)]
-        note = f"{listed.file}: labels count from 1 to {class_num}; class 0 is named '1', class 1 is named '2', ..."
+        note = f"labels count from 1 to {class_num}, so class 0 is named '1'"
         return Numbered(numbers - 1, names, [note])
     _check_range(listed, numbers, class_num)
     return Numbered(numbers, None, [])
@@ -114,7 +114,7 @@ def _named(listed: LabelledList, class_num: int | None) -> Numbered:
         )
     index = {name: number for number, name in enumerate(names)}
     labels = np.array([index[label] for label in listed.labels], np.int64)
-    note = f"{listed.file}: labels are names; classes are numbered in their order, {names[0]!r} is class 0"
+    note = f"labels are names, numbered in their order, so class 0 is {names[0]!r}"
     return Numbered(labels, names, [note])
 
 

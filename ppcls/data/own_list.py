@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ppcls.data.label_numbers import class_names_of
-from ppcls.data.labelled_list import Column, LabelledList, Options, read_labelled_list, refuse_two_labels
+from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
+from ppcls.data.list_columns import Column, Options
 from ppcls.data.own_folder import OwnFolder, hold_out, read_own_folder, refuse_unlistable
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.utils.errors import UserError
@@ -80,11 +81,11 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
         others = _read(held_out, options)
         given = [(_relative(path, root), label) for path, label in zip(others.paths, others.labels)]
         refuse_unlistable(root, [path for path, _ in given])
-        notes = [*others.notes, f"{held_out} is for validation"]
+        notes = [*_said(others), f"{held_out} is for validation"]
     names = class_names_of([label for _, label in learnt])
     if len(names) < 2:
         raise UserError(f"{file} names one class only ({names[0]}); add pictures of other classes")
-    notes = [*listed.notes, *notes, *_remarks(listed, names, learnt)]
+    notes = [*_said(listed), *notes, *_remarks(listed, names, learnt)]
     if given is not None:
         train = _numbered(learnt, names)
         val, lacking = _validation(held_out or file, given, names)
@@ -108,6 +109,10 @@ def _read(file: str, options: ListOptions) -> LabelledList:
     )
     refuse_two_labels(listed)
     return listed
+
+
+def _said(listed: LabelledList) -> list[str]:
+    return [f"{listed.file}: {'; '.join(listed.notes)}"] if listed.notes else []
 
 
 def _list_beside(file: str) -> str | None:

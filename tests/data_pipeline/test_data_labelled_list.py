@@ -256,6 +256,13 @@ def test_columns_that_a_user_names(tmp_path):
     assert "image_column is 4, but the list has 4 columns; count them from 0" in refused(path, image_column=4)
 
 
+def test_a_missing_picture_beside_columns_that_a_user_names(tmp_path):
+    path = put(tmp_path, "a,b c,kind\n1.jpg,x y,cat\n9.jpg,x y,dog\n")
+    said = f"{path}:3: {tmp_path}/9.jpg is not there; correct the line or image_root"
+    assert refused(path, image_column="a", label_column="kind") == said
+    assert refused(path, label_column="kind") == said
+
+
 def test_a_picture_that_is_listed_twice_alike_counts_twice(tmp_path):
     assert read(put(tmp_path, "1.jpg 0\n2.jpg 1\n1.jpg 0\n"))[:2] == (["1.jpg", "2.jpg", "1.jpg"], [0, 1, 0])
 
@@ -266,14 +273,13 @@ def test_how_a_list_was_read_is_one_line(tmp_path, caplog):
     read(path, label_column="breed")
     assert caplog.messages == [
         f"{path}: pictures are in the column 'id', labels in 'breed'; not read: age; names are completed by .jpg or "
-        ".png; backslashes in paths are read as slashes",
-        f"{path}: labels are names; classes are numbered in their order, 'cat' is class 0",
+        ".png; backslashes in paths are read as slashes; labels are names, numbered in their order, so class 0 is 'cat'"
     ]
     caplog.clear()
     read(put(tmp_path, "1.jpg 0\n2.jpg 1\n", *ANIMALS))
     assert caplog.messages == []
     read(put(tmp_path, "1.jpg 1\n2.jpg 2\n"))
-    assert caplog.messages == [f"{path}: labels count from 1 to 2; class 0 is named '1', class 1 is named '2', ..."]
+    assert caplog.messages == [f"{path}: labels count from 1 to 2, so class 0 is named '1'"]
 
 
 texts = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
