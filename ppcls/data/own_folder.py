@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ppcls.data.class_folders import folders_in, pictures_by_class, refuse_empty, refuse_foreign
 from ppcls.data.labels import Classes
-from ppcls.data.parts import TEST, TRAIN, VAL, join, part_of, shown
+from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import NAMES
 
@@ -69,6 +69,7 @@ class _Parts:
 
     train: str = ""
     val: str | None = None
+    val_is_test: bool = False
 
 
 def _parts(root: str) -> _Parts:
@@ -77,11 +78,10 @@ def _parts(root: str) -> _Parts:
         raise UserError(f"{root} is a file; give the folder that holds one folder of pictures per class")
     if not Path(root).is_dir():
         raise UserError(f"there is no folder {root}; give the folder that holds one folder of pictures per class")
-    found: dict[str, list[str]] = {TRAIN: [], VAL: [], TEST: []}
-    for name in folders_in(root):
-        part = part_of(name)
-        if part and folders_in(join(root, name)):  # one of a class holds pictures
-            found[part].append(name)
+    # A folder of a class that is named as a part holds pictures, not folders.
+    candidates = [name for name in folders_in(root) if folders_in(join(root, name))]
+    parts = parts_among(candidates)
+    found = {part: [name for name in parts if parts[name] == part] for part in (TRAIN, VAL, TEST)}
     for part, names in found.items():
         if len(names) > 1 and part != TEST:
             purpose = "training" if part == TRAIN else "validation"
@@ -91,11 +91,23 @@ def _parts(root: str) -> _Parts:
         raise UserError(f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train")
     if not train:
         return _Parts()
+    learnt = _unpacked(root, train[0])
     if val:
-        return _Parts(train[0], val[0])
+        return _Parts(learnt, _unpacked(root, val[0]))
     # A test part of unlabelled pictures has folders, if any, that are not the classes.
-    labelled = [name for name in test if set(folders_in(join(root, name))) & set(folders_in(join(root, train[0])))]
-    return _Parts(train[0], labelled[0] if len(labelled) == 1 else None)
+    classes = set(folders_in(join(root, learnt)))
+    labelled = [
+        name for name in (_unpacked(root, name) for name in test) if classes & set(folders_in(join(root, name)))
+    ]
+    return _Parts(learnt, labelled[0], val_is_test=True) if len(labelled) == 1 else _Parts(learnt)
+
+
+def _unpacked(root: str, name: str) -> str:
+    """The folder of a part, or the one of the same name that is alone in it, as in `seg_train/seg_train`."""
+    inner = folders_in(join(root, name))
+    if len(inner) == 1 and inner[0].lower() == name.lower() and folders_in(join(root, f"{name}/{inner[0]}")):
+        return f"{name}/{inner[0]}"
+    return name
 
 
 def _more_classes(place: str, name: str) -> str:
@@ -108,7 +120,8 @@ def _passed_over(root: str, parts: _Parts) -> list[str]:
     """The other folders beside `train`, such as a `test`."""
     if not parts.train:
         return []
-    others = [name for name in folders_in(root) if name not in (parts.train, parts.val)]
+    read = [name.partition("/")[0] for name in (parts.train, parts.val) if name]
+    others = [name for name in folders_in(root) if name not in read]
     return [f"{', '.join(others)} beside {parts.train} is not read"] if others else []
 
 
@@ -122,7 +135,7 @@ def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, 
     if not val:
         raise UserError(f"{place} holds no pictures ({NAMES}); add some or remove the folder")
     notes = []
-    if part_of(parts.val) == TEST:
+    if parts.val_is_test:
         notes.append(f"{parts.val} is for validation, because there is no val")
     lacking = [name for name in names if not found.get(name)]
     if lacking:

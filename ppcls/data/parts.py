@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ppcls.utils.errors import UserError
 
@@ -20,7 +20,35 @@ _SHOWN = 5
 
 def part_of(name: str) -> str | None:
     """`train`, `val` or `test` for a folder that is named as one, in any case; None for any other name."""
-    return _PART_OF_WORD.get(re.sub(r"[\W_]+", "", name.lower()))
+    part, rest = _part_and_rest(name)
+    return None if rest else part
+
+
+def parts_among(names: Iterable[str]) -> dict[str, str]:
+    """The part that each of the names stands for that are the parts of one data set.
+
+    They are those that `part_of` knows; where there are none, names such as `seg_train` and `seg_test`, which have the
+    rest in common.
+    """
+    plain = {name: part for name in names if (part := part_of(name))}
+    if plain:
+        return plain
+    groups: dict[str, dict[str, str]] = {}
+    for name in names:
+        part, rest = _part_and_rest(name)
+        if part:
+            groups.setdefault(rest, {})[name] = part
+    whole = [group for group in groups.values() if TRAIN in group.values() and len(set(group.values())) > 1]
+    return whole[0] if len(whole) == 1 else {}
+
+
+def _part_and_rest(name: str) -> tuple[str | None, str]:
+    """The part that a name speaks of, and its other words."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word not in _FILLERS]
+    parts = [_PART_OF_WORD[word] for word in words if word in _PART_OF_WORD]
+    if len(parts) != 1:
+        return None, name
+    return parts[0], " ".join(word for word in words if word not in _PART_OF_WORD)
 
 
 def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictures: Collection[str] = ()) -> None:
@@ -34,10 +62,10 @@ def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictur
     Raises:
         UserError: the folders are named as parts are and hold folders, or they all hold the same two or more folders.
     """
-    parts = {name: part_of(name) for name, held in subfolders.items() if held and part_of(name)}
+    parts = parts_among([name for name, held in subfolders.items() if held])
     kinds = set(parts.values())
     if parts and (len(parts) == len(subfolders) or (TRAIN in kinds and len(kinds) > 1)):
-        first = next(iter(parts))
+        first = _for_training(parts)
         what = "is a part of a data set, not a class" if len(parts) == 1 else "are parts of a data set, not classes"
         raise UserError(
             f"{root}: {shown(list(parts))} {what} ({first} holds {shown(subfolders[first])}); give "
@@ -52,6 +80,10 @@ def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictur
             f"a data set, not like classes; give one of them, such as {join(root, first)}, or put the pictures of "
             "each class into its folder without these subfolders"
         )
+
+
+def _for_training(parts: Mapping[str, str]) -> str:
+    return next((name for name, part in parts.items() if part == TRAIN), next(iter(parts)))
 
 
 def shown(names: Sequence[str]) -> str:

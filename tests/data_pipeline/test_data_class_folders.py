@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ppcls.data.class_folders import read_class_folders
 from ppcls.data.labels import Classes
-from ppcls.data.parts import part_of
+from ppcls.data.parts import part_of, parts_among
 from ppcls.utils.errors import UserError
 
 
@@ -136,6 +136,10 @@ def test_no_picture_of_any_learned_class(tmp_path):
     [
         (["Train/a/1.jpg", "Train/b/1.jpg", "Val/a/1.jpg"], "Train, Val are parts of a data set, not classes (Train"),
         (["train/a/1.jpg", "train/b/1.jpg"], "train is a part of a data set, not a class (train holds a, b); give "),
+        (
+            ["seg_train/a/1.jpg", "seg_train/b/1.jpg", "seg_test/a/1.jpg"],
+            "seg_test, seg_train are parts of a data",
+        ),
         (["train/a/1.jpg", "test/a/1.jpg", "labels/1.jpg"], "test, train are parts of a data set, not classes"),
         (["training_set/a/1.jpg", "training_set/x.jpg", "Test-Set/a/1.jpg"], "Test-Set, training_set are parts"),
         (["one/a/1.jpg", "one/b/1.jpg", "two/a/1.jpg", "two/b/1.jpg"], "one, two all hold the same folders (a, b), so"),
@@ -168,6 +172,7 @@ WORDS = ("train", "Training", "TRAIN_SET", "val", "Valid", "VALIDATION", "val-im
 def test_parts_are_known_in_any_case(word, case):
     assert part_of(case(word)) == {"tr": "train", "va": "val", "te": "test"}[word[:2].lower()]
     assert part_of(f"{word} station") is None
+    assert parts_among([f"{word} station"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,15 @@ def test_a_part_for_validation_is_taken_as_it_is(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("train", "val"),
-    [("Train", "Val"), ("TRAIN", "VAL"), ("training", "validation"), ("Training", "valid"), ("train_set", "dev")],
+    [
+        ("seg_train", "seg_val"),
+        ("Flowers-Train", "flowers_valid"),
+        ("Train", "Val"),
+        ("TRAIN", "VAL"),
+        ("training", "validation"),
+        ("Training", "valid"),
+        ("train_set", "dev"),
+    ],
 )
 def test_parts_are_recognised_in_any_case(tmp_path, train, val):
     fill(tmp_path, **{f"{train}__rose": 2, f"{train}__daisy": 1, f"{val}__daisy": 1, f"{val}__rose": 1})
@@ -86,6 +94,27 @@ def test_a_test_part_validates_where_there_is_no_other(tmp_path):
     found = read_own_folder(str(tmp_path))
     assert len(found.train) == 8
     assert found.notes[-1] == "test beside training is not read"
+
+
+def test_parts_that_were_unpacked_into_folders_of_their_names(tmp_path):
+    fill(tmp_path, **{"seg_train/seg_train/rose": 1, "seg_train/seg_train/daisy": 1, "seg_test/seg_test/rose": 1})
+    (tmp_path / "seg_pred").mkdir()
+    found = read_own_folder(str(tmp_path))
+    assert found.train == [("seg_train/seg_train/daisy/00.jpg", 0), ("seg_train/seg_train/rose/00.jpg", 1)]
+    assert found.val == [("seg_test/seg_test/rose/00.jpg", 1)]
+    assert found.notes == [
+        "seg_test/seg_test is for validation, because there is no val",
+        "seg_test/seg_test has no pictures of daisy, so its accuracy leaves them out",
+        "seg_pred beside seg_train/seg_train is not read",
+    ]
+
+
+@pytest.mark.parametrize(
+    "names", [("steam_train", "electric_train"), ("train_station", "bus_station"), ("a_test", "b_test")]
+)
+def test_classes_whose_names_speak_of_parts(tmp_path, names):
+    fill(tmp_path, **{f"{name}/{name[0]}{i}": 5 for name in names for i in (1, 2)})
+    assert read_own_folder(str(tmp_path)).class_names == sorted(names)
 
 
 def test_an_empty_class_folder_of_the_validation_part_is_lacking(tmp_path):
