@@ -21,7 +21,7 @@ from ppcls.data.imagenet_archives import extract_class_archives, extract_picture
 from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, read_numbers
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.files import PathLike, write_beside_others
 from ppcls.utils.lock import claimed
 from ppcls.utils.picture_files import is_picture_name
 
@@ -69,49 +69,93 @@ def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = Non
 
 
 def _prepare(source: Path, target: Path, labels: PathLike | None, copy: bool) -> Prepared:
-    is_new = not target.exists()
-    target.mkdir(parents=True, exist_ok=True)
-    has_train = _bring(source, target / "train", TRAIN_ARCHIVE, copy)
-    has_val = _bring(source, target / "val", VAL_ARCHIVE, copy)
-    if not (has_train or has_val):
-        if is_new:
-            target.rmdir()
+    train, val = _find(source, "train", TRAIN_ARCHIVE), _find(source, "val", VAL_ARCHIVE)
+    if train is None and val is None:
         raise UserError(
             f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
         )
-    train = _class_folders(target / "train") if has_train else []
-    val = _read_val(target / "val", source, labels) if has_val else []
-    classes = _classes(source, target, has_train, val)
-    for name, pictures in (("train", train), ("val", val)):
-        if pictures:
-            _write_list(target / f"{name}_list.txt", pictures, classes)
-    if classes is not None:
-        lines = "".join(f"{label} {wnid}\n" for label, wnid in enumerate(classes))
-        write_atomically(target / CLASS_LIST, lines.encode())
-    return Prepared(target, None if classes is None else len(classes), len(train), len(val))
+    found = [place for place in (train, val) if place is not None]
+    for folder in found:
+        _check_free(folder, target / _name(folder), copy)
+    # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
+    if all(folder.is_dir() for folder in found):
+        layout = _read_layout(train, val, source, labels)
+    elif val is not None and val.is_file():
+        _check_labels(source, labels)
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in found:
+        _bring(folder, target / _name(folder), copy)
+    if copy or not all(folder.is_dir() for folder in found):
+        layout = _read_layout(train and target / "train", val and target / "val", source, labels)
+    for name, content in layout.files.items():
+        write_beside_others(target / name, content)
+    return Prepared(target, layout.classes, layout.train, layout.val)
 
 
-def _bring(source: Path, place: Path, archive: str, copy: bool) -> bool:
-    """Makes `place` of the archive, or of the folder of the same name; False if neither is there."""
+@dataclass(frozen=True)
+class _Layout:
+    """The files that are written, by name, and what `Prepared` counts."""
+
+    files: dict[str, bytes]
+    classes: int | None
+    train: int
+    val: int
+
+
+def _find(source: Path, name: str, archive: str) -> Path | None:
+    """The archive of a part, or else its folder."""
     if (source / archive).is_file():
-        extract = extract_class_archives if archive == TRAIN_ARCHIVE else extract_pictures
-        extract(source / archive, place)
-        return True
-    folder = next((found for parent in _PARENTS if (found := source / parent / place.name).is_dir()), None)
-    if folder is None:
-        return False
-    if place.exists() and place.samefile(folder) and not (copy and place.is_symlink()):
-        return True
-    if copy and not place.is_symlink():
-        _copy(folder, place)
-        return True
-    if place.exists() or place.is_symlink():
+        return source / archive
+    return next((found for parent in _PARENTS if (found := source / parent / name).is_dir()), None)
+
+
+def _name(place: Path) -> str:
+    """`train` or `val`, of an archive or a folder."""
+    return {TRAIN_ARCHIVE: "train", VAL_ARCHIVE: "val"}.get(place.name, place.name)
+
+
+def _check_free(folder: Path, place: Path, copy: bool) -> None:
+    """Raises a UserError if another thing than the part itself is in its place."""
+    if folder.is_file() or (copy and not place.is_symlink()):
+        return
+    is_there = place.exists() or place.is_symlink()
+    if is_there and not _is_same(folder, place, copy):
         raise UserError(f"{place} is there already and is not {folder}; remove it, or give another DST")
-    try:
-        place.symlink_to(os.path.relpath(folder.resolve(), place.parent.resolve()), target_is_directory=True)
-    except OSError as error:
-        raise UserError(f"{place}: no link can be made here ({error.strerror}); copy with --copy") from error
-    return True
+
+
+def _is_same(folder: Path, place: Path, copy: bool) -> bool:
+    return place.exists() and place.samefile(folder) and not (copy and place.is_symlink())
+
+
+def _read_layout(train: Path | None, val: Path | None, source: Path, labels: PathLike | None) -> _Layout:
+    """What the lists hold, read from the folders of the parts.
+
+    Raises:
+        UserError: a label is missing or impossible.
+    """
+    pictures = {
+        "train": _class_folders(train) if train else [],
+        "val": _read_val(val, source, labels) if val else [],
+    }
+    classes = _classes(source, train or val, pictures["val"])
+    files = {f"{name}_list.txt": _list(listed, classes) for name, listed in pictures.items() if listed}
+    if classes is not None:
+        files[CLASS_LIST] = "".join(f"{label} {wnid}\n" for label, wnid in enumerate(classes)).encode()
+    return _Layout(files, None if classes is None else len(classes), len(pictures["train"]), len(pictures["val"]))
+
+
+def _bring(folder: Path, place: Path, copy: bool) -> None:
+    """Makes `place` of an archive, or of a folder."""
+    if folder.is_file():
+        extract = extract_class_archives if folder.name == TRAIN_ARCHIVE else extract_pictures
+        extract(folder, place)
+    elif copy and not place.is_symlink() and not _is_same(folder, place, copy):
+        _copy(folder, place)
+    elif not _is_same(folder, place, copy):
+        try:
+            place.symlink_to(os.path.relpath(folder.resolve(), place.parent.resolve()), target_is_directory=True)
+        except OSError as error:
+            raise UserError(f"{place}: no link can be made here ({error.strerror}); copy with --copy") from error
 
 
 def _copy(folder: Path, place: Path) -> None:
@@ -147,19 +191,32 @@ def _flat_labels(names: list[str], source: Path, labels: PathLike | None) -> lis
     devkit = Devkit.find(source)
     if labels is None and devkit is not None:
         return read_numbers(devkit.truth.splitlines(), len(names), devkit.path, devkit)
+    return read_labels(_label_file(source, labels), names, devkit)
+
+
+def _check_labels(source: Path, labels: PathLike | None) -> None:
+    """Raises a UserError if labels of pictures that are still in their archive cannot be had."""
+    devkit = Devkit.find(source)
+    if labels is None and devkit is not None:
+        read_numbers(devkit.truth.splitlines(), len(devkit.truth.splitlines()), devkit.path, devkit)
+    else:
+        _label_file(source, labels)
+
+
+def _label_file(source: Path, labels: PathLike | None) -> Path:
     known = [source / name for name in _LABEL_FILES] if labels is None else [Path(labels)]
     file = next((file for file in known if file.is_file()), None)
     if file is None:
         raise UserError(
-            f"{labels or source}: no labels of the {len(names)} pictures in val; put {DEVKIT}.tar.gz or "
+            f"{labels or source}: no labels of the pictures in val; put {DEVKIT}.tar.gz or "
             "LOC_val_solution.csv there, or name a label file with --labels"
         )
-    return read_labels(file, names, devkit)
+    return file
 
 
-def _classes(source: Path, target: Path, has_train: bool, val: Labelled) -> list[str] | None:
+def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None:
     """The sorted wnids; None if pictures and numbers are all there is."""
-    folders = _subfolders(target / ("train" if has_train else "val"))
+    folders = _subfolders(part) if part else []
     if folders:
         return folders
     mapping, devkit = source / "LOC_synset_mapping.txt", Devkit.find(source)
@@ -171,7 +228,7 @@ def _classes(source: Path, target: Path, has_train: bool, val: Labelled) -> list
     return sorted(map(str, wnids)) if all(isinstance(key, str) for key in wnids) else None
 
 
-def _write_list(file: Path, pictures: Labelled, classes: Sequence[str] | None) -> None:
+def _list(pictures: Labelled, classes: Sequence[str] | None) -> bytes:
     labels: dict[ClassKey, int] = {wnid: label for label, wnid in enumerate(classes or ())}
     lines = []
     for path, key in pictures:
@@ -181,7 +238,7 @@ def _write_list(file: Path, pictures: Labelled, classes: Sequence[str] | None) -
         if classes is not None and int(label) >= len(classes):
             raise UserError(f"{path}: label {label}, but there are {len(classes)} classes, counted from 0")
         lines.append(f"{path} {label}\n")
-    write_atomically(file, "".join(lines).encode())
+    return "".join(lines).encode()
 
 
 def _subfolders(folder: Path) -> list[str]:

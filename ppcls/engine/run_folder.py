@@ -18,8 +18,8 @@ from ppcls.config import Config
 from ppcls.config.dump import dump
 from ppcls.engine import checkpoint, processes
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import BEST_MODEL, beside, numbered, write_atomically
-from ppcls.utils.lock import locked
+from ppcls.utils.files import BEST_MODEL, numbered, write_beside_others
+from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger, log_also_to
 
 CONFIG_FILE, NAMES_FILE, LOG_FILE = "config.yaml", "class_names.txt", "train.log"
@@ -28,6 +28,7 @@ _DRAWINGS = "vdl"
 _OURS = {CONFIG_FILE, NAMES_FILE, LOG_FILE, _DRAWINGS, *FINETUNE_FILES}
 _NOT_INPUTS = ("Global.output_dir", "Global.save_inference_dir", "Global.checkpoints")
 _SHOWN = 3
+_REMEDY = "wait until it ends, stop it, or give another Global.output_dir"
 
 
 def path_of(config: Config) -> Path:
@@ -80,7 +81,7 @@ class RunFolder:
         self._bring_best()
         plain = self._with_moved_weights(config.to_plain())
         for name, content in {CONFIG_FILE: dump(plain).encode(), **self.files}.items():
-            _write_beside_others(self.path / name, content)
+            write_beside_others(self.path / name, content)
 
     def _bring_best(self) -> None:
         """Gives the folder the best checkpoint so far, which a resumed run may have elsewhere."""
@@ -149,7 +150,9 @@ def reserved(config: Config, saved: checkpoint.Checkpoint | None, source: Path |
     with contextlib.ExitStack() as stack:
 
         def reserve() -> None:
-            stack.enter_context(_locked(run.path))
+            if run.path.exists() and not run.path.is_dir():
+                raise UserError(f"{run.path} is a file; give another Global.output_dir")
+            stack.enter_context(claimed(run.path, "training into", _REMEDY))
             _decide(run, config, saved, source)
 
         _first_decides(reserve)
@@ -167,26 +170,6 @@ def _first_decides(decide: Callable[[], None]) -> None:
     error = processes.gather(error)[0]
     if error is not None:
         raise UserError(error)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a run; folders that were made for it go again if nothing has been written."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give another Global.output_dir")
-    parent = folder.resolve().parent
-    missing = [place for place in (parent, *parent.parents) if not place.exists()]
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(
-            beside(folder.resolve(), "lock"), f"training into {folder}",
-            "wait until it ends, stop it, or give another Global.output_dir",
-        ):  # fmt: skip
-            yield
-    finally:
-        for place in missing:
-            with contextlib.suppress(OSError):  # not empty, as a rule
-                place.rmdir()
 
 
 def _decide(run: RunFolder, config: Config, saved: checkpoint.Checkpoint | None, source: Path | None) -> None:
@@ -294,12 +277,3 @@ def _say_what_stays(folder: Path) -> None:
     if others:
         shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
         get_logger().info("%s holds files that are not a training run's (%s); they stay there", folder, shown)
-
-
-def _write_beside_others(path: Path, content: bytes) -> None:
-    """Writes a file; one with other content keeps it under a numbered name: `config.yaml` as `config.1.yaml`."""
-    if path.is_file() and path.read_bytes() != content:
-        kept = numbered(path)
-        path.rename(kept)
-        get_logger().info("%s is a new file; the earlier one is %s", path, kept.name)
-    write_atomically(path, content)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
 from ppcls.utils.user_paths import expanded
 
 WEIGHTS_STEM = "ppcls"
@@ -92,6 +93,15 @@ def write_atomically(path: PathLike, content: bytes) -> None:
     finally:
         aside.unlink(missing_ok=True)
     sync_file(target.parent)
+
+
+def write_beside_others(path: Path, content: bytes) -> None:
+    """Writes a file; one with other content keeps it under a numbered name: `config.yaml` as `config.1.yaml`."""
+    if path.is_file() and path.read_bytes() != content:
+        kept = numbered(path)
+        path.rename(kept)
+        get_logger().info("%s is a new file; the earlier one is %s", path, kept.name)
+    write_atomically(path, content)
 
 
 @contextlib.contextmanager

@@ -77,14 +77,21 @@ def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator
     """Holds the lock of a file or folder that is written, which lies beside it; see `locked`.
 
     Args:
-        target: The file or folder, which need not exist; the folder that it lies in is made.
+        target: The file or folder, which need not exist; the folder that it lies in is made, and deleted at the end
+            if nothing has been written there.
         doing: What the caller does to it, such as `exporting into`.
         remedy: As for `locked`.
     """
     place = Path(target).resolve()  # one lock for every path that leads there
+    missing = [folder for folder in place.parents if not folder.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
-    with locked(beside(place, "lock"), f"{doing} {target}", remedy):
-        yield
+    try:
+        with locked(beside(place, "lock"), f"{doing} {target}", remedy):
+            yield
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # not empty, as a rule
+                folder.rmdir()
 
 
 def _acquire(path: Path, remedy: str | None) -> _LockFile:

@@ -269,6 +269,7 @@ def test_nothing_is_written_outside(src, dst, member, tmp_path):
     assert fails(src, dst) == f"n01440764.tar: {name!r} is not a plain file; give the official archive, which is flat"
     (src / "ILSVRC2012_img_train.tar").unlink()
     (src / "ILSVRC2012_img_val.tar").write_bytes(inner)
+    (src / "val.txt").write_text("good 0\n")
     assert fails(src, dst) == (
         f"{src / 'ILSVRC2012_img_val.tar'}: {name!r} is not a plain file; give the official archive, which is flat"
     )
@@ -403,7 +404,42 @@ def test_val_folders_alone_count_an_empty_class(src, dst):
 def test_a_val_of_both_kinds(src, dst):
     class_folders(src, "val", COUNTS)
     (src / "val" / "stray.JPEG").write_bytes(b"")
-    assert fails(src, dst) == f"{dst / 'val'} holds pictures and folders; sort all into class folders, or none"
+    assert fails(src, dst) == f"{src / 'val'} holds pictures and folders; sort all into class folders, or none"
+
+
+@pytest.mark.parametrize("case", ["flat val", "val archive", "class", "label", "scipy", "in the way"])
+def test_what_is_refused_leaves_nothing_behind(src, dst, monkeypatch, case):
+    """Neither links and unpacked pictures, nor a list of one part without the other."""
+    class_folders(src, "train", COUNTS)
+    if case == "flat val":
+        flat_val(src)
+    elif case == "val archive":
+        val_archive(src)
+    elif case == "class":
+        class_folders(src, "val", {"n99999999": 1})
+    elif case == "label":
+        flat_val(src)
+        (src / "val.txt").write_text("".join(f"ILSVRC2012_val_0000000{k} 3\n" for k in range(1, 5)))
+    elif case == "scipy":
+        val_archive(src), devkit(src)
+        monkeypatch.setitem(sys.modules, "scipy.io", None)
+    else:
+        class_folders(src, "val", COUNTS)
+        (dst / "val").mkdir(parents=True)
+    fails(src, dst)
+    left = sorted(path.name for path in dst.parent.rglob("*") if dst in (path, *path.parents))
+    assert left == (["dst", "val"] if case == "in the way" else [])
+
+
+def test_a_list_of_the_users_is_kept(src, dst):
+    class_folders(src, "train", COUNTS)
+    dst.mkdir()
+    (dst / "train_list.txt").write_text("my/own.png 0\n")
+    for _ in range(2):
+        prepare_imagenet(src, dst)
+        assert (dst / "train_list.txt").read_text() == TRAIN_LIST
+        assert (dst / "train_list.1.txt").read_text() == "my/own.png 0\n"
+    assert not (dst / "train_list.2.txt").exists()
 
 
 def test_nothing_there(src, dst):
@@ -532,7 +568,7 @@ def test_bad_label_files(src, dst, tmp_path, text, says):
 
 def test_a_flat_val_without_labels(src, dst, tmp_path):
     flat_val(src)
-    says = "no labels of the 4 pictures in val; put ILSVRC2012_devkit_t12.tar.gz or LOC_val_solution.csv there, or "
+    says = "no labels of the pictures in val; put ILSVRC2012_devkit_t12.tar.gz or LOC_val_solution.csv there, or "
     assert fails(src, dst) == f"{src}: {says}name a label file with --labels"
     absent = tmp_path / "absent.txt"
     assert fails(src, dst, labels=absent) == f"{absent}: {says}name a label file with --labels"

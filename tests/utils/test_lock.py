@@ -76,6 +76,15 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["number"]
 
 
+def test_folders_that_were_made_for_a_lock_go_again_unless_they_are_used(tmp_path: Path) -> None:
+    for used in (False, True):
+        with lock.claimed(tmp_path / "a" / "b" / "run", "training into"):
+            assert (tmp_path / "a" / "b" / ".run.lock").is_file()
+            if used:
+                (tmp_path / "a" / "run").touch()
+        assert sorted(path.name for path in tmp_path.rglob("*")) == (["a", "run"] if used else [])
+
+
 _KILLED_WITH_A_CHILD = """
 import os, sys
 from pathlib import Path
