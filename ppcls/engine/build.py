@@ -13,6 +13,7 @@ from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
+from ppcls.data.class_folders import class_folders
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.loader import ImageLoader
@@ -311,3 +312,19 @@ def learned_classes(config: Config) -> Classes | None:
         return None
     names = learned_class_names(config)
     return Classes(names, f"the training of {given}") if names else None
+
+
+def named_classes(config: Config) -> Classes | None:
+    """The classes of the configured label file, where each class folder of DataLoader.Eval has one of its names.
+
+    They number the folders of weights that know no names themselves.
+    """
+    assert config.DataLoader.Eval is not None  # load_config requires it where it is read
+    dataset, file = config.DataLoader.Eval.dataset, postprocess(config).class_id_map_file
+    if file is None or getattr(dataset, "class_to_index", file) is not None:
+        return None
+    names = load_class_names(file)
+    if len(names) != config.Arch.class_num or not set(class_folders(dataset.image_root)) <= set(names):
+        return None
+    get_logger().info("%s: folders are numbered by the names in %s", dataset.image_root, file)
+    return Classes(names, file)

@@ -84,6 +84,12 @@ def test_a_configuration_of_a_list_evaluates_a_folder(here, capsys):
     by_hand = ["-o", "DataLoader.Eval.dataset.class_to_index=classes.txt"]
     words = ["--data", "some", "-o", "Global.pretrained_model=alone", *by_hand]
     assert accuracy(capsys, *words, config="lists.yaml") == seen
+    label_file = ["-o", "Infer.PostProcess={name: Topk, topk: 1, class_id_map_file: classes.txt}"]
+    words = ["--data", "some", "-o", "Global.pretrained_model=alone", *label_file]
+    assert accuracy(capsys, *words, config="lists.yaml") == seen
+    (here / "classes.txt").write_text("w\nx\ny\nz\n")  # which says nothing of these folders
+    code, _, err = evaluate(capsys, *words, config="lists.yaml")
+    assert code == 2 and "some has 2 classes, but Arch.class_num is 4" in err
 
 
 @pytest.mark.parametrize(
