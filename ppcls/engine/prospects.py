@@ -53,8 +53,9 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
     if len(used) == class_num:
         return
     begin = f"Arch.class_num: {class_num}, but the pictures of DataLoader.Train are of {len(used)} classes only"
-    if used[-1] == len(used) - 1 and pictures.class_names is None:
-        yield f"{begin}, 0 to {used[-1]}; write Arch.class_num: {len(used)}, or add pictures of the others"
+    is_row = used[0] in (0, 1) and used[-1] - used[0] + 1 == len(used)
+    if is_row and pictures.class_names is None:  # labels from 1 to class_num are understood as such
+        yield f"{begin}, {used[0]} to {used[-1]}; write Arch.class_num: {len(used)}, or add pictures of the others"
         return
     lacking = np.setdiff1d(np.arange(class_num), used).tolist()
     names = [pictures.class_names[label] if pictures.class_names else str(label) for label in lacking[:_SHOWN]]

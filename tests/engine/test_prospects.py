@@ -110,6 +110,9 @@ def test_few_pictures_at_the_full_rate_of_a_recipe():
         (1000, [0, 1, 2] * 300, None,
          "Arch.class_num: 1000, but the pictures of DataLoader.Train are of 3 classes only, 0 to 2; write "
          "Arch.class_num: 3, or add pictures of the others"),
+        (4, [1, 2, 3] * 300, None,
+         "Arch.class_num: 4, but the pictures of DataLoader.Train are of 3 classes only, 1 to 3; write "
+         "Arch.class_num: 3, or add pictures of the others"),
         (5, [0, 1, 4] * 300, None,
          "Arch.class_num: 5, but the pictures of DataLoader.Train are of 3 classes only; add pictures of the others "
          "(2, 3), or leave these out of the classes"),
