@@ -24,6 +24,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import write_atomically
 
 DIVERGED = 4.0  # times the lowest smoothed loss
+_HEADER = ("learning_rate", "loss", "smoothed_loss")
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
     """The path of the picture to come, before anything is trained.
 
     Raises:
-        UserError: a value is impossible, or there is nothing to draw with.
+        UserError: a value is impossible, another file is in the place, or there is nothing to draw with.
     """
     if not 0 < low < high < math.inf:
         raise UserError(f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first")
@@ -178,6 +179,7 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
         raise UserError(f"--steps is {steps}; write a whole number of at least 10, such as 100")
     if Path(output).suffix != ".png":
         raise UserError(f"--output is {output}; write the path of a .png, such as lr_find.png")
+    _check_place(Path(output))
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
@@ -185,6 +187,18 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
             f"the curve is drawn with matplotlib, which is missing ({error}); run `pip install matplotlib`"
         ) from error
     return Path(output)
+
+
+def _check_place(picture: Path) -> None:
+    """Raises a UserError if another file than an earlier curve would be replaced, such as a user's list."""
+    numbers = picture.with_suffix(".csv")
+    if numbers.is_file():
+        with numbers.open("rb") as file:
+            if file.readline(100).strip() == ",".join(_HEADER).encode():
+                return
+    for place in (picture, numbers):
+        if place.exists():
+            raise UserError(f"{place} is there already and is not a curve of lr-find; give another path as --output")
 
 
 def write(test: RangeTest, picture: Path) -> Path:
@@ -201,7 +215,7 @@ def write(test: RangeTest, picture: Path) -> Path:
     drawn, numbers = io.BytesIO(), io.StringIO()
     figure.savefig(drawn, format="png")
     rows = csv.writer(numbers, lineterminator="\n")
-    rows.writerow(["learning_rate", "loss", "smoothed_loss"])
+    rows.writerow(_HEADER)
     rows.writerows(zip(test.rates, test.losses, test.smoothed.tolist()))
     write_atomically(picture, drawn.getvalue())
     write_atomically(picture.with_suffix(".csv"), numbers.getvalue().encode())

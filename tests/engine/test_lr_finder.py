@@ -309,6 +309,20 @@ def test_a_users_mistake_comes_before_any_training(home, capsys, words, message)
     assert not list(home.glob("*.csv"))
 
 
+@pytest.mark.parametrize("name", ["train.png", "train.csv"])
+def test_a_users_file_is_not_replaced_by_a_curve(home, capsys, name):
+    (home / name).write_text("a/1.png,0\n")
+    assert main(["lr-find", "-c", "config.yaml", "--output", "train.png"]) == 2
+    assert f"{name} is there already and is not a curve of lr-find; give another" in capsys.readouterr().err
+    assert (home / name).read_text() == "a/1.png,0\n"
+
+
+def test_an_earlier_curve_is_replaced(home):
+    curve = RangeTest([1.0, 10.0, 100.0], [3.0, 2.0, 1.0])
+    lr_finder.write(curve, home / "lr_find.png")
+    assert lr_finder.check(str(home / "lr_find.png"), 1e-5, 1, 10) == home / "lr_find.png"
+
+
 def test_a_loss_that_never_falls(home, capsys, monkeypatch):
     monkeypatch.setattr(lr_finder, "range_test", lambda *_, **__: RangeTest([1e-5, 2e-5], [1.0, 2.0]))
     assert main(["lr-find", "-c", "config.yaml"]) == 2
