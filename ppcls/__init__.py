@@ -4,6 +4,11 @@ Importing this package loads neither Paddle nor OpenCV; what needs them loads th
 able to read this file, as `__main__.py` says.
 """
 
+import warnings
+
+# Paddle says so of a cache for C++ compilers whenever it is imported.
+warnings.filterwarnings("ignore", message="No ccache found")
+
 TYPE_CHECKING = False  # `typing` has it, but not on every Python
 if TYPE_CHECKING:
     from ppcls.inference import Classifier

@@ -25,8 +25,12 @@ from ppcls.inference.verify import verify
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, replace_folder
 from ppcls.utils.lock import claimed
+from ppcls.utils.stderr_lines import without_stderr_lines
 
 _ROOM = 1 << 20  # bytes; a disk with less is full
+SOFTMAX_WARNING = "not support input out tensor"
+"""What Paddle says of every softmax in a program, because its own Python passes an argument that is None."""
+
 _STEM = PROGRAM_FILE.rpartition(".")[0]
 
 
@@ -180,8 +184,9 @@ def _verified(bundle: Bundle) -> Agreement:
 def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:
     """Writes program and parameters with a dynamic batch axis."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
-    program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
-    paddle.jit.save(program, str(folder / _STEM))
+    with without_stderr_lines(SOFTMAX_WARNING):
+        program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
+        paddle.jit.save(program, str(folder / _STEM))
 
 
 def _check_place(folder: Path) -> None:

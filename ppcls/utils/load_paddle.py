@@ -27,8 +27,7 @@ def load_paddle() -> ModuleType:
         return sys.modules["paddle"]
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="No ccache found")
+        with contextlib.redirect_stderr(said):
             paddle = importlib.import_module("paddle")
         # Said once by every network with batch norm that trains, and of no use to anybody.
         warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")

@@ -1,0 +1,37 @@
+"""Lines that compiled libraries write to standard error by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def without_stderr_lines(*parts: str) -> Iterator[None]:
+    """While entered, holds back what is written to standard error, and then passes it on without some lines.
+
+    Args:
+        parts: A line that holds one of them is left out.
+    """
+    try:
+        screen = os.dup(2)
+    except OSError:  # closed, as a daemon's may be
+        yield
+        return
+    unwanted = [part.encode() for part in parts]
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+            held.seek(0)
+            for line in held:
+                if not any(part in line for part in unwanted):
+                    os.write(2, line)
