@@ -11,6 +11,10 @@ weights:
     full    with the moving average, mixup of a new batch for every step (in this process: no worker helps), its copy
             into a tensor, top-1 and top-5, and a log line every 10 steps
 
+    python benchmarks/train_step.py --mkl 5 7 [...]
+
+compares bare steps under two values of MKL_DEBUG_CPU_TYPE instead, each in a process of its own; the two take turns.
+
 A figure is the median of the rounds, a ratio that of the rounds' own ratios, with the least and the greatest. Where
 other programs run beside it, the ratio of the processor's time (all threads) is the steadier one.
 """
@@ -35,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 PREPARED = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
 CLASSES = 1000
+SETTLE_SECONDS = 0.3  # OpenMP's threads spin for 0.2 s after a turn, before they sleep
 
 
 def now() -> Any:
@@ -168,6 +173,69 @@ def time_bare_steps(arguments: argparse.Namespace) -> float:
     return statistics.median(seconds[1:])
 
 
+class Turns:
+    """A process that takes bare steps under a value of MKL_DEBUG_CPU_TYPE whenever it is asked to."""
+
+    def __init__(self, arguments: argparse.Namespace, mkl: str) -> None:
+        command = [sys.executable, __file__, "--turns", "--model", arguments.model, "--size", str(arguments.size)]
+        command += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
+        environment = {**os.environ, "MKL_DEBUG_CPU_TYPE": mkl}
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def take(self) -> tuple[float, float]:
+        """Seconds of a step, by the clock and by the processor (all threads)."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        time.sleep(SETTLE_SECONDS)
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        clock, processor = json.loads(self._process.stdout.readline())
+        return clock, processor
+
+    def end(self) -> None:
+        """Ends the process."""
+        self._process.communicate()
+
+
+def serve_turns(arguments: argparse.Namespace) -> None:
+    """Takes `--steps` bare steps for every line of standard input, and prints what one took."""
+    from ppcls.utils.load_paddle import load_paddle
+
+    load_paddle()
+    step = bare_step(arguments, batches(arguments)[0])
+    for _ in sys.stdin:
+        began = now()
+        for _ in range(arguments.steps):
+            step()
+        print(json.dumps(((now() - began) / arguments.steps).tolist()), flush=True)
+
+
+def compare_mkl(arguments: argparse.Namespace) -> None:
+    """Prints what a bare step takes under each of two values, and the ratio."""
+    turns = {mkl: Turns(arguments, mkl) for mkl in arguments.mkl}
+    costs: dict[str, list[tuple[float, float]]] = {mkl: [] for mkl in turns}
+    for number in range(arguments.rounds + 1):
+        order = arguments.mkl if number % 2 else arguments.mkl[::-1]
+        for mkl in order:
+            cost = turns[mkl].take()
+            if number:  # the first is to warm up
+                costs[mkl].append(cost)
+    for turn in turns.values():
+        turn.end()
+    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds")
+    for mkl, taken in costs.items():
+        clock, processor = (statistics.median(kind) for kind in zip(*taken))
+        print(f"MKL_DEBUG_CPU_TYPE={mkl}  {clock:7.3f} s a step, {processor:.3f} s of the processor")
+    first, second = arguments.mkl
+    for kind, name in enumerate(("the clock", "the processor's time")):
+        ratios = sorted(one[kind] / other[kind] for one, other in zip(costs[first], costs[second]))
+        print(
+            f"{second} is {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f}) times as fast as {first} "
+            f"by {name}"
+        )
+
+
 def main() -> None:
     """Parses the command line, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,8 +244,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--mkl", nargs=2, metavar="TYPE", help="compare two values of MKL_DEBUG_CPU_TYPE")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.turns:
+        serve_turns(arguments)
+        return
+    if arguments.mkl:
+        compare_mkl(arguments)
+        return
     if arguments.child:
         print(json.dumps(time_bare_steps(arguments)))
         return

@@ -1,8 +1,8 @@
 """Prepares the process for fast arithmetic on a Linux CPU; runs before Paddle is imported.
 
 Paddle's wheel carries an old MKL that takes its AVX2 and AVX-512 kernels on AMD processors only if
-`MKL_DEBUG_CPU_TYPE` says so, and uses one OpenMP thread unless told otherwise. Both are read when the library
-loads, so they must stand in the environment by then. What the user has set is never overridden.
+`MKL_DEBUG_CPU_TYPE` says so (5 is AVX2, 7 is AVX-512), and uses one OpenMP thread unless told otherwise. Both are read
+when the library loads, so they must be in the environment by then. What the user has set is never overridden.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+# What MKL's kernels for AVX-512 use, all of it: without any one of these they end the process.
+_AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 _APPLIED: dict[str, str] = {}
 
 
@@ -19,8 +21,9 @@ def prepare() -> dict[str, str]:
     if sys.platform != "linux" or "paddle" in sys.modules:
         return dict(_APPLIED)
     wanted = {"OMP_NUM_THREADS": str(threads_for_this_process())}
-    if _is_amd_with_avx2():
-        wanted["MKL_DEBUG_CPU_TYPE"] = "5"
+    mkl_type = _mkl_type(_read_cpuinfo())
+    if mkl_type is not None:
+        wanted["MKL_DEBUG_CPU_TYPE"] = mkl_type
     for name, value in wanted.items():
         if name not in os.environ:
             os.environ[name] = _APPLIED[name] = value
@@ -55,9 +58,33 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     return None
 
 
-def _is_amd_with_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    if not cpuinfo.is_file():
-        return False
-    text = cpuinfo.read_text()
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return "AuthenticAMD" in text and " avx2 " in f"{flags} "
+def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
+    """The text in which Linux describes its processors; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _mkl_type(cpuinfo: str) -> str | None:
+    """The value of `MKL_DEBUG_CPU_TYPE` for the best kernels that every processor of an AMD machine can run.
+
+    Args:
+        cpuinfo: The text of /proc/cpuinfo.
+
+    Returns:
+        "7" with AVX-512, "5" with AVX2, None for others. (8 ends the process with an illegal instruction, 6 is for a
+        Xeon Phi.)
+    """
+    vendors: set[str] = set()
+    common: set[str] | None = None
+    for line in cpuinfo.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "vendor_id":
+            vendors.add(value.strip())
+        elif key.strip() == "flags":
+            flags = set(value.split())
+            common = flags if common is None else common & flags
+    if vendors != {"AuthenticAMD"} or common is None or "avx2" not in common:
+        return None
+    return "7" if common >= _AVX512 else "5"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ppcls.inference.npz_files import save_array
 from ppcls.utils import cpu, files
@@ -136,18 +138,60 @@ def test_preparation_sets_what_is_missing_and_nothing_else():
     assert f"'OMP_NUM_THREADS': '{max(1, cores // 2)}'" in prepared(PADDLE_LOCAL_SIZE="2")
 
 
+AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
+OTHERS = ("fpu", "sse", "avx", "fma", "avx512_vnni", "avx512vbmi", "avx512_bf16", "avx2x", "xavx2")
+
+
+def cpuinfo(*processors):
+    """What Linux writes about processors, each a vendor and flags."""
+    fields = "processor\t: {}\nvendor_id\t: {}\nmodel name\t: avx2 {}\nflags\t\t: {}\nbugs\t\t: avx512f\n\n"
+    return "".join(
+        fields.format(number, vendor, vendor, " ".join(flags)) for number, (vendor, flags) in enumerate(processors)
+    )
+
+
+@given(
+    st.sampled_from(["AuthenticAMD", "GenuineIntel", "HygonGenuine"]),
+    st.lists(st.sampled_from([*AVX512, "avx2", *OTHERS]), unique=True) | st.permutations([*AVX512, "avx2", *OTHERS]),
+)
+def test_mkls_avx512_kernels_are_for_amd_with_all_five_flags(vendor, flags):
+    wanted = None
+    if vendor == "AuthenticAMD" and "avx2" in flags:
+        wanted = "7" if all(flag in flags for flag in AVX512) else "5"
+    assert cpu._mkl_type(cpuinfo((vendor, flags))) == wanted
+
+
 @pytest.mark.parametrize(
-    ("text", "amd"),
+    ("text", "wanted"),
     [
-        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse avx2 fma\n", True),
-        ("vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse avx\n", False),
-        ("vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2\n", False),
+        (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), ("AuthenticAMD", ["avx2", *AVX512])), "7"),
+        (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), ("AuthenticAMD", ["avx2", *AVX512[1:]])), "5"),
+        (cpuinfo(("AuthenticAMD", ["avx2"]), ("AuthenticAMD", ["sse"])), None),
+        (cpuinfo(("AuthenticAMD", ["avx2"]), ("GenuineIntel", ["avx2"])), None),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n", None),
+        ("", None),
     ],
 )
-def test_the_switch_is_for_amd_with_avx2(tmp_path, text, amd):
+def test_mkls_kernels_suit_every_processor(tmp_path, text, wanted):
     (tmp_path / "cpuinfo").write_text(text)
-    assert cpu._is_amd_with_avx2(tmp_path / "cpuinfo") is amd
-    assert cpu._is_amd_with_avx2(tmp_path / "absent") is False
+    assert cpu._mkl_type(cpu._read_cpuinfo(tmp_path / "cpuinfo")) == wanted
+    assert cpu._read_cpuinfo(tmp_path / "absent") == ""
+
+
+@pytest.mark.parametrize("mkl_type", ["5", "7", None])
+def test_the_type_is_set_where_the_user_has_not(monkeypatch, mkl_type):
+    monkeypatch.setattr(cpu, "_mkl_type", lambda text: mkl_type)
+    monkeypatch.setattr(cpu, "_APPLIED", {})
+    monkeypatch.delitem(sys.modules, "paddle", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    for user in ("4", None):
+        monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", str(user))
+        if user is None:
+            monkeypatch.delenv("MKL_DEBUG_CPU_TYPE")
+        wanted = {"MKL_DEBUG_CPU_TYPE": mkl_type} if user is None and mkl_type is not None else {}
+        assert cpu.prepare() == wanted
+        assert os.environ.get("MKL_DEBUG_CPU_TYPE") == (user or mkl_type)
 
 
 def test_quotas_of_control_groups(tmp_path):
