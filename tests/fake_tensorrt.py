@@ -50,6 +50,7 @@ class Machine:
         patch.setattr("paddle.device.cuda.get_device_capability", lambda number: self.capability)
         patch.setattr("paddle.inference.get_trt_compile_version", lambda: self.compiled)
         patch.setattr("paddle.inference.get_trt_runtime_version", lambda: self.runtime)
+        patch.setattr("paddle.get_flags", lambda name: {name: ""})
         patch.setattr("paddle.set_flags", lambda flags: self.log.append(("set_flags", flags)))
         real = paddle.inference.Config
         patch.setattr("paddle.inference.Config", lambda *files: Config(self, real, files))

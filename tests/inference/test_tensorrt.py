@@ -210,7 +210,24 @@ def test_programs_of_paddle_3_are_converted(machine, pir, precision, called):
 
 
 def test_the_flag_is_one_of_paddles():
-    assert list(paddle.get_flags("FLAGS_trt_engine_serialized_path")) == ["FLAGS_trt_engine_serialized_path"]
+    if paddle.__version__.startswith("3.0."):
+        with pytest.raises(ValueError, match="FLAGS_trt_engine_serialized_path"):
+            paddle.get_flags("FLAGS_trt_engine_serialized_path")
+    else:
+        assert list(paddle.get_flags("FLAGS_trt_engine_serialized_path")) == ["FLAGS_trt_engine_serialized_path"]
+
+
+def test_a_paddle_that_looks_for_engines_where_they_were_built(machine, pir, monkeypatch):
+    """As 3.0 does, without the flag."""
+    unread(monkeypatch)
+
+    def get_flags(name):
+        raise ValueError(f"Flag {name} cannot get its value through this function.")
+
+    monkeypatch.setattr(paddle, "get_flags", get_flags)
+    said = refused(pir, settings())
+    assert said.startswith(f"TensorRT takes programs of Paddle 3 by a newer Paddle than {paddle.__version__}, ")
+    assert said.endswith("FLAGS_trt_engine_serialized_path; install one, or export again with --format pdmodel")
 
 
 def test_the_stand_in_binds_to_the_real_signatures(machine):

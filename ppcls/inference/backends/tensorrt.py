@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
-from ppcls.inference.backends.tensorrt_roads import ROADS, Task
+from ppcls.inference.backends.tensorrt_roads import ENGINE_FOLDER_FLAG, ROADS, Task
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.picture_list import PictureList, read_picture_list
 from ppcls.inference.reading import read_batches
@@ -61,6 +61,7 @@ def require(program: Path, settings: Settings) -> None:
         )
     if program.suffix == _PIR:
         _python_package()
+        _require_engine_flag()
 
 
 def batches(bundle: Bundle, options: TensorRT) -> tuple[int, int, int]:
@@ -187,6 +188,22 @@ def _python_package() -> Any:
                 f"paddle.tensorrt, but {error}; install them, or export again with --format pdmodel"
             ) from error
     return importlib.import_module("tensorrt")
+
+
+def _require_engine_flag() -> None:
+    """Whether Paddle finds engines in another folder than the one they were written to, as Paddle 3.0 does not.
+
+    Raises:
+        Unavailable: it does not.
+    """
+    paddle = load_paddle()
+    try:
+        paddle.get_flags(ENGINE_FOLDER_FLAG)
+    except ValueError as error:
+        raise Unavailable(
+            f"TensorRT takes programs of Paddle 3 by a newer Paddle than {paddle.__version__}, which has no flag "
+            f"{ENGINE_FOLDER_FLAG}; install one, or export again with --format pdmodel"
+        ) from error
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -19,6 +19,8 @@ from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.tensorrt import TensorRT
 
 Shape = tuple[int, ...]
+# Where Paddle looks for the engines of a converted program.
+ENGINE_FOLDER_FLAG = "FLAGS_trt_engine_serialized_path"
 _GPU_MEMORY_MB = 256  # to begin with
 _one_at_a_time = threading.Lock()
 
@@ -140,7 +142,7 @@ class PirRoad:
         # looks into the folder of this flag, which it sets by itself for the first predictor of a process alone. The
         # engines are read in the first run.
         with _one_at_a_time:
-            load_paddle().set_flags({"FLAGS_trt_engine_serialized_path": str(stem)})
+            load_paddle().set_flags({ENGINE_FOLDER_FLAG: str(stem)})
             return _run(create_predictor(config), [_zeros(task.shapes[1])])
 
 
