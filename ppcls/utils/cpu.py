@@ -13,6 +13,9 @@ from pathlib import Path
 
 # What MKL's kernels for AVX-512 use, all of it: without any one of these they end the process.
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+# Zen 4 runs AVX-512 instructions in two halves: no faster than AVX2, and training by MKL's AVX-512 kernels is slower
+# (benchmarks/README.md). Zen 5, which is family 26, runs them whole.
+_ZEN4_FAMILY = "25"
 _APPLIED: dict[str, str] = {}
 
 
@@ -73,18 +76,21 @@ def _mkl_type(cpuinfo: str) -> str | None:
         cpuinfo: The text of /proc/cpuinfo.
 
     Returns:
-        "7" with AVX-512, "5" with AVX2, None for others. (8 ends the process with an illegal instruction, 6 is for a
-        Xeon Phi.)
+        "7" with AVX-512 at full width, "5" with AVX2, None for others. (8 ends the process with an illegal instruction,
+        6 is for a Xeon Phi.)
     """
     vendors: set[str] = set()
+    families: set[str] = set()
     common: set[str] | None = None
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "vendor_id":
             vendors.add(value.strip())
+        elif key.strip() == "cpu family":
+            families.add(value.strip())
         elif key.strip() == "flags":
             flags = set(value.split())
             common = flags if common is None else common & flags
     if vendors != {"AuthenticAMD"} or common is None or "avx2" not in common:
         return None
-    return "7" if common >= _AVX512 else "5"
+    return "7" if common >= _AVX512 and _ZEN4_FAMILY not in families else "5"

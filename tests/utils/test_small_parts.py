@@ -142,11 +142,11 @@ AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 OTHERS = ("fpu", "sse", "avx", "fma", "avx512_vnni", "avx512vbmi", "avx512_bf16", "avx2x", "xavx2")
 
 
-def cpuinfo(*processors):
+def cpuinfo(*processors, family=26):
     """What Linux writes about processors, each a vendor and flags."""
-    fields = "processor\t: {}\nvendor_id\t: {}\nmodel name\t: avx2 {}\nflags\t\t: {}\nbugs\t\t: avx512f\n\n"
+    fields = "processor\t: {}\nvendor_id\t: {}\ncpu family\t: {}\nmodel\t\t: 25\nflags\t\t: {}\nbugs\t\t: avx512f\n\n"
     return "".join(
-        fields.format(number, vendor, vendor, " ".join(flags)) for number, (vendor, flags) in enumerate(processors)
+        fields.format(number, vendor, family, " ".join(flags)) for number, (vendor, flags) in enumerate(processors)
     )
 
 
@@ -166,6 +166,8 @@ def test_mkls_avx512_kernels_are_for_amd_with_all_five_flags(vendor, flags):
     [
         (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), ("AuthenticAMD", ["avx2", *AVX512])), "7"),
         (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), ("AuthenticAMD", ["avx2", *AVX512[1:]])), "5"),
+        (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), family=25), "5"),
+        (cpuinfo(("AuthenticAMD", ["avx2", *AVX512]), family=27), "7"),
         (cpuinfo(("AuthenticAMD", ["avx2"]), ("AuthenticAMD", ["sse"])), None),
         (cpuinfo(("AuthenticAMD", ["avx2"]), ("GenuineIntel", ["avx2"])), None),
         ("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n", None),
