@@ -7,8 +7,9 @@ the key to write.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from ppcls.utils.errors import UserError
 
 CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
 _SHOWN = 5
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')
 _MISSING = ("", "nan", "NaN")
 
 
@@ -71,6 +73,10 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     lines = read_lines(file)
     if len(lines) == 1:  # some spreadsheets still end lines as old Macintoshes did
         lines = lines[0].split("\r")
+    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if separator:  # which Excel writes and reads
+        lines = ["", *lines[1:]]
+        options = replace(options, delimiter=options.delimiter or separator[1])
     if not any(line.strip() for line in lines):
         raise UserError(f"{file} lists no picture; write one `relative/path label` line per picture")
     reading = _best_reading(file, lines, options)

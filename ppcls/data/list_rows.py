@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_TABLE_DELIMITERS = ("\t", ",", ";")
+_TABLE_DELIMITERS = ("\t", ",", ";", "|")
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,6 +72,9 @@ NAMED = (list(ANIMALS), [0, 1, 0], ["cat", "dog"])
         "image,width,label\n1.jpg,10,cat\n2.jpg,20,dog\n3.jpg,30,cat\n",
         "image,label,\n1.jpg,cat,\n2.jpg,dog,\n3.jpg,cat,\n,,\n",
         "image,label\r1.jpg,cat\r2.jpg,dog\r3.jpg,cat\r",
+        "sep=;\nimage;label\n1.jpg;cat\n2.jpg;dog\n3.jpg;cat\n",
+        "1.jpg|cat\n2.jpg|dog\n3.jpg|cat\n",
+        "sep=|\nimage|label\n1.jpg|cat\n2.jpg|dog\n3.jpg|cat\n",
         "whatever,animal\n./1.jpg,cat\n./2.jpg,dog\n./3.jpg,cat\n",
     ],
 )
@@ -290,7 +293,7 @@ file_names = texts.filter(lambda text: "/" not in text and "\\" not in text).map
 
 @given(
     st.lists(st.tuples(file_names, texts), min_size=2, max_size=6, unique_by=lambda row: row[0]),
-    st.sampled_from("\t,;"),
+    st.sampled_from("\t,;|"),
     st.booleans(),
 )
 def test_what_python_writes_is_read(tmp_path_factory, rows, delimiter, with_header):

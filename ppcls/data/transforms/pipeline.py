@@ -258,7 +258,7 @@ def _other_channels(decode: DecodeImage) -> str:
     if decode.channels == 1:
         return (
             "NormalizeImage has a mean for three channels, but DecodeImage gives one; write one number each, such as "
-            "mean: [0.459] and std: [0.226]"
+            "mean: [0.449] and std: [0.226]"
         )
     return (
         "NormalizeImage has a mean for one channel, but DecodeImage gives three; write three numbers each, or "
