@@ -80,16 +80,23 @@ def pictures_by_class(image_root: str) -> dict[str, list[str]]:
     Raises:
         UserError: there are no class folders, or they are the parts of a data set.
     """
-    folders = class_folders(image_root)
-    _refuse_parts(image_root, folders)
+    subfolders = _subfolders(image_root)
+    divided = [name for name, held in subfolders.items() if held]
+    refuse_parts(image_root, subfolders, [name for name in divided if _holds_pictures(join(image_root, name))])
     found: dict[str, list[str]] = {}
     scan = PictureScan(image_root)
-    for name in folders:
+    for name, held in subfolders.items():
         place = join(image_root, name)
         pictures = _without_runs(place, scan.pictures(place))
-        if not pictures and _holds_output(place):
+        has_output = (held or not pictures) and _holds_output(place)  # another walk, which plain folders do not need
+        if has_output:
+            scan.forget(place)
+        if has_output and not pictures:
             get_logger().info("%s holds what this library has written, and no pictures: it is not a class", place)
             continue
+        if has_output:
+            text = "%s holds what this library has written and %d other pictures, which make it a class"
+            get_logger().warning(text, place, len(pictures))
         found[name] = pictures
     scan.report()
     if not found:
@@ -144,13 +151,13 @@ def _none(image_root: str) -> str:
     return f"{image_root} holds no folders; put the pictures of each class into a folder of its name"
 
 
-def _refuse_parts(image_root: str, folders: list[str]) -> None:
+def _subfolders(image_root: str) -> dict[str, list[str]]:
+    """Names of the folders in each class folder."""
     subfolders: dict[str, list[str]] = {}
-    for name in folders:
-        place = Path(image_root, name)
-        subfolders[name] = folders_in(str(place)) if os.access(place, os.R_OK | os.X_OK) else []
-    divided = [name for name, held in subfolders.items() if held]
-    refuse_parts(image_root, subfolders, [name for name in divided if _holds_pictures(join(image_root, name))])
+    for name in class_folders(image_root):
+        place = join(image_root, name)
+        subfolders[name] = folders_in(place) if os.access(place, os.R_OK | os.X_OK) else []
+    return subfolders
 
 
 def folders_in(place: str) -> list[str]:

@@ -85,6 +85,13 @@ class PictureScan:
                 found.append(entry.path)
         return sorted(found)
 
+    def forget(self, folder: str) -> None:
+        """Leaves out of the report what was passed over in a folder."""
+        for kind, paths in list(self._passed.items()):
+            self._passed[kind] = [path for path in paths if not path.startswith(os.path.join(folder, ""))]  # noqa: PTH118
+            if not self._passed[kind]:
+                del self._passed[kind]
+
     def report(self) -> None:
         """Logs in one line what was passed over since the last report."""
         if not self._passed:

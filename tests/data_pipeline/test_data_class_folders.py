@@ -197,3 +197,11 @@ def test_pictures_in_the_folder_of_a_run_are_not_of_a_class(tmp_path):
     assert read_class_folders(str(root), 2).class_names == ["ant", "bee"]
     folders(root, *(f"bee/{name}" for name in run), "bee/deep/2.jpg", "bee/train.log")
     assert [Path(path).name for path in read_class_folders(str(root), 2).paths] == ["1.jpg", "1.jpg", "2.jpg"]
+
+
+def test_a_class_that_holds_output_is_said(tmp_path, caplog):
+    root = folders(tmp_path, "ant/1.jpg", "bee/1.jpg", "bee/DLA34/train.log", "bee/DLA34/config.yaml")
+    assert read_class_folders(str(root), 2).labels.tolist() == [0, 1]
+    assert caplog.messages == [
+        f"{root}/bee holds what this library has written and 1 other pictures, which make it a class"
+    ]
