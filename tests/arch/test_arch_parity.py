@@ -13,6 +13,8 @@ import pytest
 from ppcls.arch import build_model, list_models
 from ppcls.arch.catalog import MODELS
 
+pytestmark = pytest.mark.usefixtures("no_initial_values")
+
 TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
 
 
@@ -25,7 +27,7 @@ class Measured(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict[str, Measured]:
+def measured(no_initial_values: None) -> dict[str, Measured]:
     return {name: _measure(name) for name in list_models()}
 
 

@@ -21,6 +21,8 @@ from ppcls.cli import main
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
 
+pytestmark = pytest.mark.usefixtures("no_initial_values")
+
 COUNTS = "a count of batches that nothing reads"
 
 

@@ -1,0 +1,25 @@
+"""What makes the tests of weights cheap: no values are drawn that others replace, no outline is made twice."""
+
+import functools
+
+import pytest
+
+from ppcls.arch.weights import fit
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outlines_made_once():
+    """Recognising weights looks at the outline of every model, and changes none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "outline", functools.cache(fit.outline))
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_initial_values():
+    """Convolutions begin with zeros, for models that get all their weights from elsewhere."""
+    from paddle.nn.initializer import Constant
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ppcls.arch.layers.KaimingNormal", Constant)
+        yield
