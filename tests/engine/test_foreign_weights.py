@@ -382,4 +382,4 @@ def test_prediction_from_a_bundle_loads_no_weights_and_has_no_verbose(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["predict", "--verbose"])
     assert caught.value.code == 2
-    assert "unrecognized arguments: --verbose" in capsys.readouterr().err
+    assert "--verbose" in capsys.readouterr().err

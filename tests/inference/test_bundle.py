@@ -102,9 +102,9 @@ def test_a_manifest_of_somebody_else(copy, text):
 
 def test_a_manifest_that_is_not_yaml(copy):
     (copy / "inference.yml").write_text("schema: [1\n")
-    assert message(copy) == (
-        "MANIFEST is not a YAML file (while parsing a flow sequence); copy the bundle again, or export again"
-    )
+    said = message(copy)
+    assert said.startswith("MANIFEST is not a YAML file (")
+    assert said.endswith("); copy the bundle again, or export again")
 
 
 def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
