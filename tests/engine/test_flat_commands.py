@@ -1,11 +1,10 @@
 """The commands of PaddleClas 2.0's time: an old file trains, and old overrides evaluate by a file of today."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import run_script
 from PIL import Image
 
 from ppcls.cli import main
@@ -42,10 +41,9 @@ VALID:{READER}"""
 
 
 def run(folder, door, *arguments):
-    command = [sys.executable, str(ROOT / door), *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout, done.stderr
+    ran = run_script(ROOT / door, *arguments, folder=folder)
+    assert ran.code == 0, f"{ran.out}\n{ran.err}"
+    return ran.out, ran.err
 
 
 @pytest.mark.slow
