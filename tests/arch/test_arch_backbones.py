@@ -42,10 +42,11 @@ def make(name: str, **keywords: Any) -> Backbone:
 
 
 @pytest.fixture
-def fewer_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the large families of one block per stage: their blocks are alike."""
+def small_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the large families with one block per stage and small hidden layers: what is left out is alike."""
     monkeypatch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)
     monkeypatch.setattr("ppcls.arch.backbone.senet._BLOCKS", (1,) * 4)
+    monkeypatch.setattr("ppcls.arch.backbone.alexnet._HIDDEN", 512)
 
 
 def noise(*shape: int) -> paddle.Tensor:
@@ -113,7 +114,7 @@ def test_squeezenet_geometry_is_an_argument(name: str, keywords: dict, sizes: li
     assert [tensor.shape[2:] for tensor in stages] == [[size, size] for size in sizes]
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize("name", ANY_SIZE)
 def test_odd_sizes_are_rounded_up(name: str) -> None:
     backbone = make(name, class_num=2)
@@ -169,7 +170,7 @@ def test_forward_is_head_of_features(name: str) -> None:
     np.testing.assert_allclose(backbone(x).numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize("name", SMALL)
 def test_reset_classifier(name: str) -> None:
     backbone, x = make(name, class_num=10), noise(1, 3, 64, 64)
@@ -184,7 +185,7 @@ def test_reset_classifier(name: str) -> None:
         backbone.reset_classifier(-1)
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("in_channels", [1, 4])
 def test_other_inputs(name: str, in_channels: int) -> None:
@@ -193,7 +194,7 @@ def test_other_inputs(name: str, in_channels: int) -> None:
     assert backbone(noise(3, in_channels, 64, 96)).shape == [3, 2]
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize("name", SMALL)
 def test_wrong_inputs_are_named(name: str) -> None:
     backbone = make(name)
@@ -253,7 +254,7 @@ def _fits(backbone: Backbone, side: int) -> bool:
     return all(size >= (2 if getattr(backbone, "ceil_pooling", False) else 3) for size in sizes[:-1])
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize("name", SMALL)
 def test_dropout_acts_in_training_only(name: str) -> None:
     dropping, plain, x = make(name, drop_rate=0.25), make(name, drop_rate=0.0), noise(2, 3, 64, 64)
@@ -295,7 +296,7 @@ def test_two_models_live_side_by_side() -> None:
         np.testing.assert_array_equal(value.numpy(), kept[key])
 
 
-@pytest.mark.usefixtures("fewer_blocks")
+@pytest.mark.usefixtures("small_families")
 @pytest.mark.parametrize(("name", "side"), [*((name, None) for name in EVERY), ("AlexNet", 224)])
 def test_static_graph_equals_dynamic(name: str, side: int | None) -> None:
     backbone, x = make(name, class_num=5), noise(3, 3, side or 64, side or 64)

@@ -37,6 +37,13 @@ def outline(family, **keys):
         return network(family, **keys)
 
 
+def smaller(lab):
+    """Makes the large families with one block per stage and small hidden layers."""
+    lab.patch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)
+    lab.patch.setattr("ppcls.arch.backbone.senet._BLOCKS", (1,) * 4)
+    lab.patch.setattr("ppcls.arch.backbone.alexnet._HIDDEN", 64)
+
+
 def head_of(model):
     """Features as its head takes them; the head's weights, which the outline of a model lacks, are drawn."""
     for name, parameter in model.named_parameters():
@@ -69,6 +76,7 @@ probe_name("SENet154_vd", "DLA34")
 @probe_each(MODELS_OF, "backbone {}.class_num", (4, [1, 4]), (7, [1, 7]))
 def _class_num(lab, family, value):
     """The shape of the head's answer."""
+    smaller(lab)
     model = outline(family, class_num=value)
     return list(model.forward_head(head_of(model)).shape)
 
@@ -92,6 +100,7 @@ def _in_channels(lab, family, value):
 @probe_each(MODELS_OF, "backbone {}.drop_rate", (0, True), (0.5, False))
 def _drop_rate(lab, family, value):
     """Whether the classifier answers twice the same in training."""
+    smaller(lab)
     model = outline(family, drop_rate=value)
     features = head_of(model)
     model.train()
@@ -145,8 +154,7 @@ def _use_ema(lab, family, value):
 @probe_each(MODELS_OF, "backbone {}.recompute", (False, {1}), (True, {2}))
 def _recompute(lab, family, value):
     """How many passes a step of training makes through each block."""
-    for module, blocks in (("darknet", (1,) * 5), ("senet", (1,) * 4)):  # which are large
-        lab.patch.setattr(f"ppcls.arch.backbone.{module}._BLOCKS", blocks)
+    smaller(lab)
     model, passes = network(family, recompute=value), Counter()
     model.train()
     for part in model.sublayers():
