@@ -185,9 +185,7 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
         b"\x80\x04\x8c\x08\x1b[31mos\n\x8c\x06system\x93.",
         _asks(r"\x1b[31mos\n.system"),
     )
-    case(
-        "name that is a number", b"\x80\x04K\x01K\x02\x93.", "no whole pickle of arrays (UnpicklingError: "
-    )
+    case("name that is a number", b"\x80\x04K\x01K\x02\x93.", "no whole pickle of arrays (UnpicklingError: ")
     case("inst", b"(S" + text + b"\nios\nsystem\n.", _asks(run))
     case("obj", b"(cos\nsystem\nS" + text + b"\no.", _asks(run))
     case("newobj", b"\x80\x02csubprocess\nPopen\nS" + text + b"\n\x85\x81.", _asks("subprocess.Popen"))

@@ -21,6 +21,8 @@ from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.load import load_weights
 from ppcls.arch.weights.sources import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("no_initial_values")
+
 TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
 
 
