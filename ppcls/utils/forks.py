@@ -23,10 +23,13 @@ class PerProcess(Generic[T]):
 
     Args:
         make: makes the value.
+        native: whether a C library holds threads for it. A forked process that inherits such a value ends without the
+            destructors of C libraries, which would wait for these threads.
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], native: bool = False) -> None:
         self._make = make
+        self.native = native
         self._lock = threading.Lock()
         self._made: list[T] = [make()]  # or empty
         _values.add(self)
@@ -55,12 +58,22 @@ def loaded_before_fork(module: str) -> bool:
     return module in _modules
 
 
+def _end_without_destructors() -> None:
+    """Makes `_exit` the first of the handlers that `exit` calls, with its status, once Python has finished."""
+    if hasattr(_LIBC, "on_exit"):  # of glibc
+        _LIBC.on_exit(ctypes.cast(_LIBC._exit, ctypes.c_void_p), None)
+
+
 def _after_fork_in_child() -> None:
     global _modules
     _modules = frozenset(sys.modules)
-    for value in list(_values):
+    inherited = list(_values)
+    for value in inherited:
         value._forget()
+    if any(value.native for value in inherited):
+        _end_without_destructors()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    _LIBC = ctypes.CDLL(None)
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 
 import numpy as np
@@ -28,6 +30,10 @@ def test_a_used_classifier_works_after_a_fork(bundle: Bundle, engine: str, reque
     before = [result.scores for result in classifier.predict(pictures)]
 
     def work() -> tuple[list[list[float]], float]:
+        ends = os.fork()
+        if ends == 0:
+            ctypes.CDLL(None).exit(7)  # as Python ends, with the destructors of C libraries
+        assert os.waitstatus_to_exitcode(os.waitpid(ends, 0)[1]) == 7
         return [result.scores for result in classifier.predict(pictures)], classifier.verify().score_difference
 
     scores, difference = in_fork(work)

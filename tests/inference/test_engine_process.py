@@ -49,6 +49,7 @@ def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
         assert first._process.pid != second._process.pid
         assert {first._process.poll(), second._process.poll()} == {None}
         os.kill(first._process.pid, signal.SIGINT)  # Ctrl-C reaches all processes of a terminal
+        os.kill(first._process.pid, signal.SIGTERM)  # and this one all of a service
         assert first.run(BATCHES[0]).shape == (1, 5)
 
 

@@ -1,10 +1,12 @@
 """Values that a process must not take over from the one that it was forked from."""
 
+import ctypes
 import gc
 import os
 import sys
 import threading
 
+import pytest
 from forking import in_fork
 
 from ppcls.utils import forks
@@ -66,6 +68,23 @@ def test_an_inherited_value_is_never_destroyed():
 def test_a_fork_of_a_fork_makes_its_own_again():
     value = PerProcess(os.getpid)
     assert in_fork(lambda: (value.get(), in_fork(lambda: value.get() == os.getpid())))[1]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_process_ends_without_the_destructors_of_inherited_libraries(native):
+    libc = ctypes.CDLL(None)
+
+    def status_of_a_fork():
+        # In the place of a destructor: `raise` gets the exit status, and so ends the process by the signal 15.
+        libc.on_exit(ctypes.cast(getattr(libc, "raise"), ctypes.c_void_p), None)
+        value = PerProcess(os.getpid, native)
+        child = os.fork()
+        if child == 0:
+            libc.exit(15)
+        del value
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert in_fork(status_of_a_fork) == (15 if native else -15)
 
 
 def test_modules_that_came_with_the_fork(monkeypatch):

@@ -66,7 +66,7 @@ class _OfThisProcess:
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         self._bundle, self._settings = bundle, settings
-        self.engine = PerProcess(self._open)
+        self.engine = PerProcess(self._open, native=True)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         return self.engine.get().run(batch)

@@ -149,6 +149,7 @@ def _serve(channel: Connection) -> None:
     """The child's part: answers each batch with its scores or its exception; one that comes between ends it."""
     try:
         engine = open_engine(Bundle(**channel.recv()), channel.recv())
+        _ignore_signals()  # once more, for Paddle sets handlers of its own
         channel.send(((), True))
         while True:
             batch = np.empty(channel.recv(), np.float32)
@@ -166,7 +167,13 @@ def _serve(channel: Connection) -> None:
         channel.send((error, False))
 
 
+def _ignore_signals() -> None:
+    """Leaves Ctrl-C, and a stop that goes to all processes of a service, to the process that made this one."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that made this one
+    _ignore_signals()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # an engine's remarks are no output of the user's program
     _serve(Connection(int(sys.argv[1])))
