@@ -112,7 +112,9 @@ def test_resuming_opens_only_shards_that_are_needed(manifest, monkeypatch):
     epoch(images, shuffle=False, start_step=5)  # picture 20, the first of the last shard
     assert opened == [3]
     decoded = []
-    monkeypatch.setattr(DecodeImage, "whole", lambda self, data: decoded.append(1) or np.zeros((2, 2, 3), np.uint8))
+    monkeypatch.setattr(
+        DecodeImage, "whole", lambda self, data, frame: decoded.append(1) or np.zeros((2, 2, 3), np.uint8)
+    )
     list(loader(images).epoch(0, 5))
     assert len(decoded) == 5
 

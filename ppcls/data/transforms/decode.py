@@ -85,8 +85,7 @@ class DecodeImage(Transform):
         """
         if isinstance(image, np.ndarray):
             return self._in_channels(_checked(image))
-        self.admit(bytes(image))
-        return self.whole(image)
+        return self.whole(image, self.admit(bytes(image)).frame)
 
     def admit(self, data: bytes) -> Header:
         """Reads the header of a file, without which nothing is decoded.
@@ -97,33 +96,36 @@ class DecodeImage(Transform):
         with _damage_is_unreadable():
             return read_header(data, self.max_pixels, self.max_scans)
 
-    def part(self, image: bytes | np.ndarray, choose: Callable[[int, int], Box]) -> np.ndarray:
+    def part(
+        self, image: bytes | np.ndarray, choose: Callable[[int, int], Box], frame: Frame | None = None
+    ) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
         Where it can, it leaves what lies below the part undecoded, and then does not notice damage there. Raises what
-        decoding the whole raises. Bytes have been admitted before.
+        decoding the whole raises. Bytes have been admitted before, which gave their `frame`.
         """
-        frame = jpeg_frame(image) if isinstance(image, bytes) else None
+        if frame is None and isinstance(image, bytes):
+            frame = jpeg_frame(image)
         if frame is None or _orientation(frame) != 1:
-            whole = self.whole(image)
+            whole = self.whole(image, frame)
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return cut(self.whole(image), box) if rows is None else self._in_channels(cut(rows, box))
+        return cut(self.whole(image, frame), box) if rows is None else self._in_channels(cut(rows, box))
 
     def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
         """Decoded pixels [H, W, 3] as [H, W, channels]."""
         return to_gray(pixels, self.to_rgb) if self.channels == 1 else pixels
 
-    def whole(self, image: bytes | np.ndarray) -> np.ndarray:
-        """What calling it gives, of bytes that have been admitted."""
+    def whole(self, image: bytes | np.ndarray, frame: Frame | None = None) -> np.ndarray:
+        """What calling it gives, of bytes that have been admitted, which gave their `frame`."""
         if isinstance(image, np.ndarray):
             return self._in_channels(_checked(image))
         with _damage_is_unreadable():
-            return self._in_channels(self._decode(bytes(image)))
+            return self._in_channels(self._decode(bytes(image), frame))
 
-    def _decode(self, data: bytes) -> np.ndarray:
-        frame = jpeg_frame(data)
+    def _decode(self, data: bytes, frame: Frame | None) -> np.ndarray:
+        frame = frame or jpeg_frame(data)
         pixels = None if frame is None else decode_whole(data, frame, self.to_rgb)
         if frame is not None and pixels is not None:
             return np.ascontiguousarray(upright(pixels, _orientation(frame)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import ImageFile
 
-from ppcls.data.transforms.jpeg import count_scans, jpeg_frame, jpeg_size
+from ppcls.data.transforms.jpeg import Frame, count_scans, jpeg_frame, jpeg_size
 from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
@@ -68,11 +68,13 @@ class Header:
         width: Pixels across, as stored.
         height: Pixels down, as stored.
         memory: Bytes that decoding it takes, at most.
+        frame: What the markers of a JPEG tell; None for other formats, and for what only Pillow may be able to read.
     """
 
     width: int
     height: int
     memory: int
+    frame: Frame | None = None
 
 
 def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOST_SCANS) -> Header:
@@ -87,6 +89,7 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
         UnreadableImage: The format is not read, or a bound is exceeded; the sentence names the key that changes it.
     """
     known = _known_format(data)
+    frame = None
     if known is formats.JPEG:
         frame = jpeg_frame(data)
         width, height, components = jpeg_size(data) if frame is None else frame.size
@@ -102,7 +105,7 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
         if known is formats.JPEG2000:
             pixels = max(pixels, _codestream_pixels(data))
     _check_pixels(f"{width}x{height}", pixels, len(data), bytes_per_pixel, max_pixels)
-    return Header(width, height, pixels * bytes_per_pixel)
+    return Header(width, height, pixels * bytes_per_pixel, frame)
 
 
 def open_picture(data: bytes) -> ImageFile.ImageFile:

@@ -13,6 +13,7 @@ from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, one_o
 from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import Header
+from ppcls.data.transforms.jpeg import Frame
 from ppcls.data.transforms.layout import ToCHWImage
 from ppcls.data.transforms.memory import ROOM
 from ppcls.data.transforms.normalize import NormalizeImage
@@ -95,12 +96,12 @@ class Pipeline:
             UserError: the picture does not suit the transforms, for example is smaller than a crop.
         """
         if isinstance(data, np.ndarray):
-            return self._planes(data, rng, out)
-        with ROOM.taken(self._memory(self._decode.admit(data))):
-            return self._planes(data, rng, out)
+            return self._planes(self._opened(data, rng), rng, out)
+        header = self._decode.admit(data)
+        with ROOM.taken(self._memory(header)):
+            return self._planes(self._opened(data, rng, header.frame), rng, out)
 
-    def _planes(self, data: bytes | np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
-        image = self._opened(data, rng)
+    def _planes(self, image: np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
         for op in self._middle:
             image = op(image, rng)
         planes = image.transpose(2, 0, 1) if self._normalize is None else self._normalize.planes(image, out)
@@ -114,12 +115,14 @@ class Pipeline:
         transposed = any(isinstance(op, ToCHWImage) for op in self.ops)
         return np.ascontiguousarray(image if transposed else image.transpose(2, 0, 1), np.float32)
 
-    def _opened(self, data: bytes | np.ndarray, rng: np.random.Generator | None) -> Any:
+    def _opened(
+        self, data: bytes | np.ndarray, rng: np.random.Generator | None, frame: Frame | None = None
+    ) -> np.ndarray:
         """The picture after DecodeImage, and after RandCropImage if that follows."""
         decode, crop = self._decode, self._crop
         if crop is None:
-            return decode.whole(data)
-        return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng)))
+            return decode.whole(data, frame)
+        return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng), frame))
 
     def _memory(self, header: Header) -> int:
         """Bytes that a picture takes while it is read, at most."""
