@@ -16,10 +16,14 @@ from PIL import Image
 
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import _PLUGINS, MOST_PIXELS, read_header
-from ppcls.utils.picture_formats import FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
+from ppcls.utils.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 
 WRITTEN = {"PNG": ".apng", "GIF": ".gif", "BMP": ".dib", "TIFF": ".tiff", "WEBP": ".webp", "PPM": ".pnm",
            "JPEG2000": ".jp2", "AVIF": ".avif", "JPEG": ".jpe", "MPO": ".mpo"}  # fmt: skip
+
+
+if not AVIF.is_read:
+    del WRITTEN["AVIF"]  # of a Pillow before 11.3
 
 
 def png(width: int, height: int, content: bytes = b"") -> bytes:

@@ -13,12 +13,15 @@ from ppcls.data.shards.write import Encoding
 from ppcls.data.transforms import DecodeImage, Pipeline, UnreadableImage
 from ppcls.utils import picture_files
 from ppcls.utils.picture_files import PictureScan, is_picture_file, read_file, walk_pictures
+from ppcls.utils.picture_formats import AVIF
 
 PICTURE = smooth(8, 8)
 KINDS = {
     "a.avif": "AVIF", "a.jpe": "JPEG", "a.jp2": "JPEG2000", "a.apng": "PNG", "UPPER.JPG": "JPEG", "Mixed.TiFF": "TIFF",
     "no_suffix": "PNG", "odd.suffix.bin": "WEBP", "a.jfif": "JPEG", "a.dib": "BMP", "a.pbm": "PPM", "a.mpo": "MPO",
 }  # fmt: skip
+if not AVIF.is_read:
+    del KINDS["a.avif"]  # of a Pillow before 11.3
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
 
 

@@ -1,7 +1,9 @@
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,3 +201,24 @@ def test_the_runtime_is_imported_without_paddle():
         "sys.exit(bool(slow or 'paddle' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_is_out_of_proportion_is_reported_in_its_row(configured, edit, folder, tmp_path, capsys):
+    """A size that no such file has, PostScript, and a JPEG of many scans; their bounds are keys of the bundle."""
+    _, plain = cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = plain.tobytes()[:12] + header + struct.pack(">I", zlib.crc32(header)) + plain.tobytes()[33:]
+    (folder / "bomb.png").write_bytes(bomb)
+    (folder / "photo.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    _, progressive = cv2.imencode(".jpg", np.zeros((50, 60, 3), np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    (folder / "scans.jpg").write_bytes(progressive.tobytes())
+    transforms = [{"DecodeImage": {"max_scans": 5}}, {"ResizeImage": {"size": 32}}, {"NormalizeImage": None}]
+    bundle = edit({"transforms": [*transforms, {"ToCHWImage": None}]})
+    assert predict(configured(folder, inference_model_dir=str(bundle), output=str(tmp_path / "out.json"))) == 1
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    errors = {Path(row["picture"]).name: row["error"] for row in rows}
+    assert "60000x60000" in errors["bomb.png"] and "max_pixels: 3600000000" in errors["bomb.png"]
+    assert "PostScript is not read" in errors["photo.jpg"]
+    assert "max_scans of DecodeImage allows 5" in errors["scans.jpg"]
+    assert errors["a.png"] is None and errors["b.png"] is None
+    assert "3 of 5 pictures could not be read" in capsys.readouterr().err
