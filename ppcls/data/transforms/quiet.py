@@ -20,7 +20,7 @@ def quiet_plugins() -> None:
 def quiet_libtiff() -> None:
     """Leaves out the lines of the libtiff that Pillow decodes with; Pillow raises an error all the same."""
     package = Path(PIL.__file__).parent
-    bundled = [*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]  # of Linux and macOS
+    bundled = [*package.parent.glob("[Pp]illow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]  # of Linux and macOS
     name = str(bundled[0]) if bundled else ctypes.util.find_library("tiff")
     if name is None:
         return
