@@ -89,7 +89,10 @@ def _train(
     open_pictures: Callable[..., build.Pictures],
 ) -> int:
     """Builds everything, begins the run in its folder, and trains."""
-    learned = build.classes_of(config.DataLoader.Train, pictures)
+    learned, held_out = build.classes_of(config.DataLoader.Train, pictures), None
+    if config.Global.eval_during_train:  # first, so that a wrong list is said before a download
+        held_out = open_pictures(config.DataLoader.Eval, config.Arch.class_num, learned)
+        build.check_numbering(config.DataLoader.Eval, held_out, learned, training=True)
     resumed = saved.weights_file if saved else None
     model, config = build.model(config, training=True, resumed=resumed, allow_changed=allow_changed)
     assert config.Optimizer is not None  # load_config requires it for this command
@@ -104,9 +107,7 @@ def _train(
     ema = MovingAverage(model, config.EMA.decay, config.EMA.warm_up) if config.EMA else None
     deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
-    if config.Global.eval_during_train:
-        held_out = open_pictures(config.DataLoader.Eval, config.Arch.class_num, learned)
-        build.check_numbering(config.DataLoader.Eval, held_out, learned, training=True)
+    if held_out is not None:
         eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context

@@ -192,3 +192,9 @@ def test_a_validation_folder_is_numbered_by_the_training_and_by_the_checkpoint(h
         assert main(command) == 2
         err = capsys.readouterr().err
         assert re.match(r"fewer/fox is not a class of the training .*; rename or remove the folder\n$", err)
+
+
+def test_a_wrong_validation_folder_is_said_before_weights_are_looked_for(here, capsys, monkeypatch):
+    monkeypatch.setattr(commands.build, "model", lambda *arguments, **keywords: pytest.fail("looks for weights"))
+    (here / "held_out" / "fox").mkdir(parents=True)
+    assert "held_out/fox is not a class of the training" in refused(capsys, here, f"{EVAL}.image_root=held_out")
