@@ -78,7 +78,7 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
         lines = ["", *lines[1:]]
         options = replace(options, delimiter=options.delimiter or separator[1])
     if not any(line.strip() for line in lines):
-        raise UserError(f"{file} lists no picture; write one `relative/path label` line per picture")
+        raise UserError(_no_picture(file))
     reading = _best_reading(file, lines, options)
     raise_together(file, reading.rows.problems)
     rows, columns = reading.rows, columns_of(file, reading, options)
@@ -91,6 +91,10 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     parts = None if columns.part is None else [part_of(row[columns.part]) or "" for row in fields]
     notes = _notes(columns, rows.width, reading.place, options)
     return LabelledList(file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes)
+
+
+def _no_picture(file: str) -> str:
+    return f"{file} lists no picture; write one `relative/path label` line per picture"
 
 
 def sampled(count: int) -> Sequence[int]:
@@ -116,13 +120,16 @@ def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
         if readings and not has_columns(rows, options):
             continue
         if not rows.fields:
-            readings.append(Reading(rows, Place(options.image_root), 0, 0, 0))
+            if rows.problems:
+                readings.append(Reading(rows, Place(options.image_root), 0, 0, 0))
             continue
         for place in _places(options):
             reading = read_at(file, rows, place, options)
             if reading.is_complete:
                 return reading
             readings.append(reading)
+    if not readings:
+        raise UserError(_no_picture(file))
     best = max(readings, key=lambda reading: (reading.found / max(reading.looked, 1), not reading.rows.problems))
     if options.searches and not best.found and not best.rows.problems:
         return _search(file, best.rows, options)

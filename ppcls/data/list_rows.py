@@ -38,7 +38,7 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
 
     A line is `path label`, where the label is what follows the last delimiter, so that a path may hold the delimiter;
     or it is a line of a table as spreadsheets and pandas write it, with quotation marks where a field needs them. The
-    label may also be all that follows the first blank.
+    label may also be all that follows the first blank, unless every line has as many blanks.
 
     Args:
         lines: The lines of a file.
@@ -55,6 +55,9 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
     if not pairs.is_plain:
         yield pairs
     if delimiter in (None, " ") and all(" " in line.strip() for line in lines if line.strip()):
+        columns = _table(lines, " ")
+        if columns.width > 2 and not columns.problems:
+            yield columns
         yield _split_at_the_first(lines)
 
 
