@@ -177,7 +177,8 @@ class SaveCheckpoints(Callback):
 
     def remedy(self) -> str:
         """How to go on with a run that has ended early."""
-        if checkpoint.verify(self._latest) is None:
+        # Only the first process knows: for another one the checkpoint may still be on its way.
+        if not processes.is_first() or checkpoint.verify(self._latest) is None:
             return f"go on with -o Global.checkpoints={self._latest}"
         return "train again, because there is no checkpoint to go on from"
 
