@@ -75,6 +75,11 @@ def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictur
     same = next(iter(contents)) if len(contents) == 1 and len(subfolders) > 1 else ()
     if len(same) > 1 and len(with_pictures) < len(subfolders):
         first = next(iter(subfolders))
+        if len(parts_among(same)) == len(same):
+            raise UserError(
+                f"{root}: every class folder holds the parts of the data set ({shown(same)}); put the parts above the "
+                f"classes: {join(root, same[0])}/{first}, {join(root, same[1])}/{first} and so on"
+            )
         raise UserError(
             f"{root}: {shown(list(subfolders))} all hold the same folders ({shown(same)}), so they look like parts of "
             f"a data set, not like classes; give one of them, such as {join(root, first)}, or put the pictures of "

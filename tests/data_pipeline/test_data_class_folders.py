@@ -142,6 +142,10 @@ def test_no_picture_of_any_learned_class(tmp_path):
         ),
         (["train/a/1.jpg", "test/a/1.jpg", "labels/1.jpg"], "test, train are parts of a data set, not classes"),
         (["training_set/a/1.jpg", "training_set/x.jpg", "Test-Set/a/1.jpg"], "Test-Set, training_set are parts"),
+        (
+            ["ant/train/1.jpg", "ant/val/1.jpg", "bee/train/1.jpg", "bee/val/1.jpg"],
+            "every class folder holds the parts of the data set (train, val); put the parts above the classes: ",
+        ),
         (["one/a/1.jpg", "one/b/1.jpg", "two/a/1.jpg", "two/b/1.jpg"], "one, two all hold the same folders (a, b), so"),
     ],
 )
