@@ -55,7 +55,7 @@ class DecodeImage(Transform):
         backend: what decodes JPEG files whose chroma is sampled in a way that simplejpeg does not know, `cv2` or
             `pil`. All others are decoded by simplejpeg, to the pixels that both of these give; every other format is
             read by Pillow.
-        max_pixels: the most pixels that a picture may have. None takes what decodes within 384 MiB of memory, and more,
+        max_pixels: the most pixels that a picture may have. None takes what decodes within 320 MiB of memory, and more,
             up to 178,956,970, where the file has at least a byte for every 16 of them, as photos do.
         max_scans: the most scans that a JPEG may have.
         channels: 3 for colours, or 1 for gray, to which colours are converted; see `to_gray`.

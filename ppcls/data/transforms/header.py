@@ -24,7 +24,7 @@ from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_forma
 
 quiet_plugins()
 
-SMALL = 384 * 2**20
+SMALL = 320 * 2**20
 """Bytes of memory that any picture may take while it is decoded, however small its file."""
 
 MOST_PIXELS = 178_956_970
