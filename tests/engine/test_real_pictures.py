@@ -24,7 +24,7 @@ SHORT = ["-o", "Global.epochs=2", "-o", "DataLoader.Train.sampler.batch_size=4",
 @pytest.fixture
 def checkout(tmp_path):
     """The doors and configurations of this checkout, with every tenth picture laid out as ImageNet."""
-    for name in ("tools", "configs", "deploy"):
+    for name in ("tools", "configs", "deploy", "ppcls"):
         (tmp_path / name).symlink_to(ROOT / name)
     layout = tmp_path / "dataset" / "ILSVRC2012"
     layout.mkdir(parents=True)
