@@ -30,6 +30,7 @@ GOLDEN_SOURCE = "drawn by the library (ppcls/inference/golden.png)"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 _ARRAYS = "give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or [H, W]"
 _COLORS = ("RGB", "BGR")
+_LONGEST_PATH = 4096  # bytes
 _SAY_COLOR = 'say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'
 _BYTES = (bytes, bytearray, memoryview, mmap.mmap)
 
@@ -100,6 +101,9 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
     Raises:
         UserError: nothing is there, the only picture is none, or the colour order of an array is not said.
     """
+    if color not in (None, *_COLORS):
+        raise UserError(f"color is {color!r}; write {' or '.join(_COLORS)}")
+    source = _named_file(source)
     if isinstance(source, (str, os.PathLike)):
         return Pictures([Picture(str(path), path) for path in _paths_of(source)], None)
     source = _array_of(source)
@@ -136,7 +140,8 @@ def _paths_of(source: str | os.PathLike[Any]) -> Sequence[Path]:
     """
     path = _path(source)
     if isinstance(path, NoPicture):
-        raise UserError(path.reason)
+        given = shown(os.fsdecode(source), 300)
+        raise UserError(f"{given}: {path.reason}" if given else path.reason)
     name = shown(str(path), 300)
     try:
         if path.is_dir():
@@ -182,9 +187,9 @@ def _path(source: str | os.PathLike[Any]) -> Path | NoPicture:
     if not text:
         return NoPicture("the path is empty")
     if _ADDRESS.match(text):
-        return NoPicture(f"{shown(text)}: an address, and nothing is downloaded; give a file, or its bytes")
+        return NoPicture("an address, and nothing is downloaded; give a file, or its bytes")
     if "\0" in text:
-        return NoPicture(f"{shown(text)}: no file's name has a zero byte")
+        return NoPicture("no file's name has a zero byte")
     try:
         return Path(expanded(text))
     except UserError as error:
@@ -215,10 +220,20 @@ def _single(source: Any, color: str | None) -> Picture:
     return _picture(0, item, color)
 
 
+def _named_file(item: Any) -> Any:
+    """The name of a file for bytes that are one, as `os.listdir(b".")` gives them; anything else as it is.
+
+    No picture can be meant: a file as short as a path, without a zero byte, whose content is the path of a file.
+    """
+    if isinstance(item, bytes) and len(item) < _LONGEST_PATH and b"\0" not in item and os.path.exists(item):  # noqa: PTH110
+        return os.fsdecode(item)
+    return item
+
+
 def _ready(item: Any) -> Any:
     """The content of an open file, which cannot be read twice; a tensor as an array; anything else as it is."""
     if isinstance(item, mmap.mmap) or not hasattr(item, "read"):
-        return _array_of(item)
+        return _named_file(_array_of(item))
     try:
         content = item.read()
     except (OSError, ValueError) as error:  # ValueError: of a closed file

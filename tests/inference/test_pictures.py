@@ -148,7 +148,8 @@ def test_one_of_a_kind_is_a_list_of_one():
     ("source", "color", "says"),
     [
         (ARRAY, None, 'picture 0 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
-        ([b"", ARRAY], "GBR", 'picture 1 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
+        ([b"", ARRAY], None, 'picture 1 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
+        (b"", "rgb", "color is 'rgb'; write RGB or BGR"),
         (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 [H, W, 3], [H, W, 4], "
          "[H, W, 1] or [H, W], with values from 0 to 255"),
         (np.zeros((3, 9, 8), np.uint8), "RGB", "picture 0 is an array uint8 [3, 9, 8]; move its channels behind, "
@@ -185,8 +186,8 @@ def test_what_is_no_picture_is_said(source, color, says):
         (float("nan"), "a float is no picture; give a path, bytes, an image or an array"),
         (ARRAY.astype("uint16"), "an array uint16 [2, 4, 3]; give uint8 [H, W, 3], "),
         (np.zeros((2, 3, 4, 5), np.uint8), "an array uint8 [2, 3, 4, 5]; give uint8 [H, W, 3], "),
-        ("a\0b", "a\\x00b: no file's name has a zero byte"),
-        ("http://x/y.png", "http://x/y.png: an address, and nothing is downloaded"),
+        ("a\0b", "no file's name has a zero byte"),
+        ("http://x/y.png", "an address, and nothing is downloaded"),
         ("", "the path is empty"),
         (closed(), "a file that cannot be read (I/O operation on closed file.)"),
         (Image.new("F", (2, 2)), "its values have 32 bits, whose range is not defined"),
@@ -343,3 +344,11 @@ def test_tensors_are_arrays():
         assert np.array_equal(pictures_of(source, "RGB")[0].content, ARRAY)
     with pytest.raises(UserError, match=r"^picture 0 is an array: say its channel order"):
         pictures_of([Tensor()])
+
+
+def test_bytes_that_name_a_file_are_its_name(tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    name = os.fsdecode(b"caf\xe9.jpg")
+    assert pictures_of(b"caf\xe9.jpg")[0].content == pictures_of([b"caf\xe9.jpg"])[0].content == Path(name)
+    assert [picture.source for picture in pictures_of(b"b")] == ["b/10.jpg", "b/2.PNG", "b/deep/1.bmp"]
+    assert pictures_of(b"none.jpg")[0].content == b"none.jpg"
