@@ -103,13 +103,13 @@ def test_requirements(content):
     lines = content["ppcls-0.1.0.dist-info/METADATA"].decode().split("\n\n")[0].splitlines()
     assert "Requires-Python: >=3.10" in lines
     needed = sorted(
-        line[len("Requires-Dist: ") :].replace(" >=", ">=")  # older setuptools writes a space
+        line[len("Requires-Dist: ") :].replace(" >=", ">=").replace("'", '"')  # as older setuptools writes it
         for line in lines
         if line.startswith("Requires-Dist: ")
     )
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
-        "numpy>=1.21.2", "opencv-python-headless>=4.7", "pillow>=9.1", "pyyaml>=6.0", "safetensors>=0.4",
+        "numpy>=1.21.2", "opencv-python-headless>=4.10", "pillow>=11.3", "pyyaml>=6.0", "safetensors>=0.4",
         "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5.3",
     ]  # fmt: skip
     extras = {extra: [line.split(";")[0] for line in needed if f'extra == "{extra}"' in line] for extra in
