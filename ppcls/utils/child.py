@@ -29,7 +29,15 @@ def command(module: str, *arguments: object) -> list[str]:
 
     It belongs with `environment()`.
     """
-    return [sys.executable, "-W", "ignore", "-c", _RUN, module, *map(str, arguments)]
+    return [interpreter(), "-W", "ignore", "-c", _RUN, module, *map(str, arguments)]
+
+
+def interpreter() -> str:
+    """Python's program. Where another program embeds Python (uWSGI, mod_wsgi), `sys.executable` is that program."""
+    if Path(sys.executable or "").name.lower().startswith("py"):
+        return sys.executable
+    candidates = [Path(sys.prefix) / name for name in ("bin/python3", "bin/python", "python.exe")]
+    return next((str(path) for path in candidates if path.is_file()), sys.executable)
 
 
 def environment() -> dict[str, str]:

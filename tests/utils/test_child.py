@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -34,6 +35,18 @@ raise SystemExit(5)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = run("told", tmp_path, 13)
     assert (done.returncode, done.stdout, done.stderr) == (5, f"__main__ {[str(tmp_path), '13']} True\n", "")
+
+
+@pytest.mark.parametrize("program", ["/usr/sbin/uwsgi_python3", "", None])
+def test_a_program_that_embeds_python_is_not_taken_for_it(monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", program)
+    assert child.call(os.path.basename, "a/b") == "b"
+
+
+def test_a_python_is_taken_as_it_is(monkeypatch):
+    for program in ("/opt/python3.13", "/opt/pypy3", "/opt/Python"):
+        monkeypatch.setattr(sys, "executable", program)
+        assert child.interpreter() == program
 
 
 def test_a_function_is_called_in_another_process(tmp_path, capfd):
