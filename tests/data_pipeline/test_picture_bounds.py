@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 import sys
@@ -136,6 +137,15 @@ def test_a_large_file_may_have_as_many_pixels_as_a_photo_of_its_size() -> None:
     assert read_header(png(10_000, 10_000, bytes(7_000_000))).width == 10_000
     too_many = png(20_000, 10_000, bytes(13_000_000))
     assert f"may have {MOST_PIXELS:,}" in refusal(too_many)
+
+
+def test_a_page_that_was_scanned_with_600_dots_per_inch_is_no_bomb() -> None:
+    page = Image.new("1", (4960, 7016), 1)
+    for kind, options in (("TIFF", {"compression": "group4"}), ("PNG", {})):
+        buffer = io.BytesIO()
+        page.save(buffer, kind, **options)
+        assert len(buffer.getvalue()) < 20_000
+        assert read_header(buffer.getvalue()).width == 4960
 
 
 def test_max_pixels_is_the_bound_where_it_is_given() -> None:

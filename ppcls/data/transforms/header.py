@@ -54,6 +54,7 @@ _PLUGINS: dict[PictureFormat, tuple[str, str, int]] = {
 # Pillow's modes. Pillow holds 1 byte for gray and 4 for colour, the arrays have 3.
 _MODE_BYTES = {"1": 8, "L": 8, "I": 8, "I;16": 8, "RGB": 10, "P": 15, "PA": 18, "LA": 18, "La": 18, "RGBa": 18}
 _OTHER_MODE_BYTES = 14  # RGBA, CMYK, YCbCr, LAB
+_TIFF_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # less than colours: a strip, which may be the whole picture
 _JPEG_BYTES = {1: 10, 3: 12}  # by components; a progressive JPEG holds its coefficients too
 _OTHER_JPEG_BYTES = 20  # CMYK
 
@@ -101,7 +102,10 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
         with open_picture(data) as file:
             width, height = file.size
             pixels = max(width * height, _largest_tile(file))
-            bytes_per_pixel = _MODE_BYTES.get(file.mode, _OTHER_MODE_BYTES) + _PLUGINS[known][2]
+            decoder = _PLUGINS[known][2]
+            if known is formats.TIFF:
+                decoder = _TIFF_BYTES.get(file.mode, decoder)
+            bytes_per_pixel = _MODE_BYTES.get(file.mode, _OTHER_MODE_BYTES) + decoder
         if known is formats.JPEG2000:
             pixels = max(pixels, _codestream_pixels(data))
     _check_pixels(f"{width}x{height}", pixels, len(data), bytes_per_pixel, max_pixels)
