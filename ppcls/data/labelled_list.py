@@ -163,7 +163,8 @@ def _paths(file: str, names: list[str], lines: list[int], reading: Reading, opti
     for index in missing:
         path = place.path(names[index])
         unclear = place.unclear.get(path.replace("\\", "/"))
-        problems.append((lines[index], unclear or f"{path} is not there; correct the line or {key}"))
+        what = "is not a regular file" if os.path.exists(path) else "is not there"  # noqa: PTH110 - takes any name
+        problems.append((lines[index], unclear or f"{path} {what}; correct the line or {key}"))
     raise_together(file, problems)
     return [path for path in found if path is not None]
 

@@ -92,7 +92,8 @@ def read_picture_list(
         return PictureList(root, names, listed.labels)
     for name in lines:
         if not (root / name).is_file():
-            raise UserError(f"{path}: {root / name} is not there; correct the line or the folder of the pictures")
+            what = "is not a regular file" if os.path.exists(root / name) else "is not there"  # noqa: PTH110 - takes any name
+            raise UserError(f"{path}: {root / name} {what}; correct the line or the folder of the pictures")
     return PictureList(root, lines, why_unlabelled="its lines are paths alone")
 
 

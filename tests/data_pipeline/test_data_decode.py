@@ -267,3 +267,20 @@ def test_impossible_keys_are_refused() -> None:
         DecodeImage(backend="PIL")
     with pytest.raises(ValueError, match=r"channel_first: True is not supported; .* ToCHWImage"):
         DecodeImage(channel_first=True)
+
+
+@pytest.mark.parametrize("out_of_memory", [False, True])
+def test_an_error_of_opencv_is_told_without_the_places_in_its_code(
+    out_of_memory: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        error = cv2.error("OpenCV(5.0.0) /io/opencv/loadsave.cpp:79: error: (-215:Assertion failed) pixels <= LIMIT")
+        error.code = cv2.Error.StsNoMem if out_of_memory else cv2.Error.StsAssert
+        error.err = "pixels <= LIMIT"
+        raise error
+
+    monkeypatch.setattr(DecodeImage, "_decode", refuse)
+    with pytest.raises(MemoryError if out_of_memory else UnreadableImage) as caught:
+        DecodeImage()(encoded(smooth(8, 8), "JPEG"))
+    assert "/io/opencv" not in str(caught.value)
+    assert out_of_memory or "OpenCV cannot decode it (pixels <= LIMIT)" in str(caught.value)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from data_pictures import encoded, smooth
 
+from ppcls.data.image_list import read_list_file
 from ppcls.data.shards.write import Encoding
 from ppcls.data.transforms import DecodeImage, Pipeline, UnreadableImage
 from ppcls.utils import picture_files
+from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import PictureScan, is_picture_file, read_file, walk_pictures
 from ppcls.utils.picture_formats import AVIF
 
@@ -110,3 +112,11 @@ def test_a_sparse_file_of_any_size_is_not_read(tmp_path: Path, monkeypatch: pyte
     path.write_bytes(bytes(100))
     assert read_file(str(path)) == bytes(100)
     assert read_file(str(path), 64) == bytes(64)
+
+
+def test_a_pipe_in_a_list_is_named_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(PICTURE))
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "list.txt").write_text("a.png 0\nb.png 1\n")
+    with pytest.raises(UserError, match=r"list\.txt:2: .*b\.png is not a regular file; correct the line or image_root"):
+        read_list_file(str(tmp_path / "list.txt"), str(tmp_path), 2)

@@ -239,6 +239,10 @@ def _damage_is_unreadable() -> Iterator[None]:
         yield
     except (UnreadableImage, MemoryError):
         raise
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
+        raise UnreadableImage(f"OpenCV cannot decode it ({error.err})") from error  # its text names places in its code
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if not isinstance(error.__cause__ or error, (OSError, SyntaxError, ValueError)):  # its text is about the code
