@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Dividing by a dropout's factor and shifting an epsilon round once; everything else is exact.
 _ROUNDING = 1e-6
+_MADE_BY = "converted by ppcls"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +53,15 @@ def convert(
     Args:
         source: A file of any known layout, its address, or with `arch` the name of a source (`timm`).
         target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, a file of the same name with
-            `.keys.txt` at its end tells what became of every key. What is there stays unless all goes well.
+            `.keys.txt` at its end tells what became of every key. Only a file that was converted before is replaced,
+            and only if all goes well.
         arch: The model's name; recognised by the weights if not given.
         use_ema: Whether the moving average is converted where the file holds weights and their moving average.
         to: `ppcls`, which remembers the arguments and the preprocessing that belong to the weights, or `paddleclas`.
 
     Raises:
-        UserError: the source cannot be had or fits no model, or the target's layout cannot express it.
+        UserError: the source cannot be had or fits no model, the target's layout cannot express it, or another file is
+            in its place.
     """
     if to not in ("ppcls", "paddleclas"):
         raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
@@ -68,11 +71,12 @@ def convert(
     found = locate_weights(arch or "a model", source)
     if path.exists() and path.samefile(found.path):
         raise UserError(f"{path}: is the file to convert; give another place for the result")
+    account = path.with_name(f"{path.name}.keys.txt")
+    _refuse_to_replace(path, account)
     file = found.read(use_ema)
     params = dataclasses.replace(_params_of(arch or _recognised(file), file), use_ema=use_ema)
     loaded = build_with_weights(params, found)
     arrays, record = _content(loaded, found, to)
-    account = path.with_name(f"{path.name}.keys.txt")
 
     def verify(written: Path) -> None:
         _verify(written, loaded.model)
@@ -80,6 +84,14 @@ def convert(
 
     write_weights(path, arrays, record, verify)
     return Converted(path, account, loaded, _text(loaded, path, account, to))
+
+
+def _refuse_to_replace(path: Path, account: Path) -> None:
+    """Refuses the place of a file that no conversion wrote: its account would stand beside it."""
+    is_ours = account.is_file() and _MADE_BY.encode() in account.read_bytes()[:1000]
+    for place in (path, account):
+        if place.exists() and not is_ours:
+            raise UserError(f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place")
 
 
 def _recognised(file: WeightsFile) -> str:
@@ -152,7 +164,7 @@ def _verify(path: Path, model: Backbone) -> None:
 
 def _account(loaded: Loaded, to: str) -> str:
     what = f"{loaded.source}'s {loaded.model.params.name}"
-    head = f"# {loaded.file.path.name}: {what}, converted by ppcls {__version__} to {to}\n"
+    head = f"# {loaded.file.path.name}: {what}, {_MADE_BY} {__version__} to {to}\n"
     return head + loaded.conversion.account()
 
 
