@@ -12,6 +12,7 @@ import numpy as np
 from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import batch_generator, epoch_order, positions, sample_generator
 from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.utils.errors import UserError
 
 
@@ -101,7 +102,7 @@ class BatchReader(Reader):
         rng = sample_generator(self.seed, epoch, index) if self.transforms.draws else None
         try:
             return self.transforms.from_file(path, rng, out)
-        except UnreadableImage:
+        except (UnreadableImage, NotEnoughMemory):
             raise
         except UserError as error:
             raise UserError(f"{path}: {error}") from error

@@ -22,6 +22,7 @@ import numpy as np
 
 from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.inference.backends import Backend
 from ppcls.inference.pictures import NoPicture, Picture, pictures_of
 from ppcls.inference.results import Result, Results
@@ -156,7 +157,7 @@ class Prediction:
         except UnreadableImage as error:
             return error.reason
         except MemoryError:
-            return "there is not enough memory to read it"
+            return NotEnoughMemory.reason
         except UserError as error:
             return str(error)
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from data_pictures import encoded, noise
 
+from ppcls.data.batches import BatchReader
+from ppcls.data.image_list import ImageList
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage, pipeline
 from ppcls.data.transforms.memory import Room
 
@@ -76,3 +79,20 @@ def test_pictures_are_read_within_the_room(monkeypatch: pytest.MonkeyPatch) -> N
     run(noise(40, 30))  # an array is there already
     assert asked == [40 * 30 * 10 + 27 * 20 * 8]
     assert np.array_equal(run(noise(40, 30)), run(encoded(noise(40, 30))))
+
+
+def test_a_file_that_memory_does_not_suffice_for_is_named_and_no_skipped_picture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(noise(4, 4)))
+
+    def exhaust(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(DecodeImage, "_decode", exhaust)
+    images = ImageList([str(path)], np.zeros(1, np.int64))
+    reader = BatchReader(images, Pipeline([DecodeImage()]), (), 1, 1, False, 0, 0, 1)
+    answer = reader.batches(0, range(1), 1)[0]
+    assert answer["mistake"].startswith(f"{path}: there is not enough memory to read it; ")
+    assert (answer["failures"], answer["crash"]) == ([], "")

@@ -58,4 +58,5 @@ class Room:
 
 
 ROOM = Room(SMALL)
-os.register_at_fork(after_in_child=ROOM.reset)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ROOM.reset)

@@ -19,6 +19,7 @@ from ppcls.data.transforms.memory import ROOM
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
+from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.utils.picture_files import read_file
 
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
@@ -146,6 +147,8 @@ class Pipeline:
             return self(data, rng, out)
         except UnreadableImage as error:
             raise UnreadableImage(error.reason, str(path)) from error
+        except MemoryError as error:
+            raise NotEnoughMemory(str(path)) from error
 
     def from_array(self, array: np.ndarray, color: str, rng: np.random.Generator | None = None) -> np.ndarray:
         """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""

@@ -1,4 +1,4 @@
-"""The error of a picture that cannot be read."""
+"""The errors of a picture that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ class UnreadableImage(UserError):
         self.reason = reason
         self.path = path
         super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
+
+
+class NotEnoughMemory(UserError, MemoryError):
+    """Memory does not suffice for a picture here and now. Another try may succeed, so the picture is not unreadable."""
+
+    reason = "there is not enough memory to read it"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path}: {self.reason}; close other programs, or lower the number of threads or workers")
