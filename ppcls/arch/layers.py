@@ -12,7 +12,7 @@ from paddle.nn.initializer import KaimingNormal, Normal
 
 from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
-from ppcls.arch.weights.sources import preprocessing_of
+from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
 from ppcls.utils.errors import UserError
 
 
@@ -178,6 +178,7 @@ class Backbone(nn.Layer):
         check_arguments(self, layout)
         conversion = convert_state_dict(self, state_dict, layout)
         missing, unexpected = super().set_state_dict(conversion.state)
+        self.preprocessing = preprocessing_by_layout(self.params.name, layout.source) or self.preprocessing
         return missing, unexpected + [key for key in conversion.unexpected if key not in unexpected]
 
     set_dict = set_state_dict

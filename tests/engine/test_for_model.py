@@ -87,6 +87,19 @@ def test_what_a_file_records_prevails(tmp_path):
     assert for_model(model).evaluation.output_size == (3, 64, 64)
 
 
+def test_a_dictionary_brings_that_of_its_layout():
+    row = find_source("SqueezeNet1_1", "torchvision")
+    layout = next(layout for layout in known_layouts("SqueezeNet1_1") if layout.source == "torchvision")
+    model = build_model("SqueezeNet1_1", class_num=3, **row.arguments)
+    foreign, own = to_layout(model, layout), model.state_dict()
+    model.set_state_dict(own)
+    assert model.preprocessing == preprocessing_of("SqueezeNet1_1")
+    model.set_state_dict(foreign)
+    assert model.preprocessing == row.preprocessing
+    model.set_state_dict(own)  # as a checkpoint of its further training
+    assert model.preprocessing == row.preprocessing
+
+
 def test_gray_models():
     train, evaluation = for_model(described("DLA34", in_channels=1))
     assert train.output_size == evaluation.output_size == (1, 224, 224)

@@ -17,7 +17,7 @@ from ppcls.arch.weights.files import WeightsFile, read_weights
 from ppcls.arch.weights.fit import check, fit_classifier, fit_stem, outline
 from ppcls.arch.weights.layouts import Conversion, arguments_of, convert_state_dict, recognise
 from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
-from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, weights_of
+from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, preprocessing_by_layout
 from ppcls.utils.download import fetch
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, weights_file
@@ -227,9 +227,7 @@ def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> tuple[str, Pr
     A file in our layout or PaddleClas's may be anybody's training, whose configuration knows the preprocessing.
     """
     if file.record is None:
-        rows = {row.source: row for row in weights_of(model.params.name)}
-        is_published = layout.source in rows and layout.source != "paddleclas"
-        return layout.source, rows[layout.source].preprocessing if is_published else None
+        return layout.source, preprocessing_by_layout(model.params.name, layout.source)
     recorded = file.record.get("preprocessing")
     try:
         preprocessing = None if recorded is None else Preprocessing.from_record(recorded)

@@ -240,6 +240,15 @@ def weights_of(model: str) -> list[PretrainedWeights]:
     return [row for row in _ROWS if row.model == model]
 
 
+def preprocessing_by_layout(model: str, source: str) -> Preprocessing | None:
+    """What belongs to weights in the layout of a source; None for our layout and PaddleClas's.
+
+    Weights in these two may be anybody's training, whose configuration knows the preprocessing.
+    """
+    rows = {row.source: row for row in weights_of(model) if row.source != "paddleclas"}
+    return rows[source].preprocessing if source in rows else None
+
+
 def find_source(model: str, source: str | None = None) -> PretrainedWeights:
     """The row of a named source, or the model's first.
 
@@ -258,4 +267,5 @@ def find_source(model: str, source: str | None = None) -> PretrainedWeights:
 
 
 SOURCES = tuple(dict.fromkeys(row.source for row in _ROWS))
-__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source", "preprocessing_of", "weights_of"]
+__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source"]
+__all__ += ["preprocessing_by_layout", "preprocessing_of", "weights_of"]
