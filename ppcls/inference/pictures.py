@@ -17,7 +17,7 @@ from PIL import Image
 from ppcls.data.transforms.decode import UnreadableImage, pixels_of
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import NAMES, is_picture_file, walk_pictures
+from ppcls.utils.picture_files import NAMES, only_pictures, walk_pictures
 from ppcls.utils.untrusted import shown
 from ppcls.utils.user_paths import expanded
 
@@ -164,7 +164,7 @@ def _matching(pattern: str) -> list[Path]:
     """
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - that of pathlib has no absolute patterns
     files = [Path(name) for name in found if Path(name).is_file()]
-    pictures = [path for path in files if is_picture_file(str(path))]
+    pictures = [Path(name) for name in only_pictures(map(str, files))]
     for name in found:
         if Path(name).is_dir():
             pictures += map(Path, walk_pictures(name))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ppcls.utils.logging import get_logger
 from ppcls.utils.picture_formats import FORMATS, HEAD_BYTES, NAMES, SUFFIXES, picture_format
 
-__all__ = ["NAMES", "SUFFIXES", "PictureScan", "is_picture_file", "is_picture_name", "read_file", "walk_pictures"]
+__all__ = ["NAMES", "SUFFIXES", "PictureScan", "is_picture_name", "only_pictures", "read_file", "walk_pictures"]
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
 _SHOWN = 5  # kinds of files that are named
@@ -21,9 +21,10 @@ def is_picture_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def is_picture_file(path: str) -> bool:
-    """Whether a file counts as a picture: by its suffix, or, where that is not one of a picture, by its first bytes."""
-    return path.lower().endswith(_read_suffixes()) or not _kind_by_content(path)
+def only_pictures(paths: Iterable[str]) -> list[str]:
+    """The files among `paths` that count as pictures: by their suffix, or else by their first bytes."""
+    suffixes = _read_suffixes()
+    return [path for path in paths if path.lower().endswith(suffixes) or not _kind_by_content(path)]
 
 
 def read_file(path: str, most: int = _LARGEST) -> bytes:

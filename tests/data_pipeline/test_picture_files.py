@@ -14,7 +14,7 @@ from ppcls.data.shards.write import Encoding
 from ppcls.data.transforms import DecodeImage, Pipeline, UnreadableImage
 from ppcls.utils import picture_files
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import PictureScan, is_picture_file, read_file, walk_pictures
+from ppcls.utils.picture_files import PictureScan, only_pictures, read_file, walk_pictures
 from ppcls.utils.picture_formats import AVIF
 
 PICTURE = smooth(8, 8)
@@ -32,7 +32,8 @@ def test_what_a_folder_gives_is_what_can_be_read(tmp_path: Path, caplog: pytest.
         (tmp_path / name).write_bytes(encoded(PICTURE, kind))
     found = walk_pictures(str(tmp_path))
     assert found == sorted(str(tmp_path / name) for name in KINDS)
-    assert all(is_picture_file(path) for path in found)
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert only_pictures([*found, str(tmp_path / "notes.txt")]) == found
     pipeline = Pipeline([DecodeImage()])
     assert {pipeline.from_file(path).shape for path in found} == {(3, 8, 8)}
     assert not caplog.messages
