@@ -100,7 +100,7 @@ def test_weights_that_the_run_began_with_may_be_gone(here):
 @pytest.mark.parametrize(
     ("override", "key"),
     [("DataLoader.Train.dataset.image_root=others", "DataLoader.Train.dataset.image_root is '{here}/data' in "),
-     ("Arch.class_num=5", "Arch.class_num is 4 in "), ("Arch.in_channels=1", "Arch.in_channels is 3 in "),
+     ("Arch.class_num=5", "Arch.class_num is 4 in "),
      ("DataLoader.Train=null", "DataLoader.Train.dataset.image_root is '{here}/data' in ")],
 )  # fmt: skip
 def test_another_configurations_run_is_not_taken(here, capsys, override, key):
@@ -112,6 +112,15 @@ def test_another_configurations_run_is_not_taken(here, capsys, override, key):
     assert error.startswith(f"{RUN}/best_model is not used, because {key.format(here=here)}{RUN}/config.yaml and ")
     assert error.endswith(f" here; -o Global.pretrained_model={RUN}/best_model would take it\n")
     assert error.count("\n") == 1
+
+
+def test_a_run_on_colours_is_not_taken_for_gray_pictures(here, capsys):
+    train()
+    capsys.readouterr()
+    ops = "DataLoader.Eval.dataset.transform_ops"
+    gray = ("Arch.in_channels=1", f"{ops}.DecodeImage.channels=1", f"{ops}.NormalizeImage={{mean: [0.5], std: [0.2]}}")
+    assert weights(*gray, "Global.image_shape=[1, 16, 16]") is None
+    assert f"{RUN}/best_model is not used, because Arch.in_channels is 3 in " in capsys.readouterr().err
 
 
 def test_a_record_that_cannot_be_read_is_another_configurations(here, capsys):
