@@ -48,7 +48,8 @@ class ImageNetDataset:
         image_column: the column of the pictures in a table, by its name or counted from 0; null finds it.
         label_column: the same of the labels.
         on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
-            reports it. None leaves the choice to the command.
+            reports it. None skips while training, also in the evaluations of a training, though not in the trial
+            before its first step; and raises in `eval`.
         class_names: a file of the class names in the order of their labels, `id name` or `name` a line, which the
             checkpoints of a training then carry.
     """

@@ -58,6 +58,7 @@ class ImageLoader:
         use_shared_memory: workers hand batches over in shared memory, if there is enough of it, and else by pipes.
         on_error: `raise` ends the epoch at a picture that cannot be read; `skip` leaves it out of its batch and notes
             it in `failures`. No other picture takes its place.
+        trial_on_error: the same for `trial`; None for `on_error`.
         class_num: number of the model's classes.
         rank: of this process.
         world_size: number of processes, which share every step's global batch.
@@ -88,13 +89,16 @@ class ImageLoader:
         class_num: int = 1000,
         rank: int = 0,
         world_size: int = 1,
+        trial_on_error: str | None = None,
     ) -> None:
         one_of("on_error", on_error, ("raise", "skip"))
+        one_of("trial_on_error", trial_on_error, (None, "raise", "skip"))
         images = images.ready(shuffle) if isinstance(images, ShardList) else images
         self.images = images
         self.failures: dict[str, str] = {}
         self.steps_per_epoch = steps_in_epoch(len(images), batch_size * world_size, drop_last)
         self._on_error = on_error
+        self._trial_on_error = trial_on_error or on_error
         settings = (transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size)
         self._reader: BatchReader | ShardReader
         if isinstance(images, ShardList):
@@ -133,7 +137,7 @@ class ImageLoader:
                 answer = next(answers, None)
                 if answer is None:
                     raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
-                yield self._batch(answer)
+                yield self._batch(answer, self._on_error)
 
     def trial(self, pictures: int = 64, kept: int = 4) -> Batch:
         """A small batch, to find out what is wrong with the pictures before it costs an epoch.
@@ -142,7 +146,7 @@ class ImageLoader:
         make the batch; of shards it is that of the first step. No worker is started.
 
         Raises:
-            UnreadableImage: a picture cannot be read, and `on_error` is `raise`.
+            UnreadableImage: a picture cannot be read, and `trial_on_error` is `raise`.
             UserError: a picture does not suit the transforms or the other ones of its batch, or none can be read.
         """
         if isinstance(self._reader, ShardReader):
@@ -165,7 +169,7 @@ class ImageLoader:
         return self._first(EpochBatches(replace(alone, batch_size=max(1, len(few))), few, 0, range(1)))
 
     def _first(self, batches: EpochBatches) -> Batch:
-        return self._batch(next(self._read_here(batches)))
+        return self._batch(next(self._read_here(batches)), self._trial_on_error)
 
     def _read_here(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
         import paddle
@@ -196,7 +200,7 @@ class ImageLoader:
             # alive for ever.
             iterator._try_shutdown_all()
 
-    def _batch(self, answer: dict[str, Any]) -> Batch:
+    def _batch(self, answer: dict[str, Any], on_error: str) -> Batch:
         if answer["mistake"]:
             raise UserError(answer["mistake"])
         if answer["crash"]:
@@ -204,7 +208,7 @@ class ImageLoader:
         failed = dict(answer["failures"])
         for place, reason in failed.items():
             path = answer["paths"][place]
-            if self._on_error == "raise":
+            if on_error == "raise":
                 raise UnreadableImage(f"{reason}; replace the file, or write on_error: skip in its dataset", path)
             self.failures[path] = reason
         kept = [place for place in range(len(answer["paths"])) if place not in failed]

@@ -68,8 +68,18 @@ def classes_of(section: Any, pictures: Pictures) -> Classes | None:
     return Classes(pictures.class_names, f"the training ({place})") if pictures.class_names else None
 
 
-def loader(section: Any, pictures: Pictures, config: Config, training: bool) -> ImageLoader:
-    """The reader of DataLoader.Train or DataLoader.Eval; in evaluation an unreadable picture ends the run."""
+def loader(
+    section: Any, pictures: Pictures, config: Config, on_error: str = "raise", trial_on_error: str = "raise"
+) -> ImageLoader:
+    """Makes the reader of DataLoader.Train or DataLoader.Eval.
+
+    Args:
+        section: DataLoader.Train or DataLoader.Eval.
+        pictures: Its pictures.
+        config: The configuration.
+        on_error: What becomes of an unreadable picture, `raise` or `skip`, unless the dataset says it.
+        trial_on_error: The same before a training, in `ImageLoader.trial`.
+    """
     dataset = section.dataset
     return ImageLoader(
         pictures,
@@ -81,7 +91,8 @@ def loader(section: Any, pictures: Pictures, config: Config, training: bool) -> 
         seed=config.Global.seed,
         num_workers=section.loader.num_workers,
         use_shared_memory=section.loader.use_shared_memory,
-        on_error=dataset.on_error or ("skip" if training else "raise"),
+        on_error=dataset.on_error or on_error,
+        trial_on_error=dataset.on_error or trial_on_error,
         class_num=config.Arch.class_num,
         rank=processes.rank(),
         world_size=processes.world_size(),

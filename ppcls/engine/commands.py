@@ -100,7 +100,7 @@ def _train(
         device.needs_gpu("synchronised batch norm", "write -o Global.sync_batch_norm=false")
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     processes.same_as_first([*model.parameters(), *model.buffers()])
-    reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
+    reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
     lr_at = build.learning_rate(config, groups(reader.steps_per_epoch, config.Global.update_freq))
     optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
     model, optimizer = precision.prepare(model, optimizer)
@@ -108,7 +108,8 @@ def _train(
     deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
     if held_out is not None:
-        eval_reader = build.loader(config.DataLoader.Eval, held_out, config, training=False)
+        # An unreadable picture that the trial has not met does not cost the epochs trained so far.
+        eval_reader = build.loader(config.DataLoader.Eval, held_out, config, on_error="skip", trial_on_error="raise")
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context
         evaluation = EvaluateEpochs(evaluator, config.Global.eval_interval, deployed, config.Global.patience)
@@ -211,7 +212,7 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
     start(config)
     precision, group = build.precision(config), config.Global.update_freq
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
-    reader = build.loader(config.DataLoader.Train, pictures, config, training=True)
+    reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
     model, config = build.model(config, training=True)
     assert config.Optimizer is not None
     make_optimizer = functools.partial(config.Optimizer.build, named_parameters=list(model.named_parameters()))
@@ -257,7 +258,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
     build.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
     model, config = build.model(config)
-    reader = build.loader(config.DataLoader.Eval, pictures, config, training=False)
+    reader = build.loader(config.DataLoader.Eval, pictures, config)
     evaluator = build.evaluator(config, reader)
     stop = StopRequest()
     evaluator.should_stop = functools.partial(_asked_to_stop, stop)

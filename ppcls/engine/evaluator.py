@@ -92,7 +92,7 @@ class Evaluator:
                     problem = str(error)
             problem = processes.gather(problem)[0]
         if problem:
-            raise UserError(f"the evaluation (DataLoader.Eval) would fail: {problem}")
+            raise UserError(f"the trial of the evaluation (DataLoader.Eval) failed: {problem}")
 
     def _try(self, model: Any) -> None:
         import paddle

@@ -110,6 +110,20 @@ def test_an_unreadable_picture(here, capsys, place):
     assert re.search(rf"1 pictures for the evaluation could not be read and were left out:\n  {name}: ", out)
 
 
+def test_an_unreadable_picture_that_the_trial_does_not_meet_costs_no_epoch(here, capsys):
+    root = held_out(here, [(20, 20)] * 66)
+    path = here / "held_out/a/064.png"  # the 17th of 66 by path, which a spread of 64 leaves out
+    path.write_bytes(path.read_bytes()[:40])
+    code, out, _ = train(capsys, root)
+    assert code == 0
+    assert "1 pictures for the evaluation could not be read and were left out:\n  held_out/a/064.png: " in out
+    evaluate = ["eval", "-c", "config_0.yaml", "-o", root, "-o", "Global.pretrained_model=SqueezeNet1_1/latest"]
+    assert main(evaluate) == 2
+    assert "held_out/a/064.png" in capsys.readouterr().err
+    code, _, err = train(capsys, root, f"{EVAL}.on_error=raise", "Global.output_dir=strict")
+    assert code == 2 and "held_out/a/064.png" in err
+
+
 def test_no_readable_picture_at_all(here, capsys):
     root = held_out(here, [(20, 20)] * 4)
     for path in (here / "held_out").rglob("*.png"):
@@ -141,7 +155,7 @@ def test_only_the_first_process_tries_and_all_raise(here, capsys, monkeypatch):
     monkeypatch.setattr(commands.processes, "is_first", lambda: False)
     monkeypatch.setattr(commands.processes, "gather", lambda value: ["held_out is wrong", value])
     evaluator = commands.build.Evaluator(None, None, [], 1)  # whose loader nobody may touch
-    with pytest.raises(UserError, match="would fail: held_out is wrong"):
+    with pytest.raises(UserError, match="failed: held_out is wrong"):
         evaluator.trial(paddle.nn.Linear(2, 2))
 
 
