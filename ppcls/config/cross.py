@@ -40,7 +40,8 @@ _READ = {
 _PARTS = {"train": ("Train", "Eval"), "lr-find": ("Train",), "eval": ("Eval",), "infer": ("Eval",), "export": ("Eval",)}
 _GRAY = (
     "for gray pictures write channels: 1 in every DecodeImage, one number in mean and std of NormalizeImage (mean: "
-    "[0.449], std: [0.226]), Arch.in_channels: 1 and Global.image_shape: [1, height, width]; for colours 3 in these places"
+    "[0.449], std: [0.226]), Arch.in_channels: 1 and Global.image_shape: [1, height, width]; for colours 3 in these "
+    "places"
 )
 _WHILE_TRAINING = ("Arch.models.", "Arch.pretrained_list.")  # frozen models are there in training only
 

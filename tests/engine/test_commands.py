@@ -221,7 +221,7 @@ def test_pictures_that_cannot_be_read(folder, trained):
     assert str(bad) in err
     assert "Traceback" not in err
     out, _ = run(folder, "tools/eval.py", *data, *overrides(DataLoader__Eval__dataset__on_error="skip"), code=1)
-    assert f"1 pictures could not be read and were left out:\n  {bad}: " in out
+    assert f"1 picture could not be read and was left out:\n  {bad}: " in out
     infer = overrides(Infer__infer_imgs=broken, Global__pretrained_model=trained / "best_model")
     out, err = run(folder, "tools/infer.py", *infer, code=1)
     assert "class_b/bad.png:\terror: " in out

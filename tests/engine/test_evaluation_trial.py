@@ -107,7 +107,7 @@ def test_an_unreadable_picture(here, capsys, place):
     assert f"cannot read the picture {name}: " in err and "on_error: skip" in err
     code, out, _ = train(capsys, root, f"{EVAL}.on_error=skip")
     assert code == 0
-    assert re.search(rf"1 pictures for the evaluation could not be read and were left out:\n  {name}: ", out)
+    assert re.search(rf"1 picture for the evaluation could not be read and was left out:\n  {name}: ", out)
 
 
 def test_an_unreadable_picture_that_the_trial_does_not_meet_costs_no_epoch(here, capsys):
@@ -116,7 +116,7 @@ def test_an_unreadable_picture_that_the_trial_does_not_meet_costs_no_epoch(here,
     path.write_bytes(path.read_bytes()[:40])
     code, out, _ = train(capsys, root)
     assert code == 0
-    assert "1 pictures for the evaluation could not be read and were left out:\n  held_out/a/064.png: " in out
+    assert "1 picture for the evaluation could not be read and was left out:\n  held_out/a/064.png: " in out
     evaluate = ["eval", "-c", "config_0.yaml", "-o", root, "-o", "Global.pretrained_model=SqueezeNet1_1/latest"]
     assert main(evaluate) == 2
     assert "held_out/a/064.png" in capsys.readouterr().err

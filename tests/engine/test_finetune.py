@@ -327,8 +327,8 @@ def test_damaged_pictures_of_both_parts_are_left_out_and_counted(here, capsys, m
     tune = ["finetune", "flowers", "--arch", "SqueezeNet1_1", "--pretrained", "false"]
     assert main([*tune, *options([*SMALL, "Global.epochs=1"])]) == 0
     said = capsys.readouterr().out
-    assert f"1 pictures could not be read and were left out:\n  {here}/flowers/rose/01.png: " in said
-    assert f"1 pictures for the evaluation could not be read and were left out:\n  {here}/flowers/leaf/04.png: " in said
+    assert f"1 picture could not be read and was left out:\n  {here}/flowers/rose/01.png: " in said
+    assert f"1 picture for the evaluation could not be read and was left out:\n  {here}/flowers/leaf/04.png: " in said
 
 
 def test_output_among_the_pictures(here, capsys, monkeypatch):

@@ -151,5 +151,5 @@ def test_the_first_process_names_what_others_could_not_read(make_trainer, monkey
     monkeypatch.setattr(processes, "gather", lambda value: [value, {"b.png": "empty"}] if value == {} else [value])
     make_trainer([ConsoleLog(10)], epochs=1).fit()
     last = (tmp_path / "train.log").read_text().splitlines()[-2:]
-    assert last[0].endswith("WARNING: 1 pictures could not be read and were left out:")
+    assert last[0].endswith("WARNING: 1 picture could not be read and was left out:")
     assert last[1] == "  b.png: empty"

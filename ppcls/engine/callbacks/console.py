@@ -45,8 +45,8 @@ def report_failures(failures: dict[str, str], purpose: str = "") -> None:
     """Names every picture that was left out because it cannot be read; `purpose` ends with a blank."""
     if failures:
         listed = "\n".join(f"  {path}: {reason}" for path, reason in sorted(failures.items()))
-        text = "%d pictures %scould not be read and were left out:\n%s"
-        get_logger().warning(text, len(failures), purpose, listed)
+        count, verb = ("1 picture", "was") if len(failures) == 1 else (f"{len(failures)} pictures", "were")
+        get_logger().warning("%s %scould not be read and %s left out:\n%s", count, purpose, verb, listed)
 
 
 class ProgressBar(Callback):
