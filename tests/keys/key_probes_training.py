@@ -182,8 +182,8 @@ def _use_dynamic_loss_scaling(lab, value):
     return [keywords["use_dynamic_loss_scaling"] for keywords in made]
 
 
-@probe("AMP.use_fp16_test", (False, 4), (True, 5))
+@probe("AMP.use_fp16_test", (False, 4), (True, 6))
 def _use_fp16_test(lab, value):
-    """Casts of four steps, and of an evaluation."""
+    """Casts of four steps, and of the evaluation and its trial before the training."""
     overrides = {"AMP.use_fp16_test": value, "Global.eval_during_train": True}
     return len(mixed_precision(lab, overrides, "auto_cast"))
