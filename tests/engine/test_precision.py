@@ -165,6 +165,7 @@ def test_the_average_of_o2_is_evaluated_in_float32_and_saved_beside_the_float32_
 
     class Looking:
         should_stop = bool
+        loader = SimpleNamespace(failures={})
 
         def run(self, model, epoch):
             seen.append({name: value.numpy() for name, value in model.state_dict().items()})
