@@ -52,11 +52,24 @@ _MODULES = (
     convert,
     config,
 )
-# What the file system refuses; anything else of the kind is a fault of ours and shows its traceback.
-_REFUSED = (
-    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ENOTDIR, errno.EISDIR,
-    errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG,
-)  # fmt: skip
+# What the file system refuses, and what to do; anything else of the kind is a fault of ours and shows its traceback.
+_MAKE_ROOM = "make room or choose another place and run again"
+_GET_RIGHTS = "choose another place, or change the permissions, and run again"
+_ELSEWHERE = "choose another place and run again"
+_REMEDIES = {
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: _MAKE_ROOM,
+    errno.EACCES: _GET_RIGHTS,
+    errno.EPERM: _GET_RIGHTS,
+    errno.EROFS: _ELSEWHERE,
+    errno.EBUSY: _ELSEWHERE,
+    errno.ENOTDIR: _ELSEWHERE,
+    errno.EISDIR: _ELSEWHERE,
+    errno.EEXIST: _ELSEWHERE,
+    errno.ENOENT: _ELSEWHERE,
+    errno.ENAMETOOLONG: _ELSEWHERE,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,10 +91,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains once more
         return 1
     except OSError as error:
-        if error.errno not in _REFUSED or environment.fault(error) is not None:
+        remedy = _REMEDIES.get(error.errno or 0)
+        if remedy is None or environment.fault(error) is not None:
             raise
         place = error.filename or "a file could not be written"
-        print(f"{place}: {error.strerror}; make room or choose another place and run again", file=sys.stderr)
+        print(f"{place}: {error.strerror}; {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -18,7 +18,6 @@ from ppcls.cli.measuring import (
     numbers,
     plan_of,
     precisions,
-    require_writable,
     say_if_busy,
     words,
 )
@@ -63,8 +62,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.inference.measure.latency import Way
     from ppcls.inference.settings import Settings
 
-    if arguments.out:
-        require_writable(arguments.out, "give another --out")
     plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
     ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
     with claimed_sheet(arguments.out, "latency"):
@@ -81,15 +78,15 @@ def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Se
     say_if_busy()
     for place, (model, target) in enumerate(targets.items(), 1):
         measured = _measure(sheet, model, target, ways, settings, plan)
-        if measured and arguments.out:
+        if measured and arguments.out and not sheet.is_empty():
             sheet.write(arguments.out)
         said = "measured" if measured else "was measured before"
         print(f"{model}: {said} ({place} of {len(targets)})", file=sys.stderr)
+    if sheet.is_empty():
+        raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
     print(sheet.markdown())
     if arguments.out:
         _write(sheet, arguments.out, machine.device)
-    if all(row.reason for row in sheet.rows):
-        raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
     return 0
 
 

@@ -27,19 +27,20 @@ def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
     """Keeps other processes from a folder's sheet of figures, whose rows they would lose; without one does nothing.
 
     Raises:
-        UserError: another process is filling it.
+        UserError: another process is filling it, it cannot be written to, or has files of the sheet's names that are
+            not ours.
     """
     if folder is None:
         yield
         return
-    missing = not Path(folder).exists()
-    try:
-        with claimed(Path(folder) / f"{name}.json", "writing", "wait until it ends, or give another --out"):
-            yield
-    finally:
-        if missing:  # and if nothing was measured, it goes again
-            with contextlib.suppress(OSError):
-                Path(folder).rmdir()
+    files = [Path(folder) / f"{name}{suffix}" for suffix in (".json", ".csv", ".md")]
+    there = [file for file in files if file.exists()]
+    if there and files[0] not in there:
+        raise UserError(f"{there[0]} is there already, and no {files[0].name} beside it; give another --out")
+    # Makes the folder, too, which goes again if nothing was measured.
+    with claimed(files[0], "writing", "wait until it ends, or give another --out"):
+        require_writable(folder, "give another --out")
+        yield
 
 
 def words(text: str) -> list[str]:
@@ -111,13 +112,11 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 
 def require_writable(folder: PathLike, remedy: str) -> None:
-    """Makes the folder of what is going to be measured, so that hours do not end in a file that cannot be written.
+    """Checks the folder of what is going to be measured, so that hours do not end in a file that cannot be written.
 
     Raises:
         UserError: it cannot be written to; says the `remedy`.
-        OSError: it cannot be made.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise UserError(f"{folder} cannot be written to; {remedy}")
 

@@ -193,8 +193,10 @@ def _check_place(folder: Path) -> None:
     """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
     if folder in (Path.cwd(), *Path.cwd().parents):
         raise UserError(f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give a folder as Global.save_inference_dir")
     if folder.exists():
-        others = sorted(path.name for path in folder.iterdir() if not _ours(path)) if folder.is_dir() else [""]
+        others = sorted(path.name for path in folder.iterdir() if not _ours(path))
         if others:
             raise UserError(
                 f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"

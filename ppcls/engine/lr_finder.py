@@ -21,7 +21,7 @@ from ppcls.engine import processes
 from ppcls.engine.precision import Precision
 from ppcls.engine.trainer import step_seed
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import write_atomically
+from ppcls.utils.files import require_place, write_atomically
 
 DIVERGED = 4.0  # times the lowest smoothed loss
 _HEADER = ("learning_rate", "loss", "smoothed_loss")
@@ -179,6 +179,7 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
         raise UserError(f"--steps is {steps}; write a whole number of at least 10, such as 100")
     if Path(output).suffix != ".png":
         raise UserError(f"--output is {output}; write the path of a .png, such as lr_find.png")
+    require_place(output)
     _check_place(Path(output))
     try:
         import matplotlib.figure  # noqa: F401

@@ -8,12 +8,13 @@ file is there whole or not at all, and a record beside them says what they were 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,6 @@ def _make(
     pipeline: Pipeline, pictures: PictureList, place: Path, names: Sequence[str], threads: int | None
 ) -> Progress:
     record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
-    _continue(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing")
 
     def write(item: tuple[Path, str]) -> bool:
         picture, name = item
@@ -90,7 +90,8 @@ def _make(
         save_array(place / name, INPUT_KEY, pipeline.from_file(picture)[np.newaxis])
         return True
 
-    written = sum(parallel(write, zip(pictures.paths, names), threads))
+    with _continued(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing"):
+        written = sum(parallel(write, zip(pictures.paths, names), threads))
     if pictures.labels is not None:
         lines = "".join(f"{name} {label}\n" for name, label in zip(names, pictures.labels))
         write_atomically(place / LABELS_FILE, lines.encode())
@@ -137,7 +138,6 @@ def _run(
     threads: int | None,
 ) -> Progress:
     record = {"form": str(form), "bundle": form_digest(bundle, form), "inputs": _inputs_digest(inputs)}
-    _continue(place, _RESULTS_RECORD, record, "results of other inputs, or of another bundle, engine or precision")
     result_of = {file: place / f"{file.stem}.npz" for file in inputs}
     pending = [file for file in inputs if not is_whole(result_of[file])]
 
@@ -145,9 +145,11 @@ def _run(
         return read_input(file, bundle)
 
     results_in_turn = (result_of[file] for file in pending)
-    for batch in read_batches(read, pending, batch_size, threads):
-        for scores in backend.run(batch):
-            save_array(next(results_in_turn), OUTPUT_KEY, scores[np.newaxis])
+    what = "results of other inputs, or of another bundle, engine or precision"
+    with _continued(place, _RESULTS_RECORD, record, what):
+        for batch in read_batches(read, pending, batch_size, threads):
+            for scores in backend.run(batch):
+                save_array(next(results_in_turn), OUTPUT_KEY, scores[np.newaxis])
     return Progress(len(pending), len(inputs) - len(pending))
 
 
@@ -176,14 +178,29 @@ def _inputs_digest(inputs: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _continue(folder: Path, name: str, record: dict[str, Any], what: str) -> None:
-    """Writes the record of a folder, and compares that of one that has files."""
-    folder.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _continued(folder: Path, name: str, record: dict[str, Any], what: str) -> Iterator[None]:
+    """Keeps the record of a folder that gets files while entered; where none is written, it goes again.
+
+    Raises:
+        UserError: the record of a folder that has files is another one, or it has none.
+    """
     place, text = folder / name, json.dumps(record, sort_keys=True, indent=1)
-    if any(folder.glob("*.npz")):
-        remedy = "give another folder, or remove it"
-        if not place.is_file():
-            raise UserError(f"{folder} has .npz files, but no {name} that says what they are of; {remedy}")
-        if place.read_text(encoding="utf-8") != text:
-            raise UserError(f"{folder} holds {what}; {remedy}")
+    files = sorted(folder.glob("*.npz")) + [folder / each for each in (DATALIST_FILE, LABELS_FILE)]
+    there = [file for file in files if file.exists()]
+    remedy = "give another folder, or remove it"
+    if there and not place.is_file():
+        raise UserError(f"{folder} has {there[0].name}, but no {name} that says what it is of; {remedy}")
+    if there and place.read_text(encoding="utf-8") != text:
+        raise UserError(f"{folder} holds {what}; {remedy}")
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(place, text.encode())
+    try:
+        yield
+    except BaseException:
+        if not any(folder.glob("*.npz")):
+            place.unlink()
+            if is_new:
+                folder.rmdir()
+        raise

@@ -8,7 +8,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ppcls.inference.results import Result
 from ppcls.utils.errors import UserError
@@ -34,8 +34,9 @@ def printable(text: str) -> str:
 class ResultFile:
     """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
 
-    The rows go to a file beside it, `NAME.part`, which takes its place at the end; one that was interrupted stays, and
-    holds every row that was written. Entering it raises a UserError where another process is writing the same file.
+    The rows go to a file beside it, `NAME.part`, which is made for the first row and takes the file's place at the end;
+    one that was interrupted stays, and holds every row that was written. Entering it raises a UserError where another
+    process is writing the same file.
     """
 
     errors = "strict"  # how bytes of a file's name that are no UTF-8 are written
@@ -43,14 +44,13 @@ class ResultFile:
     def __init__(self, path: PathLike, topk: int) -> None:
         self.path = Path(path)
         self.topk = topk
-        self.part = self.path.with_name(self.path.name + ".part")
+        self._target = self.path.resolve()  # a link goes on to lead to the results
+        self.part = self._target.with_name(self._target.name + ".part")
+        self._file: TextIO | None = None
 
     def __enter__(self) -> ResultFile:
         with contextlib.ExitStack() as stack:
             stack.enter_context(claimed(self.path, "writing", "wait until it ends, or give another file"))
-            options = {"encoding": "utf-8", "errors": self.errors, "newline": ""}
-            self._file = stack.enter_context(self.part.open("w", buffering=1, **options))
-            self._begin()
             self._held = stack.pop_all()
         return self
 
@@ -58,12 +58,20 @@ class ResultFile:
         with self._held:
             if error is None:
                 self._end()
-                self._file.close()
-                self.part.replace(self.path)
+                self._opened().close()
+                self.part.replace(self._target)
 
     def write(self, result: Result) -> None:
         """Adds a row."""
         raise NotImplementedError
+
+    def _opened(self) -> TextIO:
+        """The file of rows, made at the first use: a command that fails before its first row leaves none."""
+        if self._file is None:
+            file = self.part.open("w", buffering=1, encoding="utf-8", errors=self.errors, newline="")
+            self._file = self._held.enter_context(file)
+            self._begin()
+        return self._file
 
     def _begin(self) -> None:
         pass
@@ -93,7 +101,7 @@ class CsvFile(ResultFile):
     def _write_row(self, cells: list[Any]) -> None:
         row = io.StringIO()
         csv.writer(row).writerow(cells)  # ends with \r\n: only so it quotes a file name with either in it
-        self._file.write(row.getvalue()[:-2] + "\n")
+        self._opened().write(row.getvalue()[:-2] + "\n")
 
 
 class JsonFile(ResultFile):
@@ -113,23 +121,41 @@ class JsonFile(ResultFile):
             "names": result.names,
             "error": result.error,
         }
-        self._file.write(self._separator + json.dumps(row, ensure_ascii=False))
+        file = self._opened()  # which sets the first separator
+        file.write(self._separator + json.dumps(row, ensure_ascii=False))
         self._separator = ",\n"
 
     def _end(self) -> None:
-        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        file = self._opened()
+        file.write("[]\n" if self._separator == "[\n" else "\n]\n")
 
 
 _KINDS: dict[str, type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
+# How files begin that were written here.
+_BEGINNINGS = {".csv": (b"picture,class_id_1,",), ".json": (b'[\n{"picture": ', b"[]\n")}
 
 
 def open_results(path: PathLike, topk: int) -> ResultFile:
     """The file of results that the suffix asks for; nothing is written before it is entered.
 
     Raises:
-        UserError: the suffix is neither `.csv` nor `.json`.
+        UserError: the suffix is neither `.csv` nor `.json`, or another file than earlier results is there.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _KINDS:
         raise UserError(f"{path}: results are written as .csv or .json; give the file one of these suffixes")
+    _refuse_to_replace(Path(path), suffix)
     return _KINDS[suffix](path, topk)
+
+
+def _refuse_to_replace(path: Path, suffix: str) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file, such as {path / ('scores' + suffix)}")
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as file:
+            beginning = file.read(32)
+        if not beginning or beginning.startswith(_BEGINNINGS[suffix]):
+            return
+    raise UserError(f"{path} is there already and does not hold results of pictures; give another file, or remove it")

@@ -47,6 +47,17 @@ def beside(folder: Path, what: str) -> Path:
     return whole.with_name(f".{whole.name}.{what}")
 
 
+def require_place(path: PathLike) -> None:
+    """Check that no file is where a folder is needed, before the work whose result is to lie at a path.
+
+    Raises:
+        UserError: one is.
+    """
+    nearest = next(parent for parent in Path(path).absolute().parents if parent.exists())
+    if not nearest.is_dir():
+        raise UserError(f"{path} cannot be made, because {nearest} is a file; give another place")
+
+
 def numbered(path: Path) -> Path:
     """`DLA34.1` beside `DLA34`, `config.1.yaml` beside `config.yaml`; or the number after the highest that is there."""
     stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)

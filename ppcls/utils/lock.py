@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, beside
+from ppcls.utils.files import PathLike, beside, require_place
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
@@ -81,9 +81,13 @@ def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator
             if nothing has been written there.
         doing: What the caller does to it, such as `exporting into`.
         remedy: As for `locked`.
+
+    Raises:
+        UserError: a file is where a folder is needed, or as for `locked`.
     """
     place = Path(target).resolve()  # one lock for every path that leads there
     missing = [folder for folder in place.parents if not folder.exists()]
+    require_place(target)
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         with locked(beside(place, "lock"), f"{doing} {target}", remedy):

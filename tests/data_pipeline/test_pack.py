@@ -204,7 +204,12 @@ def test_what_is_half_written_is_not_left(source, target, monkeypatch):
     monkeypatch.setattr(write.Encoding, "encode", fail)
     with pytest.raises(MemoryError):
         pack(source, target, options=THREE, workers=2)
-    assert sorted(files(target)) == [".manifest.json"]
+    assert not target.exists()
+    target.mkdir()
+    (target / ".mine.part").touch()
+    with pytest.raises(MemoryError):
+        pack(source, target, options=THREE, workers=2)
+    assert sorted(files(target)) == [".mine.part"]
 
 
 KILLED = """
@@ -228,10 +233,14 @@ def test_a_killed_run_goes_on(source, target, capsys):
     done = subprocess.run([sys.executable, "-c", KILLED, *command], cwd=root, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert {".manifest.json", ".train-000001.tar.part", "train-000000.tar"} <= files(target).keys()
+    (target / ".manifest.json.old").touch()  # a user's
+    (target / ".download.part").touch()
     (target / "..manifest.json.1").touch()  # as a run leaves it that is killed while it notes a shard
     assert main(command) == 0
     pack(source, target.with_name("whole") / "train", options=THREE)
-    assert files(target) == files(target.with_name("whole") / "train")
+    packed = files(target)
+    assert {packed.pop(".manifest.json.old"), packed.pop(".download.part")} == {b""}
+    assert packed == files(target.with_name("whole") / "train")
     assert capsys.readouterr().out.startswith(f"{target}/manifest.json: 3 shards, 8 pictures, ")
 
 

@@ -14,6 +14,7 @@ from ppcls.cli import main
 from ppcls.inference import Bundle
 from ppcls.inference.installing import aside
 from ppcls.inference.output import open_results
+from ppcls.inference.results import Result
 from ppcls.inference.settings import Settings
 from ppcls.utils import lock
 from ppcls.utils.errors import UserError
@@ -148,7 +149,8 @@ def test_a_model_is_adopted_into_a_folder_by_one_process(exported, tmp_path, cap
 def test_results_are_written_by_one_process(copy, tmp_path, capsys, name):
     target = tmp_path / "results" / name
     arguments = ["-o", f"Global.inference_model_dir={copy}", "-o", f"Global.infer_imgs={PICTURE}"]
-    with open_results(target, topk=1):
+    with open_results(target, topk=1) as results:
+        results.write(Result("a.png", [0], [1.0], ["hen"]))
         before = (tmp_path / "results" / f"{name}.part").read_bytes()
         text = refusal(capsys, "predict", *arguments, "-o", f"Global.output={target}")
         assert text.startswith(f"process {os.getpid()} is writing {target} (")
@@ -161,7 +163,8 @@ def test_results_are_written_by_one_process(copy, tmp_path, capsys, name):
 
 
 def test_results_that_are_interrupted_lift_the_lock(tmp_path):
-    with pytest.raises(KeyboardInterrupt), open_results(tmp_path / "a.csv", topk=1):
+    with pytest.raises(KeyboardInterrupt), open_results(tmp_path / "a.csv", topk=1) as results:
+        results.write(Result("a.png", [0], [1.0], ["hen"]))
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv.part"]
     with open_results(tmp_path / "a.csv", topk=1):

@@ -90,12 +90,46 @@ PARTS = [
 @pytest.mark.parametrize(("suffix", "part"), PARTS)
 def test_an_interrupted_file_does_not_replace_the_last_one(tmp_path, suffix, part):
     path = tmp_path / f"scores{suffix}"
-    path.write_text("the last one")
+    with open_results(path, topk=1):
+        pass
+    last = path.read_text()
     with pytest.raises(KeyboardInterrupt), open_results(path, topk=1) as file:
         file.write(BARE)
         raise KeyboardInterrupt
-    assert path.read_text() == "the last one"
+    assert path.read_text() == last
     assert (tmp_path / f"scores{suffix}.part").read_text() == part
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "image,label\n"), ("a.csv", "picture\n"), ("a.json", "[]"), ("a.json", "{}"), ("a.JSON", "[\n{}]\n")],
+)
+def test_only_earlier_results_are_replaced(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=rf"{name} is there already"):
+        open_results(tmp_path / name, topk=1)
+    assert (tmp_path / name).read_text() == content
+    (tmp_path / name).write_text("")  # mktemp makes such a file
+    for results in ([], [BARE]):
+        with open_results(tmp_path / name, topk=1) as file:
+            for result in results:
+                file.write(result)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_link_goes_on_to_lead_to_the_results(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a.csv").symlink_to("elsewhere/b.csv")
+    with open_results(tmp_path / "a.csv", topk=1) as file:
+        file.write(BARE)
+    assert (tmp_path / "a.csv").is_symlink()
+    assert (tmp_path / "elsewhere" / "b.csv").read_text().startswith("picture,class_id_1")
+
+
+def test_what_fails_before_the_first_row_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="too early"), open_results(tmp_path / "new" / "a.csv", topk=1):
+        raise UserError("too early")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["scores.txt", "scores", "csv"])

@@ -8,10 +8,12 @@ A shard is written aside and renamed, then noted; so a run that is killed goes o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,8 +81,22 @@ def pack(
     root, folder = Path(source), Path(target).absolute()
     images = _images(root, list_file)
     pictures = _entries(images, root, options)
-    with claimed(folder, "packing into", "wait until it ends, or give another DST"):
+    with claimed(folder, "packing into", "wait until it ends, or give another DST"), _undone_if_empty(folder):
         return _pack(folder, images, pictures, options, workers, on_error)
+
+
+@contextlib.contextmanager
+def _undone_if_empty(folder: Path) -> Iterator[None]:
+    """Leave a folder as it was where packing ends before its first shard, with nothing to go on with."""
+    is_new, is_begun = not folder.exists(), (folder / _PROGRESS).exists()
+    try:
+        yield
+    except BaseException:
+        if folder.is_dir() and not is_begun and not any(folder.glob("*.tar")):
+            _delete_left_overs(folder)
+            if is_new:
+                folder.rmdir()
+        raise
 
 
 def _pack(
@@ -96,9 +112,16 @@ def _pack(
         raise refusal(*next(iter(unreadable.items())))
     pictures_packed, size_packed = (sum(record[name] for record in records) for name in ("pictures", "bytes"))
     _save(folder / MANIFEST, {**progress, "pictures": pictures_packed})
-    for left in (*folder.glob(f"{_PROGRESS}*"), *folder.glob(f".{_PROGRESS}*"), *folder.glob(".*.part")):
-        left.unlink()  # of this run, or of one that was killed while it wrote
+    _delete_left_overs(folder)
     return Packed(folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable)
+
+
+def _delete_left_overs(folder: Path) -> None:
+    """Delete unfinished shards and manifests, also of a killed run; other hidden files are a user's."""
+    ours = re.compile(rf"\.{re.escape(folder.name)}-\d{{6}}\.tar\.part|\.manifest\.json|\.{{1,2}}manifest\.json\.\d+")
+    for path in list(folder.iterdir()):
+        if ours.fullmatch(path.name):
+            path.unlink()
 
 
 def _images(root: Path, list_file: PathLike | None) -> ImageList:

@@ -87,6 +87,10 @@ class Sheet:
         there = {row.way for row in self.rows if row.model == model}
         return [way for way in ways if way not in there]
 
+    def is_empty(self) -> bool:
+        """Whether nothing has been measured."""
+        return all(row.reason for row in self.rows)
+
     def write(self, folder: PathLike) -> list[Path]:
         """Writes `latency.md`, `latency.csv` and `latency.json`; returns their paths."""
         texts = {".md": self.markdown(), ".csv": self.csv(), ".json": self.json()}
