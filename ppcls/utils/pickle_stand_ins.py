@@ -146,18 +146,21 @@ _REFUSED_PACKAGES = frozenset({*sys.stdlib_module_names, "__builtin__", "copy_re
 _TORCH_TYPES = "bfloat16 bool float16 float32 float64 half int16 int32 int64 int8 uint8"
 _INERT_NAMES = {
     "argparse": "Namespace",
-    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
+    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple "
+    "long unicode xrange",  # as protocol 2 writes int, str and range
     "collections": "ChainMap Counter defaultdict deque",
     "copyreg": "_reconstructor",
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
     "fractions": "Fraction",
+    "functools": "partial",
     "pathlib": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
     "torch": f"{_TORCH_TYPES} Generator",
     "torch.torch_version": "TorchVersion",
     "types": "SimpleNamespace",
     "uuid": "UUID",
 }
+_INERT_PACKAGES = ("torch.nn.", "torch.optim.", "numpy.random.")
 # Python 2 and 3.13 give these modules other names.
 _SPELLINGS = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local": "pathlib"}
 
@@ -165,16 +168,16 @@ _SPELLINGS = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local"
 def is_inert(module: str, name: str) -> bool:
     """Whether a name that a pickle asks for may be there without meaning anything: as `Inert`.
 
-    So may the data classes of Python and torch, the optimizers and schedules of torch, and whatever is of any other
-    package. What is left is refused by name: a file that asks for `os.system` or for a whole `torch.nn` module is no
-    file of weights.
+    So may the data classes of Python and torch, the modules, optimizers and schedules of torch, numpy's random
+    generators, and whatever is of any other package: settings that training scripts save beside the weights. What is
+    left is refused by name: a file that asks for `os.system` is no file of weights.
     """
     if not f"{module}.{name}".replace(".", "").isidentifier():
         return False
     home = _SPELLINGS.get(module, module)
     if home.partition(".")[0] not in _REFUSED_PACKAGES:
         return True
-    return home.startswith("torch.optim.") or name in _INERT_NAMES.get(home, "").split()
+    return home.startswith(_INERT_PACKAGES) or name in _INERT_NAMES.get(home, "").split()
 
 
 PYTHON_NAMES: Names = {

@@ -97,6 +97,28 @@ def test_values_that_no_network_computes_with(tmp_path: Path) -> None:
         assert_same(values(model), before)
 
 
+def test_a_shift_of_the_epsilon_hides_no_negative_variance(tmp_path: Path) -> None:
+    state = facts.state("timm", "dpn68")
+    key = "features.conv5_bn_ac.bn.running_var"
+    state[key][3] = -0.0005  # above zero with the difference of timm's epsilon and PaddleClas's, 0.00099
+    path = save(tmp_path, state)
+    text = refusal(build_model, "DPN68", epsilon=1e-5, pretrained=path)
+    assert text.startswith(f"{path}: {key} holds a variance of -0.0005, which is below zero; copy or ")
+
+
+def test_names_of_another_network_are_said_without_a_word_of_a_classifier(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, squeezenet: dict[str, np.ndarray]
+) -> None:
+    both = {f"{network}.{key}": value for network in ("query", "key") for key, value in squeezenet.items()}
+    path = save(tmp_path, {**both, "queue": np.ones((2, 3), np.float32)})
+    text = refusal(build_model, "SqueezeNet1_1", class_num=5, pretrained=path)
+    assert text.endswith(
+        "; its names begin with query (52) and key (52) and queue (1); "
+        "save the arrays of one network, by names without what stands before them"
+    )
+    assert caplog.records == []
+
+
 def test_a_model_of_other_classes_starts_with_a_new_classifier_where_they_are_asked_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, squeezenet: dict[str, np.ndarray]
 ) -> None:

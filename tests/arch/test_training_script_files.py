@@ -95,6 +95,56 @@ def test_a_file_of_torchvision_counts_its_averages_beside_the_prefix(tmp_path, c
     assert caplog.records[-1].getMessage() == f"{path}: every name begins with module., which is left out"
 
 
+def lines(caplog, path):
+    return [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records]
+
+
+def test_an_average_that_stands_beside_its_settings_is_found(tmp_path, caplog):
+    average = {"module": {"w": tensor("average")}, "decay": 0.9998, "updates": 12}
+    path = saved(tmp_path / "w.pth", {"model": {"w": tensor("raw")}, "ema": average})
+    np.testing.assert_array_equal(read_weights(path).arrays["w"], AVERAGE)
+    np.testing.assert_array_equal(read_weights(path, use_ema=False).arrays["w"], RAW)
+
+
+def test_the_only_entry_with_arrays_is_taken_whatever_its_name(tmp_path, caplog):
+    path = saved(tmp_path / "w.pth", {"network": {"w": tensor("raw")}, "epoch": 3, "scheduler": {"lr": 0.1}})
+    with caplog.at_level("INFO", logger="ppcls"):
+        np.testing.assert_array_equal(read_weights(path).arrays["w"], RAW)
+    assert lines(caplog, path) == ["the arrays of its entry network are loaded"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"student": {"w": tensor("raw")}, "teacher": {"w": tensor("average")}},
+         "holds 2 sets of arrays (student, teacher); save the one that you want by itself"),
+        ({"state": {0: {"exp_avg": tensor("raw")}}, "param_groups": [{"lr": 0.1}]},
+         "holds the state of an optimizer and no weights; give the file of the model's weights"),
+        ({"model": zoo.Call(zoo.Name("__main__", "Net")), "epoch": 3},
+         "its model is a __main__.Net and not weights; save its state_dict()"),
+        (zoo.Call(zoo.Name("torch.nn.modules.container", "Sequential")),
+         "holds no weights by name; it is a torch.nn.modules.container.Sequential; save its state_dict()"),
+    ],
+)  # fmt: skip
+def test_a_file_whose_weights_cannot_be_told_says_what_to_save(tmp_path, content, says):
+    path = saved(tmp_path / "w.pth", content)
+    with pytest.raises(UserError) as caught:
+        read_weights(path)
+    assert str(caught.value) == f"{path}: {says}"
+
+
+def test_what_configured_training_saves_beside_the_weights_is_passed_over(tmp_path):
+    values = {
+        "steps": range(3),  # in protocol 2 a name of Python 2
+        "types": [zoo.Name("__builtin__", "long"), zoo.Name("__builtin__", "unicode")],
+        "optimizer": zoo.Call(zoo.Name("functools", "partial"), zoo.Name("torch.optim.adam", "Adam"), state=(1, 2)),
+        "criterion": zoo.Call(zoo.Name("torch.nn.modules.loss", "CrossEntropyLoss"), state={"weight": tensor("raw")}),
+        "generator": zoo.Call(zoo.Name("numpy.random._pickle", "__generator_ctor"), "PCG64"),
+    }
+    path = saved(tmp_path / "w.ckpt", {"state_dict": {"w": tensor("raw")}, "hyper_parameters": values})
+    np.testing.assert_array_equal(read_weights(path).arrays["w"], RAW)
+
+
 def test_an_average_alone_is_the_weights_unless_it_is_not_wanted(tmp_path):
     path = saved(tmp_path / "w.pth", {"model_ema": {"w": tensor("average")}})
     np.testing.assert_array_equal(read_weights(path).arrays["w"], AVERAGE)
@@ -161,3 +211,31 @@ def test_any_pile_of_prefixes_is_left_out(tmp_path_factory, prefixes, names):
     path = tmp_path_factory.mktemp("prefix") / "w.pdparams"
     path.write_bytes(pickle.dumps({"".join(prefixes) + name: RAW for name in names}))
     assert set(read_weights(path).arrays) == names
+
+
+def test_a_loss_and_metrics_beside_the_network_are_left_out_by_name(tmp_path, caplog):
+    network = {f"net._orig_mod.{name}": tensor("raw") for name in ("a.weight", "a.bias", "b.weight", "b.bias", "c")}
+    path = saved(tmp_path / "w.ckpt", {"state_dict": {"criterion.weight": tensor("average"), **network}})
+    with caplog.at_level("INFO", logger="ppcls"):
+        assert list(read_weights(path).arrays) == ["a.weight", "a.bias", "b.weight", "b.bias", "c"]
+    assert lines(caplog, path) == [
+        "5 names begin with net. and are taken; the other 1 (first criterion.weight) are left out",
+        "every other name begins with net._orig_mod., which is left out",
+    ]
+
+
+def test_two_networks_in_one_dictionary_are_not_told_apart(tmp_path):
+    names = [f"{network}.{name}" for network in ("model", "ema_model") for name in ("a", "b", "c")]
+    path = saved(tmp_path / "w.ckpt", {name: tensor("raw") for name in names})
+    assert list(read_weights(path).arrays) == names
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"])
+def test_wrappers_of_parts_of_a_network_are_left_out(tmp_path, caplog, wrapper):
+    names = [f"features.3.{wrapper}.squeeze.weight", f"{wrapper}.stem", f"a.{wrapper}", "fc.weight"]
+    path = saved(tmp_path / "w.pth", {name: tensor("raw") for name in names})
+    with caplog.at_level("INFO", logger="ppcls"):
+        assert list(read_weights(path).arrays) == ["features.3.squeeze.weight", "stem", f"a.{wrapper}", "fc.weight"]
+    assert lines(caplog, path) == [f"wrappers in 2 names (first {names[0]}) are left out"]
+    saved(path, {f"a.{wrapper}.w": tensor("raw"), "a.w": tensor("average")})
+    assert list(read_weights(path).arrays) == [f"a.{wrapper}.w", "a.w"]  # which would be one name

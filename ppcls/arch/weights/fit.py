@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +14,37 @@ from ppcls.arch.weights.layouts import convert_state_dict
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
+from ppcls.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams
     from ppcls.arch.layers import Backbone
 
+_AGAIN = "copy or download the file again, or take an earlier checkpoint"
+_VARIANCES = ("._variance", ".running_var")  # of Paddle and of torch
+_FEW = 4  # modules beside one another in a file of prefixed names; a network of its own has more, or known ones
 
-def fit_classifier(model: Backbone, path: Path, state: dict[str, Any], new_classifier: bool) -> None:
-    """Keeps the model's own classifier if it may and the file has none, or one of other classes."""
+
+def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool) -> str:
+    """Keeps the model's own classifier if it may and the file has none, or one of other classes.
+
+    Returns:
+        What the file has in its place, for `warn_of_new_classifier`; empty where the file's classifier stays.
+    """
     if model.fc is None or not new_classifier:
-        return
+        return ""
     own = {f"fc.{key}": value for key, value in model.fc.state_dict().items()}
     theirs = state.get("fc.bias")
     if theirs is None and any(key in state for key in own):
-        return  # a damaged one is no reason to go on
+        return ""  # a damaged one is no reason to go on
     if theirs is not None and theirs.shape == tuple(own["fc.bias"].shape):
-        return
+        return ""
     state.update({key: value.numpy() for key, value in own.items()})
-    had = "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
+    return "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
+
+
+def warn_of_new_classifier(model: Backbone, path: Path, had: str) -> None:
+    """Logs that the model starts with a new classifier."""
     get_logger().warning(
         "%s: has %s and the model one of %d classes, so the model starts with a new one",
         path, had, model.params.class_num,
@@ -81,7 +95,8 @@ def check(
         )
     if missing or unexpected:
         faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
-        raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {_likely(given, name)}")
+        remedy = _prefixed(unexpected) if len(unexpected) == len(given) else ""
+        raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {remedy or _likely(given, name)}")
     for key, target in targets.items():
         value = state[key]
         if value.dtype.kind != "f":
@@ -89,17 +104,22 @@ def check(
         if list(value.shape) != list(target.shape):
             shapes = f"has the shape {list(value.shape)} and {name}'s is {list(target.shape)}"
             raise UserError(f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}")
-        _check_values(path, key, value)
+        beyond = value.size - int(np.isfinite(value).sum())
+        if beyond:
+            raise UserError(
+                f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {_AGAIN}"
+            )
 
 
-def _check_values(path: Path, key: str, value: np.ndarray) -> None:
-    """Refuses what a file may say and no network can compute with."""
-    again = "copy or download the file again, or take an earlier checkpoint"
-    beyond = value.size - int(np.isfinite(value).sum())
-    if beyond:
-        raise UserError(f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {again}")
-    if key.endswith("._variance") and value.size and value.min() < 0:
-        raise UserError(f"{path}: {key} holds a variance of {value.min():g}, which is below zero; {again}")
+def check_variances(path: Path, given: Mapping[str, np.ndarray]) -> None:
+    """Refuses variances below zero, as the file has them: a shift of the epsilon could hide them.
+
+    Raises:
+        UserError: there is one.
+    """
+    for key, value in given.items():
+        if key.endswith(_VARIANCES) and value.size and value.min() < 0:
+            raise UserError(f"{path}: {key} holds a variance of {value.min():g}, which is below zero; {_AGAIN}")
 
 
 def lacks_classifier(missing: Sequence[str]) -> bool:
@@ -119,6 +139,15 @@ def _remedy(model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np
     if key == f"{model.stem_layer}.weight" and len(theirs) == 4 and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]:
         return f"write Arch.in_channels={theirs[1]}"
     return _likely(given, model.params.name)
+
+
+def _prefixed(names: Sequence[str]) -> str:
+    """The end of the sentence about names of which none is known but that lie in few modules; empty if they do not."""
+    modules = Counter(name.partition(".")[0] for name in names)
+    if len(modules) > _FEW or sum(modules.values()) == len(modules):
+        return ""
+    found = " and ".join(f"{shown(module)} ({count})" for module, count in modules.items())
+    return f"its names begin with {found}; save the arrays of one network, by names without what stands before them"
 
 
 def _likely(given: Mapping[str, np.ndarray], name: str) -> str:

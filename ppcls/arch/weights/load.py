@@ -14,7 +14,7 @@ import numpy as np
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.darknet import Convolution, split_darknet
 from ppcls.arch.weights.files import WeightsFile, read_weights
-from ppcls.arch.weights.fit import check, fit_classifier, fit_stem, outline
+from ppcls.arch.weights.fit import check, check_variances, fit_classifier, fit_stem, outline, warn_of_new_classifier
 from ppcls.arch.weights.layouts import Conversion, arguments_of, convert_state_dict, recognise
 from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
 from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, preprocessing_by_layout
@@ -208,12 +208,18 @@ def _adapted(
 
 def _fill(model: Backbone, file: WeightsFile, row: PretrainedWeights | None, new_classifier: bool) -> Loaded:
     layout, arrays = named_arrays(model, file)
-    conversion = convert_state_dict(model, arrays, layout)
+    check_variances(file.path, arrays)
+    try:
+        conversion = convert_state_dict(model, arrays, layout)
+    except UserError as error:
+        raise UserError(f"{file.path}: {error}") from error
     get_logger().debug("%s: %s's layout\n%s", file.path, layout.source, conversion.account())
     state = dict(conversion.state)
-    fit_classifier(model, file.path, state, new_classifier)
+    replaced = fit_classifier(model, state, new_classifier)
     fit_stem(model, file.path, state)
     check(model, file.path, arrays, state, conversion.unexpected)
+    if replaced:
+        warn_of_new_classifier(model, file.path, replaced)
     load_paddle().nn.Layer.set_state_dict(model, state)  # the model's own would recognise and convert once more
     source, preprocessing = (row.source, row.preprocessing) if row else _origin(model, file, layout)
     if preprocessing is not None:
