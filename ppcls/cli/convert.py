@@ -26,7 +26,9 @@ def add(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.arch.weights.convert import convert
+    from ppcls.utils.logging import setup_logging
 
+    setup_logging()
     converted = convert(arguments.source, arguments.target, arguments.arch, arguments.to, use_ema=not arguments.no_ema)
     if arguments.verbose:
         print(converted.loaded.conversion.account(), end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,20 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert len(lines) == 52 + 5
     assert lines[0] == "features.0.weight -> stem.weight"
     assert lines[-1] == f"written and verified: {target}"
+
+
+def test_the_command_line_says_once_what_of_a_file_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = facts.state("torchvision", "squeezenet1_1")
+    average = {f"module.{key}": value for key, value in state.items()}
+    given, target = tmp_path / "last.pdparams", tmp_path / "out.safetensors"
+    given.write_bytes(pickle.dumps({"model": state, "model_ema": average}))
+    assert main(["convert", "--arch", "SqueezeNet1_1", str(given), str(target)]) == 0
+    first, second, *rest = (line.partition("INFO: ")[2] for line in capsys.readouterr().out.splitlines())
+    assert first.startswith(f"{given}: ") and first.endswith(
+        "model_ema is loaded, Arch.use_ema=false (ppcls convert --no-ema) loads model"
+    )
+    assert second == f"{given}: every name begins with module., which is left out"
+    assert rest == [""] * 5
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_what_configured_training_saves_beside_the_weights_is_passed_over(tmp_pa
 def test_an_average_alone_is_the_weights_unless_it_is_not_wanted(tmp_path):
     path = saved(tmp_path / "w.pth", {"model_ema": {"w": tensor("average")}})
     np.testing.assert_array_equal(read_weights(path).arrays["w"], AVERAGE)
-    with pytest.raises(UserError, match=r"w\.pth: .*\(model_ema\); leave Arch\.use_ema out$"):
+    with pytest.raises(UserError, match=r"w\.pth: .*\(model_ema\); leave Arch\.use_ema, or --no-ema, out$"):
         read_weights(path, use_ema=False)
 
 

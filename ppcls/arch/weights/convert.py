@@ -75,7 +75,7 @@ def convert(
     _refuse_to_replace(path, account)
     file = found.read(use_ema)
     params = dataclasses.replace(_params_of(arch or _recognised(file), file), use_ema=use_ema)
-    loaded = build_with_weights(params, found)
+    loaded = build_with_weights(params, found, file=file)
     arrays, record = _content(loaded, found, to)
 
     def verify(written: Path) -> None:

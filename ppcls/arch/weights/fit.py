@@ -106,9 +106,7 @@ def check(
             raise UserError(f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}")
         beyond = value.size - int(np.isfinite(value).sum())
         if beyond:
-            raise UserError(
-                f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {_AGAIN}"
-            )
+            raise UserError(f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {_AGAIN}")
 
 
 def check_variances(path: Path, given: Mapping[str, np.ndarray]) -> None:

@@ -98,18 +98,21 @@ def locate_weights(model: str, pretrained: bool | PathLike) -> Found:
     return Found(weights_file(pretrained))
 
 
-def build_with_weights(params: BackboneParams, found: Found, new_classifier: bool = False) -> Loaded:
+def build_with_weights(
+    params: BackboneParams, found: Found, new_classifier: bool = False, file: WeightsFile | None = None
+) -> Loaded:
     """A new model with the weights of a file, made with the arguments that belong to them.
 
     Args:
         params: The model's arguments. Those of its geometry that are at their defaults follow the weights.
         found: The file.
         new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
+        file: What it holds, if it was read before.
 
     Raises:
         UserError: the file cannot be read, or its weights do not fit the model or its arguments.
     """
-    file = found.read(params.use_ema)
+    file = file or found.read(params.use_ema)
     adapted = _adapted(params, _arguments(outline(params), file), file)
     return _fill(adapted.make(), file, found.row, new_classifier)
 

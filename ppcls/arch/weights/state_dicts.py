@@ -50,13 +50,16 @@ def unwrap(path: Path, content: Any, use_ema: bool = True) -> dict[Any, Any]:
     average = next((name for name in _EMA if _arrays_in(content.get(name))), None)
     if raw and average:
         taken, other = (average, raw) if use_ema else (raw, average)
+        option = "Arch.use_ema=false (ppcls convert --no-ema)" if use_ema else "Arch.use_ema=true"
         get_logger().info(
-            "%s: holds weights (%s) and their moving average (%s); %s is loaded, Arch.use_ema=%s loads %s",
-            path, raw, average, taken, str(not use_ema).lower(), other,
+            "%s: holds weights (%s) and their moving average (%s); %s is loaded, %s loads %s",
+            path, raw, average, taken, option, other,
         )  # fmt: skip
         return _arrays_in(content[taken])
     if average and not use_ema:
-        raise UserError(f"{path}: holds no weights but their moving average ({average}); leave Arch.use_ema out")
+        raise UserError(
+            f"{path}: holds no weights but their moving average ({average}); leave Arch.use_ema, or --no-ema, out"
+        )
     if raw or average:
         return _arrays_in(content[raw or average])
     if _holds_arrays(content):
