@@ -172,5 +172,7 @@ def _arrays_in(value: Any) -> dict[Any, Any]:
         return {}
     if _holds_arrays(value):
         return dict(value)
-    inner = next((value[name] for name in _INNER if _holds_arrays(value.get(name))), {})
-    return dict(inner)
+    for name in _INNER:
+        if _holds_arrays(value.get(name)):
+            return dict(value[name])
+    return {}
