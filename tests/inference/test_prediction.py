@@ -195,15 +195,41 @@ def test_an_exception_comes_once_and_in_its_place(pipeline, backend, requests):
     assert list(prediction.predict(pictures(5))) == expected(range(5))  # and it can be used again
 
 
-def test_ctrl_c_reaches_who_waits_for_a_batch():
-    interrupted = threading.Event()
+@pytest.fixture
+def ctrl_c():
+    """A signal whose first arrival is a Ctrl-C; gives how to send it, and returns when it has arrived."""
+    arrived = threading.Event()
+
+    def interrupt(number, frame):
+        if not arrived.is_set():
+            arrived.set()
+            raise KeyboardInterrupt
+
+    def send():
+        # Again and again: one that comes just before a thread begins to wait for a lock is noticed after the waiting.
+        while not arrived.wait(0.01):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    yield send
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_reaches_who_waits_for_a_batch(ctrl_c):
+    waits, interrupted = threading.Event(), threading.Event()
+
+    class Telling(Prediction):
+        def _results(self, batch):
+            waits.set()
+            return super()._results(batch)
 
     def hang(number):
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        wait(waits)  # before that, batches are still begun, and one might run because nobody knows it yet
+        ctrl_c()
         wait(interrupted)
 
     backend = Remainders(hang)
-    prediction = Prediction(Numbers(), backend, batch_size=1, topk=1)
+    prediction = Telling(Numbers(), backend, batch_size=1, topk=1)
     with pytest.raises(KeyboardInterrupt):
         next(iter(prediction.predict(pictures(100))))
     interrupted.set()
