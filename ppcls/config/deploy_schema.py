@@ -20,7 +20,7 @@ class DeployGlobalSection:
 
     Attributes:
         inference_model_dir: the bundle, a folder that export wrote; or PaddleClas's inference model, a folder or tar.
-        infer_imgs: a picture or a folder of pictures.
+        infer_imgs: a picture, a folder of pictures, or a pattern (`photos/*.jpg`).
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
@@ -37,7 +37,7 @@ class DeployGlobalSection:
     """
 
     inference_model_dir: Annotated[str, ReadPath("either")]
-    infer_imgs: Annotated[str, ReadPath("either")]
+    infer_imgs: Annotated[str, ReadPath("pictures")]
     batch_size: PositiveInt = 1
     use_gpu: bool = False
     enable_mkldnn: bool = True

@@ -13,6 +13,7 @@ _PATHS = {
     "file": "the path of a file",
     "dir": "the path of a folder",
     "either": "the path of a file or folder",
+    "pictures": "the path of a file or folder, or a pattern such as photos/*.jpg",
     "weights": "the path or address of a file of weights or the path of a checkpoint's folder",
     "checkpoint": "the path of a run's or checkpoint's folder",
 }

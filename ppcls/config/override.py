@@ -29,6 +29,8 @@ def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] 
     if not equals or not all(parts):
         problems.add(origin, "", "is no override; write -o Section.key=value")
         return None
+    if text.lstrip().startswith("*"):  # a pattern, `*.jpg`; to YAML a reference, of which no override has the anchor
+        return parts, Node(text.strip(), origin)
     value = read_yaml(text, lambda line: origin, problems)
     return None if value is None else (parts, value)
 

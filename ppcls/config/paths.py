@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,14 @@ _PACKAGED = {
     "ppcls/data/imagenet1k_labels.txt": _LABELS,
     "ppcls/utils/imagenet1k_label_list.txt": _LABELS,
 }
-_TESTS = {"file": Path.is_file, "dir": Path.is_dir, "either": Path.exists}
-_WORDS = {"file": "file", "dir": "folder", "either": "file or folder", "weights": "file of weights"}
+_TESTS = {"file": Path.is_file, "dir": Path.is_dir, "either": Path.exists, "pictures": Path.exists}
+_WORDS = {
+    "file": "file",
+    "dir": "folder",
+    "either": "file or folder",
+    "pictures": "file or folder",
+    "weights": "file of weights",
+}
 _CHECKPOINT_FILES = (WEIGHTS_STEM, *(WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES))
 _STATES = _CHECKPOINT_FILES[-1]
 
@@ -67,6 +74,9 @@ def what_is_wrong(use: PathUse) -> str | None:
         if use.what == "weights":
             weights_file(use.path)
             return None
+        if use.what == "pictures" and glob.has_magic(use.path) and not os.path.lexists(use.path):
+            matches = any(glob.iglob(use.path, recursive=True))  # noqa: PTH207 - pathlib has no absolute patterns
+            return None if matches else f"no file matches the pattern {use.path!r}"
         there = _TESTS[use.what](Path(use.path))
         readable = there and os.access(use.path, os.R_OK)
     except UserError as error:

@@ -135,13 +135,13 @@ class InferSection:
     """Prediction without export.
 
     Attributes:
-        infer_imgs: a picture or a folder of pictures.
+        infer_imgs: a picture, a folder of pictures, or a pattern (`photos/*.jpg`).
         batch_size: pictures in one forward pass.
         transforms: those of PaddleClas's files; if written they must mean the same as `DataLoader.Eval`'s.
         PostProcess: what is made of the scores.
     """
 
-    infer_imgs: Annotated[str, ReadPath("either")] | None = None
+    infer_imgs: Annotated[str, ReadPath("pictures")] | None = None
     batch_size: PositiveInt = 10
     transforms: Transforms | None = None
     PostProcess: Annotated[Any, Component("postprocess")] | None = None

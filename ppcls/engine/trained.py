@@ -26,6 +26,7 @@ from ppcls.utils.errors import ConfigError, UserError
 from ppcls.utils.files import BEST_MODEL, LATEST
 
 _WEIGHT_KEYS = ("Global.pretrained_model", "Arch.pretrained", "Arch.pretrained_list", "pretrained_model")
+_CHECKPOINT_KEYS = ("Global.checkpoints", "checkpoints")
 _DATA_KEYS = ("image_root", "cls_label_path", "shards")
 _REMEDY = "-o Global.pretrained_model=PATH takes others"
 
@@ -61,6 +62,7 @@ def load_with_weights(
         UserError: there is no such file.
         ConfigError: everything that is wrong.
     """
+    _refuse_checkpoints(overrides, command)
 
     def load(overrides: Sequence[str], check_paths: bool, say: Callable[[str], None]) -> Config:
         return load_config(
@@ -98,6 +100,19 @@ def _find(config: Config, source: Path, overrides: Sequence[str]) -> Trained | N
         return Trained(folder, f"weights: {folder}, {_standing(folder)} in {run}; {_REMEDY}")
     _say(f"{folder} is not used, because {difference}; -o Global.pretrained_model={folder} would take it")
     return None
+
+
+def _refuse_checkpoints(overrides: Sequence[str], command: str) -> None:
+    """Refuses what only training reads, where it is likely meant as the weights."""
+    if _asks_for_weights(overrides):
+        return
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key.strip() in _CHECKPOINT_KEYS and value.strip() not in ("", "null", "~"):
+            raise UserError(
+                f"-o {override}: only training reads a checkpoint, to go on from it; for {command} "
+                f"write -o Global.pretrained_model={value.strip()}"
+            )
 
 
 def _asks_for_weights(overrides: Sequence[str]) -> bool:

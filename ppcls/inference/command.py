@@ -86,7 +86,7 @@ def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> i
 
 
 def list_pictures(source: str) -> list[str]:
-    """The paths of a file or a folder's pictures.
+    """The paths of a file, of a folder's pictures, or of those that match a pattern.
 
     Raises:
         UserError: there is none.
@@ -116,6 +116,8 @@ def report(
 
 
 def _shown(picture: Any, source: str) -> str | None:
-    """A file by its name, and a folder's pictures by their place in it."""
+    """A file by its name, a folder's pictures by their place in it, those of a pattern by their paths."""
     path, root = Path(picture), Path(source)
+    if not root.exists():
+        return path.as_posix()
     return path.name if path == root else path.relative_to(root).as_posix()

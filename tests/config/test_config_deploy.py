@@ -34,7 +34,9 @@ def test_the_shipped_one_needs_pictures_and_a_bundle():
     with pytest.raises(ConfigError) as caught:
         load_deploy_config("inference_cls")
     (problem,) = caught.value.problems
-    assert problem.endswith("inference_cls.yaml:3 Global.infer_imgs: is missing; write the path of a file or folder")
+    assert problem.endswith(
+        "inference_cls.yaml:3 Global.infer_imgs: is missing; write the path of a file or folder, or a pattern such as photos/*.jpg"
+    )
     config = load_deploy_config("inference_cls", ["Global.infer_imgs=inference"])
     assert config == load("Global.inference_model_dir=./inference", "Global.infer_imgs=inference")
 
@@ -75,7 +77,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.use_gpu=1", "-o Global.use_gpu=1: is 1; write true or false"),
         ("Global.output=a.txt", "d.yaml:1 Global: output is 'a.txt'; write a name that ends with .csv or .json"),
         ("Global.infer_imgs=no", "-o Global.infer_imgs=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
-        ('Global.infer_imgs=""', '-o Global.infer_imgs="": is empty; write the path of a file or folder'),
+        ('Global.infer_imgs=""', '-o Global.infer_imgs="": is empty; write the path of a file or folder, or a pattern such as photos/*.jpg'),
         ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no file or folder 'no'; write the path of one, relative to the working directory"),
         ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; write a whole number of at least 1"),
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),

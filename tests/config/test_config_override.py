@@ -114,6 +114,12 @@ def test_a_value_that_is_no_yaml():
     assert problem.startswith("-o Global.name=[1: is not YAML (")
 
 
+@pytest.mark.parametrize("pattern", ["*.jpg", "**/*.jpg", "*"])
+def test_a_pattern_is_a_text_and_no_reference_of_yaml(pattern):
+    root, problems = override(f"Global.name={pattern}")
+    assert (root.plain()["Global"]["name"], problems) == (pattern, [])
+
+
 def test_a_list_of_plain_values_has_no_names():
     _, problems = override("Train.ops=[1, 2]", "Train.ops.Crop.size=1")
     assert problems == ["-o Train.ops.Crop.size=1: there is no Crop in Train.ops; it holds nothing that has a name"]

@@ -152,13 +152,24 @@ def test_weights_by_a_name_that_no_file_has(small):
         ("Arch.pretrained", f"true or false or oak or birch or {WEIGHTS}"),
         (f"{TRAIN}.root", "the path of a folder"),
         (f"{TRAIN}.list_file", "the path of a file or null"),
-        ("Infer.infer_imgs", "the path of a file or folder or null"),
+        ("Infer.infer_imgs", "the path of a file or folder, or a pattern such as photos/*.jpg or null"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "export"])
 def test_an_empty_path(small, key, remedy, command):
     assert small.problems(small.VALID, f'{key}=""', command=command) == problem(
         f'{key}=""', f"is empty; write {remedy}"
+    )
+
+
+def test_pictures_may_be_a_pattern_that_a_file_matches(small):
+    Path("photos/[1]").mkdir(parents=True)
+    Path("photos/a.jpg").write_bytes(b"")
+    for pattern in ("photos/*.jpg", "**/a.jpg", "photos/[1]"):
+        assert small.load(small.VALID, f"Infer.infer_imgs={pattern}", command="infer").Infer.infer_imgs == pattern
+    override = "Infer.infer_imgs=photos/*.png"
+    assert small.problems(small.VALID, override, command="infer") == problem(
+        override, "no file matches the pattern 'photos/*.png'"
     )
 
 

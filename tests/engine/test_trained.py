@@ -10,7 +10,7 @@ from tiny_run import prepare_own, use_tiny
 
 from ppcls.cli import main
 from ppcls.engine.trained import load_with_weights
-from ppcls.utils.errors import ConfigError
+from ppcls.utils.errors import ConfigError, UserError
 
 RUN = Path("output/SqueezeNet1_1")
 BEST = f"weights: {RUN}/best_model, the best of the run (epoch 0, top1 "
@@ -50,6 +50,17 @@ def test_the_best_of_the_run_is_taken_and_said(here, capsys):
         assert error.startswith(BEST)
         assert error.endswith(f") in {RUN}; -o Global.pretrained_model=PATH takes others\n")
     assert weights("Infer.infer_imgs=data", command="infer") == f"{RUN}/best_model"
+
+
+@pytest.mark.parametrize("command", ["eval", "infer", "export"])
+def test_a_checkpoint_to_go_on_from_is_not_passed_over(here, command):
+    with pytest.raises(UserError) as caught:
+        weights("Global.checkpoints=run/latest", command=command)
+    assert str(caught.value) == (
+        "-o Global.checkpoints=run/latest: only training reads a checkpoint, to go on from it; "
+        f"for {command} write -o Global.pretrained_model=run/latest"
+    )
+    assert weights("Global.checkpoints=null") is None
 
 
 def test_without_an_evaluation_it_is_the_latest(here, capsys):

@@ -45,6 +45,12 @@ def configured(tmp_path, exported):
     return make
 
 
+def test_pictures_of_a_pattern_are_shown_by_their_paths(configured, folder, capsys):
+    assert predict(configured(folder / "**" / "?.png")) == 0
+    shown = [line.partition(":\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [str(folder / "a.png"), str(folder / "sub/b.png")]
+
+
 def test_lines_file_and_exit_code(configured, exported, folder, tmp_path, capsys):
     (folder / "broken.jpg").write_bytes(b"no picture")
     output = tmp_path / "scores.json"
