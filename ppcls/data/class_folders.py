@@ -13,7 +13,7 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import NAMES, PictureScan, is_picture_name
+from ppcls.utils.picture_files import NAMES, PictureScan, folders_in, is_picture_name
 
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
 _OUTPUT_FILES = frozenset(
@@ -48,7 +48,7 @@ def read_class_folders(
         twice = [name for name, count in Counter(known.names).items() if count > 1]
         if twice:
             raise UserError(f"{known.source}: the class {twice[0]} stands twice; give every class a name of its own")
-    pictures = pictures_by_class(image_root)
+    pictures = pictures_by_class(image_root, to_train=learned is None)
     if known:
         refuse_foreign(image_root, list(pictures), known)
         _say_lacking(image_root, pictures, known)
@@ -74,15 +74,20 @@ def _other_number(image_root: str, classes: int, class_num: int | None, known: C
     )
 
 
-def pictures_by_class(image_root: str) -> dict[str, list[str]]:
+def pictures_by_class(image_root: str, to_train: bool = True) -> dict[str, list[str]]:
     """Sorted paths of the pictures of each class folder, by its name; what this library has written is left out.
+
+    Args:
+        image_root: The folder that holds the class folders.
+        to_train: Whether the pictures are for training, and not for evaluation.
 
     Raises:
         UserError: there are no class folders, or they are the parts of a data set.
     """
     subfolders = _subfolders(image_root)
     divided = [name for name, held in subfolders.items() if held]
-    refuse_parts(image_root, subfolders, [name for name in divided if _holds_pictures(join(image_root, name))])
+    with_pictures = [name for name in divided if _holds_pictures(join(image_root, name))]
+    refuse_parts(image_root, subfolders, with_pictures, to_train)
     found: dict[str, list[str]] = {}
     scan = PictureScan(image_root)
     for name, held in subfolders.items():
@@ -158,12 +163,6 @@ def _subfolders(image_root: str) -> dict[str, list[str]]:
         place = join(image_root, name)
         subfolders[name] = folders_in(place) if os.access(place, os.R_OK | os.X_OK) else []
     return subfolders
-
-
-def folders_in(place: str) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones are passed over."""
-    with os.scandir(place) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _holds_pictures(place: str) -> bool:

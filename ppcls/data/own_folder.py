@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcls.data.class_folders import folders_in, pictures_by_class, refuse_empty, refuse_foreign
+from ppcls.data.class_folders import pictures_by_class, refuse_empty, refuse_foreign
 from ppcls.data.labels import Classes
 from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, shown
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import NAMES
+from ppcls.utils.picture_files import NAMES, folders_in
 
 HELD_OUT_EVERY = 5
 

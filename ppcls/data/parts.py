@@ -9,12 +9,13 @@ from ppcls.utils.errors import UserError
 
 TRAIN, VAL, TEST = "train", "val", "test"
 _WORDS = {
-    TRAIN: ("train", "training", "trn"),
+    TRAIN: ("train", "training", "trn", "trainval"),
     VAL: ("val", "valid", "validate", "validation", "dev", "eval", "evaluation"),
     TEST: ("test", "testing"),
 }
 _FILLERS = ("", "set", "data", "dataset", "split", "images", "imgs", "pictures", "photos")
 _PART_OF_WORD = {word + filler: part for part, words in _WORDS.items() for word in words for filler in _FILLERS}
+_YEAR = re.compile(r"(?<![0-9])20[0-9]{2}$")
 _SHOWN = 5
 
 
@@ -44,20 +45,24 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
 
 def _part_and_rest(name: str) -> tuple[str | None, str]:
     """The part that a name speaks of, and its other words."""
-    words = [word for word in re.split(r"[\W_]+", name.lower()) if word not in _FILLERS]
+    words = [_YEAR.sub("", word) for word in re.split(r"[\W_]+", name.lower())]
+    words = [word for word in words if word not in _FILLERS]
     parts = [_PART_OF_WORD[word] for word in words if word in _PART_OF_WORD]
     if len(parts) != 1:
         return None, name
     return parts[0], " ".join(word for word in words if word not in _PART_OF_WORD)
 
 
-def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictures: Collection[str] = ()) -> None:
+def refuse_parts(
+    root: str, subfolders: Mapping[str, Sequence[str]], with_pictures: Collection[str] = (), to_train: bool = True
+) -> None:
     """Refuses a folder whose "classes" are the parts of a data set.
 
     Args:
         root: The folder.
         subfolders: Names of the folders in each folder of `root`.
         with_pictures: Those folders of `root` that hold pictures beside their subfolders.
+        to_train: Whether the pictures are for training, and not for evaluation.
 
     Raises:
         UserError: the folders are named as parts are and hold folders, or they all hold the same two or more folders.
@@ -65,7 +70,7 @@ def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictur
     parts = parts_among([name for name, held in subfolders.items() if held])
     kinds = set(parts.values())
     if parts and (len(parts) == len(subfolders) or (TRAIN in kinds and len(kinds) > 1)):
-        first = _for_training(parts)
+        first = _the_one_for(parts, (TRAIN, VAL, TEST) if to_train else (VAL, TEST, TRAIN))
         what = "is a part of a data set, not a class" if len(parts) == 1 else "are parts of a data set, not classes"
         raise UserError(
             f"{root}: {shown(list(parts))} {what} ({first} holds {shown(subfolders[first])}); give "
@@ -87,8 +92,8 @@ def refuse_parts(root: str, subfolders: Mapping[str, Sequence[str]], with_pictur
         )
 
 
-def _for_training(parts: Mapping[str, str]) -> str:
-    return next((name for name, part in parts.items() if part == TRAIN), next(iter(parts)))
+def _the_one_for(parts: Mapping[str, str], wanted: Sequence[str]) -> str:
+    return min(parts, key=lambda name: wanted.index(parts[name]))
 
 
 def shown(names: Sequence[str]) -> str:

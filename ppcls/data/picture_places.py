@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from ppcls.utils.picture_files import is_picture_name
+from ppcls.utils.picture_files import folders_in, is_picture_name
 
 _LEVELS_UP = 4
 _LEVELS_DOWN, _MOST_FOLDERS = 3, 500
@@ -125,7 +125,6 @@ def folders_below(root: str) -> Iterator[str]:
 
 def _subfolders(folder: str) -> list[str]:
     try:
-        with os.scandir(folder or ".") as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return folders_in(folder)
     except OSError:
         return []

@@ -23,7 +23,7 @@ from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_beside_others
 from ppcls.utils.lock import claimed
-from ppcls.utils.picture_files import is_picture_name
+from ppcls.utils.picture_files import folders_in, is_picture_name
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
@@ -173,7 +173,7 @@ def _copy(folder: Path, place: Path) -> None:
 def _class_folders(folder: Path) -> Labelled:
     return [
         (f"{folder.name}/{wnid}/{name}", wnid)
-        for wnid in _subfolders(folder)
+        for wnid in folders_in(str(folder))
         for name in _pictures(folder / wnid)
     ]  # fmt: skip
 
@@ -182,7 +182,7 @@ def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
     names = _pictures(folder)
     if not names:
         return _class_folders(folder)
-    if _subfolders(folder):
+    if folders_in(str(folder)):
         raise UserError(f"{folder} holds pictures and folders; sort all into class folders, or none")
     return [(f"{folder.name}/{name}", key) for name, key in zip(names, _flat_labels(names, source, labels))]
 
@@ -216,7 +216,7 @@ def _label_file(source: Path, labels: PathLike | None) -> Path:
 
 def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None:
     """The sorted wnids; None if pictures and numbers are all there is."""
-    folders = _subfolders(part) if part else []
+    folders = folders_in(str(part)) if part else []
     if folders:
         return folders
     mapping, devkit = source / "LOC_synset_mapping.txt", Devkit.find(source)
@@ -239,11 +239,6 @@ def _list(pictures: Labelled, classes: Sequence[str] | None) -> bytes:
             raise UserError(f"{path}: label {label}, but there are {len(classes)} classes, counted from 0")
         lines.append(f"{path} {label}\n")
     return "".join(lines).encode()
-
-
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _pictures(folder: Path) -> list[str]:

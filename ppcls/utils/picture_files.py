@@ -10,10 +10,28 @@ from collections.abc import Callable, Iterable, Iterator
 from ppcls.utils.logging import get_logger
 from ppcls.utils.picture_formats import FORMATS, HEAD_BYTES, NAMES, SUFFIXES, picture_format
 
-__all__ = ["NAMES", "SUFFIXES", "PictureScan", "is_picture_name", "only_pictures", "read_file", "walk_pictures"]
+__all__ = [
+    "NAMES", "SUFFIXES", "PictureScan", "folders_in", "is_picture_name", "only_pictures", "read_file", "walk_pictures",
+]  # fmt: skip
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
 _SHOWN = 5  # kinds of files that are named
+# Archives made on a Mac hold the first beside their content; a Synology server puts the second into every folder.
+_NOT_THE_USERS = ("__MACOSX", "@eaDir")
+
+
+def folders_in(place: str) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are passed over, and those that a system has put there.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with os.scandir(place or ".") as entries:
+        return sorted(entry.name for entry in entries if _holds(entry.is_dir) and not _is_hidden(entry.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _NOT_THE_USERS
 
 
 def is_picture_name(name: str) -> bool:
@@ -61,7 +79,7 @@ def walk_pictures(folder: str) -> list[str]:
 class PictureScan:
     """Looks for pictures in folders, and counts the other files.
 
-    Hidden files and folders are passed over without a word. Links are followed, but a folder that is reached twice, as
+    Hidden files and folders, and those that a system has put there, are passed over without a word. Links are followed, but a folder that is reached twice, as
     by a link to one above, is read once.
 
     Args:
@@ -122,7 +140,7 @@ class PictureScan:
             self._pass_over(f"folder: {error.strerror}", folder)
             return
         for entry in entries:
-            if entry.name.startswith("."):
+            if _is_hidden(entry.name):
                 continue
             if _holds(entry.is_dir):
                 yield from self._files(entry.path, seen)

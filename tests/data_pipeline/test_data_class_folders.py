@@ -27,7 +27,7 @@ def folders(tmp_path: Path, *files: str) -> Path:
 def test_class_folders_are_numbered_by_name(tmp_path: Path) -> None:
     root = folders(
         tmp_path, "dog/2.jpg", "dog/1.PNG", "cat/x.JpEg", "cat/deep/er/y.webp", "cat/notes.txt", "cat/.hidden.jpg",
-        "cat/.cache/z.jpg", ".git/a.jpg", "readme.jpg", "Zebra/z.bmp",
+        "cat/.cache/z.jpg", ".git/a.jpg", "readme.jpg", "Zebra/z.bmp", "__MACOSX/cat/._x.jpg", "cat/@eaDir/x.jpg",
     )  # fmt: skip
     images = read_class_folders(str(root), 3)
     assert images.class_names == ["Zebra", "cat", "dog"]
@@ -146,6 +146,7 @@ def test_no_picture_of_any_learned_class(tmp_path):
             ["ant/train/1.jpg", "ant/val/1.jpg", "bee/train/1.jpg", "bee/val/1.jpg"],
             "every class folder holds the parts of the data set (train, val); put the parts above the classes: ",
         ),
+        (["train2017/a/1.jpg", "val2017/a/1.jpg"], "train2017, val2017 are parts of a data set, not classes"),
         (["one/a/1.jpg", "one/b/1.jpg", "two/a/1.jpg", "two/b/1.jpg"], "one, two all hold the same folders (a, b), so"),
     ],
 )
@@ -169,7 +170,10 @@ def test_classes_that_look_a_little_like_parts(tmp_path, files):
     assert len(read_class_folders(str(folders(tmp_path, *files)), 2)) == len(files)
 
 
-WORDS = ("train", "Training", "TRAIN_SET", "val", "Valid", "VALIDATION", "val-images", "test", "Testing")
+WORDS = (
+    "train", "Training", "TRAIN_SET", "trainval", "Train 2017", "train2012", "val2017", "val", "Valid", "VALIDATION",
+    "val-images", "test", "Testing",
+)  # fmt: skip
 
 
 @given(st.sampled_from(WORDS), st.sampled_from([str.lower, str.upper, str.title]))
@@ -177,6 +181,14 @@ def test_parts_are_known_in_any_case(word, case):
     assert part_of(case(word)) == {"tr": "train", "va": "val", "te": "test"}[word[:2].lower()]
     assert part_of(f"{word} station") is None
     assert parts_among([f"{word} station"]) == {}
+
+
+@pytest.mark.parametrize(("learned", "part"), [(None, "train"), (LEARNED, "Val")])
+def test_the_part_that_suits_the_command_is_named(tmp_path, learned, part):
+    """Training is told of the part for training, evaluation of that for validation."""
+    root = folders(tmp_path, "train/ant/1.jpg", "Val/ant/1.jpg", "test/ant/1.jpg")
+    with pytest.raises(UserError, match=rf"\({part} holds ant\); give {root}/{part}, whose folders are the classes$"):
+        read_class_folders(str(root), 4, learned=learned)
 
 
 @pytest.mark.parametrize(
