@@ -87,8 +87,9 @@ def read_data(arguments: argparse.Namespace, bundle: Bundle) -> PictureList:
 def add_image_root(command: Any) -> None:
     """`--image-root`."""
     command.add_argument(
-        "--image-root", metavar="DIR", help="what the list's paths are relative to (default: the list's folder)"
-    )
+        "--image-root", metavar="DIR",
+        help="what the list's paths are relative to (default: the list's folder or the one below it that has them)",
+    )  # fmt: skip
 
 
 def _add_override(command: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ _TEXTS = {
     "infer": "top classes of pictures, by saved weights",
     "export": "write the deployable bundle: program, weights, preprocessing, a checked example",
 }
+_EVAL_DATASET = "DataLoader.Eval.dataset."
+_COLUMNS = (f"{_EVAL_DATASET}image_", f"{_EVAL_DATASET}delimiter")
+_EVAL_KEYS = ("--image-root", f"-o {_EVAL_DATASET}image_column", f"-o {_EVAL_DATASET}label_column")
 
 
 def add(commands: Any) -> None:
@@ -121,6 +125,8 @@ def _load(arguments: argparse.Namespace) -> Any:
 def _eval_data(arguments: argparse.Namespace) -> Any:
     """The pictures of `--data`, if it is given."""
     from ppcls.config.eval_data import EvalData
+    from ppcls.data.labelled_list import folder_of_pictures
+    from ppcls.data.list_columns import Options
     from ppcls.data.own_list import refuse_other_files
 
     source, root = arguments.data, arguments.image_root
@@ -136,4 +142,7 @@ def _eval_data(arguments: argparse.Namespace) -> Any:
         )
     if Path(source).is_file():
         refuse_other_files(source)
+        if root is None and not any(override.startswith(_COLUMNS) for override in arguments.override):
+            folder = os.path.dirname(source)  # noqa: PTH120 - empty for the working directory, so paths stay short
+            root = folder_of_pictures(source, Options(folder, searches=True, keys=_EVAL_KEYS))
     return EvalData(source, root)

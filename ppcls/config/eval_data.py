@@ -20,7 +20,7 @@ class EvalData:
 
     Attributes:
         source: Its path.
-        image_root: What a list's paths are relative to; None for the list's own folder.
+        image_root: What a list's paths are relative to, empty for the working directory; None for the list's folder.
     """
 
     source: str

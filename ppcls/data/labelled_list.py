@@ -34,6 +34,8 @@ CHECK_ALL = 1000  # so many files are looked for one by one; a network disk take
 _SHOWN = 5
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')
 _MISSING = ("", "nan", "NaN")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"[\\/]|[a-z]:[\\/]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +72,7 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
         UserError: The file cannot be read, holds no picture, or cannot be understood, or pictures or labels are
             missing. Up to five lines are named.
     """
-    lines = read_lines(file)
-    if len(lines) == 1:  # some spreadsheets still end lines as old Macintoshes did
-        lines = lines[0].split("\r")
-    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
-    if separator:  # which Excel writes and reads
-        lines = ["", *lines[1:]]
-        options = replace(options, delimiter=options.delimiter or separator[1])
-    if not any(line.strip() for line in lines):
-        raise UserError(_no_picture(file))
-    reading = _best_reading(file, lines, options)
+    reading, options = _read(file, options)
     raise_together(file, reading.rows.problems)
     rows, columns = reading.rows, columns_of(file, reading, options)
     fields, numbers = (rows.fields[1:], rows.lines[1:]) if columns.header else (rows.fields, rows.lines)
@@ -91,6 +84,29 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     parts = None if columns.part is None else [part_of(row[columns.part]) or "" for row in fields]
     notes = _notes(columns, rows.width, reading.place, options)
     return LabelledList(file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes)
+
+
+def folder_of_pictures(file: str, options: Options) -> str:
+    """The folder that the paths in a list are relative to.
+
+    Raises:
+        UserError: The list cannot be read or holds no picture, or no folder or several of them hold its pictures.
+    """
+    return _read(file, options)[0].place.root
+
+
+def _read(file: str, options: Options) -> tuple[Reading, Options]:
+    """The best reading, and the options with what the list itself says."""
+    lines = read_lines(file)
+    if len(lines) == 1:  # some spreadsheets still end lines as old Macintoshes did
+        lines = lines[0].split("\r")
+    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if separator:  # which Excel writes and reads
+        lines = ["", *lines[1:]]
+        options = replace(options, delimiter=options.delimiter or separator[1])
+    if not any(line.strip() for line in lines):
+        raise UserError(_no_picture(file))
+    return _best_reading(file, lines, options), options
 
 
 def _no_picture(file: str) -> str:
@@ -187,28 +203,42 @@ def _holds(place: Place, names: Sequence[str]) -> bool:
 
 
 def _search(file: str, rows: Rows, options: Options) -> Reading:
-    """The reading in the one folder below `image_root` that holds the pictures.
+    """The reading in the one folder below `image_root` that holds the pictures, or most of them.
 
     Raises:
         UserError: No folder or several of them hold these pictures.
     """
-    found = []
-    for folder in folders_below(options.image_root):
-        reading = read_at(file, rows, Place(folder), options)
-        if reading.is_complete:
-            found.append(reading)
-    key, root = options.keys[0], options.image_root or "."
+    readings = [read_at(file, rows, Place(folder), options) for folder in folders_below(options.image_root)]
+    found = [reading for reading in readings if reading.is_complete]
+    if not found:
+        found = [reading for reading in readings if reading.found > reading.looked / 2]
     if len(found) == 1:
         return found[0]
-    if not found and len(rows.fields) == 1 and is_known(rows.fields[0]):
-        raise UserError(only_a_header(file))
     if not found:
-        raise UserError(
-            f"{file}: none of the pictures that it names are in {root} or the folders below it (a line is "
-            f"{' '.join(rows.fields[-1])!r}); give the folder that its paths are relative to as {key}"
-        )
+        raise UserError(_not_found(file, rows, options))
     folders = " and ".join(reading.place.root for reading in found[:_SHOWN])
-    raise UserError(f"{file}: pictures of these names are in {folders}; give one of them as {key}")
+    raise UserError(f"{file}: pictures of these names are in {folders}; give one of them as {options.keys[0]}")
+
+
+def _not_found(file: str, rows: Rows, options: Options) -> str:
+    """The sentence on a list none of whose pictures are found."""
+    last = rows.fields[-1]
+    if len(rows.fields) == 1 and is_known(last):
+        return only_a_header(file)
+    address = next((name for name in last if _ADDRESS.match(name)), None)
+    if address:
+        return f"{file} names addresses such as {address}; download the pictures, and write their paths into the list"
+    absolute = next((name for name in last if _ABSOLUTE.match(name)), None)
+    if absolute:
+        return (
+            f"{file}: there is no {absolute}; its paths are absolute and those of another place, so write them "
+            f"relative to a folder, and give this folder as {options.keys[0]}"
+        )
+    root = options.image_root or "the working directory"
+    return (
+        f"{file}: neither {root} nor a folder below it holds the pictures of the list (a line is {' '.join(last)!r}); "
+        f"give the folder that its paths are relative to as {options.keys[0]}, or put the pictures into one folder"
+    )
 
 
 def _labels(file: str, labels: list[str], lines: list[int]) -> list[str]:

@@ -20,6 +20,10 @@ _PICTURE_NAMES = (
 )  # fmt: skip
 _LABEL_NAMES = ("label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target")
 
+# What a user writes to say where the pictures are, and which column holds pictures and labels: keys or flags.
+KEYS = ("image_root", "image_column", "label_column")
+FLAGS = ("--image-root", "--image-column", "--label-column")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -39,7 +43,7 @@ class Options:
     image_column: Column | None = None
     label_column: Column | None = None
     searches: bool = False
-    keys: tuple[str, str, str] = ("image_root", "image_column", "label_column")
+    keys: tuple[str, str, str] = KEYS
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from ppcls.data.label_numbers import class_names_of
 from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
-from ppcls.data.list_columns import Column, Options
+from ppcls.data.list_columns import FLAGS, KEYS, Column, Options
 from ppcls.data.own_folder import OwnFolder, hold_out, read_own_folder, refuse_unlistable
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.utils.errors import UserError
@@ -49,9 +49,9 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
         return _read_own_list(source, options)
     if not Path(source).exists() and Path(source).suffix.lower() in _LISTS:
         raise UserError(f"there is no file {source}; give a list of pictures and labels, or a folder of pictures")
-    for key in ("image_root", "image_column", "label_column"):
+    for key, flag in zip(KEYS, FLAGS):
         if getattr(options, key) is not None:
-            raise UserError(f"--{key.replace('_', '-')} is for a list, but {source} is not a file; leave it out")
+            raise UserError(f"{flag} is for a list, but {source} is not a file; leave it out")
     return read_own_folder(source)
 
 
@@ -104,7 +104,7 @@ def _read(file: str, options: ListOptions) -> LabelledList:
             image_column=options.image_column,
             label_column=options.label_column,
             searches=options.image_root is None,
-            keys=("--image-root", "--image-column", "--label-column"),
+            keys=FLAGS,
         ),
     )
     refuse_two_labels(listed)

@@ -72,7 +72,8 @@ def read_picture_list(
     Args:
         source: a list of pictures, with labels (see `read_list_file`) or without, or a folder.
         class_num: labels lie below it.
-        image_root: what the paths are relative to; the list's own folder by default.
+        image_root: what the paths are relative to; by default the list's own folder, or of a list with labels the one
+            below it that holds the pictures.
         class_names: by label. Labels may be these names, and the pictures of a folder have labels if each lies in a
             folder of such a name.
 
@@ -86,7 +87,7 @@ def read_picture_list(
     lines = [line.strip() for line in read_lines(path) if line.strip()]
     if not lines or any(_has_label(line, root) for line in lines):
         known = Classes(list(class_names), "the bundle") if class_names else None
-        listed = read_list_file(str(path), str(root), class_num, learned=known)
+        listed = read_list_file(str(path), str(root), class_num, learned=known, searches=image_root is None)
         prefix = f"{root}{os.sep}"
         names = [found[len(prefix) :] if found.startswith(prefix) else os.path.abspath(found) for found in listed.paths]  # noqa: PTH100
         return PictureList(root, names, listed.labels)

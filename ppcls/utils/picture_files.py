@@ -79,8 +79,8 @@ def walk_pictures(folder: str) -> list[str]:
 class PictureScan:
     """Looks for pictures in folders, and counts the other files.
 
-    Hidden files and folders, and those that a system has put there, are passed over without a word. Links are followed, but a folder that is reached twice, as
-    by a link to one above, is read once.
+    Hidden files and folders, and those that a system has put there, are passed over without a word. Links are followed,
+    but a folder that is reached twice, as by a link to one above, is read once.
 
     Args:
         root: The folder that messages name.

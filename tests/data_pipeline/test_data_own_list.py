@@ -1,5 +1,6 @@
 """A user's list is divided by the rule for folders, wherever its pictures lie."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,33 @@ def test_pictures_of_the_same_names_in_two_folders_are_not_chosen_from(here):
         f"{path}: pictures of these names are in {here}/test and {here}/train; give one of them as --image-root"
     )
     assert read_own_pictures(path, ListOptions(str(here / "train"))).root == str(here / "train")
-    with pytest.raises(UserError, match=r"none of the pictures that it names are in .*--image-root"):
+    with pytest.raises(UserError, match=r"nor a folder below it holds the pictures .*--image-root"):
         read_own_pictures(table(here / "labels.csv", ["x1,pug", "x2,boxer"]))
+
+
+def test_a_missing_picture_is_named_where_the_others_are(here):
+    fill(here / "photos", TWELVE[1:])
+    path = table(here / "labels.csv", BREEDS)
+    line = 2 + [row.partition(",")[0] for row in BREEDS].index(TWELVE[0])
+    with pytest.raises(UserError) as caught:
+        read_own_pictures(path)
+    assert str(caught.value) == (
+        f"{path}:{line}: {here}/photos/{TWELVE[0]} is not there; correct the line or --image-root"
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        ("https://example.org/", "labels.csv names addresses such as https://example.org/x.jpg; download"),
+        ("/of/another/machine/", "labels.csv: there is no /of/another/machine/x.jpg; its paths are absolute"),
+        ("C:\\Users\\me\\", "labels.csv: there is no C:\\Users\\me\\x.jpg; its paths are absolute"),
+    ],
+)
+def test_paths_of_another_place(here, begin, said):
+    path = table(here / "labels.csv", [f"{begin}x.jpg,pug"])
+    with pytest.raises(UserError, match=re.escape(f"{here}/{said}")):
+        read_own_pictures(path)
 
 
 def test_paths_from_the_working_directory(here):

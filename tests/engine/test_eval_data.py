@@ -58,6 +58,9 @@ def test_a_folder_and_lists_of_the_same_pictures_agree(here, capsys):
         assert accuracy(capsys, "--data", name) == expected
     (here / "numbers.txt").write_text(texts["some/numbers.txt"])
     assert accuracy(capsys, "--data", "numbers.txt", "--image-root", "some") == expected
+    shutil.copytree(here / "some", here / "inner" / "photos")
+    (here / "inner" / "table.csv").write_text(texts["some/table.csv"])
+    assert accuracy(capsys, "--data", "inner/table.csv") == expected  # in the one folder below that has them
     (here / "columns.csv").write_text("n,file,kind\n" + "".join(f"x,{path},{path.parent}\n" for path in pictures))
     dataset = "DataLoader.Eval.dataset"
     columns = ["-o", f"{dataset}.label_column=kind", "-o", f"{dataset}.image_root=some"]
@@ -105,11 +108,13 @@ def test_a_configuration_of_a_list_evaluates_a_folder(here, capsys):
         (["--image-root", "data"], r"--image-root is for the list of --data; give that, too"),
         (["--data", "more"], r"more/fox is not a class of the training of SqueezeNet1_1/latest; rename or remove"),
         (["--data", "list.txt"], r"list.txt:1: .*fox"),
+        (["--data", "twice.txt"], r"twice.txt: pictures of these names are in data/a and more/fox; .* as --image-root"),
     ],
 )
 def test_a_mistake_is_one_sentence(here, capsys, words, said):
     shutil.copytree(here / "data" / "a", here / "more" / "fox")
     (here / "list.txt").write_text("data/a/0.png fox\n")
+    (here / "twice.txt").write_text("0.png a\n")
     code, _, err = evaluate(capsys, *words)
     assert code == 2 and re.match(said, err) and err.count("\n") == 1
 
