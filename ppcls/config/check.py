@@ -102,7 +102,7 @@ class Checker:
                 return self._component(mark.kind, node, key, wanted)
             if isinstance(mark, Operation):
                 return self._operation(mark.kind, node, key)
-        value = self.check(base, node, key, wanted)
+        value = "" if _stands_for_empty(node, marks) else self.check(base, node, key, wanted)
         for mark in marks:
             if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
                 value = self._refuse(node, key, wanted)

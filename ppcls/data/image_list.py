@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ppcls.data.label_numbers import number_labels
 from ppcls.data.labelled_list import read_labelled_list, refuse_two_labels
 from ppcls.data.labels import Classes
-from ppcls.data.list_columns import FLAGS, Column, Options
+from ppcls.data.list_columns import KEYS, Column, Options
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -49,6 +49,7 @@ def read_list_file(
     label_column: Column | None = None,
     learned: Classes | None = None,
     searches: bool = False,
+    keys: tuple[str, str, str] = KEYS,
 ) -> ImageList:
     """Reads a list of pictures and labels: one `relative/path label` line per picture, or a table with a header.
 
@@ -62,16 +63,13 @@ def read_list_file(
         image_column: the column of the pictures, by its name or counted from 0; None finds it.
         label_column: the same of the labels.
         learned: the classes by which labels are numbered, where they are known.
-        searches: whether pictures are looked for in the folders below `image_root`, too, as a command does whose
-            `--image-root` is not given.
+        searches: whether pictures are looked for in the folders below `image_root`, too.
+        keys: see `Options`.
 
     Raises:
         UserError: with file and line, up to five at once; see `read_labelled_list` and `number_labels`.
     """
-    options = Options(image_root, delimiter, image_column, label_column)
-    if searches:
-        options = replace(options, searches=True, keys=FLAGS)
-    listed = read_labelled_list(path, options)
+    listed = read_labelled_list(path, Options(image_root, delimiter, image_column, label_column, searches, keys))
     if listed.parts:
         raise UserError(
             f"{path} holds several parts of a data set ({', '.join(sorted(set(listed.parts)))}); write the lines of "

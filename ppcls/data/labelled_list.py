@@ -191,7 +191,11 @@ def _refuse_root(file: str, names: list[str], options: Options) -> None:
     found = [folder for folder in folders_below(options.image_root) if _holds(Place(folder), sample)]
     below = [os.path.normpath(folder) for folder in found]
     if below:
-        remedy = f"write {options.keys[0]}: {below[0]}" if len(below) == 1 else f"write one as {options.keys[0]}"
+        key = options.keys[0]
+        if len(below) > 1:
+            remedy = f"give one as {key}"
+        else:
+            remedy = f"give {key} {below[0]}" if key.startswith("-") else f"write {key}: {below[0]}"
         raise UserError(
             f"{file}: {names[0]} and the others are not in {options.image_root or 'the working directory'}, but in "
             f"{' and in '.join(below[:_SHOWN])}; {remedy}"

@@ -35,7 +35,8 @@ class Options:
         image_column: The column of the pictures, by its name or counted from 0; None finds it.
         label_column: The same of the labels.
         searches: Whether pictures are looked for in the folders below `image_root` and in the working directory, too.
-        keys: The keys or flags that a user sets: of `image_root`, `image_column` and `label_column`.
+        keys: The keys or flags that a user sets: of `image_root`, `image_column` and `label_column`; empty ones where
+            there are none.
     """
 
     image_root: str
@@ -157,7 +158,7 @@ def _tell_apart(file: str, rows: Rows, columns: list[int], place: Place, options
         if len(chosen) == 1:
             return chosen
     which = " and ".join(_called(rows, column) for column in columns)
-    raise UserError(f"{file}: the columns {which} both name pictures; write which one as {options.keys[1]}")
+    raise UserError(f"{file}: the columns {which} both name pictures; {_which(options.keys[1])}")
 
 
 def _is_index(rows: Rows, column: int) -> bool:
@@ -260,4 +261,8 @@ def _label_column(
             f"{file}: the columns {names} mark a picture's class by a 1, one column per class; write the name of the "
             "class into one column instead"
         )
-    raise UserError(f"{file}: any of the columns {names} may be the label; write which one as {options.keys[2]}")
+    raise UserError(f"{file}: any of the columns {names} may be the label; {_which(options.keys[2])}")
+
+
+def _which(key: str) -> str:
+    return f"write which one as {key}" if key else "give a list of pictures and labels alone"

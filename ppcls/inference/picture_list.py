@@ -87,7 +87,8 @@ def read_picture_list(
     lines = [line.strip() for line in read_lines(path) if line.strip()]
     if not lines or any(_has_label(line, root) for line in lines):
         known = Classes(list(class_names), "the bundle") if class_names else None
-        listed = read_list_file(str(path), str(root), class_num, learned=known, searches=image_root is None)
+        keys = ("--image-root", "", "")
+        listed = read_list_file(str(path), str(root), class_num, learned=known, searches=image_root is None, keys=keys)
         prefix = f"{root}{os.sep}"
         names = [found[len(prefix) :] if found.startswith(prefix) else os.path.abspath(found) for found in listed.paths]  # noqa: PTH100
         return PictureList(root, names, listed.labels)

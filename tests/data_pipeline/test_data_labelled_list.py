@@ -131,7 +131,7 @@ def test_pictures_in_a_folder_below_the_root_are_said(tmp_path):
     path = put(tmp_path, "image,label\na.jpg,cat\nb.jpg,dog\n", "images/train/a.jpg", "images/train/b.jpg")
     assert f"but in {tmp_path}/images/train; write image_root: {tmp_path}/images/train" in refused(path)
     put(tmp_path, "", "test/a.jpg", "test/b.jpg", file="empty")
-    assert f"but in {tmp_path}/test and in {tmp_path}/images/train; write one as image_root" in refused(path)
+    assert f"but in {tmp_path}/test and in {tmp_path}/images/train; give one as image_root" in refused(path)
 
 
 def test_labels_with_gaps_are_kept_by_a_file_of_names(tmp_path):

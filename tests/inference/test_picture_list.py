@@ -47,9 +47,17 @@ def test_paths_are_relative_to_the_root_that_is_given(folder):
     assert found.paths == [folder / "sub/c.png", folder / "a b.jpg"]
 
 
+def test_pictures_in_the_one_folder_below_that_has_them(folder):
+    found = listed(folder, "c.png 1\n")
+    assert found.names == ["sub/c.png"] and found.labels.tolist() == [1]
+    with pytest.raises(UserError, match=rf"but in {folder}/sub; give --image-root {folder}/sub$"):
+        listed(folder, "c.png 1\n", image_root=folder)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("image,a,b\na b.jpg,1,2\n", "columns a, b may be the label; give a list of pictures and labels alone$"),
         ("a b.jpg 1\nsub/c.png\n", "list.txt:2: 'sub/c.png' has no label"),
         ("a b.jpg 5\n", "the label 5 is outside 0 to 4"),
         ("a b.jpg\nsub/d.png\n", "list.txt: .*sub/d.png is not there; correct the line"),
