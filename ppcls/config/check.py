@@ -253,3 +253,8 @@ class Checker:
             self.problems.add(node.origin, key, f"is no key here{near}; {remedy}")
         elif not unused.asks_for_nothing(node.plain()):
             self.problems.add(node.origin, key, unused.sentence)
+
+
+def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:
+    """Whether a null is an empty text: a shell leaves only `KEY=` of `KEY=""`."""
+    return node.value is None and any(isinstance(mark, ReadPath) and "" in mark.names for mark in marks)

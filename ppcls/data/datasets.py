@@ -39,7 +39,8 @@ class ImageNetDataset:
     spreadsheets write it. Labels are numbers from 0, numbers from 1 to Arch.class_num, or names.
 
     Args:
-        image_root: what the paths are relative to; an empty text is the working directory, and suits absolute paths.
+        image_root: what the paths are relative to; an empty text or null is the working directory, and suits absolute
+            paths.
         cls_label_path: the list.
         transform_ops: preprocessing of a picture.
         batch_transform_ops: what acts on a whole batch, as Mixup does.

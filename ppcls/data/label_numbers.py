@@ -118,6 +118,18 @@ def _named(listed: LabelledList, class_num: int | None) -> Numbered:
     return Numbered(labels, names, [note])
 
 
+def _refuse_from_zero(listed: LabelledList, known: Classes) -> None:
+    """Raise UserError where labels count from 0, but those of the known classes from 1."""
+    if not listed.are_numbers or known.names != [str(number) for number in range(1, len(known.names) + 1)]:
+        return
+    numbers = _whole_numbers(listed)
+    if numbers.min() == 0 and numbers.max() < len(known.names):
+        raise UserError(
+            f"{listed.file}: labels count from 0, but those of {known.source} count from 1; write both from 0, or both "
+            "from 1"
+        )
+
+
 def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> Numbered:
     """Labels by the names of the classes; whole numbers are the classes' numbers, unless the names are numbers."""
     if class_num not in (None, len(known.names)):
@@ -134,6 +146,7 @@ def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> N
             )
         _check_range(listed, numbers, len(known.names))
         return Numbered(numbers, known.names, [])
+    _refuse_from_zero(listed, known)
     index = {name: number for number, name in enumerate(known.names)}
     counts = Counter(known.names)
     problems: list[tuple[int, str]] = []

@@ -127,13 +127,10 @@ def model(
         if training:
             return _distillation_model(config, config.Arch, resumed, allow_changed)
         config = _evaluated_alone(config, config.Arch)
+    if not (training or untrained):
+        require_weights(config)
     found = Found(resumed) if resumed else find_weights(config)
     if found is None:
-        if not (training or untrained):
-            raise UserError(
-                "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
-                "-o Arch.pretrained=true for the published ones"
-            )
         return config.Arch.make(), config
     loaded = build_with_weights(config.Arch, found, new_classifier=training and (allow_changed or not resumed))
     get_logger().info("weights: %s", found.path)
@@ -181,6 +178,21 @@ def frozen_weights(config: Config) -> dict[str, str]:
         return {}
     files = {name: locate_weights(arch.members[name].name, arch.members[name].pretrained) for name in arch.frozen}
     return {name: sha256_of(found.path) for name, found in files.items()}
+
+
+def require_weights(config: Config) -> None:
+    """Refuses a configuration that names no weights; nothing is downloaded.
+
+    Raises:
+        UserError: none are configured.
+    """
+    if not (
+        config.Global.pretrained_model or getattr(config.Arch, "pretrained", True)
+    ):  # several models have their own
+        raise UserError(
+            "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
+            "-o Arch.pretrained=true for the published ones"
+        )
 
 
 def find_weights(config: Config) -> Found | None:

@@ -254,6 +254,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
     start(config, parallel=True)
+    build.require_weights(config)
     learned = build.learned_classes(config) or build.named_classes(config)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
     build.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)

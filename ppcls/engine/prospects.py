@@ -34,6 +34,7 @@ def warnings_about(config: Config, pictures: build.Pictures, steps: int, has_wei
         *_of_classes(config.Arch.class_num, pictures if is_list else None),
         *_of_steps(config, len(pictures), groups(steps, config.Global.update_freq)),
         *_of_warmup(config, groups(steps, config.Global.update_freq)),
+        *_of_shape(config),
     ]
     if not has_weights:
         found += _of_rate(config, len(pictures))
@@ -52,15 +53,25 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
     used = np.unique(pictures.labels)
     if len(used) == class_num:
         return
+    if len(used) == 1:
+        yield (
+            f"Arch.class_num: {class_num}, but all pictures of DataLoader.Train are of one class, "
+            f"{_named(pictures, used[0])}, so nothing is learnt; add pictures of the others"
+        )
+        return
     begin = f"Arch.class_num: {class_num}, but the pictures of DataLoader.Train are of {len(used)} classes only"
     is_row = used[0] in (0, 1) and used[-1] - used[0] + 1 == len(used)
     if is_row and pictures.class_names is None:  # labels from 1 to class_num are understood as such
         yield f"{begin}, {used[0]} to {used[-1]}; write Arch.class_num: {len(used)}, or add pictures of the others"
         return
     lacking = np.setdiff1d(np.arange(class_num), used).tolist()
-    names = [pictures.class_names[label] if pictures.class_names else str(label) for label in lacking[:_SHOWN]]
+    names = [_named(pictures, label) for label in lacking[:_SHOWN]]
     more = ", ..." if len(lacking) > _SHOWN else ""
     yield f"{begin}; add pictures of the others ({', '.join(names)}{more}), or leave these out of the classes"
+
+
+def _named(pictures: ImageList, label: int) -> str:
+    return pictures.class_names[label] if pictures.class_names else str(label)
 
 
 def _of_steps(config: Config, pictures: int, steps: int) -> Iterator[str]:
@@ -69,13 +80,16 @@ def _of_steps(config: Config, pictures: int, steps: int) -> Iterator[str]:
     if steps > _FEW_STEPS or batch <= _SMALL_BATCH:
         return
     assert config.DataLoader.Train is not None
-    own = config.DataLoader.Train.sampler.batch_size
+    own, group = config.DataLoader.Train.sampler.batch_size, config.Global.update_freq
     better = max(1, batch_size(pictures) // (batch // own))
     count = "1 step" if steps == 1 else f"{steps} steps"
-    if better < own:
+    if group > 1:
+        group = max(1, batch_size(pictures) // (batch // group))
+        remedy = f"write Global.update_freq: {group}, and a lower learning rate with it"
+    elif better < own:
         remedy = f"write DataLoader.Train.sampler.batch_size: {better}, and a lower learning rate with it"
     else:
-        remedy = "lower Global.update_freq or the number of processes, and the learning rate with it"
+        remedy = "lower the number of processes, and the learning rate with it"
     yield (
         f"DataLoader.Train.sampler.batch_size: {own} makes an epoch of {count} of {pictures:,} pictures, too few to "
         f"learn from; {remedy}"
@@ -108,6 +122,18 @@ def _of_rate(config: Config, pictures: int) -> Iterator[str]:
         f"begins without weights, with {pictures:,} pictures; begin with weights (Arch.pretrained: true), or write "
         "Optimizer.lr.scale: linear"
     )
+
+
+def _of_shape(config: Config) -> Iterator[str]:
+    """An exported input that is not what evaluation gives the model."""
+    if config.DataLoader.Eval is None:
+        return
+    size, stated = build.eval_pipeline(config).output_size, config.Global.image_shape
+    if size is not None and tuple(size) != tuple(stated):
+        yield (
+            f"Global.image_shape: {list(stated)}, but the transforms of DataLoader.Eval give {list(size)}, so the "
+            f"trained model could not be exported; write Global.image_shape: {list(size)}"
+        )
 
 
 def _schedule(config: Config) -> Any:

@@ -78,6 +78,7 @@ def test_labels_of_evaluation_are_those_of_the_training(here, caplog, train, val
     ("train", "val", "said"),
     [
         ([0, 1, 2] * 2, [3, 1, 2], "val.csv: labels count from 1, but those of DataLoader.Train count from 0"),
+        ([1, 2, 3] * 2, [0, 1, 2], "val.csv: labels count from 0, but those of the training (train.csv) count from 1"),
         ([0, 1, 2] * 2, ["a", "b", "c"], "val.csv: labels are names, and the numbers of these classes are not known"),
         (["a", "b", "c"] * 2, ["a", "d", "b"], "val.csv:3: the label 'd' is no class of the training (train.csv)"),
         (["a", "b", "c"] * 2, [1, 3, 2], "val.csv: the labels count from 1 to 3, but the classes of the training"),
@@ -89,6 +90,18 @@ def test_labels_that_do_not_fit_the_trainings_are_refused(here, train, val, said
     with pytest.raises(UserError) as caught:
         commands.train(load("train", EVAL))
     assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("override", ["{}=", "{}=null", '{}=""'])
+def test_an_empty_root_from_the_command_line(here, override):
+    """A shell takes the quotation marks away."""
+    key = "DataLoader.Train.dataset.image_root"
+    write("train.csv", [0, 1, 2] * 2)
+    dataset = load(
+        "train", f"{key}=gone", override.format(key), EVAL.replace("=val", "=train")
+    ).DataLoader.Train.dataset
+    assert dataset.image_root == ""
+    assert dataset.open(3).paths[0] == "0.png"
 
 
 def test_a_file_of_names_says_the_numbers(here, caplog):

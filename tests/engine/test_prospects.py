@@ -64,7 +64,7 @@ def test_finetunes_own_plan_is_never_warned_about(tmp_path, monkeypatch, pretrai
          "write DataLoader.Train.sampler.batch_size: 16,"),
         (["DataLoader.Train.sampler.batch_size=8", "Global.update_freq=16"], 200,
          "DataLoader.Train.sampler.batch_size: 8 makes an epoch of 2 steps of 200 pictures, too few to learn from; "
-         "write DataLoader.Train.sampler.batch_size: 1, "),
+         "write Global.update_freq: 1, and a lower learning rate with it"),
         (["Optimizer.lr.warmup_epoch=5", "Global.epochs=5"], 6400,
          "Optimizer.lr.warmup_epoch: 5 is as long as the training or longer (Global.epochs: 5, 500 steps), so"),
         (["Optimizer.lr.warmup_steps=501", "Global.epochs=5"], 6400, "Optimizer.lr.warmup_steps: 501 is as long as"),
@@ -87,6 +87,16 @@ def test_steps_and_warm_up(overrides, count, said):
 )
 def test_what_is_enough_is_not_warned_about(overrides, count):
     assert warned(load(*overrides, "Arch.class_num=2"), listed(count, 2)) == []
+
+
+def test_an_exported_shape_that_evaluation_does_not_give():
+    (warning,) = warned(load("Arch.class_num=2", "Global.image_shape=[3, 64, 96]"), listed(9000, 2))
+    assert warning.startswith(
+        "Global.image_shape: [3, 64, 96], but the transforms of DataLoader.Eval give [3, 224, 224]"
+    )
+    assert warning.endswith("; write Global.image_shape: [3, 224, 224]")
+    ops = "DataLoader.Eval.dataset.transform_ops=[DecodeImage: {}, NormalizeImage: {}]"  # pictures of any size
+    assert warned(load("Arch.class_num=2", "Global.image_shape=[3, 64, 96]", ops), listed(9000, 2)) == []
 
 
 def test_few_pictures_at_the_full_rate_of_a_recipe():
@@ -113,6 +123,9 @@ def test_few_pictures_at_the_full_rate_of_a_recipe():
         (4, [1, 2, 3] * 300, None,
          "Arch.class_num: 4, but the pictures of DataLoader.Train are of 3 classes only, 1 to 3; write "
          "Arch.class_num: 3, or add pictures of the others"),
+        (2, [1] * 900, None,
+         "Arch.class_num: 2, but all pictures of DataLoader.Train are of one class, 1, so nothing is learnt; add "
+         "pictures of the others"),
         (5, [0, 1, 4] * 300, None,
          "Arch.class_num: 5, but the pictures of DataLoader.Train are of 3 classes only; add pictures of the others "
          "(2, 3), or leave these out of the classes"),

@@ -150,7 +150,7 @@ class Lab:
         """The training's reader of pictures."""
         config = self.config(overrides)
         section = config.DataLoader.Train
-        return build.loader(section, build.images(section, config.Arch.class_num), config, training=True)
+        return build.loader(section, build.images(section, config.Arch.class_num), config, on_error="skip")
 
     def weights(self, run="output/SqueezeNet1_1/latest"):
         """The classifier's trained weights, as bytes."""
