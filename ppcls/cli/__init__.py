@@ -94,7 +94,8 @@ def main(argv: list[str] | None = None) -> int:
         remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None or environment.fault(error) is not None:
             raise
-        place = error.filename or "a file could not be written"
+        # Of a copy the second name is the one that is written.
+        place = error.filename2 or error.filename or "a file could not be written"
         print(f"{place}: {error.strerror}; {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ from ppcls.data.imagenet_archives import extract_class_archives, extract_picture
 from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, read_numbers
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, write_beside_others
+from ppcls.utils.files import PathLike, folder_for, naming, write_beside_others
 from ppcls.utils.lock import claimed
 from ppcls.utils.picture_files import folders_in, is_picture_name
 
@@ -82,9 +82,9 @@ def _prepare(source: Path, target: Path, labels: PathLike | None, copy: bool) ->
         layout = _read_layout(train, val, source, labels)
     elif val is not None and val.is_file():
         _check_labels(source, labels)
-    target.mkdir(parents=True, exist_ok=True)
-    for folder in found:
-        _bring(folder, target / _name(folder), copy)
+    with folder_for(target / CLASS_LIST):
+        for folder in found:
+            _bring(folder, target / _name(folder), copy)
     if copy or not all(folder.is_dir() for folder in found):
         layout = _read_layout(train and target / "train", val and target / "val", source, labels)
     for name, content in layout.files.items():
@@ -164,10 +164,13 @@ def _copy(folder: Path, place: Path) -> None:
         goal = place / file.relative_to(folder)
         if goal.is_file() and goal.stat().st_size == file.stat().st_size:
             continue
-        goal.parent.mkdir(parents=True, exist_ok=True)
         part = goal.with_name(f".{goal.name}.part")
-        shutil.copyfile(file, part)
-        part.replace(goal)
+        with folder_for(goal), naming(goal, part):
+            try:
+                shutil.copyfile(file, part)
+                part.replace(goal)
+            finally:
+                part.unlink(missing_ok=True)
 
 
 def _class_folders(folder: Path) -> Labelled:

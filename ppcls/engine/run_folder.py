@@ -71,7 +71,17 @@ class RunFolder:
         processes.gather(None)  # nobody reads from the folder any more
         if not processes.is_first():
             return
+        is_new = not self.path.exists()
         kept = self._make_room()
+        try:
+            self._fill(config, kept)
+        except OSError:  # a full disk, for one
+            if is_new or self.moved_to:
+                self._undo()
+            raise
+
+    def _fill(self, config: Config, kept: Mapping[str, Path]) -> None:
+        """Writes what a run's folder begins with."""
         self.path.resolve().mkdir(parents=True, exist_ok=True)  # the path may be a link whose target has moved
         log_also_to(self.path / LOG_FILE)
         for relative, source in kept.items():
@@ -82,6 +92,15 @@ class RunFolder:
         plain = self._with_moved_weights(config.to_plain())
         for name, content in {CONFIG_FILE: dump(plain).encode(), **self.files}.items():
             write_beside_others(self.path / name, content)
+
+    def _undo(self) -> None:
+        """Deletes the new folder and moves an earlier run back to its place."""
+        folder = self._real_path()
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.moved_to is not None and not folder.exists():
+            self.moved_to.rename(folder)
+            get_logger().info("%s is %s again", self.moved_to, folder)
+            self.moved_to = None
 
     def _bring_best(self) -> None:
         """Gives the folder the best checkpoint so far, which a resumed run may have elsewhere."""

@@ -195,12 +195,12 @@ def _continued(folder: Path, name: str, record: dict[str, Any], what: str) -> It
         raise UserError(f"{folder} holds {what}; {remedy}")
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(place, text.encode())
     try:
+        write_atomically(place, text.encode())
         yield
     except BaseException:
         if not any(folder.glob("*.npz")):
-            place.unlink()
+            place.unlink(missing_ok=True)
             if is_new:
                 folder.rmdir()
         raise

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from ppcls.inference.results import Result
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike
+from ppcls.utils.files import PathLike, naming
 from ppcls.utils.lock import claimed
 
 
@@ -47,6 +47,7 @@ class ResultFile:
         self._target = self.path.resolve()  # a link goes on to lead to the results
         self.part = self._target.with_name(self._target.name + ".part")
         self._file: TextIO | None = None
+        self._has_rows = False
 
     def __enter__(self) -> ResultFile:
         with contextlib.ExitStack() as stack:
@@ -55,14 +56,21 @@ class ResultFile:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
-        with self._held:
+        with naming(self.path), self._held:
             if error is None:
                 self._end()
                 self._opened().close()
                 self.part.replace(self._target)
+            elif self._file is not None and not self._has_rows:
+                self.part.unlink()
 
     def write(self, result: Result) -> None:
         """Adds a row."""
+        with naming(self.path, self.part):
+            self._write(result)
+        self._has_rows = True
+
+    def _write(self, result: Result) -> None:
         raise NotImplementedError
 
     def _opened(self) -> TextIO:
@@ -90,8 +98,7 @@ class CsvFile(ResultFile):
         columns = [f"{column}_{rank}" for rank in ranks for column in ("class_id", "score", "name")]
         self._write_row(["picture", *columns, "error"])
 
-    def write(self, result: Result) -> None:
-        """Adds a row."""
+    def _write(self, result: Result) -> None:
         cells: list[Any] = [""] * (3 * self.topk)
         for rank, (class_id, score) in enumerate(zip(result.class_ids, result.scores)):
             cells[3 * rank : 3 * rank + 2] = [class_id, f"{score:.6g}"]
@@ -112,8 +119,7 @@ class JsonFile(ResultFile):
     def _begin(self) -> None:
         self._separator = "[\n"
 
-    def write(self, result: Result) -> None:
-        """Adds an object."""
+    def _write(self, result: Result) -> None:
         row: dict[str, Any] = {
             "picture": result.source,
             "class_ids": result.class_ids,

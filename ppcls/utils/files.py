@@ -58,6 +58,24 @@ def require_place(path: PathLike) -> None:
         raise UserError(f"{path} cannot be made, because {nearest} is a file; give another place")
 
 
+@contextlib.contextmanager
+def folder_for(path: PathLike) -> Iterator[None]:
+    """Makes the folder that a file or folder lies in, which is deleted at the end if nothing is there.
+
+    Raises:
+        UserError: a file is where a folder is needed.
+    """
+    require_place(path)
+    missing = [folder for folder in Path(path).parents if not folder.exists()]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):  # not empty, as a rule
+                folder.rmdir()
+
+
 def numbered(path: Path) -> Path:
     """`DLA34.1` beside `DLA34`, `config.1.yaml` beside `config.yaml`; or the number after the highest that is there."""
     stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
@@ -94,35 +112,42 @@ def replace_folder(new: Path, folder: Path, discard: Callable[[Path], object] = 
 def write_atomically(path: PathLike, content: bytes) -> None:
     """Replaces or makes a file so that a reader sees the old bytes or the new ones, whenever the process ends."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with naming(target):
-            aside.write_bytes(content)
-            sync_file(aside)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-    sync_file(target.parent)
+    with folder_for(target):
+        try:
+            with naming(target, aside):
+                aside.write_bytes(content)
+                sync_file(aside)
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+        sync_file(target.parent)
 
 
 def write_beside_others(path: Path, content: bytes) -> None:
     """Writes a file; one with other content keeps it under a numbered name: `config.yaml` as `config.1.yaml`."""
-    if path.is_file() and path.read_bytes() != content:
-        kept = numbered(path)
-        path.rename(kept)
-        get_logger().info("%s is a new file; the earlier one is %s", path, kept.name)
-    write_atomically(path, content)
+    if not path.is_file() or path.read_bytes() == content:
+        write_atomically(path, content)
+        return
+    kept = numbered(path)
+    path.rename(kept)
+    try:
+        write_atomically(path, content)
+    except BaseException:
+        kept.rename(path)
+        raise
+    get_logger().info("%s is a new file; the earlier one is %s", path, kept.name)
 
 
 @contextlib.contextmanager
-def naming(path: PathLike) -> Iterator[None]:
-    """Gives an error that tells no file, as that of a full disk does not, the name of this one."""
+def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
+    """Gives an error that names no file, as that of a full disk does not, or the file `aside`, the name of this one."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
+        is_about = error.filename is None or str(aside) in (error.filename, error.filename2)
+        if error.errno is not None and is_about:
+            error.filename, error.filename2 = str(path), None
         raise
 
 

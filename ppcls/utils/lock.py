@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, beside, require_place
+from ppcls.utils.files import PathLike, beside, folder_for, require_place
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
@@ -86,16 +86,9 @@ def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator
         UserError: a file is where a folder is needed, or as for `locked`.
     """
     place = Path(target).resolve()  # one lock for every path that leads there
-    missing = [folder for folder in place.parents if not folder.exists()]
-    require_place(target)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(beside(place, "lock"), f"{doing} {target}", remedy):
-            yield
-    finally:
-        for folder in missing:
-            with contextlib.suppress(OSError):  # not empty, as a rule
-                folder.rmdir()
+    require_place(target)  # by the name that the user gave
+    with folder_for(place), locked(beside(place, "lock"), f"{doing} {target}", remedy):
+        yield
 
 
 def _acquire(path: Path, remedy: str | None) -> _LockFile:

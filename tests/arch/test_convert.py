@@ -245,7 +245,7 @@ def test_the_command_line_says_once_what_of_a_file_is_taken(tmp_path: Path, caps
         (["{given}", "/dev/full"],
          "/dev/full: weights are not written as ''; write .pdparams or .safetensors"),
         (["{given}", "{given}/out.pdparams"],
-         "{given}/out.pdparams: cannot be written (File exists); make room or choose another folder"),
+         "{given}/out.pdparams cannot be made, because {given} is a file; give another place"),
         (["--to", "paddleclas", "{given}", "{folder}/out.pdparams"], "{given}: these weights belong to stem_padding=0"),
         (["{folder}/none", "{folder}/out.pdparams"], "{folder}/none: no weights there; give"),
         (["{folder}/other.safetensors", "{folder}/out.pdparams"],

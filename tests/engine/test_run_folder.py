@@ -1,5 +1,6 @@
 """What happens to what is in a run's folder when a training begins there."""
 
+import errno
 import json
 import os
 import re
@@ -320,6 +321,24 @@ def test_a_refused_training_changes_nothing(here, monkeypatch, key, earlier):
         assert train() == 0
     before = tree(here)
     assert train("-o", f"{key}={REFUSED[key]}") == 2
+    assert tree(here) == before
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("file", ["class_names.txt", "config.yaml"])
+def test_a_training_that_cannot_begin_leaves_the_run_before_in_its_place(here, monkeypatch, capsys, file, earlier):
+    def write(path, content):
+        if path.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        original(path, content)
+
+    if earlier:
+        assert train() == 0
+    before = tree(here)
+    original = run_folder.write_beside_others
+    monkeypatch.setattr(run_folder, "write_beside_others", write)
+    assert train() == 2
+    assert f"{RUN}/{file}: {os.strerror(errno.ENOSPC)}; make room" in capsys.readouterr().err
     assert tree(here) == before
 
 

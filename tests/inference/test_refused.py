@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -232,6 +235,7 @@ def made(exported, tmp_path_factory):
         "site/manifest.json": '{"name": "My site"}',
         "taken/val": "mine",
         "imagenet/val/1.JPEG": "x",
+        "labels.txt": "1.JPEG 0\n",
     }
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -281,3 +285,45 @@ def test_a_refused_command_changes_nothing(sandbox, monkeypatch, capsys, command
     assert {name: after.get(name) for name in {*before, *after} if before.get(name) != after.get(name)} == {}
     assert code == 2, said
     assert said.strip() and "Traceback" not in said
+
+
+WRITING = {
+    f"{PREDICT}=pictures -o Global.output=out/a.csv": "out/a.csv",
+    "infer -c own.yaml -o Infer.infer_imgs=pictures -o Global.pretrained_model=wide.pdparams --output out/a.json": (
+        "out/a.json"
+    ),
+    "npz make bundle --data list.txt --out out": "out/npz_inputs.json",
+    "pack pictures out": "out/",
+    "prepare-imagenet imagenet out --labels labels.txt --copy": "out/val",
+    "convert wide.pdparams out/a.safetensors": "out/a.safetensors",
+    "benchmark backends bundle --reset": "bundle/inference.yml",
+}
+
+
+@contextlib.contextmanager
+def full_disk():
+    """Refuses every byte that is written to a file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "again"])
+@pytest.mark.parametrize("command", WRITING)
+def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(sandbox, monkeypatch, capsys, command, again):
+    monkeypatch.chdir(sandbox)
+    if again:
+        assert main(command.split()) == 0
+    before = state(sandbox)
+    capsys.readouterr()
+    with full_disk():
+        code = main(command.split())
+    said = capsys.readouterr().err
+    assert state(sandbox) == before
+    assert code == 2
+    assert re.fullmatch(rf"(/\S*/)?{re.escape(WRITING[command])}\S*: .*; make room or choose another \w+.*\n", said), (
+        said
+    )

@@ -208,6 +208,35 @@ def test_quotas_of_control_groups(tmp_path):
     assert cpu._cgroup_quota(tmp_path) == 4
 
 
+def test_a_folder_is_made_for_a_file_and_goes_again_without_it(tmp_path):
+    with files.folder_for(tmp_path / "a" / "b" / "c.txt"):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with files.folder_for(tmp_path / "a" / "b" / "c.txt"):
+        (tmp_path / "a" / "b" / "c.txt").touch()
+    assert (tmp_path / "a" / "b" / "c.txt").is_file()
+
+
+@pytest.mark.parametrize("name", ["file/c.txt", "file/a/b/c.txt"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path, name):
+    (tmp_path / "file").touch()
+    for write in (files.require_place, lambda path: files.write_atomically(path, b"")):
+        with pytest.raises(UserError) as caught:
+            write(tmp_path / name)
+        assert str(caught.value) == (
+            f"{tmp_path / name} cannot be made, because {tmp_path / 'file'} is a file; give another place"
+        )
+
+
+def test_a_file_whose_place_cannot_be_written_keeps_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "config.yaml"
+    path.write_text("mine")
+    monkeypatch.setattr(files, "write_atomically", lambda path, content: path / "no" / 1)
+    with pytest.raises(TypeError):
+        files.write_beside_others(path, b"new")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("config.yaml", "mine")]
+
+
 def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write says it, without a name

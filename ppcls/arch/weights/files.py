@@ -26,7 +26,7 @@ from ppcls.arch.weights.safetensors_files import read_safetensors, write_safeten
 from ppcls.arch.weights.state_dicts import without_prefix
 from ppcls.arch.weights.torch_files import read_torch
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, sync_file, weights_file
+from ppcls.utils.files import PathLike, folder_for, require_place, sync_file, weights_file
 from ppcls.utils.untrusted import shown
 
 _READERS: dict[str, Callable[[Path], Content]] = {"safetensors": read_safetensors, "darknet": read_darknet}
@@ -120,11 +120,12 @@ def writable(path: PathLike) -> Path:
     """The path of weights to be written.
 
     Raises:
-        UserError: its suffix is no format that is written.
+        UserError: its suffix is no format that is written, or a file is where a folder is needed.
     """
     target = Path(path)
     if target.suffix not in _WRITERS:
         raise UserError(f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors")
+    require_place(target)
     return target
 
 
@@ -144,13 +145,13 @@ def _aside(target: Path) -> Iterator[Path]:
     """A neighbour to write to, which then takes the target's place."""
     aside = target.with_name(f".{os.getpid()}.{target.name}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield aside
-            aside.replace(target)
-        finally:
-            aside.unlink(missing_ok=True)
-        sync_file(target.parent)
+        with folder_for(target):
+            try:
+                yield aside
+                aside.replace(target)
+            finally:
+                aside.unlink(missing_ok=True)
+            sync_file(target.parent)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{target}: cannot be written ({reason}); make room or choose another folder") from error
