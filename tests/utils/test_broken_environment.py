@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_programs_without_any_package(path, arguments):
     assert (done.returncode, done.stdout) == (2, "")
     assert re.match(r".*\bnumpy\b.*(is|are) (not installed for|missing)", done.stderr), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_a_link_to_a_program_finds_the_package_of_its_target(tmp_path, path):
+    """As where a checkout's tools are linked into a folder of their user, without `ppcls` beside them."""
+    link = tmp_path / Path(path).name
+    link.symlink_to(ROOT / path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", ["elsewhere", *sys.path])
+        patch.setattr(entry, "run", lambda module: 0)
+        patch.setattr(entry, "main", lambda words: 0)
+        with pytest.raises(SystemExit):
+            runpy.run_path(str(link), run_name="__main__")
+        assert sys.path[0] == str(ROOT)
 
 
 @pytest.mark.parametrize("path", PROGRAMS)
