@@ -170,11 +170,12 @@ def _train(
     if evaluation is not None:
         evaluation.trial(trainer)
     run.begin(config)  # not before, so that a run that is refused has left all as it was
-    try:
-        trainer.fit()
-    except Interrupted as interruption:
-        get_logger().warning("%s; %s", interruption, saver.remedy())
-        return interruption.exit_code
+    with StopRequest():  # a launcher repeats its signal, which must not end this process before its last message
+        try:
+            trainer.fit()
+        except Interrupted as interruption:
+            get_logger().warning("%s; %s", interruption, saver.remedy())
+            return interruption.exit_code
     saver.require_saved()
     if processes.is_first():
         print_next(config, run.path / ("finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE))
