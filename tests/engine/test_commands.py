@@ -8,10 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import Fork, run_python
 from in_process import run_script
 from PIL import Image
 
@@ -63,9 +65,11 @@ def with_config(folder, arguments):
 
 
 def start(folder, door, *arguments):
-    """A process of its own."""
-    command = [sys.executable, str(ROOT / door), *with_config(folder, arguments)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """A process of its own, and the file that gets its output."""
+    words = [str(ROOT / door), *with_config(folder, arguments)]
+    log = folder / "output.txt"
+    with log.open("w") as file:
+        return Fork(lambda: run_python(words, os.environ.copy()), file, prepare=lambda: os.chdir(folder)), log
 
 
 def run(folder, door, *arguments, code=0):
@@ -138,13 +142,12 @@ def test_eval_infer_and_predict_agree_on_every_picture(folder, trained):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
     name = f"stopped_{signum.name}"
-    process = start(folder, *train(folder, name, Global__save_interval_steps=1))
-    for line in process.stdout:
-        if "epoch:1  , train step:1 " in line:
-            process.send_signal(signum)
-            break
-    process.communicate()
-    assert process.returncode == code
+    process, log = start(folder, *train(folder, name, Global__save_interval_steps=1))
+    while "epoch:1  , train step:1 " not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.01)
+    process.send_signal(signum)
+    assert process.wait() == code
     output = folder / name / "DLA46_c"
     states = checkpoint.read(output / "latest").states  # a kill may have come before the newest got its name
     assert states["epoch"] == 1

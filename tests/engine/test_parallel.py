@@ -182,7 +182,7 @@ def test_a_job_ends_with_a_process_that_dies_and_goes_on_to_the_same_bits(home, 
     told = {"Arch__drop_rate": 0.5, "Global__eval_during_train": False, "Global__save_interval_steps": 1}
     job = start(home, "killed", **told)
     wait_for(home / "killed_log" / "workerlog.1", "train step:1 ", job)
-    os.kill(process_of(job, 1), signal.SIGKILL)
+    os.kill(process_of(home / "killed_log", 1), signal.SIGKILL)
     began = time.monotonic()
     code, _ = finish(job)
     assert code != 0
@@ -204,7 +204,7 @@ def test_an_evaluation_ends_with_a_process_that_dies(home, one):
     told = {"Global__pretrained_model": home / "one/SqueezeNet1_1/latest", "DataLoader__Eval__sampler__batch_size": 1}
     job = launch(home, "eval_killed", 2, "tools/eval.py", *words(home, **told))
     wait_for(home / "eval_killed" / "workerlog.1", "valid step:3 ", job)
-    os.kill(process_of(job, 1), signal.SIGKILL)
+    os.kill(process_of(home / "eval_killed", 1), signal.SIGKILL)
     code, _ = finish(job)
     assert code != 0
     log = (home / "eval_killed" / "workerlog.0").read_text()
