@@ -99,9 +99,11 @@ class FineTuning:
             yield Path(folder)
 
     def to_yaml(self) -> str:
-        """The equivalent configuration, for `ppcls train -c`."""
+        """The equivalent configuration, for `ppcls train -c`; it means the same run in any working directory."""
+        there = dataclasses.replace(self.config.Global, output_dir=_absolute(self.config.Global.output_dir))
+        config = dataclasses.replace(self.config, Global=there)
         comments = ["".join(char if char.isprintable() else " " for char in line) for line in self.choices]
-        return "".join(f"# {line}\n" for line in comments) + self.config.to_yaml()
+        return "".join(f"# {line}\n" for line in comments) + config.to_yaml()
 
 
 def plan(

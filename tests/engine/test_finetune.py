@@ -162,7 +162,7 @@ def test_overrides_prevail_and_the_file_says_the_same_run(flowers, here):
     assert files(here) == [f"flowers/{name}" for name in before]  # nothing is written yet
     tuning.check()
     assert files(here) == [f"flowers/{name}" for name in before]
-    config = load_config(write(tuning), [], registries())
+    config = load_config(write(tuning), ["Global.output_dir=mine"], registries())
     assert config == tuning.config
     assert config.to_yaml() == tuning.config.to_yaml()
     assert (config.Global.epochs, config.Optimizer.lr.learning_rate) == (3, 0.5)
@@ -258,7 +258,7 @@ def test_no_network_is_the_downloads_sentence(flowers, here, capsys, monkeypatch
 
 
 @pytest.mark.slow
-def test_from_a_folder_to_a_named_answer(here, capsys):
+def test_from_a_folder_to_a_named_answer(here, capsys, monkeypatch):
     """Weights of other classes, two epochs, the same run by the written file, then eval, infer, export and predict."""
     paint(here / "flowers", {"rose": 10, "leaf": 10})
     paddle.save(build_model("DLA46_c", class_num=7).state_dict(), "start.pdparams")
@@ -271,8 +271,13 @@ def test_from_a_folder_to_a_named_answer(here, capsys):
     file = "output/flowers/DLA46_c/finetune.yaml"
     evaluate, export = (shlex.split(line.partition("ppcls ")[2]) for line in said.splitlines()[-2:])
     assert (evaluate, export) == (["eval", "-c", file], ["export", "-c", file])
-    assert main(["train", "-c", file, "-o", "Global.output_dir=again"]) == 0
-    learnt, again = (load_pickle(here / run / "DLA46_c/latest/ppcls.pdparams") for run in ("output/flowers", "again"))
+    (here / "else").mkdir()
+    monkeypatch.chdir(here / "else")
+    assert main(["train", "-c", f"{here}/{file}"]) == 0
+    assert not list((here / "else").iterdir())
+    monkeypatch.chdir(here)
+    runs = ("output/flowers/DLA46_c.1", "output/flowers/DLA46_c")
+    learnt, again = (load_pickle(here / run / "latest/ppcls.pdparams") for run in runs)
     for name in set(learnt) - {"StructuredToParameterName@@"}:
         np.testing.assert_array_equal(learnt[name], again[name])
     assert main(evaluate) == 0
@@ -308,7 +313,7 @@ def test_what_is_written_holds_in_any_folder(flowers, here, monkeypatch):
     assert len(config.DataLoader.Train.dataset.open(3)) == 22
     listed = read_list_file(str(here / "output/flowers/DLA34/val_list.txt"), "", 3)
     assert listed.paths[0] == str(flowers / "leaf/04.png")
-    assert config.Global.output_dir == "output/flowers"  # a run begins where the user is
+    assert config.Global.output_dir == str(here / "output/flowers")
 
 
 def test_named_weights_and_links_keep_their_names(flowers, here):
