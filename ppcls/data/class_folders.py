@@ -106,7 +106,24 @@ def pictures_by_class(image_root: str, to_train: bool = True) -> dict[str, list[
     scan.report()
     if not found:
         raise UserError(_none(image_root))
+    _say_what_is_beside(image_root)
     return found
+
+
+def _say_what_is_beside(image_root: str) -> None:
+    """Warns about pictures that lie in no class folder, and about class folders behind broken links."""
+    loose, broken = [], []
+    with os.scandir(image_root) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - follows a link, as is_file does
+                broken.append(entry.name)
+            elif is_picture_name(entry.name) and not entry.is_dir():
+                loose.append(entry.name)
+    if loose:
+        text = "%s: pictures beside the class folders are not read, because they have no class: %s"
+        get_logger().warning(text, image_root, shown(loose))
+    if broken:
+        get_logger().warning("%s: links that lead nowhere are not read: %s", image_root, shown(broken))
 
 
 def class_folders(image_root: str) -> list[str]:

@@ -38,6 +38,19 @@ def test_class_folders_are_numbered_by_name(tmp_path: Path) -> None:
     assert images.labels.dtype == np.int64 and images.labels.tolist() == [0, 1, 1, 2, 2]
 
 
+def test_what_lies_beside_the_class_folders_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = folders(tmp_path, "cat/1.jpg", "dog/1.jpg", "labels.csv", ".hidden.jpg")
+    assert len(read_class_folders(str(root), 2)) == 2
+    assert caplog.messages == []
+    folders(tmp_path, "b.jpg", "a.PNG")
+    (root / "emu").symlink_to("gone")
+    assert read_class_folders(str(root), 2).class_names == ["cat", "dog"]
+    assert caplog.messages == [
+        f"{root}: pictures beside the class folders are not read, because they have no class: a.PNG, b.jpg",
+        f"{root}: links that lead nowhere are not read: emu",
+    ]
+
+
 def test_the_trainings_numbers_can_be_used(tmp_path: Path) -> None:
     root = folders(tmp_path / "val", "cat/1.jpg", "dog/1.jpg")
     names = tmp_path / "classes.txt"
@@ -64,6 +77,7 @@ def test_wrong_folders_are_errors(
     assert error(tmp_path / "none").startswith(f"{tmp_path}/none: No such file or directory; give the folder")
     root = folders(tmp_path, "flat.jpg")
     assert error(root) == f"{root} holds no folders; put the pictures of each class into a folder of its name"
+    (root / "flat.jpg").unlink()
     folders(root, "cat/1.jpg", "dog/notes.txt")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     assert re.fullmatch(rf"{root}/dog holds no pictures \(AVIF, .*WebP\); add some or remove the folder", error(root))
