@@ -203,3 +203,19 @@ def test_damaged_files_decode_or_are_unreadable(draw: st.DataObject) -> None:
         assert error.reason
         return
     assert found.dtype == np.uint8 and found.shape[2] == 3
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
+@pytest.mark.parametrize("quality", [75, 100])
+def test_missing_data_in_the_jpegs_of_a_tiff_makes_it_unreadable(end: bytes, quality: int) -> None:
+    """libtiff fills up the strip, and says so only where nobody reads it."""
+    pixels = noise(64, 48)
+    data = encoded(pixels, "TIFF", compression="jpeg", quality=quality)
+    whole = DecodeImage()(data)
+    assert np.array_equal(whole, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    last = data.rindex(b"\xff\xda")
+    for part in (0.1, 0.5, 0.9):
+        place = last + int((data.index(b"\xff\xd9", last) - last) * part)
+        damaged = data[:place] + end + bytes(300)[len(end) :] + data[place + 300 :]
+        assert len(damaged) >= len(data)
+        assert "coded data is damaged" in refusal(damaged)

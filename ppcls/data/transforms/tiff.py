@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ppcls.data.transforms.exif import stated_orientation
+from ppcls.data.transforms.jpeg import decode_whole, jpeg_frame
 from ppcls.data.transforms.tiff_tags import BIG, Tag, numbers, tags
 from ppcls.data.transforms.unreadable import UnreadableImage
 
@@ -31,7 +32,9 @@ _DEFAULTS: dict[int, tuple[float, ...]] = {
 }
 _COLOURS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _YCBCR = 0, 1, 6
-_UNCOMPRESSED = 1
+_STRIPS, _TILES, _JPEG_TABLES = (273, 279), (324, 325), 347  # where they begin, and their bytes
+_UNCOMPRESSED, _JPEG = 1, 7
+_END_OF_JPEG = b"\xff\xd9"
 _SEPARATE = 2
 _FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _RANGE = "whose range is not defined; save it with unsigned values of 8 or 16 bits"
@@ -46,6 +49,7 @@ class Tiff:
         used_bits: Bits of the largest value that the file allows; fewer than `bits` where it says so.
         white_is_zero: Whether grey values count from white to black.
         is_planar: Whether each channel is stored as a whole, uncompressed.
+        is_jpeg: Whether each strip or tile is a JPEG.
         description: The kind in words.
         photometric: Where the file states whether white or black is zero; None if it does not.
     """
@@ -54,6 +58,7 @@ class Tiff:
     used_bits: int
     white_is_zero: bool
     is_planar: bool
+    is_jpeg: bool
     description: str
     photometric: Tag | None
 
@@ -97,6 +102,7 @@ def read_tiff(data: bytes) -> Tiff:
         used_bits,
         photometric == _WHITE_IS_ZERO and _PHOTOMETRIC in found,
         value(_PLANAR)[0] == _SEPARATE and compression == _UNCOMPRESSED,
+        compression == _JPEG,
         f"{colour}, {each} bits per pixel, compression {compression}",
         found.get(_PHOTOMETRIC),
     )
@@ -151,6 +157,8 @@ def _of_16_bits(tile: Any, data: bytes) -> Any:
 def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     """The decoded picture; an array uint8 [H, W] where its values have more than 8 bits."""
     tiff = read_tiff(data)
+    if tiff.is_jpeg:
+        _check_jpegs(data)
     try:
         file.load()
     except MemoryError:
@@ -162,6 +170,27 @@ def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     values = np.minimum(np.asarray(file), 2**tiff.used_bits - 1)
     grey = (values >> (tiff.used_bits - 8)).astype(np.uint8)
     return 255 - grey if tiff.white_is_zero else grey
+
+
+def _check_jpegs(data: bytes) -> None:
+    """Decodes the JPEGs of strips or tiles strictly: libtiff fills up what is missing in them.
+
+    Raises:
+        JpegError: Coded data is damaged or missing.
+    """
+    found = {tag.number: tag for tag in reversed(list(tags(data)))}
+    begins, lengths = _TILES if _TILES[0] in found else _STRIPS
+    if begins not in found or lengths not in found:
+        return
+    shared = found.get(_JPEG_TABLES)  # by all of them; a JPEG itself, without a picture
+    head = b"" if shared is None else data[shared.at : shared.at + shared.length].removesuffix(_END_OF_JPEG)
+    sizes = numbers(data, found[lengths], found[lengths].length)
+    for begin, size in zip(numbers(data, found[begins], found[begins].length), sizes):
+        part = data[int(begin) : int(begin + size)]
+        part = head + part[2 if head else 0 :] + _END_OF_JPEG
+        frame = jpeg_frame(part)
+        if frame is not None:
+            decode_whole(part, frame, to_rgb=True)
 
 
 def remaining_orientation(file: ImageFile, data: bytes) -> int:
