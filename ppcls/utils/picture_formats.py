@@ -71,11 +71,17 @@ _OTHERS = {
     "Photoshop": rb"8BPS",
     "GIMP": rb"gimp xcf",
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "icon": rb"\0\0[\x01\x02]\0",
+    "icon": rb"\0\0[\x01\x02]\0(?!\0\0)|icns",  # as many pictures follow; none does in Targa, which begins alike
+    "DDS": rb"DDS ",
     "WMF": rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF",
     "OpenEXR": rb"\x76\x2f\x31\x01",
 }
+_NO_PICTURES = {
+    "a Git LFS pointer in place of the picture; run `git lfs pull`": rb"version https://git-lfs",
+    "a video; save its frames as pictures": rb".{4}ftyp(qt|iso|mp4|m4v|3g|avc)|RIFF.{4}AVI |\x1aE\xdf\xa3",
+}
 _OTHER_BYTES = {name: re.compile(begin, re.DOTALL | re.IGNORECASE) for name, begin in _OTHERS.items()}
+_NO_PICTURE_BYTES = {what: re.compile(begin, re.DOTALL | re.IGNORECASE) for what, begin in _NO_PICTURES.items()}
 
 
 def picture_format(head: bytes) -> PictureFormat | None:
@@ -97,6 +103,9 @@ def why_unread(head: bytes) -> str | None:
     known = picture_format(head)
     if known is not None:
         return None if known.is_read else f"it is {known.name}; to read it, {known.remedy}, or convert it to JPEG"
+    for what, begin in _NO_PICTURE_BYTES.items():
+        if begin.match(head):
+            return f"it is {what}"
     for name, begin in _OTHER_BYTES.items():
         if begin.match(head):
             return f"the format {name} is not read; convert it to JPEG or PNG"

@@ -89,9 +89,11 @@ def test_every_format_has_a_plugin_and_suffixes_of_its_own() -> None:
         (b"GRIB" + bytes(60), "no known picture format"),
         (b"SIMPLE  =                    T" + bytes(60), "no known picture format"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1024), "no known picture format"),
-        (b"RIFF\x24\0\0\0AVI LIST" + bytes(60), "no known picture format"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(60), "no known picture format"),
-        (b"icns\0\0\0\x08" + bytes(60), "no known picture format"),
+        (b"RIFF\x24\0\0\0AVI LIST" + bytes(60), "a video; save its frames"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(60), "a video; save its frames"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "run `git lfs pull`"),
+        (b"\0\0\2" + bytes(9) + b"\2\0\2\0\x18\0" + bytes(12), "no known picture format"),  # Targa, not an icon
+        (b"icns\0\0\0\x08" + bytes(60), "the format icon is not read"),
     ],
 )
 def test_other_formats_are_not_opened(data: bytes, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
