@@ -167,6 +167,7 @@ ODD = {
     "fill bytes between segments": behind_jfif(BASE, b"\xff\xff\xff"),
     "many segments": behind_jfif(BASE, segment(0xE1, bytes(60000)) * 3 + segment(0xFE, b"\xff\xd9\xff\xda")),
     "no code tables, as in films": without(BASE, 0xC4),
+    "a segment of no length": BASE[:4] + bytes(2) + BASE[6:],
     "wrong parameters of the scan": progressive_parameters(BASE),
     "all at once": version(behind_jfif(progressive_parameters(BASE), PROFILE), 7)[:-2] + bytes(99) + END + b"more",
 }
@@ -227,9 +228,15 @@ def test_other_kinds_are_refused_by_name(process: int, bits: int, reason: str, b
     assert reason in unreadable(flat_jpeg((0x11, 0x11, 0x11), process, bits), backend)
 
 
-def test_a_damaged_header_is_said() -> None:
+@both
+def test_a_damaged_header_is_said_and_no_library_writes_of_it(backend: str, capfd: pytest.CaptureFixture) -> None:
     place = BASE.index(b"\xff\xc0") + 3  # the length, here without half of the last component
-    assert unreadable(BASE[:place] + b"\x0f" + BASE[place + 1 :]).startswith("the file is damaged (")
+    headers = [BASE[:place] + b"\x0f" + BASE[place + 1 :]]
+    tables = BASE.index(b"\xff\xc4")
+    headers += [BASE[: tables + part] + END + BASE for part in (2, 5, 20, 100)]
+    for data in headers:
+        assert "damaged before its coded data" in unreadable(data, backend)
+    assert capfd.readouterr() == ("", "")
 
 
 @given(st.integers(1, 95), st.integers(0, 9), st.integers(0, 1), st.integers(20, 60), st.floats(0, 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -45,3 +47,21 @@ def test_damaged_metadata_is_no_warning(kind: str, backend: str) -> None:
         quiet_plugins()
         assert DecodeImage(backend=backend)(data).shape == (16, 16, 3)
     assert caught == []
+
+
+def test_what_pillow_logs_is_not_written_to_stderr(capfd: pytest.CaptureFixture) -> None:
+    """In a process of its own, for pytest takes the log."""
+    data = encoded(smooth(4, 4), "TIFF")
+    tag = data.index(struct.pack("<HHI", 277, 3, 1))  # values per pixel
+    data = data[: tag + 8] + struct.pack("<I", 200) + data[tag + 12 :]
+    code = f"""
+from ppcls.data.transforms import DecodeImage, UnreadableImage
+try:
+    DecodeImage()({data!r})
+except UnreadableImage as error:
+    print(error.reason)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    out, err = capfd.readouterr()
+    assert "TIFF" in out
+    assert err == ""

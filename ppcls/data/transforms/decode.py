@@ -27,7 +27,6 @@ from ppcls.data.transforms.jpeg import (
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.fields import PositiveInt
 
-_JPEG = ("JPEG", "MPO")  # MPO is what many phones write: a JPEG with a second one behind it
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _READ_AHEAD = 8  # bytes that libjpeg-turbo wants to see behind those that it needs
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -129,24 +128,24 @@ class DecodeImage(Transform):
         pixels = None if frame is None else decode_whole(data, frame, self.to_rgb)
         if frame is not None and pixels is not None:
             return np.ascontiguousarray(upright(pixels, _orientation(frame)))
-        refusal = jpeg_refusal(data) if data.startswith(b"\xff\xd8") else None
-        if refusal is not None:
-            raise UnreadableImage(refusal)
+        if data.startswith(b"\xff\xd8"):
+            refusal = jpeg_refusal(data)
+            if refusal is None and frame is None:  # OpenCV would write to stderr what it finds
+                refusal = "the file is truncated or damaged before its coded data"
+            if refusal is not None:
+                raise UnreadableImage(refusal)
         with open_picture(data) as file:
-            pixels = self._unusual_jpeg(file, data, frame) if file.format in _JPEG else self._by_pillow(file, data)
+            pixels = self._by_pillow(file, data) if frame is None else self._unusual_jpeg(file, data, frame)
             is_tiff = file.format == "TIFF"
             orientation = tiff.remaining_orientation(file, data) if is_tiff else stated_orientation(file.info)
         return np.ascontiguousarray(upright(pixels, orientation))
 
-    def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame | None) -> np.ndarray:
+    def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame) -> np.ndarray:
         """The stored pixels of a JPEG that simplejpeg does not decode."""
         if end_of_image(data) is None:
             raise UnreadableImage("the file is truncated")
-        wanted = self.backend == "cv2" and file.mode in ("RGB", "L")
-        pixels = None
-        if wanted or frame is not None:  # Pillow would not notice missing data
-            pixels = _by_opencv(data, frame)
-        if pixels is None or not wanted:
+        pixels = _by_opencv(data, frame)  # Pillow would not notice missing data
+        if self.backend == "pil" or file.mode not in ("RGB", "L"):
             return self._by_pillow(file, data)
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if self.to_rgb else pixels
 
@@ -159,14 +158,14 @@ def _orientation(frame: Frame) -> int:
     return stated_orientation({"exif": frame.exif, "xmp": frame.xmp})
 
 
-def _by_opencv(data: bytes, frame: Frame | None) -> np.ndarray:
+def _by_opencv(data: bytes, frame: Frame) -> np.ndarray:
     """A JPEG as uint8 [H, W, 3] in BGR, or what is wrong with it.
 
     Where OpenCV reaches a marker too early it fills up; where it reaches the end of the data it fails. So it gets no
     marker behind the coded data, but what it reads ahead.
     """
     content = data
-    if frame is not None and frame.runs_from_the_top:
+    if frame.runs_from_the_top:
         content = data[: end_of_scan(data, frame.scan_at)] + bytes(_READ_AHEAD)
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _COLOR)
     if pixels is None:

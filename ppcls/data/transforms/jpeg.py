@@ -147,8 +147,8 @@ def jpeg_frame(data: bytes) -> Frame | None:
             position = found.start()
             continue
         start, body = position, position + 4
-        position += 2 + length
-        if length < 2 or position > len(data):
+        position = max(body, start + 2 + length)  # a length that leaves out itself counts as no more than itself
+        if position > len(data):
             return None
         if kind == _START_OF_SCAN:
             return _checked_frame(data, frame, body, position, restart, b"".join(exif), xmp) if frame else None

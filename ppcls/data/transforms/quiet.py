@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+import logging
 import warnings
 from pathlib import Path
 
@@ -12,7 +13,11 @@ import PIL
 
 
 def quiet_plugins() -> None:
-    """Leaves out the warnings of Pillow's plugins about metadata, which changes no pixel; they name site-packages."""
+    """Leaves out the warnings of Pillow's plugins about metadata, which changes no pixel; they name site-packages.
+
+    What the plugins log goes where a program sends its log, and nowhere if it sends it nowhere, instead of to stderr.
+    """
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
 
 
