@@ -16,6 +16,7 @@ from ppcls.config.dump import dump
 from ppcls.config.eval_data import EvalData, put_eval_data
 from ppcls.config.find import find_config, find_deploy_config
 from ppcls.config.merge import merge, read_tree
+from ppcls.config.moved_run import follow
 from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.older import move_class_num
 from ppcls.config.override import apply_overrides
@@ -65,8 +66,11 @@ def load_config(
     """
     assert command in COMMANDS, command
     problems = Problems()
-    root, lines = resolve(_read(find_config(source), problems, over), overrides, processes, problems)
-    for line in lines:
+    file = find_config(source)
+    tree = _read(file, problems, over)
+    moved = follow(tree, file)
+    root, lines = resolve(tree, overrides, processes, problems)
+    for line in [*lines, *([moved] if moved else [])]:
         (say or get_logger().info)(line)
     move_class_num(root, problems)
     share_keys(root, problems)

@@ -1,0 +1,75 @@
+"""The configuration of a run whose folder has been moved since it was written."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from ppcls.config.node import Node
+
+
+def follow(root: Node, file: Path) -> str | None:
+    """Take files of a run from beside its configuration, where that has been moved with them.
+
+    A run's `finetune.yaml` names the lists beside it from the root of the file system. Once the folder has another
+    name, what lies there is missing, or belongs to a newer run.
+
+    Args:
+        root: The configuration as its file has it; changed in place.
+        file: Its path.
+
+    Returns:
+        A line about what is taken from beside the file, or None.
+    """
+    run = _run_of(root)
+    if run is None:
+        return None
+    names = []
+    for node in _texts(root):
+        rest = _within(node.value, run)
+        if rest is None or not (file.parent / rest).exists():
+            continue
+        now = os.path.abspath(file.parent / rest)  # noqa: PTH100 - links stay as they are
+        if Path(now).resolve() != Path(node.value).resolve():
+            node.value = now
+            names.append(rest)
+    if not names:
+        return None
+    return f"{file}: its run has been moved; {', '.join(sorted(set(names)))} are taken from beside it"
+
+
+def _run_of(root: Node) -> str | None:
+    """The run's folder as the configuration writes it: `output/DLA34`."""
+    values = root.value if isinstance(root.value, dict) else {}
+    output, name = (_text(values.get(section), key) for section, key in (("Global", "output_dir"), ("Arch", "name")))
+    if not output or not name:
+        return None
+    return (PurePath(output) / name).as_posix()
+
+
+def _within(path: str, run: str) -> str | None:
+    """What follows the run's folder in a path from the root of the file system; None if it does not lie there."""
+    if not PurePath(path).is_absolute():
+        return None
+    if PurePath(run).is_absolute():
+        return path[len(run) + 1 :] if path.startswith(f"{run}/") else None
+    _, mark, rest = path.rpartition(f"/{run}/")
+    return rest if mark else None
+
+
+def _text(section: Node | None, key: str) -> str | None:
+    """A text of a section."""
+    if section is None or not isinstance(section.value, dict) or key not in section.value:
+        return None
+    value = section.value[key].value
+    return value if isinstance(value, str) else None
+
+
+def _texts(node: Node) -> Iterator[Node]:
+    """Every text in a tree."""
+    if isinstance(node.value, str):
+        yield node
+    elif isinstance(node.value, (dict, list)):
+        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from _texts(child)
