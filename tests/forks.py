@@ -10,12 +10,15 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
+
+PATIENCE = 60  # seconds; a process that takes longer hangs
 
 
 class Fork:
@@ -102,6 +105,15 @@ def _become(work: Callable[[], Any], stdout: IO[str], stderr: IO[str], prepare: 
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def wait_for(path: Path, text: str, process: Fork) -> None:
+    """Returns when a file says a text, which a process that lives on is to write."""
+    end = time.monotonic() + PATIENCE
+    while not (path.is_file() and text in path.read_text()):
+        assert process.poll() is None, f"{path} never said {text!r}"
+        assert time.monotonic() < end, f"{path} does not say {text!r}"
+        time.sleep(0.01)
 
 
 def run_python(words: Sequence[str], environment: Mapping[str, str]) -> None:

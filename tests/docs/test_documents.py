@@ -1,21 +1,24 @@
 """What the documents show is run, in their order, in a folder with small pictures where they name large data."""
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
-from in_process import run_script
+from forks import Fork, run_launcher
+from in_process import Ran, run_script
 from PIL import Image
 
 from ppcls.arch import build_model
+from ppcls.arch.backbone.dla import SPECS
 from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.layouts import known_layouts, to_layout
 from ppcls.arch.weights.sources import find_source
@@ -67,6 +70,15 @@ def picture(path, seed):
     Image.fromarray(pixels).save(path, quality=90)
 
 
+@contextlib.contextmanager
+def small_models():
+    """Makes the models of the commands with few channels: their sizes are not the point."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DLA34", "DLA60"):
+            patch.setitem(SPECS, name, replace(SPECS[name], channels=(8, 8, 16, 16, 32, 32)))
+        yield
+
+
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     """A checkout's doors and configurations beside small data in the places that the documents name."""
@@ -87,14 +99,15 @@ def sandbox(tmp_path_factory):
         patch.setenv("PPCLS_HOME", str(folder / "cache"))
         weights = cached_path(find_source("DLA34").url)
     weights.parent.mkdir(parents=True)
-    paddle.save(build_model("DLA34").state_dict(), str(weights))
+    with small_models():
+        paddle.save(build_model("DLA34").state_dict(), str(weights))
     return folder
 
 
 @pytest.fixture(scope="module")
 def weights(sandbox):
     """Files that hold random values in the places of published weights: in the cache and beside the pictures."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, small_models():
         patch.setenv("PPCLS_HOME", str(sandbox / "cache"))
         for name, source, beside in PUBLISHED:
             row = find_source(name, source)
@@ -110,29 +123,30 @@ def weights(sandbox):
     return sandbox
 
 
-def run(arguments, folder):
-    """What `python` prints with these arguments: a script or `-m ppcls` in this process, all else in one of its own."""
-    if arguments[:2] == ["-m", "ppcls"]:
-        arguments = [str(ROOT / "ppcls" / "__main__.py"), *arguments[2:]]
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+def run(arguments, folder, models=small_models):
+    """What `python` prints with these arguments; of Paddle's launcher and its processes, what it says if they fail."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), models():
         warnings.simplefilter("ignore")
         patch.setenv("PPCLS_HOME", str(folder / "cache"))
         patch.setenv("PPCLS_OFFLINE", "1")
-        if arguments[0].startswith("-"):
-            code, out, err = run_process(arguments, folder)
+        if arguments[:2] == ["-m", "paddle.distributed.launch"]:
+            ran = run_job(arguments[2:], folder)
+        elif arguments[:2] == ["-m", "ppcls"]:
+            ran = run_script(ROOT / "ppcls" / "__main__.py", *arguments[2:], folder=folder)
+        elif arguments[0] == "-c":
+            (folder / "shown.py").write_text(arguments[1], encoding="utf-8")
+            ran = run_script(folder / "shown.py", folder=folder)
         else:
             ran = run_script(folder / arguments[0], *arguments[1:], folder=folder)
-            code, out, err = ran.code, ran.out, ran.err
-    assert code == 0, f"{shlex.join(arguments)}\n{out}\n{err}"
-    return out
+    assert ran.code == 0, f"{shlex.join(arguments)}\n{ran.out}\n{ran.err}"
+    return ran.out
 
 
-def run_process(arguments, folder):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+def run_job(words, folder):
+    output = folder / "launcher.txt"
+    with output.open("w") as file:
+        code = Fork(lambda: run_launcher(words), file, prepare=lambda: os.chdir(folder)).wait()
+    return Ran(code, output.read_text(), "")
 
 
 def run_command(line, folder):
@@ -145,7 +159,7 @@ def run_command(line, folder):
         arguments = words[1:]
     for override in SHORTER.get(command, []):
         arguments += ["-o", override]
-    return run(arguments, folder)
+    return run(arguments, folder, contextlib.nullcontext if command == "summary" else small_models)
 
 
 def test_the_commands_are_found():
@@ -193,7 +207,7 @@ def test_readme(sandbox, weights):
         run_command(line, sandbox)
     prelude = "import paddle; images = paddle.zeros([1, 3, 64, 64])\n"
     check = "\nprint(backbone.feature_channels, backbone.feature_strides, len(stages), classifier(images[:, :1]).shape)"
-    said = run(["-c", prelude + arch + check], sandbox)
+    said = run(["-c", prelude + arch + check], sandbox, models=contextlib.nullcontext)
     assert said == "(16, 32, 64, 128, 256, 512) (1, 2, 4, 8, 16, 32) 6 paddle.Size([1, 10])\n"
 
 

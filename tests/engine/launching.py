@@ -1,13 +1,11 @@
 """Starts commands as `python -m paddle.distributed.launch` does for a user."""
 
 import os
-import time
 from pathlib import Path
 
-from forks import Fork, run_launcher
+from forks import PATIENCE, Fork, run_launcher
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60  # seconds; a job that takes longer hangs
 
 
 class Job(Fork):
@@ -40,15 +38,6 @@ def finish_well(job, folder, name, count):
     texts = [(folder / name / f"workerlog.{rank}").read_text() for rank in range(count)]
     assert code == 0, "\n".join([output, *texts])
     return texts
-
-
-def wait_for(path, text, job):
-    """Returns when a log says it."""
-    end = time.monotonic() + PATIENCE
-    while not (path.is_file() and text in path.read_text()):
-        assert job.poll() is None, f"{path} never said {text!r}:\n{job.output.read_text()}"
-        assert time.monotonic() < end, f"{path} does not say {text!r}"
-        time.sleep(0.01)
 
 
 def process_of(logs, rank):

@@ -8,12 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from forks import Fork, run_python
+from forks import Fork, run_python, wait_for
 from in_process import run_script
 from PIL import Image
 
@@ -143,9 +142,7 @@ def test_eval_infer_and_predict_agree_on_every_picture(folder, trained):
 def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
     name = f"stopped_{signum.name}"
     process, log = start(folder, *train(folder, name, Global__save_interval_steps=1))
-    while "epoch:1  , train step:1 " not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.01)
+    wait_for(log, "epoch:1  , train step:1 ", process)
     process.send_signal(signum)
     assert process.wait() == code
     output = folder / name / "DLA46_c"

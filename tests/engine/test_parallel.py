@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 import pytest
-from launching import finish, finish_well, launch, process_of, wait_for
+from forks import wait_for
+from launching import finish, finish_well, launch, process_of
 from PIL import Image
 
 from ppcls.cli import main
