@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -43,8 +44,18 @@ def check_numbering(section: Any, pictures: Pictures, learned: Classes | None, t
     """Refuses an evaluation list that numbers its classes by its own labels, where those of the training are unknown.
 
     Labels that count from 1 are clear for weights of any origin, but not beside a training list that counts from 0.
+    Class folders are numbered in the order of their names then, as ImageNet's are, which is logged.
     """
-    if learned is not None or not getattr(pictures, "names_itself", False):
+    if learned is not None:
+        return
+    if getattr(section.dataset, "class_to_index", "given") is None and pictures.class_names:
+        get_logger().log(
+            logging.WARNING if training else logging.INFO,
+            "%s: folders are numbered in the order of their names, so class 0 is %s, because the classes of the "
+            "training have no names; class_to_index of the dataset names a file of another order",
+            section.dataset.image_root, pictures.class_names[0],
+        )  # fmt: skip
+    if not getattr(pictures, "names_itself", False):
         return
     place = section.dataset.cls_label_path
     counts = pictures.class_names is not None and pictures.class_names[0] == "1"

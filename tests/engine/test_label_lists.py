@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -102,6 +103,21 @@ def test_an_empty_root_from_the_command_line(here, override):
     ).DataLoader.Train.dataset
     assert dataset.image_root == ""
     assert dataset.open(3).paths[0] == "0.png"
+
+
+def test_folders_beside_a_list_without_names_are_numbered_aloud(here, capsys):
+    write("train.csv", [0, 1, 2] * 2)
+    for name in ("oak", "elm", "fir"):
+        (here / "val" / name).mkdir(parents=True)
+        shutil.copy(here / "0.png", here / "val" / name)
+    ops = "transform_ops: [DecodeImage: {}, ResizeImage: {size: 16}, NormalizeImage: {}]"
+    folder = f"DataLoader.Eval.dataset={{name: ImageFolder, image_root: val, {ops}}}"
+    said = "val: folders are numbered in the order of their names, so class 0 is elm, because the classes"
+    assert commands.train(load("train", folder)) == 0
+    assert f"WARNING: {said}" in capsys.readouterr().out
+    weights = "Global.pretrained_model=out/SqueezeNet1_1/latest"
+    assert commands.evaluate(load("eval", folder, weights)) == 0
+    assert f"INFO: {said}" in capsys.readouterr().out
 
 
 def test_a_file_of_names_says_the_numbers(here, caplog):
