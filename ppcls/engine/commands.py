@@ -45,6 +45,8 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import BEST_MODEL, sha256_of
 from ppcls.utils.logging import get_logger, setup_logging
 
+_TOOLS = {"eval": "eval.py", "export": "export_model.py"}
+
 
 def train(
     config: Config,
@@ -187,11 +189,18 @@ def print_next(config: Config, file: Path) -> None:
     reader = config.DataLoader.Eval
     commands = ["eval"] if reader is not None and config.Metric.Eval else []
     commands += ["export"] if reader is not None else []
-    program = "ppcls" if shutil.which("ppcls") else f"{shlex.quote(sys.executable)} -m ppcls"
     if commands:
         print("\nNext:", flush=True)
     for command in commands:
-        print(f"  {program} {command} -c {shlex.quote(str(file))}", flush=True)
+        print(f"  {_started_by(command)} -c {shlex.quote(str(file))}", flush=True)
+
+
+def _started_by(command: str) -> str:
+    """How another command is started where this one was: by a program of the checkout, or as the package's."""
+    tool = Path(sys.argv[0]).with_name(_TOOLS[command])
+    if tool.parent.name == "tools" and tool.is_file():  # from another folder `-m ppcls` would not be found
+        return f"{shlex.quote(sys.executable)} {shlex.quote(str(tool))}"
+    return f"ppcls {command}" if shutil.which("ppcls") else f"{shlex.quote(sys.executable)} -m ppcls {command}"
 
 
 def plan(config: Config, trainer: Trainer, pictures: int) -> str:

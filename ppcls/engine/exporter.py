@@ -23,8 +23,9 @@ from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.verify import verify
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import beside, replace_folder
+from ppcls.utils.files import beside, numbered, replace_folder
 from ppcls.utils.lock import claimed
+from ppcls.utils.logging import get_logger
 from ppcls.utils.stderr_lines import without_stderr_lines
 
 _ROOM = 1 << 20  # bytes; a disk with less is full
@@ -66,7 +67,8 @@ def export_bundle(
     Args:
         model: gives logits [N, class_num].
         pipeline: the preprocessing; its result has `image_shape`.
-        folder: the bundle's place; an earlier bundle there is replaced once the new one has passed.
+        folder: the bundle's place; an earlier bundle there is replaced once the new one has passed, or moved to
+            `NAME.1` if it is of another model, has an int8 form, or settings.
         architecture: the backbone's name.
         class_num: length of the logits.
         image_shape: (channels, height, width) of the input.
@@ -121,8 +123,28 @@ def export_bundle(
         if opset is not None:
             bundle = add_onnx(bundle, opset)
         agreement = _verified(bundle)
+        _keep_another(folder, bundle)
         replace_folder(aside, folder)
     return agreement
+
+
+def _keep_another(folder: Path, new: Bundle) -> None:
+    """Moves aside a bundle that an export of the same model would not bring back."""
+    try:
+        old = Bundle.load(folder)
+    except UserError:  # nothing there, or a damaged one
+        return
+    if (old.architecture, old.class_num, old.class_names) != (new.architecture, new.class_num, new.class_names):
+        what = f"a bundle of another model ({old.architecture}, {old.class_num} classes)"
+    elif old.quantized:
+        what = "a bundle with an int8 form"
+    elif old.settings is not None:
+        what = "a bundle with settings chosen by measurement"
+    else:
+        return
+    kept = numbered(folder)
+    folder.rename(kept)
+    get_logger().info("%s held %s, which is now %s", folder, what, kept)
 
 
 @contextlib.contextmanager

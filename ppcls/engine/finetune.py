@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -238,6 +239,7 @@ def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, 
     batch = config.DataLoader.Train.sampler.batch_size
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
     weights = {True: "the published weights", False: "no weights: the recipe's own epochs and rate"}
+    file = shlex.quote(str(output / "finetune.yaml"))
     begins = weights.get(config.Arch.pretrained, f"the weights of {config.Arch.pretrained}")
     return [
         f"{folder.source}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
@@ -246,7 +248,7 @@ def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, 
         f"begins with {begins} (--pretrained)" + (", normalises pictures as they have it" if normalised else ""),
         f"batch size {batch}, {config.Global.epochs} epochs of {math.ceil(pictures / batch)} steps",
         _explained_rate(config, recipe, batch_size(pictures)),
-        f"the same by hand: ppcls train -c {output / 'finetune.yaml'}; -o KEY=VALUE changes any of it",
+        f"the same by hand: ppcls train -c {file}; -o KEY=VALUE changes any of it",
     ]
 
 

@@ -12,7 +12,8 @@ from ppcls.arch.catalog import DLAParams
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.engine import exporter
 from ppcls.engine.exporter import export_bundle
-from ppcls.inference import Classifier, Golden, GoldenMismatch
+from ppcls.inference import Bundle, Classifier, Golden, GoldenMismatch
+from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
 PIPELINE = Pipeline(
@@ -116,6 +117,32 @@ def test_a_folder_with_other_things_is_not_replaced(tmp_path, model):
         f"{tmp_path} is not a bundle's folder (it holds 'notes.txt'); give another as Global.save_inference_dir"
     )
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_another_models_bundle_is_moved_aside_whole(tmp_path, model, caplog):
+    caplog.set_level("INFO", "ppcls")
+    folder = tmp_path / "bundle"
+    export(model, folder, weights_sha256="first")
+    export(model, folder, weights_sha256="again")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    first = (folder / "inference.yml").read_bytes()
+    export(model, folder, architecture="Other")
+    Bundle.load(folder).change(settings=Settings(threads=1))
+    export(model, folder, architecture="Other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "bundle.1", "bundle.2"]
+    assert (tmp_path / "bundle.1" / "inference.yml").read_bytes() == first
+    assert Bundle.load(tmp_path / "bundle.2").settings == Settings(threads=1)
+    assert Bundle.load(folder).settings is None
+    assert f"which is now {tmp_path / 'bundle.2'}" in caplog.text
+
+
+def test_a_damaged_bundle_is_replaced(tmp_path, model):
+    folder = tmp_path / "bundle"
+    export(model, folder)
+    (folder / "inference.yml").write_text("schema: [")
+    export(model, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert Bundle.load(folder).architecture
 
 
 def test_shapes_must_agree(tmp_path, model):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from tiny_run import prepare_own, use_tiny
 
 from ppcls.cli import main
+from ppcls.engine import commands
 from ppcls.engine.trained import load_with_weights
 from ppcls.utils.errors import ConfigError, UserError
 
@@ -181,6 +183,16 @@ def test_the_printed_commands_run_as_they_stand(here, capsys, monkeypatch, place
     saved = json.loads(Path(place, "SqueezeNet1_1/best_model/ppcls.pdstates").read_text())
     settings = yaml.safe_load((here / "bundle" / "inference.yml").read_text())
     assert saved["files"]["ppcls.pdparams"] in json.dumps(settings)
+
+
+def test_a_program_of_the_checkout_prints_its_neighbours(here, capsys, monkeypatch):
+    """From a folder of a user's `python -m ppcls` finds no ppcls there."""
+    tools = Path(commands.__file__).parents[2] / "tools"
+    monkeypatch.setattr("sys.argv", [str(tools / "train.py")])
+    train()
+    evaluate, export = (shlex.split(line) for line in capsys.readouterr().out.splitlines()[-2:])
+    assert evaluate == [sys.executable, str(tools / "eval.py"), "-c", f"{RUN}/config.yaml"]
+    assert export == [sys.executable, str(tools / "export_model.py"), "-c", f"{RUN}/config.yaml"]
 
 
 def test_commands_that_cannot_run_are_not_printed(here, capsys, monkeypatch):
