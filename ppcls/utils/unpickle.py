@@ -36,6 +36,7 @@ from ppcls.utils.untrusted import Refused, refusals, shown
 
 ADMITTED: Names = {**PYTHON_NAMES, **NUMPY_NAMES}
 _MAX_DEPTH = 150
+_MAX_NAME = 500  # characters
 
 
 def load_pickle(path: PathLike) -> Any:
@@ -67,6 +68,8 @@ class _ArrayUnpickler(pickle._Unpickler):
         return self.outside(pid)
 
     def find_class(self, module: str, name: str) -> Any:
+        if len(module) + len(name) > _MAX_NAME:  # a short pickle can ask for a long one again and again
+            raise Refused(f"{shown(module)}.{shown(name)}")
         home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
         call = self.admitted.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
         if call is not None:

@@ -185,6 +185,8 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
         b"\x80\x04\x8c\x08\x1b[31mos\n\x8c\x06system\x93.",
         _asks(r"\x1b[31mos\n.system"),
     )
+    long = b"\x80\x04X" + struct.pack("<I", 100_000) + b"a." * 50_000 + b"\x94" + b"h\x00h\x00\x930" * 3_000 + b"N."
+    case("a long name many times", long, _asks(f"{'a.' * 50}.{'a.' * 50}"))
     case("name that is a number", b"\x80\x04K\x01K\x02\x93.", "no whole pickle of arrays (UnpicklingError: ")
     case("inst", b"(S" + text + b"\nios\nsystem\n.", _asks(run))
     case("obj", b"(cos\nsystem\nS" + text + b"\no.", _asks(run))
