@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-PATIENCE = 60  # seconds; a process that takes longer hangs
+PATIENCE = 300  # seconds that nothing takes unless it hangs, on a crowded machine neither
 
 
 class Fork:

@@ -7,11 +7,14 @@ import csv
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from forks import Fork, run_python, wait_for
 from in_process import run_script
+
+from ppcls.arch.backbone.dla import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
@@ -51,7 +54,9 @@ def answers(path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200")
-def test_dla60_from_training_to_prediction(checkout):
+def test_dla60_from_training_to_prediction(checkout, monkeypatch):
+    """With few channels: DLA60's size is the point of test_arch_parity.py."""
+    monkeypatch.setitem(SPECS, "DLA60", replace(SPECS["DLA60"], channels=(8, 8, 16, 16, 32, 32)))
     command = ["tools/train.py", *DLA60, *SHORT, "-o", "Global.eval_during_train=False"]
     log = checkout / "output.txt"
     with log.open("w") as file:
