@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -147,8 +148,16 @@ def refuse_foreign(image_root: str, folders: list[str], known: Classes) -> None:
     if foreign:
         places = shown([join(image_root, name) for name in foreign])
         what, folder = ("is not a class", "folder") if len(foreign) == 1 else ("are not classes", "folders")
-        near = suggest(foreign[0], known.names)
+        near = _other_form(foreign[0], known.names) or suggest(foreign[0], known.names)
         raise UserError(f"{places} {what} of {known.source}{near}; rename or remove the {folder}")
+
+
+def _other_form(name: str, known: list[str]) -> str:
+    """What to say of a name that looks like a known one; a Mac writes accents as characters of their own."""
+    for other in known:
+        if unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name):
+            return f" (which has {other!a}: the same letters in another form of Unicode)"
+    return ""
 
 
 def refuse_empty(image_root: str, pictures: dict[str, list[str]]) -> None:

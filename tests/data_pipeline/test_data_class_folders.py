@@ -139,6 +139,16 @@ def test_a_folder_of_no_learned_class_is_refused_by_name(tmp_path, extra, said):
         read_class_folders(str(root), 4, learned=LEARNED)
 
 
+def test_a_class_in_another_form_of_unicode_is_told_apart(tmp_path):
+    root = folders(tmp_path, "cafe\u0301/1.jpg")
+    with pytest.raises(UserError) as caught:
+        read_class_folders(str(root), 1, learned=Classes(["caf\u00e9"], "the training (there)"))
+    assert str(caught.value) == (
+        f"{root}/cafe\u0301 is not a class of the training (there) (which has 'caf\\xe9': the same letters in another "
+        "form of Unicode); rename or remove the folder"
+    )
+
+
 def test_no_picture_of_any_learned_class(tmp_path):
     root = folders(tmp_path, "dog/notes.txt")
     with pytest.raises(UserError, match=rf"^{root} holds no pictures \(.*\) of any class; add some"):
