@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ppcls.data.class_folders import pictures_by_class, refuse_empty, refuse_foreign
 from ppcls.data.labels import Classes
-from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, shown
+from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, refuse_flat_parts, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.picture_files import NAMES, folders_in
 
@@ -88,6 +88,7 @@ def _parts(root: str) -> _Parts:
             raise UserError(f"{root} holds {' and '.join(names)}; leave one of them for {purpose}")
     train, val, test = (found[part] for part in (TRAIN, VAL, TEST))
     if val and not train:
+        refuse_flat_parts(root, {name: folders_in(join(root, name)) for name in parts_among(folders_in(root))})
         raise UserError(f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train")
     if not train:
         return _Parts()

@@ -65,8 +65,10 @@ def refuse_parts(
         to_train: Whether the pictures are for training, and not for evaluation.
 
     Raises:
-        UserError: the folders are named as parts are and hold folders, or they all hold the same two or more folders.
+        UserError: the folders are named as parts are and hold folders, or all of them are named so, training among
+            them, or they all hold the same two or more folders.
     """
+    refuse_flat_parts(root, subfolders)
     parts = parts_among([name for name, held in subfolders.items() if held])
     kinds = set(parts.values())
     if parts and (len(parts) == len(subfolders) or (TRAIN in kinds and len(kinds) > 1)):
@@ -89,6 +91,26 @@ def refuse_parts(
             f"{root}: {shown(list(subfolders))} all hold the same folders ({shown(same)}), so they look like parts of "
             f"a data set, not like classes; give one of them, such as {join(root, first)}, or put the pictures of "
             "each class into its folder without these subfolders"
+        )
+
+
+def refuse_flat_parts(root: str, subfolders: Mapping[str, Sequence[str]]) -> None:
+    """Refuses a `train` beside a `val` that holds pictures where it should hold class folders.
+
+    Args:
+        root: The folder.
+        subfolders: Names of the folders in each folder of `root`.
+
+    Raises:
+        UserError: All folders are named as parts are, and that for training holds no folder.
+    """
+    parts = parts_among(subfolders)
+    kinds = set(parts.values())
+    flat = [name for name, part in parts.items() if part == TRAIN and not subfolders[name]]
+    if flat and len(kinds) > 1 and len(parts) == len(subfolders):
+        raise UserError(
+            f"{root}: {shown(list(parts))} are parts of a data set, not classes, but {join(root, flat[0])} holds no "
+            "class folders; put the pictures of each class into a folder of its name in there"
         )
 
 

@@ -139,11 +139,11 @@ def test_a_lone_train_folder_is_divided(tmp_path):
     assert len(found.train) == 5
 
 
-def test_classes_may_be_named_as_parts_are(tmp_path):
-    fill(tmp_path, train=5, val=1)
+def test_a_class_may_be_named_as_a_part_is(tmp_path):
+    fill(tmp_path, train=5, val=1, ship=1)
     found = read_own_folder(str(tmp_path))
-    assert found.class_names == ["train", "val"]
-    assert found.val == [("train/04.jpg", 0)]
+    assert found.class_names == ["ship", "train", "val"]
+    assert found.val == [("train/04.jpg", 1)]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,8 @@ def test_classes_may_be_named_as_parts_are(tmp_path):
          "each class into a folder `val` beside `train`"),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},
          "holds val and valid; leave one of them for validation"),
+        ({"Train": 5, "Val": 5}, ": Train, Val are parts of a data set, not classes, but "),
+        ({"Train": 5, "Val__rose": 5}, "/Train holds no class folders; put the pictures of each class into a folder "),
         ({"val__rose": 1}, "holds val and no train; put the class folders to learn from into "),
         ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/train (did you mean rose?); rename or"),
         ({"Train__rose": 1, "train__daisy": 1}, "holds Train and train; leave one of them for training"),
