@@ -97,6 +97,12 @@ def test_values_that_no_network_computes_with(tmp_path: Path) -> None:
         assert_same(values(model), before)
 
 
+def test_a_sum_over_channels_that_is_too_large(tmp_path: Path, squeezenet: dict[str, np.ndarray]) -> None:
+    path = save(tmp_path, {**squeezenet, "_conv.weight": np.full_like(squeezenet["_conv.weight"], 3e38)})
+    text = refusal(load_weights, build_model("SqueezeNet1_1", in_channels=1), path)
+    assert text.startswith(f"{path}: 576 of 576 values of stem.weight are too large for float32; copy or ")
+
+
 def test_a_shift_of_the_epsilon_hides_no_negative_variance(tmp_path: Path) -> None:
     state = facts.state("timm", "dpn68")
     key = "features.conv5_bn_ac.bn.running_var"

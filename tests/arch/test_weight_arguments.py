@@ -147,6 +147,8 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
          "its record names arguments that DPN68 has not; convert the weights again"),
         ({"model": "DPN68", "preprocessing": {"size": 0}},
          "its recorded preprocessing is wrong: a size of 0 out of 256 pixels is impossible; convert it again"),
+        ({"model": "DPN68", "preprocessing": [224]},
+         "its recorded preprocessing is wrong: it is of type list and not a JSON object; convert it again"),
         ({"model": "DPN68", "preprocessing": {"interpolation": "foo"}},
          "its recorded preprocessing is wrong: a backend 'cv2' with 'foo' is impossible; convert it again"),
         ({"model": "DPN68", "preprocessing": {"interpolation": "{x}"}},

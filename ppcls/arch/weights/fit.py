@@ -62,7 +62,8 @@ def fit_stem(model: Backbone, path: Path, state: dict[str, Any]) -> None:
     if weight is None or weight.ndim != 4 or weight.shape[1] != 3 or channels == 3:
         return
     if channels == 1:
-        state[key] = weight.sum(axis=1, keepdims=True)
+        with np.errstate(over="ignore"):  # what becomes infinite, `check` refuses
+            state[key] = weight.sum(axis=1, keepdims=True)
     else:
         state[key] = weight[:, np.arange(channels) % 3] * weight.dtype.type(3 / channels)
     get_logger().info("%s: its first convolution reads 3 channels and was adapted to %d", path, channels)

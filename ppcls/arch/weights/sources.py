@@ -64,10 +64,12 @@ class Preprocessing:
         Raises:
             ValueError: that is no preprocessing.
         """
+        if not isinstance(record, Mapping):
+            raise ValueError(f"it is of type {type(record).__name__} and not a JSON object")
         try:
             lists = {name: tuple(value) for name, value in record.items() if isinstance(value, list)}
             return cls(**{**record, **lists})
-        except (TypeError, AttributeError) as error:
+        except TypeError as error:
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
