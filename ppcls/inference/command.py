@@ -15,7 +15,7 @@ from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import with_decoding
-from ppcls.inference.output import console_line, open_results, printable
+from ppcls.inference.output import console_line, encodable, open_results
 from ppcls.inference.pictures import pictures_of
 from ppcls.inference.prediction import Prediction
 from ppcls.inference.settings import DEFAULTS
@@ -106,7 +106,7 @@ def report(
     unreadable = 0
     with contextlib.nullcontext() if output is None else open_results(output, topk) as file:
         for result in tqdm(classifier.predict(pictures), total=len(pictures), unit="picture", disable=quiet):
-            tqdm.write(printable(console_line(result, _shown(result.source, source))))
+            tqdm.write(encodable(console_line(result, _shown(result.source, source))))
             unreadable += result.error is not None
             if file is not None:
                 file.write(result)

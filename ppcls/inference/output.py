@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from ppcls.inference.results import Result
+from ppcls.inference.results import Result, printable
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, naming
 from ppcls.utils.lock import claimed
@@ -18,15 +18,15 @@ from ppcls.utils.lock import claimed
 
 def console_line(result: Result, name: str | None = None) -> str:
     """One line, as PaddleClas's `predict_cls.py` prints it; `name` stands for the picture, else its source."""
-    shown = result.source if name is None else name
+    shown = printable(str(result.source if name is None else name))
     if result.error is not None:
-        return f"{shown}:\terror: {result.error}"
+        return f"{shown}:\terror: {printable(result.error)}"
     scores = ", ".join(f"{score:.2f}" for score in result.scores)
     return f"{shown}:\tclass id(s): {result.class_ids}, score(s): [{scores}], label_name(s): {result.names}"
 
 
-def printable(text: str) -> str:
-    r"""Text as standard output can show it: a byte of a file's name that is no UTF-8 as `\udce9`."""
+def encodable(text: str) -> str:
+    r"""Text as standard output can show it: what its encoding does not have as `\xef`."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,6 +17,7 @@ from PIL import Image
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.inference.pictures import NoPicture, Picture
 
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN = 10  # results that are printed
 _SIDE = 160  # pixels of a thumbnail
 _CARD = "display:flex;gap:12px;align-items:center;margin:4px 0;font-family:sans-serif;font-size:13px"
@@ -77,17 +79,17 @@ class Result:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __str__(self) -> str:
-        where = f"picture {self.source}" if isinstance(self.source, int) else _printable(self.source)
+        where = f"picture {self.source}" if isinstance(self.source, int) else printable(self.source)
         if self.error is not None:
-            return f"{where}: error: {_printable(self.error)}"
+            return f"{where}: error: {printable(self.error)}"
         return f"{where}: {', '.join(f'{label} {score:.3f}' for label, score in self._labelled())}"
 
     def _repr_html_(self) -> str:
         """The picture, and beside it the names, each with a bar as long as its score."""
-        heading = html.escape(f"picture {self.source}" if isinstance(self.source, int) else _printable(self.source))
+        heading = html.escape(f"picture {self.source}" if isinstance(self.source, int) else printable(self.source))
         picture = ""
         if self.error is not None:
-            body = f"<em>{html.escape(_printable(self.error))}</em>"
+            body = f"<em>{html.escape(printable(self.error))}</em>"
         else:
             picture = _thumbnail(self.picture)
             body = f"<table>{''.join(_row(label, score) for label, score in self._labelled())}</table>"
@@ -95,7 +97,7 @@ class Result:
 
     def _labelled(self) -> list[tuple[str, float]]:
         labels = self.names or [f"class {class_id}" for class_id in self.class_ids]
-        return [(_printable(label), score) for label, score in zip(labels, self.scores)]
+        return [(printable(label), score) for label, score in zip(labels, self.scores)]
 
 
 class Results(Sequence[Result]):
@@ -193,9 +195,9 @@ def _finished(results: list[Result]) -> Results:
     return finished
 
 
-def _printable(text: str) -> str:
-    r"""Text that any encoding of Unicode can hold: a byte of a file's name that is no UTF-8 as `\udce9`."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def printable(text: str) -> str:
+    r"""Text as part of one line: control characters and bytes of names that are no UTF-8 as `\n`, `\udce9`."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _row(label: str, score: float) -> str:

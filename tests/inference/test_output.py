@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppcls.inference.output import console_line, open_results, printable
+from ppcls.inference.output import console_line, encodable, open_results
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 
@@ -78,7 +78,14 @@ def test_a_name_that_is_no_utf8_is_written_and_read_back(tmp_path):
 )
 def test_what_the_console_cannot_show_is_escaped(monkeypatch, encoding, shown):
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(encoding=encoding))
-    assert printable("naïve \udce9") == shown
+    assert encodable("naïve \udce9") == shown
+
+
+def test_a_line_stays_one_line_whatever_the_name():
+    assert console_line(Result("a\nb\x1b[31m\u3000é\udce9.png", [0], [0.5], ["x\r"])) == (
+        "a\\nb\\x1b[31m\u3000é\\udce9.png:\tclass id(s): [0], score(s): [0.50], label_name(s): ['x\\r']"
+    )
+    assert console_line(Result("a", error="no\x00\n file")) == "a:\terror: no\\x00\\n file"
 
 
 PARTS = [

@@ -40,6 +40,7 @@ def test_it_prints_as_a_line():
     assert str(FOUND) == "a.png: hen 0.750, goldfish 0.125"
     assert str(NAMELESS) == "picture 7: class 3 0.750, class 1 0.125"
     assert str(UNREADABLE) == "b.png: error: the file is empty"
+    assert str(Result("a\nb\x1b[0m", [0], [1.0], ["c\td"])) == r"a\nb\x1b[0m: c\td 1.000"
     assert str(Result("caf\udce9.png", [0], [1.0])).encode() == rb"caf\udce9.png: class 0 1.000"
 
 
