@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ from ppcls.utils import cpu
 # the order in which MKL adds depends on where its arrays lie.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 cpu.prepare()  # before anything imports Paddle
+
+# A shell without job control starts `make test &` with Ctrl-C ignored, and so would every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
