@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 
 from ppcls.config.node import Node, Origin, Problems, join
 from ppcls.config.reader import read_yaml
 from ppcls.utils.errors import suggest
+
+_PLAIN = re.compile(r"[\w.+~/-]*")  # what YAML takes as it is, or for a number, a truth value or nothing
 
 
 def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) -> None:
@@ -31,8 +35,15 @@ def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] 
         return None
     if text.lstrip().startswith("*"):  # a pattern, `*.jpg`; to YAML a reference, of which no override has the anchor
         return parts, Node(text.strip(), origin)
+    if _names_a_file(text):
+        return parts, Node(text, origin)
     value = read_yaml(text, lambda line: origin, problems)
     return None if value is None else (parts, value)
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether something is there by this name, which YAML would read otherwise: `a #1.jpg`, `[1].jpg`."""
+    return not _PLAIN.fullmatch(text) and os.path.lexists(text)
 
 
 def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:

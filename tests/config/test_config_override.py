@@ -120,6 +120,26 @@ def test_a_pattern_is_a_text_and_no_reference_of_yaml(pattern):
     assert (root.plain()["Global"]["name"], problems) == (pattern, [])
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a #1.jpg", "a: b.jpg", "[1] x.jpg", '"q".jpg', "!x.jpg", "@x", "x ", "- x", "a\nb.jpg", "\udcff.jpg", "{x}"],
+)
+def test_the_name_of_a_file_is_a_text_whatever_yaml_takes_it_for(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    root, problems = override(f"Global.name={name}")
+    assert (root.plain()["Global"]["name"], problems) == (name, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1", 1), ("1e-3", 0.001), ("null", None), ("true", True), ("word", "word")]
+)
+def test_a_number_is_none_the_less_one_where_a_file_is_called_so(text, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / text).touch()
+    assert value(f"Global.name={text}", "Global", "name") == expected
+
+
 def test_a_list_of_plain_values_has_no_names():
     _, problems = override("Train.ops=[1, 2]", "Train.ops.Crop.size=1")
     assert problems == ["-o Train.ops.Crop.size=1: there is no Crop in Train.ops; it holds nothing that has a name"]
