@@ -237,6 +237,16 @@ def test_a_file_whose_place_cannot_be_written_keeps_its_name(tmp_path, monkeypat
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("config.yaml", "mine")]
 
 
+def test_an_error_about_the_file_beside_names_the_one_that_was_to_be_written(tmp_path, monkeypatch):
+    def refuse(path, content):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)  # as `open` of a Path says it
+
+    monkeypatch.setattr(files.Path, "write_bytes", refuse)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        files.write_atomically(tmp_path / "target", b"")
+    assert caught.value.filename == str(tmp_path / "target")
+
+
 def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write says it, without a name
