@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("target", metavar="OUT", help="the bundle's folder, which is made")
     command.add_argument("--model", metavar="NAME", help="a model of `ppcls models`, whose preprocessing it gets")
-    command.add_argument("--labels", metavar="FILE", help="the names of the classes, `id name` or `name` a line")
+    command.add_argument("--labels", metavar="FILE", help="the names of the classes, `id name` or `name` per line")
     given = command.add_argument_group("preprocessing that differs from the model's")
     given.add_argument("--size", metavar="PIXELS", type=int, help="both sides of the central crop")
     given.add_argument("--resize-short", metavar="PIXELS", type=int, help="the shorter side before the crop")

@@ -98,7 +98,7 @@ def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
     from ppcls.inference.bundle import Bundle
 
     if not arguments.bundles and not arguments.models:
-        raise UserError("nothing says what to measure; give folders of bundles, or --models with a pattern")
+        raise UserError("nothing to measure is given; give folders of bundles, or --models with a pattern")
     yield from [Bundle.load(folder) for folder in arguments.bundles]
     models = [model.name for model in listed_models(arguments.models)] if arguments.models else []
     if models:

@@ -32,12 +32,12 @@ def add(commands: Any) -> None:
     made = {name: new_command(commands, name, text, _run) for name, text in _TEXTS.items()}
     for command in made.values():
         add_config(command)
-        command.add_argument("--verbose", action="store_true", help="also log what becomes of every key of the weights")
+        command.add_argument("--verbose", action="store_true", help="also log how each key of the weights was mapped")
     made["train"].add_argument(
         "--allow-changed", action="store_true", help="resume a run though what it learns by has changed"
     )
     for name in ("eval", "infer"):
-        made[name].add_argument("--output", metavar="FILE", help="also write a row a picture, to .csv or .json")
+        made[name].add_argument("--output", metavar="FILE", help="also write one row per picture, to .csv or .json")
     text = "evaluate these in place of the pictures of DataLoader.Eval: one folder per class, or a list with labels"
     made["eval"].add_argument("--data", metavar="FOLDER_OR_LIST", help=text)
     add_image_root(made["eval"])

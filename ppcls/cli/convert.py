@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--no-ema", action="store_true", help="take the weights and not their moving average, of a file with both"
     )
-    command.add_argument("--verbose", action="store_true", help="print what becomes of every key")
+    command.add_argument("--verbose", action="store_true", help="print how each key was mapped")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
     _add_make(new_command(parts, "make", "write the preprocessed inputs of a list, and npz_datalist.txt", _make))
     _add_run(new_command(parts, "run", "run the inputs of a datalist by a bundle, and write their scores", _run))
     score = new_command(parts, "score", "print top-1 and top-5 of results of any runner", _score)
-    score.add_argument("--results", metavar="DIR", required=True, help="an .npz file a picture, of its input's name")
-    score.add_argument("--datalist", metavar="FILE", required=True, help="the inputs, a path a line")
+    score.add_argument("--results", metavar="DIR", required=True, help="one .npz file per picture, of its input's name")
+    score.add_argument("--datalist", metavar="FILE", required=True, help="the inputs, one path per line")
     text = "npz_labels.txt, or the list that the inputs were made of: `name label` lines"
     score.add_argument("--labels", metavar="FILE", required=True, help=text)
 
@@ -39,7 +39,7 @@ def _add_make(command: Any) -> None:
 
 def _add_run(command: Any) -> None:
     command.add_argument("bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote")
-    command.add_argument("--datalist", metavar="FILE", required=True, help="the inputs, a path a line")
+    command.add_argument("--datalist", metavar="FILE", required=True, help="the inputs, one path per line")
     command.add_argument("--results", metavar="DIR", required=True, help="the folder of the results")
     command.add_argument("--backend", metavar="NAME", help="the engine (default: the bundle's)")
     command.add_argument("--precision", metavar="NAME", help="of the arithmetic (default: the bundle's)")
@@ -55,7 +55,7 @@ def _make(arguments: argparse.Namespace) -> int:
     pipeline, class_num, class_names = _preprocessing(arguments)
     pictures = read_picture_list(arguments.data, class_num, arguments.image_root, class_names)
     if arguments.seed is not None and arguments.count is None:
-        raise UserError("--seed is of the choice that --count makes; write --count N as well")
+        raise UserError("--seed belongs to --count; write --count N as well")
     if arguments.count is not None:
         if pictures.labels is None:
             raise UserError(
@@ -80,7 +80,7 @@ def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int, Sequence[st
 
     config = read_optional_config(arguments)
     if (config is None) == (arguments.bundle is None):
-        raise UserError("nothing, or too much, says how to preprocess; give a bundle or -c, one of them")
+        raise UserError("give exactly one of BUNDLE and -c, which say how to preprocess")
     if config is None:
         bundle = Bundle.load(arguments.bundle)
         return bundle.pipeline, bundle.class_num, bundle.class_names

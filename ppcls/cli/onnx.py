@@ -32,7 +32,7 @@ def opset_of(arguments: argparse.Namespace) -> int | None:
     """
     if not arguments.onnx:
         if arguments.opset is not None:
-            raise UserError("--opset is of the ONNX file; write --onnx as well")
+            raise UserError("--opset belongs to --onnx; write --onnx as well")
         return None
     return _checked(arguments.opset)
 

@@ -14,12 +14,14 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "pack pictures into tar shards for WebDatasetDataset; goes on where it was interrupted"
     command = new_command(commands, "pack", text, _run)
-    command.add_argument("source", metavar="SRC", help="a folder a class, or what the paths of --list are relative to")
+    command.add_argument(
+        "source", metavar="SRC", help="one folder per class, or what the paths of --list are relative to"
+    )
     command.add_argument("target", metavar="DST", help="the folder of the shards, which bear its name")
     command.add_argument("--list", metavar="FILE", help="`relative/path label` lines")
     size = command.add_mutually_exclusive_group()
-    size.add_argument("--shard-size", metavar="MB", type=int, help="about so many megabytes a shard (default: 256)")
-    size.add_argument("--shard-count", metavar="N", type=int, help="pictures a shard")
+    size.add_argument("--shard-size", metavar="MB", type=int, help="megabytes per shard, about (default: 256)")
+    size.add_argument("--shard-count", metavar="N", type=int, help="pictures per shard")
     command.add_argument(
         "--resize-short", metavar="PIXELS", type=int, help="reduce the shorter side to so many pixels, as JPEG"
     )

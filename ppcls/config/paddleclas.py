@@ -101,7 +101,7 @@ _NAMES = {
         "the dataset",
         "MultiLabelDataset CommonDataset LogoDataset ProductDataset VeriWild CompCars ICartoonDataset Cifar10 Cifar100 "
         "MixDataset PersonReIDDataset AttrDataset Market1501 MSMT17 CustomLabelDataset",
-        "write ImageNetDataset with a list file, or ImageFolder with a folder a class",
+        "write ImageNetDataset with a list file, or ImageFolder with one folder per class",
     ),
     "sampler": _unsupported(
         "the sampler",

@@ -51,7 +51,7 @@ class ImageNetDataset:
         on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
             reports it. None skips while training, also in the evaluations of a training, though not in the trial
             before its first step; and raises in `eval`.
-        class_names: a file of the class names in the order of their labels, `id name` or `name` a line, which the
+        class_names: a file of the class names in the order of their labels, `id name` or `name` per line, which the
             checkpoints of a training then carry.
     """
 
@@ -102,7 +102,7 @@ class ImageFolder:
         transform_ops: preprocessing of a picture.
         batch_transform_ops: what acts on a whole batch, as Mixup does.
         on_error: see `ImageNetDataset`.
-        class_to_index: a file of the class names in the order of their labels, `id name` or `name` a line. Without it
+        class_to_index: a file of the class names in the order of their labels, `id name` or `name` per line. Without it
             evaluation takes the classes of the training or of the checkpoint, of which the folder may lack some, and
             training numbers the folders in the order of their names.
     """

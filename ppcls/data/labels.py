@@ -26,7 +26,7 @@ class Classes:
 
 
 def load_class_names(path: str | Path) -> list[str]:
-    """Names by class id, from a file of `id name` or `name` a line.
+    """Names by class id, from a file of `id name` or `name` per line.
 
     The lines carry ids if every line starts with one and the ids are 0, 1, 2, ..., each once, in any order.
 

@@ -22,7 +22,7 @@ class Topk:
 
     Args:
         topk: how many.
-        class_id_map_file: the classes' names, `id name` or `name` a line.
+        class_id_map_file: the classes' names, `id name` or `name` per line.
     """
 
     topk: PositiveInt = 1

@@ -52,7 +52,7 @@ def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = Non
 
     Args:
         src: holds, for each of train and val, the official archive (ILSVRC2012_img_train.tar,
-            ILSVRC2012_img_val.tar), or a folder `train`, `val` with a folder a class; `val` may be flat.
+            ILSVRC2012_img_val.tar), or a folder `train`, `val` with one folder per class; `val` may be flat.
         dst: may be `src`.
         labels: the label file of a flat `val`, see `read_labels`; None looks in `src` for the devkit
             and for the usual names.

@@ -260,7 +260,7 @@ def start(config: Config, parallel: bool = False, keep_log: bool = False) -> Non
 
 
 def evaluate(config: Config, output: str | None = None) -> int:
-    """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets a row a picture."""
+    """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets one row per picture."""
     if output is not None and processes.world_size() > 1:
         raise UserError("--output is written by one process; start the evaluation without the launcher")
     start(config, parallel=True)
@@ -311,7 +311,7 @@ def infer(config: Config, output: str | None = None) -> int:
     """Prints the top classes of Infer.infer_imgs by the configured weights, without an export."""
     place = config.Infer.infer_imgs
     if place is None:
-        raise UserError("nothing says which pictures; write -o Infer.infer_imgs=PATH of a picture or a folder")
+        raise UserError("no pictures are given; write -o Infer.infer_imgs=PATH of a picture or a folder")
     pictures = list_pictures(place)
     start(config)
     model, config = build.model(config)

@@ -185,5 +185,5 @@ def _names(bundle: Bundle, given: str | Path | Sequence[str] | None) -> Sequence
         return bundle.class_names
     names, said = (load_class_names(given), given) if isinstance(given, (str, Path)) else (given, "class_names")
     if len(names) != bundle.class_num:
-        raise UserError(f"{said}: {len(names)} class names for {bundle.class_num} classes; give one a class")
+        raise UserError(f"{said}: {len(names)} class names for {bundle.class_num} classes; give one per class")
     return names

@@ -1,7 +1,7 @@
 """Pictures as the `.npz` files that accelerator benchmarks read: made of a list, and run by a bundle.
 
-A folder of inputs holds a file a picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
-where the list has labels, `npz_labels.txt` with `file label` lines; a folder of results a file a picture (`scores`:
+A folder of inputs holds one file per picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
+where the list has labels, `npz_labels.txt` with `file label` lines; a folder of results one file per picture (`scores`:
 float32 [1, class_num]) of the input's name, ending in `.npz`. Both are gone on with where they were interrupted: a
 file is there whole or not at all, and a record beside them says what they were made of.
 """

@@ -30,7 +30,7 @@ def numbered(name: str) -> tuple[list[str | int], str]:
 
 
 def read_datalist(path: PathLike) -> list[Path]:
-    """The inputs of a datalist, a path a line; one that moved with its list is found beside it.
+    """The inputs of a datalist, one path per line; one that moved with its list is found beside it.
 
     Raises:
         UserError: the list is empty, or two files have the same name.

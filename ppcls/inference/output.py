@@ -89,7 +89,7 @@ class ResultFile:
 
 
 class CsvFile(ResultFile):
-    """A header, then a row a picture: picture, class_id_1, score_1, name_1, ..., error."""
+    """A header, then one row per picture: picture, class_id_1, score_1, name_1, ..., error."""
 
     errors = "surrogateescape"  # as they are
 

@@ -177,8 +177,8 @@ def test_names_may_be_replaced(exported, tmp_path):
     file.write_text("0 null\n1 eins\n")
     with pytest.raises(UserError) as caught:
         Classifier(exported, class_names=file)
-    assert str(caught.value) == f"{file}: 2 class names for 5 classes; give one a class"
-    with pytest.raises(UserError, match=r"^class_names: 1 class names for 5 classes; give one a class$"):
+    assert str(caught.value) == f"{file}: 2 class names for 5 classes; give one per class"
+    with pytest.raises(UserError, match=r"^class_names: 1 class names for 5 classes; give one per class$"):
         Classifier(exported, class_names=["one"])
 
 

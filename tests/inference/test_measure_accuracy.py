@@ -240,7 +240,7 @@ def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     assert accuracy(exported, "--data", listed.parent, "--out", out) == 2
     assert accuracy(exported, "--data", listed, "--out", out, "--backends", "openvino:int8") == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "nothing says what to measure; give folders of bundles, or --models with a pattern"
+    assert said[0] == "nothing to measure is given; give folders of bundles, or --models with a pattern"
     assert said[1].startswith(
         f"{listed.parent} has no labels: 0.png is not in a folder of its class; give a list with "
     )

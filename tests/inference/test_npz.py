@@ -451,13 +451,13 @@ def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_pa
         "has no labels (its lines are paths alone), so --count cannot choose of every class" in capsys.readouterr().err
     )
     assert command("make", exported, "--data", listed, "--out", tmp_path / "c", "--seed", 1) == 2
-    assert capsys.readouterr().err == "--seed is of the choice that --count makes; write --count N as well\n"
+    assert capsys.readouterr().err == "--seed belongs to --count; write --count N as well\n"
 
 
 def test_a_configuration_gives_the_preprocessing_too(listed, tmp_path, capsys):
     assert command("make", "--data", listed, "--out", tmp_path / "in", "-c", "DarkNet53") == 0
     assert read_arrays(tmp_path / "in" / FILES[0])["image"].shape == (1, 3, 256, 256)
     assert command("make", "--data", listed, "--out", tmp_path / "in") == 2
-    assert "give a bundle or -c, one of them" in capsys.readouterr().err
+    assert "give exactly one of BUNDLE and -c" in capsys.readouterr().err
     assert command("make", "--data", listed, "--out", tmp_path / "in", "-o", "Global.seed=1") == 2
     assert "-o Global.seed=1 sets a key of no configuration; give one by -c" in capsys.readouterr().err

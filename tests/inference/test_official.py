@@ -125,7 +125,7 @@ def test_preprocessing_may_be_given(official, told, expected):
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({}, "{} says nothing of its preprocessing; name the model (in Python model='DLA34'"),
+        ({}, "{} does not say how to preprocess pictures; name the model (in Python model='DLA34'"),
         ({"model": "DLA35"}, "the table of models has no 'DLA35' (did you mean DLA34?); or give the transforms"),
         ({"model": "DarkNet53"}, "{} takes pictures of [3, 224, 224] (channels, height, width), but its preprocessing gives [3, 256, 256]"),
         ({"preprocess": {"sizes": 1}}, "{}: the given preprocessing is impossible: preprocess has no 'sizes' (did you mean size?); it has size, resize_short"),
@@ -369,7 +369,7 @@ def test_an_adopted_model_is_a_bundle_that_verifies(official, tmp_path, name):
 
 def test_names_that_do_not_fit_leave_nothing(official, tmp_path):
     said = refused(adopt, official / "logits", tmp_path / "bundle", "DLA34", class_names=["a"])
-    assert said == "class_names has 1 names for 5 classes; give one name a class"
+    assert said == "class_names has 1 names for 5 classes; give one name per class"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -68,7 +68,7 @@ def test_paddle2onnx_is_not_installed(installed, capsys, monkeypatch):
 
 def test_an_opset_for_no_onnx(capsys):
     assert main(["export", "-c", "SqueezeNet1_1", "--opset", "13"]) == 2
-    assert capsys.readouterr().err == "--opset is of the ONNX file; write --onnx as well\n"
+    assert capsys.readouterr().err == "--opset belongs to --onnx; write --onnx as well\n"
 
 
 def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):

@@ -64,7 +64,7 @@ def pack(
     """Packs the pictures of `source` into `target`; goes on where it was interrupted.
 
     Args:
-        source: a folder a class, or what the paths of `list_file` are relative to.
+        source: one folder per class, or what the paths of `list_file` are relative to.
         target: the folder of the shards; its name is theirs.
         list_file: `relative/path label` lines.
         options: what decides the bytes, None for the defaults; those of a run that is continued must be the same.

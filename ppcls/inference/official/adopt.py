@@ -93,4 +93,4 @@ def _named(bundle: Bundle, names: Sequence[str]) -> Bundle:
     try:
         return replace(bundle, class_names=tuple(names))
     except ValueError as error:
-        raise UserError(f"{error}; give one name a class") from error
+        raise UserError(f"{error}; give one name per class") from error

@@ -41,7 +41,7 @@ def pipeline_of(
     if model is not None:
         return Pipeline.from_list(_of_table(model).transform_ops())
     raise UserError(
-        f"{place} says nothing of its preprocessing; name the model (in Python model='DLA34', for `ppcls adopt` "
+        f"{place} does not say how to preprocess pictures; name the model (in Python model='DLA34', for `ppcls adopt` "
         "--model DLA34, for `ppcls predict` -o Global.model_name=DLA34), or give its transforms (preprocess=[...], "
         "--resize-short and --size, or the section PreProcess)"
     )
