@@ -156,7 +156,8 @@ def weights_file(path: PathLike) -> Path:
 
     Args:
         path: A file; its path without `.pdparams`; a checkpoint's folder, or another file of it; or the folder of a
-            run, which means its best model, or where no evaluation chose one its latest checkpoint.
+            run, of this library or of PaddleClas, which means its best model, or where no evaluation chose one its
+            latest checkpoint.
 
     Raises:
         UserError: nothing is there.
@@ -164,8 +165,11 @@ def weights_file(path: PathLike) -> Path:
     given = Path(expanded(path))
     if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
         return given
-    folders = [given, given / BEST_MODEL, given / LATEST]
-    stems = [*(folder / WEIGHTS_STEM for folder in folders), *([given] if given.name else [])]
+    stems = [given / WEIGHTS_STEM]
+    for name in (BEST_MODEL, LATEST):  # a folder of ours; PaddleClas writes `best_model.pdparams`
+        stems += [given / name / WEIGHTS_STEM, given / name]
+    if given.name:
+        stems.append(given)
     if given.suffix in WEIGHTS_SUFFIXES:
         stems.append(given.with_suffix(""))
     for stem in stems:

@@ -225,6 +225,15 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert lines[-1] == f"written and verified: {target}"
 
 
+def test_names_of_two_networks_are_said_where_no_model_fits(tmp_path: Path) -> None:
+    arrays = {f"{who}.{name}": np.ones(1, "float32") for who in ("Student", "Teacher") for name in "ab"}
+    write_weights(tmp_path / "w.safetensors", arrays)
+    assert refusal(tmp_path / "w.safetensors", tmp_path / "out.pdparams").endswith(
+        "`ppcls models`; its names begin with Student (2) and Teacher (2); "
+        "save the arrays of one network, by names without what stands before them"
+    )
+
+
 def test_the_command_line_says_once_what_of_a_file_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = facts.state("torchvision", "squeezenet1_1")
     average = {f"module.{key}": value for key, value in state.items()}

@@ -99,6 +99,16 @@ def test_a_runs_folder_means_its_best_model_or_else_its_latest(tmp_path):
         assert files.weights_file(tmp_path) == tmp_path / name / "ppcls.pdparams"
 
 
+def test_a_runs_folder_of_paddleclas_means_the_same(tmp_path):
+    for name in ("epoch_1", "latest", "best_model"):
+        (tmp_path / f"{name}.pdparams").touch()
+        if name != "epoch_1":
+            assert files.weights_file(tmp_path) == tmp_path / f"{name}.pdparams"
+    (tmp_path / "best_model").mkdir()
+    (tmp_path / "best_model" / "ppcls.pdparams").touch()
+    assert files.weights_file(tmp_path) == tmp_path / "best_model" / "ppcls.pdparams"
+
+
 def test_weights_of_another_name_and_none_at_all(tmp_path):
     (tmp_path / "DLA34_pretrained.pdparams").touch()
     for name in ("DLA34_pretrained", "DLA34_pretrained.pdparams"):

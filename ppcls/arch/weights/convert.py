@@ -11,7 +11,7 @@ import numpy as np
 from ppcls import __version__
 from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
 from ppcls.arch.weights.files import WeightsFile, writable, write_weights
-from ppcls.arch.weights.fit import lacks_classifier, likely_model, outline
+from ppcls.arch.weights.fit import lacks_classifier, likely_model, outline, prefixed
 from ppcls.arch.weights.layouts import convert_state_dict, to_layout, wanted_and_given
 from ppcls.arch.weights.load import (
     Found,
@@ -100,7 +100,8 @@ def _recognised(file: WeightsFile) -> str:
     if name not in BACKBONES:
         name = None
     if name is None:
-        raise UserError(f"{file.path}: fits none of the models of `ppcls models`; name the nearest with --arch")
+        remedy = prefixed(list(file.arrays)) or "name the nearest with --arch"
+        raise UserError(f"{file.path}: fits none of the models of `ppcls models`; {remedy}")
     return name
 
 

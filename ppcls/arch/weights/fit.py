@@ -96,7 +96,7 @@ def check(
         )
     if missing or unexpected:
         faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
-        remedy = _prefixed(unexpected) if len(unexpected) == len(given) else ""
+        remedy = prefixed(unexpected) if len(unexpected) == len(given) else ""
         raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {remedy or _likely(given, name)}")
     for key, target in targets.items():
         value = state[key]
@@ -140,7 +140,7 @@ def _remedy(model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np
     return _likely(given, model.params.name)
 
 
-def _prefixed(names: Sequence[str]) -> str:
+def prefixed(names: Sequence[str]) -> str:
     """The end of the sentence about names of which none is known but that lie in few modules; empty if they do not."""
     modules = Counter(name.partition(".")[0] for name in names)
     if len(modules) > _FEW or sum(modules.values()) == len(modules):
