@@ -15,6 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
+_NOT_REGULAR = "it is not a regular file"
 _SHOWN = 5  # kinds of files that are named
 # Archives made on a Mac hold the first beside their content; a Synology server puts the second into every folder.
 _NOT_THE_USERS = ("__MACOSX", "@eaDir")
@@ -51,13 +52,18 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
     Raises:
         OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
+        raise
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", path)
+            raise OSError(errno.EINVAL, _NOT_REGULAR, path)
         if most < _LARGEST:
             return file.read(most)
         if status.st_size > _LARGEST:

@@ -138,7 +138,7 @@ def test_grey_of_up_to_8_bits(order: str, bits: int, white: bool) -> None:
         ({"t258": 14}, "have 14 bits"),
         ({"t258": (5, 6, 5), "t277": 3, "t262": RGB}, "have 5 + 6 + 5 bits"),
         ({"t258": (12, 12, 12), "t277": 3, "t262": RGB}, "have 12 + 12 + 12 bits"),
-        ({"t258": (8,) * 5, "t277": 5}, "grey, 8 + 8 + 8 + 8 + 8 bits per pixel, compression 1"),
+        ({"t258": (8,) * 5, "t277": 5}, "grey, 5 x 8 bits per pixel, compression 1"),
         ({"t258": (16, 16), "t277": 2, "t338": 2}, "grey, 16 + 16 bits per pixel"),
         ({"t258": 8, "t259": 34712}, "grey, 8 bits per pixel, compression 34712"),
         ({"t258": 8, "t262": 9}, "photometric interpretation 9, 8 bits"),
@@ -219,3 +219,7 @@ def test_missing_data_in_the_jpegs_of_a_tiff_makes_it_unreadable(end: bytes, qua
         damaged = data[:place] + end + bytes(300)[len(end) :] + data[place + 300 :]
         assert len(damaged) >= len(data)
         assert "coded data is damaged" in refusal(damaged)
+
+
+def test_many_values_per_pixel_are_counted() -> None:
+    assert "RGB, 200 x 8 bits per pixel" in refusal(tiff(1, 1, [bytes(200)], t258=(8,) * 200, t262=RGB, t277=200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -84,13 +85,17 @@ def test_links_that_lead_nowhere_are_pictures_that_are_missing(tmp_path: Path) -
             Pipeline([DecodeImage()]).from_file(path)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_what_is_no_regular_file_does_not_block(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket", "folder"])
+def test_what_is_no_regular_file_does_not_block(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jpg"
+    monkeypatch.chdir(tmp_path)
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "device":
         path.symlink_to("/dev/zero")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)  # relative, for the path of a socket is short
     else:
         path.mkdir()
     says = "Is a directory" if kind == "folder" else "it is not a regular file"

@@ -94,6 +94,8 @@ def read_tiff(data: bytes) -> Tiff:
         raise UnreadableImage("it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB")
     colour = _COLOURS.get(photometric, f"photometric interpretation {photometric}")
     each = " + ".join(map(str, bits))
+    if samples > 4 and len(set(bits)) == 1:
+        each = f"{samples} x {bits[0]}"
     used_bits = _used_bits(bits, value(_MOST))
     if used_bits < max(bits) and len(bits) > 1:
         raise UnreadableImage(f"its values use {used_bits} of {max(bits)} bits; save it with values of 8 bits")
