@@ -74,8 +74,8 @@ def picture(path, seed):
 def small_models():
     """Makes the models of the commands with few channels: their sizes are not the point."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DLA34", "DLA60"):
-            patch.setitem(SPECS, name, replace(SPECS[name], channels=(8, 8, 16, 16, 32, 32)))
+        for name in ("DLA34", "DLA60", "DLA46_c", "DLA46x_c"):
+            patch.setitem(SPECS, name, replace(SPECS[name], channels=(8, 8, 32, 32, 32, 32)))
         yield
 
 
