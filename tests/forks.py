@@ -39,9 +39,16 @@ class Fork:
         prepare: Callable[[], Any] | None = None,
     ) -> None:
         self.returncode: int | None = None
+        prepared, told = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(work, stdout, stderr or stdout, prepare)
+            os.close(prepared)
+            _become(work, stdout, stderr or stdout, prepare, told)
+        os.close(told)
+        os.read(
+            prepared, 1
+        )  # so that it has a process group of its own, where it is to have one, before it is signalled
+        os.close(prepared)
 
     def poll(self) -> int | None:
         """Returns the exit code, negative for a signal; None while it runs."""
@@ -78,13 +85,16 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def _become(work: Callable[[], Any], stdout: IO[str], stderr: IO[str], prepare: Callable[[], Any] | None) -> None:
+def _become(
+    work: Callable[[], Any], stdout: IO[str], stderr: IO[str], prepare: Callable[[], Any] | None, told: int
+) -> None:
     """Does the work and ends this process, as Python does at the end of a script."""
     code = 1
     atexit._clear()
     try:
         if prepare is not None:
             prepare()
+        os.close(told)
         os.dup2(stdout.fileno(), 1)
         os.dup2(stderr.fileno(), 2)
         sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
