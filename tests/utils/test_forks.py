@@ -75,6 +75,7 @@ def test_a_process_ends_without_the_destructors_of_inherited_libraries(native):
     libc = ctypes.CDLL(None)
 
     def status_of_a_fork():
+        forks._values.clear()  # engines of other tests, whose memory has not been collected yet
         # In the place of a destructor: `raise` gets the exit status, and so ends the process by the signal 15.
         libc.on_exit(ctypes.cast(getattr(libc, "raise"), ctypes.c_void_p), None)
         value = PerProcess(os.getpid, native)
