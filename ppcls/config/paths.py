@@ -55,7 +55,7 @@ def portable(path: str) -> str:
 
 
 def absolute(use: PathUse) -> str:
-    """The path from the root of the file system, if something is there; a name that is no path stays as it is."""
+    """The path from the root of the file system, if it exists; a name of something else is returned unchanged."""
     return use.path if what_is_wrong(use) else os.path.abspath(use.path)  # noqa: PTH100 - a text, links kept
 
 

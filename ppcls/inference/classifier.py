@@ -97,7 +97,7 @@ class Classifier:
         )
 
     def predict(self, source: Any, color: str | None = None) -> Results:
-        """Classifies pictures, in their order; one that cannot be read has its `error` said in its place.
+        """Classifies pictures, in their order; one that cannot be read gets a result with an `error`.
 
         Args:
             source: a picture: a file, its bytes, a file that is open for reading bytes, an image of Pillow, or an array

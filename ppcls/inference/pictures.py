@@ -96,7 +96,7 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
         color: `RGB` or `BGR`, the channel order of arrays with three or four channels; None without such arrays.
 
     Returns:
-        The pictures of a list. One of them that is no picture says so in its place.
+        The pictures of a list. An item that is not a picture becomes one that raises the reason when it is read.
 
     Raises:
         UserError: nothing is there, the only picture is none, or the colour order of an array is not said.

@@ -120,7 +120,7 @@ def writable(path: PathLike) -> Path:
     """The path of weights to be written.
 
     Raises:
-        UserError: its suffix is no format that is written, or a file is where a folder is needed.
+        UserError: weights cannot be written with this suffix, or a file is in the place of its folder.
     """
     target = Path(path)
     if target.suffix not in _WRITERS:

@@ -36,7 +36,7 @@ def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool)
     own = {f"fc.{key}": value for key, value in model.fc.state_dict().items()}
     theirs = state.get("fc.bias")
     if theirs is None and any(key in state for key in own):
-        return ""  # a damaged one is no reason to go on
+        return ""  # a damaged classifier is refused by `check`, not replaced
     if theirs is not None and theirs.shape == tuple(own["fc.bias"].shape):
         return ""
     state.update({key: value.numpy() for key, value in own.items()})
