@@ -9,19 +9,28 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MIDDLE = ("arch", "data", "loss", "metric", "optimizer", "config")
+# Each layer imports from itself and from those below it, not from its neighbours.
+LAYERS = (
+    ("utils",),
+    ("untrusted",),
+    ("arch", "data", "loss", "metric", "optimizer", "config"),
+    ("inference",),
+    ("deployment",),
+    ("engine",),
+    ("benchmark",),
+    ("cli",),
+)
 MAY_IMPORT = {
-    "utils": {"utils"},
-    **{name: {name, "utils"} for name in MIDDLE},
-    "inference": {"inference", "arch", "data", "metric", "config", "utils"},
-    "engine": {"engine", "inference", *MIDDLE, "utils"},
-    "cli": {"cli", "engine", "inference", *MIDDLE, "utils"},
+    name: {name, *(below for lower in LAYERS[:height] for below in lower)}
+    for height, layer in enumerate(LAYERS)
+    for name in layer
 }
 # Of these floors the runtime of a bundle takes what needs no Paddle.
 RUNTIME = {
     "arch": ("ppcls.arch.model_table", "ppcls.arch.weights.sources"),
     "data": tuple(
-        f"ppcls.data.{name}" for name in ("transforms", "postprocess", "labels", "image_list", "parts", "text")
+        f"ppcls.data.{name}"
+        for name in ("transforms", "postprocess", "labels", "image_list", "parts", "text", "picture_files")
     ),
     "metric": ("ppcls.metric.topk",),
 }

@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING
 from model_pages_tables import Models
 
 from ppcls.arch.model_table import LATENCIES, LATENCY_BATCHES, ModelInfo
-from ppcls.inference.measure import plot
-from ppcls.inference.measure.plot import Point
+from ppcls.benchmark import plot
+from ppcls.benchmark.plot import Point
 
 if TYPE_CHECKING:
     import os

@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
+from ppcls.benchmark.backends import measure as measure_backends
+from ppcls.benchmark.backends import verifying_gate
+from ppcls.benchmark.candidates import choose
+from ppcls.benchmark.timing import Plan, time_in_turns
 from ppcls.inference import Bundle
-from ppcls.inference.measure.backends import measure as measure_backends
-from ppcls.inference.measure.backends import verifying_gate
-from ppcls.inference.measure.candidates import choose
-from ppcls.inference.measure.timing import Plan, time_in_turns
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from prediction.bare import engines, open_bare

@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.official.adopt import adopt
+    from ppcls.deployment.adopt import adopt
 
     given = {name: getattr(arguments, name) for name in _FIELDS if getattr(arguments, name) is not None}
     agreement = adopt(arguments.source, arguments.target, arguments.model, given or None, arguments.labels)

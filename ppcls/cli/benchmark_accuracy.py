@@ -14,9 +14,9 @@ from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
 
 if TYPE_CHECKING:
+    from ppcls.benchmark.accuracy import AccuracySheet
+    from ppcls.deployment.verify.forms import Form
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.forms import Form
-    from ppcls.inference.measure.accuracy import AccuracySheet
     from ppcls.inference.picture_list import PictureList
 
 
@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.forms import parse_forms
+    from ppcls.deployment.verify.forms import parse_forms
 
     forms = parse_forms(arguments.backends, arguments.device)
     if not Path(arguments.data).exists():  # said before models are exported
@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
     """Measures what the sheet lacks, and writes it."""
-    from ppcls.inference.measure.accuracy import AccuracySheet
+    from ppcls.benchmark.accuracy import AccuracySheet
 
     sheet = AccuracySheet(arguments.out)
     measured = 0
@@ -79,8 +79,8 @@ def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
 
 
 def _measure(sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList, arguments: argparse.Namespace) -> int:
+    from ppcls.benchmark.accuracy import measure_accuracy
     from ppcls.inference.backends import open_backend
-    from ppcls.inference.measure.accuracy import measure_accuracy
 
     if sheet.find(bundle, form, data, arguments.device):
         print(f"{bundle.folder}, {form}: was measured before", file=sys.stderr)
@@ -103,7 +103,7 @@ def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
     models = [model.name for model in listed_models(arguments.models)] if arguments.models else []
     if models:
         load_paddle()
-        from ppcls.engine.shipped_bundles import published_bundle
+        from ppcls.benchmark.shipped_bundles import published_bundle
 
         for name in models:
             yield published_bundle(name, Path(arguments.out) / "bundles" / name)

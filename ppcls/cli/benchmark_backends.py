@@ -12,8 +12,8 @@ from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, 
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
+    from ppcls.benchmark.backends import Gate, Measurement
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.measure.backends import Gate, Measurement
     from ppcls.inference.settings import Settings
 
 _BATCH = {"throughput": 8, "latency": 1}
@@ -55,10 +55,10 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.benchmark.backends import PASSES, measure
+    from ppcls.benchmark.candidates import table
+    from ppcls.benchmark.machine import this_machine
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.measure.backends import PASSES, measure
-    from ppcls.inference.measure.candidates import table
-    from ppcls.inference.measure.machine import this_machine
 
     bundle = Bundle.load(arguments.bundle)
     if arguments.reset:
@@ -78,7 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _tried(arguments: argparse.Namespace) -> list[Settings]:
-    from ppcls.inference.measure.candidates import candidates, threads_worth_trying
+    from ppcls.benchmark.candidates import candidates, threads_worth_trying
     from ppcls.inference.settings import offered_on
     from ppcls.utils.cpu import usable_cores
 
@@ -99,7 +99,7 @@ def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace)
     Raises:
         UserError: there is no winner.
     """
-    from ppcls.inference.measure.candidates import choose, described
+    from ppcls.benchmark.candidates import choose, described
 
     chosen = choose(measured.candidates)
     if chosen is None:
@@ -132,13 +132,13 @@ def _manifest(bundle: Bundle) -> Path:
 
 
 def _before(bundle: Bundle) -> str:
-    from ppcls.inference.measure.candidates import described
+    from ppcls.benchmark.candidates import described
 
     return described(bundle.settings) if bundle.settings else "none"
 
 
 def _gate(bundle: Bundle, arguments: argparse.Namespace) -> Gate:
-    from ppcls.inference.measure.backends import verifying_gate
+    from ppcls.benchmark.backends import verifying_gate
 
     lower = [precision for precision in arguments.allow if precision != "float32"]
     if lower and not arguments.data:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ppcls.benchmark.latency_targets import Target, given, untrained
 from ppcls.cli.common import new_command
-from ppcls.cli.latency_targets import Target, given, untrained
 from ppcls.cli.measuring import (
     add_plan,
     backends,
@@ -24,9 +24,9 @@ from ppcls.cli.measuring import (
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from ppcls.inference.measure.latency import Way
-    from ppcls.inference.measure.sheet import Facts, Sheet
-    from ppcls.inference.measure.timing import Plan
+    from ppcls.benchmark.latency import Way
+    from ppcls.benchmark.sheet import Facts, Sheet
+    from ppcls.benchmark.timing import Plan
     from ppcls.inference.settings import Settings
 
 _UNTRAINED = "The models were exported with their initial weights, which does not change how long they take."
@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.measure.latency import Way
+    from ppcls.benchmark.latency import Way
     from ppcls.inference.settings import Settings
 
     plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Settings, plan: Plan) -> int:
     """Measures what the sheet lacks, and writes it."""
-    from ppcls.inference.measure.machine import this_machine
+    from ppcls.benchmark.machine import this_machine
 
     machine = this_machine(arguments.device)
     sheet = _sheet(arguments, str(machine), str(plan))
@@ -92,7 +92,7 @@ def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Se
 
 def _measure(sheet: Sheet, model: str, target: Target, ways: Sequence[Way], settings: Settings, plan: Plan) -> bool:
     """Adds the rows that the sheet does not have; whether there were any to add."""
-    from ppcls.inference.measure.latency import measure_latency
+    from ppcls.benchmark.latency import measure_latency
 
     sheet.keep(model, target.digest_of)
     missing = sheet.missing(model, ways)
@@ -105,7 +105,7 @@ def _measure(sheet: Sheet, model: str, target: Target, ways: Sequence[Way], sett
 
 def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
     """A sheet with the rows that an earlier run left in --out."""
-    from ppcls.inference.measure.sheet import Sheet
+    from ppcls.benchmark.sheet import Sheet
 
     threads = {"threads": str(arguments.threads or "all cores")} if arguments.device == "cpu" else {}
     heading = {"machine": machine, "device": arguments.device, **threads, "method": method}
@@ -117,8 +117,8 @@ def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
 
 def _write(sheet: Sheet, folder: str, device: str) -> None:
     """Tables, and plots where there is something to draw with; says what was written."""
-    from ppcls.inference.measure.plot import require_matplotlib
-    from ppcls.inference.measure.sheet_plots import write_plots
+    from ppcls.benchmark.plot import require_matplotlib
+    from ppcls.benchmark.sheet_plots import write_plots
 
     files = sheet.write(folder)
     try:
@@ -131,7 +131,7 @@ def _write(sheet: Sheet, folder: str, device: str) -> None:
 
 def _facts() -> dict[str, Facts]:
     from ppcls.arch.model_table import LATENCIES, LATENCY_BATCHES, MODELS, Published
-    from ppcls.inference.measure.sheet import Facts
+    from ppcls.benchmark.sheet import Facts
 
     return {
         name: Facts(

@@ -15,7 +15,7 @@ from ppcls.utils.files import PathLike
 from ppcls.utils.lock import claimed
 
 if TYPE_CHECKING:
-    from ppcls.inference.measure.timing import Plan
+    from ppcls.benchmark.timing import Plan
 
 # PaddleClas and TensorRT write the short names.
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -103,7 +103,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     Raises:
         UserError: a value is impossible.
     """
-    from ppcls.inference.measure.timing import Plan
+    from ppcls.benchmark.timing import Plan
 
     try:
         return Plan(arguments.rounds, arguments.settle, arguments.span)
@@ -123,7 +123,7 @@ def require_writable(folder: PathLike, remedy: str) -> None:
 
 def say_if_busy() -> None:
     """Warns on standard error where other programs disturb; to be asked before anything is run."""
-    from ppcls.inference.measure.machine import busy, running_threads
+    from ppcls.benchmark.machine import busy, running_threads
     from ppcls.utils.cpu import usable_cores
 
     sentence = busy(usable_cores(), running_threads())

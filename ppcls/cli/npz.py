@@ -49,7 +49,7 @@ def _add_run(command: Any) -> None:
 
 
 def _make(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.npz import DATALIST_FILE, make
+    from ppcls.deployment.npz.folders import DATALIST_FILE, make
     from ppcls.inference.picture_list import balanced, read_picture_list
 
     pipeline, class_num, class_names = _preprocessing(arguments)
@@ -88,10 +88,10 @@ def _preprocessing(arguments: argparse.Namespace) -> tuple[Any, int, Sequence[st
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.deployment.npz.folders import run
+    from ppcls.deployment.verify.forms import Form
     from ppcls.inference.backends import open_backend
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.forms import Form
-    from ppcls.inference.npz import run
     from ppcls.inference.settings import resolve
 
     bundle = Bundle.load(arguments.bundle)
@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from ppcls.inference.npz_score import score
+    from ppcls.deployment.npz.score import score
 
     print(score(arguments.results, arguments.datalist, arguments.labels))
     return 0

@@ -38,7 +38,7 @@ def opset_of(arguments: argparse.Namespace) -> int | None:
 
 
 def _checked(given: int | None) -> int:
-    from ppcls.inference import onnx_export
+    from ppcls.deployment.onnx import export as onnx_export
 
     opset = onnx_export.OPSET if given is None else given
     onnx_export.check(opset)
@@ -46,8 +46,8 @@ def _checked(given: int | None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.deployment.onnx.export import add_onnx
     from ppcls.inference import Bundle
-    from ppcls.inference.onnx_export import add_onnx
     from ppcls.utils.logging import setup_logging
 
     opset = _checked(arguments.opset)

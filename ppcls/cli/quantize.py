@@ -44,8 +44,8 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.quantize import GateFailure, QuantizeOptions, quantize
 
     try:
         options = QuantizeOptions(**{name: getattr(arguments, name) for name in _OPTIONS})

@@ -31,8 +31,8 @@ def add(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ppcls.deployment.verify.run import verify
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.verify import verify
 
     bundle = Bundle.load(arguments.bundle)
     data = read_data(arguments, bundle) if arguments.data else None

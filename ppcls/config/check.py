@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, required_fields, shape_of, shapes_of, within
 from ppcls.config.describe import describe, show
-from ppcls.config.legacy import Legacy
 from ppcls.config.node import Node, Problems, find, join
+from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest

@@ -12,9 +12,9 @@ import numpy as np
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
+from ppcls.data.picture_files import NAMES, PictureScan, folders_in, is_picture_name
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import NAMES, PictureScan, folders_in, is_picture_name
 
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
 _OUTPUT_FILES = frozenset(

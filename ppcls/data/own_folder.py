@@ -9,8 +9,8 @@ from pathlib import Path
 from ppcls.data.class_folders import pictures_by_class, refuse_empty, refuse_foreign
 from ppcls.data.labels import Classes
 from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, refuse_flat_parts, shown
+from ppcls.data.picture_files import NAMES, folders_in
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import NAMES, folders_in
 
 HELD_OUT_EVERY = 5
 

@@ -12,8 +12,8 @@ from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_tw
 from ppcls.data.list_columns import FLAGS, KEYS, Column, Options
 from ppcls.data.own_folder import OwnFolder, hold_out, read_own_folder, refuse_unlistable
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
+from ppcls.data.picture_files import is_picture_name
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import is_picture_name
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _LISTS = (".csv", ".tsv", ".txt")

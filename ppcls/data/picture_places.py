@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from ppcls.utils.picture_files import folders_in, is_picture_name
+from ppcls.data.picture_files import folders_in, is_picture_name
 
 _LEVELS_UP = 4
 _LEVELS_DOWN, _MOST_FOLDERS = 3, 500

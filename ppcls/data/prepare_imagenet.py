@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from ppcls.data.imagenet_archives import extract_class_archives, extract_pictures
 from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, read_numbers
+from ppcls.data.picture_files import folders_in, is_picture_name
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, folder_for, naming, write_beside_others
 from ppcls.utils.lock import claimed
-from ppcls.utils.picture_files import folders_in, is_picture_name
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import LATEST, WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, numbered, replace_folder, sha256_of
-from ppcls.utils.unpickle import load_pickle
 
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)

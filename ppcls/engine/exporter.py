@@ -14,14 +14,15 @@ import numpy as np
 import paddle
 
 from ppcls.data.transforms import Pipeline
-from ppcls.engine.legacy_program import save_legacy_program
+from ppcls.deployment.exported_network import Deployed
+from ppcls.deployment.installing import IN_USE, is_aside
+from ppcls.deployment.legacy_program import save_legacy_program
+from ppcls.deployment.onnx.export import add_onnx
+from ppcls.deployment.verify.run import verify
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, write_manifest
 from ppcls.inference.golden import Agreement, Golden
-from ppcls.inference.installing import IN_USE, is_aside
-from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
-from ppcls.inference.verify import verify
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, numbered, replace_folder
 from ppcls.utils.lock import claimed
@@ -33,18 +34,6 @@ SOFTMAX_WARNING = "not support input out tensor"
 """What Paddle says of every softmax in a program, because its own Python passes an argument that is None."""
 
 _STEM = PROGRAM_FILE.rpartition(".")[0]
-
-
-class Deployed(paddle.nn.Layer):
-    """What a bundle's program computes: the model's probabilities."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] to [N, class_num]."""
-        return paddle.nn.functional.softmax(self.model(image), axis=-1)
 
 
 def export_bundle(

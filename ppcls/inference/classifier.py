@@ -11,6 +11,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend, open_backend
@@ -22,7 +23,6 @@ from ppcls.inference.results import Results
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-from ppcls.utils.tensorrt import TensorRT
 from ppcls.utils.user_paths import expanded
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Classifier:
         model: of PaddleClas's folder or tar, the model's name, whose preprocessing it gets: `DLA34`.
         preprocess: of these and of an ONNX file, how a picture becomes their input; see `Preprocess`.
         output: of an ONNX file, what it gives: `logits` or `probabilities`.
-        tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.utils.tensorrt.TensorRT`.
+        tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.config.tensorrt.TensorRT`.
 
     device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
     bundle's own (`ppcls benchmark backends` writes them), or else the default there.
@@ -125,7 +125,7 @@ class Classifier:
     def verify(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> Agreement:
         """Sends the bundle's golden picture through its preprocessing, and its golden input through the program.
 
-        It is a check of float32; `ppcls.inference.verify` checks other precisions too, and by pictures of one's own.
+        It is a check of float32; `ppcls verify` checks other precisions too, and by your own pictures.
 
         Args:
             input_tolerance: largest absolute difference of the input tensors; see `Agreement.require`.

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.text import read_lines
+from ppcls.untrusted.refusals import refusals
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, naming
-from ppcls.utils.untrusted import refusals
 
 
 def npz_name(picture: str) -> str:

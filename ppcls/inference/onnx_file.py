@@ -13,10 +13,10 @@ from ppcls.data.transforms import Pipeline
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import MEANINGS, Input, Output
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.protobuf import messages, numbers
+from ppcls.untrusted.refusals import Damaged, refusals
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
-from ppcls.utils.protobuf import messages, numbers
-from ppcls.utils.untrusted import Damaged, refusals
 
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
 Port = tuple[str, int, tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed

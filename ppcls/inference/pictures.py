@@ -14,11 +14,11 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
+from ppcls.data.picture_files import NAMES, only_pictures, walk_pictures
 from ppcls.data.transforms.decode import UnreadableImage, pixels_of
+from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
-from ppcls.utils.picture_files import NAMES, only_pictures, walk_pictures
-from ppcls.utils.untrusted import shown
 from ppcls.utils.user_paths import expanded
 
 # Drawn by integer arithmetic alone (tests/inference/test_pictures.py holds the script and compares every pixel), so

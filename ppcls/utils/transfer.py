@@ -16,13 +16,17 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
-from ppcls.utils.untrusted import is_web_page
-
 TIMEOUT_SECONDS = 30.0  # to connect, and between two pieces of the answer
 
 _BLOCK_BYTES = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)", re.ASCII)
 _PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
+_PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
+
+
+def is_web_page(beginning: bytes) -> bool:
+    """Whether a file that begins so is a web page, as a login or a filter sends it in place of a download."""
+    return beginning[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
 
 
 class Interrupted(Exception):

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.arch.weights.files import WeightsFile, read_weights
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
-from ppcls.utils.unpickle import load_pickle
 
 MEGABYTES = 100
 DEEDS = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pickle.find_class", "socket.connect"}

@@ -8,8 +8,8 @@ import pytest
 
 from ppcls.config import load_config
 from ppcls.config.check import INVALID, Checker
-from ppcls.config.legacy import Legacy
 from ppcls.config.node import Origin, Problems
+from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.reader import read_yaml
 from ppcls.utils.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Range, Size
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from ppcls.arch.catalog import BACKBONES
 from ppcls.cli import main
 from ppcls.config import load_config, migrate_config
-from ppcls.config.flat import ROWS
 from ppcls.config.node import Origin, Problems, as_node, find
 from ppcls.config.override import put
-from ppcls.config.translate import resolve
+from ppcls.config.paddleclas.flat_files import resolve
+from ppcls.config.paddleclas.flat_keys import ROWS
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError, UserError
 

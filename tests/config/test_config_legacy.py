@@ -4,8 +4,8 @@ import dataclasses
 import pytest
 
 from ppcls.config.annotations import field_types
-from ppcls.config.legacy import Legacy, Unused
-from ppcls.config.paddleclas import PADDLECLAS, PADDLECLAS_DEPLOY
+from ppcls.config.paddleclas.dialect import Legacy, Unused
+from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.schema import Config, DataLoaderSection, GlobalSection, LoaderSection
 from ppcls.engine.schema import registries
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ppcls.data.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import _PLUGINS, MOST_PIXELS, read_header
-from ppcls.utils.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 
 WRITTEN = {"PNG": ".apng", "GIF": ".gif", "BMP": ".dib", "TIFF": ".tiff", "WEBP": ".webp", "PPM": ".pnm",
            "JPEG2000": ".jp2", "AVIF": ".avif", "JPEG": ".jpe", "MPO": ".mpo"}  # fmt: skip

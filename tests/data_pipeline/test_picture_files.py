@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from data_pictures import encoded, smooth
 
+from ppcls.data import picture_files
 from ppcls.data.image_list import read_list_file
+from ppcls.data.picture_files import PictureScan, only_pictures, read_file, walk_pictures
+from ppcls.data.picture_formats import AVIF
 from ppcls.data.shards.write import Encoding
 from ppcls.data.transforms import DecodeImage, Pipeline, UnreadableImage
-from ppcls.utils import picture_files
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import PictureScan, only_pictures, read_file, walk_pictures
-from ppcls.utils.picture_formats import AVIF
 
 PICTURE = smooth(8, 8)
 KINDS = {

@@ -17,7 +17,7 @@ from in_process import run_script
 from PIL import Image
 
 from ppcls.engine import checkpoint
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURS = [(220, 30, 30), (30, 220, 30), (30, 30, 220), (220, 220, 30)]

@@ -20,8 +20,8 @@ from ppcls.engine.schema import registries
 from ppcls.engine.trainer import Trainer, step_seed
 from ppcls.loss import DistillationGTCELoss, DistillationKLDivLoss, weighted_sum
 from ppcls.metric import DistillationTopkAcc
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
-from ppcls.utils.unpickle import load_pickle
 
 STUDENT = "{name: DLA46_c, class_num: 4, drop_rate: 0.3}"
 CONFIG = """

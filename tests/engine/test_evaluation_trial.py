@@ -15,8 +15,8 @@ from ppcls.data.loader import ImageLoader
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage
 from ppcls.engine import commands
 from ppcls.engine.callbacks import EvaluateEpochs
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
-from ppcls.utils.unpickle import load_pickle
 
 EVAL = "DataLoader.Eval.dataset"
 

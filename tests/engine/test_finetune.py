@@ -19,7 +19,7 @@ from ppcls.data.image_list import read_list_file
 from ppcls.engine import finetune
 from ppcls.engine.finetune import name_of, plan
 from ppcls.engine.schema import registries
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 COLOURS = {"leaf": (30, 220, 30), "rose": (220, 30, 30), "sky": (30, 30, 220)}
 # DLA46_c for small pictures, so that a test may train.

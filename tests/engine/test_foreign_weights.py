@@ -17,7 +17,7 @@ from ppcls.arch.weights.layouts import known_layouts, to_layout
 from ppcls.arch.weights.load import record_of
 from ppcls.cli import main
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 CONFIG = """
 Global: {epochs: 1, device: cpu, print_batch_step: 1, image_shape: [3, 64, 64]}

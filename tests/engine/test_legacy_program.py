@@ -12,7 +12,8 @@ import pytest
 from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
-from ppcls.engine import exporter, legacy_program
+from ppcls.deployment import legacy_program
+from ppcls.engine import exporter
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier, GoldenMismatch
 from ppcls.utils.errors import UserError
@@ -74,7 +75,7 @@ def test_what_paddle_cannot_write_is_one_sentence_and_leaves_nothing(tmp_path, m
         "Paddle cannot write SqueezeNet1_1 as inference.pdmodel (TypeError: tanh(): must be Value, but got Variable); "
         "export it in Paddle 3's format, without --format pdmodel"
     )
-    assert calls == [("ppcls.engine.legacy_program", "0")]
+    assert calls == [("ppcls.deployment.legacy_program", "0")]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +83,7 @@ def test_the_sigmoid_that_paddle_2s_programs_get():
     """SENet154_vd's gates; the whole model is written in tests/extras."""
     code = """
 import numpy as np, paddle
-from ppcls.engine.legacy_program import _sigmoid
+from ppcls.deployment.legacy_program import _sigmoid
 paddle.enable_static()
 x = paddle.static.data("x", [None, 3], "float32")
 y = _sigmoid(x)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ppcls.cli import main
 from ppcls.data.sampler import epoch_order
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 pytestmark = pytest.mark.slow
 

@@ -24,8 +24,8 @@ from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.schema import registries
 from ppcls.engine.trainer import Trainer
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.logging import get_logger
-from ppcls.utils.unpickle import load_pickle
 
 RUN = "SqueezeNet1_1"
 

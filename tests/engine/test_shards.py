@@ -15,7 +15,7 @@ from launching import finish_well, launch
 from PIL import Image
 
 from ppcls.cli import main
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """

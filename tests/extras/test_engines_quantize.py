@@ -22,11 +22,11 @@ from onnx import numpy_helper
 from paddle import nn
 
 from ppcls.data.transforms import Pipeline
+from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
+from ppcls.deployment.quantize import onnxruntime as onnxruntime_module
+from ppcls.deployment.quantize import openvino as openvino_module
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier
-from ppcls.inference.quantize import GateFailure, QuantizeOptions, quantize
-from ppcls.inference.quantize import onnxruntime as onnxruntime_module
-from ppcls.inference.quantize import openvino as openvino_module
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from ppcls.cli import main
+from ppcls.deployment.verify.forms import Form, parse_forms
+from ppcls.deployment.verify.report import Report
+from ppcls.deployment.verify.run import labelled_batches, verify
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
-from ppcls.inference.forms import Form, parse_forms
 from ppcls.inference.npz_files import npz_name, read_arrays
 from ppcls.inference.picture_list import read_picture_list
-from ppcls.inference.report import Report
-from ppcls.inference.verify import labelled_batches, verify
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
 if DATA is None:

@@ -15,10 +15,10 @@ import pytest
 from engine_bundles import agrees_with_paddle, bundle_of
 
 from ppcls.cli import main
+from ppcls.deployment.onnx.export import add_onnx
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
 from ppcls.inference.golden import Golden, score_difference
-from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.settings import Settings
 
 PICTURE = Path(__file__).parents[2] / "ppcls" / "inference" / "golden.png"

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from engine_bundles import agrees_with_paddle, bundle_of
 
+from ppcls.deployment.onnx.export import add_onnx
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
 from ppcls.inference.golden import score_difference
-from ppcls.inference.onnx_export import add_onnx
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 

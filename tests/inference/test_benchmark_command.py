@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from ppcls.arch.model_table import MODELS
+from ppcls.benchmark.backends import measure
 from ppcls.cli import main, measuring
+from ppcls.deployment.verify.forms import REFERENCE, form_digest
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import DigestedFile
-from ppcls.inference.forms import REFERENCE, form_digest
 from ppcls.inference.golden import Golden
-from ppcls.inference.measure.backends import measure
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -25,7 +25,7 @@ QUICK = ["--rounds", "1", "--settle", "0", "--span", "0"]
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch):
-    monkeypatch.setattr("ppcls.inference.measure.machine.running_threads", lambda: 0.0)
+    monkeypatch.setattr("ppcls.benchmark.machine.running_threads", lambda: 0.0)
 
 
 def backends(folder, *more):
@@ -56,7 +56,7 @@ def test_what_another_command_adds_while_it_measures_stays(copy, monkeypatch):
         Bundle.load(copy).change(onnx=digested(copy / "inference.onnx"))
         return measure(*arguments)
 
-    monkeypatch.setattr("ppcls.inference.measure.backends.measure", meanwhile)
+    monkeypatch.setattr("ppcls.benchmark.backends.measure", meanwhile)
     assert backends(copy) == 0
     bundle = Bundle.load(copy)
     assert (bundle.onnx, bundle.settings) == (digested(copy / "inference.onnx"), Settings(threads=1))
@@ -106,7 +106,7 @@ def test_allow_and_data_belong_together(exported, capsys, arguments, sentence):
 
 
 def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
-    monkeypatch.setattr("ppcls.inference.measure.backends.SETTLED", 0.0)
+    monkeypatch.setattr("ppcls.benchmark.backends.SETTLED", 0.0)
     assert backends(copy, "--dry-run") == 0
     captured = capsys.readouterr()
     assert (
@@ -119,7 +119,7 @@ def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
 
 
 def test_a_busy_machine_is_warned_of(copy, capsys, monkeypatch):
-    monkeypatch.setattr("ppcls.inference.measure.machine.running_threads", lambda: 999.0)
+    monkeypatch.setattr("ppcls.benchmark.machine.running_threads", lambda: 999.0)
     assert backends(copy, "--dry-run") == 0
     assert capsys.readouterr().err.startswith("warning: 999.0 threads of other programs wanted ")
 
@@ -194,8 +194,8 @@ def test_an_untrained_model_is_known_by_its_name(exported, tmp_path, monkeypatch
         exports.append(name)
         return replace(Bundle.load(exported), parameters=DigestedFile("p", str(len(exports)).zfill(64)))
 
-    monkeypatch.setattr("ppcls.engine.shipped_bundles.untrained_bundle", untrained)
-    monkeypatch.setattr("ppcls.engine.shipped_bundles.open_untrained", lambda bundle, settings: FakeBackend())
+    monkeypatch.setattr("ppcls.benchmark.shipped_bundles.untrained_bundle", untrained)
+    monkeypatch.setattr("ppcls.benchmark.shipped_bundles.open_untrained", lambda bundle, settings: FakeBackend())
     arguments = ["benchmark", "latency", "--models", "DLA34", *QUICK, "--out", str(tmp_path / "out"), "--batch"]
     for batches in ("1", "1,2", "1,2"):
         assert main([*arguments, batches]) == 0
@@ -266,7 +266,7 @@ def test_values_that_are_wrong(arguments, sentence, capsys):
 
 
 def test_an_untrained_model_has_no_int8_form(exported):
-    from ppcls.engine.shipped_bundles import open_untrained
+    from ppcls.benchmark.shipped_bundles import open_untrained
 
     with pytest.raises(UserError, match=r"^int8 needs ranges of real pictures; quantize exported bundles by "):
         open_untrained(Bundle.load(exported), Settings("openvino", "int8"))

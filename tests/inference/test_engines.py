@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends import paddle as paddle_backend
@@ -18,7 +19,6 @@ from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
 from ppcls.inference.backends.common import Turns
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import Quantized
-from ppcls.inference.forms import FORMS
 from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
 from ppcls.utils.errors import UserError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ppcls.cli import main
+from ppcls.deployment.installing import aside
 from ppcls.inference import Bundle
-from ppcls.inference.installing import aside
 from ppcls.inference.output import open_results
 from ppcls.inference.results import Result
 from ppcls.inference.settings import Settings

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from ppcls.benchmark import machine
+from ppcls.benchmark.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
 from ppcls.cli import main
+from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
 from ppcls.inference import backends as backends_module
 from ppcls.inference.backends import open_backend
-from ppcls.inference.forms import REFERENCE
-from ppcls.inference.measure import machine
-from ppcls.inference.measure.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
 from ppcls.inference.picture_list import read_picture_list
 from ppcls.utils.errors import Unavailable, UserError
 
@@ -185,7 +185,7 @@ def test_two_bundles_of_a_model_are_told_apart(tmp_path):
 
 
 def test_models_are_exported_with_their_published_weights(exported, listed, tmp_path, opened, monkeypatch):
-    from ppcls.engine import shipped_bundles
+    from ppcls.benchmark import shipped_bundles
 
     asked = []
 
@@ -201,7 +201,7 @@ def test_models_are_exported_with_their_published_weights(exported, listed, tmp_
 
 
 def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch):
-    from ppcls.engine import shipped_bundles
+    from ppcls.benchmark import shipped_bundles
 
     said = []
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 import pytest
 from fake_time import Clock, FakeBackend
 
+from ppcls.benchmark.backends import Measurement, doubt_of, measure, verifying_gate
+from ppcls.benchmark.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
+from ppcls.benchmark.timing import Plan, Timing
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden
-from ppcls.inference.measure.backends import Measurement, doubt_of, measure, verifying_gate
-from ppcls.inference.measure.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
-from ppcls.inference.measure.timing import Plan, Timing
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings

@@ -7,14 +7,14 @@ import pytest
 from fake_time import Clock, FakeBackend
 from PIL import Image
 
+from ppcls.benchmark import machine
+from ppcls.benchmark.latency import LatencyRow, Way, measure_latency
+from ppcls.benchmark.plot import Point
+from ppcls.benchmark.sheet import Facts, Sheet
+from ppcls.benchmark.sheet_plots import points, write_plots
+from ppcls.benchmark.tables import csv_text, markdown, short, spread
+from ppcls.benchmark.timing import Plan
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.measure import machine
-from ppcls.inference.measure.latency import LatencyRow, Way, measure_latency
-from ppcls.inference.measure.plot import Point
-from ppcls.inference.measure.sheet import Facts, Sheet
-from ppcls.inference.measure.sheet_plots import points, write_plots
-from ppcls.inference.measure.tables import csv_text, markdown, short, spread
-from ppcls.inference.measure.timing import Plan
 from ppcls.inference.settings import ENGINES, Settings
 from ppcls.utils.errors import UserError
 

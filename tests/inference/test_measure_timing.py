@@ -4,9 +4,9 @@ from fake_time import Clock, FakeBackend, Work
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppcls.benchmark.timing import Plan, Timing, time_in_turns
+from ppcls.benchmark.work import batch_of, batches_a_call, work_of
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.measure.timing import Plan, Timing, time_in_turns
-from ppcls.inference.measure.work import batch_of, batches_a_call, work_of
 
 
 def test_a_turn_warms_up_and_then_times_whole_calls():

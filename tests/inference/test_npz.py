@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.cli import main
+from ppcls.deployment.npz.folders import Progress, make, run
+from ppcls.deployment.npz.score import Score, score, scores_of
+from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
-from ppcls.inference.forms import REFERENCE
-from ppcls.inference.npz import Progress, make, run
 from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
-from ppcls.inference.npz_score import Score, score, scores_of
 from ppcls.inference.picture_list import PictureList, read_picture_list
 from ppcls.utils.errors import UserError
 

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from ppcls.arch.weights.sources import find_source
 from ppcls.cli import main
 from ppcls.data.transforms import Pipeline
+from ppcls.deployment.adopt import adopt
 from ppcls.inference import Bundle, Classifier, Golden
-from ppcls.inference.official.adopt import adopt
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.program import declared_inputs
-from ppcls.inference.official.tar import unpack
+from ppcls.untrusted.tar import unpack
 from ppcls.utils.errors import Unavailable, UserError
 
 # ruff: noqa: E501 (whole messages stand in one line)

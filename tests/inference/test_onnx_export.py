@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from ppcls.cli import main
+from ppcls.deployment import installing
+from ppcls.deployment.onnx import export as onnx_export
 from ppcls.engine.exporter import export_bundle
-from ppcls.inference import Bundle, GoldenMismatch, installing, onnx_export
+from ppcls.inference import Bundle, GoldenMismatch
 from ppcls.inference.bundle import digested
 from ppcls.inference.settings import Settings
 from ppcls.utils.child import command
@@ -75,7 +77,7 @@ def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):
     manifest = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
     assert main(["onnx", str(copy)]) == 0
     ((*python, program, parameters, _, opset, image, scores),) = child.commands
-    assert (python, opset) == (command("ppcls.inference.onnx_child"), "13")
+    assert (python, opset) == (command("ppcls.deployment.onnx.child"), "13")
     assert (image, scores) == ("image", "fetch_name_0")
     assert (program, parameters) == (str(copy / "inference.json"), str(copy / "inference.pdiparams"))
     assert child.environments[0]["PYTHONPATH"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ppcls.inference import Classifier
 from ppcls.inference.onnx_file import bundle_of_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.untrusted.protobuf import fields, messages, numbers
 from ppcls.utils.errors import UserError
-from ppcls.utils.protobuf import fields, messages, numbers
 
 FLOAT, HALF = 1, 10
 SIZE = {"size": 32, "resize_short": 40, "backend": "pil"}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ppcls.data.picture_files import is_picture_name
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
 from ppcls.inference.pictures import GOLDEN_PICTURE, NoPicture, find_pictures, pictures_of
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import is_picture_name
 
 
 def draw():

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from ppcls.cli import main
+from ppcls.deployment.installing import aside
+from ppcls.deployment.quantize import QuantizeOptions, gate, run
+from ppcls.deployment.quantize import onnxruntime as onnxruntime_module
+from ppcls.deployment.quantize import openvino as openvino_module
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import digested
-from ppcls.inference.installing import aside
-from ppcls.inference.quantize import QuantizeOptions, gate, run
-from ppcls.inference.quantize import onnxruntime as onnxruntime_module
-from ppcls.inference.quantize import openvino as openvino_module
 from ppcls.utils.files import sha256_of
 
 FILES = ("inference.openvino-int8.xml", "inference.openvino-int8.bin")

@@ -6,9 +6,9 @@ import paddle
 import pytest
 
 from ppcls.cli import main
+from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.backends import open_backend
-from ppcls.inference.forms import REFERENCE
 
 MODEL = ["-c", "SqueezeNet1_1", "-o", "Global.image_shape=[3,64,64]", "-o", "Arch.class_num=5"]
 MODEL += ["-o", "Infer.PostProcess=null", "-o", "DataLoader.Eval.dataset.transform_ops=" + str(

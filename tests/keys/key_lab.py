@@ -18,8 +18,8 @@ from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.engine import build
 from ppcls.engine.schema import registries
+from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.logging import get_logger
-from ppcls.utils.unpickle import load_pickle
 
 RUN = "trained/SqueezeNet1_1"  # under the lab's home: two epochs, evaluated after each
 CONFIG = """

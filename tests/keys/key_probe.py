@@ -16,7 +16,7 @@ import pytest
 
 from ppcls.config.check import Checker
 from ppcls.config.node import Origin, Problems
-from ppcls.config.paddleclas import PADDLECLAS
+from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.reader import read_yaml
 from ppcls.engine.schema import registries
 from ppcls.utils.fields import Component, Operation

@@ -13,7 +13,7 @@ import paddle
 from key_probe import Saying, probe
 
 from ppcls.engine import checkpoint
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.unpickle import load_pickle
 
 LATEST = "output/SqueezeNet1_1/latest"
 

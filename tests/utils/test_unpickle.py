@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ppcls.utils import unpickle
+from ppcls.untrusted import unpickle
+from ppcls.untrusted.pickle_limits import Meter, Stream
+from ppcls.untrusted.pickle_stand_ins import Inert
+from ppcls.untrusted.refusals import Refused
+from ppcls.untrusted.unpickle import ADMITTED, load_pickle, rebuild
 from ppcls.utils.errors import UserError
-from ppcls.utils.pickle_limits import Meter, Stream
-from ppcls.utils.pickle_stand_ins import Inert
-from ppcls.utils.unpickle import ADMITTED, load_pickle, rebuild
-from ppcls.utils.untrusted import Refused
 
 DTYPES = ["float16", "float32", ">f8", "int8", "int64", "uint16", "bool", "complex64", "<U3", "S2"]
 PROTOCOLS = [2, 3, 4, 5]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppcls.arch.weights.arrays import native
-from ppcls.arch.weights.record import Content
+from ppcls.untrusted.arrays import native
+from ppcls.untrusted.record import Content
+from ppcls.untrusted.refusals import Damaged, refusals
 from ppcls.utils.errors import UserError
-from ppcls.utils.untrusted import Damaged, refusals
 
 if TYPE_CHECKING:
     from ppcls.arch.weights.files import WeightsFile

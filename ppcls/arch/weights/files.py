@@ -1,6 +1,6 @@
 """Files of weights: recognised by what they hold, read into numpy arrays, written in two formats.
 
-Nothing that a file asks for is run; see `ppcls.utils.unpickle`. Each format has a module of its own beside this
+Nothing that a file asks for is run; see `ppcls.untrusted.unpickle`. Each format has a module of its own beside this
 one: pdparams, safetensors_files, torch_files, darknet.
 """
 
@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.arch.weights.arrays import plain
 from ppcls.arch.weights.darknet import read_darknet
-from ppcls.arch.weights.formats import format_of
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.arch.weights.pdparams import read_pdparams, write_pdparams
-from ppcls.arch.weights.record import Content
-from ppcls.arch.weights.safetensors_files import read_safetensors, write_safetensors
 from ppcls.arch.weights.state_dicts import without_prefix
 from ppcls.arch.weights.torch_files import read_torch
+from ppcls.untrusted.arrays import plain
+from ppcls.untrusted.formats import format_of
+from ppcls.untrusted.record import Content
+from ppcls.untrusted.refusals import shown
+from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensors
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, folder_for, require_place, sync_file, weights_file
-from ppcls.utils.untrusted import shown
 
 _READERS: dict[str, Callable[[Path], Content]] = {"safetensors": read_safetensors, "darknet": read_darknet}
 # Files of these may hold more than one dictionary of weights.

@@ -11,10 +11,10 @@ import numpy as np
 
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.layouts import convert_state_dict
+from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
-from ppcls.utils.untrusted import shown
 
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams

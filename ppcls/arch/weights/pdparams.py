@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ppcls.arch.weights.layouts import RECORD
-from ppcls.arch.weights.record import Content, parse_record
 from ppcls.arch.weights.state_dicts import only_arrays, unwrap
-from ppcls.utils.unpickle import load_pickle
+from ppcls.untrusted.record import Content, parse_record
+from ppcls.untrusted.unpickle import load_pickle
 
 
 def read_pdparams(path: Path, use_ema: bool = True) -> Content:

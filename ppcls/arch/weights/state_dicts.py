@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.arch.weights.arrays import native
 from ppcls.arch.weights.layouts import NAME_TABLE
+from ppcls.untrusted.arrays import native
+from ppcls.untrusted.pickle_stand_ins import Inert
+from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
-from ppcls.utils.pickle_stand_ins import Inert
-from ppcls.utils.untrusted import shown
 
 # The entries of a training script's file that hold weights, and those that hold their exponential moving average.
 _RAW = ("state_dict", "model", "model_state_dict", "net", "params")

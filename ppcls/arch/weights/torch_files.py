@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ppcls.arch.weights.record import Content
 from ppcls.arch.weights.state_dicts import only_arrays, unwrap
-from ppcls.arch.weights.torch_archive import read_archive
-from ppcls.arch.weights.torch_stream import is_legacy, read_stream
-from ppcls.utils.pickle_limits import Stream
-from ppcls.utils.untrusted import refusals
+from ppcls.untrusted.pickle_limits import Stream
+from ppcls.untrusted.record import Content
+from ppcls.untrusted.refusals import refusals
+from ppcls.untrusted.torch_archive import read_archive
+from ppcls.untrusted.torch_stream import is_legacy, read_stream
 
 
 def read_torch(path: Path, use_ema: bool = True) -> Content:

@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ppcls.data.picture_files import SUFFIXES
 from ppcls.utils.errors import UserError
-from ppcls.utils.picture_files import SUFFIXES
 
 _DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
 _END = bytes(1024)  # two blocks of zeros

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from ppcls.data.picture_files import SUFFIXES, read_file
 from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
 from ppcls.utils.files import sync_file
-from ppcls.utils.picture_files import SUFFIXES, read_file
 
 Shard = dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
 _DECODE = DecodeImage(to_rgb=False)

@@ -1,7 +1,7 @@
 """What a picture file says of itself, and whether it is decoded at all.
 
 A file names its size in a few bytes, and an empty picture of any size is a small file. So the size is compared with the
-size of the file before anything is decoded. Only the formats of `ppcls.utils.picture_formats` are opened, each by its
+size of the file before anything is decoded. Only the formats of `ppcls.data.picture_formats` are opened, each by its
 own plugin: other decoders of Pillow start programs (EPS) or open other files.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from PIL import ImageFile
 
+from ppcls.data import picture_formats as formats
+from ppcls.data.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
 from ppcls.data.transforms.jpeg import Frame, count_scans, jpeg_frame, jpeg_size
 from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
-from ppcls.utils import picture_formats as formats
-from ppcls.utils.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
 
 quiet_plugins()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ppcls.data.picture_files import read_file
 from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, one_of, pair
 from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
@@ -20,7 +21,6 @@ from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory
-from ppcls.utils.picture_files import read_file
 
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import ppcls
-from ppcls.config.official import OfficialDescription, read_official_description
+from ppcls.config.paddleclas.inference_yml import OfficialDescription, read_official_description
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILES, Bundle, digested
@@ -19,9 +19,9 @@ from ppcls.inference.official.find import is_ours
 from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.official.program import Shape, declared_inputs
-from ppcls.inference.official.tar import unpack
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.tar import unpack
 from ppcls.utils import child
 from ppcls.utils.errors import UserError
 from ppcls.utils.forks import loaded_before_fork

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcls.inference.official.program import shape_of
-from ppcls.utils.protobuf import numbers
-from ppcls.utils.untrusted import Damaged, refusals
+from ppcls.untrusted.protobuf import numbers
+from ppcls.untrusted.refusals import Damaged, refusals
 
 _BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # of a value, by Paddle's number of its type
 _AXES = 9  # of a tensor of Paddle, at most

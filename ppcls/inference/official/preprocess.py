@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.arch.weights.sources import MODELS, Preprocessing, weights_of
-from ppcls.config.official import OfficialDescription
+from ppcls.config.paddleclas.inference_yml import OfficialDescription
 from ppcls.data.transforms import DecodeImage, Pipeline
 from ppcls.inference.onnx_file import transforms_of
 from ppcls.utils.errors import UserError, suggest

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ppcls.utils.protobuf import messages, numbers
-from ppcls.utils.untrusted import refusals
+from ppcls.untrusted.protobuf import messages, numbers
+from ppcls.untrusted.refusals import refusals
 
 Shape = tuple[int, ...]
 

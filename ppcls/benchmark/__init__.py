@@ -1,0 +1,1 @@
+"""Measure bundles: latency, accuracy, and which backend is the fastest."""

@@ -1,0 +1,183 @@
+"""Which files are pictures, wherever a folder is given in place of a list, and how they are read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+
+from ppcls.data.picture_formats import FORMATS, HEAD_BYTES, NAMES, SUFFIXES, picture_format
+from ppcls.utils.logging import get_logger
+
+__all__ = [
+    "NAMES", "SUFFIXES", "PictureScan", "folders_in", "is_picture_name", "only_pictures", "read_file", "walk_pictures",
+]  # fmt: skip
+
+_LARGEST = 2**31  # bytes of a file; a sparse one may state any size
+_NOT_REGULAR = "it is not a regular file"
+_SHOWN = 5  # kinds of files that are named
+# Archives made on a Mac hold the first beside their content; a Synology server puts the second into every folder.
+_NOT_THE_USERS = ("__MACOSX", "@eaDir")
+
+
+def folders_in(place: str) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are passed over, and those that a system has put there.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with os.scandir(place or ".") as entries:
+        return sorted(entry.name for entry in entries if _holds(entry.is_dir) and not _is_hidden(entry.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _NOT_THE_USERS
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file of this name counts as a picture: a known suffix in any case, and not hidden."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def only_pictures(paths: Iterable[str]) -> list[str]:
+    """The files among `paths` that count as pictures: by their suffix, or else by their first bytes."""
+    suffixes = _read_suffixes()
+    return [path for path in paths if path.lower().endswith(suffixes) or not _kind_by_content(path)]
+
+
+def read_file(path: str, most: int = _LARGEST) -> bytes:
+    """The bytes of a regular file, at most the first `most`; a pipe or a device is not waited for.
+
+    Raises:
+        OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
+        raise
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, _NOT_REGULAR, path)
+        if most < _LARGEST:
+            return file.read(most)
+        if status.st_size > _LARGEST:
+            raise OSError(errno.EFBIG, "the file is larger than 2 GiB", path)
+        return file.read()
+
+
+def walk_pictures(folder: str) -> list[str]:
+    """Paths of the picture files in `folder` and its subfolders, sorted; what is passed over is logged in a line.
+
+    See `PictureScan`.
+    """
+    scan = PictureScan(folder)
+    found = scan.pictures(folder)
+    scan.report()
+    return found
+
+
+class PictureScan:
+    """Looks for pictures in folders, and counts the other files.
+
+    Hidden files and folders, and those that a system has put there, are passed over without a word. Links are followed,
+    but a folder that is reached twice, as by a link to one above, is read once.
+
+    Args:
+        root: The folder that messages name.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._passed: dict[str, list[str]] = {}  # paths by kind
+
+    def pictures(self, folder: str) -> list[str]:
+        """Paths of the picture files in `folder` and its subfolders, sorted."""
+        found: list[str] = []
+        suffixes = _read_suffixes()
+        for entry in self._files(folder, set()):
+            kind = "" if entry.name.lower().endswith(suffixes) else _kind_by_content(entry.path)
+            if not _holds(entry.is_file) and os.path.exists(entry.path):  # noqa: PTH110 - a broken link is a lost picture
+                kind = "no regular file"
+            if kind:
+                self._pass_over(kind, entry.path)
+            else:
+                found.append(entry.path)
+        return sorted(found)
+
+    def forget(self, folder: str) -> None:
+        """Leaves out of the report what was passed over in a folder."""
+        for kind, paths in list(self._passed.items()):
+            self._passed[kind] = [path for path in paths if not path.startswith(os.path.join(folder, ""))]  # noqa: PTH118
+            if not self._passed[kind]:
+                del self._passed[kind]
+
+    def report(self) -> None:
+        """Logs in one line what was passed over since the last report."""
+        if not self._passed:
+            return
+        kinds = sorted(self._passed.items(), key=lambda item: (-len(item[1]), item[0]))
+        parts = []
+        for kind, paths in kinds[:_SHOWN]:
+            first = os.path.relpath(min(paths), self._root)
+            parts.append(f"{len(paths)} {kind} ({first}{', ...' if len(paths) > 1 else ''})")
+        if len(kinds) > _SHOWN:
+            parts.append(f"{sum(len(paths) for _, paths in kinds[_SHOWN:])} others")
+        total = sum(map(len, self._passed.values()))
+        files = "file is not read as a picture" if total == 1 else "files are not read as pictures"
+        get_logger().warning("%s: %d %s: %s", self._root, total, files, "; ".join(parts))
+        self._passed.clear()
+
+    def _files(self, folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
+        """What is not a folder in `folder` and below it."""
+        real = os.path.realpath(folder)
+        if real in seen:
+            return
+        seen.add(real)
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            self._pass_over(f"folder: {error.strerror}", folder)
+            return
+        for entry in entries:
+            if _is_hidden(entry.name):
+                continue
+            if _holds(entry.is_dir):
+                yield from self._files(entry.path, seen)
+            else:
+                yield entry
+
+    def _pass_over(self, kind: str, path: str) -> None:
+        self._passed.setdefault(kind, []).append(path)
+
+
+def _read_suffixes() -> tuple[str, ...]:
+    """Suffixes of the formats that are read on this machine."""
+    return tuple(suffix for known in FORMATS if known.is_read for suffix in known.suffixes)
+
+
+def _kind_by_content(path: str) -> str:
+    """What a file without a picture's suffix is, in a word or two; nothing where its first bytes are a picture's."""
+    try:
+        known = picture_format(read_file(path, HEAD_BYTES))
+    except OSError as error:
+        return error.strerror or "unreadable"
+    if known is None:
+        known = next((unread for unread in FORMATS if path.lower().endswith(unread.suffixes)), None)
+    if known is None:
+        return os.path.splitext(path)[1].lower() or "without suffix"  # noqa: PTH122 - a million times, pathlib takes ten times as long
+    return "" if known.is_read else f"{known.name}, to read which {known.remedy}"
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """The answer of a DirEntry, which fails for a link to itself."""
+    try:
+        return question()
+    except OSError:
+        return False

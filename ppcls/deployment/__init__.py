@@ -1,0 +1,1 @@
+"""What is done to a bundle after export: verify, quantize, convert to ONNX, adopt."""

@@ -1,0 +1,96 @@
+"""A model without a manifest into a bundle of ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ppcls.data.labels import load_class_names
+from ppcls.deployment.installing import IN_USE
+from ppcls.inference.backends import open_backend
+from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, Bundle, digested
+from ppcls.inference.classifier import Classifier
+from ppcls.inference.entries import GoldenFile
+from ppcls.inference.golden import Agreement, Golden
+from ppcls.inference.official.find import find_bundle
+from ppcls.inference.official.preprocess import Preprocess
+from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.inference.settings import Settings
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, beside, replace_folder
+from ppcls.utils.lock import claimed
+
+_SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plain kernels, when it was adopted"
+
+
+def adopt(
+    source: PathLike,
+    target: PathLike,
+    model: str | None = None,
+    preprocess: Preprocess | None = None,
+    class_names: str | Path | Sequence[str] | None = None,
+) -> Agreement:
+    """Writes a bundle of PaddleClas's folder or tar; the golden scores are the program's own.
+
+    Args:
+        source: the folder or the tar; see `find_bundle`.
+        target: the bundle's folder, which is new.
+        model: a name in the table of models.
+        preprocess: in place of that model's.
+        class_names: a label file, or one name a class.
+
+    Returns:
+        How far the kernels that run it (oneDNN) are from the plain ones.
+
+    Raises:
+        UserError: the source cannot be used, is a bundle already, or the target is there or being made.
+        GoldenMismatch: the kernels disagree.
+    """
+    folder = Path(target).resolve()
+    _check_new(folder)
+    found = find_bundle(source, model, preprocess)
+    if found.golden is not None:
+        raise UserError(f"{source} is a bundle already; use it as it is")
+    if class_names is not None:
+        names = load_class_names(class_names) if isinstance(class_names, (str, Path)) else class_names
+        found = _named(found, tuple(str(name) for name in names))
+    with claimed(folder, "adopting a model into", IN_USE):
+        return _adopt(found, folder)
+
+
+def _adopt(found: Bundle, folder: Path) -> Agreement:
+    """Makes the bundle aside, and moves it to `folder` once its golden scores are right."""
+    aside = beside(folder, "new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        for entry in (found.program, found.parameters):
+            shutil.copyfile(found.path_of(entry), aside / entry.file)
+        picture = GOLDEN_PICTURE.read_bytes()
+        tensor = found.pipeline(picture)[np.newaxis]
+        Golden(picture, tensor, open_backend(found, Settings(onednn=False)).run(tensor)).save(aside / GOLDEN_FILE)
+        program, parameters = digested(aside / found.program.file), digested(aside / PARAMETERS_FILE)
+        golden = GoldenFile(GOLDEN_FILE, _SOURCE)
+        replace(found, folder=aside, program=program, parameters=parameters, golden=golden).save()
+        agreement = Classifier(Bundle.load(aside)).verify()
+        _check_new(folder)  # once more: another process may have been faster
+        replace_folder(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return agreement
+
+
+def _check_new(folder: Path) -> None:
+    if folder.exists():
+        raise UserError(f"{folder} is there already; give the name of a new folder")
+
+
+def _named(bundle: Bundle, names: Sequence[str]) -> Bundle:
+    try:
+        return replace(bundle, class_names=tuple(names))
+    except ValueError as error:
+        raise UserError(f"{error}; give one name per class") from error

@@ -1,0 +1,1 @@
+"""Folders of preprocessed pictures and of scores, as accelerator benchmarks read them."""

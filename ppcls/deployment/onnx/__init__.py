@@ -1,0 +1,1 @@
+"""Add an ONNX program to a bundle."""

@@ -1,0 +1,130 @@
+"""ONNX Runtime's static quantization, in the form of nodes that quantize and dequantize (QDQ)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppcls.deployment.quantize.layers import outer_layers
+from ppcls.deployment.quantize.options import FEWEST_BINS, PERCENTILE, QuantizeOptions
+from ppcls.utils.optional import import_optional
+
+FILES = ("inference.onnxruntime-int8.onnx",)
+_LAYERS = ("Conv", "Gemm", "MatMul")
+# What runs in int8. Softmax is left out: in steps of 1/256 small probabilities would be lost.
+_QUANTIZED = (
+    *_LAYERS, "Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu", "MaxPool", "Mul",
+    "Relu", "Reshape", "Sigmoid", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+_PICTURES_AT_A_TIME = 4  # a calibrator keeps every activation of those
+
+
+def require() -> Any:
+    """ONNX Runtime, with what its quantization needs.
+
+    Raises:
+        Unavailable: a package is not installed.
+    """
+    for package in ("onnx", "ml_dtypes"):
+        import_optional(package, f"The package {package}", "quantize")
+    return import_optional("onnxruntime", "ONNX Runtime", "quantize")
+
+
+def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
+    """Writes `FILES` into `folder`.
+
+    Args:
+        onnx: the float32 program.
+        inputs: to calibrate on, float32 [N, C, H, W].
+        options: ranges, float32 layers.
+        folder: of the file.
+
+    Returns:
+        The method in words.
+
+    Raises:
+        UserError: ONNX Runtime or onnx is not installed.
+    """
+    engine = require()
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.quant_utils import QuantType, load_model_with_shape_infer
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = folder / "prepared.onnx"  # batch norms folded into convolutions, shapes inferred
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
+        quant_pre_process(str(onnx), str(prepared), skip_symbolic_shape=True)
+        ranges = _ranges(prepared, inputs, options, folder / "augmented.onnx")
+        model = load_model_with_shape_infer(prepared)
+        # Its `quantize_static` does the same, but keeps the activations of all pictures, and takes no number of bins.
+        quantizer = QDQQuantizer(
+            model,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=ranges,
+            nodes_to_quantize=[],
+            nodes_to_exclude=_float32_layers(model.graph, options.float32_layers),
+            op_types_to_quantize=list(_QUANTIZED),
+            extra_options={},
+        )
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(str(folder / FILES[0]), False)
+    return f"ONNX Runtime {engine.__version__}, QDQ, activations unsigned, weights signed per channel; {options.words}"
+
+
+def _ranges(model: Path, inputs: np.ndarray, options: QuantizeOptions, augmented: Path) -> Any:
+    """The ranges of all activations."""
+    from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
+
+    method, extra = {
+        "minmax": (CalibrationMethod.MinMax, {}),
+        "percentile": (
+            CalibrationMethod.Percentile,
+            {"symmetric": False, "num_bins": FEWEST_BINS, "percentile": options.percentile or PERCENTILE},
+        ),
+        "entropy": (CalibrationMethod.Entropy, {"num_bins": options.bins or FEWEST_BINS}),
+    }[options.estimator]
+    calibrator = create_calibrator(
+        model, list(_QUANTIZED), augmented_model_path=str(augmented), calibrate_method=method, extra_options=extra
+    )
+    (name,) = (port.name for port in calibrator.infer_session.get_inputs())
+    for start in range(0, len(inputs), _PICTURES_AT_A_TIME):
+        calibrator.collect_data(_Reader(name, inputs[start : start + _PICTURES_AT_A_TIME]))
+    return calibrator.compute_data()
+
+
+class _Reader:
+    """Inputs as a calibrator asks for them."""
+
+    def __init__(self, name: str, inputs: np.ndarray) -> None:
+        self._batches: Iterator[dict[str, np.ndarray]] = ({name: tensor[np.newaxis]} for tensor in inputs)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """The next picture by the name of the program's input; None after the last one."""
+        return next(self._batches, None)
+
+
+def _float32_layers(graph: Any, which: str) -> list[str]:
+    """Names of the nodes that stay as they are."""
+    takers: dict[str, list[str]] = {}
+    for node in graph.node:
+        for value in node.input:
+            takers.setdefault(value, []).append(node.name)
+    consumers: dict[str, Sequence[str]] = {
+        node.name: [taker for value in node.output for taker in takers.get(value, ())] for node in graph.node
+    }
+    weights = {value.name for value in graph.initializer}
+    given = {value.name for value in graph.output}
+    return outer_layers(
+        consumers,
+        {node.name for node in graph.node if node.op_type in _LAYERS},
+        [taker for value in graph.input if value.name not in weights for taker in takers.get(value.name, ())],
+        [node.name for node in graph.node if given & set(node.output)],
+        which,
+    )

@@ -1,0 +1,116 @@
+"""OpenVINO's int8, by post-training quantization of NNCF."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppcls.deployment.quantize.layers import outer_layers
+from ppcls.deployment.quantize.options import QuantizeOptions
+from ppcls.utils.errors import UserError
+from ppcls.utils.optional import import_optional
+
+FILES = ("inference.openvino-int8.xml", "inference.openvino-int8.bin")
+_LAYERS = ("Convolution", "GroupConvolution", "MatMul")
+_ESTIMATORS = {"minmax": "MINMAX", "mean": "MEAN_MINMAX", "percentile": "MEAN_QUANTILE", "histogram": "HISTOGRAM"}
+
+
+def require() -> tuple[Any, Any]:
+    """OpenVINO and NNCF.
+
+    Raises:
+        Unavailable: one is not installed.
+    """
+    return import_optional("openvino", "OpenVINO", "quantize"), import_optional("nncf", "NNCF", "quantize")
+
+
+def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
+    """Writes `FILES` into `folder`.
+
+    Args:
+        onnx: the float32 program.
+        inputs: to calibrate on, float32 [N, C, H, W].
+        options: ranges, bias correction, float32 layers.
+        folder: of the files.
+
+    Returns:
+        The method in words.
+
+    Raises:
+        UserError: NNCF or OpenVINO is not installed, or NNCF is too old for the ranges.
+    """
+    openvino, nncf = require()
+    nncf.set_log_level(logging.ERROR)
+    model = openvino.convert_model(onnx)  # folds batch norms into convolutions, which `read_model` leaves to later
+    bias = options.bias_correction or "fast"
+    with _progress_on_standard_error():
+        quantized = nncf.quantize(
+            model,
+            nncf.Dataset([inputs[index : index + 1] for index in range(len(inputs))]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(inputs),
+            fast_bias_correction=bias != "full",
+            ignored_scope=nncf.IgnoredScope(names=_float32_layers(model, options.float32_layers)),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                disable_bias_correction=bias == "none",
+                activations_range_estimator_params=_estimator(nncf, options),
+            ),
+        )
+    openvino.save_model(quantized, folder / FILES[0], compress_to_fp16=False)
+    version = openvino.__version__.split("-")[0]
+    return (
+        f"NNCF {nncf.__version__} for OpenVINO {version}, preset mixed (weights symmetric, activations asymmetric); "
+        f"{options.words}; {'no' if bias == 'none' else bias} bias correction"
+    )
+
+
+def _float32_layers(model: Any, which: str) -> list[str]:
+    """Names of the nodes that NNCF leaves alone."""
+    nodes = model.get_ordered_ops()
+    consumers: dict[str, Sequence[str]] = {
+        node.get_friendly_name(): [
+            port.get_node().get_friendly_name() for output in node.outputs() for port in output.get_target_inputs()
+        ]
+        for node in nodes
+    }
+    kinds = {node.get_friendly_name(): node.get_type_name() for node in nodes}
+    return outer_layers(
+        consumers,
+        {name for name, kind in kinds.items() if kind in _LAYERS},
+        [name for name, kind in kinds.items() if kind == "Parameter"],
+        [name for name, kind in kinds.items() if kind == "Result"],
+        which,
+    )
+
+
+def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
+    """NNCF's parameters for the ranges of activations."""
+    from nncf.quantization.range_estimator import AggregatorType as Aggregate
+    from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
+    from nncf.quantization.range_estimator import StatisticsCollectorParameters as Collect
+    from nncf.quantization.range_estimator import StatisticsType as Statistic
+
+    if options.estimator == "percentile":
+        cut = Collect(Statistic.QUANTILE, Aggregate.MEAN, quantile_outlier_prob=options.outliers)
+        return RangeEstimatorParameters(min=cut, max=cut)
+    known = getattr(RangeEstimatorParametersSet, _ESTIMATORS[options.estimator], None)
+    if known is None:
+        raise UserError(
+            f"NNCF {nncf.__version__} has no ranges {options.estimator}; run `pip install --upgrade nncf`, or ask for "
+            "others"
+        )
+    return known
+
+
+@contextlib.contextmanager
+def _progress_on_standard_error() -> Iterator[None]:
+    """NNCF draws its bars on standard output, which is for results."""
+    with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+        yield

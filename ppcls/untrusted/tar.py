@@ -1,0 +1,58 @@
+"""PaddleClas's inference tars: `DLA34_infer/inference.pdmodel` and so on, plainly archived."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from ppcls.untrusted.refusals import Damaged, Refused, refusals, shown
+from ppcls.utils.errors import UserError
+
+_WANTED = ("inference.pdmodel", "inference.json", "inference.pdiparams", "inference.yml")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Writes the program, its parameters and its description into `folder`, and nothing of the rest of the tar.
+
+    Raises:
+        UserError: it is no uncompressed tar, is damaged, holds other things than plain files, or not one model.
+    """
+    with refusals(archive, "uncompressed tar"), tarfile.open(archive, "r:") as opened:
+        try:
+            members = _members(opened, archive.stat().st_size)
+        except Refused as error:
+            raise UserError(
+                f"{archive}: refused, for it holds {error}; give the tar as PaddleClas publishes it"
+            ) from error
+        for name, member in members.items():
+            content = opened.extractfile(member)
+            assert content is not None  # it is a regular file
+            with (folder / name).open("wb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+            if (folder / name).stat().st_size != member.size:
+                raise Damaged(f"{name} is cut off")
+    if not members:
+        raise UserError(f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar")
+
+
+def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
+    wanted: dict[str, tarfile.TarInfo] = {}
+    folders, claimed = set(), 0
+    for member in archive:
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+            raise Refused(f"a member outside of its folder ({shown(member.name)})")
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            raise Refused(f"a member that is neither a plain file nor a folder ({shown(member.name)})")
+        claimed += member.size
+        if claimed > size:
+            raise Damaged("its members claim more bytes than the file has")
+        if member.isreg() and path.name in _WANTED:
+            if path.name in wanted:
+                raise Refused(f"two files named {path.name}")
+            wanted[path.name] = member
+            folders.add(path.parent)
+    if len(folders) > 1:
+        raise Refused(f"its model's files in {len(folders)} folders")
+    return wanted
