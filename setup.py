@@ -15,13 +15,20 @@ CONFIGS = {"ppcls.configs": "configs", "ppcls.deploy_configs": "deploy/configs"}
 
 def requirements(name: str) -> list[str]:
     """The packages of a requirements file, without those that it includes from another."""
-    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line.split("#")[0].strip()
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+    ]
     return [line for line in lines if line and not line.startswith("-")]
 
 
 def version() -> str:
     """`__version__` of the package, read as text."""
-    found = re.search(r'^__version__ = "(.+)"$', (ROOT / "ppcls" / "__init__.py").read_text(encoding="utf-8"), re.M)
+    found = re.search(
+        r'^__version__ = "(.+)"$',
+        (ROOT / "ppcls" / "__init__.py").read_text(encoding="utf-8"),
+        re.M,
+    )
     assert found is not None
     return found.group(1)
 
@@ -29,7 +36,11 @@ def version() -> str:
 def files(folder: str, *suffixes: str) -> list[str]:
     """The files below `folder` with one of the suffixes, relative to it."""
     paths = sorted((ROOT / folder).rglob("*"))
-    return [path.relative_to(ROOT / folder).as_posix() for path in paths if path.suffix in suffixes]
+    return [
+        path.relative_to(ROOT / folder).as_posix()
+        for path in paths
+        if path.suffix in suffixes
+    ]
 
 
 setup(
@@ -61,6 +72,9 @@ setup(
             *requirements("requirements-quantize.txt"),
         ],
         "shards": requirements("requirements-shards.txt"),
-        "dev": [*requirements("requirements-shards.txt"), *requirements("requirements-dev.txt")],
+        "dev": [
+            *requirements("requirements-shards.txt"),
+            *requirements("requirements-dev.txt"),
+        ],
     },
 )

@@ -78,7 +78,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Seconds:
 
         def step_end(self, trainer: Trainer) -> None:
             is_alone = len(seconds.write) == len(seconds.held)
-            (seconds.step if is_alone else seconds.beside).append(time.perf_counter() - self.mark)
+            (seconds.step if is_alone else seconds.beside).append(
+                time.perf_counter() - self.mark
+            )
             if is_alone and len(seconds.step) % arguments.steps == 0:
                 saver.wait()
                 began = time.perf_counter()
@@ -87,15 +89,24 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Seconds:
             self.mark = time.perf_counter()
 
     rng = np.random.default_rng(0)
-    image = rng.normal(size=(arguments.batch, 3, arguments.size, arguments.size)).astype("float32")
+    image = rng.normal(
+        size=(arguments.batch, 3, arguments.size, arguments.size)
+    ).astype("float32")
     label = rng.integers(0, 1000, arguments.batch)
-    batch = SimpleNamespace(image=paddle.to_tensor(image), label=paddle.to_tensor(label), index=label, paths=())
+    batch = SimpleNamespace(
+        image=paddle.to_tensor(image),
+        label=paddle.to_tensor(label),
+        index=label,
+        paths=(),
+    )
     model = build_model(arguments.model)
     saver = TimedSaver(folder, interval_epochs=1, interval_steps=1, keep=None, facts={})
     Trainer(
         model=model,
         losses=lambda logits, target: weighted_sum((CELoss(),), logits, target),
-        optimizer=paddle.optimizer.Momentum(0.001, 0.9, parameters=model.parameters(), weight_decay=1e-4),
+        optimizer=paddle.optimizer.Momentum(
+            0.001, 0.9, parameters=model.parameters(), weight_decay=1e-4
+        ),
         lr_at=lambda step: 0.001,
         loader=UntilWritten(batch, seconds, arguments.saves),
         epochs=1,
@@ -110,13 +121,20 @@ def measure(arguments: argparse.Namespace, folder: Path) -> Seconds:
 
 def main() -> None:
     """Parses the command line, measures, prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="DLA34")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--saves", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="between a writing and the next save")
-    parser.add_argument("--folder", help="where to write: the disk to be measured; else the system's temporary one")
+    parser.add_argument(
+        "--steps", type=int, default=2, help="between a writing and the next save"
+    )
+    parser.add_argument(
+        "--folder",
+        help="where to write: the disk to be measured; else the system's temporary one",
+    )
     arguments = parser.parse_args()
     from ppcls.utils.load_paddle import load_paddle
 
@@ -124,12 +142,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         seconds = measure(arguments, Path(folder))
     step, held = statistics.median(seconds.step), statistics.median(seconds.held)
-    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {seconds.size / 1e6:.0f} MB a checkpoint")
+    print(
+        f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {seconds.size / 1e6:.0f} MB a checkpoint"
+    )
     print(f"a step                 {step:7.3f} s")
     if seconds.beside:
         print(f"a step beside writing  {statistics.median(seconds.beside):7.3f} s")
-    print(f"the loop is held       {held:7.3f} s, {100 * held / (EPOCH * step):.2f} % of {EPOCH} steps")
-    print(f"writing                {statistics.median(seconds.write):7.3f} s, beside the steps")
+    print(
+        f"the loop is held       {held:7.3f} s, {100 * held / (EPOCH * step):.2f} % of {EPOCH} steps"
+    )
+    print(
+        f"writing                {statistics.median(seconds.write):7.3f} s, beside the steps"
+    )
 
 
 if __name__ == "__main__":

@@ -19,14 +19,29 @@ PYTHON = [sys.executable, "-W", "ignore"]
 WAYS: dict[str, list[str]] = {
     "import paddle": [*PYTHON, "-c", "import paddle"],
     "import ppcls.arch": [*PYTHON, "-c", "import ppcls.arch"],
-    "import paddle; from ppcls.arch import DLA34": [*PYTHON, "-c", "import paddle; from ppcls.arch import DLA34"],
-    "configuration error": [*PYTHON, "-m", "ppcls", "train", "-c", "DLA60", "-o", "Global.epoch=1"],
+    "import paddle; from ppcls.arch import DLA34": [
+        *PYTHON,
+        "-c",
+        "import paddle; from ppcls.arch import DLA34",
+    ],
+    "configuration error": [
+        *PYTHON,
+        "-m",
+        "ppcls",
+        "train",
+        "-c",
+        "DLA60",
+        "-o",
+        "Global.epoch=1",
+    ],
 }
 
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}

@@ -38,7 +38,20 @@ def exported(model: str, place: Path) -> Path:
 
     onnx = ["--onnx"] if importlib.util.find_spec("paddle2onnx") else []
     bundle = place / model
-    if ppcls(["export", "-c", model, "--untrained", *onnx, "-o", f"Global.save_inference_dir={bundle}"]) != 0:
+    if (
+        ppcls(
+            [
+                "export",
+                "-c",
+                model,
+                "--untrained",
+                *onnx,
+                "-o",
+                f"Global.save_inference_dir={bundle}",
+            ]
+        )
+        != 0
+    ):
         raise SystemExit(f"{model} could not be exported; give a bundle's folder")
     return bundle
 
@@ -46,17 +59,30 @@ def exported(model: str, place: Path) -> Path:
 def pictures(given: str) -> Path:
     data = os.environ.get("PPCLS_TEST_DATA")
     if not given and not data:
-        raise SystemExit("no pictures: give --pictures, or a folder with imagenet_200 in PPCLS_TEST_DATA")
+        raise SystemExit(
+            "no pictures: give --pictures, or a folder with imagenet_200 in PPCLS_TEST_DATA"
+        )
     return Path(given) if given else Path(data or "") / "imagenet_200" / "images"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help="folder of an exported bundle")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "bundles", nargs="*", metavar="BUNDLE", help="folder of an exported bundle"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--precisions", nargs="+", choices=tuple(precisions.GOALS), default=tuple(precisions.GOALS))
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=tuple(precisions.GOALS),
+        default=tuple(precisions.GOALS),
+    )
     parser.add_argument("--pictures", default="", help="folder of JPEGs")
-    parser.add_argument("--count", type=int, default=400, help="pictures a round of `folder`")
+    parser.add_argument(
+        "--count", type=int, default=400, help="pictures a round of `folder`"
+    )
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
     source = pictures(arguments.pictures) if "folder" in arguments.parts else Path()
@@ -64,9 +90,14 @@ def main() -> None:
     cpu.prepare()  # Paddle is imported after this
     with tempfile.TemporaryDirectory() as place:
         folders: list[Path] = [Path(name) for name in arguments.bundles]
-        bundles = [Bundle.load(name) for name in folders or [exported(model, Path(place)) for model in MODELS]]
+        bundles = [
+            Bundle.load(name)
+            for name in folders or [exported(model, Path(place)) for model in MODELS]
+        ]
         for bundle in bundles:
-            print(f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}")
+            print(
+                f"{bundle.architecture}, {cpu.usable_cores()} threads, Paddle {bundle.paddle}"
+            )
             if "runtime" in arguments.parts:
                 runtime.measure(bundle, arguments.rounds)
             if "choice" in arguments.parts:

@@ -68,7 +68,10 @@ class TakingTurns:
             yield self.make(epoch * self.steps_per_epoch + step)
             done = now()
             self.bare()
-            self.engine_cost, self.bare_cost = self.engine_cost + done - began, self.bare_cost + now() - done
+            self.engine_cost, self.bare_cost = (
+                self.engine_cost + done - began,
+                self.bare_cost + now() - done,
+            )
 
 
 def network(name: str) -> tuple[Any, Any]:
@@ -80,7 +83,9 @@ def network(name: str) -> tuple[Any, Any]:
     paddle.seed(0)
     model = build_model(name)
     model.train()
-    return model, paddle.optimizer.Momentum(0.01, 0.9, parameters=model.parameters(), weight_decay=1e-4)
+    return model, paddle.optimizer.Momentum(
+        0.01, 0.9, parameters=model.parameters(), weight_decay=1e-4
+    )
 
 
 def batches(arguments: argparse.Namespace) -> tuple[Any, Callable[[int], Any]]:
@@ -91,13 +96,20 @@ def batches(arguments: argparse.Namespace) -> tuple[Any, Callable[[int], Any]]:
     from ppcls.data.batch_transforms import Mixup
 
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(arguments.batch, 3, arguments.size, arguments.size)).astype("float32")
+    images = rng.normal(
+        size=(arguments.batch, 3, arguments.size, arguments.size)
+    ).astype("float32")
     labels = rng.integers(0, CLASSES, arguments.batch)
     mixup = Mixup(alpha=0.2)
 
     def make(step: int) -> Any:
         mixed, targets = mixup(images, labels, np.random.default_rng(step), CLASSES)
-        return SimpleNamespace(image=paddle.to_tensor(mixed), label=paddle.to_tensor(targets), index=labels, paths=())
+        return SimpleNamespace(
+            image=paddle.to_tensor(mixed),
+            label=paddle.to_tensor(targets),
+            index=labels,
+            paths=(),
+        )
 
     return make(0), make
 
@@ -136,7 +148,9 @@ def engines(arguments: argparse.Namespace) -> dict[str, Any]:
         )  # fmt: skip
         return made
 
-    full = trainer(make, metrics=[TopkAcc((1, 5)).accumulator()], callbacks=[ConsoleLog(10)])
+    full = trainer(
+        make, metrics=[TopkAcc((1, 5)).accumulator()], callbacks=[ConsoleLog(10)]
+    )
     full.ema = MovingAverage(full.model, 0.9999)
     return {"plain": trainer(lambda step: fixed), "full": full}
 
@@ -156,10 +170,22 @@ def measure(trainers: dict[str, Any], rounds: int) -> dict[str, list[tuple[Any, 
 
 def as_installed(arguments: argparse.Namespace) -> float:
     """Seconds of a bare step in a process of its own, without the preparation."""
-    environment = {key: value for key, value in os.environ.items() if key not in PREPARED}
-    command = [sys.executable, __file__, "--child", "--model", arguments.model, "--size", str(arguments.size)]
+    environment = {
+        key: value for key, value in os.environ.items() if key not in PREPARED
+    }
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        "--model",
+        arguments.model,
+        "--size",
+        str(arguments.size),
+    ]
     command += ["--batch", str(arguments.batch)]
-    output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    output = subprocess.run(
+        command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return float(json.loads(output.splitlines()[-1]))
 
 
@@ -177,11 +203,23 @@ class Turns:
     """A process that takes bare steps under a value of MKL_DEBUG_CPU_TYPE whenever it is asked to."""
 
     def __init__(self, arguments: argparse.Namespace, mkl: str) -> None:
-        command = [sys.executable, __file__, "--turns", "--model", arguments.model, "--size", str(arguments.size)]
+        command = [
+            sys.executable,
+            __file__,
+            "--turns",
+            "--model",
+            arguments.model,
+            "--size",
+            str(arguments.size),
+        ]
         command += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
         environment = {**os.environ, "MKL_DEBUG_CPU_TYPE": mkl}
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def take(self) -> tuple[float, float]:
@@ -223,13 +261,19 @@ def compare_mkl(arguments: argparse.Namespace) -> None:
                 costs[mkl].append(cost)
     for turn in turns.values():
         turn.end()
-    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds")
+    print(
+        f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds"
+    )
     for mkl, taken in costs.items():
         clock, processor = (statistics.median(kind) for kind in zip(*taken))
-        print(f"MKL_DEBUG_CPU_TYPE={mkl}  {clock:7.3f} s a step, {processor:.3f} s of the processor")
+        print(
+            f"MKL_DEBUG_CPU_TYPE={mkl}  {clock:7.3f} s a step, {processor:.3f} s of the processor"
+        )
     first, second = arguments.mkl
     for kind, name in enumerate(("the clock", "the processor's time")):
-        ratios = sorted(one[kind] / other[kind] for one, other in zip(costs[first], costs[second]))
+        ratios = sorted(
+            one[kind] / other[kind] for one, other in zip(costs[first], costs[second])
+        )
         print(
             f"{second} is {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f}) times as fast as {first} "
             f"by {name}"
@@ -238,13 +282,20 @@ def compare_mkl(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Parses the command line, measures, prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="DLA34")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--mkl", nargs=2, metavar="TYPE", help="compare two values of MKL_DEBUG_CPU_TYPE")
+    parser.add_argument(
+        "--mkl",
+        nargs=2,
+        metavar="TYPE",
+        help="compare two values of MKL_DEBUG_CPU_TYPE",
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -265,15 +316,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         setup_logging(Path(folder) / "train.log", console=False)
         costs = measure(engines(arguments), arguments.rounds)
-    bare = statistics.median(bare[0] for pairs in costs.values() for bare, _ in pairs) / arguments.steps
-    print(f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds")
+    bare = (
+        statistics.median(bare[0] for pairs in costs.values() for bare, _ in pairs)
+        / arguments.steps
+    )
+    print(
+        f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds"
+    )
     print(f"as installed  {slow:7.3f} s a step")
-    print(f"bare          {bare:7.3f} s a step, {slow / bare:.2f} times as fast as installed")
+    print(
+        f"bare          {bare:7.3f} s a step, {slow / bare:.2f} times as fast as installed"
+    )
     for name, pairs in costs.items():
         cost = statistics.median(engine[0] for _, engine in pairs) / arguments.steps
-        ratios = [sorted(engine[kind] / bare[kind] for bare, engine in pairs) for kind in (0, 1)]
-        clock, processor = (f"{statistics.median(r):.3f} ({r[0]:.3f}-{r[-1]:.3f})" for r in ratios)
-        print(f"{name:13} {cost:7.3f} s a step, times the bare one: {clock}; by the processor's time: {processor}")
+        ratios = [
+            sorted(engine[kind] / bare[kind] for bare, engine in pairs)
+            for kind in (0, 1)
+        ]
+        clock, processor = (
+            f"{statistics.median(r):.3f} ({r[0]:.3f}-{r[-1]:.3f})" for r in ratios
+        )
+        print(
+            f"{name:13} {cost:7.3f} s a step, times the bare one: {clock}; by the processor's time: {processor}"
+        )
 
 
 if __name__ == "__main__":

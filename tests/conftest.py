@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from in_process import log_as_it_was
 
+from in_process import log_as_it_was
 from ppcls.utils import cpu
 
 # The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # The last line of an epoch: `END epoch:3   valid top1: 0.93889, top3: 0.99167, loss: 0.31275,  batch_cost: ...`
-EPOCH_END = re.compile(r"END epoch:(\d+) +(train|valid) top1: ([\d.]+),.*? loss: ([\d.]+),")
+EPOCH_END = re.compile(
+    r"END epoch:(\d+) +(train|valid) top1: ([\d.]+),.*? loss: ([\d.]+),"
+)
 GRID = (6, 8)  # rows and columns of pictures
 Curves = dict[str, list[tuple[int, float, float]]]
 
@@ -27,7 +29,12 @@ def read_answers(path: Path) -> list[Answer]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["picture"])
     return [
-        Answer(row["picture"], int(Path(row["picture"]).parent.name), int(row["class_id_1"]), float(row["score_1"]))
+        Answer(
+            row["picture"],
+            int(Path(row["picture"]).parent.name),
+            int(row["class_id_1"]),
+            float(row["score_1"]),
+        )
         for row in rows
     ]
 
@@ -58,12 +65,18 @@ def draw_report(curves: Curves, answers: list[Answer], path: Path) -> None:
     left, right = panels
     left.suptitle("Training")
     draw_curves(left.subplots(2, 1, sharex=True), curves)
-    right.suptitle(f"Held out: top-1 {share_right(answers)}; true label, read as predicted label")
-    shown = sorted(answers, key=lambda answer: (answer.best == answer.label, answer.picture[::-1]))
+    right.suptitle(
+        f"Held out: top-1 {share_right(answers)}; true label, read as predicted label"
+    )
+    shown = sorted(
+        answers, key=lambda answer: (answer.best == answer.label, answer.picture[::-1])
+    )
     for axes, answer in zip(right.subplots(*GRID).flat, shown):
         colour = "black" if answer.best == answer.label else "red"
         axes.imshow(pyplot.imread(answer.picture), cmap="gray_r")
-        axes.set_title(f"{answer.label} read as {answer.best}", color=colour, fontsize=9)
+        axes.set_title(
+            f"{answer.label} read as {answer.best}", color=colour, fontsize=9
+        )
         axes.axis("off")
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
@@ -73,8 +86,15 @@ def draw_curves(axes: Any, curves: Curves) -> None:
     """Top-1 above, loss below; training and held-out in each."""
     for axis, column, name in zip(axes, (1, 2), ("top-1", "loss")):
         for part, style in (("train", ".--"), ("valid", "o-")):
-            label = {"train": "training (crops, smoothed labels)", "valid": "held out"}[part]
-            axis.plot([row[0] for row in curves[part]], [row[column] for row in curves[part]], style, label=label)
+            label = {"train": "training (crops, smoothed labels)", "valid": "held out"}[
+                part
+            ]
+            axis.plot(
+                [row[0] for row in curves[part]],
+                [row[column] for row in curves[part]],
+                style,
+                label=label,
+            )
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
         axis.legend()

@@ -20,7 +20,11 @@ from ppcls.cli import main as ppcls
 CHECKOUT = Path(__file__).resolve().parents[1]
 FOLDER = Path("demo")
 DIGITS, OUTPUT, INFERENCE = FOLDER / "digits", FOLDER / "output", FOLDER / "inference"
-EVALUATED, PREDICTED, REPORT = FOLDER / "evaluated.csv", FOLDER / "predicted.csv", FOLDER / "report.png"
+EVALUATED, PREDICTED, REPORT = (
+    FOLDER / "evaluated.csv",
+    FOLDER / "predicted.csv",
+    FOLDER / "report.png",
+)
 LOG = OUTPUT / "DLA46_c" / "train.log"
 CONFIG = str(CHECKOUT / "configs" / "demo" / "digits.yaml")
 WEIGHTS = f"Global.pretrained_model={OUTPUT / 'DLA46_c' / 'latest'}"
@@ -31,14 +35,22 @@ Row = tuple[str, float, str]
 def main(argv: list[str] | None = None) -> int:
     """Runs the demonstration; the exit code is that of the first command that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, help="fewer than the configuration's, for a quick look")
+    parser.add_argument(
+        "--epochs", type=int, help="fewer than the configuration's, for a quick look"
+    )
     epochs = parser.parse_args(argv).epochs
     shorter = [] if epochs is None else ["-o", f"Global.epochs={epochs}"]
 
     rows: list[Row] = []
     start = time.perf_counter()
     train, held_out = write_digits(DIGITS)
-    rows.append(("written", time.perf_counter() - start, f"{train:,} to train on, {held_out} held out"))
+    rows.append(
+        (
+            "written",
+            time.perf_counter() - start,
+            f"{train:,} to train on, {held_out} held out",
+        )
+    )
     commands = {
         "trained": ["train", "-c", CONFIG, *shorter],
         "evaluated": ["eval", "-c", CONFIG, "-o", WEIGHTS, "--output", str(EVALUATED)],
@@ -52,7 +64,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"\n$ ppcls {' '.join(command)}", flush=True)
         start = time.perf_counter()
         # A prediction prints a line a picture, which its file holds as well.
-        with contextlib.redirect_stdout(io.StringIO()) if what == "predicted" else contextlib.nullcontext():
+        with (
+            contextlib.redirect_stdout(io.StringIO())
+            if what == "predicted"
+            else contextlib.nullcontext()
+        ):
             code = ppcls(command)
         if code:
             return code
@@ -82,15 +98,20 @@ def write_digits(folder: Path) -> tuple[int, int]:
         part = "val" if index % 5 == 0 else "train"
         name = f"{part}/{label}/{index:04}.png"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / name), (scan * 255 / 16).round().astype("uint8"))  # scans have 17 levels of grey
+        # Scans have 17 levels of grey
+        cv2.imwrite(str(folder / name), (scan * 255 / 16).round().astype("uint8"))
         lists[part].append(f"{name} {label}\n")
     for part, lines in lists.items():
         (folder / f"{part}_list.txt").write_text("".join(lines), encoding="utf-8")
-    (folder / "labels.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(NAMES)), encoding="utf-8")
+    (folder / "labels.txt").write_text(
+        "".join(f"{i} {name}\n" for i, name in enumerate(NAMES)), encoding="utf-8"
+    )
     return len(lists["train"]), len(lists["val"])
 
 
-def print_table(rows: list[Row], evaluated: list[Answer], predicted: list[Answer]) -> None:
+def print_table(
+    rows: list[Row], evaluated: list[Answer], predicted: list[Answer]
+) -> None:
     """What was done, the seconds it took, and what came of it."""
     agreed = sum(one.best == other.best for one, other in zip(evaluated, predicted))
     notes = {

@@ -24,16 +24,33 @@ AXES: dict[str, Axis] = {
 def points(models: Models, kind: str, axis: str) -> list[Point]:
     """What is drawn of one kind of latency (`T4 FP16`) over an axis of `AXES`; unknown numbers are left out."""
     found = [(info.name, AXES[axis](info), LATENCIES[kind](info)) for info in models]
-    return [Point(name, x, latency) for name, x, latency in found if x is not None and latency is not None]
+    return [
+        Point(name, x, latency)
+        for name, x, latency in found
+        if x is not None and latency is not None
+    ]
 
 
 def accuracies(models: Models, kind: str) -> list[tuple[str, float, float]]:
     """Name, latency at batch 1 in milliseconds, and PaddleClas's top-1 in percent."""
-    found = [(info.name, LATENCIES[kind](info), info.published.get("paddleclas")) for info in models]
-    return [(name, ms[0], said.top1) for name, ms, said in found if ms and said and said.top1 is not None]
+    found = [
+        (info.name, LATENCIES[kind](info), info.published.get("paddleclas"))
+        for info in models
+    ]
+    return [
+        (name, ms[0], said.top1)
+        for name, ms, said in found
+        if ms and said and said.top1 is not None
+    ]
 
 
 def draw(models: Models, kind: str, file: str | os.PathLike[str] | IO[bytes]) -> None:
     """Writes a PNG of 800 x 1000 pixels: latency over each of `AXES`, and accuracy over latency."""
     by_size = {axis: points(models, kind, axis) for axis in AXES}
-    plot.draw(kind.replace(" ", ", TensorRT "), LATENCY_BATCHES, by_size, accuracies(models, kind), file)
+    plot.draw(
+        kind.replace(" ", ", TensorRT "),
+        LATENCY_BATCHES,
+        by_size,
+        accuracies(models, kind),
+        file,
+    )

@@ -53,13 +53,25 @@ class Page:
     @property
     def plots(self) -> dict[str, str]:
         """Kinds of latency that are known of its models, by the files' names."""
-        known = [kind for kind, latency in LATENCIES.items() if any(map(latency, self.models))]
-        return {f"{self.name}_{kind.lower().replace(' ', '_')}.png": kind for kind in known}
+        known = [
+            kind
+            for kind, latency in LATENCIES.items()
+            if any(map(latency, self.models))
+        ]
+        return {
+            f"{self.name}_{kind.lower().replace(' ', '_')}.png": kind for kind in known
+        }
 
 
 _DLA_SOURCES = ("paddleclas", "timm", "ucbdrive")
 PAGES = (
-    Page("DLA", ("DLA",), "DLA34", _DLA_SOURCES, (*_DLA_SOURCES, "vastai_listing_of_paddleclas")),
+    Page(
+        "DLA",
+        ("DLA",),
+        "DLA34",
+        _DLA_SOURCES,
+        (*_DLA_SOURCES, "vastai_listing_of_paddleclas"),
+    ),
     Page("DPN", ("DPN",), "DPN68"),
     Page("Others", ("AlexNet", "SqueezeNet", "DarkNet", "SENet"), "SqueezeNet1_1"),
 )
@@ -80,7 +92,9 @@ def render(page: Page, language: str) -> str:
         "recipes": recipe_rows(models),
     }
     values["usage"] = _template("usage", language).substitute(values).rstrip("\n")
-    return "<!-- made by tools/model_pages.py -->\n\n" + _template(page.name, language).substitute(values)
+    return "<!-- made by tools/model_pages.py -->\n\n" + _template(
+        page.name, language
+    ).substitute(values)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,7 +102,9 @@ def main(argv: list[str] | None = None) -> int:
     FOLDER.mkdir(exist_ok=True)
     for page in PAGES:
         for language in LANGUAGES:
-            (FOLDER / f"{page.name}{language}.md").write_text(render(page, language), encoding="utf-8")
+            (FOLDER / f"{page.name}{language}.md").write_text(
+                render(page, language), encoding="utf-8"
+            )
         for name, kind in page.plots.items():
             draw(page.models, kind, FOLDER / name)
     return 0

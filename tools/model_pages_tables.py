@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.arch.model_table import LATENCIES, ModelInfo, Published
-from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, PretrainedWeights, weights_of
+from ppcls.arch.weights.sources import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+    PretrainedWeights,
+    weights_of,
+)
 from ppcls.config import find_config, shipped_configs
 from ppcls.config.merge import read_tree
 from ppcls.config.node import Problems
@@ -32,7 +38,11 @@ def accuracy_rows(models: Models, sources: Sequence[str]) -> str:
             info.name,
             "x".join(map(str, info.input_size[1:])),
             info.resize_short,
-            *(percent(value) for source in sources for value in (_said(info, source).top1, _said(info, source).top5)),
+            *(
+                percent(value)
+                for source in sources
+                for value in (_said(info, source).top1, _said(info, source).top5)
+            ),
         ]
         for info in models
     )
@@ -46,7 +56,11 @@ def size_rows(models: Models, sources: Sequence[str]) -> str:
             thousandths(info.trainable_params / 1e6),
             thousandths(info.macs and info.macs / 1e9),
             thousandths(info.flops and info.flops / 1e9),
-            *(value for source in sources for value in (_said(info, source).params_m, _said(info, source).flops_g)),
+            *(
+                value
+                for source in sources
+                for value in (_said(info, source).params_m, _said(info, source).flops_g)
+            ),
         ]
         for info in models
     )
@@ -73,7 +87,9 @@ def weights_rows(models: Models) -> str:
             f"{row.preprocessing.resize_short} / {row.preprocessing.size}",
             f"{row.preprocessing.interpolation}, {row.preprocessing.backend}",
             normalization(row.preprocessing),
-            ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in row.arguments.items()),
+            ", ".join(
+                f"`{key}: {json.dumps(value)}`" for key, value in row.arguments.items()
+            ),
             row.licence,
             _file(row),
         ]
@@ -84,12 +100,16 @@ def weights_rows(models: Models) -> str:
 
 def recipe_rows(models: Models) -> str:
     """A line a shipped configuration: what it trains with. Names are those that a configuration has."""
-    trees = {file.stem: (file.parent.name, _tree(file)) for file in shipped_configs().values()}
+    trees = {
+        file.stem: (file.parent.name, _tree(file))
+        for file in shipped_configs().values()
+    }
     return rows(
         _recipe(name, tree)
         for info in models
         for name, (folder, tree) in trees.items()
-        if (folder, tree["Arch"]["name"]) == (info.family, info.name)  # configs/demo is another matter
+        # Configs/demo is another matter
+        if (folder, tree["Arch"]["name"]) == (info.family, info.name)
     )
 
 
@@ -100,7 +120,13 @@ def config_path(name: str) -> str:
 
 def percent(value: float | None) -> str | None:
     """Two digits behind the point, and a third where the source prints one."""
-    return None if value is None else f"{value:.2f}" if round(value, 2) == value else f"{value:.3f}"
+    return (
+        None
+        if value is None
+        else f"{value:.2f}"
+        if round(value, 2) == value
+        else f"{value:.3f}"
+    )
 
 
 def thousandths(value: float | None) -> str | None:
@@ -112,7 +138,10 @@ def normalization(preprocessing: Preprocessing) -> str:
     """`ImageNet`, or mean and standard deviation a channel."""
     if (preprocessing.mean, preprocessing.std) == (IMAGENET_MEAN, IMAGENET_STD):
         return "ImageNet"
-    mean, std = (", ".join(f"{value:.3g}" for value in triple) for triple in (preprocessing.mean, preprocessing.std))
+    mean, std = (
+        ", ".join(f"{value:.3g}" for value in triple)
+        for triple in (preprocessing.mean, preprocessing.std)
+    )
     return f"({mean}) / ({std})"
 
 
@@ -133,7 +162,11 @@ def _tree(file: Path) -> dict[str, Any]:
 
 
 def _recipe(name: str, tree: dict[str, Any]) -> list[object]:
-    run, optimizer, train = tree["Global"], tree["Optimizer"], tree["DataLoader"]["Train"]
+    run, optimizer, train = (
+        tree["Global"],
+        tree["Optimizer"],
+        tree["DataLoader"]["Train"],
+    )
     lr = optimizer["lr"]
     smoothing = tree["Loss"]["Train"][0]["CELoss"].get("epsilon")
     return [
@@ -150,12 +183,19 @@ def _recipe(name: str, tree: dict[str, Any]) -> list[object]:
 
 def _schedule(lr: dict[str, Any]) -> str:
     if lr["name"] == "Piecewise":
-        return f"`Piecewise`: x {lr['gamma']} @ {', '.join(map(str, lr['decay_epochs']))}"
-    return f"`{lr['name']}`" + (f", `warmup_epoch` {lr['warmup_epoch']}" if "warmup_epoch" in lr else "")
+        return (
+            f"`Piecewise`: x {lr['gamma']} @ {', '.join(map(str, lr['decay_epochs']))}"
+        )
+    return f"`{lr['name']}`" + (
+        f", `warmup_epoch` {lr['warmup_epoch']}" if "warmup_epoch" in lr else ""
+    )
 
 
 def _augmentation(dataset: dict[str, Any]) -> Iterable[str]:
-    for operation in (*dataset["transform_ops"], *dataset.get("batch_transform_ops", ())):
+    for operation in (
+        *dataset["transform_ops"],
+        *dataset.get("batch_transform_ops", ()),
+    ):
         ((kind, settings),) = operation.items()
         if kind == "RandCropImage":
             yield f"`{kind}` {settings['size']} {settings.get('interpolation', '')}".rstrip()

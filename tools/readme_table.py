@@ -28,7 +28,12 @@ def with_table(text: str) -> str:
     """The text of README.md with its table made anew."""
     table = HEAD + "".join(row(info) for info in MODELS.values())
     pattern = r"(<!-- models: made by tools/model_table.py -->\n).*?(<!-- /models -->)"
-    return re.sub(pattern, lambda found: found.group(1) + "\n" + table + "\n" + found.group(2), text, flags=re.DOTALL)
+    return re.sub(
+        pattern,
+        lambda found: found.group(1) + "\n" + table + "\n" + found.group(2),
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -22,17 +22,22 @@ def engines(bundle: Bundle) -> list[str]:
 
 def open_bare(bundle: Bundle, engine: str) -> Run:
     """Float32 [N, C, H, W] to scores, one batch at a time."""
-    return {"paddle": _paddle, "onnxruntime": _onnxruntime, "openvino": _openvino}[engine](bundle)
+    return {"paddle": _paddle, "onnxruntime": _onnxruntime, "openvino": _openvino}[
+        engine
+    ](bundle)
 
 
 def _paddle(bundle: Bundle) -> Run:
     from paddle.inference import Config, create_predictor
 
-    config = Config(str(bundle.path_of(bundle.program)), str(bundle.path_of(bundle.parameters)))
+    config = Config(
+        str(bundle.path_of(bundle.program)), str(bundle.path_of(bundle.parameters))
+    )
     config.disable_glog_info()
     config.disable_gpu()
     config.enable_mkldnn()
-    config.delete_pass("conv_concat_activation_onednn_fuse_pass")  # raises for SqueezeNet
+    # Raises for SqueezeNet
+    config.delete_pass("conv_concat_activation_onednn_fuse_pass")
     config.set_cpu_math_library_num_threads(len(os.sched_getaffinity(0)))
     predictor = create_predictor(config)
     image = predictor.get_input_handle(bundle.input.name)
@@ -60,6 +65,13 @@ def _onnxruntime(bundle: Bundle) -> Run:
 def _openvino(bundle: Bundle) -> Run:
     import openvino
 
-    properties = {"INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)), "INFERENCE_PRECISION_HINT": "f32"}
-    request = openvino.Core().compile_model(str(bundle.path_of(bundle.onnx)), "CPU", properties).create_infer_request()
+    properties = {
+        "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    request = (
+        openvino.Core()
+        .compile_model(str(bundle.path_of(bundle.onnx)), "CPU", properties)
+        .create_infer_request()
+    )
     return lambda batch: request.infer([batch], share_inputs=True)[0]

@@ -22,16 +22,22 @@ GOAL = 1.02
 def measure(bundle: Bundle, rounds: int) -> None:
     names, plan = engines(bundle), Plan(rounds)
     tried = [Settings(name) for name in names]
-    found = measure_backends(bundle, tried, BATCH, "throughput", plan, {"float32"}, verifying_gate(None))
+    found = measure_backends(
+        bundle, tried, BATCH, "throughput", plan, {"float32"}, verifying_gate(None)
+    )
     chosen = choose(found.candidates)
     if chosen is None:
         raise SystemExit(f"{bundle.folder}: none may be chosen; see `ppcls verify`")
     batch = np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * BATCH)
 
-    timings = time_in_turns({name: partial(open_bare(bundle, name), batch) for name in names}, plan)
+    timings = time_in_turns(
+        {name: partial(open_bare(bundle, name), batch) for name in names}, plan
+    )
     best = min(timing.undisturbed for timing in timings.values())
     for name in names:
-        print(f"{name:11} batch {BATCH} choice   bare {1000 * timings[name].undisturbed:7.2f} ms a batch")
+        print(
+            f"{name:11} batch {BATCH} choice   bare {1000 * timings[name].undisturbed:7.2f} ms a batch"
+        )
     engine = chosen.settings.engine
     print(
         f"{engine:11} is chosen; time x {timings[engine].undisturbed / best:.3f} of the fastest (goal at most {GOAL})"

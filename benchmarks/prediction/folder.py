@@ -34,24 +34,35 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
         for engine in engines(bundle):
             bare = open_bare(bundle, engine)
             for batch in (1, 8):
-                ways[f"{engine}, serial, batch {batch}"] = _serial(bundle, bare, files, batch, output)
-                ways[f"{engine}, ours, batch {batch}"] = _ours(bundle, engine, files, batch, output)
+                ways[f"{engine}, serial, batch {batch}"] = _serial(
+                    bundle, bare, files, batch, output
+                )
+                ways[f"{engine}, ours, batch {batch}"] = _ours(
+                    bundle, engine, files, batch, output
+                )
         spent = take_turns(ways, rounds)
     serial = spent["paddle, serial, batch 1"].seconds
-    print(f"{len(files)} files of {source}; ratios to Paddle's serial loop at batch 1, goal at least {GOAL}")
+    print(
+        f"{len(files)} files of {source}; ratios to Paddle's serial loop at batch 1, goal at least {GOAL}"
+    )
     for name, each in spent.items():
         print(f"{name:28} {each.per(len(files))}; x {ratio(serial, each.seconds):.2f}")
 
 
 def linked(pictures: list[Path], folder: Path, count: int) -> list[str]:
     """So many files, the pictures in turn."""
-    files = [folder / f"{index:06d}{pictures[index % len(pictures)].suffix}" for index in range(count)]
+    files = [
+        folder / f"{index:06d}{pictures[index % len(pictures)].suffix}"
+        for index in range(count)
+    ]
     for index, file in enumerate(files):
         file.symlink_to(pictures[index % len(pictures)].resolve())
     return [str(file) for file in files]
 
 
-def _serial(bundle: Bundle, run: Run, files: list[str], batch_size: int, output: Path) -> Callable[[], None]:
+def _serial(
+    bundle: Bundle, run: Run, files: list[str], batch_size: int, output: Path
+) -> Callable[[], None]:
     names = bundle.class_names or [""] * bundle.class_num
 
     def work() -> None:
@@ -61,13 +72,24 @@ def _serial(bundle: Bundle, run: Run, files: list[str], batch_size: int, output:
                 tensors = np.stack([bundle.pipeline.from_file(file) for file in batch])
                 for file, scores in zip(batch, run(tensors)):
                     best = np.argsort(-scores)[:TOPK]
-                    rows.write(Result(file, best.tolist(), scores[best].tolist(), [names[i] for i in best]))
+                    rows.write(
+                        Result(
+                            file,
+                            best.tolist(),
+                            scores[best].tolist(),
+                            [names[i] for i in best],
+                        )
+                    )
 
     return work
 
 
-def _ours(bundle: Bundle, engine: Any, files: list[str], batch_size: int, output: Path) -> Callable[[], None]:
-    asked = DeployGlobalSection(str(bundle.folder), files[0], batch_size, backend=engine, precision="float32")
+def _ours(
+    bundle: Bundle, engine: Any, files: list[str], batch_size: int, output: Path
+) -> Callable[[], None]:
+    asked = DeployGlobalSection(
+        str(bundle.folder), files[0], batch_size, backend=engine, precision="float32"
+    )
     classifier = open_classifier(DeployConfig(asked), len(files))
 
     def work() -> None:

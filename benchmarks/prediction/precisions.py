@@ -27,14 +27,19 @@ def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
     ways: dict[str, Callable[[], object]] = {}
     for precision in ("float32", *precisions):
         try:
-            ways[precision] = _runs(open_backend(bundle, Settings("openvino", precision)), batch)
-        except UserError as error:  # this processor has no bfloat16, or the bundle no int8 form
+            ways[precision] = _runs(
+                open_backend(bundle, Settings("openvino", precision)), batch
+            )
+        # This processor has no bfloat16, or the bundle no int8 form
+        except UserError as error:
             print(f"openvino    {precision}: {error}")
     spent = take_turns(ways, rounds)
     for precision, each in spent.items():
         goal = f" (goal at most {GOALS[precision]})" if precision in GOALS else ""
         time = ratio(each.seconds, spent["float32"].seconds)
-        print(f"openvino    {precision:9} {each.per(BATCH * RUNS)}; time x {time:.3f}{goal}")
+        print(
+            f"openvino    {precision:9} {each.per(BATCH * RUNS)}; time x {time:.3f}{goal}"
+        )
 
 
 def _runs(backend: Backend, batch: np.ndarray) -> Callable[[], object]:

@@ -26,15 +26,21 @@ def measure(bundle: Bundle, rounds: int) -> None:
     for engine in engines(bundle):
         bare = open_bare(bundle, engine)
         for batch_size in (1, 8):
-            classifier = Classifier(bundle, backend=engine, batch_size=batch_size, **stated())
+            classifier = Classifier(
+                bundle, backend=engine, batch_size=batch_size, **stated()
+            )
             for name, ways in (
                 ("run", tensors(bundle, classifier, bare, batch_size)),
                 ("pictures", pictures(bundle, classifier, bare, batch_size)),
             ):
                 spent = take_turns(ways, rounds)
                 cost = ratio(spent["ours"].seconds, spent["bare"].seconds)
-                print(f"{engine:11} batch {batch_size} {name:8} bare {spent['bare'].per(PICTURES)}")
-                print(f"{'':31} ours {spent['ours'].per(PICTURES)}; x {cost:.3f} (goal at most {GOAL})")
+                print(
+                    f"{engine:11} batch {batch_size} {name:8} bare {spent['bare'].per(PICTURES)}"
+                )
+                print(
+                    f"{'':31} ours {spent['ours'].per(PICTURES)}; x {cost:.3f} (goal at most {GOAL})"
+                )
 
 
 def stated() -> dict[str, Any]:
@@ -42,19 +48,30 @@ def stated() -> dict[str, Any]:
     return {"precision": "float32", "requests": Settings().requests}
 
 
-def tensors(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> dict[str, Callable[[], Any]]:
-    batches = [np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * batch_size)] * (PICTURES // batch_size)
+def tensors(
+    bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int
+) -> dict[str, Callable[[], Any]]:
+    batches = [
+        np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * batch_size)
+    ] * (PICTURES // batch_size)
     ours = open_backend(bundle, classifier.settings).run
-    return {"ours": lambda: [ours(batch) for batch in batches], "bare": lambda: [bare(batch) for batch in batches]}
+    return {
+        "ours": lambda: [ours(batch) for batch in batches],
+        "bare": lambda: [bare(batch) for batch in batches],
+    }
 
 
-def pictures(bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int) -> dict[str, Callable[[], Any]]:
+def pictures(
+    bundle: Bundle, classifier: Classifier, bare: Any, batch_size: int
+) -> dict[str, Callable[[], Any]]:
     files = [GOLDEN_PICTURE.read_bytes()] * PICTURES
 
     def loop() -> list[np.ndarray]:
         results: list[np.ndarray] = []
         for start in range(0, PICTURES, batch_size):
-            batch = np.stack([bundle.pipeline(file) for file in files[start : start + batch_size]])
+            batch = np.stack(
+                [bundle.pipeline(file) for file in files[start : start + batch_size]]
+            )
             results += [np.argsort(-scores)[:5] for scores in bare(batch)]
         return results
 

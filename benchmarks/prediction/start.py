@@ -67,7 +67,10 @@ def run(batch):
 
 def measure(bundle: Bundle, rounds: int) -> None:
     for engine in engines(bundle):
-        programs = {"ours": OURS.format(**_facts(bundle, engine)), "bare": _bare(bundle, engine)}
+        programs = {
+            "ours": OURS.format(**_facts(bundle, engine)),
+            "bare": _bare(bundle, engine),
+        }
         seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
         for number in range(-1, rounds):  # round -1 fills the disk's cache
             for name, program in programs.items():
@@ -75,19 +78,45 @@ def measure(bundle: Bundle, rounds: int) -> None:
                 if number >= 0:
                     seconds[name].append(spent)
         for index, kind in enumerate(("seconds", "processor seconds")):
-            ours, bare = (statistics.median(each[index] for each in seconds[name]) for name in ("ours", "bare"))
-            added = statistics.median(o[index] - b[index] for o, b in zip(seconds["ours"], seconds["bare"]))
-            print(f"{engine:11} start {ours:.2f} {kind}, bare {bare:.2f}: {added:+.2f} (goal at most {GOAL:+})")
+            ours, bare = (
+                statistics.median(each[index] for each in seconds[name])
+                for name in ("ours", "bare")
+            )
+            added = statistics.median(
+                o[index] - b[index] for o, b in zip(seconds["ours"], seconds["bare"])
+            )
+            print(
+                f"{engine:11} start {ours:.2f} {kind}, bare {bare:.2f}: {added:+.2f} (goal at most {GOAL:+})"
+            )
 
 
 def _facts(bundle: Bundle, engine: str) -> dict[str, object]:
-    facts = {"folder": str(bundle.folder.resolve()), "engine": engine, "picture": str(GOLDEN_PICTURE)}
+    facts = {
+        "folder": str(bundle.folder.resolve()),
+        "engine": engine,
+        "picture": str(GOLDEN_PICTURE),
+    }
     height, width = bundle.input.shape[2:]
-    files = {"program": bundle.program, "parameters": bundle.parameters, "onnx": bundle.onnx}
-    paths = {name: str(bundle.path_of(entry).resolve()) for name, entry in files.items() if entry}
+    files = {
+        "program": bundle.program,
+        "parameters": bundle.parameters,
+        "onnx": bundle.onnx,
+    }
+    paths = {
+        name: str(bundle.path_of(entry).resolve())
+        for name, entry in files.items()
+        if entry
+    }
     threads = len(os.sched_getaffinity(0))
     ports = {"input": bundle.input.name, "output": bundle.output.name}
-    return {**facts, **paths, **ports, "height": height, "width": width, "threads": threads}
+    return {
+        **facts,
+        **paths,
+        **ports,
+        "height": height,
+        "width": width,
+        "threads": threads,
+    }
 
 
 def _bare(bundle: Bundle, engine: str) -> str:
@@ -98,6 +127,14 @@ def _bare(bundle: Bundle, engine: str) -> str:
 def _run(program: str) -> tuple[float, float]:
     """Seconds, and processor seconds, of a process."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, check=True)
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    seconds, after = (
+        time.perf_counter() - began,
+        resource.getrusage(resource.RUSAGE_CHILDREN),
+    )
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

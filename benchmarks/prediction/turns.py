@@ -16,11 +16,16 @@ class Spent(NamedTuple):
 
     def per(self, count: int) -> str:
         """`123.4 images/s`, and what an image costs."""
-        speed, cost = count / statistics.median(self.seconds), 1000 * statistics.median(self.processor) / count
+        speed, cost = (
+            count / statistics.median(self.seconds),
+            1000 * statistics.median(self.processor) / count,
+        )
         return f"{speed:6.1f} images/s, {cost:5.2f} ms of processor time each"
 
 
-def take_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Spent]:
+def take_turns(
+    ways: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, Spent]:
     """What each way takes in each round; each is first in its turn."""
     spent = {name: Spent([], []) for name in ways}
     names = list(ways)

@@ -7,7 +7,9 @@ python deploy/python/predict_cls.py -c deploy/configs/inference_cls.yaml \
 import os.path
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+sys.path.insert(
+    0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+)
 
 from ppcls.__main__ import main
 

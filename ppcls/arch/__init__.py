@@ -14,7 +14,8 @@ from ppcls.utils.errors import suggest
 __all__ = ["Backbone", "build_model", "list_models"]
 __all__ += BACKBONES.names()
 
-if TYPE_CHECKING:  # what type checkers and editors see; a test compares it with the registry
+# What type checkers and editors see; a test compares it with the registry
+if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ppcls.arch.layers import Backbone
@@ -49,7 +50,9 @@ else:
         elif name == "Backbone":
             from ppcls.arch.layers import Backbone as value
         else:
-            raise AttributeError(f"module 'ppcls.arch' has no attribute {name!r}{suggest(name, __all__)}")
+            raise AttributeError(
+                f"module 'ppcls.arch' has no attribute {name!r}{suggest(name, __all__)}"
+            )
         globals()[name] = value
         return value
 

@@ -7,18 +7,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Range, ReadPath
+from ppcls.utils.fields import (
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    ReadPath,
+)
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
 
-__all__ = ["BACKBONES", "MODELS", "AlexNetParams", "BackboneParams", "DLAParams", "DPNParams", "DarkNet53Params"]
-__all__ += ["ModelInfo", "Published", "SENet154_vdParams", "SqueezeNet1_0Params", "SqueezeNet1_1Params"]
+__all__ = [
+    "BACKBONES",
+    "MODELS",
+    "AlexNetParams",
+    "BackboneParams",
+    "DLAParams",
+    "DPNParams",
+    "DarkNet53Params",
+]
+__all__ += [
+    "ModelInfo",
+    "Published",
+    "SENet154_vdParams",
+    "SqueezeNet1_0Params",
+    "SqueezeNet1_1Params",
+]
 
 BACKBONES = Registry("backbone")
-_MAX_PADDING = 6  # the largest stem has a kernel of 7, and more padding than that gives windows of zeros alone
+# The largest stem has a kernel of 7, and more padding than that gives windows of zeros alone
+_MAX_PADDING = 6
 
 
 def family_names(family: str) -> list[str]:
@@ -55,7 +77,9 @@ class BackboneParams:
         _check_integer("class_num", self.class_num, 0)
         _check_integer("in_channels", self.in_channels, 1)
         if not _is_number(self.drop_rate) or not 0 <= self.drop_rate < 1:
-            raise ValueError(f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1")
+            raise ValueError(
+                f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1"
+            )
         if not isinstance(self.pretrained, bool) and not _is_path(self.pretrained):
             raise ValueError(
                 f"pretrained is {self.pretrained!r}; give true, false, a source's name, an address or a path"
@@ -75,7 +99,9 @@ class BackboneParams:
             return self.make()
         from ppcls.arch.weights.load import build_with_weights, locate_weights
 
-        return build_with_weights(self, locate_weights(self.name, self.pretrained), new_classifier).model
+        return build_with_weights(
+            self, locate_weights(self.name, self.pretrained), new_classifier
+        ).model
 
     def make(self) -> "Backbone":
         """A new model with weights drawn from Paddle's generator, whatever `pretrained` says."""
@@ -120,7 +146,9 @@ class SqueezeNet1_0Params(BackboneParams):
         super().__post_init__()
         _check_integer("stem_padding", self.stem_padding, 0, _MAX_PADDING)
         if not isinstance(self.ceil_pooling, bool):
-            raise ValueError(f"ceil_pooling is {self.ceil_pooling!r}; give true or false")
+            raise ValueError(
+                f"ceil_pooling is {self.ceil_pooling!r}; give true or false"
+            )
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.squeezenet import SqueezeNet
@@ -150,7 +178,9 @@ class DPNParams(BackboneParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _is_number(self.epsilon) or not 0 < self.epsilon <= 1:
-            raise ValueError(f"epsilon is {self.epsilon!r}; give a number above 0 and at most 1, such as 1e-5")
+            raise ValueError(
+                f"epsilon is {self.epsilon!r}; give a number above 0 and at most 1, such as 1e-5"
+            )
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.dpn import DPN
@@ -186,7 +216,9 @@ class DarkNet53Params(BackboneParams):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not _is_number(self.activation_slope) or not 0 <= self.activation_slope < 1:
-            raise ValueError(f"activation_slope is {self.activation_slope!r}; give a number from 0 to below 1")
+            raise ValueError(
+                f"activation_slope is {self.activation_slope!r}; give a number from 0 to below 1"
+            )
 
     def _make(self) -> "Backbone":
         from ppcls.arch.backbone.darknet import DarkNet

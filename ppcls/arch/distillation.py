@@ -36,34 +36,53 @@ class DistillationModelParams:
     class_num: NonNegativeInt = 1000
     models: tuple[dict[str, Annotated[Any, Component("backbone")]], ...] = ()
     freeze_params_list: tuple[bool, ...] = ()
-    pretrained_list: tuple[bool | Annotated[str, ReadPath("weights", SOURCES)] | None, ...] | None = None
+    pretrained_list: (
+        tuple[bool | Annotated[str, ReadPath("weights", SOURCES)] | None, ...] | None
+    ) = None
     infer_model_name: str = "Student"
 
     def __post_init__(self) -> None:
         if len(self.models) < 2 or any(len(model) != 1 for model in self.models):
-            raise ValueError("models is no list of two or more `name: {name: DLA34}`; write one item for each model")
+            raise ValueError(
+                "models is no list of two or more `name: {name: DLA34}`; write one item for each model"
+            )
         names = _names(self.models)
         if len(set(names)) < len(names):
-            raise ValueError(f"models has the names {', '.join(names)}; write a different one for each model")
-        for what, given in (("freeze_params_list", self.freeze_params_list), ("pretrained_list", self.pretrained_list)):
+            raise ValueError(
+                f"models has the names {', '.join(names)}; write a different one for each model"
+            )
+        for what, given in (
+            ("freeze_params_list", self.freeze_params_list),
+            ("pretrained_list", self.pretrained_list),
+        ):
             if given is not None and len(given) != len(names):
-                raise ValueError(f"{what} has the length {len(given)} for {len(names)} models; write a value for each")
+                raise ValueError(
+                    f"{what} has the length {len(given)} for {len(names)} models; write a value for each"
+                )
         if self.infer_model_name not in names:
             near = suggest(self.infer_model_name, names)
-            raise ValueError(f"infer_model_name is {self.infer_model_name}{near}; write one of {', '.join(names)}")
-        trained = [name for name, frozen in zip(names, self.freeze_params_list) if not frozen]
+            raise ValueError(
+                f"infer_model_name is {self.infer_model_name}{near}; write one of {', '.join(names)}"
+            )
+        trained = [
+            name for name, frozen in zip(names, self.freeze_params_list) if not frozen
+        ]
         if len(trained) != 1:
             raise ValueError(
                 f"freeze_params_list leaves {' and '.join(trained) or 'no model'} to be trained; write false for one "
                 "model and true for the others"
             )
-        for model, listed in zip(self.models, self.pretrained_list or [None] * len(names)):
+        for model, listed in zip(
+            self.models, self.pretrained_list or [None] * len(names)
+        ):
             for name, params in model.items():
                 self._check(name, params, listed)
 
     def _check(self, name: str, params: Any, listed: bool | str | None) -> None:
         if not isinstance(params, BackboneParams):
-            raise ValueError(f"the model {name} is made of several itself; write one backbone, such as DLA34")
+            raise ValueError(
+                f"the model {name} is made of several itself; write one backbone, such as DLA34"
+            )
         if params.class_num != self.class_num:
             raise ValueError(
                 f"the model {name} has class_num {params.class_num}, but Arch.class_num is {self.class_num}; write "
@@ -82,7 +101,9 @@ class DistillationModelParams:
     @property
     def members(self) -> dict[str, BackboneParams]:
         """The models by their names, each with the weights that `pretrained_list` may have for it."""
-        members = {name: params for model in self.models for name, params in model.items()}
+        members = {
+            name: params for model in self.models for name, params in model.items()
+        }
         listed = self.pretrained_list or [None] * len(members)
         return {
             name: params if given is None else replace(params, pretrained=given)
@@ -92,11 +113,21 @@ class DistillationModelParams:
     @property
     def frozen(self) -> tuple[str, ...]:
         """The names of those that are not trained."""
-        return tuple(name for name, frozen in zip(_names(self.models), self.freeze_params_list) if frozen)
+        return tuple(
+            name
+            for name, frozen in zip(_names(self.models), self.freeze_params_list)
+            if frozen
+        )
 
-    def completed(self, members: Mapping[str, BackboneParams]) -> "DistillationModelParams":
+    def completed(
+        self, members: Mapping[str, BackboneParams]
+    ) -> "DistillationModelParams":
         """The same with other arguments of its models."""
-        return replace(self, models=tuple({name: members[name]} for name in self.members), pretrained_list=None)
+        return replace(
+            self,
+            models=tuple({name: members[name]} for name in self.members),
+            pretrained_list=None,
+        )
 
     def build(self) -> "DistillationModel":
         """The models with their weights: those that are drawn come from Paddle's generator.
@@ -104,7 +135,9 @@ class DistillationModelParams:
         Raises:
             UserError: Paddle is missing, or weights cannot be had or do not fit.
         """
-        return self.assemble({name: params.build() for name, params in self.members.items()})
+        return self.assemble(
+            {name: params.build() for name, params in self.members.items()}
+        )
 
     def assemble(self, models: Mapping[str, "Backbone"]) -> "DistillationModel":
         """Puts finished models together; those of `frozen` are frozen by it."""

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the models that can be built and match a shell pattern (`DLA*x*`), in the order of the table."""
-    return [name for name in MODELS if name in BACKBONES and fnmatchcase(name.lower(), pattern.lower())]
+    return [
+        name
+        for name in MODELS
+        if name in BACKBONES and fnmatchcase(name.lower(), pattern.lower())
+    ]
 
 
 def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
@@ -56,9 +60,14 @@ def entry_point(name: str) -> Callable[..., Backbone]:
 
     build.__name__ = build.__qualname__ = name
     build.__module__ = "ppcls.arch"
-    build.__doc__ = f"Makes {name}. {inspect.getdoc(cls)}\n\n{inspect.getdoc(BackboneParams)}"
+    build.__doc__ = (
+        f"Makes {name}. {inspect.getdoc(cls)}\n\n{inspect.getdoc(BackboneParams)}"
+    )
     parameters = list(inspect.signature(cls).parameters.values())[1:]
-    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    keyword_only = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in parameters
+    ]
     build.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     return build
 

@@ -43,11 +43,19 @@ def conv(
 
 
 def conv_norm_relu(
-    in_channels: int, out_channels: int, kernel: int, stride: int = 1, slope: float = 0.0
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int = 1,
+    slope: float = 0.0,
 ) -> nn.Sequential:
     """Convolution, batch norm and ReLU in a row; a `slope` below zero makes it a leaky one."""
     relu = nn.LeakyReLU(slope) if slope else nn.ReLU()
-    return nn.Sequential(conv(in_channels, out_channels, kernel, stride), nn.BatchNorm2D(out_channels), relu)
+    return nn.Sequential(
+        conv(in_channels, out_channels, kernel, stride),
+        nn.BatchNorm2D(out_channels),
+        relu,
+    )
 
 
 class Block(nn.Layer):
@@ -65,17 +73,25 @@ class Block(nn.Layer):
     def __call__(self, *inputs: Tensor) -> Any:
         """The block's result; see its `forward`."""
         # Where no input needs a gradient, as behind frozen layers, Paddle would give the block's parameters none.
-        needed = paddle.is_grad_enabled() and not all(value.stop_gradient for value in inputs)
+        needed = paddle.is_grad_enabled() and not all(
+            value.stop_gradient for value in inputs
+        )
         if not (self.recompute and self.training and needed):
             return super().__call__(*inputs)
-        from paddle.distributed.fleet.utils import recompute  # loads much that nobody else needs
+        # Loads much that nobody else needs
+        from paddle.distributed.fleet.utils import recompute
 
         return recompute(self._pass, *inputs)
 
     def _pass(self, *inputs: Tensor) -> Any:
-        if not paddle.is_grad_enabled():  # Paddle runs the first pass without gradients, the second with them
+        # Paddle runs the first pass without gradients, the second with them
+        if not paddle.is_grad_enabled():
             return super().__call__(*inputs)
-        norms = [part for part in self.sublayers() if isinstance(part, (nn.BatchNorm2D, nn.SyncBatchNorm))]
+        norms = [
+            part
+            for part in self.sublayers()
+            if isinstance(part, (nn.BatchNorm2D, nn.SyncBatchNorm))
+        ]
         momenta = [norm._momentum for norm in norms]
         try:
             for norm in norms:
@@ -155,7 +171,11 @@ class Backbone(nn.Layer):
         """
         self.params = replace(self.params, class_num=class_num)
         small = Normal(std=0.01)
-        self.fc = nn.Conv2D(self.num_features, class_num, 1, weight_attr=small) if class_num else None
+        self.fc = (
+            nn.Conv2D(self.num_features, class_num, 1, weight_attr=small)
+            if class_num
+            else None
+        )
 
     def set_recompute(self, enable: bool = True) -> None:
         """Switches gradient checkpointing of every block; see `Block`."""
@@ -172,14 +192,20 @@ class Backbone(nn.Layer):
         Raises:
             UserError: the dictionary belongs to other arguments of the model than it was made with.
         """
-        if not use_structured_name:  # names that Paddle gave the parameters, which no layout knows
+        # Names that Paddle gave the parameters, which no layout knows
+        if not use_structured_name:
             return super().set_state_dict(state_dict, False)
         layout = recognise(self, list(state_dict))
         check_arguments(self, layout)
         conversion = convert_state_dict(self, state_dict, layout)
         missing, unexpected = super().set_state_dict(conversion.state)
-        self.preprocessing = preprocessing_by_layout(self.params.name, layout.source) or self.preprocessing
-        return missing, unexpected + [key for key in conversion.unexpected if key not in unexpected]
+        self.preprocessing = (
+            preprocessing_by_layout(self.params.name, layout.source)
+            or self.preprocessing
+        )
+        return missing, unexpected + [
+            key for key in conversion.unexpected if key not in unexpected
+        ]
 
     set_dict = set_state_dict
     load_dict = set_state_dict
@@ -201,7 +227,9 @@ class Backbone(nn.Layer):
         """Refuses an input that the convolutions would refuse, or mangle, deep inside; unknown sizes (-1) pass."""
         name, shape = self.params.name, list(x.shape)
         if len(shape) != 4:
-            raise UserError(f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}")
+            raise UserError(
+                f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}"
+            )
         if shape[1] not in (-1, self.params.in_channels):
             raise UserError(
                 f"{name} was made for {self.params.in_channels} channels and was given {shape[1]} "
@@ -209,4 +237,6 @@ class Backbone(nn.Layer):
             )
         for side in shape[2:]:
             if side != -1 and not self.admits(side):
-                raise UserError(f"{name} was given pictures of {shape[2]} x {shape[3]} pixels; {self.size_rule()}")
+                raise UserError(
+                    f"{name} was given pictures of {shape[2]} x {shape[3]} pixels; {self.size_rule()}"
+                )

@@ -56,7 +56,9 @@ def listed_models(pattern: str = "*") -> list[ListedModel]:
     names = list_models(pattern)
     if not names:
         families = dict.fromkeys(MODELS[name].family for name in list_models())
-        near = suggest(pattern, [*list_models(), *(f"{family}*" for family in families)])
+        near = suggest(
+            pattern, [*list_models(), *(f"{family}*" for family in families)]
+        )
         raise UserError(f"no model matches {pattern!r}{near}; `ppcls models` lists all")
     return [_listed(MODELS[name]) for name in names]
 
@@ -72,8 +74,13 @@ def as_json(models: Sequence[ListedModel]) -> str:
 
 
 def _listed(info: ModelInfo) -> ListedModel:
-    published = {source: info.published.get(source, Published()) for source in _ACCURACY_SOURCES}
-    source = next((source for source, figures in published.items() if figures.top1 is not None), None)
+    published = {
+        source: info.published.get(source, Published()) for source in _ACCURACY_SOURCES
+    }
+    source = next(
+        (source for source, figures in published.items() if figures.top1 is not None),
+        None,
+    )
     figures = published[source] if source else Published()
     return ListedModel(
         name=info.name,

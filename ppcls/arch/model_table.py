@@ -62,7 +62,11 @@ class ModelInfo:
     @property
     def weights_url(self) -> str | None:
         """Address of PaddleClas's official ImageNet weights; None for models that are not PaddleClas's."""
-        return _WEIGHTS_URL.format(name=self.name) if "paddleclas" in self.published else None
+        return (
+            _WEIGHTS_URL.format(name=self.name)
+            if "paddleclas" in self.published
+            else None
+        )
 
 
 _ROWS = (

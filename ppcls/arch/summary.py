@@ -77,10 +77,15 @@ class Summary:
         Raises:
             ValueError: `depth` is below 1.
         """
-        cells = [_cells(row) for row in (self.rows if depth is None else self._merged(depth))]
+        cells = [
+            _cells(row) for row in (self.rows if depth is None else self._merged(depth))
+        ]
         totals = (
             ("Trainable parameters", f"{self.trainable_params:,}"),
-            ("Parameters with batch-norm statistics", f"{self.params_with_statistics:,}"),
+            (
+                "Parameters with batch-norm statistics",
+                f"{self.params_with_statistics:,}",
+            ),
             ("MACs (multiply-accumulates)", f"{self.macs:,}"),
             ("FLOPs (2 x MACs)", f"{self.flops:,}"),
             ("Size of float32 weights (MB)", f"{self.megabytes:,.2f}"),
@@ -96,11 +101,17 @@ class Summary:
         for row in self.rows:
             parts = row.name.split(".")
             name = ".".join(parts[:depth])
-            shown.setdefault(name, blocks.get(name, row) if len(parts) >= depth else row)
+            shown.setdefault(
+                name, blocks.get(name, row) if len(parts) >= depth else row
+            )
         return list(shown.values())
 
 
-def summarize(model: nn.Layer, image_size: tuple[int, int] = (224, 224), in_channels: int | None = None) -> Summary:
+def summarize(
+    model: nn.Layer,
+    image_size: tuple[int, int] = (224, 224),
+    in_channels: int | None = None,
+) -> Summary:
     """Runs a network on one black picture, in evaluation mode, and notes what each layer does.
 
     The network is left as it was found.
@@ -118,20 +129,30 @@ def summarize(model: nn.Layer, image_size: tuple[int, int] = (224, 224), in_chan
     layers = dict(model.named_sublayers(include_self=True))
     called = _run(model, layers, (1, in_channels, *image_size))
     params = _own_params(layers)
-    idle = {name: LayerRow(name, type(layer).__name__) for name, layer in layers.items() if name not in called}
-    rows = [replace(row, params=params[name]) for name, row in {**called, **idle}.items()]
+    idle = {
+        name: LayerRow(name, type(layer).__name__)
+        for name, layer in layers.items()
+        if name not in called
+    }
+    rows = [
+        replace(row, params=params[name]) for name, row in {**called, **idle}.items()
+    ]
     holders = [row for row in rows if layers[row.name].sublayers()]
     rows = [row for row in rows if row.params or row.macs or row not in holders]
     return Summary(
         rows=tuple(rows),
         blocks=tuple(_with_content(block, rows) for block in holders if block.name),
         trainable_params=sum(row.params for row in rows),
-        params_with_statistics=sum(prod(value.shape) for value in model.state_dict().values()),
+        params_with_statistics=sum(
+            prod(value.shape) for value in model.state_dict().values()
+        ),
         macs=sum(row.macs for row in rows),
     )
 
 
-def _run(model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]) -> dict[str, LayerRow]:
+def _run(
+    model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]
+) -> dict[str, LayerRow]:
     """What each layer did with a picture of zeros, without its parameters, in the order of the calls' ends."""
     rows: dict[str, LayerRow] = {}
 
@@ -139,12 +160,17 @@ def _run(model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]) 
         def note(layer: nn.Layer, _: Any, output: Any) -> None:
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
             row = rows.get(name, LayerRow(name, type(layer).__name__, shape))
-            rows[name] = replace(row, macs=row.macs + _macs(layer, output), calls=row.calls + 1)
+            rows[name] = replace(
+                row, macs=row.macs + _macs(layer, output), calls=row.calls + 1
+            )
 
         return note
 
     modes = [(layer, layer.training) for layer in layers.values()]
-    hooks = [layer.register_forward_post_hook(hook_of(name)) for name, layer in layers.items()]
+    hooks = [
+        layer.register_forward_post_hook(hook_of(name))
+        for name, layer in layers.items()
+    ]
     try:
         model.eval()
         with paddle.no_grad():
@@ -170,7 +196,11 @@ def _own_params(layers: Mapping[str, nn.Layer]) -> dict[str, int]:
     counts: dict[str, int] = {}
     seen: set[int] = set()
     for name, layer in layers.items():
-        own = {id(p): p for p in layer.parameters(include_sublayers=False) if not p.stop_gradient and id(p) not in seen}
+        own = {
+            id(p): p
+            for p in layer.parameters(include_sublayers=False)
+            if not p.stop_gradient and id(p) not in seen
+        }
         seen.update(own)
         counts[name] = sum(prod(p.shape) for p in own.values())
     return counts
@@ -178,7 +208,11 @@ def _own_params(layers: Mapping[str, nn.Layer]) -> dict[str, int]:
 
 def _with_content(block: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
     inside = [row for row in rows if f"{row.name}.".startswith(f"{block.name}.")]
-    return replace(block, params=sum(row.params for row in inside), macs=sum(row.macs for row in inside))
+    return replace(
+        block,
+        params=sum(row.params for row in inside),
+        macs=sum(row.macs for row in inside),
+    )
 
 
 def _cells(row: LayerRow) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 
 NAME = "accuracy"
-_THEIRS = {"paddleclas": "PaddleClas", "timm": "timm", "ucbdrive": "ucbdrive/dla"}  # who measured what they published
+# Who measured what they published
+_THEIRS = {"paddleclas": "PaddleClas", "timm": "timm", "ucbdrive": "ucbdrive/dla"}
 _IMAGENET = 1000
 _NOTE = (
     "Columns with a name in them are as published by those it names, on the 50,000 pictures of ImageNet's validation "
@@ -92,8 +93,17 @@ def measure_accuracy(
     for inputs, labels in labelled_batches(bundle, data, batch_size, threads):
         counter.update(backend.run(inputs), labels)
     found = {name: 100 * share for name, share in counter.result().items()}
-    what = (bundle.architecture, str(bundle.folder), form.backend, form.precision, device, bundle.class_num)
-    return AccuracyRow(*what, len(data), found["top1"], found["top5"], *_origin(bundle, form, data))
+    what = (
+        bundle.architecture,
+        str(bundle.folder),
+        form.backend,
+        form.precision,
+        device,
+        bundle.class_num,
+    )
+    return AccuracyRow(
+        *what, len(data), found["top1"], found["top5"], *_origin(bundle, form, data)
+    )
 
 
 class AccuracySheet:
@@ -112,13 +122,27 @@ class AccuracySheet:
         file = self.folder / f"{NAME}.json"
         if file.is_file():
             try:
-                self.rows = [AccuracyRow(**row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+                self.rows = [
+                    AccuracyRow(**row)
+                    for row in json.loads(file.read_text(encoding="utf-8"))["rows"]
+                ]
             except (ValueError, KeyError, TypeError) as error:
-                raise UserError(f"{file} was not written by `ppcls benchmark accuracy`; give another --out") from error
+                raise UserError(
+                    f"{file} was not written by `ppcls benchmark accuracy`; give another --out"
+                ) from error
 
-    def find(self, bundle: Bundle, form: Form, data: PictureList, device: str) -> AccuracyRow | None:
+    def find(
+        self, bundle: Bundle, form: Form, data: PictureList, device: str
+    ) -> AccuracyRow | None:
         """The row of a form, if this library, the engine, what runs in it and the list are still the same."""
-        row = next((row for row in self.rows if _place(row) == (str(bundle.folder), str(form), device)), None)
+        row = next(
+            (
+                row
+                for row in self.rows
+                if _place(row) == (str(bundle.folder), str(form), device)
+            ),
+            None,
+        )
         found = row and (row.version, row.form_digest, row.list_digest, row.versions)
         return row if found == _origin(bundle, form, data) else None
 
@@ -139,26 +163,49 @@ class AccuracySheet:
     def json(self) -> str:
         """Every field of every row, and what others published of the models."""
         published = {row.model: _published(row) for row in self.rows if _published(row)}
-        theirs = {model: {who: asdict(figures) for who, figures in found.items()} for model, found in published.items()}
-        return json.dumps({"rows": [asdict(row) for row in self.rows], "published": theirs}, indent=1) + "\n"
+        theirs = {
+            model: {who: asdict(figures) for who, figures in found.items()}
+            for model, found in published.items()
+        }
+        return (
+            json.dumps(
+                {"rows": [asdict(row) for row in self.rows], "published": theirs},
+                indent=1,
+            )
+            + "\n"
+        )
 
     def csv(self) -> str:
         """A line a row: its fields, and the published figures."""
         header = [field.name for field in fields(AccuracyRow)]
-        theirs = [f"{who}_{name}" for who in self._sources() for name in ("top1", "top5")]
-        return csv_text([*header, *theirs], ([*asdict(row).values(), *self._figures(row)] for row in self.rows))
+        theirs = [
+            f"{who}_{name}" for who in self._sources() for name in ("top1", "top5")
+        ]
+        return csv_text(
+            [*header, *theirs],
+            ([*asdict(row).values(), *self._figures(row)] for row in self.rows),
+        )
 
     def markdown(self) -> str:
         """A table for people."""
         header = ["model", "engine", "precision", "pictures", "top-1 (%)", "top-5 (%)"]
-        theirs = [f"{_THEIRS[who]}, {name} (%)" for who in self._sources() for name in ("top-1", "top-5")]
+        theirs = [
+            f"{_THEIRS[who]}, {name} (%)"
+            for who in self._sources()
+            for name in ("top-1", "top-5")
+        ]
         bundles: dict[str, set] = {}
         for row in self.rows:
             bundles.setdefault(row.model, set()).add(row.bundle)
         table = markdown(
             [*header, *theirs],
             (
-                [row.model if len(bundles[row.model]) == 1 else f"{row.model} in {row.bundle}", *_cells(row)]
+                [
+                    row.model
+                    if len(bundles[row.model]) == 1
+                    else f"{row.model} in {row.bundle}",
+                    *_cells(row),
+                ]
                 + [short(figure) for figure in self._figures(row)]
                 for row in self.rows
             ),
@@ -167,7 +214,9 @@ class AccuracySheet:
 
     def _sources(self) -> list[str]:
         """Who published figures of one of the models."""
-        return [who for who in _THEIRS if any(who in _published(row) for row in self.rows)]
+        return [
+            who for who in _THEIRS if any(who in _published(row) for row in self.rows)
+        ]
 
     def _figures(self, row: AccuracyRow) -> list[float | None]:
         found = _published(row)
@@ -181,16 +230,31 @@ def _place(row: AccuracyRow) -> tuple[str, str, str]:
 
 def _origin(bundle: Bundle, form: Form, data: PictureList) -> tuple[str, str, str, str]:
     """What figures follow from: the last fields of a row."""
-    return __version__, form_digest(bundle, form), data.digest, engine_versions(form.backend)
+    return (
+        __version__,
+        form_digest(bundle, form),
+        data.digest,
+        engine_versions(form.backend),
+    )
 
 
 def _published(row: AccuracyRow) -> dict[str, Published]:
     """The accuracies that others print of a row's model."""
     known = row.model in MODELS and row.classes == _IMAGENET
     found: dict[str, Any] = dict(MODELS[row.model].published) if known else {}
-    return {who: found[who] for who in _THEIRS if who in found and found[who].top1 is not None}
+    return {
+        who: found[who]
+        for who in _THEIRS
+        if who in found and found[who].top1 is not None
+    }
 
 
 def _cells(row: AccuracyRow) -> Sequence[str]:
     engine = row.backend if row.device == "cpu" else f"{row.backend} ({row.device})"
-    return engine, row.precision, str(row.pictures), f"{row.top1:.2f}", f"{row.top5:.2f}"
+    return (
+        engine,
+        row.precision,
+        str(row.pictures),
+        f"{row.top1:.2f}",
+        f"{row.top5:.2f}",
+    )

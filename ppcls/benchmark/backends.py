@@ -20,7 +20,8 @@ from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable
 
 GOALS = ("throughput", "latency")
-SETTLED = 1.02  # times the fastest: what the chosen one may take in each half of the calls
+# Times the fastest: what the chosen one may take in each half of the calls
+SETTLED = 1.02
 PASSES = 6
 # Says why a candidate must not be chosen; None if it may.
 Gate = Callable[[Bundle, Settings, Backend], str | None]
@@ -70,19 +71,31 @@ def measure(
         clock: seconds since some moment.
     """
     opened = {settings: _open(bundle, settings, open_it) for settings in tried}
-    running = {settings: backend for settings, backend in opened.items() if not isinstance(backend, str)}
+    running = {
+        settings: backend
+        for settings, backend in opened.items()
+        if not isinstance(backend, str)
+    }
     refused = _refused(bundle, running, allowed, gate)
     able = [settings for settings, reason in refused.items() if reason is None]
-    flight = {settings: settings.requests if goal == "throughput" else 1 for settings in running}
+    flight = {
+        settings: settings.requests if goal == "throughput" else 1
+        for settings in running
+    }
     halves: list[Timings] = [{}, {}]
     with ExitStack() as stack:
         works = {
-            settings: stack.enter_context(work_of(backend, batch_of(bundle, batch), flight[settings]))
+            settings: stack.enter_context(
+                work_of(backend, batch_of(bundle, batch), flight[settings])
+            )
             for settings, backend in running.items()
         }
         for number in range(PASSES):
             calls = time_in_turns(works, plan, clock)
-            batches = {settings: timing.divided(batches_a_call(flight[settings])) for settings, timing in calls.items()}
+            batches = {
+                settings: timing.divided(batches_a_call(flight[settings]))
+                for settings, timing in calls.items()
+            }
             halves[number % 2] = _joined(halves[number % 2], batches)
             if number % 2 and doubt_of(halves[0], halves[1], able) <= SETTLED:
                 break
@@ -102,7 +115,10 @@ def doubt_of(one: Timings, other: Timings, able: Sequence[Settings]) -> float:
         return 1.0
     whole = _joined(one, other)
     chosen = min(able, key=lambda settings: whole[settings].undisturbed)
-    return max(half[chosen].undisturbed / min(half[rival].undisturbed for rival in able) for half in (one, other))
+    return max(
+        half[chosen].undisturbed / min(half[rival].undisturbed for rival in able)
+        for half in (one, other)
+    )
 
 
 def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
@@ -111,14 +127,19 @@ def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
     def gate(bundle: Bundle, settings: Settings, backend: Backend) -> str | None:
         form = Form(settings.engine, settings.precision)
         pictures = None if settings.precision == "float32" else data
-        (row,) = verify(bundle, {form: backend}, pictures, device=device, threads=settings.threads).rows
+        (row,) = verify(
+            bundle, {form: backend}, pictures, device=device, threads=settings.threads
+        ).rows
         return row.failure
 
     return gate
 
 
 def _refused(
-    bundle: Bundle, running: Mapping[Settings, Backend], allowed: Collection[str], gate: Gate
+    bundle: Bundle,
+    running: Mapping[Settings, Backend],
+    allowed: Collection[str],
+    gate: Gate,
 ) -> dict[Settings, str | None]:
     """Why candidates must not be chosen; threads and requests make no difference."""
     verdicts: dict[tuple[str, str], str | None] = {}
@@ -126,13 +147,22 @@ def _refused(
         form = settings.engine, settings.precision
         if form not in verdicts:
             barred = f"`--allow {settings.precision}` would let it be chosen"
-            verdicts[form] = gate(bundle, settings, backend) if settings.precision in allowed else barred
-    return {settings: verdicts[settings.engine, settings.precision] for settings in running}
+            verdicts[form] = (
+                gate(bundle, settings, backend)
+                if settings.precision in allowed
+                else barred
+            )
+    return {
+        settings: verdicts[settings.engine, settings.precision] for settings in running
+    }
 
 
 def _joined(one: Timings, other: Timings) -> dict[Settings, Timing]:
     """The calls of both."""
-    return {key: Timing((*(one[key].seconds if key in one else ()), *other[key].seconds)) for key in other}
+    return {
+        key: Timing((*(one[key].seconds if key in one else ()), *other[key].seconds))
+        for key in other
+    }
 
 
 def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Backend | str:

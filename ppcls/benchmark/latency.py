@@ -87,7 +87,9 @@ def measure_latency(
     """
     wanted = dict.fromkeys((way.backend, way.precision) for way in ways)
     largest = max((way.batch for way in ways), default=1)
-    engines = {engine: _open(bundle, *engine, settings, largest, open_it) for engine in wanted}
+    engines = {
+        engine: _open(bundle, *engine, settings, largest, open_it) for engine in wanted
+    }
     with ExitStack() as stack:
         works = {
             way: stack.enter_context(work_of(engine, batch_of(bundle, way.batch)))
@@ -97,21 +99,40 @@ def measure_latency(
         timings = time_in_turns(works, plan, clock)
     size = _sizes(bundle)
     return [
-        LatencyRow(model, *size, way.backend, way.precision, way.batch, **_measured(timings[way]))
+        LatencyRow(
+            model,
+            *size,
+            way.backend,
+            way.precision,
+            way.batch,
+            **_measured(timings[way]),
+        )
         if way in timings
         else LatencyRow(
-            model, *size, way.backend, way.precision, way.batch, reason=str(engines[way.backend, way.precision])
+            model,
+            *size,
+            way.backend,
+            way.precision,
+            way.batch,
+            reason=str(engines[way.backend, way.precision]),
         )
         for way in ways
     ]
 
 
 def _open(
-    bundle: Bundle, backend: str, precision: str, settings: Settings, largest: int, open_it: Open
+    bundle: Bundle,
+    backend: str,
+    precision: str,
+    settings: Settings,
+    largest: int,
+    open_it: Open,
 ) -> Backend | str:
     """The backend, for batches up to the `largest`, or why there is none."""
     try:
-        wanted = settings_of(backend, precision, device=settings.device, threads=settings.threads)
+        wanted = settings_of(
+            backend, precision, device=settings.device, threads=settings.threads
+        )
         if wanted.tensorrt is not None:  # it would send a larger batch in parts
             most = max(largest, wanted.tensorrt.max_batch)
             wanted = replace(wanted, tensorrt=replace(wanted.tensorrt, max_batch=most))
@@ -125,10 +146,15 @@ def _sizes(bundle: Bundle) -> tuple[str, int | None]:
     values: dict[str, Any] = {}
     for operation in bundle.transforms:
         values.update({name: settings or {} for name, settings in operation.items()})
-    return "x".join(map(str, bundle.input.shape[2:])), values.get("ResizeImage", {}).get("resize_short")
+    return "x".join(map(str, bundle.input.shape[2:])), values.get(
+        "ResizeImage", {}
+    ).get("resize_short")
 
 
 def _measured(timing: Timing) -> dict[str, Any]:
     milliseconds = {"median_ms": 50, "p5_ms": 5, "p95_ms": 95}
-    found = {name: round(1e3 * timing.percentile(percent), 4) for name, percent in milliseconds.items()}
+    found = {
+        name: round(1e3 * timing.percentile(percent), 4)
+        for name, percent in milliseconds.items()
+    }
     return {**found, "calls": len(timing.seconds)}

@@ -33,7 +33,9 @@ def untrained(patterns: Sequence[str]) -> dict[str, Target]:
     """The models that match, each exported when it is its turn, and deleted after it."""
     from ppcls.arch.listing import listed_models
 
-    names = dict.fromkeys(model.name for pattern in patterns for model in listed_models(pattern))
+    names = dict.fromkeys(
+        model.name for pattern in patterns for model in listed_models(pattern)
+    )
     load_paddle()
     from ppcls.benchmark.shipped_bundles import open_untrained, untrained_bundle
 
@@ -43,7 +45,9 @@ def untrained(patterns: Sequence[str]) -> dict[str, Target]:
             yield untrained_bundle(name, Path(folder) / name), open_untrained
 
     # Initial weights are others in every export: what is measured is known by its name, and the heading's versions.
-    return {name: Target(partial(target, name), lambda way: "untrained") for name in names}
+    return {
+        name: Target(partial(target, name), lambda way: "untrained") for name in names
+    }
 
 
 def given(folders: Sequence[str]) -> dict[str, Target]:

@@ -22,7 +22,10 @@ _ENGINES = {
     "openvino": ("openvino",),
     TRT: (*_PADDLE, "tensorrt"),
 }
-_PACKAGES = (*dict.fromkeys(package for packages in _ENGINES.values() for package in packages), "nncf")
+_PACKAGES = (
+    *dict.fromkeys(package for packages in _ENGINES.values() for package in packages),
+    "nncf",
+)
 _BUSY = 0.25  # of the cores: from here on, what other programs do shows in the figures
 
 
@@ -43,7 +46,9 @@ class Machine:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        versions = ", ".join(
+            f"{name} {version}" for name, version in self.versions.items()
+        )
         return f"{self.device}, {self.cores} CPU cores, {self.driver}; {versions}"
 
     def as_json(self) -> dict[str, object]:
@@ -55,13 +60,19 @@ def this_machine(device: str) -> Machine:
     """The machine that runs this, with its `cpu` or its first `gpu`."""
     versions = {"Python": platform.python_version(), "ppcls": ppcls.__version__}
     versions.update(_versions(_PACKAGES))
-    name, driver = _gpu() if device == "gpu" else (_processor(), f"{platform.system()} {platform.release()}")
+    name, driver = (
+        _gpu()
+        if device == "gpu"
+        else (_processor(), f"{platform.system()} {platform.release()}")
+    )
     return Machine(name, usable_cores(), driver, versions)
 
 
 def engine_versions(backend: str) -> str:
     """The installed packages that compute, of `ppcls.inference.settings.ENGINES`: `paddlepaddle 3.3.1`."""
-    return ", ".join(f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items())
+    return ", ".join(
+        f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items()
+    )
 
 
 def busy(cores: int, running: float) -> str | None:
@@ -81,7 +92,9 @@ def running_threads() -> float:
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
     """Of those that are installed."""
-    return {name: version for name in packages if (version := _version(name)) is not None}
+    return {
+        name: version for name in packages if (version := _version(name)) is not None
+    }
 
 
 def _version(package: str) -> str | None:
@@ -107,4 +120,8 @@ def _gpu() -> tuple[str, str]:
     query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
     name, _, driver = done.stdout.strip().partition(", ")
-    return (name, f"driver {driver}") if done.returncode == 0 else ("no GPU that nvidia-smi shows", "no driver")
+    return (
+        (name, f"driver {driver}")
+        if done.returncode == 0
+        else ("no GPU that nvidia-smi shows", "no driver")
+    )

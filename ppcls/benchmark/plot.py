@@ -70,7 +70,9 @@ def draw(
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI, layout="constrained")
+    figure = Figure(
+        figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI, layout="constrained"
+    )
     canvas = FigureCanvasAgg(figure)
     every: Any = figure.subplots(len(by_size) + 1)
     for axes, (label, points) in zip(every, by_size.items()):
@@ -83,28 +85,49 @@ def draw(
         axes.grid(alpha=0.3)
         _ticks(axes)
     figure.align_ylabels()
-    figure.draw_without_rendering()  # the layout is settled before names look for a free place
+    # The layout is settled before names look for a free place
+    figure.draw_without_rendering()
     for axes in every:
         _place_names(axes, canvas.get_renderer())
     canvas.draw()
     # A palette makes the files a quarter as large, and they carry no dates and versions.
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(file, "PNG", optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
+        file, "PNG", optimize=True
+    )
 
 
-def _draw_latency(axes: Any, batches: Sequence[int], drawn: Sequence[Point], label: str) -> None:
+def _draw_latency(
+    axes: Any, batches: Sequence[int], drawn: Sequence[Point], label: str
+) -> None:
     for point in drawn:
-        axes.plot([point.x] * len(batches), point.latency, "-", color="0.8", linewidth=1)
+        axes.plot(
+            [point.x] * len(batches), point.latency, "-", color="0.8", linewidth=1
+        )
     for place, (batch, style) in enumerate(zip(batches, cycle(STYLES))):
         shown = [point.x for point in drawn], [point.latency[place] for point in drawn]
-        axes.plot(*shown, style[0], color=style[1:], markersize=5, label=f"batch {batch}")
+        axes.plot(
+            *shown, style[0], color=style[1:], markersize=5, label=f"batch {batch}"
+        )
     axes.set(xlabel=label, ylabel="latency (ms)", xscale="log", yscale="log")
     _names(axes, [(point.name, point.x, max(point.latency)) for point in drawn])
 
 
-def _draw_accuracy(axes: Any, drawn: Sequence[tuple[str, float, float]], batch: int) -> None:
-    axes.plot([ms for _, ms, _ in drawn], [top1 for _, _, top1 in drawn], "o", color=STYLES[0][1:], markersize=5)
-    axes.set(xlabel=f"latency at batch {batch} (ms)", ylabel="top-1 (%), PaddleClas", xscale="log")
+def _draw_accuracy(
+    axes: Any, drawn: Sequence[tuple[str, float, float]], batch: int
+) -> None:
+    axes.plot(
+        [ms for _, ms, _ in drawn],
+        [top1 for _, _, top1 in drawn],
+        "o",
+        color=STYLES[0][1:],
+        markersize=5,
+    )
+    axes.set(
+        xlabel=f"latency at batch {batch} (ms)",
+        ylabel="top-1 (%), PaddleClas",
+        xscale="log",
+    )
     _names(axes, drawn)
 
 
@@ -112,17 +135,24 @@ def _ticks(axes: Any) -> None:
     """Plain numbers on logarithmic axes, more of them where the axis is short."""
     from matplotlib import ticker
 
-    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+    for axis, (low, high) in (
+        (axes.xaxis, axes.get_xlim()),
+        (axes.yaxis, axes.get_ylim()),
+    ):
         if axis.get_scale() == "log":
             subs = (1, 2, 5) if high > 20 * low else (1, 1.5, 2, 3, 4, 5, 7)
             axis.set_major_locator(ticker.LogLocator(subs=subs))
-            axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_major_formatter(
+                ticker.FuncFormatter(lambda value, _: f"{value:g}")
+            )
             axis.set_minor_locator(ticker.NullLocator())
 
 
 def _names(axes: Any, places: Sequence[tuple[str, float, float]]) -> None:
     for name, x, y in places:
-        axes.annotate(name, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=9)
+        axes.annotate(
+            name, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=9
+        )
 
 
 def _place_names(axes: Any, renderer: Any) -> None:
@@ -134,13 +164,19 @@ def _place_names(axes: Any, renderer: Any) -> None:
         spots = line.get_transform().transform(line.get_xydata())
         stick = line.get_linestyle() == "-"
         for ends in [spots] if stick else [[spot] for spot in spots]:
-            margin = 3 if stick else 6  # a name beside a point must not look like another point's
-            taken.append(Bbox([np.min(ends, axis=0) - margin, np.max(ends, axis=0) + margin]))
+            # A name beside a point must not look like another point's
+            margin = 3 if stick else 6
+            taken.append(
+                Bbox([np.min(ends, axis=0) - margin, np.max(ends, axis=0) + margin])
+            )
     boxes = [_at(name, PLACES[0], renderer) for name in axes.texts]
     for _ in range(4):  # rounds, since a name that moves makes room for another
         for index, name in enumerate(axes.texts):
             others = taken + boxes[:index] + boxes[index + 1 :]
-            best = min(PLACES, key=lambda place: _crowd(_at(name, place, renderer), others, axes.bbox))
+            best = min(
+                PLACES,
+                key=lambda place: _crowd(_at(name, place, renderer), others, axes.bbox),
+            )
             boxes[index] = _at(name, best, renderer)
 
 

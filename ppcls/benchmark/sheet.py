@@ -46,7 +46,12 @@ class Sheet:
         notes: paragraphs below the tables.
     """
 
-    def __init__(self, heading: Mapping[str, str], facts: Mapping[str, Facts], notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        heading: Mapping[str, str],
+        facts: Mapping[str, Facts],
+        notes: Sequence[str] = (),
+    ) -> None:
         self.heading = dict(heading)
         self.facts = facts
         self.notes = notes
@@ -63,9 +68,14 @@ class Sheet:
             return
         try:
             earlier = json.loads(file.read_text(encoding="utf-8"))
-            heading, rows = earlier["heading"], [_row(values) for values in earlier["rows"]]
+            heading, rows = (
+                earlier["heading"],
+                [_row(values) for values in earlier["rows"]],
+            )
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{file} was not written by `ppcls benchmark latency`; give another --out") from error
+            raise UserError(
+                f"{file} was not written by `ppcls benchmark latency`; give another --out"
+            ) from error
         for name, value in self.heading.items():
             if heading.get(name) != value:
                 raise UserError(
@@ -80,7 +90,11 @@ class Sheet:
             model: the name that rows bear.
             digest_of: the digest of what a way of running the model runs now.
         """
-        self.rows = [row for row in self.rows if row.model != model or row.form_digest == digest_of(row.way)]
+        self.rows = [
+            row
+            for row in self.rows
+            if row.model != model or row.form_digest == digest_of(row.way)
+        ]
 
     def missing(self, model: str, ways: Sequence[Way]) -> list[Way]:
         """Those of `ways` that no row of the model is about."""
@@ -101,12 +115,21 @@ class Sheet:
 
     def markdown(self) -> str:
         """A table in the published layout for each engine and precision, and what could not be measured."""
-        parts = ["".join(f"- {name}: {value}\n" for name, value in self.heading.items())]
+        parts = [
+            "".join(f"- {name}: {value}\n" for name, value in self.heading.items())
+        ]
         for backend, precision in self.engines(measured=True):
             parts += [f"### {backend}, {precision}\n", self._table(backend, precision)]
-        missing = dict.fromkeys((r.backend, r.precision, r.model, r.reason) for r in self.rows if r.reason)
+        missing = dict.fromkeys(
+            (r.backend, r.precision, r.model, r.reason) for r in self.rows if r.reason
+        )
         if missing:
-            parts.append("".join(f"- not measured: {b}, {p}, {m}: {reason}\n" for b, p, m, reason in missing))
+            parts.append(
+                "".join(
+                    f"- not measured: {b}, {p}, {m}: {reason}\n"
+                    for b, p, m, reason in missing
+                )
+            )
         return "\n".join([*parts, NOTE, *(f"{note}\n" for note in self.notes)])
 
     def csv(self) -> str:
@@ -117,7 +140,10 @@ class Sheet:
         return csv_text(
             [*header, *published],
             (
-                [*asdict(row).values(), *(self._published(row.model, kind, row.batch) for kind in kinds)]
+                [
+                    *asdict(row).values(),
+                    *(self._published(row.model, kind, row.batch) for kind in kinds),
+                ]
                 for row in self.rows
             ),
         )
@@ -128,13 +154,23 @@ class Sheet:
         content = {
             "heading": self.heading,
             "rows": [asdict(row) for row in self.rows],
-            "models": {model: asdict(self.facts[model]) for model in models if model in self.facts},
+            "models": {
+                model: asdict(self.facts[model])
+                for model in models
+                if model in self.facts
+            },
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     def engines(self, measured: bool = False) -> list[tuple[str, str]]:
         """Backends and precisions of the rows, or of those that were measured."""
-        return list(dict.fromkeys((r.backend, r.precision) for r in self.rows if not (measured and r.reason)))
+        return list(
+            dict.fromkeys(
+                (r.backend, r.precision)
+                for r in self.rows
+                if not (measured and r.reason)
+            )
+        )
 
     def batches(self) -> list[int]:
         """Batch sizes of the rows."""
@@ -146,28 +182,54 @@ class Sheet:
             if (row.backend, row.precision) == (backend, precision):
                 rows.setdefault(row.model, {})[row.batch] = row
         batches, kinds = self.batches(), self._kinds()
-        header = ["model", "crop (px)", "resize_short (px)", *(f"batch {batch} (ms)" for batch in batches)]
-        header += [f"PaddleClas, {kind}, batch {batch} (ms)" for kind, sizes in kinds.items() for batch in sizes]
-        return markdown(header, [self._line(model, of, batches, kinds) for model, of in rows.items()])
+        header = [
+            "model",
+            "crop (px)",
+            "resize_short (px)",
+            *(f"batch {batch} (ms)" for batch in batches),
+        ]
+        header += [
+            f"PaddleClas, {kind}, batch {batch} (ms)"
+            for kind, sizes in kinds.items()
+            for batch in sizes
+        ]
+        return markdown(
+            header,
+            [self._line(model, of, batches, kinds) for model, of in rows.items()],
+        )
 
     def _line(
-        self, model: str, of: dict[int, LatencyRow], batches: Sequence[int], kinds: Mapping[str, Sequence[int]]
+        self,
+        model: str,
+        of: dict[int, LatencyRow],
+        batches: Sequence[int],
+        kinds: Mapping[str, Sequence[int]],
     ) -> list[Any]:
         first = next(iter(of.values()))
         measured = [_cell(of.get(batch)) for batch in batches]
-        published = [short(self._published(model, kind, batch)) for kind, sizes in kinds.items() for batch in sizes]
+        published = [
+            short(self._published(model, kind, batch))
+            for kind, sizes in kinds.items()
+            for batch in sizes
+        ]
         return [model, first.crop, first.resize_short, *measured, *published]
 
     def _kinds(self) -> dict[str, list[int]]:
         """What was published of these models, and at which batch sizes."""
         found: dict[str, list[int]] = {}
         for row in self.rows:
-            for kind, latencies in (self.facts[row.model].published if row.model in self.facts else {}).items():
+            for kind, latencies in (
+                self.facts[row.model].published if row.model in self.facts else {}
+            ).items():
                 found[kind] = sorted({*found.get(kind, ()), *latencies})
         return found
 
     def _published(self, model: str, kind: str, batch: int) -> float | None:
-        return self.facts[model].published.get(kind, {}).get(batch) if model in self.facts else None
+        return (
+            self.facts[model].published.get(kind, {}).get(batch)
+            if model in self.facts
+            else None
+        )
 
 
 def _cell(row: LatencyRow | None) -> str | None:
@@ -175,7 +237,9 @@ def _cell(row: LatencyRow | None) -> str | None:
         return None
     if row.reason:
         return "not measured"
-    assert row.median_ms is not None and row.p5_ms is not None and row.p95_ms is not None
+    assert (
+        row.median_ms is not None and row.p5_ms is not None and row.p95_ms is not None
+    )
     return spread(row.median_ms, row.p5_ms, row.p95_ms)
 
 

@@ -16,11 +16,19 @@ def write_plots(sheet: Sheet, folder: PathLike, device: str) -> list[Path]:
         by_size, accuracies = points(sheet, backend, precision)
         if any(by_size.values()):
             files.append(Path(folder) / f"{NAME}_{backend}_{precision}.png")
-            draw(f"{device}, {backend}, {precision}", sheet.batches(), by_size, accuracies, files[-1])
+            draw(
+                f"{device}, {backend}, {precision}",
+                sheet.batches(),
+                by_size,
+                accuracies,
+                files[-1],
+            )
     return files
 
 
-def points(sheet: Sheet, backend: str, precision: str) -> tuple[dict[str, list[Point]], list[tuple[str, float, float]]]:
+def points(
+    sheet: Sheet, backend: str, precision: str
+) -> tuple[dict[str, list[Point]], list[tuple[str, float, float]]]:
     """Models over their parameters and FLOPs, and their latency at the smallest batch with their accuracy.
 
     A model of which nothing is known, or that was not measured at every batch size, has no place there.
@@ -28,7 +36,10 @@ def points(sheet: Sheet, backend: str, precision: str) -> tuple[dict[str, list[P
     batches = sheet.batches()
     latencies: dict[str, dict[int, float]] = {}
     for row in sheet.rows:
-        if (row.backend, row.precision) == (backend, precision) and row.median_ms is not None:
+        if (row.backend, row.precision) == (
+            backend,
+            precision,
+        ) and row.median_ms is not None:
             latencies.setdefault(row.model, {})[row.batch] = row.median_ms
     drawn = {
         model: [of[batch] for batch in batches]
@@ -37,8 +48,16 @@ def points(sheet: Sheet, backend: str, precision: str) -> tuple[dict[str, list[P
     }
     facts = {model: sheet.facts[model] for model in drawn}
     by_size = {
-        "trainable parameters (M)": [Point(model, facts[model].params_m, of) for model, of in drawn.items()],
-        "FLOPs = 2 x MACs (G)": [Point(model, facts[model].flops_g, of) for model, of in drawn.items()],
+        "trainable parameters (M)": [
+            Point(model, facts[model].params_m, of) for model, of in drawn.items()
+        ],
+        "FLOPs = 2 x MACs (G)": [
+            Point(model, facts[model].flops_g, of) for model, of in drawn.items()
+        ],
     }
-    accuracies = [(model, of[0], top1) for model, of in drawn.items() if (top1 := facts[model].top1) is not None]
+    accuracies = [
+        (model, of[0], top1)
+        for model, of in drawn.items()
+        if (top1 := facts[model].top1) is not None
+    ]
     return by_size, accuracies

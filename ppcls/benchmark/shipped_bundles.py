@@ -28,7 +28,12 @@ def published_bundle(model: str, folder: Path) -> Bundle:
     """
     if (folder / MANIFEST_FILE).is_file():
         return Bundle.load(folder)
-    return _export(model, folder, "true", opset=OPSET if importlib.util.find_spec("paddle2onnx") else None)
+    return _export(
+        model,
+        folder,
+        "true",
+        opset=OPSET if importlib.util.find_spec("paddle2onnx") else None,
+    )
 
 
 def untrained_bundle(model: str, folder: Path) -> Bundle:
@@ -43,7 +48,8 @@ def untrained_bundle(model: str, folder: Path) -> Bundle:
 
 def _export(model: str, folder: Path, pretrained: str, **keywords: Any) -> Bundle:
     overrides = [f"Global.save_inference_dir={folder}", f"Arch.pretrained={pretrained}"]
-    shipped = str(shipped_configs()[model])  # its path: a file or folder of that name may lie where the user is
+    # Its path: a file or folder of that name may lie where the user is
+    shipped = str(shipped_configs()[model])
     commands.export(load_config(shipped, overrides, registries(), "export"), **keywords)
     return Bundle.load(folder)
 

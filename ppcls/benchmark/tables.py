@@ -9,7 +9,11 @@ from collections.abc import Iterable, Sequence
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table, its last line ended; None is an empty cell."""
-    lines = [header, ["---"] * len(header), *([_text(cell) for cell in row] for row in rows)]
+    lines = [
+        header,
+        ["---"] * len(header),
+        *([_text(cell) for cell in row] for row in rows),
+    ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -29,7 +33,13 @@ def spread(median: float, low: float, high: float) -> str:
 
 def short(value: float | None) -> str | None:
     """A figure of someone else's, as printed."""
-    return None if value is None else f"{value:g}" if value == round(value, 2) else str(value)
+    return (
+        None
+        if value is None
+        else f"{value:g}"
+        if value == round(value, 2)
+        else str(value)
+    )
 
 
 def _text(cell: object, bar: str = "\\") -> str:

@@ -41,7 +41,9 @@ class Plan:
             raise ValueError(f"rounds is {self.rounds}; write 1 or more")
         for name in ("settle", "span"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name):g}; write seconds, 0 or more")
+                raise ValueError(
+                    f"{name} is {getattr(self, name):g}; write seconds, 0 or more"
+                )
 
     def __str__(self) -> str:
         return (
@@ -76,7 +78,9 @@ class Timing:
 
 
 def time_in_turns(
-    works: Mapping[Key, Callable[[], object]], plan: Plan, clock: Clock = time.perf_counter
+    works: Mapping[Key, Callable[[], object]],
+    plan: Plan,
+    clock: Clock = time.perf_counter,
 ) -> dict[Key, Timing]:
     """Times every piece of work, by `plan`, in turns.
 

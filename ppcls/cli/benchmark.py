@@ -13,8 +13,8 @@ _SUBJECTS = (benchmark_latency, benchmark_accuracy, benchmark_backends)
 def add(commands: Any) -> None:
     """Declares the command and those below it."""
     text = "measure models and engines on this machine"
-    subjects = commands.add_parser("benchmark", help=text, description=text).add_subparsers(
-        metavar="SUBJECT", required=True
-    )
+    subjects = commands.add_parser(
+        "benchmark", help=text, description=text
+    ).add_subparsers(metavar="SUBJECT", required=True)
     for module in _SUBJECTS:
         module.add(subjects)

@@ -24,7 +24,9 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "accuracy of models by engine and precision over a list; goes on where it was interrupted"
     command = new_command(commands, "accuracy", text, _run)
-    command.add_argument("bundles", metavar="BUNDLE", nargs="*", help="folders that `ppcls export` wrote")
+    command.add_argument(
+        "bundles", metavar="BUNDLE", nargs="*", help="folders that `ppcls export` wrote"
+    )
     command.add_argument(
         "--models", metavar="PATTERN",
         help="models with their published weights, which are exported to --out first: 'DLA*'",
@@ -34,10 +36,31 @@ def add(commands: Any) -> None:
         "--backends", metavar="LIST", default="all",
         help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
-    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
-    command.add_argument("--batch-size", metavar="N", type=number, default=8, help="pictures at a time (default: 8)")
-    command.add_argument("--threads", metavar="N", type=number, help="of kernels and reading (default: the cores)")
-    command.add_argument("--out", metavar="DIR", required=True, help="of accuracy.md, accuracy.csv and accuracy.json")
+    command.add_argument(
+        "--device",
+        choices=("cpu", "gpu"),
+        default="cpu",
+        help="where they run (default: cpu)",
+    )
+    command.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=number,
+        default=8,
+        help="pictures at a time (default: 8)",
+    )
+    command.add_argument(
+        "--threads",
+        metavar="N",
+        type=number,
+        help="of kernels and reading (default: the cores)",
+    )
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        required=True,
+        help="of accuracy.md, accuracy.csv and accuracy.json",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -72,13 +95,21 @@ def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
                     raise
                 print(f"left out: {bundle.folder}, {form}: {error}", file=sys.stderr)
     if not measured:
-        raise UserError("nothing could be measured; the lines above say what is missing")
+        raise UserError(
+            "nothing could be measured; the lines above say what is missing"
+        )
     print(sheet.markdown(), end="")
     print("written: " + ", ".join(map(str, sheet.write())), file=sys.stderr)
     return 0
 
 
-def _measure(sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList, arguments: argparse.Namespace) -> int:
+def _measure(
+    sheet: AccuracySheet,
+    bundle: Bundle,
+    form: Form,
+    data: PictureList,
+    arguments: argparse.Namespace,
+) -> int:
     from ppcls.benchmark.accuracy import measure_accuracy
     from ppcls.inference.backends import open_backend
 
@@ -86,9 +117,20 @@ def _measure(sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList
         print(f"{bundle.folder}, {form}: was measured before", file=sys.stderr)
         return 1
     backend = open_backend(bundle, form.settings(arguments.device, arguments.threads))
-    row = measure_accuracy(bundle, form, backend, data, arguments.device, arguments.batch_size, arguments.threads)
+    row = measure_accuracy(
+        bundle,
+        form,
+        backend,
+        data,
+        arguments.device,
+        arguments.batch_size,
+        arguments.threads,
+    )
     sheet.add(row)
-    print(f"{bundle.folder}, {form}: top-1 {row.top1:.2f} %, top-5 {row.top5:.2f} %", file=sys.stderr)
+    print(
+        f"{bundle.folder}, {form}: top-1 {row.top1:.2f} %, top-5 {row.top5:.2f} %",
+        file=sys.stderr,
+    )
     return 1
 
 
@@ -98,9 +140,15 @@ def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
     from ppcls.inference.bundle import Bundle
 
     if not arguments.bundles and not arguments.models:
-        raise UserError("nothing to measure is given; give folders of bundles, or --models with a pattern")
+        raise UserError(
+            "nothing to measure is given; give folders of bundles, or --models with a pattern"
+        )
     yield from [Bundle.load(folder) for folder in arguments.bundles]
-    models = [model.name for model in listed_models(arguments.models)] if arguments.models else []
+    models = (
+        [model.name for model in listed_models(arguments.models)]
+        if arguments.models
+        else []
+    )
     if models:
         load_paddle()
         from ppcls.benchmark.shipped_bundles import published_bundle

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ppcls.cli.common import add_data, new_command, read_data
-from ppcls.cli.measuring import add_plan, number, numbers, plan_of, precisions, require_writable, say_if_busy
+from ppcls.cli.measuring import (
+    add_plan,
+    number,
+    numbers,
+    plan_of,
+    precisions,
+    require_writable,
+    say_if_busy,
+)
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +31,9 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "measure the installed engines and precisions for a bundle, and write the fastest allowed one into it"
     command = new_command(commands, "backends", text, _run)
-    command.add_argument("bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote")
+    command.add_argument(
+        "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
+    )
     command.add_argument(
         "--precisions", metavar="LIST", type=precisions,
         help="what to measure (default: float32,bfloat16,int8 on a cpu, float32,float16 on a gpu)",
@@ -38,10 +48,17 @@ def add(commands: Any) -> None:
         help="pictures a second with all requests running, or the time of one batch alone (default: throughput)",
     )  # fmt: skip
     command.add_argument(
-        "--batch", metavar="N", type=number, help="pictures a batch (default: 8, or 1 with --goal latency)"
+        "--batch",
+        metavar="N",
+        type=number,
+        help="pictures a batch (default: 8, or 1 with --goal latency)",
     )
     command.add_argument(
-        "--requests", metavar="LIST", type=numbers, default=[1], help="batches that run at the same time (default: 1)"
+        "--requests",
+        metavar="LIST",
+        type=numbers,
+        default=[1],
+        help="batches that run at the same time (default: 1)",
     )
     command.add_argument(
         "--threads",
@@ -50,8 +67,12 @@ def add(commands: Any) -> None:
         help="(default: all cores, and half of them where there are 4 or more)",
     )
     add_plan(command, rounds=6)
-    command.add_argument("--dry-run", action="store_true", help="write nothing into the bundle")
-    command.add_argument("--reset", action="store_true", help="only take the settings out of the bundle")
+    command.add_argument(
+        "--dry-run", action="store_true", help="write nothing into the bundle"
+    )
+    command.add_argument(
+        "--reset", action="store_true", help="only take the settings out of the bundle"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -69,7 +90,9 @@ def _run(arguments: argparse.Namespace) -> int:
     batch = arguments.batch or _BATCH[arguments.goal]
     allowed = {"float32", *arguments.allow}
     say_if_busy()
-    print(f"{bundle.architecture} in {bundle.folder}, goal {arguments.goal}\n{this_machine(arguments.device)}")
+    print(
+        f"{bundle.architecture} in {bundle.folder}, goal {arguments.goal}\n{this_machine(arguments.device)}"
+    )
     print(f"2 to {PASSES} passes of {plan}\n")
     measured = measure(bundle, tried, batch, arguments.goal, plan, allowed, gate)
     print(table(measured.candidates, batch))
@@ -93,7 +116,9 @@ def _reset(bundle: Bundle) -> int:
     return 0
 
 
-def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace) -> None:
+def _write(
+    bundle: Bundle, measured: Measurement, arguments: argparse.Namespace
+) -> None:
     """Writes the winner's settings, unless --dry-run, and says so.
 
     Raises:
@@ -107,7 +132,9 @@ def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace)
             f"{bundle.folder}: no candidate may be chosen, so the settings stay as they are; the table's last column "
             "says why"
         )
-    print(f"in each half of the calls, the chosen one takes at most x {measured.doubt:.3f} of the fastest one's time")
+    print(
+        f"in each half of the calls, the chosen one takes at most x {measured.doubt:.3f} of the fastest one's time"
+    )
     if not measured.settled:
         print(
             "warning: the two halves disagree about the fastest one; measure again when the machine is quiet, or with "
@@ -116,7 +143,9 @@ def _write(bundle: Bundle, measured: Measurement, arguments: argparse.Namespace)
         )
     said, before = described(chosen.settings), _before(bundle)
     if arguments.dry_run:
-        print(f"--dry-run: {_manifest(bundle)} stays as it is (settings: {before}); chosen would be: {said}")
+        print(
+            f"--dry-run: {_manifest(bundle)} stays as it is (settings: {before}); chosen would be: {said}"
+        )
         return
     bundle.change(settings=chosen.settings)
     print(
@@ -142,8 +171,12 @@ def _gate(bundle: Bundle, arguments: argparse.Namespace) -> Gate:
 
     lower = [precision for precision in arguments.allow if precision != "float32"]
     if lower and not arguments.data:
-        raise UserError(f"--allow {','.join(lower)} needs pictures to verify with; write --data LIST as well")
+        raise UserError(
+            f"--allow {','.join(lower)} needs pictures to verify with; write --data LIST as well"
+        )
     if arguments.data and not lower:
-        raise UserError("--data is what --allow is verified with; write --allow bfloat16, or leave --data out")
+        raise UserError(
+            "--data is what --allow is verified with; write --allow bfloat16, or leave --data out"
+        )
     data = read_data(arguments, bundle) if arguments.data else None
     return verifying_gate(data, arguments.device)

@@ -38,18 +38,35 @@ def add(commands: Any) -> None:
     command = new_command(commands, "latency", text, _run)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "--models", metavar="PATTERNS", type=words, help="shell patterns, exported untrained: 'DLA*,DPN68'"
+        "--models",
+        metavar="PATTERNS",
+        type=words,
+        help="shell patterns, exported untrained: 'DLA*,DPN68'",
     )
-    what.add_argument("--bundles", metavar="DIR", nargs="+", help="folders that `ppcls export` wrote")
-    command.add_argument("--batch", metavar="LIST", type=numbers, default=[1, 4, 8], help="(default: 1,4,8)")
+    what.add_argument(
+        "--bundles", metavar="DIR", nargs="+", help="folders that `ppcls export` wrote"
+    )
     command.add_argument(
-        "--precision", metavar="LIST", type=precisions, default=["float32"], help="such as fp32,fp16 (default: fp32)"
+        "--batch",
+        metavar="LIST",
+        type=numbers,
+        default=[1, 4, 8],
+        help="(default: 1,4,8)",
+    )
+    command.add_argument(
+        "--precision",
+        metavar="LIST",
+        type=precisions,
+        default=["float32"],
+        help="such as fp32,fp16 (default: fp32)",
     )
     command.add_argument(
         "--backend", metavar="LIST", type=backends, default=["paddle"],
         help="of paddle, onnxruntime, openvino and trt (default: paddle)",
     )  # fmt: skip
-    command.add_argument("--threads", metavar="N", type=number, help="of the CPU (default: all cores)")
+    command.add_argument(
+        "--threads", metavar="N", type=number, help="of the CPU (default: all cores)"
+    )
     add_plan(command, rounds=5)
     command.add_argument(
         "--out",
@@ -62,19 +79,31 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.benchmark.latency import Way
     from ppcls.inference.settings import Settings
 
-    plan, settings = plan_of(arguments), Settings(device=arguments.device, threads=arguments.threads)
-    ways = [Way(b, p, n) for b in arguments.backend for p in arguments.precision for n in arguments.batch]
+    plan, settings = (
+        plan_of(arguments),
+        Settings(device=arguments.device, threads=arguments.threads),
+    )
+    ways = [
+        Way(b, p, n)
+        for b in arguments.backend
+        for p in arguments.precision
+        for n in arguments.batch
+    ]
     with claimed_sheet(arguments.out, "latency"):
         return _fill_sheet(arguments, ways, settings, plan)
 
 
-def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Settings, plan: Plan) -> int:
+def _fill_sheet(
+    arguments: argparse.Namespace, ways: Sequence[Way], settings: Settings, plan: Plan
+) -> int:
     """Measures what the sheet lacks, and writes it."""
     from ppcls.benchmark.machine import this_machine
 
     machine = this_machine(arguments.device)
     sheet = _sheet(arguments, str(machine), str(plan))
-    targets = untrained(arguments.models) if arguments.models else given(arguments.bundles)
+    targets = (
+        untrained(arguments.models) if arguments.models else given(arguments.bundles)
+    )
     say_if_busy()
     for place, (model, target) in enumerate(targets.items(), 1):
         measured = _measure(sheet, model, target, ways, settings, plan)
@@ -90,7 +119,14 @@ def _fill_sheet(arguments: argparse.Namespace, ways: Sequence[Way], settings: Se
     return 0
 
 
-def _measure(sheet: Sheet, model: str, target: Target, ways: Sequence[Way], settings: Settings, plan: Plan) -> bool:
+def _measure(
+    sheet: Sheet,
+    model: str,
+    target: Target,
+    ways: Sequence[Way],
+    settings: Settings,
+    plan: Plan,
+) -> bool:
     """Adds the rows that the sheet does not have; whether there were any to add."""
     from ppcls.benchmark.latency import measure_latency
 
@@ -99,7 +135,9 @@ def _measure(sheet: Sheet, model: str, target: Target, ways: Sequence[Way], sett
     if missing:
         with target.opened() as (bundle, open_it):
             rows = measure_latency(model, bundle, missing, settings, plan, open_it)
-        sheet.rows += [replace(row, form_digest=target.digest_of(row.way)) for row in rows]
+        sheet.rows += [
+            replace(row, form_digest=target.digest_of(row.way)) for row in rows
+        ]
     return bool(missing)
 
 
@@ -107,8 +145,17 @@ def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
     """A sheet with the rows that an earlier run left in --out."""
     from ppcls.benchmark.sheet import Sheet
 
-    threads = {"threads": str(arguments.threads or "all cores")} if arguments.device == "cpu" else {}
-    heading = {"machine": machine, "device": arguments.device, **threads, "method": method}
+    threads = (
+        {"threads": str(arguments.threads or "all cores")}
+        if arguments.device == "cpu"
+        else {}
+    )
+    heading = {
+        "machine": machine,
+        "device": arguments.device,
+        **threads,
+        "method": method,
+    }
     sheet = Sheet(heading, _facts(), [_UNTRAINED] if arguments.models else [])
     if arguments.out:
         sheet.resume(arguments.out)
@@ -138,7 +185,11 @@ def _facts() -> dict[str, Facts]:
             info.trainable_params / 1e6,
             info.flops / 1e9,
             info.published.get("paddleclas", Published()).top1,
-            {kind: dict(zip(LATENCY_BATCHES, found)) for kind, of in LATENCIES.items() if (found := of(info))},
+            {
+                kind: dict(zip(LATENCY_BATCHES, found))
+                for kind, of in LATENCIES.items()
+                if (found := of(info))
+            },
         )
         for name, info in MODELS.items()
     }

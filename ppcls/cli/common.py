@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from ppcls.inference.picture_list import PictureList
 
 
-def new_command(commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> Any:
+def new_command(
+    commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]
+) -> Any:
     """A command's parser; `text` says in `ppcls --help` and in its own what it does."""
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run, command=name)
@@ -33,16 +35,27 @@ def add_config(command: Any, default: str | None = None) -> None:
 def add_overrides(command: Any) -> None:
     """`-o` and `--print-config`."""
     _add_override(command)
-    command.add_argument("--print-config", action="store_true", help="print the resolved configuration and stop")
+    command.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the resolved configuration and stop",
+    )
 
 
 def add_optional_config(command: Any, text: str) -> None:
     """`-c` and `-o` of a command that works without; `text` says what it does with one."""
-    command.add_argument("-c", "--config", metavar="FILE", help=f"{text}; a YAML file, or the name of a shipped one")
+    command.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=f"{text}; a YAML file, or the name of a shipped one",
+    )
     _add_override(command)
 
 
-def read_optional_config(arguments: argparse.Namespace, with_weights: bool = False) -> Any:
+def read_optional_config(
+    arguments: argparse.Namespace, with_weights: bool = False
+) -> Any:
     """The checked configuration of `add_optional_config`, with what an export needs; None without one.
 
     Args:
@@ -58,12 +71,18 @@ def read_optional_config(arguments: argparse.Namespace, with_weights: bool = Fal
 
     if arguments.config is None:
         if arguments.override:
-            raise UserError(f"-o {arguments.override[0]} sets a key of no configuration; give one by -c")
+            raise UserError(
+                f"-o {arguments.override[0]} sets a key of no configuration; give one by -c"
+            )
         return None
     if with_weights:
         return load_with_weights(arguments.config, arguments.override, "export")
     return load_config(
-        arguments.config, arguments.override, registries(), "export", say=lambda line: print(line, file=sys.stderr)
+        arguments.config,
+        arguments.override,
+        registries(),
+        "export",
+        say=lambda line: print(line, file=sys.stderr),
     )
 
 
@@ -81,7 +100,9 @@ def read_data(arguments: argparse.Namespace, bundle: Bundle) -> PictureList:
     """The pictures of `--data`, with labels if they have some, by the bundle's classes."""
     from ppcls.inference.picture_list import read_picture_list
 
-    return read_picture_list(arguments.data, bundle.class_num, arguments.image_root, bundle.class_names)
+    return read_picture_list(
+        arguments.data, bundle.class_num, arguments.image_root, bundle.class_names
+    )
 
 
 def add_image_root(command: Any) -> None:

@@ -24,20 +24,36 @@ _TEXTS = {
 }
 _EVAL_DATASET = "DataLoader.Eval.dataset."
 _COLUMNS = (f"{_EVAL_DATASET}image_", f"{_EVAL_DATASET}delimiter")
-_EVAL_KEYS = ("--image-root", f"-o {_EVAL_DATASET}image_column", f"-o {_EVAL_DATASET}label_column")
+_EVAL_KEYS = (
+    "--image-root",
+    f"-o {_EVAL_DATASET}image_column",
+    f"-o {_EVAL_DATASET}label_column",
+)
 
 
 def add(commands: Any) -> None:
     """Declares the commands."""
-    made = {name: new_command(commands, name, text, _run) for name, text in _TEXTS.items()}
+    made = {
+        name: new_command(commands, name, text, _run) for name, text in _TEXTS.items()
+    }
     for command in made.values():
         add_config(command)
-        command.add_argument("--verbose", action="store_true", help="also log how each key of the weights was mapped")
+        command.add_argument(
+            "--verbose",
+            action="store_true",
+            help="also log how each key of the weights was mapped",
+        )
     made["train"].add_argument(
-        "--allow-changed", action="store_true", help="resume a run though what it learns by has changed"
+        "--allow-changed",
+        action="store_true",
+        help="resume a run though what it learns by has changed",
     )
     for name in ("eval", "infer"):
-        made[name].add_argument("--output", metavar="FILE", help="also write one row per picture, to .csv or .json")
+        made[name].add_argument(
+            "--output",
+            metavar="FILE",
+            help="also write one row per picture, to .csv or .json",
+        )
     text = "evaluate these in place of the pictures of DataLoader.Eval: one folder per class, or a list with labels"
     made["eval"].add_argument("--data", metavar="FOLDER_OR_LIST", help=text)
     add_image_root(made["eval"])
@@ -46,18 +62,31 @@ def add(commands: Any) -> None:
 
 
 def _add_export(command: Any) -> None:
-    command.add_argument("--golden", metavar="PICTURE", help="the bundle's example, in place of the library's own")
     command.add_argument(
-        "--untrained", action="store_true", help="export the initial weights where none are configured"
+        "--golden",
+        metavar="PICTURE",
+        help="the bundle's example, in place of the library's own",
     )
-    command.add_argument("--onnx", action="store_true", help="also write inference.onnx, for other engines")
+    command.add_argument(
+        "--untrained",
+        action="store_true",
+        help="export the initial weights where none are configured",
+    )
+    command.add_argument(
+        "--onnx",
+        action="store_true",
+        help="also write inference.onnx, for other engines",
+    )
     onnx.add_opset(command)
     command.add_argument(
         "--format", choices=("json", "pdmodel"), default="json",
         help="the program's format: json is Paddle 3's, pdmodel Paddle 2's (default: json)",
     )  # fmt: skip
     command.add_argument(
-        "--size", metavar="HxW", type=_size, help="another input size, 256 or 256x320, in transforms and program"
+        "--size",
+        metavar="HxW",
+        type=_size,
+        help="another input size, 256 or 256x320, in transforms and program",
     )
 
 
@@ -72,11 +101,26 @@ def _size(text: str) -> tuple[int, int]:
 
 def _add_range(command: Any) -> None:
     command.add_argument(
-        "--output", metavar="FILE", default="lr_find.png", help="the drawing; its numbers go beside it as .csv"
+        "--output",
+        metavar="FILE",
+        default="lr_find.png",
+        help="the drawing; its numbers go beside it as .csv",
     )
-    command.add_argument("--low", type=float, default=1e-5, help="the first learning rate (default: 1e-5)")
-    command.add_argument("--high", type=float, default=10.0, help="the last learning rate (default: 10)")
-    command.add_argument("--steps", type=int, default=200, help="steps of training between the two (default: 200)")
+    command.add_argument(
+        "--low",
+        type=float,
+        default=1e-5,
+        help="the first learning rate (default: 1e-5)",
+    )
+    command.add_argument(
+        "--high", type=float, default=10.0, help="the last learning rate (default: 10)"
+    )
+    command.add_argument(
+        "--steps",
+        type=int,
+        default=200,
+        help="steps of training between the two (default: 200)",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -92,14 +136,25 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.engine import commands
 
     if arguments.command == "train":
-        return commands.train(config, arguments.allow_changed, find_config(arguments.config))
+        return commands.train(
+            config, arguments.allow_changed, find_config(arguments.config)
+        )
     if arguments.command == "lr-find":
-        return commands.find_learning_rate(config, arguments.output, arguments.low, arguments.high, arguments.steps)
+        return commands.find_learning_rate(
+            config, arguments.output, arguments.low, arguments.high, arguments.steps
+        )
     if arguments.command == "eval":
         return commands.evaluate(config, arguments.output)
     if arguments.command == "infer":
         return commands.infer(config, arguments.output)
-    return commands.export(config, arguments.untrained, arguments.golden, opset, arguments.format, arguments.size)
+    return commands.export(
+        config,
+        arguments.untrained,
+        arguments.golden,
+        opset,
+        arguments.format,
+        arguments.size,
+    )
 
 
 def _load(arguments: argparse.Namespace) -> Any:
@@ -112,9 +167,15 @@ def _load(arguments: argparse.Namespace) -> Any:
     given = (arguments.config, arguments.override)
     check_paths = not arguments.print_config
     data = _eval_data(arguments) if arguments.command == "eval" else None
-    if arguments.command in ("eval", "infer", "export") and not getattr(arguments, "untrained", False):
+    if arguments.command in ("eval", "infer", "export") and not getattr(
+        arguments, "untrained", False
+    ):
         return load_with_weights(
-            *given, arguments.command, check_paths=check_paths, processes_count=world_size(), eval_data=data
+            *given,
+            arguments.command,
+            check_paths=check_paths,
+            processes_count=world_size(),
+            eval_data=data,
         )
     return load_config(
         *given, registries(), arguments.command, check_paths=check_paths, processes=world_size(),
@@ -133,16 +194,25 @@ def _eval_data(arguments: argparse.Namespace) -> Any:
     if source is None and root is None:
         return None
     if source is None:
-        raise UserError("--image-root is for the list of --data; give that, too, or leave it out")
+        raise UserError(
+            "--image-root is for the list of --data; give that, too, or leave it out"
+        )
     if Path(source).is_dir() and root is not None:
-        raise UserError(f"--image-root is for a list, but {source} is a folder; leave it out")
+        raise UserError(
+            f"--image-root is for a list, but {source} is a folder; leave it out"
+        )
     if not Path(source).exists():
         raise UserError(
             f"--data: there is no folder or list {source}; give one folder per class, or a list with labels"
         )
     if Path(source).is_file():
         refuse_other_files(source)
-        if root is None and not any(override.startswith(_COLUMNS) for override in arguments.override):
-            folder = os.path.dirname(source)  # noqa: PTH120 - empty for the working directory, so paths stay short
-            root = folder_of_pictures(source, Options(folder, searches=True, keys=_EVAL_KEYS))
+        if root is None and not any(
+            override.startswith(_COLUMNS) for override in arguments.override
+        ):
+            # Empty for the working directory, so paths stay short
+            folder = os.path.dirname(source)  # noqa: PTH120
+            root = folder_of_pictures(
+                source, Options(folder, searches=True, keys=_EVAL_KEYS)
+            )
     return EvalData(source, root)

@@ -17,7 +17,9 @@ def add(commands: Any) -> None:
         "source", metavar="FOLDER_OR_LIST",
         help="holds one folder per class, or train/ and val/ of such; or a list with labels, such as train.csv",
     )  # fmt: skip
-    command.add_argument("--arch", metavar="NAME", required=True, help="a model of `ppcls models`")
+    command.add_argument(
+        "--arch", metavar="NAME", required=True, help="a model of `ppcls models`"
+    )
     command.add_argument(
         "--pretrained", metavar="WEIGHTS", type=_pretrained, default=True,
         help="true: the published ones; a source's name: timm; a file or a checkpoint; false (default: true)",
@@ -44,8 +46,16 @@ def _run(arguments: argparse.Namespace) -> int:
     from ppcls.data.own_list import ListOptions
     from ppcls.engine.finetune import plan
 
-    options = ListOptions(arguments.image_root, arguments.image_column, arguments.label_column)
-    tuning = plan(arguments.source, arguments.arch, arguments.pretrained, arguments.override, options)
+    options = ListOptions(
+        arguments.image_root, arguments.image_column, arguments.label_column
+    )
+    tuning = plan(
+        arguments.source,
+        arguments.arch,
+        arguments.pretrained,
+        arguments.override,
+        options,
+    )
     if arguments.print_config:
         print(tuning.to_yaml(), end="")
         return 0
@@ -54,4 +64,6 @@ def _run(arguments: argparse.Namespace) -> int:
     load_paddle()
     from ppcls.engine import commands
 
-    return commands.train(tuning.config, files=tuning.files(), open_pictures=tuning.images)
+    return commands.train(
+        tuning.config, files=tuning.files(), open_pictures=tuning.images
+    )

@@ -36,7 +36,9 @@ def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
     files = [Path(folder) / f"{name}{suffix}" for suffix in (".json", ".csv", ".md")]
     there = [file for file in files if file.exists()]
     if there and files[0] not in there:
-        raise UserError(f"{there[0]} is there already, and no {files[0].name} beside it; give another --out")
+        raise UserError(
+            f"{there[0]} is there already, and no {files[0].name} beside it; give another --out"
+        )
     # Makes the folder, too, which goes again if nothing was measured.
     with claimed(files[0], "writing", "wait until it ends, or give another --out"):
         require_writable(folder, "give another --out")
@@ -45,9 +47,13 @@ def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
 
 def words(text: str) -> list[str]:
     """`a,b` as a list without repetition."""
-    found = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    found = list(
+        dict.fromkeys(word.strip() for word in text.split(",") if word.strip())
+    )
     if not found:
-        raise argparse.ArgumentTypeError("names nothing; write values with commas between")
+        raise argparse.ArgumentTypeError(
+            "names nothing; write values with commas between"
+        )
     return found
 
 
@@ -56,9 +62,13 @@ def numbers(text: str) -> list[int]:
     try:
         found = [int(word) for word in words(text)]
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers; write some such as 1,4,8") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of whole numbers; write some such as 1,4,8"
+        ) from error
     if min(found) < 1:
-        raise argparse.ArgumentTypeError(f"{min(found)} is in the list; write whole numbers from 1")
+        raise argparse.ArgumentTypeError(
+            f"{min(found)} is in the list; write whole numbers from 1"
+        )
     return found
 
 
@@ -85,15 +95,29 @@ def backends(text: str) -> list[str]:
 
 def add_plan(command: Any, rounds: int) -> None:
     """How much is measured, and on what."""
-    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="(default: cpu)")
     command.add_argument(
-        "--rounds", metavar="N", type=number, default=rounds, help=f"turns of each candidate (default: {rounds})"
+        "--device", choices=("cpu", "gpu"), default="cpu", help="(default: cpu)"
     )
     command.add_argument(
-        "--settle", metavar="SECONDS", type=float, default=0.25, help="warm-up of each turn (default: 0.25)"
+        "--rounds",
+        metavar="N",
+        type=number,
+        default=rounds,
+        help=f"turns of each candidate (default: {rounds})",
     )
     command.add_argument(
-        "--span", metavar="SECONDS", type=float, default=0.5, help="timed calls of each turn (default: 0.5)"
+        "--settle",
+        metavar="SECONDS",
+        type=float,
+        default=0.25,
+        help="warm-up of each turn (default: 0.25)",
+    )
+    command.add_argument(
+        "--span",
+        metavar="SECONDS",
+        type=float,
+        default=0.5,
+        help="timed calls of each turn (default: 0.5)",
     )
 
 
@@ -135,5 +159,7 @@ def _known(text: str, short: Any, known: Any) -> list[str]:
     found = [short.get(word, word) for word in words(text)]
     for word in found:
         if word not in known:
-            raise argparse.ArgumentTypeError(f"{word!r} is unknown; write some of {','.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"{word!r} is unknown; write some of {','.join(known)}"
+            )
     return list(dict.fromkeys(found))

@@ -12,8 +12,16 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "list the models, with their sizes, published accuracies and weights"
     command = new_command(commands, "models", text, _run)
-    command.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="shell pattern, quoted: 'DLA*x*'")
-    command.add_argument("--json", action="store_true", help="print a list of objects for programs")
+    command.add_argument(
+        "pattern",
+        metavar="PATTERN",
+        nargs="?",
+        default="*",
+        help="shell pattern, quoted: 'DLA*x*'",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print a list of objects for programs"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

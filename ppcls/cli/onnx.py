@@ -13,14 +13,19 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "add inference.onnx to an exported bundle, for other engines than Paddle"
     command = new_command(commands, "onnx", text, _run)
-    command.add_argument("bundle", metavar="BUNDLE", help="the folder that export wrote")
+    command.add_argument(
+        "bundle", metavar="BUNDLE", help="the folder that export wrote"
+    )
     add_opset(command)
 
 
 def add_opset(command: Any) -> None:
     """`--opset`."""
     command.add_argument(
-        "--opset", metavar="N", type=int, help="the version of ONNX's operators, 7 to 21 (default: 13)"
+        "--opset",
+        metavar="N",
+        type=int,
+        help="the version of ONNX's operators, 7 to 21 (default: 13)",
     )
 
 

@@ -11,7 +11,10 @@ from ppcls.cli.common import add_config, new_command
 def add(commands: Any) -> None:
     """Declares the command."""
     add_config(
-        new_command(commands, "predict", "top classes of pictures, by an exported bundle", _run), "inference_cls.yaml"
+        new_command(
+            commands, "predict", "top classes of pictures, by an exported bundle", _run
+        ),
+        "inference_cls.yaml",
     )
 
 
@@ -23,7 +26,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     refuse_several()
     config = load_deploy_config(
-        arguments.config, arguments.override, {"transform": TRANSFORMS}, check_paths=not arguments.print_config
+        arguments.config,
+        arguments.override,
+        {"transform": TRANSFORMS},
+        check_paths=not arguments.print_config,
     )
     if arguments.print_config:
         print(config.to_yaml(), end="")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ppcls.cli.common import add_data, add_optional_config, new_command, read_data, read_optional_config
+from ppcls.cli.common import (
+    add_data,
+    add_optional_config,
+    new_command,
+    read_data,
+    read_optional_config,
+)
 from ppcls.cli.measuring import number
 from ppcls.utils.load_paddle import load_paddle
 
@@ -14,17 +20,37 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "compare each engine and precision of a bundle with the model in float32; exit code 1 past a bound"
     command = new_command(commands, "verify", text, _run)
-    command.add_argument("bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote")
+    command.add_argument(
+        "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
+    )
     command.add_argument(
         "--backends", metavar="LIST", default="all",
         help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
     add_data(command)
-    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where they run (default: cpu)")
-    command.add_argument("--batch-size", metavar="N", type=number, default=8, help="pictures at a time (default: 8)")
-    command.add_argument("--threads", metavar="N", type=number, help="of the kernels (default: the cores)")
     command.add_argument(
-        "--calib", metavar="LIST", help="for trt:int8: pictures that TensorRT calibrates on, a list or a folder"
+        "--device",
+        choices=("cpu", "gpu"),
+        default="cpu",
+        help="where they run (default: cpu)",
+    )
+    command.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=number,
+        default=8,
+        help="pictures at a time (default: 8)",
+    )
+    command.add_argument(
+        "--threads",
+        metavar="N",
+        type=number,
+        help="of the kernels (default: the cores)",
+    )
+    command.add_argument(
+        "--calib",
+        metavar="LIST",
+        help="for trt:int8: pictures that TensorRT calibrates on, a list or a folder",
     )
     text = "compare with the model of this configuration and its weights, not with the exported float32 program"
     add_optional_config(command, text)

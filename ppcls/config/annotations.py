@@ -18,7 +18,11 @@ DICTS = (dict, collections.abc.Mapping)
 def field_types(cls: Any) -> dict[str, Any]:
     """The keys that a dataclass has in YAML, with their annotations; fields that begin with `_` are none."""
     hints = get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init and field.name[0] != "_"}
+    return {
+        field.name: hints[field.name]
+        for field in dataclasses.fields(cls)
+        if field.init and field.name[0] != "_"
+    }
 
 
 @functools.cache
@@ -26,14 +30,20 @@ def required_fields(cls: Any) -> frozenset[str]:
     """The fields of a dataclass that have no default."""
     nothing = dataclasses.MISSING
     fields = dataclasses.fields(cls)
-    return frozenset(field.name for field in fields if field.default is nothing and field.default_factory is nothing)
+    return frozenset(
+        field.name
+        for field in fields
+        if field.default is nothing and field.default_factory is nothing
+    )
 
 
 def within(value: Any, bounds: Range) -> bool:
     """Whether a number is in the range; nothing (None) always is."""
     if value is None:
         return True
-    high_enough = (bounds.low is None or value >= bounds.low) and (bounds.above is None or value > bounds.above)
+    high_enough = (bounds.low is None or value >= bounds.low) and (
+        bounds.above is None or value > bounds.above
+    )
     return high_enough and (bounds.high is None or value <= bounds.high)
 
 
@@ -59,4 +69,8 @@ def shapes_of(annotation: Any) -> frozenset[str]:
     if annotation in (Any, object):
         return frozenset({"dict", "list", "str", "int", "float", "bool", "NoneType"})
     # A fraction is text, and 1e3 a whole number.
-    return frozenset({float: ("int", "float", "str"), int: ("int", "float")}.get(annotation, (annotation.__name__,)))
+    return frozenset(
+        {float: ("int", "float", "str"), int: ("int", "float")}.get(
+            annotation, (annotation.__name__,)
+        )
+    )

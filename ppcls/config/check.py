@@ -7,14 +7,30 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.config.annotations import DICTS, LISTS, field_types, is_union, required_fields, shape_of, shapes_of, within
+from ppcls.config.annotations import (
+    DICTS,
+    LISTS,
+    field_types,
+    is_union,
+    required_fields,
+    shape_of,
+    shapes_of,
+    within,
+)
 from ppcls.config.describe import describe, show
 from ppcls.config.node import Node, Problems, find, join
 from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.fields import Component, FieldError, Operation, Range, ReadPath, UserPath
+from ppcls.utils.fields import (
+    Component,
+    FieldError,
+    Operation,
+    Range,
+    ReadPath,
+    UserPath,
+)
 from ppcls.utils.registry import Registry
 from ppcls.utils.user_paths import expanded
 
@@ -33,7 +49,11 @@ class Checker:
     """
 
     def __init__(
-        self, registries: Mapping[str, Registry], problems: Problems, legacy: Legacy, absolute_paths: bool = False
+        self,
+        registries: Mapping[str, Registry],
+        problems: Problems,
+        legacy: Legacy,
+        absolute_paths: bool = False,
     ) -> None:
         self.registries = registries
         self.absolute_paths = absolute_paths
@@ -51,7 +71,11 @@ class Checker:
             key: its dotted key.
             wanted: the whole annotation that messages describe, where `annotation` is a part of it.
         """
-        origin, args, wanted = get_origin(annotation), get_args(annotation), wanted or annotation
+        origin, args, wanted = (
+            get_origin(annotation),
+            get_args(annotation),
+            wanted or annotation,
+        )
         if origin is Annotated:
             return self._annotated(args[0], args[1:], node, key, wanted)
         if is_union(annotation):
@@ -61,7 +85,9 @@ class Checker:
         if origin in DICTS:
             return self._dict(annotation, node, key)
         if origin is Literal:
-            fits = any(type(node.value) is type(arg) and node.value == arg for arg in args)
+            fits = any(
+                type(node.value) is type(arg) and node.value == arg for arg in args
+            )
             return node.value if fits else self._refuse(node, key, wanted)
         if annotation in (Any, object):
             return node.plain()
@@ -76,7 +102,11 @@ class Checker:
         sentence = self.legacy.value(key, node.value)
         if wanted is str and not isinstance(node.value, (dict, list, type(None))):
             sentence = f"is {show(node.value)}, which is no text; put it in quotes"
-        self.problems.add(node.origin, key, sentence or f"is {show(node.value)}; write {describe(wanted)}")
+        self.problems.add(
+            node.origin,
+            key,
+            sentence or f"is {show(node.value)}; write {describe(wanted)}",
+        )
         return INVALID
 
     def _scalar(self, kind: type, node: Node, key: str, wanted: Any) -> Any:
@@ -86,7 +116,9 @@ class Checker:
                 value = parse_fraction(value)
             except ZeroDivisionError:
                 self.problems.add(
-                    node.origin, key, f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0"
+                    node.origin,
+                    key,
+                    f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0",
                 )
                 return INVALID
         number = type(value) in (int, float) and math.isfinite(value)
@@ -94,17 +126,31 @@ class Checker:
             return float(value)
         if kind is int and number and value == int(value):
             return int(value)
-        return value if kind not in (int, float) and type(value) is kind else self._refuse(node, key, wanted)
+        return (
+            value
+            if kind not in (int, float) and type(value) is kind
+            else self._refuse(node, key, wanted)
+        )
 
-    def _annotated(self, base: Any, marks: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
+    def _annotated(
+        self, base: Any, marks: tuple[Any, ...], node: Node, key: str, wanted: Any
+    ) -> Any:
         for mark in marks:
             if isinstance(mark, Component):
                 return self._component(mark.kind, node, key, wanted)
             if isinstance(mark, Operation):
                 return self._operation(mark.kind, node, key)
-        value = "" if _stands_for_empty(node, marks) else self.check(base, node, key, wanted)
+        value = (
+            ""
+            if _stands_for_empty(node, marks)
+            else self.check(base, node, key, wanted)
+        )
         for mark in marks:
-            if value is not INVALID and isinstance(mark, Range) and not within(value, mark):
+            if (
+                value is not INVALID
+                and isinstance(mark, Range)
+                and not within(value, mark)
+            ):
                 value = self._refuse(node, key, wanted)
             if value is not INVALID and isinstance(mark, (UserPath, ReadPath)):
                 value = self._expanded(value, node, key)
@@ -119,14 +165,20 @@ class Checker:
             self.problems.add(node.origin, key, str(error))
             return INVALID
 
-    def _path(self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any) -> Any:
+    def _path(
+        self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any
+    ) -> Any:
         is_address = path.startswith(("http://", "https://"))
         if path in mark.names or (mark.what == "weights" and is_address):
             return path
         if not path:
             self.problems.add(node.origin, key, f"is empty; write {describe(wanted)}")
         elif mark.what == "checkpoint" and is_address:
-            self.problems.add(node.origin, key, f"{path} is an address; download it and write the path of the file")
+            self.problems.add(
+                node.origin,
+                key,
+                f"{path} is an address; download it and write the path of the file",
+            )
         else:
             use = PathUse(key, node.origin, locate(path), mark.what, mark.names)
             self.paths.append(use)
@@ -137,7 +189,9 @@ class Checker:
         if node.value is None and type(None) in args:
             return None
         if node.value == "None" and type(None) in args:
-            self.problems.add(node.origin, key, "is the text None; write null for nothing")
+            self.problems.add(
+                node.origin, key, "is the text None; write null for nothing"
+            )
             return INVALID
         fitting = [arg for arg in args if shape_of(node) in shapes_of(arg)]
         if len(fitting) == 1:
@@ -151,13 +205,19 @@ class Checker:
         return self._refuse(node, key, wanted)
 
     def _list(self, annotation: Any, node: Node, key: str, wanted: Any) -> Any:
-        args, make = get_args(annotation), list if get_origin(annotation) is list else tuple
+        args, make = (
+            get_args(annotation),
+            list if get_origin(annotation) is list else tuple,
+        )
         items = [] if node.value is None else node.value
         variadic = make is list or len(args) == 1 or args[-1] is Ellipsis
         if not isinstance(items, list) or not (variadic or len(items) == len(args)):
             return self._refuse(node, key, wanted)
         kinds = [args[0]] * len(items) if variadic else args
-        values = [self.check(kind, item, join(key, place)) for place, (kind, item) in enumerate(zip(kinds, items))]
+        values = [
+            self.check(kind, item, join(key, place))
+            for place, (kind, item) in enumerate(zip(kinds, items))
+        ]
         if INVALID in values:
             return INVALID
         self.values[key] = make(values)
@@ -168,11 +228,17 @@ class Checker:
         if not isinstance(node.value, dict):
             return self._refuse(node, key, annotation)
         names = [
-            Node(name if name_type is str else parse_scalar(name), child.origin) for name, child in node.value.items()
+            Node(name if name_type is str else parse_scalar(name), child.origin)
+            for name, child in node.value.items()
         ]
         keys = [self.check(name_type, name, join(key, name.value)) for name in names]
-        values = [self.check(value_type, child, join(key, name)) for name, child in node.value.items()]
-        return INVALID if INVALID in keys or INVALID in values else dict(zip(keys, values))
+        values = [
+            self.check(value_type, child, join(key, name))
+            for name, child in node.value.items()
+        ]
+        return (
+            INVALID if INVALID in keys or INVALID in values else dict(zip(keys, values))
+        )
 
     def _component(self, kind: str, node: Node, key: str, wanted: Any) -> Any:
         if not isinstance(node.value, dict):
@@ -181,7 +247,11 @@ class Checker:
         name = rest.pop("name", None)
         if name is None:
             names = ", ".join(self.registries[kind])
-            self.problems.add(node.origin, join(key, "name"), f"is missing; write the name of the {kind}: {names}")
+            self.problems.add(
+                node.origin,
+                join(key, "name"),
+                f"is missing; write the name of the {kind}: {names}",
+            )
             return INVALID
         cls = self._class(kind, name, join(key, "name"))
         given = {"name": name.value} if cls and "name" in field_types(cls) else {}
@@ -190,7 +260,11 @@ class Checker:
     def _operation(self, kind: str, node: Node, key: str) -> Any:
         keys = node.value
         if not isinstance(keys, dict) or len(keys) != 1:
-            found = f"holds {len(keys)} keys ({', '.join(keys)})" if isinstance(keys, dict) else f"is {show(keys)}"
+            found = (
+                f"holds {len(keys)} keys ({', '.join(keys)})"
+                if isinstance(keys, dict)
+                else f"is {show(keys)}"
+            )
             text = f"{found}; write the {kind}'s name, a colon, and its keys on lines indented deeper than the name"
             self.problems.add(node.origin, key, text)
             return INVALID
@@ -206,10 +280,14 @@ class Checker:
         try:
             return self.registries[kind][name.value]
         except UserError as error:
-            self.problems.add(name.origin, key, self.legacy.name(kind, name.value) or str(error))
+            self.problems.add(
+                name.origin, key, self.legacy.name(kind, name.value) or str(error)
+            )
             return None
 
-    def make(self, cls: Any, node: Node, key: str, given: Mapping[str, Any] | None = None) -> Any:
+    def make(
+        self, cls: Any, node: Node, key: str, given: Mapping[str, Any] | None = None
+    ) -> Any:
         """An object of a dataclass whose fields are the node's keys, or INVALID and at least one problem.
 
         Args:
@@ -222,7 +300,9 @@ class Checker:
         if not isinstance(nodes, dict):
             return self._refuse(node, key, cls)
         values = dict(given or {})
-        types = {name: kind for name, kind in field_types(cls).items() if name not in values}
+        types = {
+            name: kind for name, kind in field_types(cls).items() if name not in values
+        }
         for name in nodes:
             if name not in types:
                 self._unknown(nodes[name], join(key, name), list(types))
@@ -230,14 +310,18 @@ class Checker:
             if name in nodes:
                 values[name] = self.check(kind, nodes[name], join(key, name))
             elif name in required_fields(cls):
-                self.problems.add(node.origin, join(key, name), f"is missing; write {describe(kind)}")
+                self.problems.add(
+                    node.origin, join(key, name), f"is missing; write {describe(kind)}"
+                )
                 values[name] = INVALID
         if INVALID in values.values():
             return INVALID
         try:
             self.values[key] = cls(**values)
         except FieldError as error:
-            self.problems.add(find(node, error.key)[0].origin, join(key, error.key), str(error))
+            self.problems.add(
+                find(node, error.key)[0].origin, join(key, error.key), str(error)
+            )
             return INVALID
         except ValueError as error:
             self.problems.add(node.origin, key, str(error))
@@ -257,4 +341,6 @@ class Checker:
 
 def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:
     """Whether a null is an empty text: a shell leaves only `KEY=` of `KEY=""`."""
-    return node.value is None and any(isinstance(mark, ReadPath) and "" in mark.names for mark in marks)
+    return node.value is None and any(
+        isinstance(mark, ReadPath) and "" in mark.names for mark in marks
+    )

@@ -26,24 +26,43 @@ _NEEDED = {
         "DataLoader.Eval": "write its dataset, whose transforms are those of inference",
         "Infer.infer_imgs": "write -o Infer.infer_imgs=PATH, a picture or a folder",
     },
-    "export": {"DataLoader.Eval": "write its dataset, whose transforms the bundle carries"},
+    "export": {
+        "DataLoader.Eval": "write its dataset, whose transforms the bundle carries"
+    },
 }
 # The paths that a command reads, by the beginnings of their keys.
 _READ = {
-    "train": ("DataLoader.Train.", "Global.checkpoints", "Global.pretrained_model", "Arch."),
+    "train": (
+        "DataLoader.Train.",
+        "Global.checkpoints",
+        "Global.pretrained_model",
+        "Arch.",
+    ),
     "lr-find": ("DataLoader.Train.", "Global.pretrained_model", "Arch."),
-    "eval": ("DataLoader.Eval.", "Infer.PostProcess.", "Global.pretrained_model", "Arch."),
+    "eval": (
+        "DataLoader.Eval.",
+        "Infer.PostProcess.",
+        "Global.pretrained_model",
+        "Arch.",
+    ),
     "infer": ("Infer.", "Global.pretrained_model", "Arch."),
     "export": ("Infer.PostProcess.", "Global.pretrained_model", "Arch."),
 }
 # The data whose pictures reach the model.
-_PARTS = {"train": ("Train", "Eval"), "lr-find": ("Train",), "eval": ("Eval",), "infer": ("Eval",), "export": ("Eval",)}
+_PARTS = {
+    "train": ("Train", "Eval"),
+    "lr-find": ("Train",),
+    "eval": ("Eval",),
+    "infer": ("Eval",),
+    "export": ("Eval",),
+}
 _GRAY = (
     "for gray pictures write channels: 1 in every DecodeImage, one number in mean and std of NormalizeImage (mean: "
     "[0.449], std: [0.226]), Arch.in_channels: 1 and Global.image_shape: [1, height, width]; for colours 3 in these "
     "places"
 )
-_WHILE_TRAINING = ("Arch.models.", "Arch.pretrained_list.")  # frozen models are there in training only
+# Frozen models are there in training only
+_WHILE_TRAINING = ("Arch.models.", "Arch.pretrained_list.")
 
 
 @dataclass
@@ -69,17 +88,28 @@ class Checked:
     @property
     def evaluates(self) -> bool:
         """Whether training evaluates, as far as that is known."""
-        return self.command == "train" and getattr(self.values.get("Global"), "eval_during_train", False)
+        return self.command == "train" and getattr(
+            self.values.get("Global"), "eval_during_train", False
+        )
 
     def reads(self, key: str) -> bool:
         """Whether the path of this key has to be there for the command."""
         settings = self.values.get("Global")
-        others = [getattr(settings, name, None) for name in ("pretrained_model", "checkpoints")]
-        if not self.check_paths or (key == "Arch.pretrained" and any(others)):  # those weights come before these
+        others = [
+            getattr(settings, name, None)
+            for name in ("pretrained_model", "checkpoints")
+        ]
+        # Those weights come before these
+        if not self.check_paths or (key == "Arch.pretrained" and any(others)):
             return False
-        if key.startswith(_WHILE_TRAINING) and "DataLoader.Train." not in _READ[self.command]:
+        if (
+            key.startswith(_WHILE_TRAINING)
+            and "DataLoader.Train." not in _READ[self.command]
+        ):
             return False
-        return key.startswith(_READ[self.command]) or (self.evaluates and key.startswith("DataLoader.Eval."))
+        return key.startswith(_READ[self.command]) or (
+            self.evaluates and key.startswith("DataLoader.Eval.")
+        )
 
     def add(self, key: str, text: str) -> None:
         """Notes a problem where the key is written, or the nearest section around it."""
@@ -96,8 +126,15 @@ def cross_check(checked: Checked) -> None:
     _check_infer_transforms(checked)
     schedule = checked.values.get("Optimizer.lr")
     settings = checked.values.get("Global")
-    if getattr(schedule, "scale", None) is not None and settings is not None and settings.global_batch is None:
-        checked.add("Optimizer.lr.scale", "needs the batch that the rate was chosen for; write Global.global_batch")
+    if (
+        getattr(schedule, "scale", None) is not None
+        and settings is not None
+        and settings.global_batch is None
+    ):
+        checked.add(
+            "Optimizer.lr.scale",
+            "needs the batch that the rate was chosen for; write Global.global_batch",
+        )
 
 
 def _check_needed(checked: Checked) -> None:
@@ -106,7 +143,12 @@ def _check_needed(checked: Checked) -> None:
             _need(checked, key, checked.command, remedy)
     if checked.evaluates:
         for key, remedy in _NEEDED["eval"].items():
-            _need(checked, key, "Global.eval_during_train", f"{remedy}, or Global.eval_during_train: false")
+            _need(
+                checked,
+                key,
+                "Global.eval_during_train",
+                f"{remedy}, or Global.eval_during_train: false",
+            )
 
 
 def _need(checked: Checked, key: str, who: str, remedy: str) -> None:
@@ -121,21 +163,31 @@ def _check_class_num(checked: Checked) -> None:
         return
     if class_num == 0:
         remedy = "write at least 1; pooled features are for your own code: build_model(NAME, class_num=0)"
-        checked.add("Arch.class_num", f"is 0, a model without a classifier, and {checked.command} needs one; {remedy}")
+        checked.add(
+            "Arch.class_num",
+            f"is 0, a model without a classifier, and {checked.command} needs one; {remedy}",
+        )
         return
     value: Any
     for key, value in checked.values.items():
         topk = getattr(value, "topk", None)
-        largest = max(topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0)
+        largest = max(
+            topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0
+        )
         if largest > class_num and key.startswith(("Metric.", "Infer.")):
-            checked.add(f"{key}.topk", f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}")
+            checked.add(
+                f"{key}.topk",
+                f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}",
+            )
         weights = getattr(value, "class_weights", None)
         if isinstance(weights, tuple) and len(weights) != class_num:
             checked.add(
                 f"{key}.class_weights",
                 f"has {len(weights)} numbers, but Arch.class_num is {class_num}; write one for each class",
             )
-        if key.startswith("DataLoader.") and getattr(value, "class_num", class_num) not in (None, class_num):
+        if key.startswith("DataLoader.") and getattr(
+            value, "class_num", class_num
+        ) not in (None, class_num):
             checked.add(
                 f"{key}.class_num",
                 f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
@@ -166,7 +218,9 @@ def _check_channels(checked: Checked) -> None:
 
 def _channels_of_models(arch: Any) -> set[int]:
     models = getattr(arch, "members", None) or {"": arch}
-    return {model.in_channels for model in models.values() if hasattr(model, "in_channels")}
+    return {
+        model.in_channels for model in models.values() if hasattr(model, "in_channels")
+    }
 
 
 def _or(numbers: set[int]) -> str:
@@ -178,14 +232,21 @@ def _check_eval_transforms(checked: Checked) -> None:
     for place, transform in enumerate(checked.values.get(key, ())):
         if getattr(transform, "draws", False):
             name = type(transform).__name__
-            checked.add(f"{key}.{place}", f"{name} draws at random, and evaluation is the same every time; remove it")
+            checked.add(
+                f"{key}.{place}",
+                f"{name} draws at random, and evaluation is the same every time; remove it",
+            )
 
 
 def _check_infer_transforms(checked: Checked) -> None:
     here, there = "Infer.transforms", "DataLoader.Eval.dataset.transform_ops"
     given, evaluated = checked.values.get(here), checked.values.get(there)
     # A data set that could not be made has transforms that are reported already.
-    if given is None or evaluated is None or "DataLoader.Eval.dataset" not in checked.values:
+    if (
+        given is None
+        or evaluated is None
+        or "DataLoader.Eval.dataset" not in checked.values
+    ):
         return
     try:
         is_same = checked.same_meaning(given, evaluated)
@@ -194,5 +255,6 @@ def _check_infer_transforms(checked: Checked) -> None:
         return
     if not is_same:
         checked.add(
-            here, f"do not mean the same as {there}, which inference and export use; remove them or make them equal"
+            here,
+            f"do not mean the same as {there}, which inference and export use; remove them or make them equal",
         )

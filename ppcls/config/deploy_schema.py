@@ -53,11 +53,20 @@ class DeployGlobalSection:
 
     def __post_init__(self) -> None:
         if self.use_fp16 and self.precision not in (None, "float16"):
-            raise ValueError(f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them")
+            raise ValueError(
+                f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them"
+            )
         if self.tensorrt != _TENSORRT and not self.use_tensorrt:
-            raise ValueError("tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true")
-        if self.output is not None and PurePath(self.output).suffix not in (".csv", ".json"):
-            raise ValueError(f"output is {self.output!r}; write a name that ends with .csv or .json")
+            raise ValueError(
+                "tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"
+            )
+        if self.output is not None and PurePath(self.output).suffix not in (
+            ".csv",
+            ".json",
+        ):
+            raise ValueError(
+                f"output is {self.output!r}; write a name that ends with .csv or .json"
+            )
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,9 @@ class DeployConfig:
     Global: DeployGlobalSection
     PreProcess: PreProcessSection = PreProcessSection()
     PostProcess: PostProcessSection = PostProcessSection()
-    _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
+    _registries: Mapping[str, Registry] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def to_yaml(self) -> str:
         """The configuration with every default filled in; loading it gives an equal one."""

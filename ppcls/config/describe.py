@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.utils.fields import Component, Operation, Range, ReadPath
 
-_PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
+_PLAIN = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    type(None): "null",
+}
 _PATHS = {
     "file": "the path of a file",
     "dir": "the path of a folder",
@@ -37,7 +43,9 @@ def describe(annotation: Any) -> str:
     if origin is Annotated:
         return _marked(args[0], args[1:])
     if is_union(annotation):
-        return " or ".join(describe(arg) for arg in sorted(args, key=lambda arg: arg is type(None)))
+        return " or ".join(
+            describe(arg) for arg in sorted(args, key=lambda arg: arg is type(None))
+        )
     if origin is Literal:
         return " or ".join(show(arg) for arg in args)
     if origin in LISTS:

@@ -22,19 +22,28 @@ class _Dumper(yaml.SafeDumper):
         tag = super().resolve(kind, value, implicit)
         text = "tag:yaml.org,2002:str"
         # Numbers to YAML 1.2 and text to 1.1, such as 1e-4: no tag of 1.1 stands for them, and this one forces quotes.
-        if kind is yaml.ScalarNode and implicit[0] and tag == text and not isinstance(parse_scalar(value), str):
+        if (
+            kind is yaml.ScalarNode
+            and implicit[0]
+            and tag == text
+            and not isinstance(parse_scalar(value), str)
+        ):
             return "quoted"
         return tag
 
     def represent_items(self, items: Any) -> Any:
         """A list in one line if it holds plain values only."""
         in_one_line = not any(isinstance(item, (dict, list, tuple)) for item in items)
-        return self.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=in_one_line)
+        return self.represent_sequence(
+            "tag:yaml.org,2002:seq", items, flow_style=in_one_line
+        )
 
     def represent_text(self, text: str) -> Any:
         """Escapes Unicode's own line breaks, which PyYAML would write as they are and read as spaces."""
         has_breaks = any(char in "\x85\u2028\u2029" for char in text)
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if has_breaks else None)
+        return self.represent_scalar(
+            "tag:yaml.org,2002:str", text, style='"' if has_breaks else None
+        )
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indents the items of a list under its key."""
@@ -55,7 +64,14 @@ def to_yaml(config: Any, registries: Mapping[str, Registry]) -> str:
 
 def dump(plain: Any) -> str:
     """The text of dicts, lists and scalars, by the rules that `read_yaml` reads it with."""
-    return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=1000)
+    return yaml.dump(
+        plain,
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=1000,
+    )
 
 
 def to_plain(config: Any, registries: Mapping[str, Registry]) -> Any:
@@ -73,20 +89,29 @@ def _plain(annotation: Any, value: Any, registries: Mapping[str, Registry]) -> A
     if is_union(annotation):
         return _plain(_fitting(args, value), value, registries)
     if origin in LISTS:
-        kinds = [args[0]] * len(value) if len(args) == 1 or args[-1] is Ellipsis else args
+        kinds = (
+            [args[0]] * len(value) if len(args) == 1 or args[-1] is Ellipsis else args
+        )
         return [_plain(kind, item, registries) for kind, item in zip(kinds, value)]
     if origin in DICTS:
-        return {str(key): _plain(args[1], item, registries) for key, item in value.items()}
+        return {
+            str(key): _plain(args[1], item, registries) for key, item in value.items()
+        }
     if dataclasses.is_dataclass(value):
         cls: Any = type(value)
-        return {key: _plain(kind, getattr(value, key), registries) for key, kind in field_types(cls).items()}
+        return {
+            key: _plain(kind, getattr(value, key), registries)
+            for key, kind in field_types(cls).items()
+        }
     return value
 
 
 def _fitting(args: Any, value: Any) -> Any:
     """The alternative of a union that a value came from, as far as the way of writing it depends on that."""
     is_list = isinstance(value, (list, tuple))
-    plain_args = [get_args(arg)[0] if get_origin(arg) is Annotated else arg for arg in args]
+    plain_args = [
+        get_args(arg)[0] if get_origin(arg) is Annotated else arg for arg in args
+    ]
     for arg, plain in zip(args, plain_args):
         if is_list == (get_origin(plain) in LISTS) and plain is not type(None):
             return arg
@@ -97,8 +122,11 @@ def _marked(args: Any, value: Any, registries: Mapping[str, Registry]) -> Any:
     for mark in args[1:]:
         if isinstance(mark, (Component, Operation)):
             name = _name(registries[mark.kind], type(value))
-            keys = _plain(type(value), value, registries)  # with the name, where a class has several and keeps its own
-            return {"name": name, **keys} if isinstance(mark, Component) else {name: keys}
+            # With the name, where a class has several and keeps its own
+            keys = _plain(type(value), value, registries)
+            return (
+                {"name": name, **keys} if isinstance(mark, Component) else {name: keys}
+            )
         if isinstance(mark, ReadPath):
             return portable(value)
     return _plain(args[0], value, registries)

@@ -30,8 +30,16 @@ class EvalData:
         """The keys of the dataset."""
         if Path(self.source).is_dir():
             return {"name": "ImageFolder", "image_root": self.source}
-        root = str(Path(self.source).parent) if self.image_root is None else self.image_root
-        return {"name": "ImageNetDataset", "cls_label_path": self.source, "image_root": root}
+        root = (
+            str(Path(self.source).parent)
+            if self.image_root is None
+            else self.image_root
+        )
+        return {
+            "name": "ImageNetDataset",
+            "cls_label_path": self.source,
+            "image_root": root,
+        }
 
 
 def put_eval_data(root: Node, data: EvalData) -> None:
@@ -44,7 +52,11 @@ def put_eval_data(root: Node, data: EvalData) -> None:
     if not isinstance(node.value, dict):
         return
     origin, keys = Origin(f"--data {data.source}"), data.keys()
-    kept = {key: child for key, child in node.value.items() if key in _KEPT or child.origin.source.startswith("-o ")}
+    kept = {
+        key: child
+        for key, child in node.value.items()
+        if key in _KEPT or child.origin.source.startswith("-o ")
+    }
     names = node.value.get("class_names") or node.value.get("class_to_index")
     if names is not None and _is_file(names.value):
         kept.setdefault(_NAMES[keys["name"]], names)

@@ -53,12 +53,20 @@ def shipped_configs() -> dict[str, Path]:
     return dict(_shipped(_TRAINING))
 
 
-def _shipped(folders: tuple[Path, ...], recipes: bool = False) -> Iterator[tuple[str, Path]]:
+def _shipped(
+    folders: tuple[Path, ...], recipes: bool = False
+) -> Iterator[tuple[str, Path]]:
     for folder in folders:
         # A stranger's folder of that name may stand beside an installed package.
-        if folder.is_dir() and (folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()):
+        if folder.is_dir() and (
+            folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()
+        ):
             files = sorted(folder.rglob("*.yaml"))
-            return ((file.stem, _from_here(file)) for file in files if recipes or "_base_" not in file.parts)
+            return (
+                (file.stem, _from_here(file))
+                for file in files
+                if recipes or "_base_" not in file.parts
+            )
     return iter(())
 
 
@@ -78,14 +86,20 @@ def _find(name: str, folders: tuple[Path, ...]) -> Path:
     file = _match(name, known)
     if file is not None:
         return file
-    hint = suggest(path.stem, known) or (f"; shipped are {', '.join(known)}" if known else "")
-    raise UserError(f"there is no configuration {name}{hint}; give a path or the name of a shipped one")
+    hint = suggest(path.stem, known) or (
+        f"; shipped are {', '.join(known)}" if known else ""
+    )
+    raise UserError(
+        f"there is no configuration {name}{hint}; give a path or the name of a shipped one"
+    )
 
 
 def _match(name: str, known: dict[str, Path]) -> Path | None:
     """The shipped file that a name or path means, if any."""
     path = Path(name)
-    parts = path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts
+    parts = (
+        path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts
+    )
     for prefix in _PREFIXES:
         if parts[: len(prefix)] == prefix:
             parts = parts[len(prefix) :]

@@ -79,7 +79,9 @@ def load_config(
     checker = Checker(registries, problems, PADDLECLAS, absolute_paths)
     config = checker.make(Config, root, "", {"_registries": registries})
     same_meaning = registries["transform"].same_meaning
-    checked = Checked(root, checker.values, problems, command, same_meaning, check_paths)
+    checked = Checked(
+        root, checker.values, problems, command, same_meaning, check_paths
+    )
     cross_check(checked)
     check_models(checked)
     _check_paths(checker, checked.reads, problems)
@@ -89,7 +91,10 @@ def load_config(
 
 
 def migrate_config(
-    source: PathLike, overrides: Sequence[str], registries: Mapping[str, Registry], processes: int = 1
+    source: PathLike,
+    overrides: Sequence[str],
+    registries: Mapping[str, Registry],
+    processes: int = 1,
 ) -> str:
     """A file of PaddleClas's flat 2.0 format as YAML of today's; loading it gives what loading the old file gives.
 
@@ -106,12 +111,18 @@ def migrate_config(
     problems = Problems()
     old = _read(find_config(source), problems)
     if not is_flat(old):
-        raise UserError(f"{source} is not in PaddleClas's flat 2.0 format; use it as it is")
+        raise UserError(
+            f"{source} is not in PaddleClas's flat 2.0 format; use it as it is"
+        )
     root, _ = resolve(old, overrides, processes, problems)
     move_class_num(root, problems)
     Checker(registries, problems, PADDLECLAS).make(Config, root, "")
     problems.raise_if_any()
-    sections = {name: _name_first(root.value[name].plain()) for name in field_types(Config) if name in root.value}
+    sections = {
+        name: _name_first(root.value[name].plain())
+        for name in field_types(Config)
+        if name in root.value
+    }
     each = "the only one" if processes == 1 else f"each of {processes}"
     return (
         f"# Migrated from {source}, which was in PaddleClas's 2.0 format; its batch was that of all processes,\n"
@@ -125,7 +136,10 @@ def _name_first(plain: Any) -> Any:
         return [_name_first(item) for item in plain]
     if not isinstance(plain, dict):
         return plain
-    return {key: _name_first(plain[key]) for key in sorted(plain, key=lambda key: key != "name")}
+    return {
+        key: _name_first(plain[key])
+        for key in sorted(plain, key=lambda key: key != "name")
+    }
 
 
 def load_deploy_config(
@@ -158,7 +172,9 @@ def load_deploy_config(
     return config
 
 
-def _read(file: Path, problems: Problems, over: Mapping[str, Any] | None = None) -> Node:
+def _read(
+    file: Path, problems: Problems, over: Mapping[str, Any] | None = None
+) -> Node:
     """The file merged over its bases, with `over` laid upon it."""
     root = read_tree(file, problems)
     if root is not None and over:

@@ -10,7 +10,12 @@ from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.reader import read_yaml
 
 
-def read_tree(file: Path, problems: Problems, origin: Origin | None = None, path: tuple[Path, ...] = ()) -> Node | None:
+def read_tree(
+    file: Path,
+    problems: Problems,
+    origin: Origin | None = None,
+    path: tuple[Path, ...] = (),
+) -> Node | None:
     """The mapping of a file, merged over its bases; None (and a problem) if it or a base cannot be read.
 
     Args:
@@ -26,9 +31,14 @@ def read_tree(file: Path, problems: Problems, origin: Origin | None = None, path
     tree: Node | None = Node({}, root.origin)
     for base in bases or ():
         parent = find_base(base.value, file.parent)
-        if parent.resolve() in (*(earlier.resolve() for earlier in path), file.resolve()):
+        if parent.resolve() in (
+            *(earlier.resolve() for earlier in path),
+            file.resolve(),
+        ):
             circle = " -> ".join(map(str, (*path, file, parent)))
-            problems.add(base.origin, "base", f"goes in a circle ({circle}); remove one of them")
+            problems.add(
+                base.origin, "base", f"goes in a circle ({circle}); remove one of them"
+            )
             return None
         inherited = read_tree(parent, problems, base.origin, (*path, file))
         tree = merge(tree, inherited) if tree and inherited else None
@@ -37,7 +47,9 @@ def read_tree(file: Path, problems: Problems, origin: Origin | None = None, path
 
 def merge(under: Node, over: Node) -> Node:
     """`over` laid upon `under`: mappings merge; all else, and a component of another name, is replaced whole."""
-    if not (isinstance(under.value, dict) and isinstance(over.value, dict)) or _is_other_component(under, over):
+    if not (
+        isinstance(under.value, dict) and isinstance(over.value, dict)
+    ) or _is_other_component(under, over):
         return over
     merged = dict(under.value)
     for key, node in over.value.items():
@@ -55,15 +67,25 @@ def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         key = "base" if named_at.line else ""
-        problems.add(named_at, key, f"cannot read {file} ({error.strerror}); write the path of a YAML file")
+        problems.add(
+            named_at,
+            key,
+            f"cannot read {file} ({error.strerror}); write the path of a YAML file",
+        )
         return None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        problems.add(Origin(str(file), line), "", "is not UTF-8 text; save the file as UTF-8")
+        problems.add(
+            Origin(str(file), line), "", "is not UTF-8 text; save the file as UTF-8"
+        )
         return None
     root = read_yaml(text, partial(Origin, str(file)), problems)
     if root is not None and not isinstance(root.value, dict):
-        problems.add(root.origin, "", "is no mapping of sections; write `Global:` and the other sections")
+        problems.add(
+            root.origin,
+            "",
+            "is no mapping of sections; write `Global:` and the other sections",
+        )
         return None
     return root
 
@@ -77,6 +99,8 @@ def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
     if all(isinstance(item.value, str) for item in items):
         return tuple(items)
     problems.add(
-        node.origin, "base", "is no path; write a path relative to this file, a shipped name, or a list of them"
+        node.origin,
+        "base",
+        "is no path; write a path relative to this file, a shipped name, or a list of them",
     )
     return None

@@ -30,7 +30,8 @@ def follow(root: Node, file: Path) -> str | None:
         rest = _within(node.value, run)
         if rest is None or not (file.parent / rest).exists():
             continue
-        now = os.path.abspath(file.parent / rest)  # noqa: PTH100 - links stay as they are
+        # Links stay as they are
+        now = os.path.abspath(file.parent / rest)  # noqa: PTH100
         if Path(now).resolve() != Path(node.value).resolve():
             node.value = now
             names.append(rest)
@@ -42,7 +43,10 @@ def follow(root: Node, file: Path) -> str | None:
 def _run_of(root: Node) -> str | None:
     """The run's folder as the configuration writes it: `output/DLA34`."""
     values = root.value if isinstance(root.value, dict) else {}
-    output, name = (_text(values.get(section), key) for section, key in (("Global", "output_dir"), ("Arch", "name")))
+    output, name = (
+        _text(values.get(section), key)
+        for section, key in (("Global", "output_dir"), ("Arch", "name"))
+    )
     if not output or not name:
         return None
     return (PurePath(output) / name).as_posix()
@@ -60,7 +64,11 @@ def _within(path: str, run: str) -> str | None:
 
 def _text(section: Node | None, key: str) -> str | None:
     """A text of a section."""
-    if section is None or not isinstance(section.value, dict) or key not in section.value:
+    if (
+        section is None
+        or not isinstance(section.value, dict)
+        or key not in section.value
+    ):
         return None
     value = section.value[key].value
     return value if isinstance(value, str) else None
@@ -71,5 +79,7 @@ def _texts(node: Node) -> Iterator[Node]:
     if isinstance(node.value, str):
         yield node
     elif isinstance(node.value, (dict, list)):
-        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+        for child in (
+            node.value.values() if isinstance(node.value, dict) else node.value
+        ):
             yield from _texts(child)

@@ -29,7 +29,9 @@ class Node:
     def copy(self) -> Node:
         """A tree of its own, so that changing it changes nothing else."""
         if isinstance(self.value, dict):
-            return Node({key: node.copy() for key, node in self.value.items()}, self.origin)
+            return Node(
+                {key: node.copy() for key, node in self.value.items()}, self.origin
+            )
         if isinstance(self.value, list):
             return Node([node.copy() for node in self.value], self.origin)
         return Node(self.value, self.origin)
@@ -38,7 +40,11 @@ class Node:
         """The value without places, in dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
-        return [node.plain() for node in self.value] if isinstance(self.value, list) else self.value
+        return (
+            [node.plain() for node in self.value]
+            if isinstance(self.value, list)
+            else self.value
+        )
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,20 @@ class Problem:
     def __str__(self) -> str:
         place = str(self.origin)
         said_already = not self.key or place.startswith(f"-o {self.key}=")
-        return f"{place}: {self.text}" if said_already else f"{place} {self.key}: {self.text}"
+        return (
+            f"{place}: {self.text}"
+            if said_already
+            else f"{place} {self.key}: {self.text}"
+        )
 
     @property
     def order(self) -> tuple[bool, str, int]:
         """Files by name and line, then the overrides."""
-        return not self.origin.line, self.origin.source if self.origin.line else "", self.origin.line
+        return (
+            not self.origin.line,
+            self.origin.source if self.origin.line else "",
+            self.origin.line,
+        )
 
 
 class Problems(list[Problem]):
@@ -74,14 +88,22 @@ class Problems(list[Problem]):
             ConfigError: there is one at least.
         """
         if self:
-            raise ConfigError([str(problem) for problem in sorted(self, key=lambda problem: problem.order)])
+            raise ConfigError(
+                [
+                    str(problem)
+                    for problem in sorted(self, key=lambda problem: problem.order)
+                ]
+            )
 
 
 def as_node(value: Any, origin: Origin) -> Node:
     """The node of a value in dicts, lists and scalars, all of one place."""
     if isinstance(value, dict):
         return Node({key: as_node(item, origin) for key, item in value.items()}, origin)
-    return Node([as_node(item, origin) for item in value] if isinstance(value, list) else value, origin)
+    return Node(
+        [as_node(item, origin) for item in value] if isinstance(value, list) else value,
+        origin,
+    )
 
 
 def join(key: str, part: object) -> str:
@@ -107,5 +129,7 @@ def _children(node: Node) -> dict[str, Node]:
     if not isinstance(node.value, list):
         return node.value if isinstance(node.value, dict) else {}
     operations = [item.value for item in node.value if isinstance(item.value, dict)]
-    named = {name: child for operation in operations for name, child in operation.items()}
+    named = {
+        name: child for operation in operations for name, child in operation.items()
+    }
     return {**named, **{str(place): item for place, item in enumerate(node.value)}}

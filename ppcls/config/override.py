@@ -10,7 +10,8 @@ from ppcls.config.node import Node, Origin, Problems, join
 from ppcls.config.reader import read_yaml
 from ppcls.utils.errors import suggest
 
-_PLAIN = re.compile(r"[\w.+~/-]*")  # what YAML takes as it is, or for a number, a truth value or nothing
+# What YAML takes as it is, or for a number, a truth value or nothing
+_PLAIN = re.compile(r"[\w.+~/-]*")
 
 
 def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) -> None:
@@ -33,7 +34,8 @@ def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] 
     if not equals or not all(parts):
         problems.add(origin, "", "is no override; write -o Section.key=value")
         return None
-    if text.lstrip().startswith("*"):  # a pattern, `*.jpg`; to YAML a reference, of which no override has the anchor
+    # A pattern, `*.jpg`; to YAML a reference, of which no override has the anchor
+    if text.lstrip().startswith("*"):
         return parts, Node(text.strip(), origin)
     if _names_a_file(text):
         return parts, Node(text, origin)
@@ -51,7 +53,10 @@ def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:
     node = root
     for depth, part in enumerate(parts[:-1]):
         below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
-        if below is None or (isinstance(node.value, list) and _lacks_name(below, parts, depth, value.origin, problems)):
+        if below is None or (
+            isinstance(node.value, list)
+            and _lacks_name(below, parts, depth, value.origin, problems)
+        ):
             return
         node = below
     where, last = ".".join(parts[:-1]), parts[-1]
@@ -71,12 +76,18 @@ def _replace(item: Node, part: str, value: Node) -> None:
         item.value[part] = value
 
 
-def _step(node: Node, part: str, where: str, origin: Origin, problems: Problems) -> Node | None:
+def _step(
+    node: Node, part: str, where: str, origin: Origin, problems: Problems
+) -> Node | None:
     """The node below by a key, a place, or an operation's name; an absent mapping is made."""
     if isinstance(node.value, list):
         item = _find(node.value, part, where, origin, problems)
         return item if item is None or part.isdecimal() else _child(item, part, origin)
-    return _child(node, part, origin) if _is_mapping(node, where, origin, problems) else None
+    return (
+        _child(node, part, origin)
+        if _is_mapping(node, where, origin, problems)
+        else None
+    )
 
 
 def _child(node: Node, key: str, origin: Origin) -> Node:
@@ -88,22 +99,36 @@ def _is_mapping(node: Node, where: str, origin: Origin, problems: Problems) -> b
     if node.value is None:
         node.value = {}
     if not isinstance(node.value, dict):
-        problems.add(origin, "", f"{where} is a value and has no keys; set {where} itself")
+        problems.add(
+            origin, "", f"{where} is a value and has no keys; set {where} itself"
+        )
     return isinstance(node.value, dict)
 
 
-def _lacks_name(item: Node, parts: list[str], depth: int, origin: Origin, problems: Problems) -> bool:
+def _lacks_name(
+    item: Node, parts: list[str], depth: int, origin: Origin, problems: Problems
+) -> bool:
     """Whether `list.1` is followed by a key of its operation and not by the operation's name, which is a problem."""
-    names = list(item.value) if parts[depth].isdecimal() and isinstance(item.value, dict) else []
+    names = (
+        list(item.value)
+        if parts[depth].isdecimal() and isinstance(item.value, dict)
+        else []
+    )
     if len(names) != 1 or parts[depth + 1] == names[0]:
         return False
     where = ".".join(parts[: depth + 1])
     written = f"{where}.{names[0]}.{parts[-1]}"
-    problems.add(origin, "", f"{where} is {names[0]}; write {written}, or set {where} to another operation")
+    problems.add(
+        origin,
+        "",
+        f"{where} is {names[0]}; write {written}, or set {where} to another operation",
+    )
     return True
 
 
-def _find(items: list[Node], part: str, where: str, origin: Origin, problems: Problems) -> Node | None:
+def _find(
+    items: list[Node], part: str, where: str, origin: Origin, problems: Problems
+) -> Node | None:
     """The item at a place or with an operation's name; None (and a problem) if there is none or more than one."""
     if part.isdecimal() and int(part) < len(items):
         return items[int(part)]

@@ -10,7 +10,13 @@ from pathlib import Path
 import ppcls
 from ppcls.config.node import Origin
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.files import LATEST, WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, weights_file
+from ppcls.utils.files import (
+    LATEST,
+    WEIGHTS_STEM,
+    WEIGHTS_SUFFIXES,
+    beside,
+    weights_file,
+)
 
 _LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 # The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.
@@ -18,7 +24,12 @@ _PACKAGED = {
     "ppcls/data/imagenet1k_labels.txt": _LABELS,
     "ppcls/utils/imagenet1k_label_list.txt": _LABELS,
 }
-_TESTS = {"file": Path.is_file, "dir": Path.is_dir, "either": Path.exists, "pictures": Path.exists}
+_TESTS = {
+    "file": Path.is_file,
+    "dir": Path.is_dir,
+    "either": Path.exists,
+    "pictures": Path.exists,
+}
 _WORDS = {
     "file": "file",
     "dir": "folder",
@@ -26,7 +37,10 @@ _WORDS = {
     "pictures": "file or folder",
     "weights": "file of weights",
 }
-_CHECKPOINT_FILES = (WEIGHTS_STEM, *(WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES))
+_CHECKPOINT_FILES = (
+    WEIGHTS_STEM,
+    *(WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES),
+)
 _STATES = _CHECKPOINT_FILES[-1]
 
 
@@ -56,7 +70,8 @@ def portable(path: str) -> str:
 
 def absolute(use: PathUse) -> str:
     """The path from the root of the file system, if it exists; a name of something else is returned unchanged."""
-    return use.path if what_is_wrong(use) else os.path.abspath(use.path)  # noqa: PTH100 - a text, links kept
+    # A text, links kept
+    return use.path if what_is_wrong(use) else os.path.abspath(use.path)  # noqa: PTH100
 
 
 def what_is_wrong(use: PathUse) -> str | None:
@@ -74,8 +89,13 @@ def what_is_wrong(use: PathUse) -> str | None:
         if use.what == "weights":
             weights_file(use.path)
             return None
-        if use.what == "pictures" and glob.has_magic(use.path) and not os.path.lexists(use.path):
-            matches = any(glob.iglob(use.path, recursive=True))  # noqa: PTH207 - pathlib has no absolute patterns
+        if (
+            use.what == "pictures"
+            and glob.has_magic(use.path)
+            and not os.path.lexists(use.path)
+        ):
+            # Pathlib has no absolute patterns
+            matches = any(glob.iglob(use.path, recursive=True))  # noqa: PTH207
             return None if matches else f"no file matches the pattern {use.path!r}"
         there = _TESTS[use.what](Path(use.path))
         readable = there and os.access(use.path, os.R_OK)
@@ -97,15 +117,23 @@ def _paddleclas_weights(path: str) -> Path | None:
     given = Path(path).absolute()
     if given.suffix in WEIGHTS_SUFFIXES:
         given = given.with_suffix("")
-    for stem in (given, given / LATEST, given / WEIGHTS_STEM, given / LATEST / WEIGHTS_STEM):
-        weights, optimizer, states = (Path(f"{stem}{suffix}") for suffix in WEIGHTS_SUFFIXES)
+    for stem in (
+        given,
+        given / LATEST,
+        given / WEIGHTS_STEM,
+        given / LATEST / WEIGHTS_STEM,
+    ):
+        weights, optimizer, states = (
+            Path(f"{stem}{suffix}") for suffix in WEIGHTS_SUFFIXES
+        )
         try:
             if not weights.is_file():
                 continue
             foreign_states = states.is_file() and states.read_bytes()[:1] == b"\x80"
             if foreign_states or (stem.name != WEIGHTS_STEM and optimizer.is_file()):
                 return Path(os.path.relpath(weights))
-        except (OSError, ValueError):  # a name that no file can have, or one that may not be read
+        # A name that no file can have, or one that may not be read
+        except (OSError, ValueError):
             continue
     return None
 
@@ -115,10 +143,14 @@ def _has_checkpoint(path: str) -> bool:
     given = Path(path).absolute()  # `.` has no name to find neighbours by
     folder = given.parent if given.name in _CHECKPOINT_FILES else given
     # A process that is killed between two renames leaves the checkpoint under a neighbour's name.
-    folders = [folder, *(beside(folder, what) for what in ("new", "old") if folder.name)]
+    folders = [
+        folder,
+        *(beside(folder, what) for what in ("new", "old") if folder.name),
+    ]
     try:
         if folder.is_dir():
             folders += folder.iterdir()
         return any((candidate / _STATES).is_file() for candidate in folders)
-    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be read
+    # A name that no file can have, or a folder that may not be read
+    except (OSError, ValueError):
         return False

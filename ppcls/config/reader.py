@@ -22,7 +22,12 @@ class _Unreadable(Exception):
     """The document cannot be read on from here; the problem is noted."""
 
 
-def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems, loader: Any = None) -> Node | None:
+def read_yaml(
+    text: str,
+    origin_of: Callable[[int], Origin],
+    problems: Problems,
+    loader: Any = None,
+) -> Node | None:
     """The document of `text`; None (and a problem) if it is no YAML or more than one document.
 
     Args:
@@ -34,7 +39,11 @@ def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems,
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
-        problems.add(origin_of(line), "", f"the character {odd.group()!r} cannot stand in YAML; remove it")
+        problems.add(
+            origin_of(line),
+            "",
+            f"the character {odd.group()!r} cannot stand in YAML; remove it",
+        )
         return None
     builder = _Builder(origin_of, problems)
     try:
@@ -42,7 +51,9 @@ def read_yaml(text: str, origin_of: Callable[[int], Origin], problems: Problems,
     except yaml.MarkedYAMLError as error:
         assert error.problem_mark is not None
         line = error.problem_mark.line
-        problems.add(origin_of(line + 1), "", _syntax_sentence(error, text.split("\n"), line))
+        problems.add(
+            origin_of(line + 1), "", _syntax_sentence(error, text.split("\n"), line)
+        )
     except _Unreadable:
         pass
     return None
@@ -76,7 +87,11 @@ class _Builder:
         next(self.events)
         event = next(self.events)
         if not isinstance(event, yaml.StreamEndEvent):
-            self.stop(event, "", "a second document begins here; a configuration is one document, remove the `---`")
+            self.stop(
+                event,
+                "",
+                "a second document begins here; a configuration is one document, remove the `---`",
+            )
         return node
 
     def stop(self, event: Any, key: str, text: str) -> NoReturn:
@@ -91,7 +106,9 @@ class _Builder:
     def node(self, event: Any, key: str, depth: int) -> Node:
         """The node that begins with `event`; reads on to its end."""
         if depth > MAX_DEPTH:
-            self.stop(event, key, f"is nested more than {MAX_DEPTH} deep; write it flatter")
+            self.stop(
+                event, key, f"is nested more than {MAX_DEPTH} deep; write it flatter"
+            )
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 self.stop(
@@ -119,17 +136,25 @@ class _Builder:
         self.node_count += 1
         if self.node_count > MAX_NODES or depth > MAX_DEPTH:
             self.stop(
-                event, key, f"aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer"
+                event,
+                key,
+                f"aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer",
             )
         if isinstance(node.value, (dict, list)):
-            for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            for child in (
+                node.value.values() if isinstance(node.value, dict) else node.value
+            ):
                 self.count(child, event, key, depth + 1)
 
     def refuse_tag(self, event: Any, plain: str, key: str) -> None:
         """Notes a tag that is not the one which the value has anyway."""
         if event.tag not in (None, "!", _TAG + plain):
             shown = event.tag.replace(_TAG, "!!")
-            self.problems.add(self.origin(event), key, f"the tag {shown} is not read here; write the value without it")
+            self.problems.add(
+                self.origin(event),
+                key,
+                f"the tag {shown} is not read here; write the value without it",
+            )
 
     def scalar(self, event: Any, key: str) -> Any:
         """The value of a scalar: text if it is quoted or tagged `!!str`, else by the core schema."""
@@ -162,18 +187,27 @@ class _Builder:
             node.origin = self.origin(event)
             if name in first_lines:
                 after = f", after line {first_lines[name]}" if first_lines[name] else ""
-                self.problems.add(node.origin, join(key, name), f"is written a second time{after}; remove one")
+                self.problems.add(
+                    node.origin,
+                    join(key, name),
+                    f"is written a second time{after}; remove one",
+                )
             elif name == "<<" and event.implicit[0]:
                 merged = self.merged(node, key)
             else:
                 own[name] = node
             first_lines.setdefault(name, node.origin.line)
-        return {**own, **{name: node for name, node in merged.items() if name not in own}}
+        return {
+            **own,
+            **{name: node for name, node in merged.items() if name not in own},
+        }
 
     def key_name(self, event: Any, key: str) -> str:
         """The text of a key, which must be a scalar."""
         if not isinstance(event, yaml.ScalarEvent):
-            self.stop(event, key, "a list, mapping or alias cannot be a key; write a name")
+            self.stop(
+                event, key, "a list, mapping or alias cannot be a key; write a name"
+            )
         return event.value
 
     def merged(self, node: Node, key: str) -> dict[str, Node]:
@@ -184,6 +218,8 @@ class _Builder:
                 keys = {**source.value, **keys}
             else:
                 self.problems.add(
-                    node.origin, join(key, "<<"), "merges something that is no mapping; write `<<: *anchor`"
+                    node.origin,
+                    join(key, "<<"),
+                    "merges something that is no mapping; write `<<: *anchor`",
                 )
         return keys

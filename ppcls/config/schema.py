@@ -196,7 +196,9 @@ class Config:
     Metric: MetricSection = MetricSection()
     AMP: PrecisionSection | None = None
     EMA: AverageSection | None = None
-    _registries: Mapping[str, Registry] = field(default_factory=dict, repr=False, compare=False)
+    _registries: Mapping[str, Registry] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def to_yaml(self) -> str:
         """The configuration with every default filled in; loading it gives an equal one."""

@@ -29,11 +29,19 @@ def share_keys(root: Node, problems: Problems) -> None:
         _make_plain(processing, arch, problems)
 
 
-def _make_plain(processing: dict[str, Node], arch: Mapping[str, Node], problems: Problems) -> None:
+def _make_plain(
+    processing: dict[str, Node], arch: Mapping[str, Node], problems: Problems
+) -> None:
     """Turns the post-processing of one model's scores into Topk: here they are always Arch.infer_model_name's."""
     processing["name"].value = "Topk"
-    answering = arch["infer_model_name"].value if "infer_model_name" in arch else "Student"
-    for key, values in {"func": ("Topk",), "model_name": (answering,), "key": ("logits", "None", None)}.items():
+    answering = (
+        arch["infer_model_name"].value if "infer_model_name" in arch else "Student"
+    )
+    for key, values in {
+        "func": ("Topk",),
+        "model_name": (answering,),
+        "key": ("logits", "None", None),
+    }.items():
         node = processing.pop(key, None)
         if node is not None and node.value not in values:
             text = f"is {node.value!r}, but what is read is {values[0]}; write that or remove it"
@@ -54,7 +62,10 @@ def check_models(checked: Checked) -> None:
 
 def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> str | None:
     """What is wrong with the loss or metric of this `kind` in `section.part`."""
-    names, read = tuple(getattr(arch, "members", ())), getattr(value, "model_names", None)
+    names, read = (
+        tuple(getattr(arch, "members", ())),
+        getattr(value, "model_names", None),
+    )
     if not names:
         remedy = f"reads models by their names, but Arch is one model; write {_PLAIN[section]}"
         return remedy if read else None
@@ -63,13 +74,16 @@ def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> str |
         return remedy if part == "Train" else None
     for name in read:
         if name not in names:
-            return (
-                f"names the model {name}{suggest(name, names)}, but Arch has {' and '.join(names)}; write one of them"
-            )
+            there = " and ".join(names)
+            return f"names the model {name}{suggest(name, names)}, but Arch has {there}; write one of them"
         if part == "Eval" and name != arch.infer_model_name:
             only = arch.infer_model_name
             return f"reads {name}, but only {only} is evaluated; write that, or {name} as Arch.infer_model_name"
-    if part == "Train" and section == "Loss" and set(value.learners) <= set(arch.frozen):
+    if (
+        part == "Train"
+        and section == "Loss"
+        and set(value.learners) <= set(arch.frozen)
+    ):
         return f"teaches {' and '.join(value.learners)} alone, which is frozen; write what learns, first in a pair"
     return None
 

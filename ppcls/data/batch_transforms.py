@@ -11,7 +11,8 @@ from ppcls.utils.registry import Registry
 
 BATCH_TRANSFORMS = Registry("batch transform")
 
-Batch = tuple[np.ndarray, np.ndarray]  # pictures float32 [N, C, H, W], targets float32 [N, class_num]
+# Pictures float32 [N, C, H, W], targets float32 [N, class_num]
+Batch = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,13 @@ class _Mix:
         if not 0 <= self.prob <= 1:
             raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
-    def __call__(self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator, class_num: int) -> Batch:
+    def __call__(
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        rng: np.random.Generator,
+        class_num: int,
+    ) -> Batch:
         """Mixed pictures, and targets float32 [N, class_num]; these also where the pictures stay.
 
         Args:
@@ -40,15 +47,23 @@ class _Mix:
         """
         self.check(class_num)
         soft = shares(targets, class_num)
-        return (images, soft) if self.prob < 1 and rng.random() >= self.prob else self.mixed(images, soft, rng)
+        return (
+            (images, soft)
+            if self.prob < 1 and rng.random() >= self.prob
+            else self.mixed(images, soft, rng)
+        )
 
     def check(self, class_num: int) -> None:
         """Raises a UserError if the configuration has another number of classes than the model."""
         if self.class_num not in (None, class_num):
             name = type(self).__name__
-            raise UserError(f"{name} has class_num {self.class_num}, the model {class_num}; leave it out of {name}")
+            raise UserError(
+                f"{name} has class_num {self.class_num}, the model {class_num}; leave it out of {name}"
+            )
 
-    def mixed(self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> Batch:
+    def mixed(
+        self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
         """The batch mixed, whatever `prob` is; the targets are shares of each class."""
         raise NotImplementedError
 
@@ -66,7 +81,9 @@ class Mixup(_Mix):
         prob: how often a batch is mixed; inside of OpSampler how often this is chosen.
     """
 
-    def mixed(self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> Batch:
+    def mixed(
+        self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
         """The weighted sum of the batch and its permutation."""
         weight = np.float32(rng.beta(self.alpha, self.alpha))
         order = rng.permutation(len(images))
@@ -90,7 +107,9 @@ class Cutmix(_Mix):
 
     alpha: PositiveFloat = 0.2
 
-    def mixed(self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator) -> Batch:
+    def mixed(
+        self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
         """The batch with a box out of its permutation."""
         height, width = images.shape[2:]
         rows, columns = cut_box(width, height, rng.beta(self.alpha, self.alpha), rng)
@@ -122,7 +141,13 @@ class OpSampler:
                 "above 0 and at most 1"
             )
 
-    def __call__(self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator, class_num: int) -> Batch:
+    def __call__(
+        self,
+        images: np.ndarray,
+        targets: np.ndarray,
+        rng: np.random.Generator,
+        class_num: int,
+    ) -> Batch:
         """What the operation makes of the batch; see `Mixup`."""
         soft = shares(targets, class_num)
         draw = rng.random()
@@ -134,7 +159,9 @@ class OpSampler:
         return images, soft
 
 
-def cut_box(width: int, height: int, weight: float, rng: np.random.Generator) -> tuple[slice, slice]:
+def cut_box(
+    width: int, height: int, weight: float, rng: np.random.Generator
+) -> tuple[slice, slice]:
     """Rows and columns of a box of the share 1 - weight of a picture, as far as it lies inside (equation 2)."""
 
     def span(side: int) -> slice:
@@ -158,7 +185,9 @@ def one_hot(labels: np.ndarray, class_num: int) -> np.ndarray:
         ValueError: a label is outside 0 to class_num - 1.
     """
     if len(labels) and not 0 <= labels.min() <= labels.max() < class_num:
-        raise ValueError(f"the labels reach from {labels.min()} to {labels.max()}, outside 0 to {class_num - 1}")
+        raise ValueError(
+            f"the labels reach from {labels.min()} to {labels.max()}, outside 0 to {class_num - 1}"
+        )
     targets = np.zeros((len(labels), class_num), np.float32)
     targets[np.arange(len(labels)), labels] = 1
     return targets

@@ -43,9 +43,13 @@ class BatchReader(Reader):
 
     def indices(self, order: np.ndarray, step: int) -> np.ndarray:
         """Indices of the pictures of `step`, int64 [N]."""
-        return order[positions(len(order), step, self.batch_size, self.rank, self.world_size)]
+        return order[
+            positions(len(order), step, self.batch_size, self.rank, self.world_size)
+        ]
 
-    def batches(self, epoch: int, steps: range, readers: int, copied: bool = False) -> EpochBatches:
+    def batches(
+        self, epoch: int, steps: range, readers: int, copied: bool = False
+    ) -> EpochBatches:
         """The batches of some steps of `epoch`; any of the `readers`, the processes that share them, may make any.
 
         `copied` is that of `EpochBatches`.
@@ -78,14 +82,18 @@ class BatchReader(Reader):
         failures: list[tuple[int, str]] = []
         for place, index in enumerate(indices.tolist()):
             try:
-                picture = self._picture(epoch, index, pictures[len(kept)] if len(pictures) else None)
+                picture = self._picture(
+                    epoch, index, pictures[len(kept)] if len(pictures) else None
+                )
             except UnreadableImage as error:
                 failures.append((place, error.reason))
                 continue
             if not kept and picture.shape != pictures.shape[1:]:
                 pictures = np.empty((len(indices), *picture.shape), np.float32)
             if picture.shape != pictures.shape[1:]:
-                raise UserError(self.unequal(kept[0], pictures[0].shape, index, picture.shape))
+                raise UserError(
+                    self.unequal(kept[0], pictures[0].shape, index, picture.shape)
+                )
             if not np.shares_memory(picture, pictures):
                 pictures[len(kept)] = picture
             kept.append(index)
@@ -99,7 +107,9 @@ class BatchReader(Reader):
 
     def _picture(self, epoch: int, index: int, out: np.ndarray | None) -> np.ndarray:
         path = self.images.paths[index]
-        rng = sample_generator(self.seed, epoch, index) if self.transforms.draws else None
+        rng = (
+            sample_generator(self.seed, epoch, index) if self.transforms.draws else None
+        )
         try:
             return self.transforms.from_file(path, rng, out)
         except (UnreadableImage, NotEnoughMemory):
@@ -107,7 +117,13 @@ class BatchReader(Reader):
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
-    def unequal(self, first: int, first_shape: Sequence[int], other: int, other_shape: Sequence[int]) -> str:
+    def unequal(
+        self,
+        first: int,
+        first_shape: Sequence[int],
+        other: int,
+        other_shape: Sequence[int],
+    ) -> str:
         """The sentence for two pictures of a batch, by index and shape [C, H, W], that have different sizes."""
         sizes = [
             f"{self.images.paths[index]} is {shape[2]}x{shape[1]}"
@@ -141,11 +157,18 @@ class EpochBatches:
 
     def __getitem__(self, place: int) -> dict[str, Any]:
         # Paddle takes an answer without arrays for the end of the epoch, so there is always one.
-        answer: dict[str, Any] = {"arrays": [np.zeros(1, np.float32)], "failures": [], "mistake": "", "crash": ""}
+        answer: dict[str, Any] = {
+            "arrays": [np.zeros(1, np.float32)],
+            "failures": [],
+            "mistake": "",
+            "crash": "",
+        }
         step = self.steps[place]
         try:
             answer["index"], answer["paths"] = self.reader.names(self.order, step)
-            arrays, answer["failures"] = self.reader.read(self.order, self.epoch, step, self._memory())
+            arrays, answer["failures"] = self.reader.read(
+                self.order, self.epoch, step, self._memory()
+            )
             answer["arrays"] = arrays or answer["arrays"]
         except UserError as error:
             answer["mistake"] = str(error)

@@ -19,14 +19,23 @@ from ppcls.utils.logging import get_logger
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
 _OUTPUT_FILES = frozenset(
     {
-        *("train.log", "finetune.yaml", "ppcls.pdstates", "inference.yml", "workerlog.0"),
+        *(
+            "train.log",
+            "finetune.yaml",
+            "ppcls.pdstates",
+            "inference.yml",
+            "workerlog.0",
+        ),
         *("accuracy.json", "latency.json", "npz_datalist.txt"),
     }
 )
 
 
 def read_class_folders(
-    image_root: str, class_num: int | None, class_to_index: str | None = None, learned: Classes | None = None
+    image_root: str,
+    class_num: int | None,
+    class_to_index: str | None = None,
+    learned: Classes | None = None,
 ) -> ImageList:
     """Reads one folder per class, with its subfolders; hidden files and those that are not pictures are passed over.
 
@@ -44,11 +53,17 @@ def read_class_folders(
         UserError: There are no class folders, one has no pictures or is not one of the classes, the folders are the
             parts of a data set, or there is another number of classes than `class_num`.
     """
-    known = Classes(load_class_names(class_to_index), class_to_index) if class_to_index else learned
+    known = (
+        Classes(load_class_names(class_to_index), class_to_index)
+        if class_to_index
+        else learned
+    )
     if known:
         twice = [name for name, count in Counter(known.names).items() if count > 1]
         if twice:
-            raise UserError(f"{known.source}: the class {twice[0]} stands twice; give every class a name of its own")
+            raise UserError(
+                f"{known.source}: the class {twice[0]} stands twice; give every class a name of its own"
+            )
     pictures = pictures_by_class(image_root, to_train=learned is None)
     if known:
         refuse_foreign(image_root, list(pictures), known)
@@ -56,7 +71,8 @@ def read_class_folders(
     else:
         refuse_empty(image_root, pictures)
     classes = known.names if known else list(pictures)
-    if class_num not in (None, len(classes)):  # last, for an empty or a foreign folder may be what makes it differ
+    # Last, for an empty or a foreign folder may be what makes it differ
+    if class_num not in (None, len(classes)):
         raise UserError(_other_number(image_root, len(classes), class_num, known))
     indices = {name: index for index, name in enumerate(classes)}
     paths = [path for found in pictures.values() for path in found]
@@ -64,7 +80,9 @@ def read_class_folders(
     return ImageList(paths, np.array(labels, np.int64), list(classes))
 
 
-def _other_number(image_root: str, classes: int, class_num: int | None, known: Classes | None) -> str:
+def _other_number(
+    image_root: str, classes: int, class_num: int | None, known: Classes | None
+) -> str:
     found = f"{known.source if known else image_root} has {classes} classes, but Arch.class_num is {class_num}"
     if known:
         return f"{found}; write Arch.class_num: {classes}"
@@ -87,18 +105,24 @@ def pictures_by_class(image_root: str, to_train: bool = True) -> dict[str, list[
     """
     subfolders = _subfolders(image_root)
     divided = [name for name, held in subfolders.items() if held]
-    with_pictures = [name for name in divided if _holds_pictures(join(image_root, name))]
+    with_pictures = [
+        name for name in divided if _holds_pictures(join(image_root, name))
+    ]
     refuse_parts(image_root, subfolders, with_pictures, to_train)
     found: dict[str, list[str]] = {}
     scan = PictureScan(image_root)
     for name, held in subfolders.items():
         place = join(image_root, name)
         pictures = _without_runs(place, scan.pictures(place))
-        has_output = (held or not pictures) and _holds_output(place)  # another walk, which plain folders do not need
+        # Another walk, which plain folders do not need
+        has_output = (held or not pictures) and _holds_output(place)
         if has_output:
             scan.forget(place)
         if has_output and not pictures:
-            get_logger().info("%s holds what this library has written, and no pictures: it is not a class", place)
+            get_logger().info(
+                "%s holds what this library has written, and no pictures: it is not a class",
+                place,
+            )
             continue
         if has_output:
             text = "%s holds what this library has written and %d other pictures, which make it a class"
@@ -116,7 +140,8 @@ def _say_what_is_beside(image_root: str) -> None:
     loose, broken = [], []
     with os.scandir(image_root) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110 - follows a link, as is_file does
+            # Follows a link, as is_file does
+            if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
                 broken.append(entry.name)
             elif is_picture_name(entry.name) and not entry.is_dir():
                 loose.append(entry.name)
@@ -124,7 +149,9 @@ def _say_what_is_beside(image_root: str) -> None:
         text = "%s: pictures beside the class folders are not read, because they have no class: %s"
         get_logger().warning(text, image_root, shown(loose))
     if broken:
-        get_logger().warning("%s: links that lead nowhere are not read: %s", image_root, shown(broken))
+        get_logger().warning(
+            "%s: links that lead nowhere are not read: %s", image_root, shown(broken)
+        )
 
 
 def class_folders(image_root: str) -> list[str]:
@@ -136,7 +163,9 @@ def class_folders(image_root: str) -> list[str]:
     try:
         folders = folders_in(image_root)
     except OSError as error:
-        raise UserError(f"{image_root}: {error.strerror}; give the folder that holds one folder per class") from error
+        raise UserError(
+            f"{image_root}: {error.strerror}; give the folder that holds one folder per class"
+        ) from error
     if not folders:
         raise UserError(_none(image_root))
     return folders
@@ -147,16 +176,24 @@ def refuse_foreign(image_root: str, folders: list[str], known: Classes) -> None:
     foreign = [name for name in folders if name not in known.names]
     if foreign:
         places = shown([join(image_root, name) for name in foreign])
-        what, folder = ("is not a class", "folder") if len(foreign) == 1 else ("are not classes", "folders")
+        what, folder = (
+            ("is not a class", "folder")
+            if len(foreign) == 1
+            else ("are not classes", "folders")
+        )
         near = _other_form(foreign[0], known.names) or suggest(foreign[0], known.names)
-        raise UserError(f"{places} {what} of {known.source}{near}; rename or remove the {folder}")
+        raise UserError(
+            f"{places} {what} of {known.source}{near}; rename or remove the {folder}"
+        )
 
 
 def _other_form(name: str, known: list[str]) -> str:
     """What to say of a name that looks like a known one; a Mac writes accents as characters of their own."""
     for other in known:
         if unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name):
-            return f" (which has {other!a}: the same letters in another form of Unicode)"
+            return (
+                f" (which has {other!a}: the same letters in another form of Unicode)"
+            )
     return ""
 
 
@@ -165,16 +202,26 @@ def refuse_empty(image_root: str, pictures: dict[str, list[str]]) -> None:
     for name, found in pictures.items():
         if not found:
             place = join(image_root, name)
-            raise UserError(f"{place} holds no pictures ({NAMES}); add some or remove the folder")
+            raise UserError(
+                f"{place} holds no pictures ({NAMES}); add some or remove the folder"
+            )
 
 
-def _say_lacking(image_root: str, pictures: dict[str, list[str]], known: Classes) -> None:
+def _say_lacking(
+    image_root: str, pictures: dict[str, list[str]], known: Classes
+) -> None:
     lacking = [name for name in known.names if not pictures.get(name)]
     if len(lacking) == len(known.names):
-        raise UserError(f"{image_root} holds no pictures ({NAMES}) of any class; add some")
+        raise UserError(
+            f"{image_root} holds no pictures ({NAMES}) of any class; add some"
+        )
     if lacking:
         get_logger().warning(
-            "%s has no pictures of %s (%d of %d classes)", image_root, shown(lacking), len(lacking), len(known.names)
+            "%s has no pictures of %s (%d of %d classes)",
+            image_root,
+            shown(lacking),
+            len(lacking),
+            len(known.names),
         )
 
 
@@ -187,19 +234,24 @@ def _subfolders(image_root: str) -> dict[str, list[str]]:
     subfolders: dict[str, list[str]] = {}
     for name in class_folders(image_root):
         place = join(image_root, name)
-        subfolders[name] = folders_in(place) if os.access(place, os.R_OK | os.X_OK) else []
+        subfolders[name] = (
+            folders_in(place) if os.access(place, os.R_OK | os.X_OK) else []
+        )
     return subfolders
 
 
 def _holds_pictures(place: str) -> bool:
     """Whether pictures lie in a folder itself, not in one below."""
     with os.scandir(place) as entries:
-        return any(is_picture_name(entry.name) and not entry.is_dir() for entry in entries)
+        return any(
+            is_picture_name(entry.name) and not entry.is_dir() for entry in entries
+        )
 
 
 def _without_runs(place: str, pictures: list[str]) -> list[str]:
     """Pictures but for those in the folder of a run, such as its plots."""
-    folders = {os.path.dirname(path) for path in pictures}  # noqa: PTH120 - a million times, pathlib takes ten times as long
+    # A million times, pathlib takes ten times as long
+    folders = {os.path.dirname(path) for path in pictures}  # noqa: PTH120
     in_runs = {folder for folder in folders if _is_in_run(Path(folder), Path(place))}
     if not in_runs:
         return pictures
@@ -208,11 +260,24 @@ def _without_runs(place: str, pictures: list[str]) -> list[str]:
 
 def _is_in_run(folder: Path, top: Path) -> bool:
     """Whether a folder at or below `top` is that of a run, or lies in one."""
-    within = [folder, *(parent for parent in folder.parents if parent == top or top in parent.parents)]
-    return any((each / "train.log").is_file() and (each / "config.yaml").is_file() for each in within)
+    within = [
+        folder,
+        *(
+            parent
+            for parent in folder.parents
+            if parent == top or top in parent.parents
+        ),
+    ]
+    return any(
+        (each / "train.log").is_file() and (each / "config.yaml").is_file()
+        for each in within
+    )
 
 
 def _holds_output(place: str) -> bool:
     """Whether a run or a bundle is in a folder, or a training that begins holds its lock there."""
     names = [name for _, _, names in os.walk(place) for name in names]
-    return any(name in _OUTPUT_FILES or (name.startswith(".") and name.endswith(".lock")) for name in names)
+    return any(
+        name in _OUTPUT_FILES or (name.startswith(".") and name.endswith(".lock"))
+        for name in names
+    )

@@ -12,7 +12,13 @@ from ppcls.data.transforms.base import one_of, set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import NonNegativeInt, Operation, PositiveInt, ReadPath, UserPath
+from ppcls.utils.fields import (
+    NonNegativeInt,
+    Operation,
+    PositiveInt,
+    ReadPath,
+    UserPath,
+)
 from ppcls.utils.registry import Registry
 
 DATASETS = Registry("dataset")
@@ -68,7 +74,9 @@ class ImageNetDataset:
     def __post_init__(self) -> None:
         _finish(self)
         if self.delimiter == "":
-            raise ValueError("delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"")
+            raise ValueError(
+                "delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\""
+            )
 
     def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
         """Reads and checks the list, see `read_list_file`, and the names of the classes.
@@ -122,9 +130,13 @@ class ImageFolder:
         Raises:
             UserError: they are wrong, or the names in `class_to_index` are not the `learned` ones.
         """
-        images = read_class_folders(self.image_root, class_num, self.class_to_index, learned)
+        images = read_class_folders(
+            self.image_root, class_num, self.class_to_index, learned
+        )
         if self.class_to_index is not None:
-            remedy = "leave class_to_index out, or give the class_names.txt of the training"
+            remedy = (
+                "leave class_to_index out, or give the class_names.txt of the training"
+            )
             check_same_classes(self.class_to_index, images.class_names, learned, remedy)
         return images
 
@@ -158,7 +170,9 @@ class WebDatasetDataset:
     def __post_init__(self) -> None:
         _finish(self)
         if not self.shards or "" in tuple(self.shards):
-            raise ValueError("shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files")
+            raise ValueError(
+                "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files"
+            )
 
     def open(self, class_num: int, learned: Classes | None = None) -> ShardList:
         """Finds the shards and reads their manifest; see `open_shards`.
@@ -166,13 +180,17 @@ class WebDatasetDataset:
         Raises:
             UserError: they are wrong, or the manifest's classes are not the `learned` ones.
         """
-        shards = open_shards(self.shards, class_num, self.shuffle_buffer, self.epoch_length)
+        shards = open_shards(
+            self.shards, class_num, self.shuffle_buffer, self.epoch_length
+        )
         remedy = "pack the folders with the classes of the training"
         check_same_classes(str(self.shards), shards.class_names, learned, remedy)
         return shards
 
 
-def check_same_classes(place: str, names: list[str] | None, learned: Classes | None, remedy: str) -> None:
+def check_same_classes(
+    place: str, names: list[str] | None, learned: Classes | None, remedy: str
+) -> None:
     """Refuses names of classes that are others than the learned ones, or in another order; None knows nothing.
 
     Raises:
@@ -181,7 +199,9 @@ def check_same_classes(place: str, names: list[str] | None, learned: Classes | N
     if not names or learned is None or names == learned.names:
         return
     pairs = enumerate(itertools.zip_longest(names, learned.names, fillvalue="missing"))
-    number, (ours, theirs) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    number, (ours, theirs) = next(
+        (number, pair) for number, pair in pairs if pair[0] != pair[1]
+    )
     raise UserError(
         f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} there; "
         f"{remedy}"

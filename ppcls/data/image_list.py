@@ -36,7 +36,11 @@ class ImageList:
     @property
     def class_to_index(self) -> dict[str, int] | None:
         """Label by class name."""
-        return None if self.class_names is None else {name: index for index, name in enumerate(self.class_names)}
+        return (
+            None
+            if self.class_names is None
+            else {name: index for index, name in enumerate(self.class_names)}
+        )
 
 
 def read_list_file(
@@ -69,7 +73,9 @@ def read_list_file(
     Raises:
         UserError: with file and line, up to five at once; see `read_labelled_list` and `number_labels`.
     """
-    listed = read_labelled_list(path, Options(image_root, delimiter, image_column, label_column, searches, keys))
+    listed = read_labelled_list(
+        path, Options(image_root, delimiter, image_column, label_column, searches, keys)
+    )
     if listed.parts:
         raise UserError(
             f"{path} holds several parts of a data set ({', '.join(sorted(set(listed.parts)))}); write the lines of "

@@ -33,7 +33,9 @@ def extract_class_archives(archive: Path, folder: Path) -> None:
         for member in tqdm(outer, desc=archive.name, unit="class", disable=None):
             stem, _, suffix = _plain_name(member, archive).rpartition(".")
             if suffix != "tar":
-                raise UserError(f"{archive}: {member.name!r} is no class archive; give the official {archive.name}")
+                raise UserError(
+                    f"{archive}: {member.name!r} is no class archive; give the official {archive.name}"
+                )
             if not (folder / stem).is_dir():
                 _extract_class(outer, member, folder, stem)
         _check_end(outer, archive.stat().st_size)
@@ -67,10 +69,14 @@ def read_member(archive: Path, ending: str) -> bytes:
         for member in members:
             if member.isreg() and member.name.endswith(ending):
                 return _content(members, member).read()
-    raise UserError(f"{archive}: no {ending} in it; give the official ILSVRC2012_devkit_t12.tar.gz")
+    raise UserError(
+        f"{archive}: no {ending} in it; give the official ILSVRC2012_devkit_t12.tar.gz"
+    )
 
 
-def _extract_class(outer: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, name: str) -> None:
+def _extract_class(
+    outer: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, name: str
+) -> None:
     part = folder / f".{name}.part"
     if part.exists():
         shutil.rmtree(part)
@@ -84,8 +90,15 @@ def _extract_class(outer: tarfile.TarFile, member: tarfile.TarInfo, folder: Path
 
 def _plain_name(member: tarfile.TarInfo, archive: Path) -> str:
     path = PurePosixPath(member.name)  # "./name" is "name" here
-    if not member.isreg() or len(path.parts) != 1 or path.name in ("", "..") or "\\" in path.name:
-        raise UserError(f"{archive}: {member.name!r} is not a plain file; give the official archive, which is flat")
+    if (
+        not member.isreg()
+        or len(path.parts) != 1
+        or path.name in ("", "..")
+        or "\\" in path.name
+    ):
+        raise UserError(
+            f"{archive}: {member.name!r} is not a plain file; give the official archive, which is flat"
+        )
     return path.name
 
 
@@ -112,4 +125,6 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(archive) as opened:
             yield opened
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(f"{archive} is damaged or incomplete ({error}); download it again and run again") from error
+        raise UserError(
+            f"{archive} is damaged or incomplete ({error}); download it again and run again"
+        ) from error

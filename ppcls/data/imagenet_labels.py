@@ -50,16 +50,28 @@ class Devkit:
         try:
             from scipy.io import loadmat
         except ImportError as error:
-            raise UserError(f"{self.path}: {_META} is read by scipy; run `pip install scipy` and run again") from error
+            raise UserError(
+                f"{self.path}: {_META} is read by scipy; run `pip install scipy` and run again"
+            ) from error
         synsets = loadmat(io.BytesIO(self._read(_META)), squeeze_me=True)["synsets"]
         # The classes are the leaves of the hierarchy; its inner nodes have IDs above theirs.
-        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets if int(row["num_children"]) == 0}
+        return {
+            int(row["ILSVRC2012_ID"]): str(row["WNID"])
+            for row in synsets
+            if int(row["num_children"]) == 0
+        }
 
     def _read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes() if self.path.is_dir() else read_member(self.path, name)
+        return (
+            (self.path / name).read_bytes()
+            if self.path.is_dir()
+            else read_member(self.path, name)
+        )
 
 
-def read_labels(file: Path, names: Sequence[str], devkit: Devkit | None) -> list[ClassKey]:
+def read_labels(
+    file: Path, names: Sequence[str], devkit: Devkit | None
+) -> list[ClassKey]:
     """The class of each picture of `names`, which are sorted.
 
     Args:
@@ -73,7 +85,9 @@ def read_labels(file: Path, names: Sequence[str], devkit: Devkit | None) -> list
     """
     lines = read_lines(file)
     if not lines:
-        raise UserError(f"{file} is empty; give the labels of the {len(names)} pictures")
+        raise UserError(
+            f"{file} is empty; give the labels of the {len(names)} pictures"
+        )
     if "," in lines[0] and "ImageId" in lines[0]:
         return _of_names(_read_table(file, lines), names, file)
     if all(len(line.split()) == 1 for line in lines):
@@ -81,13 +95,26 @@ def read_labels(file: Path, names: Sequence[str], devkit: Devkit | None) -> list
     return _of_names(_read_pairs(file, lines), names, file)
 
 
-def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Devkit | None) -> list[ClassKey]:
+def read_numbers(
+    lines: Sequence[str], count: int, file: Path, devkit: Devkit | None
+) -> list[ClassKey]:
     """One number a line: labels if there is a 0 among them, else ILSVRC2012_IDs, which count from 1."""
-    bad = next((number for number, line in enumerate(lines, 1) if not line.strip().isdecimal()), None)
+    bad = next(
+        (
+            number
+            for number, line in enumerate(lines, 1)
+            if not line.strip().isdecimal()
+        ),
+        None,
+    )
     if bad is not None:
-        raise UserError(f"{file}:{bad}: {lines[bad - 1]!r} is no number; write a number, or `name label`, a line")
+        raise UserError(
+            f"{file}:{bad}: {lines[bad - 1]!r} is no number; write a number, or `name label`, a line"
+        )
     if len(lines) != count:
-        raise UserError(f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order")
+        raise UserError(
+            f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order"
+        )
     numbers = [int(line) for line in lines]
     if 0 in numbers:
         return list(numbers)
@@ -98,7 +125,9 @@ def read_numbers(lines: Sequence[str], count: int, file: Path, devkit: Devkit | 
         )
     unknown = [number for number in numbers if number not in devkit.wnids]
     if unknown:
-        raise UserError(f"{file}: {unknown[0]} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0")
+        raise UserError(
+            f"{file}: {unknown[0]} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0"
+        )
     return [devkit.wnids[number] for number in numbers]
 
 
@@ -107,7 +136,9 @@ def _read_table(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
     for row in csv.DictReader(lines):
         answer = (row.get("PredictionString") or "").split()
         if not answer:
-            raise UserError(f"{file}: no PredictionString for {row['ImageId']!r}; give the official table")
+            raise UserError(
+                f"{file}: no PredictionString for {row['ImageId']!r}; give the official table"
+            )
         labels[row["ImageId"]] = answer[0]  # the boxes follow
     return labels
 
@@ -117,18 +148,26 @@ def _read_pairs(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(None, 1)  # a name may contain spaces
         if len(parts) != 2:
-            raise UserError(f"{file}:{number}: {line!r} is not `name label`; write a picture's name and its label")
+            raise UserError(
+                f"{file}:{number}: {line!r} is not `name label`; write a picture's name and its label"
+            )
         name, label = parts[0].rpartition("/")[2], parts[1]
         if name in labels:
-            raise UserError(f"{file}:{number}: {name} has a label already; remove one of the two lines")
+            raise UserError(
+                f"{file}:{number}: {name} has a label already; remove one of the two lines"
+            )
         labels[name] = int(label) if label.isdecimal() else label
     return labels
 
 
-def _of_names(labels: dict[str, ClassKey], names: Sequence[str], file: Path) -> list[ClassKey]:
+def _of_names(
+    labels: dict[str, ClassKey], names: Sequence[str], file: Path
+) -> list[ClassKey]:
     """Labels by full name, or by the name without its suffix."""
     keys = [name if name in labels else Path(name).stem for name in names]
     missing = [name for name, key in zip(names, keys) if key not in labels]
     if missing:
-        raise UserError(f"{file}: no label for {missing[0]} ({len(missing)} of {len(names)} pictures have none)")
+        raise UserError(
+            f"{file}: no label for {missing[0]} ({len(missing)} of {len(names)} pictures have none)"
+        )
     return [labels[key] for key in keys]

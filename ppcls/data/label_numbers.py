@@ -25,7 +25,9 @@ class Numbered:
     notes: list[str]
 
 
-def number_labels(listed: LabelledList, class_num: int | None, known: Classes | None = None) -> Numbered:
+def number_labels(
+    listed: LabelledList, class_num: int | None, known: Classes | None = None
+) -> Numbered:
     """Number the labels of a list.
 
     Whole numbers from 0 to class_num - 1 stay. Whole numbers from 1 to class_num, with class_num among them, and names
@@ -72,9 +74,19 @@ def _refuse_mixed(listed: LabelledList) -> None:
     problems = []
     for label, line, number in zip(listed.labels, listed.lines, is_number):
         if number and not mostly_numbers:
-            problems.append((line, f"the label {label!r} is a number, but most others are names; write a name"))
+            problems.append(
+                (
+                    line,
+                    f"the label {label!r} is a number, but most others are names; write a name",
+                )
+            )
         if not number and mostly_numbers:
-            problems.append((line, f"the label {label!r} is not a whole number, but most others are; write a number"))
+            problems.append(
+                (
+                    line,
+                    f"the label {label!r} is not a whole number, but most others are; write a number",
+                )
+            )
     raise_together(listed.file, problems)
 
 
@@ -82,17 +94,30 @@ def _whole_numbers(listed: LabelledList) -> np.ndarray:
     return np.array([int(label) for label in listed.labels], np.int64)
 
 
-def _check_range(listed: LabelledList, numbers: np.ndarray, class_num: int | None) -> None:
+def _check_range(
+    listed: LabelledList, numbers: np.ndarray, class_num: int | None
+) -> None:
     if class_num is None:
         negative = np.flatnonzero(numbers < 0).tolist()
-        problems = [(listed.lines[i], f"the label {listed.labels[i]} is below 0; write one from 0") for i in negative]
+        problems = [
+            (
+                listed.lines[i],
+                f"the label {listed.labels[i]} is below 0; write one from 0",
+            )
+            for i in negative
+        ]
         raise_together(listed.file, problems)
         return
     outside = np.flatnonzero((numbers < 0) | (numbers >= class_num))
     remedy = f"correct it or Arch.class_num ({class_num})"
     distinct = np.unique(numbers)
     low = int(distinct[0])
-    if len(outside) and low in (0, 1) and len(distinct) > 2 and distinct[-1] - low + 1 == len(distinct):
+    if (
+        len(outside)
+        and low in (0, 1)
+        and len(distinct) > 2
+        and distinct[-1] - low + 1 == len(distinct)
+    ):
         remedy += f"; the labels are {low} to {distinct[-1]}, which Arch.class_num: {len(distinct)} takes"
     elif len(outside) and len(distinct) == class_num:
         remedy += "; to keep these labels, write them in order, one per line, into a file and give it as class_names"
@@ -120,7 +145,9 @@ def _named(listed: LabelledList, class_num: int | None) -> Numbered:
 
 def _refuse_from_zero(listed: LabelledList, known: Classes) -> None:
     """Raise UserError where labels count from 0, but those of the known classes from 1."""
-    if not listed.are_numbers or known.names != [str(number) for number in range(1, len(known.names) + 1)]:
+    if not listed.are_numbers or known.names != [
+        str(number) for number in range(1, len(known.names) + 1)
+    ]:
         return
     numbers = _whole_numbers(listed)
     if numbers.min() == 0 and numbers.max() < len(known.names):
@@ -152,9 +179,22 @@ def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> N
     problems: list[tuple[int, str]] = []
     for label, line in zip(listed.labels, listed.lines):
         if label not in index:
-            near = suggest(label, known.names) if len(problems) < _SHOWN else ""  # looks through all names
-            problems.append((line, f"the label {label!r} is no class of {known.source}{near}; correct it"))
+            # Looks through all names
+            near = suggest(label, known.names) if len(problems) < _SHOWN else ""
+            problems.append(
+                (
+                    line,
+                    f"the label {label!r} is no class of {known.source}{near}; correct it",
+                )
+            )
         elif counts[label] > 1:
-            problems.append((line, f"several classes of {known.source} are called {label!r}; write their numbers"))
+            problems.append(
+                (
+                    line,
+                    f"several classes of {known.source} are called {label!r}; write their numbers",
+                )
+            )
     raise_together(listed.file, problems)
-    return Numbered(np.array([index[label] for label in listed.labels], np.int64), known.names, [])
+    return Numbered(
+        np.array([index[label] for label in listed.labels], np.int64), known.names, []
+    )

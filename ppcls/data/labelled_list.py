@@ -30,7 +30,8 @@ from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
 
-CHECK_ALL = 1000  # so many files are looked for one by one; a network disk takes minutes for a million
+# So many files are looked for one by one; a network disk takes minutes for a million
+CHECK_ALL = 1000
 _SHOWN = 5
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')
 _MISSING = ("", "nan", "NaN")
@@ -75,15 +76,27 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
     reading, options = _read(file, options)
     raise_together(file, reading.rows.problems)
     rows, columns = reading.rows, columns_of(file, reading, options)
-    fields, numbers = (rows.fields[1:], rows.lines[1:]) if columns.header else (rows.fields, rows.lines)
-    paths = _paths(file, [row[columns.image] for row in fields], numbers, reading, options)
+    fields, numbers = (
+        (rows.fields[1:], rows.lines[1:])
+        if columns.header
+        else (rows.fields, rows.lines)
+    )
+    paths = _paths(
+        file, [row[columns.image] for row in fields], numbers, reading, options
+    )
     labels = [row[columns.label] for row in fields]
     if not rows.is_plain:
         labels = _labels(file, labels, numbers)
     are_numbers = rows.is_plain or all(map(WHOLE_NUMBER.fullmatch, labels))
-    parts = None if columns.part is None else [part_of(row[columns.part]) or "" for row in fields]
+    parts = (
+        None
+        if columns.part is None
+        else [part_of(row[columns.part]) or "" for row in fields]
+    )
     notes = _notes(columns, rows.width, reading.place, options)
-    return LabelledList(file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes)
+    return LabelledList(
+        file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes
+    )
 
 
 def folder_of_pictures(file: str, options: Options) -> str:
@@ -125,7 +138,11 @@ def raise_together(file: str, problems: Sequence[tuple[int, str]]) -> None:
     if not problems:
         return
     shown = [f"{file}:{line}: {text}" for line, text in problems[:_SHOWN]]
-    more = [f"... and {len(problems) - _SHOWN} lines more"] if len(problems) > _SHOWN else []
+    more = (
+        [f"... and {len(problems) - _SHOWN} lines more"]
+        if len(problems) > _SHOWN
+        else []
+    )
     raise UserError("\n".join([*shown, *more]))
 
 
@@ -146,7 +163,13 @@ def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
             readings.append(reading)
     if not readings:
         raise UserError(_no_picture(file))
-    best = max(readings, key=lambda reading: (reading.found / max(reading.looked, 1), not reading.rows.problems))
+    best = max(
+        readings,
+        key=lambda reading: (
+            reading.found / max(reading.looked, 1),
+            not reading.rows.problems,
+        ),
+    )
     if options.searches and not best.found and not best.rows.problems:
         return _search(file, best.rows, options)
     return best
@@ -159,7 +182,9 @@ def _places(options: Options) -> Iterator[Place]:
         yield Place("")
 
 
-def _paths(file: str, names: list[str], lines: list[int], reading: Reading, options: Options) -> list[str]:
+def _paths(
+    file: str, names: list[str], lines: list[int], reading: Reading, options: Options
+) -> list[str]:
     """The paths of all pictures.
 
     Raises:
@@ -168,7 +193,9 @@ def _paths(file: str, names: list[str], lines: list[int], reading: Reading, opti
     place, key = reading.place, options.keys[0]
     if place.is_plain and reading.found:
         paths = [place.path(name) for name in names]
-        missing = [index for index in sampled(len(names)) if place.find(names[index]) is None]
+        missing = [
+            index for index in sampled(len(names)) if place.find(names[index]) is None
+        ]
         if not missing and place.is_plain:
             return paths
     found = [place.find(name) for name in names]
@@ -179,23 +206,37 @@ def _paths(file: str, names: list[str], lines: list[int], reading: Reading, opti
     for index in missing:
         path = place.path(names[index])
         unclear = place.unclear.get(path.replace("\\", "/"))
-        what = "is not a regular file" if os.path.exists(path) else "is not there"  # noqa: PTH110 - takes any name
-        problems.append((lines[index], unclear or f"{path} {what}; correct the line or {key}"))
+        # Takes any name
+        what = "is not a regular file" if os.path.exists(path) else "is not there"  # noqa: PTH110
+        problems.append(
+            (lines[index], unclear or f"{path} {what}; correct the line or {key}")
+        )
     raise_together(file, problems)
     return [path for path in found if path is not None]
 
 
 def _refuse_root(file: str, names: list[str], options: Options) -> None:
     """Say where the pictures lie, if that is another folder than the one to look in."""
-    sample = [names[index] for index in np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)]
-    found = [folder for folder in folders_below(options.image_root) if _holds(Place(folder), sample)]
+    sample = [
+        names[index]
+        for index in np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)
+    ]
+    found = [
+        folder
+        for folder in folders_below(options.image_root)
+        if _holds(Place(folder), sample)
+    ]
     below = [os.path.normpath(folder) for folder in found]
     if below:
         key = options.keys[0]
         if len(below) > 1:
             remedy = f"give one as {key}"
         else:
-            remedy = f"give {key} {below[0]}" if key.startswith("-") else f"write {key}: {below[0]}"
+            remedy = (
+                f"give {key} {below[0]}"
+                if key.startswith("-")
+                else f"write {key}: {below[0]}"
+            )
         raise UserError(
             f"{file}: {names[0]} and the others are not in {options.image_root or 'the working directory'}, but in "
             f"{' and in '.join(below[:_SHOWN])}; {remedy}"
@@ -212,7 +253,10 @@ def _search(file: str, rows: Rows, options: Options) -> Reading:
     Raises:
         UserError: No folder or several of them hold these pictures.
     """
-    readings = [read_at(file, rows, Place(folder), options) for folder in folders_below(options.image_root)]
+    readings = [
+        read_at(file, rows, Place(folder), options)
+        for folder in folders_below(options.image_root)
+    ]
     found = [reading for reading in readings if reading.is_complete]
     if not found:
         found = [reading for reading in readings if reading.found > reading.looked / 2]
@@ -221,7 +265,9 @@ def _search(file: str, rows: Rows, options: Options) -> Reading:
     if not found:
         raise UserError(_not_found(file, rows, options))
     folders = " and ".join(reading.place.root for reading in found[:_SHOWN])
-    raise UserError(f"{file}: pictures of these names are in {folders}; give one of them as {options.keys[0]}")
+    raise UserError(
+        f"{file}: pictures of these names are in {folders}; give one of them as {options.keys[0]}"
+    )
 
 
 def _not_found(file: str, rows: Rows, options: Options) -> str:
@@ -252,23 +298,45 @@ def _labels(file: str, labels: list[str], lines: list[int]) -> list[str]:
         UserError: A label is missing.
     """
     missing = [line for label, line in zip(labels, lines) if label in _MISSING]
-    raise_together(file, [(line, "the label is missing; write it or remove the line") for line in missing])
-    broken = [line for label, line in zip(labels, lines) if "\n" in label or "\r" in label]
-    raise_together(file, [(line, "the label holds a line break; write it in one line") for line in broken])
+    raise_together(
+        file,
+        [
+            (line, "the label is missing; write it or remove the line")
+            for line in missing
+        ],
+    )
+    broken = [
+        line for label, line in zip(labels, lines) if "\n" in label or "\r" in label
+    ]
+    raise_together(
+        file,
+        [
+            (line, "the label holds a line break; write it in one line")
+            for line in broken
+        ],
+    )
     stems = [label.partition(".") for label in labels]
-    if all(WHOLE_NUMBER.fullmatch(whole) and not rest.strip("0") for whole, _, rest in stems):
+    if all(
+        WHOLE_NUMBER.fullmatch(whole) and not rest.strip("0")
+        for whole, _, rest in stems
+    ):
         return [whole for whole, _, _ in stems]
     return labels
 
 
 def refuse_two_labels(listed: LabelledList) -> None:
     """Raise UserError for a picture that is listed with two labels; one that is listed twice alike may be meant."""
-    names = [os.path.normpath(path) if "./" in path or "//" in path else path for path in listed.paths]
+    names = [
+        os.path.normpath(path) if "./" in path or "//" in path else path
+        for path in listed.paths
+    ]
     if len(set(names)) == len(names):
         return
     first: dict[str, tuple[str, int]] = {}
     problems = []
-    for name, path, label, line in zip(names, listed.paths, listed.labels, listed.lines):
+    for name, path, label, line in zip(
+        names, listed.paths, listed.labels, listed.lines
+    ):
         before, before_line = first.setdefault(name, (label, line))
         if before != label:
             text = f"{path} has the label {label!r} here and {before!r} in line {before_line}; keep one of the lines"
@@ -281,12 +349,21 @@ def _notes(columns: Columns, width: int, place: Place, options: Options) -> list
     notes = []
     header = columns.header
     if header:
-        notes.append(f"pictures are in the column {header[columns.image]!r}, labels in {header[columns.label]!r}")
+        notes.append(
+            f"pictures are in the column {header[columns.image]!r}, labels in {header[columns.label]!r}"
+        )
         notes += [] if columns.part is None else [f"parts in {header[columns.part]!r}"]
-        others = [name for other, name in enumerate(header) if name and other not in columns.read]  # an index has none
+        # An index has none
+        others = [
+            name
+            for other, name in enumerate(header)
+            if name and other not in columns.read
+        ]
         notes += [f"not read: {', '.join(others)}"] if others else []
     elif columns.read != [0, 1] or width > 2:
-        notes.append(f"pictures are in column {columns.image}, labels in column {columns.label} (counted from 0)")
+        notes.append(
+            f"pictures are in column {columns.image}, labels in column {columns.label} (counted from 0)"
+        )
     if place.suffixes:
         notes.append(f"names are completed by {' or '.join(sorted(place.suffixes))}")
     if place.backslashes:

@@ -39,10 +39,16 @@ def load_class_names(path: str | Path) -> list[str]:
     if not lines:
         raise UserError(f"{path} is empty; write one class name a line")
     if "" in lines:
-        raise UserError(f"{path}:{lines.index('') + 1}: the line is empty; write one class name a line")
-    names = {int(match[1]): match[2] for match in map(_ID_AND_NAME.fullmatch, lines) if match}
+        raise UserError(
+            f"{path}:{lines.index('') + 1}: the line is empty; write one class name a line"
+        )
+    names = {
+        int(match[1]): match[2] for match in map(_ID_AND_NAME.fullmatch, lines) if match
+    }
     if sorted(names) == list(range(1, len(lines) + 1)):
-        raise UserError(f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out")
+        raise UserError(
+            f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out"
+        )
     if sorted(names) != list(range(len(lines))):
         return lines
     return [names[number] for number in range(len(lines))]

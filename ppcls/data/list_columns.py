@@ -18,7 +18,17 @@ _PICTURE_NAMES = (
     "image", "images", "img", "picture", "photo", "filename", "file_name", "file", "filepath", "file_path", "path",
     "image_id", "image_name", "image_path", "imagename", "img_path", "img_name", "id", "name",
 )  # fmt: skip
-_LABEL_NAMES = ("label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target")
+_LABEL_NAMES = (
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "class_name",
+    "classname",
+    "class_id",
+    "category",
+    "target",
+)
 
 # What a user writes to say where the pictures are, and which column holds pictures and labels: keys or flags.
 KEYS = ("image_root", "image_column", "label_column")
@@ -96,18 +106,31 @@ class Columns:
 def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
     """Choose the column whose fields are found most often; of several alike the one that names each picture once."""
     fields = rows.fields[1:] or rows.fields  # the first row may be a header
-    sample = [fields[index] for index in np.linspace(0, len(fields) - 1, min(SAMPLE, len(fields))).astype(int)]
+    sample = [
+        fields[index]
+        for index in np.linspace(0, len(fields) - 1, min(SAMPLE, len(fields))).astype(
+            int
+        )
+    ]
     if options.image_column is not None:
         columns = [_column(file, options.image_column, rows, options.keys[1])]
     elif rows.is_plain:
         columns = [0]
     else:
-        columns = [column for column in range(rows.width) if not _is_index(rows, column)] or [0]
-    found = {column: sum(place.find(row[column]) is not None for row in sample) for column in columns}
+        columns = [
+            column for column in range(rows.width) if not _is_index(rows, column)
+        ] or [0]
+    found = {
+        column: sum(place.find(row[column]) is not None for row in sample)
+        for column in columns
+    }
     most = max(found.values())
     best = [column for column in columns if found[column] == most]
-    if len(best) > 1:  # a name as it stands is better than a number that a suffix makes one
-        best = [column for column in best if all(place.has(row[column]) for row in sample)] or best
+    # A name as it stands is better than a number that a suffix makes one
+    if len(best) > 1:
+        best = [
+            column for column in best if all(place.has(row[column]) for row in sample)
+        ] or best
     if most and len(best) > 1:
         best = _tell_apart(file, rows, best, place, options)
     fresh = Place(place.root, place.prefix)  # knows of this column's names only
@@ -133,7 +156,11 @@ def columns_of(file: str, reading: Reading, options: Options) -> Columns:
 
 def has_columns(rows: Rows, options: Options) -> bool:
     """Whether the first row has the columns that a user names."""
-    wanted = [name for name in (options.image_column, options.label_column) if isinstance(name, str)]
+    wanted = [
+        name
+        for name in (options.image_column, options.label_column)
+        if isinstance(name, str)
+    ]
     return not rows.fields or set(wanted) <= set(rows.fields[0])
 
 
@@ -147,18 +174,31 @@ def only_a_header(file: str) -> str:
     return f"{file} lists no picture below its header; write one line per picture"
 
 
-def _tell_apart(file: str, rows: Rows, columns: list[int], place: Place, options: Options) -> list[int]:
+def _tell_apart(
+    file: str, rows: Rows, columns: list[int], place: Place, options: Options
+) -> list[int]:
     """The column of the pictures, of several that name files."""
     fields = rows.fields[1:] or rows.fields
-    if all(len({place.find(row[column]) for column in columns}) == 1 for row in fields[:SAMPLE]):
+    if all(
+        len({place.find(row[column]) for column in columns}) == 1
+        for row in fields[:SAMPLE]
+    ):
         return columns[:1]  # the same picture, by its name and by its path
-    distinct = [column for column in columns if len({row[column] for row in fields}) == len(fields)]
-    named = [column for column in columns if rows.fields[0][column].lower() in _PICTURE_NAMES]
+    distinct = [
+        column
+        for column in columns
+        if len({row[column] for row in fields}) == len(fields)
+    ]
+    named = [
+        column for column in columns if rows.fields[0][column].lower() in _PICTURE_NAMES
+    ]
     for chosen in (distinct, named):
         if len(chosen) == 1:
             return chosen
     which = " and ".join(_called(rows, column) for column in columns)
-    raise UserError(f"{file}: the columns {which} both name pictures; {_which(options.keys[1])}")
+    raise UserError(
+        f"{file}: the columns {which} both name pictures; {_which(options.keys[1])}"
+    )
 
 
 def _is_index(rows: Rows, column: int) -> bool:
@@ -168,7 +208,9 @@ def _is_index(rows: Rows, column: int) -> bool:
     name = rows.fields[0][column]
     if name == "" or name.startswith("Unnamed:"):
         return True
-    return column == 0 and all(row[0] == str(index) for index, row in enumerate(rows.fields))
+    return column == 0 and all(
+        row[0] == str(index) for index, row in enumerate(rows.fields)
+    )
 
 
 def _called(rows: Rows, column: int) -> str:
@@ -180,7 +222,9 @@ def _column(file: str, wanted: Column, rows: Rows, key: str) -> int:
     if isinstance(wanted, int):
         if 0 <= wanted < rows.width:
             return wanted
-        raise UserError(f"{file}: {key} is {wanted}, but the list has {rows.width} columns; count them from 0")
+        raise UserError(
+            f"{file}: {key} is {wanted}, but the list has {rows.width} columns; count them from 0"
+        )
     names = rows.fields[0]
     if names.count(wanted) == 1:
         return names.index(wanted)
@@ -201,26 +245,44 @@ def _header(reading: Reading, options: Options) -> list[str] | None:
     has_names = is_known(first)
     if not others:
         return first if has_names else None
-    if not has_names and (not reading.found or _could_be_picture(first, reading, others)):
+    if not has_names and (
+        not reading.found or _could_be_picture(first, reading, others)
+    ):
         return None
     return first
 
 
-def _could_be_picture(first: list[str], reading: Reading, others: list[list[str]]) -> bool:
+def _could_be_picture(
+    first: list[str], reading: Reading, others: list[list[str]]
+) -> bool:
     """Whether the first row is a picture that is missing: it ends as the others do, or its label is that of others."""
-    ends = {row[reading.column].rpartition(".")[2] for row in others[:SAMPLE] if "." in row[reading.column]}
+    ends = {
+        row[reading.column].rpartition(".")[2]
+        for row in others[:SAMPLE]
+        if "." in row[reading.column]
+    }
     if first[reading.column].rpartition(".")[2] in ends:
         return True
-    labels = [{row[column] for row in others} for column in range(len(first)) if column != reading.column]
+    labels = [
+        {row[column] for row in others}
+        for column in range(len(first))
+        if column != reading.column
+    ]
     texts = [text for column, text in enumerate(first) if column != reading.column]
     return any(text in column for text, column in zip(texts, labels))
 
 
-def _part_column(fields: list[list[str]], header: list[str] | None, column: int, options: Options) -> int | None:
+def _part_column(
+    fields: list[list[str]], header: list[str] | None, column: int, options: Options
+) -> int | None:
     """The column that says which part of the data set a picture belongs to, such as `split`."""
     for other, name in enumerate(header or ()):
         taken = other == column or options.label_column in (other, name)
-        if not taken and all(part_of(row[other]) for row in fields) and len({row[other] for row in fields}) > 1:
+        if (
+            not taken
+            and all(part_of(row[other]) for row in fields)
+            and len({row[other] for row in fields}) > 1
+        ):
             return other
     return None
 
@@ -241,28 +303,47 @@ def _label_column(
     rows, column = reading.rows, reading.column
     if options.label_column is not None:
         return _column(file, options.label_column, rows, options.keys[2])
-    others = [other for other in range(rows.width) if other not in (column, part_column) and not _is_index(rows, other)]
+    others = [
+        other
+        for other in range(rows.width)
+        if other not in (column, part_column) and not _is_index(rows, other)
+    ]
     others = [other for other in others if any(row[other] for row in fields)]
     if len(others) > 1:
         place = Place(reading.place.root, reading.place.prefix)
         sample = fields[:SAMPLE]
         # A column that names the same pictures, as a path beside a file's name, is no label.
-        others = [other for other in others if any(place.find(row[other]) != place.find(row[column]) for row in sample)]
+        others = [
+            other
+            for other in others
+            if any(place.find(row[other]) != place.find(row[column]) for row in sample)
+        ]
     if header and len(others) > 1:
         named = [other for other in others if header[other].lower() in _LABEL_NAMES]
         others = named if len(named) == 1 else others
     if len(others) == 1:
         return others[0]
     if not others:
-        raise UserError(f"{file} has no column of labels beside the pictures; write a label for each picture")
+        raise UserError(
+            f"{file} has no column of labels beside the pictures; write a label for each picture"
+        )
     names = ", ".join(header[other] if header else str(other) for other in others)
-    if all(sorted(row[other] for other in others) == ["0"] * (len(others) - 1) + ["1"] for row in fields):
+    if all(
+        sorted(row[other] for other in others) == ["0"] * (len(others) - 1) + ["1"]
+        for row in fields
+    ):
         raise UserError(
             f"{file}: the columns {names} mark a picture's class by a 1, one column per class; write the name of the "
             "class into one column instead"
         )
-    raise UserError(f"{file}: any of the columns {names} may be the label; {_which(options.keys[2])}")
+    raise UserError(
+        f"{file}: any of the columns {names} may be the label; {_which(options.keys[2])}"
+    )
 
 
 def _which(key: str) -> str:
-    return f"write which one as {key}" if key else "give a list of pictures and labels alone"
+    return (
+        f"write which one as {key}"
+        if key
+        else "give a list of pictures and labels alone"
+    )

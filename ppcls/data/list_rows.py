@@ -54,7 +54,9 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
             yield _table(lines, separator)
     if not pairs.is_plain:
         yield pairs
-    if delimiter in (None, " ") and all(" " in line.strip() for line in lines if line.strip()):
+    if delimiter in (None, " ") and all(
+        " " in line.strip() for line in lines if line.strip()
+    ):
         columns = _table(lines, " ")
         if columns.width > 2 and not columns.problems:
             yield columns
@@ -71,8 +73,15 @@ def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:
             rows.fields.append([name.rstrip(), label.strip()])
             rows.lines.append(number)
         else:
-            rows.problems.append((number, f"{line!r} has no label; write the path, {delimiter!r} and the label"))
-    is_plain = not rows.problems and all(WHOLE_NUMBER.fullmatch(label) for _, label in rows.fields)
+            rows.problems.append(
+                (
+                    number,
+                    f"{line!r} has no label; write the path, {delimiter!r} and the label",
+                )
+            )
+    is_plain = not rows.problems and all(
+        WHOLE_NUMBER.fullmatch(label) for _, label in rows.fields
+    )
     return replace(rows, is_plain=is_plain)
 
 
@@ -89,7 +98,12 @@ def _split_at_the_first(lines: Sequence[str]) -> Rows:
 
 def _table(lines: Sequence[str], delimiter: str) -> Rows:
     rows = Rows([], [])
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        (f"{line}\n" for line in lines),
+        delimiter=delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
     begin = 1
     try:
         for fields in reader:

@@ -17,7 +17,12 @@ from ppcls.data.sampler import steps_in_epoch
 from ppcls.data.shards import ShardList, ShardReader
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.base import one_of
-from ppcls.data.workers import PREFETCHED, missing_shared_memory, prepare_worker, signals_held
+from ppcls.data.workers import (
+    PREFETCHED,
+    missing_shared_memory,
+    prepare_worker,
+    signals_held,
+)
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,10 +101,21 @@ class ImageLoader:
         images = images.ready(shuffle) if isinstance(images, ShardList) else images
         self.images = images
         self.failures: dict[str, str] = {}
-        self.steps_per_epoch = steps_in_epoch(len(images), batch_size * world_size, drop_last)
+        self.steps_per_epoch = steps_in_epoch(
+            len(images), batch_size * world_size, drop_last
+        )
         self._on_error = on_error
         self._trial_on_error = trial_on_error or on_error
-        settings = (transforms, batch_transforms, class_num, batch_size, shuffle, seed, rank, world_size)
+        settings = (
+            transforms,
+            batch_transforms,
+            class_num,
+            batch_size,
+            shuffle,
+            seed,
+            rank,
+            world_size,
+        )
         self._reader: BatchReader | ShardReader
         if isinstance(images, ShardList):
             self._reader = ShardReader(images, *settings, steps=self.steps_per_epoch)
@@ -125,18 +141,26 @@ class ImageLoader:
             ValueError: there is no such step.
         """
         if not 0 <= start_step <= self.steps_per_epoch:
-            raise ValueError(f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps")
+            raise ValueError(
+                f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps"
+            )
         steps = range(start_step, self.steps_per_epoch)
         if not steps:
             return
         # Into shared memory a worker copies at once; a pipe takes the arrays themselves, and sends them later.
         copied = self.num_workers > 0 and self._use_shared_memory
         batches = self._reader.batches(epoch, steps, max(1, self.num_workers), copied)
-        with closing(self._read_by_workers(batches) if self.num_workers else self._read_here(batches)) as answers:
+        with closing(
+            self._read_by_workers(batches)
+            if self.num_workers
+            else self._read_here(batches)
+        ) as answers:
             for step in steps:
                 answer = next(answers, None)
                 if answer is None:
-                    raise RuntimeError(f"the workers ended before step {step} of epoch {epoch}")
+                    raise RuntimeError(
+                        f"the workers ended before step {step} of epoch {epoch}"
+                    )
                 yield self._batch(answer, self._on_error)
 
     def trial(self, pictures: int = 64, kept: int = 4) -> Batch:
@@ -150,9 +174,13 @@ class ImageLoader:
             UserError: a picture does not suit the transforms or the other ones of its batch, or none can be read.
         """
         if isinstance(self._reader, ShardReader):
-            return self._first(self._reader.batches(0, range(1), max(1, self.num_workers)))
+            return self._first(
+                self._reader.batches(0, range(1), max(1, self.num_workers))
+            )
         alone = replace(self._reader, batch_size=1, rank=0, world_size=1)
-        order = np.unique(np.linspace(0, len(self.images) - 1, pictures).round().astype(np.int64))
+        order = np.unique(
+            np.linspace(0, len(self.images) - 1, pictures).round().astype(np.int64)
+        )
         readable: list[int] = []
         shapes: list[list[int]] = []
         for place, index in enumerate(order.tolist()):
@@ -162,16 +190,24 @@ class ImageLoader:
             readable.append(index)
             shapes.append(single.image.shape[1:])
             if shapes[-1] != shapes[0] and self._reader.batch_size > 1:
-                raise UserError(self._reader.unequal(readable[0], shapes[0], index, shapes[-1]))
+                raise UserError(
+                    self._reader.unequal(readable[0], shapes[0], index, shapes[-1])
+                )
         if not readable and len(order) == len(self.images):
-            raise UserError(f"not one of {len(order)} pictures can be read ({_first_failure(self.failures)})")
+            raise UserError(
+                f"not one of {len(order)} pictures can be read ({_first_failure(self.failures)})"
+            )
         few = np.array(readable[: min(kept, self._reader.batch_size)], np.int64)
-        return self._first(EpochBatches(replace(alone, batch_size=max(1, len(few))), few, 0, range(1)))
+        return self._first(
+            EpochBatches(replace(alone, batch_size=max(1, len(few))), few, 0, range(1))
+        )
 
     def _first(self, batches: EpochBatches) -> Batch:
         return self._batch(next(self._read_here(batches)), self._trial_on_error)
 
-    def _read_here(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
+    def _read_here(
+        self, batches: EpochBatches
+    ) -> Generator[dict[str, Any], None, None]:
         import paddle
 
         for place in range(len(batches)):
@@ -179,7 +215,9 @@ class ImageLoader:
             answer["arrays"] = [paddle.to_tensor(array) for array in answer["arrays"]]
             yield answer
 
-    def _read_by_workers(self, batches: EpochBatches) -> Generator[dict[str, Any], None, None]:
+    def _read_by_workers(
+        self, batches: EpochBatches
+    ) -> Generator[dict[str, Any], None, None]:
         from paddle.io import DataLoader
 
         loader = DataLoader(
@@ -209,7 +247,10 @@ class ImageLoader:
         for place, reason in failed.items():
             path = answer["paths"][place]
             if on_error == "raise":
-                raise UnreadableImage(f"{reason}; replace the file, or write on_error: skip in its dataset", path)
+                raise UnreadableImage(
+                    f"{reason}; replace the file, or write on_error: skip in its dataset",
+                    path,
+                )
             self.failures[path] = reason
         kept = [place for place in range(len(answer["paths"])) if place not in failed]
         image, label = answer["arrays"] if kept else self._nothing()
@@ -229,7 +270,9 @@ class ImageLoader:
         if self.num_workers == 0 or size is None:
             return True
         batch_bytes = 4 * reader.batch_size * prod(size)
-        problem = missing_shared_memory(batch_bytes, self.num_workers, reader.world_size)
+        problem = missing_shared_memory(
+            batch_bytes, self.num_workers, reader.world_size
+        )
         if problem:
             logging.getLogger("ppcls").warning(problem)
         return problem is None

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from ppcls.data.class_folders import pictures_by_class, refuse_empty, refuse_foreign
 from ppcls.data.labels import Classes
-from ppcls.data.parts import TEST, TRAIN, VAL, join, parts_among, refuse_flat_parts, shown
+from ppcls.data.parts import (
+    TEST,
+    TRAIN,
+    VAL,
+    join,
+    parts_among,
+    refuse_flat_parts,
+    shown,
+)
 from ppcls.data.picture_files import NAMES, folders_in
 from ppcls.utils.errors import UserError
 
@@ -53,14 +61,22 @@ def read_own_folder(root: str) -> OwnFolder:
     refuse_empty(place, found)
     names = list(found)
     if len(names) < 2:
-        raise UserError(f"{place} holds one class only ({names[0]}); {_more_classes(place, names[0])}")
+        raise UserError(
+            f"{place} holds one class only ({names[0]}); {_more_classes(place, names[0])}"
+        )
     pictures = {name: _relative(root, found[name]) for name in names}
     if parts.val is not None:
-        train = [(path, label) for label, name in enumerate(names) for path in pictures[name]]
+        train = [
+            (path, label) for label, name in enumerate(names) for path in pictures[name]
+        ]
         val, notes = _given(root, parts, names)
-        return OwnFolder(root, root, names, train, val, notes + _passed_over(root, parts))
+        return OwnFolder(
+            root, root, names, train, val, notes + _passed_over(root, parts)
+        )
     train, val, notes = hold_out(root, pictures)
-    return OwnFolder(root, root, names, train, val, [*notes, *_passed_over(root, parts)])
+    return OwnFolder(
+        root, root, names, train, val, [*notes, *_passed_over(root, parts)]
+    )
 
 
 @dataclass(frozen=True)
@@ -75,21 +91,38 @@ class _Parts:
 def _parts(root: str) -> _Parts:
     """The folders of training and validation within `root`."""
     if Path(root).is_file():
-        raise UserError(f"{root} is a file; give the folder that holds one folder of pictures per class")
+        raise UserError(
+            f"{root} is a file; give the folder that holds one folder of pictures per class"
+        )
     if not Path(root).is_dir():
-        raise UserError(f"there is no folder {root}; give the folder that holds one folder of pictures per class")
+        raise UserError(
+            f"there is no folder {root}; give the folder that holds one folder of pictures per class"
+        )
     # A folder of a class that is named as a part holds pictures, not folders.
     candidates = [name for name in folders_in(root) if folders_in(join(root, name))]
     parts = parts_among(candidates)
-    found = {part: [name for name in parts if parts[name] == part] for part in (TRAIN, VAL, TEST)}
+    found = {
+        part: [name for name in parts if parts[name] == part]
+        for part in (TRAIN, VAL, TEST)
+    }
     for part, names in found.items():
         if len(names) > 1 and part != TEST:
             purpose = "training" if part == TRAIN else "validation"
-            raise UserError(f"{root} holds {' and '.join(names)}; leave one of them for {purpose}")
+            raise UserError(
+                f"{root} holds {' and '.join(names)}; leave one of them for {purpose}"
+            )
     train, val, test = (found[part] for part in (TRAIN, VAL, TEST))
     if val and not train:
-        refuse_flat_parts(root, {name: folders_in(join(root, name)) for name in parts_among(folders_in(root))})
-        raise UserError(f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train")
+        refuse_flat_parts(
+            root,
+            {
+                name: folders_in(join(root, name))
+                for name in parts_among(folders_in(root))
+            },
+        )
+        raise UserError(
+            f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train"
+        )
     if not train:
         return _Parts()
     learnt = _unpacked(root, train[0])
@@ -98,15 +131,25 @@ def _parts(root: str) -> _Parts:
     # A test part of unlabelled pictures has folders, if any, that are not the classes.
     classes = set(folders_in(join(root, learnt)))
     labelled = [
-        name for name in (_unpacked(root, name) for name in test) if classes & set(folders_in(join(root, name)))
+        name
+        for name in (_unpacked(root, name) for name in test)
+        if classes & set(folders_in(join(root, name)))
     ]
-    return _Parts(learnt, labelled[0], val_is_test=True) if len(labelled) == 1 else _Parts(learnt)
+    return (
+        _Parts(learnt, labelled[0], val_is_test=True)
+        if len(labelled) == 1
+        else _Parts(learnt)
+    )
 
 
 def _unpacked(root: str, name: str) -> str:
     """The folder of a part, or the one of the same name that is alone in it, as in `seg_train/seg_train`."""
     inner = folders_in(join(root, name))
-    if len(inner) == 1 and inner[0].lower() == name.lower() and folders_in(join(root, f"{name}/{inner[0]}")):
+    if (
+        len(inner) == 1
+        and inner[0].lower() == name.lower()
+        and folders_in(join(root, f"{name}/{inner[0]}"))
+    ):
         return f"{name}/{inner[0]}"
     return name
 
@@ -126,21 +169,31 @@ def _passed_over(root: str, parts: _Parts) -> list[str]:
     return [f"{', '.join(others)} beside {parts.train} is not read"] if others else []
 
 
-def _given(root: str, parts: _Parts, names: list[str]) -> tuple[list[tuple[str, int]], list[str]]:
+def _given(
+    root: str, parts: _Parts, names: list[str]
+) -> tuple[list[tuple[str, int]], list[str]]:
     """The pictures of the validation part, and what to say of it."""
     assert parts.val is not None
     place = join(root, parts.val)
     found = pictures_by_class(place)
     refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
-    val = [(path, names.index(name)) for name in found for path in _relative(root, found[name])]
+    val = [
+        (path, names.index(name))
+        for name in found
+        for path in _relative(root, found[name])
+    ]
     if not val:
-        raise UserError(f"{place} holds no pictures ({NAMES}); add some or remove the folder")
+        raise UserError(
+            f"{place} holds no pictures ({NAMES}); add some or remove the folder"
+        )
     notes = []
     if parts.val_is_test:
         notes.append(f"{parts.val} is for validation, because there is no val")
     lacking = [name for name in names if not found.get(name)]
     if lacking:
-        notes.append(f"{parts.val} has no pictures of {shown(lacking)}, so its accuracy leaves them out")
+        notes.append(
+            f"{parts.val} has no pictures of {shown(lacking)}, so its accuracy leaves them out"
+        )
     return val, notes
 
 
@@ -158,14 +211,20 @@ def hold_out(
     """
     train: list[tuple[str, int]] = []
     val: list[tuple[str, int]] = []
-    notes = [f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"]
+    notes = [
+        f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"
+    ]
     for label, (name, paths) in enumerate(pictures.items()):
         for place, path in enumerate(paths, 1):
             (val if place % HELD_OUT_EVERY == 0 else train).append((path, label))
         if len(paths) < HELD_OUT_EVERY:
             notes.append(f"{name} has {len(paths)} pictures, too few to hold one out")
     if not val:
-        remedy = "" if Path(source).is_file() else ", or put some of each class into a folder `val` beside `train`"
+        remedy = (
+            ""
+            if Path(source).is_file()
+            else ", or put some of each class into a folder `val` beside `train`"
+        )
         raise UserError(
             f"{source}: no class has {HELD_OUT_EVERY} pictures, so none can be held out; add pictures{remedy}"
         )
@@ -183,7 +242,9 @@ def refuse_unlistable(root: str, paths: list[str]) -> None:
     """Raise a UserError for a path that cannot stand in a list of pictures, which names them from the root."""
     for path in [os.path.abspath(root), *paths]:  # noqa: PTH100 - a text
         if "\n" in path or "\r" in path or not _is_utf8(path):
-            raise UserError(f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder")
+            raise UserError(
+                f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder"
+            )
 
 
 def _is_utf8(text: str) -> bool:

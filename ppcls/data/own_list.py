@@ -10,7 +10,12 @@ from pathlib import Path, PurePath
 from ppcls.data.label_numbers import class_names_of
 from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
 from ppcls.data.list_columns import FLAGS, KEYS, Column, Options
-from ppcls.data.own_folder import OwnFolder, hold_out, read_own_folder, refuse_unlistable
+from ppcls.data.own_folder import (
+    OwnFolder,
+    hold_out,
+    read_own_folder,
+    refuse_unlistable,
+)
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.data.picture_files import is_picture_name
 from ppcls.utils.errors import UserError
@@ -48,10 +53,14 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
         refuse_other_files(source)
         return _read_own_list(source, options)
     if not Path(source).exists() and Path(source).suffix.lower() in _LISTS:
-        raise UserError(f"there is no file {source}; give a list of pictures and labels, or a folder of pictures")
+        raise UserError(
+            f"there is no file {source}; give a list of pictures and labels, or a folder of pictures"
+        )
     for key, flag in zip(KEYS, FLAGS):
         if getattr(options, key) is not None:
-            raise UserError(f"{flag} is for a list, but {source} is not a file; leave it out")
+            raise UserError(
+                f"{flag} is for a list, but {source} is not a file; leave it out"
+            )
     return read_own_folder(source)
 
 
@@ -59,9 +68,13 @@ def refuse_other_files(source: str) -> None:
     """Raise a UserError for a file that is not a list: an archive, a spreadsheet or a picture."""
     name = source.lower()
     if name.endswith(_ARCHIVES):
-        raise UserError(f"{source} is a packed file; give the folder that it unpacks to")
+        raise UserError(
+            f"{source} is a packed file; give the folder that it unpacks to"
+        )
     if name.endswith(_SHEETS):
-        raise UserError(f"{source} is a spreadsheet; save it as .csv and give that file")
+        raise UserError(
+            f"{source} is a spreadsheet; save it as .csv and give that file"
+        )
     if is_picture_name(name):
         raise UserError(
             f"{source} is a picture; give the folder that holds one folder of pictures per class, or a list"
@@ -71,7 +84,9 @@ def refuse_other_files(source: str) -> None:
 def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
     listed = _read(file, options)
     if all(map(_FRACTION.fullmatch, listed.labels)):
-        raise UserError(f"{file}: the labels are fractions such as {listed.labels[0]}, not classes; give classes")
+        raise UserError(
+            f"{file}: the labels are fractions such as {listed.labels[0]}, not classes; give classes"
+        )
     root = listed.root or "."
     paths = [_relative(path, root) for path in listed.paths]
     refuse_unlistable(root, paths)
@@ -79,24 +94,33 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
     held_out = _list_beside(file) if given is None else None
     if held_out is not None:
         others = _read(held_out, options)
-        given = [(_relative(path, root), label) for path, label in zip(others.paths, others.labels)]
+        given = [
+            (_relative(path, root), label)
+            for path, label in zip(others.paths, others.labels)
+        ]
         refuse_unlistable(root, [path for path, _ in given])
         notes = [*_said(others), f"{held_out} is for validation"]
     names = class_names_of([label for _, label in learnt])
     if len(names) < 2:
-        raise UserError(f"{file} names one class only ({names[0]}); add pictures of other classes")
+        raise UserError(
+            f"{file} names one class only ({names[0]}); add pictures of other classes"
+        )
     notes = [*_said(listed), *notes, *_remarks(listed, names, learnt)]
     if given is not None:
         train = _numbered(learnt, names)
         val, lacking = _validation(held_out or file, given, names)
         return OwnFolder(file, root, names, train, val, [*notes, *lacking])
-    pictures = {name: sorted({path for path, label in learnt if label == name}) for name in names}
+    pictures = {
+        name: sorted({path for path, label in learnt if label == name})
+        for name in names
+    }
     train, val, rule = hold_out(file, pictures)
     return OwnFolder(file, root, names, train, val, [*notes, *rule])
 
 
 def _read(file: str, options: ListOptions) -> LabelledList:
-    folder = os.path.dirname(file)  # noqa: PTH120 - empty for the working directory, so paths stay short
+    # Empty for the working directory, so paths stay short
+    folder = os.path.dirname(file)  # noqa: PTH120
     listed = read_labelled_list(
         file,
         Options(
@@ -122,48 +146,78 @@ def _list_beside(file: str) -> str | None:
         UserError: There are several.
     """
     path = Path(file)
-    names = {word: re.sub("train", word, path.name, count=1) for word in ("val", "valid", "validation")}
-    found = [name for name in names.values() if name != path.name and (path.parent / name).is_file()]
+    names = {
+        word: re.sub("train", word, path.name, count=1)
+        for word in ("val", "valid", "validation")
+    }
+    found = [
+        name
+        for name in names.values()
+        if name != path.name and (path.parent / name).is_file()
+    ]
     if len(found) > 1:
-        raise UserError(f"{path.parent} holds {' and '.join(found)}; leave one of them for validation")
+        raise UserError(
+            f"{path.parent} holds {' and '.join(found)}; leave one of them for validation"
+        )
     return str(path.parent / found[0]) if found else None
 
 
 def _relative(path: str, root: str) -> str:
     """A path relative to the folder, or an absolute one if it lies elsewhere."""
-    return str(PurePath(path).relative_to(root)) if PurePath(path).is_relative_to(root) else str(Path(path).absolute())
+    return (
+        str(PurePath(path).relative_to(root))
+        if PurePath(path).is_relative_to(root)
+        else str(Path(path).absolute())
+    )
 
 
 _Labelled = list[tuple[str, str]]
 
 
-def _parts_of(listed: LabelledList, paths: list[str]) -> tuple[_Labelled, _Labelled | None, list[str]]:
+def _parts_of(
+    listed: LabelledList, paths: list[str]
+) -> tuple[_Labelled, _Labelled | None, list[str]]:
     """The pictures to learn from, those to judge by if a column of the list says so, and what to say of it."""
     pairs = list(zip(paths, listed.labels))
     if listed.parts is None:
         return pairs, None, []
-    by_part = {name: [pair for pair, part in zip(pairs, listed.parts) if part == name] for name in (TRAIN, VAL, TEST)}
+    by_part = {
+        name: [pair for pair, part in zip(pairs, listed.parts) if part == name]
+        for name in (TRAIN, VAL, TEST)
+    }
     if not by_part[TRAIN]:
-        raise UserError(f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from")
+        raise UserError(
+            f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from"
+        )
     if by_part[VAL]:
         others = [f"its part {TEST} is not read"] if by_part[TEST] else []
         return by_part[TRAIN], by_part[VAL], others
-    return by_part[TRAIN], by_part[TEST], [f"its part {TEST} is for validation, because there is no {VAL}"]
+    return (
+        by_part[TRAIN],
+        by_part[TEST],
+        [f"its part {TEST} is for validation, because there is no {VAL}"],
+    )
 
 
 def _remarks(listed: LabelledList, names: list[str], learnt: _Labelled) -> list[str]:
     remarks = []
     if listed.are_numbers and [int(name) for name in names] != list(range(len(names))):
-        remarks.append(f"labels are taken as names, not as numbers of classes: class 0 is {names[0]!r}")
+        remarks.append(
+            f"labels are taken as names, not as numbers of classes: class 0 is {names[0]!r}"
+        )
     folded: dict[str, list[str]] = {}
     for name in names:
         folded.setdefault(name.casefold(), []).append(name)
     alike = [" and ".join(same) for same in folded.values() if len(same) > 1]
     if alike:
-        remarks.append(f"{shown(alike)} differ by their case alone, and are classes of their own")
+        remarks.append(
+            f"{shown(alike)} differ by their case alone, and are classes of their own"
+        )
     twice = len(learnt) - len({path for path, _ in learnt})
     if twice:
-        remarks.append(f"{twice} lines name a picture that another line names too; it counts once")
+        remarks.append(
+            f"{twice} lines name a picture that another line names too; it counts once"
+        )
     return remarks
 
 
@@ -172,7 +226,9 @@ def _numbered(pairs: _Labelled, names: list[str]) -> list[tuple[str, int]]:
     return [(path, index[label]) for path, label in dict.fromkeys(pairs)]
 
 
-def _validation(file: str, given: _Labelled, names: list[str]) -> tuple[list[tuple[str, int]], list[str]]:
+def _validation(
+    file: str, given: _Labelled, names: list[str]
+) -> tuple[list[tuple[str, int]], list[str]]:
     present = set(class_names_of([label for _, label in given]))
     foreign = sorted(present - set(names))
     if foreign:
@@ -181,5 +237,11 @@ def _validation(file: str, given: _Labelled, names: list[str]) -> tuple[list[tup
             "their lines, or add pictures to learn from"
         )
     lacking = [name for name in names if name not in present]
-    notes = [f"no picture for validation is of {shown(lacking)}, so nothing is known of them"] if lacking else []
+    notes = (
+        [
+            f"no picture for validation is of {shown(lacking)}, so nothing is known of them"
+        ]
+        if lacking
+        else []
+    )
     return _numbered(given, names), notes

@@ -13,8 +13,23 @@ _WORDS = {
     VAL: ("val", "valid", "validate", "validation", "dev", "eval", "evaluation"),
     TEST: ("test", "testing"),
 }
-_FILLERS = ("", "set", "data", "dataset", "split", "images", "imgs", "pictures", "photos")
-_PART_OF_WORD = {word + filler: part for part, words in _WORDS.items() for word in words for filler in _FILLERS}
+_FILLERS = (
+    "",
+    "set",
+    "data",
+    "dataset",
+    "split",
+    "images",
+    "imgs",
+    "pictures",
+    "photos",
+)
+_PART_OF_WORD = {
+    word + filler: part
+    for part, words in _WORDS.items()
+    for word in words
+    for filler in _FILLERS
+}
 _YEAR = re.compile(r"(?<![0-9])20[0-9]{2}$")
 _SHOWN = 5
 
@@ -39,7 +54,11 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
         part, rest = _part_and_rest(name)
         if part:
             groups.setdefault(rest, {})[name] = part
-    whole = [group for group in groups.values() if TRAIN in group.values() and len(set(group.values())) > 1]
+    whole = [
+        group
+        for group in groups.values()
+        if TRAIN in group.values() and len(set(group.values())) > 1
+    ]
     return whole[0] if len(whole) == 1 else {}
 
 
@@ -54,7 +73,10 @@ def _part_and_rest(name: str) -> tuple[str | None, str]:
 
 
 def refuse_parts(
-    root: str, subfolders: Mapping[str, Sequence[str]], with_pictures: Collection[str] = (), to_train: bool = True
+    root: str,
+    subfolders: Mapping[str, Sequence[str]],
+    with_pictures: Collection[str] = (),
+    to_train: bool = True,
 ) -> None:
     """Refuses a folder whose "classes" are the parts of a data set.
 
@@ -72,8 +94,14 @@ def refuse_parts(
     parts = parts_among([name for name, held in subfolders.items() if held])
     kinds = set(parts.values())
     if parts and (len(parts) == len(subfolders) or (TRAIN in kinds and len(kinds) > 1)):
-        first = _the_one_for(parts, (TRAIN, VAL, TEST) if to_train else (VAL, TEST, TRAIN))
-        what = "is a part of a data set, not a class" if len(parts) == 1 else "are parts of a data set, not classes"
+        first = _the_one_for(
+            parts, (TRAIN, VAL, TEST) if to_train else (VAL, TEST, TRAIN)
+        )
+        what = (
+            "is a part of a data set, not a class"
+            if len(parts) == 1
+            else "are parts of a data set, not classes"
+        )
         raise UserError(
             f"{root}: {shown(list(parts))} {what} ({first} holds {shown(subfolders[first])}); give "
             f"{join(root, first)}, whose folders are the classes"
@@ -106,7 +134,9 @@ def refuse_flat_parts(root: str, subfolders: Mapping[str, Sequence[str]]) -> Non
     """
     parts = parts_among(subfolders)
     kinds = set(parts.values())
-    flat = [name for name, part in parts.items() if part == TRAIN and not subfolders[name]]
+    flat = [
+        name for name, part in parts.items() if part == TRAIN and not subfolders[name]
+    ]
     if flat and len(kinds) > 1 and len(parts) == len(subfolders):
         raise UserError(
             f"{root}: {shown(list(parts))} are parts of a data set, not classes, but {join(root, flat[0])} holds no "
@@ -120,7 +150,9 @@ def _the_one_for(parts: Mapping[str, str], wanted: Sequence[str]) -> str:
 
 def shown(names: Sequence[str]) -> str:
     """The first names, for a sentence."""
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return ", ".join(names[:_SHOWN]) + (
+        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    )
 
 
 def join(root: str, part: str) -> str:

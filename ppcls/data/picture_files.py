@@ -7,7 +7,13 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from ppcls.data.picture_formats import FORMATS, HEAD_BYTES, NAMES, SUFFIXES, picture_format
+from ppcls.data.picture_formats import (
+    FORMATS,
+    HEAD_BYTES,
+    NAMES,
+    SUFFIXES,
+    picture_format,
+)
 from ppcls.utils.logging import get_logger
 
 __all__ = [
@@ -28,7 +34,11 @@ def folders_in(place: str) -> list[str]:
         OSError: It cannot be read.
     """
     with os.scandir(place or ".") as entries:
-        return sorted(entry.name for entry in entries if _holds(entry.is_dir) and not _is_hidden(entry.name))
+        return sorted(
+            entry.name
+            for entry in entries
+            if _holds(entry.is_dir) and not _is_hidden(entry.name)
+        )
 
 
 def _is_hidden(name: str) -> bool:
@@ -43,7 +53,11 @@ def is_picture_name(name: str) -> bool:
 def only_pictures(paths: Iterable[str]) -> list[str]:
     """The files among `paths` that count as pictures: by their suffix, or else by their first bytes."""
     suffixes = _read_suffixes()
-    return [path for path in paths if path.lower().endswith(suffixes) or not _kind_by_content(path)]
+    return [
+        path
+        for path in paths
+        if path.lower().endswith(suffixes) or not _kind_by_content(path)
+    ]
 
 
 def read_file(path: str, most: int = _LARGEST) -> bytes:
@@ -53,7 +67,10 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
         OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(
+            path,
+            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
+        )
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
@@ -101,8 +118,13 @@ class PictureScan:
         found: list[str] = []
         suffixes = _read_suffixes()
         for entry in self._files(folder, set()):
-            kind = "" if entry.name.lower().endswith(suffixes) else _kind_by_content(entry.path)
-            if not _holds(entry.is_file) and os.path.exists(entry.path):  # noqa: PTH110 - a broken link is a lost picture
+            kind = (
+                ""
+                if entry.name.lower().endswith(suffixes)
+                else _kind_by_content(entry.path)
+            )
+            # A broken link is a lost picture
+            if not _holds(entry.is_file) and os.path.exists(entry.path):  # noqa: PTH110
                 kind = "no regular file"
             if kind:
                 self._pass_over(kind, entry.path)
@@ -113,7 +135,10 @@ class PictureScan:
     def forget(self, folder: str) -> None:
         """Leaves out of the report what was passed over in a folder."""
         for kind, paths in list(self._passed.items()):
-            self._passed[kind] = [path for path in paths if not path.startswith(os.path.join(folder, ""))]  # noqa: PTH118
+            beginning = os.path.join(folder, "")  # noqa: PTH118
+            self._passed[kind] = [
+                path for path in paths if not path.startswith(beginning)
+            ]
             if not self._passed[kind]:
                 del self._passed[kind]
 
@@ -125,12 +150,20 @@ class PictureScan:
         parts = []
         for kind, paths in kinds[:_SHOWN]:
             first = os.path.relpath(min(paths), self._root)
-            parts.append(f"{len(paths)} {kind} ({first}{', ...' if len(paths) > 1 else ''})")
+            parts.append(
+                f"{len(paths)} {kind} ({first}{', ...' if len(paths) > 1 else ''})"
+            )
         if len(kinds) > _SHOWN:
             parts.append(f"{sum(len(paths) for _, paths in kinds[_SHOWN:])} others")
         total = sum(map(len, self._passed.values()))
-        files = "file is not read as a picture" if total == 1 else "files are not read as pictures"
-        get_logger().warning("%s: %d %s: %s", self._root, total, files, "; ".join(parts))
+        files = (
+            "file is not read as a picture"
+            if total == 1
+            else "files are not read as pictures"
+        )
+        get_logger().warning(
+            "%s: %d %s: %s", self._root, total, files, "; ".join(parts)
+        )
         self._passed.clear()
 
     def _files(self, folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
@@ -159,7 +192,9 @@ class PictureScan:
 
 def _read_suffixes() -> tuple[str, ...]:
     """Suffixes of the formats that are read on this machine."""
-    return tuple(suffix for known in FORMATS if known.is_read for suffix in known.suffixes)
+    return tuple(
+        suffix for known in FORMATS if known.is_read for suffix in known.suffixes
+    )
 
 
 def _kind_by_content(path: str) -> str:
@@ -169,9 +204,13 @@ def _kind_by_content(path: str) -> str:
     except OSError as error:
         return error.strerror or "unreadable"
     if known is None:
-        known = next((unread for unread in FORMATS if path.lower().endswith(unread.suffixes)), None)
+        known = next(
+            (unread for unread in FORMATS if path.lower().endswith(unread.suffixes)),
+            None,
+        )
     if known is None:
-        return os.path.splitext(path)[1].lower() or "without suffix"  # noqa: PTH122 - a million times, pathlib takes ten times as long
+        # A million times, pathlib takes ten times as long
+        return os.path.splitext(path)[1].lower() or "without suffix"  # noqa: PTH122
     return "" if known.is_read else f"{known.name}, to read which {known.remedy}"
 
 

@@ -10,7 +10,18 @@ HEAD_BYTES = 64
 """How many first bytes of a file tell its format."""
 
 _AVIF_BRANDS = (b"avif", b"avis")
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+_HEIF_BRANDS = (
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"hevm",
+    b"hevs",
+    b"mif1",
+    b"msf1",
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,12 @@ TIFF = PictureFormat("TIFF", (".tif", ".tiff"))
 WEBP = PictureFormat("WebP", (".webp",))
 PPM = PictureFormat("PPM", (".pbm", ".pgm", ".pnm", ".ppm"))
 JPEG2000 = PictureFormat("JPEG 2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"))
-AVIF = PictureFormat("AVIF", (".avif", ".avifs"), "PIL._avif", "install Pillow 11.3 or later")
-HEIF = PictureFormat("HEIC", (".heic", ".heif", ".hif"), "pillow_heif", "run `pip install pillow-heif`")
+AVIF = PictureFormat(
+    "AVIF", (".avif", ".avifs"), "PIL._avif", "install Pillow 11.3 or later"
+)
+HEIF = PictureFormat(
+    "HEIC", (".heic", ".heif", ".hif"), "pillow_heif", "run `pip install pillow-heif`"
+)
 
 FORMATS = (AVIF, BMP, GIF, HEIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP)
 NAMES = ", ".join(known.name for known in FORMATS)
@@ -54,7 +69,8 @@ _BEGIN = {
     JPEG: rb"\xff\xd8\xff",
     PNG: rb"\x89PNG\r\n\x1a\n",
     GIF: rb"GIF8[79]a",
-    BMP: rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # down to the size of the second header
+    # Down to the size of the second header
+    BMP: rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",
     TIFF: rb"II[*+]\0|MM\0[*+]",
     WEBP: rb"RIFF.{4}WEBP",
     PPM: rb"P[1-6]\s+[#0-9]",
@@ -71,7 +87,8 @@ _OTHERS = {
     "Photoshop": rb"8BPS",
     "GIMP": rb"gimp xcf",
     "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
-    "icon": rb"\0\0[\x01\x02]\0(?!\0\0)|icns",  # as many pictures follow; none does in Targa, which begins alike
+    # As many pictures follow; none does in Targa, which begins alike
+    "icon": rb"\0\0[\x01\x02]\0(?!\0\0)|icns",
     "DDS": rb"DDS ",
     "WMF": rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF",
     "OpenEXR": rb"\x76\x2f\x31\x01",
@@ -80,8 +97,14 @@ _NO_PICTURES = {
     "a Git LFS pointer in place of the picture; run `git lfs pull`": rb"version https://git-lfs",
     "a video; save its frames as pictures": rb".{4}ftyp(qt|iso|mp4|m4v|3g|avc)|RIFF.{4}AVI |\x1aE\xdf\xa3",
 }
-_OTHER_BYTES = {name: re.compile(begin, re.DOTALL | re.IGNORECASE) for name, begin in _OTHERS.items()}
-_NO_PICTURE_BYTES = {what: re.compile(begin, re.DOTALL | re.IGNORECASE) for what, begin in _NO_PICTURES.items()}
+_OTHER_BYTES = {
+    name: re.compile(begin, re.DOTALL | re.IGNORECASE)
+    for name, begin in _OTHERS.items()
+}
+_NO_PICTURE_BYTES = {
+    what: re.compile(begin, re.DOTALL | re.IGNORECASE)
+    for what, begin in _NO_PICTURES.items()
+}
 
 
 def picture_format(head: bytes) -> PictureFormat | None:
@@ -102,7 +125,11 @@ def why_unread(head: bytes) -> str | None:
     """Why a file that begins with `head` is not read as a picture, and the remedy; None where it is read."""
     known = picture_format(head)
     if known is not None:
-        return None if known.is_read else f"it is {known.name}; to read it, {known.remedy}, or convert it to JPEG"
+        return (
+            None
+            if known.is_read
+            else f"it is {known.name}; to read it, {known.remedy}, or convert it to JPEG"
+        )
     for what, begin in _NO_PICTURE_BYTES.items():
         if begin.match(head):
             return f"it is {what}"

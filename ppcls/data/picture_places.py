@@ -42,7 +42,8 @@ class Place:
 
     def path(self, name: str) -> str:
         """The path that a name stands for as it is written."""
-        return os.path.join(self.root, name)  # noqa: PTH118 - a million times, pathlib takes ten times as long
+        # A million times, pathlib takes ten times as long
+        return os.path.join(self.root, name)  # noqa: PTH118
 
     def has(self, name: str) -> bool:
         """Whether a name is that of a file as it stands."""
@@ -50,7 +51,10 @@ class Place:
 
     def find(self, name: str) -> str | None:
         """The path of the picture; None if there is none, or if several go by a name without suffix."""
-        if not name or (self.prefix and not PurePath(name.replace("\\", "/")).is_relative_to(self.prefix)):
+        if not name or (
+            self.prefix
+            and not PurePath(name.replace("\\", "/")).is_relative_to(self.prefix)
+        ):
             return None
         if _is_file(self.path(name)):
             return self.path(name)
@@ -71,7 +75,9 @@ class Place:
             self._listings[folder] = _pictures_by_stem(folder)
         found = self._listings[folder].get(stem, [])
         if len(found) > 1:
-            self.unclear[path] = f"{path} may be {' or '.join(sorted(found))}; write the suffix"
+            self.unclear[path] = (
+                f"{path} may be {' or '.join(sorted(found))}; write the suffix"
+            )
         if len(found) != 1:
             return None
         self.suffixes.add(PurePath(found[0]).suffix)

@@ -30,9 +30,13 @@ class Topk:
 
     def __post_init__(self) -> None:
         if self.topk < 1:
-            raise ValueError(f"topk is {self.topk}; write a number of classes of at least 1")
+            raise ValueError(
+                f"topk is {self.topk}; write a number of classes of at least 1"
+            )
 
-    def __call__(self, scores: np.ndarray, names: Sequence[str] | None = None) -> list[list[Prediction]]:
+    def __call__(
+        self, scores: np.ndarray, names: Sequence[str] | None = None
+    ) -> list[list[Prediction]]:
         """For each row of `scores` [N, K] the best `topk`, best first; of equal scores the lower class id first.
 
         Args:
@@ -46,19 +50,30 @@ class Topk:
         if names is None and self.class_id_map_file is not None:
             names = load_class_names(self.class_id_map_file)
         if self.topk > classes:
-            raise ValueError(f"topk is {self.topk}, but there are {classes} classes; write {classes} at most")
+            raise ValueError(
+                f"topk is {self.topk}, but there are {classes} classes; write {classes} at most"
+            )
         if names is not None and len(names) != classes:
-            raise ValueError(f"there are {len(names)} names for {classes} classes; give a name for each class")
+            raise ValueError(
+                f"there are {len(names)} names for {classes} classes; give a name for each class"
+            )
         if np.isnan(scores).any():
-            raise ValueError("a score is not a number, so there is no order; look at the weights")
+            raise ValueError(
+                "a score is not a number, so there is no order; look at the weights"
+            )
         return [
-            [(i, float(row[i]), None if names is None else names[i]) for i in best_of(row, self.topk)] for row in scores
+            [
+                (i, float(row[i]), None if names is None else names[i])
+                for i in best_of(row, self.topk)
+            ]
+            for row in scores
         ]
 
 
 def best_of(scores: np.ndarray, count: int) -> list[int]:
     """Indices of the `count` highest of `scores` [K], highest first; of equal ones the lower index first."""
     least = np.partition(scores, len(scores) - count)[len(scores) - count]
-    candidates = np.flatnonzero(scores >= least)  # more than `count` where scores equal the least one
+    # More than `count` where scores equal the least one
+    candidates = np.flatnonzero(scores >= least)
     order = np.argsort(-scores[candidates], kind="stable")[:count]
     return candidates[order].tolist()

@@ -18,7 +18,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ppcls.data.imagenet_archives import extract_class_archives, extract_pictures
-from ppcls.data.imagenet_labels import DEVKIT, ClassKey, Devkit, read_labels, read_numbers
+from ppcls.data.imagenet_labels import (
+    DEVKIT,
+    ClassKey,
+    Devkit,
+    read_labels,
+    read_numbers,
+)
 from ppcls.data.picture_files import folders_in, is_picture_name
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
@@ -29,7 +35,12 @@ TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
 CLASS_LIST = "class_list.txt"
 _PARENTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # Kaggle's copy lies deeper
-_LABEL_FILES = ("LOC_val_solution.csv", "val.txt", "ILSVRC2012_validation_ground_truth.txt", "val_list.txt")
+_LABEL_FILES = (
+    "LOC_val_solution.csv",
+    "val.txt",
+    "ILSVRC2012_validation_ground_truth.txt",
+    "val_list.txt",
+)
 Labelled = list[tuple[str, ClassKey]]  # path relative to DST, class
 
 
@@ -43,11 +54,15 @@ class Prepared:
     val: int
 
     def __str__(self) -> str:
-        classes = "classes not named" if self.classes is None else f"{self.classes:,} classes"
+        classes = (
+            "classes not named" if self.classes is None else f"{self.classes:,} classes"
+        )
         return f"{self.folder}: {classes}, {self.train:,} pictures to train on, {self.val:,} to evaluate on"
 
 
-def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = None, copy: bool = False) -> Prepared:
+def prepare_imagenet(
+    src: PathLike, dst: PathLike, labels: PathLike | None = None, copy: bool = False
+) -> Prepared:
     """Makes the layout in `dst` of what lies in `src`; may be repeated, and goes on where it was interrupted.
 
     Args:
@@ -63,13 +78,20 @@ def prepare_imagenet(src: PathLike, dst: PathLike, labels: PathLike | None = Non
     """
     source, target = Path(src), Path(dst)
     if not source.is_dir():
-        raise UserError(f"{source}: no such folder; give the one that holds the archives, or train and val")
+        raise UserError(
+            f"{source}: no such folder; give the one that holds the archives, or train and val"
+        )
     with claimed(target, "preparing", "wait until it ends, or give another DST"):
         return _prepare(source, target, labels, copy)
 
 
-def _prepare(source: Path, target: Path, labels: PathLike | None, copy: bool) -> Prepared:
-    train, val = _find(source, "train", TRAIN_ARCHIVE), _find(source, "val", VAL_ARCHIVE)
+def _prepare(
+    source: Path, target: Path, labels: PathLike | None, copy: bool
+) -> Prepared:
+    train, val = (
+        _find(source, "train", TRAIN_ARCHIVE),
+        _find(source, "val", VAL_ARCHIVE),
+    )
     if train is None and val is None:
         raise UserError(
             f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
@@ -86,7 +108,9 @@ def _prepare(source: Path, target: Path, labels: PathLike | None, copy: bool) ->
         for folder in found:
             _bring(folder, target / _name(folder), copy)
     if copy or not all(folder.is_dir() for folder in found):
-        layout = _read_layout(train and target / "train", val and target / "val", source, labels)
+        layout = _read_layout(
+            train and target / "train", val and target / "val", source, labels
+        )
     for name, content in layout.files.items():
         write_beside_others(target / name, content)
     return Prepared(target, layout.classes, layout.train, layout.val)
@@ -106,7 +130,10 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
     """The archive of a part, or else its folder."""
     if (source / archive).is_file():
         return source / archive
-    return next((found for parent in _PARENTS if (found := source / parent / name).is_dir()), None)
+    return next(
+        (found for parent in _PARENTS if (found := source / parent / name).is_dir()),
+        None,
+    )
 
 
 def _name(place: Path) -> str:
@@ -120,14 +147,20 @@ def _check_free(folder: Path, place: Path, copy: bool) -> None:
         return
     is_there = place.exists() or place.is_symlink()
     if is_there and not _is_same(folder, place, copy):
-        raise UserError(f"{place} is there already and is not {folder}; remove it, or give another DST")
+        raise UserError(
+            f"{place} is there already and is not {folder}; remove it, or give another DST"
+        )
 
 
 def _is_same(folder: Path, place: Path, copy: bool) -> bool:
-    return place.exists() and place.samefile(folder) and not (copy and place.is_symlink())
+    return (
+        place.exists() and place.samefile(folder) and not (copy and place.is_symlink())
+    )
 
 
-def _read_layout(train: Path | None, val: Path | None, source: Path, labels: PathLike | None) -> _Layout:
+def _read_layout(
+    train: Path | None, val: Path | None, source: Path, labels: PathLike | None
+) -> _Layout:
     """What the lists hold, read from the folders of the parts.
 
     Raises:
@@ -138,28 +171,48 @@ def _read_layout(train: Path | None, val: Path | None, source: Path, labels: Pat
         "val": _read_val(val, source, labels) if val else [],
     }
     classes = _classes(source, train or val, pictures["val"])
-    files = {f"{name}_list.txt": _list(listed, classes) for name, listed in pictures.items() if listed}
+    files = {
+        f"{name}_list.txt": _list(listed, classes)
+        for name, listed in pictures.items()
+        if listed
+    }
     if classes is not None:
-        files[CLASS_LIST] = "".join(f"{label} {wnid}\n" for label, wnid in enumerate(classes)).encode()
-    return _Layout(files, None if classes is None else len(classes), len(pictures["train"]), len(pictures["val"]))
+        files[CLASS_LIST] = "".join(
+            f"{label} {wnid}\n" for label, wnid in enumerate(classes)
+        ).encode()
+    return _Layout(
+        files,
+        None if classes is None else len(classes),
+        len(pictures["train"]),
+        len(pictures["val"]),
+    )
 
 
 def _bring(folder: Path, place: Path, copy: bool) -> None:
     """Makes `place` of an archive, or of a folder."""
     if folder.is_file():
-        extract = extract_class_archives if folder.name == TRAIN_ARCHIVE else extract_pictures
+        extract = (
+            extract_class_archives if folder.name == TRAIN_ARCHIVE else extract_pictures
+        )
         extract(folder, place)
     elif copy and not place.is_symlink() and not _is_same(folder, place, copy):
         _copy(folder, place)
     elif not _is_same(folder, place, copy):
         try:
-            place.symlink_to(os.path.relpath(folder.resolve(), place.parent.resolve()), target_is_directory=True)
+            place.symlink_to(
+                os.path.relpath(folder.resolve(), place.parent.resolve()),
+                target_is_directory=True,
+            )
         except OSError as error:
-            raise UserError(f"{place}: no link can be made here ({error.strerror}); copy with --copy") from error
+            raise UserError(
+                f"{place}: no link can be made here ({error.strerror}); copy with --copy"
+            ) from error
 
 
 def _copy(folder: Path, place: Path) -> None:
-    files = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    files = [
+        Path(parent, name) for parent, _, names in os.walk(folder) for name in names
+    ]
     for file in tqdm(files, desc=f"copy {folder.name}", unit="picture", disable=None):
         goal = place / file.relative_to(folder)
         if goal.is_file() and goal.stat().st_size == file.stat().st_size:
@@ -186,11 +239,18 @@ def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
     if not names:
         return _class_folders(folder)
     if folders_in(str(folder)):
-        raise UserError(f"{folder} holds pictures and folders; sort all into class folders, or none")
-    return [(f"{folder.name}/{name}", key) for name, key in zip(names, _flat_labels(names, source, labels))]
+        raise UserError(
+            f"{folder} holds pictures and folders; sort all into class folders, or none"
+        )
+    return [
+        (f"{folder.name}/{name}", key)
+        for name, key in zip(names, _flat_labels(names, source, labels))
+    ]
 
 
-def _flat_labels(names: list[str], source: Path, labels: PathLike | None) -> list[ClassKey]:
+def _flat_labels(
+    names: list[str], source: Path, labels: PathLike | None
+) -> list[ClassKey]:
     devkit = Devkit.find(source)
     if labels is None and devkit is not None:
         return read_numbers(devkit.truth.splitlines(), len(names), devkit.path, devkit)
@@ -201,13 +261,20 @@ def _check_labels(source: Path, labels: PathLike | None) -> None:
     """Raises a UserError if labels of pictures that are still in their archive cannot be had."""
     devkit = Devkit.find(source)
     if labels is None and devkit is not None:
-        read_numbers(devkit.truth.splitlines(), len(devkit.truth.splitlines()), devkit.path, devkit)
+        read_numbers(
+            devkit.truth.splitlines(),
+            len(devkit.truth.splitlines()),
+            devkit.path,
+            devkit,
+        )
     else:
         _label_file(source, labels)
 
 
 def _label_file(source: Path, labels: PathLike | None) -> Path:
-    known = [source / name for name in _LABEL_FILES] if labels is None else [Path(labels)]
+    known = (
+        [source / name for name in _LABEL_FILES] if labels is None else [Path(labels)]
+    )
     file = next((file for file in known if file.is_file()), None)
     if file is None:
         raise UserError(
@@ -228,18 +295,26 @@ def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None
     if devkit is not None:
         return sorted(devkit.wnids.values())
     wnids = {key for _, key in val}
-    return sorted(map(str, wnids)) if all(isinstance(key, str) for key in wnids) else None
+    return (
+        sorted(map(str, wnids)) if all(isinstance(key, str) for key in wnids) else None
+    )
 
 
 def _list(pictures: Labelled, classes: Sequence[str] | None) -> bytes:
-    labels: dict[ClassKey, int] = {wnid: label for label, wnid in enumerate(classes or ())}
+    labels: dict[ClassKey, int] = {
+        wnid: label for label, wnid in enumerate(classes or ())
+    }
     lines = []
     for path, key in pictures:
         label: int | str | None = labels.get(key) if isinstance(key, str) else key
         if label is None:
-            raise UserError(f"{path}: its class {key} is not one of the {len(labels)} known; give them all (train)")
+            raise UserError(
+                f"{path}: its class {key} is not one of the {len(labels)} known; give them all (train)"
+            )
         if classes is not None and int(label) >= len(classes):
-            raise UserError(f"{path}: label {label}, but there are {len(classes)} classes, counted from 0")
+            raise UserError(
+                f"{path}: label {label}, but there are {len(classes)} classes, counted from 0"
+            )
         lines.append(f"{path} {label}\n")
     return "".join(lines).encode()
 

@@ -35,14 +35,20 @@ class DistributedBatchSampler:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise ValueError(f"batch_size is {self.batch_size}; write a number of pictures of at least 1")
+            raise ValueError(
+                f"batch_size is {self.batch_size}; write a number of pictures of at least 1"
+            )
 
 
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
     """Indices of the pictures in the order of an epoch, int64 [length]."""
     if not shuffle:
         return np.arange(length, dtype=np.int64)
-    return np.random.default_rng((_ORDER, seed, epoch)).permutation(length).astype(np.int64)
+    return (
+        np.random.default_rng((_ORDER, seed, epoch))
+        .permutation(length)
+        .astype(np.int64)
+    )
 
 
 def steps_in_epoch(length: int, global_batch: int, drop_last: bool) -> int:
@@ -50,7 +56,9 @@ def steps_in_epoch(length: int, global_batch: int, drop_last: bool) -> int:
     return length // global_batch if drop_last else -(-length // global_batch)
 
 
-def positions(length: int, step: int, batch_size: int, rank: int = 0, world_size: int = 1) -> slice:
+def positions(
+    length: int, step: int, batch_size: int, rank: int = 0, world_size: int = 1
+) -> slice:
     """Positions in the epoch's order that `rank` reads in `step`.
 
     The processes' slices lie side by side in the global batch, so together they read the same pictures however many
@@ -58,7 +66,9 @@ def positions(length: int, step: int, batch_size: int, rank: int = 0, world_size
     """
     start = step * batch_size * world_size
     count = min(batch_size * world_size, length - start)
-    return slice(start + count * rank // world_size, start + count * (rank + 1) // world_size)
+    return slice(
+        start + count * rank // world_size, start + count * (rank + 1) // world_size
+    )
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:

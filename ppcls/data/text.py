@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ppcls.utils.errors import UserError
 
-_NOT_TEXT = re.compile("[\0\udc80-\udcff]")  # UTF-16 is full of the first; undecodable bytes become the others
+# UTF-16 is full of the first; undecodable bytes become the others
+_NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -20,7 +21,9 @@ def read_lines(path: str | Path) -> list[str]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; give a file that can be read") from error
+        raise UserError(
+            f"{path}: {error.strerror or error}; give a file that can be read"
+        ) from error
     data = data[len(codecs.BOM_UTF8) :] if data.startswith(codecs.BOM_UTF8) else data
     text = data.decode("utf-8", errors="surrogateescape")
     wrong = _NOT_TEXT.search(text)

@@ -17,18 +17,24 @@ import cv2
 PREFETCHED = 2  # batches a worker reads ahead
 _SHARED_MEMORY = "/dev/shm"
 _SECONDS_BETWEEN_LOOKS = 1.0
-_HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}  # fixed in Linux (include/linux/proc_ns.h)
+# Fixed in Linux (include/linux/proc_ns.h)
+_HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}
 
 
-def missing_shared_memory(batch_bytes: int, num_workers: int, processes: int = 1) -> str | None:
+def missing_shared_memory(
+    batch_bytes: int, num_workers: int, processes: int = 1
+) -> str | None:
     """Why the batches that are read ahead do not fit into shared memory, and the remedy; None if they fit.
 
     A worker that writes beyond it is killed by the system without a word.
     """
     if sys.platform != "linux":
         return None
-    needed = batch_bytes * (PREFETCHED * num_workers + 2) * processes  # two more are on their way to the model
-    free = shutil.disk_usage(_SHARED_MEMORY).free if os.path.isdir(_SHARED_MEMORY) else 0  # noqa: PTH112
+    # Two more are on their way to the model
+    needed = batch_bytes * (PREFETCHED * num_workers + 2) * processes
+    free = 0
+    if os.path.isdir(_SHARED_MEMORY):  # noqa: PTH112
+        free = shutil.disk_usage(_SHARED_MEMORY).free
     if needed <= free:
         return None
     return (
@@ -76,7 +82,9 @@ def _end_with_parent(parent: int) -> None:
     """Ends this process when its parent has ended, or asks for it by SIGTERM."""
     while True:
         received = signal.sigtimedwait({signal.SIGTERM}, _SECONDS_BETWEEN_LOOKS)
-        if os.getppid() != parent or (received is not None and received.si_pid == parent):
+        if os.getppid() != parent or (
+            received is not None and received.si_pid == parent
+        ):
             try:
                 _remove_own_segments()
             finally:

@@ -56,7 +56,11 @@ def adopt(
     if found.golden is not None:
         raise UserError(f"{source} is a bundle already; use it as it is")
     if class_names is not None:
-        names = load_class_names(class_names) if isinstance(class_names, (str, Path)) else class_names
+        names = (
+            load_class_names(class_names)
+            if isinstance(class_names, (str, Path))
+            else class_names
+        )
         found = _named(found, tuple(str(name) for name in names))
     with claimed(folder, "adopting a model into", IN_USE):
         return _adopt(found, folder)
@@ -72,10 +76,17 @@ def _adopt(found: Bundle, folder: Path) -> Agreement:
             shutil.copyfile(found.path_of(entry), aside / entry.file)
         picture = GOLDEN_PICTURE.read_bytes()
         tensor = found.pipeline(picture)[np.newaxis]
-        Golden(picture, tensor, open_backend(found, Settings(onednn=False)).run(tensor)).save(aside / GOLDEN_FILE)
-        program, parameters = digested(aside / found.program.file), digested(aside / PARAMETERS_FILE)
+        Golden(
+            picture, tensor, open_backend(found, Settings(onednn=False)).run(tensor)
+        ).save(aside / GOLDEN_FILE)
+        program, parameters = (
+            digested(aside / found.program.file),
+            digested(aside / PARAMETERS_FILE),
+        )
         golden = GoldenFile(GOLDEN_FILE, _SOURCE)
-        replace(found, folder=aside, program=program, parameters=parameters, golden=golden).save()
+        replace(
+            found, folder=aside, program=program, parameters=parameters, golden=golden
+        ).save()
         agreement = Classifier(Bundle.load(aside)).verify()
         _check_new(folder)  # once more: another process may have been faster
         replace_folder(aside, folder)

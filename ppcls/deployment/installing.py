@@ -38,7 +38,9 @@ def aside(bundle: Bundle, form: str) -> Iterator[Path]:
 
 def is_aside(path: Path) -> bool:
     """Whether a path in a bundle's folder is what a process left that was killed while it added to the bundle."""
-    return path.name.startswith(".inference.") or path.name in [f".{form}" for form in _FORMS]
+    return path.name.startswith(".inference.") or path.name in [
+        f".{form}" for form in _FORMS
+    ]
 
 
 def install(

@@ -24,7 +24,9 @@ _WEIGHTS, _TASK = ".weights.npz", ".task.json"
 _NOT_FOR_INFERENCE = "inference.pdiparams.info"  # names of parameters, for training
 
 
-def save_legacy_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:
+def save_legacy_program(
+    model: Any, folder: Path, image_shape: tuple[int, int, int]
+) -> None:
     """Writes `inference.pdmodel` and `inference.pdiparams` of a backbone's probabilities, with a dynamic batch axis.
 
     Args:
@@ -35,10 +37,16 @@ def save_legacy_program(model: Any, folder: Path, image_shape: tuple[int, int, i
     Raises:
         UserError: Paddle cannot write the model in this format.
     """
-    task = {"params": asdict(replace(model.params, pretrained=False)), "image_shape": list(image_shape)}
+    task = {
+        "params": asdict(replace(model.params, pretrained=False)),
+        "image_shape": list(image_shape),
+    }
     weights, instructions = folder / _WEIGHTS, folder / _TASK
     try:
-        np.savez(weights, **{name: value.numpy() for name, value in model.state_dict().items()})
+        np.savez(
+            weights,
+            **{name: value.numpy() for name, value in model.state_dict().items()},
+        )
         instructions.write_text(json.dumps(task), encoding="utf-8")
         done = subprocess.run(
             child.command("ppcls.deployment.legacy_program", folder),
@@ -49,7 +57,9 @@ def save_legacy_program(model: Any, folder: Path, image_shape: tuple[int, int, i
         weights.unlink(missing_ok=True)
         instructions.unlink(missing_ok=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"its process ended with code {done.returncode}"]
+        said = done.stderr.strip().splitlines() or [
+            f"its process ended with code {done.returncode}"
+        ]
         raise UserError(
             f"Paddle cannot write {model.params.name} as {LEGACY_PROGRAM_FILE} ({said[-1].strip()}); export it in "
             "Paddle 3's format, without --format pdmodel"
@@ -66,10 +76,14 @@ def _write(folder: Path) -> None:
     task = json.loads((folder / _TASK).read_text(encoding="utf-8"))
     model = BACKBONES[task["params"]["name"]](**task["params"]).make()
     with np.load(folder / _WEIGHTS) as arrays:
-        missing, unexpected = model.set_state_dict({name: arrays[name] for name in arrays.files})
+        missing, unexpected = model.set_state_dict(
+            {name: arrays[name] for name in arrays.files}
+        )
     assert not missing and not unexpected
     model.eval()
-    spec = paddle.static.InputSpec([None, *task["image_shape"]], "float32", name="image")
+    spec = paddle.static.InputSpec(
+        [None, *task["image_shape"]], "float32", name="image"
+    )
     program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
     paddle.jit.save(program, str(folder / LEGACY_PROGRAM_FILE.rpartition(".")[0]))
     (folder / _NOT_FOR_INFERENCE).unlink()

@@ -16,7 +16,9 @@ class Background:
     def submit(self, job: Callable[[], None]) -> None:
         """Starts a job once the one before has ended."""
         self.wait()
-        self._thread = threading.Thread(target=self._run, args=(job,), name="checkpoint writer")
+        self._thread = threading.Thread(
+            target=self._run, args=(job,), name="checkpoint writer"
+        )
         self._thread.start()
 
     def wait(self) -> None:

@@ -40,7 +40,9 @@ def images(section: Any, class_num: int, learned: Classes | None = None) -> Pict
     return section.dataset.open(class_num, learned)
 
 
-def check_numbering(section: Any, pictures: Pictures, learned: Classes | None, training: bool) -> None:
+def check_numbering(
+    section: Any, pictures: Pictures, learned: Classes | None, training: bool
+) -> None:
     """Refuses an evaluation list that numbers its classes by its own labels, where those of the training are unknown.
 
     Labels that count from 1 are clear for weights of any origin, but not beside a training list that counts from 0.
@@ -48,7 +50,10 @@ def check_numbering(section: Any, pictures: Pictures, learned: Classes | None, t
     """
     if learned is not None:
         return
-    if getattr(section.dataset, "class_to_index", "given") is None and pictures.class_names:
+    if (
+        getattr(section.dataset, "class_to_index", "given") is None
+        and pictures.class_names
+    ):
         get_logger().log(
             logging.WARNING if training else logging.INFO,
             "%s: folders are numbered in the order of their names, so class 0 is %s, because the classes of the "
@@ -76,11 +81,19 @@ def classes_of(section: Any, pictures: Pictures) -> Classes | None:
     dataset = section.dataset
     keys = ("cls_label_path", "image_root", "shards")
     place = next(getattr(dataset, key) for key in keys if hasattr(dataset, key))
-    return Classes(pictures.class_names, f"the training ({place})") if pictures.class_names else None
+    return (
+        Classes(pictures.class_names, f"the training ({place})")
+        if pictures.class_names
+        else None
+    )
 
 
 def loader(
-    section: Any, pictures: Pictures, config: Config, on_error: str = "raise", trial_on_error: str = "raise"
+    section: Any,
+    pictures: Pictures,
+    config: Config,
+    on_error: str = "raise",
+    trial_on_error: str = "raise",
 ) -> ImageLoader:
     """Makes the reader of DataLoader.Train or DataLoader.Eval.
 
@@ -112,7 +125,8 @@ def loader(
 
 def eval_pipeline(config: Config) -> Pipeline:
     """The preprocessing of evaluation, which inference and export share."""
-    assert config.DataLoader.Eval is not None  # load_config requires it where it is read
+    # Load_config requires it where it is read
+    assert config.DataLoader.Eval is not None
     return Pipeline(config.DataLoader.Eval.dataset.transform_ops)
 
 
@@ -143,24 +157,38 @@ def model(
     found = Found(resumed) if resumed else find_weights(config)
     if found is None:
         return config.Arch.make(), config
-    loaded = build_with_weights(config.Arch, found, new_classifier=training and (allow_changed or not resumed))
+    loaded = build_with_weights(
+        config.Arch, found, new_classifier=training and (allow_changed or not resumed)
+    )
     get_logger().info("weights: %s", found.path)
     return loaded.model, _as_the_weights_have_it(config, loaded, training)
 
 
 def _distillation_model(
-    config: Config, arch: DistillationModelParams, resumed: Path | None, allow_changed: bool
+    config: Config,
+    arch: DistillationModelParams,
+    resumed: Path | None,
+    allow_changed: bool,
 ) -> tuple[Any, Config]:
     """The model that is trained, made first as if it were alone; then the frozen ones, with weights of their own."""
     models, members = {}, {}
-    for name, params in sorted(arch.members.items(), key=lambda member: member[0] in arch.frozen):
+    for name, params in sorted(
+        arch.members.items(), key=lambda member: member[0] in arch.frozen
+    ):
         alone = dataclasses.replace(config, Arch=params)
         if name in arch.frozen:
-            loaded = build_with_weights(params, locate_weights(params.name, params.pretrained))
+            loaded = build_with_weights(
+                params, locate_weights(params.name, params.pretrained)
+            )
             get_logger().info("weights of the frozen %s: %s", name, loaded.file.path)
-            models[name], alone = loaded.model, _as_the_weights_have_it(alone, loaded, training=True)
+            models[name], alone = (
+                loaded.model,
+                _as_the_weights_have_it(alone, loaded, training=True),
+            )
         else:
-            models[name], alone = model(alone, training=True, resumed=resumed, allow_changed=allow_changed)
+            models[name], alone = model(
+                alone, training=True, resumed=resumed, allow_changed=allow_changed
+            )
         members[name] = alone.Arch
     config = dataclasses.replace(config, Arch=arch.completed(members))
     return config.Arch.assemble(models), config
@@ -179,7 +207,11 @@ def _evaluated_alone(config: Config, arch: DistillationModelParams) -> Config:
 
 def learner(trained: Any) -> Any:
     """The backbone that learns: of several models the one that is not frozen."""
-    return trained.learner if isinstance(trained.params, DistillationModelParams) else trained
+    return (
+        trained.learner
+        if isinstance(trained.params, DistillationModelParams)
+        else trained
+    )
 
 
 def frozen_weights(config: Config) -> dict[str, str]:
@@ -187,7 +219,10 @@ def frozen_weights(config: Config) -> dict[str, str]:
     arch = config.Arch
     if not isinstance(arch, DistillationModelParams):
         return {}
-    files = {name: locate_weights(arch.members[name].name, arch.members[name].pretrained) for name in arch.frozen}
+    files = {
+        name: locate_weights(arch.members[name].name, arch.members[name].pretrained)
+        for name in arch.frozen
+    }
     return {name: sha256_of(found.path) for name, found in files.items()}
 
 
@@ -216,7 +251,9 @@ def begins_with_weights(config: Config) -> bool:
     """Whether a training begins with weights; one that learns from a frozen model counts as such."""
     arch = config.Arch
     frozen = isinstance(arch, DistillationModelParams) and bool(arch.frozen)
-    return frozen or bool(config.Global.pretrained_model or getattr(arch, "pretrained", False))
+    return frozen or bool(
+        config.Global.pretrained_model or getattr(arch, "pretrained", False)
+    )
 
 
 def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
@@ -227,25 +264,40 @@ def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> C
         if value != getattr(config.Arch, name)
     }
     if changes:
-        get_logger().info("made with %s, as these weights need it", ", ".join(f"{k}={v}" for k, v in changes.items()))
+        get_logger().info(
+            "made with %s, as these weights need it",
+            ", ".join(f"{k}={v}" for k, v in changes.items()),
+        )
     config = dataclasses.replace(config, Arch=loaded.model.params)
     preprocessing, section = loaded.preprocessing, config.DataLoader.Eval
     if preprocessing is None or section is None or config.Arch.in_channels != 3:
         return config
-    ops = tuple(TRANSFORMS[name](**keys) for op in preprocessing.transform_ops() for name, keys in op.items())
+    ops = tuple(
+        TRANSFORMS[name](**keys)
+        for op in preprocessing.transform_ops()
+        for name, keys in op.items()
+    )
     if TRANSFORMS.same_meaning(ops, section.dataset.transform_ops):
         return config
     if training or config.Global.preprocessing == "config":
-        get_logger().info("%s's weights were evaluated with another preprocessing: %s", loaded.source, preprocessing)
+        get_logger().info(
+            "%s's weights were evaluated with another preprocessing: %s",
+            loaded.source,
+            preprocessing,
+        )
         return config
     get_logger().info(
         "preprocessing is that of %s's weights: %s; Global.preprocessing=config would keep the configuration's",
         loaded.source, preprocessing,
     )  # fmt: skip
-    reader = dataclasses.replace(section, dataset=dataclasses.replace(section.dataset, transform_ops=ops))
+    reader = dataclasses.replace(
+        section, dataset=dataclasses.replace(section.dataset, transform_ops=ops)
+    )
     return dataclasses.replace(
         config,
-        Global=dataclasses.replace(config.Global, image_shape=(3, preprocessing.size, preprocessing.size)),
+        Global=dataclasses.replace(
+            config.Global, image_shape=(3, preprocessing.size, preprocessing.size)
+        ),
         DataLoader=dataclasses.replace(config.DataLoader, Eval=reader),
         Infer=dataclasses.replace(config.Infer, transforms=None),
     )
@@ -264,20 +316,29 @@ def metrics(components: Sequence[Any]) -> list[Any]:
 def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
     """Evaluates with Loss.Eval and Metric.Eval; of several models the one that answers, as if it were alone."""
     parts = [_alone(section) for section in (config.Loss.Eval, config.Metric.Eval)]
-    made = Evaluator(reader, losses(parts[0]), metrics(parts[1]), config.Global.print_batch_step)
+    made = Evaluator(
+        reader, losses(parts[0]), metrics(parts[1]), config.Global.print_batch_step
+    )
     if isinstance(config.Arch, DistillationModelParams):
         made.choose = operator.attrgetter("infer_model")
     return made
 
 
 def _alone(components: Sequence[Any]) -> list[Any]:
-    return [component.alone() if hasattr(component, "alone") else component for component in components]
+    return [
+        component.alone() if hasattr(component, "alone") else component
+        for component in components
+    ]
 
 
 def global_batch(config: Config) -> int:
     """Pictures of one step of the optimizer, over all processes."""
     assert config.DataLoader.Train is not None  # load_config requires it for training
-    return config.DataLoader.Train.sampler.batch_size * processes.world_size() * config.Global.update_freq
+    return (
+        config.DataLoader.Train.sampler.batch_size
+        * processes.world_size()
+        * config.Global.update_freq
+    )
 
 
 def precision(config: Config) -> Precision:
@@ -289,22 +350,36 @@ def precision(config: Config) -> Precision:
     section = config.AMP
     if section is None or not section.use_amp:
         return Precision()
-    device.needs_gpu("mixed precision (AMP)", "remove the AMP section or write -o AMP.use_amp=false")
+    device.needs_gpu(
+        "mixed precision (AMP)", "remove the AMP section or write -o AMP.use_amp=false"
+    )
     return MixedPrecision(
-        section.level, section.dtype, section.scale_loss, section.use_dynamic_loss_scaling, section.use_fp16_test
+        section.level,
+        section.dtype,
+        section.scale_loss,
+        section.use_dynamic_loss_scaling,
+        section.use_fp16_test,
     )
 
 
 def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float]:
     """Global step to learning rate; says so where the global batch is not the recipe's."""
-    assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
+    # Load_config requires both
+    assert config.Optimizer is not None and config.DataLoader.Train is not None
     schedule, epochs = config.Optimizer.lr, config.Global.epochs
     actual, recorded = global_batch(config), config.Global.global_batch
     factor = schedule.factor(actual, recorded) if recorded else 1.0
     if recorded and recorded != actual:
-        what = f"is multiplied by {factor:g}" if schedule.scale else "stays; Optimizer.lr.scale: linear would adapt it"
+        what = (
+            f"is multiplied by {factor:g}"
+            if schedule.scale
+            else "stays; Optimizer.lr.scale: linear would adapt it"
+        )
         get_logger().info(
-            "the recipe's global batch is %d, this run's is %d; the learning rate %s", recorded, actual, what
+            "the recipe's global batch is %d, this run's is %d; the learning rate %s",
+            recorded,
+            actual,
+            what,
         )
     return lambda step: factor * schedule.lr_at(step, steps_per_epoch, epochs)
 
@@ -322,7 +397,9 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
     """
     file = postprocess(config).class_id_map_file
     if file is None:
-        return learned_class_names(config) or (pictures.class_names if pictures else None)
+        return learned_class_names(config) or (
+            pictures.class_names if pictures else None
+        )
     names = load_class_names(file)
     if len(names) != config.Arch.class_num:
         raise UserError(
@@ -353,12 +430,20 @@ def named_classes(config: Config) -> Classes | None:
 
     They number the folders of weights that know no names themselves.
     """
-    assert config.DataLoader.Eval is not None  # load_config requires it where it is read
-    dataset, file = config.DataLoader.Eval.dataset, postprocess(config).class_id_map_file
+    # Load_config requires it where it is read
+    assert config.DataLoader.Eval is not None
+    dataset, file = (
+        config.DataLoader.Eval.dataset,
+        postprocess(config).class_id_map_file,
+    )
     if file is None or getattr(dataset, "class_to_index", file) is not None:
         return None
     names = load_class_names(file)
-    if len(names) != config.Arch.class_num or not set(class_folders(dataset.image_root)) <= set(names):
+    if len(names) != config.Arch.class_num or not set(
+        class_folders(dataset.image_root)
+    ) <= set(names):
         return None
-    get_logger().info("%s: folders are numbered by the names in %s", dataset.image_root, file)
+    get_logger().info(
+        "%s: folders are numbered by the names in %s", dataset.image_root, file
+    )
     return Classes(names, file)

@@ -27,7 +27,15 @@ import numpy as np
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import LATEST, WEIGHTS_STEM, WEIGHTS_SUFFIXES, beside, numbered, replace_folder, sha256_of
+from ppcls.utils.files import (
+    LATEST,
+    WEIGHTS_STEM,
+    WEIGHTS_SUFFIXES,
+    beside,
+    numbered,
+    replace_folder,
+    sha256_of,
+)
 
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
@@ -35,7 +43,8 @@ OTHER = f"{WEIGHTS_STEM}_other.pdparams"
 _TORN_STATES = f".{STATES}"
 _WEIGHTS = (PARAMS, OPTIMIZER, OTHER)
 _FILES = (STATES, _TORN_STATES, *_WEIGHTS)
-_MASTER = "master_weight"  # the optimizer's float32 copy of a weight that is held in half precision
+# The optimizer's float32 copy of a weight that is held in half precision
+_MASTER = "master_weight"
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,9 @@ class Checkpoint:
     @property
     def weights_file(self) -> Path:
         """The file of the weights that training goes on with."""
-        return self.folder / (OTHER if self.states.get("deployed") == "average" else PARAMS)
+        return self.folder / (
+            OTHER if self.states.get("deployed") == "average" else PARAMS
+        )
 
     def parameters(self) -> dict[str, Any]:
         """The weights that training goes on with, by structured name."""
@@ -60,7 +71,10 @@ class Checkpoint:
 
     def average(self) -> dict[str, Any]:
         """Their moving average, where the run has one."""
-        return _arrays(self.folder / (PARAMS if self.states.get("deployed") == "average" else OTHER))
+        return _arrays(
+            self.folder
+            / (PARAMS if self.states.get("deployed") == "average" else OTHER)
+        )
 
     def optimizer(self) -> dict[str, Any]:
         """Structured name and accumulator to array."""
@@ -91,7 +105,9 @@ class Snapshot:
         """The name of an array that holds a NaN or an infinity; None if none does."""
         parts = (self.weights, self.average or {}, self.optimizer)
         named = (item for arrays in parts for item in arrays.items())
-        return next((name for name, array in named if not np.isfinite(array).all()), None)
+        return next(
+            (name for name, array in named if not np.isfinite(array).all()), None
+        )
 
 
 def snapshot(
@@ -108,9 +124,19 @@ def snapshot(
         name: value.numpy() if hasattr(value, "numpy") else np.array(value)
         for name, value in _structured_optimizer_state(model, optimizer).items()
     }
-    masters = {name: accumulators.get(f"{name}/{_MASTER}") for name in weights}  # these are evaluated and deployed
-    weights.update({name: master for name, master in masters.items() if master is not None})
-    return Snapshot(weights, accumulators, states, average, deployed if average else "weights", record)
+    # These are evaluated and deployed
+    masters = {name: accumulators.get(f"{name}/{_MASTER}") for name in weights}
+    weights.update(
+        {name: master for name, master in masters.items() if master is not None}
+    )
+    return Snapshot(
+        weights,
+        accumulators,
+        states,
+        average,
+        deployed if average else "weights",
+        record,
+    )
 
 
 def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
@@ -123,15 +149,25 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     aside = recover(folder)
     aside.mkdir(parents=True)
     noted = {RECORD: json.dumps(taken.record)} if taken.record else {}
-    weights, average = {**taken.weights, **noted}, {**taken.weights, **(taken.average or {}), **noted}
-    deployed, other = (average, weights) if taken.deployed == "average" else (weights, average)
+    weights, average = (
+        {**taken.weights, **noted},
+        {**taken.weights, **(taken.average or {}), **noted},
+    )
+    deployed, other = (
+        (average, weights) if taken.deployed == "average" else (weights, average)
+    )
     contents: dict[str, dict[str, Any]] = {PARAMS: deployed, OPTIMIZER: taken.optimizer}
     if taken.average:
         contents[OTHER] = other
     for name, content in contents.items():
         _save(content, aside / name)
     files = {name: sha256_of(aside / name) for name in contents}
-    states = {"schema": SCHEMA, "files": files, "deployed": taken.deployed, **taken.states}
+    states = {
+        "schema": SCHEMA,
+        "files": files,
+        "deployed": taken.deployed,
+        **taken.states,
+    }
     text = json.dumps(states, indent=1, allow_nan=False)
     for place in also:
         _copy(aside, place, text)
@@ -150,7 +186,8 @@ def _save(content: dict[str, Any], path: Path) -> None:
     import paddle
 
     with contextlib.ExitStack() as stack:
-        if not content:  # plain SGD has no state; filters are the process's, not this thread's, so only then
+        # Plain SGD has no state; filters are the process's, not this thread's, so only then
+        if not content:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", message="The input state dict is empty")
         paddle.save(content, str(path))
@@ -223,12 +260,18 @@ def read(path: Path) -> Checkpoint:
         for folder in candidates:
             problem = verify(folder)
             if problem is None:
-                return Checkpoint(folder, json.loads((folder / STATES).read_text(encoding="utf-8")), tuple(problems))
+                return Checkpoint(
+                    folder,
+                    json.loads((folder / STATES).read_text(encoding="utf-8")),
+                    tuple(problems),
+                )
             problems.append(problem)
         if _states_texts(path) == candidates:
             break
     why = "; ".join(problems) or f"no {STATES} there"
-    raise UserError(f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint")
+    raise UserError(
+        f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint"
+    )
 
 
 def _states_texts(path: Path) -> dict[Path, bytes | None]:
@@ -252,10 +295,16 @@ def states_of(weights: Path) -> dict[str, Any] | None:
         states = json.loads((weights.parent / STATES).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not there, or PaddleClas's, which is a pickle
         return None
-    if weights.name not in (PARAMS, OTHER) or not isinstance(states, dict) or states.get("schema") != SCHEMA:
+    if (
+        weights.name not in (PARAMS, OTHER)
+        or not isinstance(states, dict)
+        or states.get("schema") != SCHEMA
+    ):
         return None
     if sha256_of(weights) != states["files"].get(weights.name):
-        raise UserError(f"{weights}: its bytes are not those that were saved; take another checkpoint")
+        raise UserError(
+            f"{weights}: its bytes are not those that were saved; take another checkpoint"
+        )
     return states
 
 
@@ -275,15 +324,25 @@ def verify(folder: Path) -> str | None:
     return None
 
 
-def restore_optimizer(model: Any, optimizer: Any, state: dict[str, Any], anew: Collection[str] = ()) -> None:
+def restore_optimizer(
+    model: Any, optimizer: Any, state: dict[str, Any], anew: Collection[str] = ()
+) -> None:
     """Gives `optimizer` the state that `Checkpoint.optimizer` read.
 
     Every parameter of the model must be there but those named in `anew`, whose state, if any, is left out.
     """
     import paddle
 
-    state = {key: value for key, value in state.items() if key.rpartition("/")[0] not in anew}
-    renamed = _initial_state(optimizer, [p for name, p in model.named_parameters() if name in anew]) if state else {}
+    state = {
+        key: value for key, value in state.items() if key.rpartition("/")[0] not in anew
+    }
+    renamed = (
+        _initial_state(
+            optimizer, [p for name, p in model.named_parameters() if name in anew]
+        )
+        if state
+        else {}
+    )
     masters: dict[str, Any] = renamed.pop("master_weights", {})
     initial = len(renamed) + len(masters)
     for name, parameter in model.named_parameters():
@@ -300,7 +359,9 @@ def restore_optimizer(model: Any, optimizer: Any, state: dict[str, Any], anew: C
             f"the optimizer state of the checkpoint fits {found} of its {len(state)} entries to this model; "
             "resume with the Arch and Optimizer it was saved with"
         )
-    optimizer.set_state_dict({**renamed, "master_weights": masters} if masters else renamed)
+    optimizer.set_state_dict(
+        {**renamed, "master_weights": masters} if masters else renamed
+    )
 
 
 def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
@@ -313,7 +374,9 @@ def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
     trained = [parameter for parameter in parameters if not parameter.stop_gradient]
     if not trained:
         return {}
-    optimizer._create_accumulators(paddle.static.default_main_program().global_block(), trained)
+    optimizer._create_accumulators(
+        paddle.static.default_main_program().global_block(), trained
+    )
     return {**optimizer.state_dict()}
 
 
@@ -321,9 +384,16 @@ def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
     """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
     owners = {parameter.name: name for name, parameter in model.named_parameters()}
     given = dict(optimizer.state_dict())
-    state = {f"{owners[name]}/{_MASTER}": value for name, value in given.pop("master_weights", {}).items()}
+    state = {
+        f"{owners[name]}/{_MASTER}": value
+        for name, value in given.pop("master_weights", {}).items()
+    }
     for key, value in given.items():
-        owner = max((name for name in owners if key.startswith(f"{name}_")), key=len, default=None)
+        owner = max(
+            (name for name in owners if key.startswith(f"{name}_")),
+            key=len,
+            default=None,
+        )
         if owner is not None:
             state[f"{owners[owner]}/{key[len(owner) + 1 :]}"] = value
         elif key != "LR_Scheduler":
@@ -334,8 +404,12 @@ def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
 def _arrays(path: Path) -> dict[str, Any]:
     state = load_pickle(path)
     if not isinstance(state, dict):
-        raise UserError(f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file")
-    return {key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)}
+        raise UserError(
+            f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file"
+        )
+    return {
+        key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)
+    }
 
 
 def recover(folder: Path) -> Path:
@@ -355,15 +429,24 @@ def recover(folder: Path) -> Path:
 
 def _candidates(path: Path) -> Iterable[Path]:
     """Folders to look at, the newest first: a complete `.new` is younger than what it was to replace."""
-    folder = path.parent if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES) else path
+    folder = (
+        path.parent
+        if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES)
+        else path
+    )
     trio = [beside(folder, "new"), folder, beside(folder, "old")]
     existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
     if existing or not folder.is_dir():
         return existing
     latest = list(_candidates(folder / LATEST))
-    if not latest and (folder / LATEST).is_dir():  # without its states, which is worth a word
+    # Without its states, which is worth a word
+    if not latest and (folder / LATEST).is_dir():
         latest = [folder / LATEST]
-    others = [child for child in folder.iterdir() if (child / STATES).is_file() and child not in latest]
+    others = [
+        child
+        for child in folder.iterdir()
+        if (child / STATES).is_file() and child not in latest
+    ]
     return [*latest, *sorted(others, key=_position, reverse=True)]
 
 
@@ -372,5 +455,6 @@ def _position(folder: Path) -> tuple[int, int]:
     try:
         states = json.loads((folder / STATES).read_text(encoding="utf-8"))
         return states["epoch"], states["step"]
-    except (ValueError, KeyError, TypeError):  # no states file of ours, so the last to be tried
+    # No states file of ours, so the last to be tried
+    except (ValueError, KeyError, TypeError):
         return -1, -1

@@ -22,7 +22,13 @@ from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
 from ppcls.data.postprocess import best_of
 from ppcls.engine import build, device, lr_finder, processes
-from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, SaveCheckpoints, VisualDLLog
+from ppcls.engine.callbacks import (
+    ConsoleLog,
+    EvaluateEpochs,
+    ProgressBar,
+    SaveCheckpoints,
+    VisualDLLog,
+)
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.checkpoint import Checkpoint
 from ppcls.engine.ema import MovingAverage
@@ -68,17 +74,28 @@ def train(
     """
     start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
-    pictures = open_pictures(config.DataLoader.Train, config.Arch.class_num)  # a wrong list is said before a download
+    # A wrong list is said before a download
+    pictures = open_pictures(config.DataLoader.Train, config.Arch.class_num)
     place = config.Global.checkpoints
-    saved = read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed) if place else None
+    saved = (
+        read_for(Path(place), config.Arch.name, config.Arch.class_num, allow_changed)
+        if place
+        else None
+    )
     with reserved(config, saved, source) as run:
         run.files = {**(files or {}), **_names_file(pictures)}
-        return _train(config, pictures, saved, precision, run, allow_changed, open_pictures)
+        return _train(
+            config, pictures, saved, precision, run, allow_changed, open_pictures
+        )
 
 
 def _names_file(pictures: build.Pictures) -> dict[str, bytes]:
     """The class names by the name of their file, for class_to_index of a dataset that holds only some classes."""
-    return {NAMES_FILE: dump_class_names(pictures.class_names).encode()} if pictures.class_names else {}
+    return (
+        {NAMES_FILE: dump_class_names(pictures.class_names).encode()}
+        if pictures.class_names
+        else {}
+    )
 
 
 def _train(
@@ -92,29 +109,48 @@ def _train(
 ) -> int:
     """Builds everything, begins the run in its folder, and trains."""
     learned, held_out = build.classes_of(config.DataLoader.Train, pictures), None
-    if config.Global.eval_during_train:  # first, so that a wrong list is said before a download
+    # First, so that a wrong list is said before a download
+    if config.Global.eval_during_train:
         held_out = open_pictures(config.DataLoader.Eval, config.Arch.class_num, learned)
         build.check_numbering(config.DataLoader.Eval, held_out, learned, training=True)
     resumed = saved.weights_file if saved else None
-    model, config = build.model(config, training=True, resumed=resumed, allow_changed=allow_changed)
+    model, config = build.model(
+        config, training=True, resumed=resumed, allow_changed=allow_changed
+    )
     assert config.Optimizer is not None  # load_config requires it for this command
     if config.Global.sync_batch_norm:
-        device.needs_gpu("synchronised batch norm", "write -o Global.sync_batch_norm=false")
+        device.needs_gpu(
+            "synchronised batch norm", "write -o Global.sync_batch_norm=false"
+        )
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     processes.same_as_first([*model.parameters(), *model.buffers()])
     reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
-    lr_at = build.learning_rate(config, groups(reader.steps_per_epoch, config.Global.update_freq))
+    lr_at = build.learning_rate(
+        config, groups(reader.steps_per_epoch, config.Global.update_freq)
+    )
     optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
     model, optimizer = precision.prepare(model, optimizer)
-    ema = MovingAverage(model, config.EMA.decay, config.EMA.warm_up) if config.EMA else None
+    ema = (
+        MovingAverage(model, config.EMA.decay, config.EMA.warm_up)
+        if config.EMA
+        else None
+    )
     deployed = config.EMA.deploy if config.EMA else "weights"
     evaluation = None
     if held_out is not None:
         # An unreadable picture that the trial has not met does not cost the epochs trained so far.
-        eval_reader = build.loader(config.DataLoader.Eval, held_out, config, on_error="skip", trial_on_error="raise")
+        eval_reader = build.loader(
+            config.DataLoader.Eval,
+            held_out,
+            config,
+            on_error="skip",
+            trial_on_error="raise",
+        )
         evaluator = build.evaluator(config, eval_reader)
         evaluator.context = precision.evaluation_context
-        evaluation = EvaluateEpochs(evaluator, config.Global.eval_interval, deployed, config.Global.patience)
+        evaluation = EvaluateEpochs(
+            evaluator, config.Global.eval_interval, deployed, config.Global.patience
+        )
     facts = {
         "arch": config.Arch.name,
         "seed": config.Global.seed,
@@ -144,7 +180,11 @@ def _train(
     callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step)]
     callbacks += [saver, evaluation] if evaluation else [saver]
     if processes.is_first():
-        callbacks += [VisualDLLog(run.path / "vdl", evaluation)] if config.Global.use_visualdl else []
+        callbacks += (
+            [VisualDLLog(run.path / "vdl", evaluation)]
+            if config.Global.use_visualdl
+            else []
+        )
         callbacks += [ProgressBar()] if sys.stderr.isatty() else []
     trainer = Trainer(
         model=model,
@@ -167,12 +207,16 @@ def _train(
         run.best = find_best(trainer, saved, run.path / BEST_MODEL)
     if processes.is_first():
         has_weights = saved is not None or build.begins_with_weights(config)
-        for warning in warnings_about(config, pictures, reader.steps_per_epoch, has_weights):
+        for warning in warnings_about(
+            config, pictures, reader.steps_per_epoch, has_weights
+        ):
             get_logger().warning(warning)
     if evaluation is not None:
         evaluation.trial(trainer)
-    run.begin(config)  # not before, so that a run that is refused has left all as it was
-    with StopRequest():  # a launcher repeats its signal, which must not end this process before its last message
+    # Not before, so that a run that is refused has left all as it was
+    run.begin(config)
+    # A launcher repeats its signal, which must not end this process before its last message
+    with StopRequest():
         try:
             trainer.fit()
         except Interrupted as interruption:
@@ -180,7 +224,11 @@ def _train(
             return interruption.exit_code
     saver.require_saved()
     if processes.is_first():
-        print_next(config, run.path / ("finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE))
+        print_next(
+            config,
+            run.path
+            / ("finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE),
+        )
     return 0
 
 
@@ -198,16 +246,24 @@ def print_next(config: Config, file: Path) -> None:
 def _started_by(command: str) -> str:
     """How another command is started where this one was: by a program of the checkout, or as the package's."""
     tool = Path(sys.argv[0]).with_name(_TOOLS[command])
-    if tool.parent.name == "tools" and tool.is_file():  # from another folder `-m ppcls` would not be found
+    # From another folder `-m ppcls` would not be found
+    if tool.parent.name == "tools" and tool.is_file():
         return f"{shlex.quote(sys.executable)} {shlex.quote(str(tool))}"
-    return f"ppcls {command}" if shutil.which("ppcls") else f"{shlex.quote(sys.executable)} -m ppcls {command}"
+    return (
+        f"ppcls {command}"
+        if shutil.which("ppcls")
+        else f"{shlex.quote(sys.executable)} -m ppcls {command}"
+    )
 
 
 def plan(config: Config, trainer: Trainer, pictures: int) -> str:
     """What a run is going to do, in the numbers that a recipe is known by."""
     steps = groups(trainer.steps_per_epoch, trainer.update_freq)
     total = steps * trainer.epochs
-    peak = max((trainer.lr_at(step) for step in range(0, total, max(1, total // 10_000))), default=0.0)
+    peak = max(
+        (trainer.lr_at(step) for step in range(0, total, max(1, total // 10_000))),
+        default=0.0,
+    )
     return (
         f"{trainer.epochs} epochs of {pictures:,} pictures, {trainer.epochs * pictures:,} in all; global batch "
         f"{build.global_batch(config)} on {processes.world_size()} processes; {steps:,} steps an epoch, {total:,} in "
@@ -215,9 +271,12 @@ def plan(config: Config, trainer: Trainer, pictures: int) -> str:
     )
 
 
-def find_learning_rate(config: Config, output: str, low: float, high: float, steps: int) -> int:
+def find_learning_rate(
+    config: Config, output: str, low: float, high: float, steps: int
+) -> int:
     """Trains some steps with a rising rate, draws the loss to `output` and logs where it falls fastest."""
-    assert config.Optimizer is not None and config.DataLoader.Train is not None  # load_config requires both
+    # Load_config requires both
+    assert config.Optimizer is not None and config.DataLoader.Train is not None
     picture = lr_finder.check(output, low, high, steps)
     start(config)
     precision, group = build.precision(config), config.Global.update_freq
@@ -225,24 +284,47 @@ def find_learning_rate(config: Config, output: str, low: float, high: float, ste
     reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
     model, config = build.model(config, training=True)
     assert config.Optimizer is not None
-    make_optimizer = functools.partial(config.Optimizer.build, named_parameters=list(model.named_parameters()))
+    make_optimizer = functools.partial(
+        config.Optimizer.build, named_parameters=list(model.named_parameters())
+    )
     with contextlib.closing(lr_finder.batches_of(reader)) as batches:
-        shown = tqdm(batches, total=steps * group, unit="batch", leave=False, disable=None)  # on a terminal alone
+        # On a terminal alone
+        shown = tqdm(
+            batches, total=steps * group, unit="batch", leave=False, disable=None
+        )
         losses, seed = build.losses(config.Loss.Train), config.Global.seed
         test = lr_finder.range_test(
-            model, shown, losses, make_optimizer, low, high, steps, seed, update_freq=group, precision=precision
+            model,
+            shown,
+            losses,
+            make_optimizer,
+            low,
+            high,
+            steps,
+            seed,
+            update_freq=group,
+            precision=precision,
         )
     numbers = lr_finder.write(test, picture)
     report_failures(reader.failures)
     get_logger().info(
-        "%d of %d steps, to a rate of %.3g: %s, %s", len(test.rates), steps, test.rates[-1], picture, numbers
+        "%d of %d steps, to a rate of %.3g: %s, %s",
+        len(test.rates),
+        steps,
+        test.rates[-1],
+        picture,
+        numbers,
     )
     if test.suggestion is None:
         raise UserError(
             f"the loss never clearly fell from {low:g} to {test.rates[-1]:.3g}; write a lower --low or more --steps"
         )
     batch = build.global_batch(config)
-    get_logger().info("the loss falls fastest at a learning rate of %.3g, with batches of %d", test.suggestion, batch)
+    get_logger().info(
+        "the loss falls fastest at a learning rate of %.3g, with batches of %d",
+        test.suggestion,
+        batch,
+    )
     return 0
 
 
@@ -262,7 +344,9 @@ def start(config: Config, parallel: bool = False, keep_log: bool = False) -> Non
 def evaluate(config: Config, output: str | None = None) -> int:
     """Logs accuracy and loss of the configured weights on DataLoader.Eval; `output` gets one row per picture."""
     if output is not None and processes.world_size() > 1:
-        raise UserError("--output is written by one process; start the evaluation without the launcher")
+        raise UserError(
+            "--output is written by one process; start the evaluation without the launcher"
+        )
     start(config, parallel=True)
     build.require_weights(config)
     learned = build.learned_classes(config) or build.named_classes(config)
@@ -276,7 +360,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
     try:
         with contextlib.ExitStack() as stack:
             if output is not None:
-                rows = stack.enter_context(open_results(output, build.postprocess(config).topk))
+                rows = stack.enter_context(
+                    open_results(output, build.postprocess(config).topk)
+                )
                 names = build.class_names(config, pictures)
                 evaluator.on_batch = functools.partial(_write_rows, rows, names)
             stack.enter_context(processes.mourned())
@@ -285,7 +371,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
                 raise Interrupted(stop.signum or signal.SIGTERM)
             failures = processes.merged(reader.failures)
     except Interrupted as interruption:
-        get_logger().warning("%s before the last picture, so there is no result", interruption)
+        get_logger().warning(
+            "%s before the last picture, so there is no result", interruption
+        )
         return interruption.exit_code
     report_failures(failures)
     return 1 if failures else 0
@@ -311,12 +399,20 @@ def infer(config: Config, output: str | None = None) -> int:
     """Prints the top classes of Infer.infer_imgs by the configured weights, without an export."""
     place = config.Infer.infer_imgs
     if place is None:
-        raise UserError("no pictures are given; write -o Infer.infer_imgs=PATH of a picture or a folder")
+        raise UserError(
+            "no pictures are given; write -o Infer.infer_imgs=PATH of a picture or a folder"
+        )
     pictures = list_pictures(place)
     start(config)
     model, config = build.model(config)
     names, topk = build.class_names(config), build.postprocess(config).topk
-    prediction = Prediction(build.eval_pipeline(config), ModelBackend(model), names, config.Infer.batch_size, topk)
+    prediction = Prediction(
+        build.eval_pipeline(config),
+        ModelBackend(model),
+        names,
+        config.Infer.batch_size,
+        topk,
+    )
     return report(prediction, place, pictures, topk, output)
 
 
@@ -334,13 +430,19 @@ def export(
     width) in place of the configuration's.
     """
     start(config)
-    paddle.set_device("cpu")  # where the bundle is checked; a GPU may round products to TF32
+    # Where the bundle is checked; a GPU may round products to TF32
+    paddle.set_device("cpu")
     model, config = build.model(config, untrained=untrained)
     found = build.find_weights(config)
     config = at_size(config, size) if size else config
-    folder, pipeline = Path(config.Global.save_inference_dir).resolve(), build.eval_pipeline(config)
+    folder, pipeline = (
+        Path(config.Global.save_inference_dir).resolve(),
+        build.eval_pipeline(config),
+    )
     if found is None:
-        settle_batch_norms(model, example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape))
+        settle_batch_norms(
+            model, example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape)
+        )
     agreement = export_bundle(
         model,
         pipeline,

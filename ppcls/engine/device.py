@@ -23,7 +23,8 @@ def select_device(requested: str) -> str:
             "for your CUDA version (requirements-gpu.txt)"
         )
     chosen = "cpu" if missing or requested == "cpu" else "gpu"
-    if chosen == "gpu" and processes.world_size() > 1:  # the launcher gives each process a GPU of its own
+    # The launcher gives each process a GPU of its own
+    if chosen == "gpu" and processes.world_size() > 1:
         paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
     else:
         paddle.set_device(chosen)
@@ -46,7 +47,10 @@ def describe(device: str) -> str:
     """One line for the head of a log: device, threads, what was prepared, and Paddle's version."""
     import paddle
 
-    prepared = ", ".join(f"{name}={value}" for name, value in cpu.applied().items()) or "nothing"
+    prepared = (
+        ", ".join(f"{name}={value}" for name, value in cpu.applied().items())
+        or "nothing"
+    )
     return f"device {device}, {threads()} threads, set before Paddle {paddle.__version__} loaded: {prepared}"
 
 

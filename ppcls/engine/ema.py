@@ -21,14 +21,21 @@ class MovingAverage:
 
     def __init__(self, model: Any, decay: float, warm_up: bool = False) -> None:
         self.decay, self.warm_up, self.steps = decay, warm_up, 0
-        self.average = {name: tensor.detach().clone().astype("float32") for name, tensor in _floating(model).items()}
+        self.average = {
+            name: tensor.detach().clone().astype("float32")
+            for name, tensor in _floating(model).items()
+        }
 
     def update(self, model: Any) -> None:
         """Takes the weights in as they are after a step."""
         import paddle
 
         self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.warm_up else self.decay
+        decay = (
+            min(self.decay, (1 + self.steps) / (10 + self.steps))
+            if self.warm_up
+            else self.decay
+        )
         with paddle.no_grad():
             for name, tensor in _floating(model).items():
                 mine = self.average[name]
@@ -56,14 +63,19 @@ class MovingAverage:
         missing: list[str] = [name for name in self.average if name not in arrays]
         if missing:
             raise ValueError(f"the average of {missing[0]} is not there")
-        _assign(self.average, {name: paddle.to_tensor(arrays[name]) for name in self.average})
+        _assign(
+            self.average,
+            {name: paddle.to_tensor(arrays[name]) for name in self.average},
+        )
         self.steps = steps
 
 
 def _floating(model: Any) -> dict[str, Any]:
     # Without the hook that gives float32 copies of weights held in half precision: these are to be assigned to.
     state = model.state_dict(use_hook=False)
-    return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
+    return {
+        name: tensor for name, tensor in state.items() if tensor.is_floating_point()
+    }
 
 
 def _assign(targets: Mapping[str, Any], values: Mapping[str, Any]) -> None:

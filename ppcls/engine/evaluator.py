@@ -34,7 +34,8 @@ class Evaluator:
     context: Callable[[], contextlib.AbstractContextManager[Any]] = (
         contextlib.nullcontext
     )  # what the forward passes run in
-    choose: Callable[[Any], Any] = _itself  # what is evaluated of a model that consists of several
+    # What is evaluated of a model that consists of several
+    choose: Callable[[Any], Any] = _itself
 
     def run(self, model: Any, epoch: int = 0) -> dict[str, float] | None:
         """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
@@ -62,7 +63,9 @@ class Evaluator:
                         self._take(model, batch, averages)
                     stopwatch.finish(len(batch.index))
                     if step % self.print_batch_step == 0:
-                        self._log_step(epoch, step, own_summary(self.metrics, averages), stopwatch)
+                        self._log_step(
+                            epoch, step, own_summary(self.metrics, averages), stopwatch
+                        )
                     stopwatch.resume()
                 if any(processes.gather(stopped)):
                     return None
@@ -71,8 +74,12 @@ class Evaluator:
             if was_training:
                 model.train()
         if not values:
-            raise UserError("not one picture of DataLoader.Eval could be read, so there is nothing to report")
-        get_logger().info("END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total())
+            raise UserError(
+                "not one picture of DataLoader.Eval could be read, so there is nothing to report"
+            )
+        get_logger().info(
+            "END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total()
+        )
         return values
 
     def trial(self, model: Any) -> None:
@@ -92,7 +99,9 @@ class Evaluator:
                     problem = str(error)
             problem = processes.gather(problem)[0]
         if problem:
-            raise UserError(f"the trial of the evaluation (DataLoader.Eval) failed: {problem}")
+            raise UserError(
+                f"the trial of the evaluation (DataLoader.Eval) failed: {problem}"
+            )
 
     def _try(self, model: Any) -> None:
         import paddle
@@ -114,13 +123,17 @@ class Evaluator:
         logits = model(batch.image)
         # In float64, or the mean's last digits would tell how the pictures were grouped into batches and processes.
         losses = self.losses(logits.astype("float64"), batch.label)
-        averages.update({name: loss.item() for name, loss in losses.items()}, len(batch.index))
+        averages.update(
+            {name: loss.item() for name, loss in losses.items()}, len(batch.index)
+        )
         for metric in self.metrics:
             metric.update(logits, batch.label)
         if self.on_batch is not None:
             self.on_batch(batch, logits)
 
-    def _log_step(self, epoch: int, step: int, values: dict[str, float], stopwatch: Stopwatch) -> None:
+    def _log_step(
+        self, epoch: int, step: int, values: dict[str, float], stopwatch: Stopwatch
+    ) -> None:
         # Nothing learns here; readers of PaddleClas's logs expect the field all the same.
         line = "epoch:%-3d, valid step:%-4d, %s, lr: 0.000000, %s"
         get_logger().info(line, epoch, step, text_of(values), stopwatch.lap())

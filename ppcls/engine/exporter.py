@@ -20,7 +20,13 @@ from ppcls.deployment.legacy_program import save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
 from ppcls.deployment.verify.run import verify
 from ppcls.inference.backends.paddle import open_predictor
-from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, PROGRAM_FILE, Bundle, write_manifest
+from ppcls.inference.bundle import (
+    GOLDEN_FILE,
+    PARAMETERS_FILE,
+    PROGRAM_FILE,
+    Bundle,
+    write_manifest,
+)
 from ppcls.inference.golden import Agreement, Golden
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.errors import UserError
@@ -79,18 +85,30 @@ def export_bundle(
     _check_place(folder)
     example = golden_picture or GOLDEN_PICTURE
     image = example_input(pipeline, example, image_shape)
-    with claimed(folder, "exporting into", IN_USE), _aside(folder) as aside, _evaluating(model):
+    with (
+        claimed(folder, "exporting into", IN_USE),
+        _aside(folder) as aside,
+        _evaluating(model),
+    ):
         _check_place(folder)  # once more: another process may have put something there
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         try:
-            write = _save_program if program_file == PROGRAM_FILE else save_legacy_program
+            write = (
+                _save_program if program_file == PROGRAM_FILE else save_legacy_program
+            )
             write(model, aside, image_shape)
             predictor = open_predictor(aside / program_file, aside / PARAMETERS_FILE)
-            (input_name,), (output_name,) = predictor.get_input_names(), predictor.get_output_names()
-        except RuntimeError as error:  # Paddle writes a short file on a full disk without a word, and cannot read it
+            (input_name,), (output_name,) = (
+                predictor.get_input_names(),
+                predictor.get_output_names(),
+            )
+        # Paddle writes a short file on a full disk without a word, and cannot read it
+        except RuntimeError as error:
             if shutil.disk_usage(aside).free < _ROOM:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+                raise OSError(
+                    errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)
+                ) from error
             raise
         source = golden_picture.name if golden_picture else GOLDEN_SOURCE
         Golden(example.read_bytes(), image, scores).save(aside / GOLDEN_FILE)
@@ -123,8 +141,14 @@ def _keep_another(folder: Path, new: Bundle) -> None:
         old = Bundle.load(folder)
     except UserError:  # nothing there, or a damaged one
         return
-    if (old.architecture, old.class_num, old.class_names) != (new.architecture, new.class_num, new.class_names):
-        what = f"a bundle of another model ({old.architecture}, {old.class_num} classes)"
+    if (old.architecture, old.class_num, old.class_names) != (
+        new.architecture,
+        new.class_num,
+        new.class_names,
+    ):
+        what = (
+            f"a bundle of another model ({old.architecture}, {old.class_num} classes)"
+        )
     elif old.quantized:
         what = "a bundle with an int8 form"
     elif old.settings is not None:
@@ -160,7 +184,9 @@ def _evaluating(model: Any) -> Iterator[None]:
             model.train()
 
 
-def example_input(pipeline: Pipeline, picture: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+def example_input(
+    pipeline: Pipeline, picture: Path, image_shape: tuple[int, int, int]
+) -> np.ndarray:
     """A picture as the model takes it, float32 [1, C, H, W].
 
     Raises:
@@ -196,16 +222,22 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
     """Writes program and parameters with a dynamic batch axis."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     with without_stderr_lines(SOFTMAX_WARNING):
-        program = paddle.jit.to_static(Deployed(model), input_spec=[spec], full_graph=True)
+        program = paddle.jit.to_static(
+            Deployed(model), input_spec=[spec], full_graph=True
+        )
         paddle.jit.save(program, str(folder / _STEM))
 
 
 def _check_place(folder: Path) -> None:
     """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
     if folder in (Path.cwd(), *Path.cwd().parents):
-        raise UserError(f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir")
+        raise UserError(
+            f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir"
+        )
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give a folder as Global.save_inference_dir")
+        raise UserError(
+            f"{folder} is a file; give a folder as Global.save_inference_dir"
+        )
     if folder.exists():
         others = sorted(path.name for path in folder.iterdir() if not _ours(path))
         if others:
@@ -216,4 +248,6 @@ def _check_place(folder: Path) -> None:
 
 def _ours(path: Path) -> bool:
     """Whether an earlier export, or what adds to a bundle, wrote a file."""
-    return path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.") or is_aside(path)
+    return (
+        path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.") or is_aside(path)
+    )

@@ -72,24 +72,42 @@ class FineTuning:
         """
         weights, settings = self.config.Arch.pretrained, self.config.Global
         is_path = (
-            isinstance(weights, str) and weights not in SOURCES and not weights.startswith(("http://", "https://"))
+            isinstance(weights, str)
+            and weights not in SOURCES
+            and not weights.startswith(("http://", "https://"))
         )
         if is_path and not (settings.pretrained_model or settings.checkpoints):
-            sentence = what_is_wrong(PathUse("Arch.pretrained", Origin("--pretrained"), weights, "weights", SOURCES))
+            sentence = what_is_wrong(
+                PathUse(
+                    "Arch.pretrained",
+                    Origin("--pretrained"),
+                    weights,
+                    "weights",
+                    SOURCES,
+                )
+            )
             if sentence:
                 raise UserError(f"--pretrained: {sentence}")
         with self._staged() as stage:
             self._load(stage, True)
 
-    def images(self, section: Any, class_num: int, learned: Classes | None = None) -> Any:
+    def images(
+        self, section: Any, class_num: int, learned: Classes | None = None
+    ) -> Any:
         """Open the pictures of DataLoader.Train or DataLoader.Eval, whose lists are not written yet."""
         dataset = section.dataset
         with self._staged() as stage:
-            staged = {_absolute(self.output, name): str(stage / name) for name in self.files()}
-            values = {
-                name: getattr(dataset, name) for name in ("cls_label_path", "class_names") if hasattr(dataset, name)
+            staged = {
+                _absolute(self.output, name): str(stage / name) for name in self.files()
             }
-            changes = {name: staged[value] for name, value in values.items() if value in staged}
+            values = {
+                name: getattr(dataset, name)
+                for name in ("cls_label_path", "class_names")
+                if hasattr(dataset, name)
+            }
+            changes = {
+                name: staged[value] for name, value in values.items() if value in staged
+            }
             return dataclasses.replace(dataset, **changes).open(class_num, learned)
 
     @contextlib.contextmanager
@@ -101,9 +119,14 @@ class FineTuning:
 
     def to_yaml(self) -> str:
         """The equivalent configuration, for `ppcls train -c`; it means the same run in any working directory."""
-        there = dataclasses.replace(self.config.Global, output_dir=_absolute(self.config.Global.output_dir))
+        there = dataclasses.replace(
+            self.config.Global, output_dir=_absolute(self.config.Global.output_dir)
+        )
         config = dataclasses.replace(self.config, Global=there)
-        comments = ["".join(char if char.isprintable() else " " for char in line) for line in self.choices]
+        comments = [
+            "".join(char if char.isprintable() else " " for char in line)
+            for line in self.choices
+        ]
         return "".join(f"# {line}\n" for line in comments) + config.to_yaml()
 
 
@@ -127,33 +150,56 @@ def plan(
         UserError: the pictures cannot be learnt from, or there is no such model.
         ConfigError: an override is wrong.
     """
-    _ = BACKBONES[arch]  # before its configuration is looked for: the near name of a model is the better advice
+    # Before its configuration is looked for: the near name of a model is the better advice
+    _ = BACKBONES[arch]
     source = expanded(source)
     folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)
-    chosen, normalised = _chosen(folder, recipe, pretrained), _normalised(arch, pretrained)
+    chosen, normalised = (
+        _chosen(folder, recipe, pretrained),
+        _normalised(arch, pretrained),
+    )
 
-    chosen["Global"]["output_dir"] = str(Path(recipe.Global.output_dir) / name_of(source))
+    chosen["Global"]["output_dir"] = str(
+        Path(recipe.Global.output_dir) / name_of(source)
+    )
 
     def load(output: Path, check_paths: bool = False) -> Config:
         over = {**chosen, "DataLoader": _data(folder, output, len(folder.train))}
         settings = [*normalised, *overrides]
-        return load_config(arch, settings, registries(), check_paths=check_paths, over=over, absolute_paths=True)
+        return load_config(
+            arch,
+            settings,
+            registries(),
+            check_paths=check_paths,
+            over=over,
+            absolute_paths=True,
+        )
 
     output = path_of(load(Path()))  # an override may say where the output goes
     config = load(output)
-    return FineTuning(config, output, folder, _explained(config, recipe, folder, output, bool(normalised)), load)
+    return FineTuning(
+        config,
+        output,
+        folder,
+        _explained(config, recipe, folder, output, bool(normalised)),
+        load,
+    )
 
 
 def name_of(source: str) -> str:
     """The name of a user's folder or list, for the output; that of the folder around it for `train` or `train.csv`."""
     place = Path(source).resolve()
     name = place.stem if place.is_file() else place.name
-    return place.parent.name if part_of(name) and place.parent.name else name or "pictures"
+    return (
+        place.parent.name if part_of(name) and place.parent.name else name or "pictures"
+    )
 
 
 def _lines(root: str, pictures: Sequence[tuple[str, int]]) -> bytes:
-    return "".join(f"{_absolute(root, path)} {label}\n" for path, label in pictures).encode()
+    return "".join(
+        f"{_absolute(root, path)} {label}\n" for path, label in pictures
+    ).encode()
 
 
 def batch_size(pictures: int) -> int:
@@ -175,10 +221,14 @@ def learning_rate(recipe_rate: float, recipe_batch: int, batch: int) -> float:
     The root keeps the noise of the steps as it was (Hoffer et al. 2017, arXiv:1705.08741, section 4); the small batches
     of small folders would hardly move at a linear scale.
     """
-    return float(f"{_SHARE_OF_RATE * recipe_rate * math.sqrt(batch / recipe_batch):.2g}")
+    return float(
+        f"{_SHARE_OF_RATE * recipe_rate * math.sqrt(batch / recipe_batch):.2g}"
+    )
 
 
-def _chosen(folder: OwnFolder, recipe: Config, pretrained: bool | str) -> dict[str, Any]:
+def _chosen(
+    folder: OwnFolder, recipe: Config, pretrained: bool | str
+) -> dict[str, Any]:
     """The sections but for the data: the recipe's training where there are no weights to begin with."""
     classes, pictures = len(folder.class_names), len(folder.train)
     metric = [{"TopkAcc": {"topk": [1, 5] if classes > 5 else [1]}}]
@@ -193,7 +243,14 @@ def _chosen(folder: OwnFolder, recipe: Config, pretrained: bool | str) -> dict[s
         batch = batch_size(pictures)
         rate = learning_rate(*_recipe_rate(recipe), batch)
         chosen["Global"].update(epochs=epochs(pictures, batch), global_batch=batch)
-        chosen["Optimizer"] = {"lr": {"name": "Cosine", "learning_rate": rate, "warmup_epoch": 1, "scale": "linear"}}
+        chosen["Optimizer"] = {
+            "lr": {
+                "name": "Cosine",
+                "learning_rate": rate,
+                "warmup_epoch": 1,
+                "scale": "linear",
+            }
+        }
     return chosen
 
 
@@ -201,17 +258,24 @@ def _normalised(arch: str, pretrained: bool | str) -> list[str]:
     """Overrides that give pictures the mean and deviation of named weights, where those are not the usual ones."""
     if pretrained is not True and pretrained not in SOURCES:
         return []
-    with_weights = find_source(arch, None if pretrained is True else str(pretrained)).preprocessing
+    with_weights = find_source(
+        arch, None if pretrained is True else str(pretrained)
+    ).preprocessing
     if (with_weights.mean, with_weights.std) == (IMAGENET_MEAN, IMAGENET_STD):
         return []
     numbers = {"mean": list(with_weights.mean), "std": list(with_weights.std)}
     place = "DataLoader.{}.dataset.transform_ops.NormalizeImage.{}={}"
-    return [place.format(part, key, value) for part in ("Train", "Eval") for key, value in numbers.items()]
+    return [
+        place.format(part, key, value)
+        for part in ("Train", "Eval")
+        for key, value in numbers.items()
+    ]
 
 
 def _recipe_rate(recipe: Config) -> tuple[float, int]:
     """The rate of a shipped recipe, and the batch that it was chosen for."""
-    assert recipe.Optimizer is not None and recipe.Global.global_batch is not None  # every shipped one says both
+    # Every shipped one says both
+    assert recipe.Optimizer is not None and recipe.Global.global_batch is not None
     return recipe.Optimizer.lr.learning_rate, recipe.Global.global_batch
 
 
@@ -225,27 +289,39 @@ def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
             "on_error": "skip",
         }
         parts[part] = {"dataset": dataset}
-    return {"Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}}, "Eval": parts["Eval"]}
+    return {
+        "Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}},
+        "Eval": parts["Eval"],
+    }
 
 
 def _absolute(*parts: str | Path) -> str:
-    return os.path.abspath(os.path.join(*parts))  # noqa: PTH100, PTH118 - links stay as they are
+    # Links stay as they are
+    return os.path.abspath(os.path.join(*parts))  # noqa: PTH100, PTH118
 
 
-def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool) -> list[str]:
+def _explained(
+    config: Config, recipe: Config, folder: OwnFolder, output: Path, normalised: bool
+) -> list[str]:
     """What was chosen and why; of what an override has set, that it has."""
     assert config.DataLoader.Train is not None
     pictures, names = len(folder.train), folder.class_names
     batch = config.DataLoader.Train.sampler.batch_size
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    weights = {True: "the published weights", False: "no weights: the recipe's own epochs and rate"}
+    weights = {
+        True: "the published weights",
+        False: "no weights: the recipe's own epochs and rate",
+    }
     file = shlex.quote(str(output / "finetune.yaml"))
-    begins = weights.get(config.Arch.pretrained, f"the weights of {config.Arch.pretrained}")
+    begins = weights.get(
+        config.Arch.pretrained, f"the weights of {config.Arch.pretrained}"
+    )
     return [
         f"{folder.source}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
         "validate",
         *folder.notes,
-        f"begins with {begins} (--pretrained)" + (", normalises pictures as they have it" if normalised else ""),
+        f"begins with {begins} (--pretrained)"
+        + (", normalises pictures as they have it" if normalised else ""),
         f"batch size {batch}, {config.Global.epochs} epochs of {math.ceil(pictures / batch)} steps",
         _explained_rate(config, recipe, batch_size(pictures)),
         f"the same by hand: ppcls train -c {file}; -o KEY=VALUE changes any of it",
@@ -254,12 +330,14 @@ def _explained(config: Config, recipe: Config, folder: OwnFolder, output: Path, 
 
 def _explained_rate(config: Config, recipe: Config, batch: int) -> str:
     assert config.Optimizer is not None
-    rate, (recipe_rate, recipe_batch) = config.Optimizer.lr.learning_rate, _recipe_rate(recipe)
+    rate, (recipe_rate, recipe_batch) = (
+        config.Optimizer.lr.learning_rate,
+        _recipe_rate(recipe),
+    )
     if rate is None:  # an override lists the rates of a Piecewise
         return "learning rate as overridden"
     text = f"learning rate {rate:g} for a batch of {config.Global.global_batch}"
     if rate != learning_rate(recipe_rate, recipe_batch, batch):
         return text
-    return (
-        f"{text}: a tenth of the recipe's {recipe_rate:g}, times the root of {batch} over its batch of {recipe_batch}"
-    )
+    reason = f"a tenth of the recipe's {recipe_rate:g}, times the root of {batch} over its batch of {recipe_batch}"
+    return f"{text}: {reason}"

@@ -22,10 +22,14 @@ def settle_batch_norms(model: Any, image: np.ndarray) -> None:
     """
 
     def settle(norm: Any, inputs: Any) -> None:
-        norm._variance.set_value(paddle.full_like(norm._variance, inputs[0].square().mean().item()))
+        norm._variance.set_value(
+            paddle.full_like(norm._variance, inputs[0].square().mean().item())
+        )
 
     model.eval()
-    norms = [part for part in model.sublayers() if isinstance(part, paddle.nn.BatchNorm2D)]
+    norms = [
+        part for part in model.sublayers() if isinstance(part, paddle.nn.BatchNorm2D)
+    ]
     hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
     with paddle.no_grad():
         model(paddle.to_tensor(image))

@@ -22,7 +22,9 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     found = _SIZE.fullmatch(text)
     if not found:
-        raise ValueError(f"a size of {text!r}; write 256, or 256x320 for a height of 256 and a width of 320")
+        raise ValueError(
+            f"a size of {text!r}; write 256, or 256x320 for a height of 256 and a width of 320"
+        )
     return int(found[1]), int(found[2] or found[1])
 
 
@@ -40,7 +42,9 @@ def at_size(config: Config, size: tuple[int, int]) -> Config:
     reader = replace(section, dataset=replace(section.dataset, transform_ops=ops))
     return replace(
         config,
-        Global=replace(config.Global, image_shape=(config.Global.image_shape[0], *size)),
+        Global=replace(
+            config.Global, image_shape=(config.Global.image_shape[0], *size)
+        ),
         DataLoader=replace(config.DataLoader, Eval=reader),
         Infer=replace(config.Infer, transforms=None),
     )
@@ -51,7 +55,10 @@ def resized(ops: Sequence[Any], size: tuple[int, int]) -> tuple[Any, ...]:
     height, width = size
     before = Pipeline(ops).output_size
     changed: list[Any] = []
-    last = max((place for place, op in enumerate(ops) if op.output_size(None) is not None), default=None)
+    last = max(
+        (place for place, op in enumerate(ops) if op.output_size(None) is not None),
+        default=None,
+    )
     if before is None or last is None or any(op.output_size(None) for op in ops[:last]):
         raise UserError(
             "the transforms of DataLoader.Eval have no single size that --size could change; end them with one "
@@ -62,7 +69,9 @@ def resized(ops: Sequence[Any], size: tuple[int, int]) -> tuple[Any, ...]:
         if place == last and isinstance(op, (CropImage, CenterCrop, ResizeImage)):
             changed.append(replace(op, size=(width, height)))
         elif isinstance(op, ResizeImage):
-            changed.append(replace(op, resize_short=round((op.resize_short or 0) * factor)))
+            changed.append(
+                replace(op, resize_short=round((op.resize_short or 0) * factor))
+            )
         else:
             changed.append(op)
     return tuple(changed)

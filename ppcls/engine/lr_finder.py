@@ -49,7 +49,9 @@ class RangeTest:
         """
         smoothed = self.smoothed
         end = int(smoothed.argmin()) + 1
-        noise = np.std(self.losses[:end] - smoothed[:end]) / math.sqrt(_reach(self.losses) + 1)
+        noise = np.std(self.losses[:end] - smoothed[:end]) / math.sqrt(
+            _reach(self.losses) + 1
+        )
         if smoothed[0] - smoothed[end - 1] <= 4 * noise:
             return None
         slopes = smooth(np.gradient(smoothed, np.log(self.rates)).tolist())
@@ -63,7 +65,9 @@ def _reach(losses: Sequence[float]) -> int:
 def smooth(losses: Sequence[float]) -> np.ndarray:
     """Centred means, so that the curve does not lag behind; at the ends of what there is."""
     reach = _reach(losses)
-    return np.array([np.mean(losses[max(i - reach, 0) : i + reach + 1]) for i in range(len(losses))])
+    return np.array(
+        [np.mean(losses[max(i - reach, 0) : i + reach + 1]) for i in range(len(losses))]
+    )
 
 
 def range_test(
@@ -101,16 +105,22 @@ def range_test(
     was_training, precision = model.training, precision or Precision()
     model, optimizer = precision.prepare(model, make_optimizer(low))
     # Without the hook that gives float32 copies of weights held in half precision.
-    saved = {name: value.clone() for name, value in model.state_dict(use_hook=False).items()}
+    saved = {
+        name: value.clone() for name, value in model.state_dict(use_hook=False).items()
+    }
     rates: list[float] = []
     seen: list[float] = []
     model.train()
-    seeded = ((step_seed(seed, 0, number), batch) for number, batch in enumerate(batches))
+    seeded = (
+        (step_seed(seed, 0, number), batch) for number, batch in enumerate(batches)
+    )
     try:
         for step in range(steps):
             rate = low * (high / low) ** (step / (steps - 1))
             optimizer.set_lr(rate)
-            loss = _step(model, islice(seeded, update_freq), losses, optimizer, precision)
+            loss = _step(
+                model, islice(seeded, update_freq), losses, optimizer, precision
+            )
             if not math.isfinite(loss):
                 break
             rates.append(rate)
@@ -124,11 +134,19 @@ def range_test(
         if not was_training:
             model.eval()
     if not seen:
-        raise UserError(f"no loss is finite, not even at a learning rate of {low:g}; look at the weights and --low")
+        raise UserError(
+            f"no loss is finite, not even at a learning rate of {low:g}; look at the weights and --low"
+        )
     return RangeTest(rates, seen)
 
 
-def _step(model: Any, batches: Iterable[tuple[int, Any]], losses: Any, optimizer: Any, precision: Precision) -> float:
+def _step(
+    model: Any,
+    batches: Iterable[tuple[int, Any]],
+    losses: Any,
+    optimizer: Any,
+    precision: Precision,
+) -> float:
     """One step as the trainer takes it, with (seed, batch); its loss, with which none is taken unless it is finite."""
     import paddle
 
@@ -164,7 +182,9 @@ def batches_of(loader: Any) -> Generator[Any, None, None]:
                 is_empty = False
                 yield batch
         if is_empty:
-            raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
+            raise UserError(
+                "not one picture of DataLoader.Train could be read, so nothing was learnt"
+            )
 
 
 def check(output: str, low: float, high: float, steps: int) -> Path:
@@ -174,11 +194,17 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
         UserError: a value is impossible, another file is in the place, or there is nothing to draw with.
     """
     if not 0 < low < high < math.inf:
-        raise UserError(f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first")
+        raise UserError(
+            f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first"
+        )
     if steps < 10:
-        raise UserError(f"--steps is {steps}; write a whole number of at least 10, such as 100")
+        raise UserError(
+            f"--steps is {steps}; write a whole number of at least 10, such as 100"
+        )
     if Path(output).suffix != ".png":
-        raise UserError(f"--output is {output}; write the path of a .png, such as lr_find.png")
+        raise UserError(
+            f"--output is {output}; write the path of a .png, such as lr_find.png"
+        )
     require_place(output)
     _check_place(Path(output))
     try:
@@ -199,7 +225,9 @@ def _check_place(picture: Path) -> None:
                 return
     for place in (picture, numbers):
         if place.exists():
-            raise UserError(f"{place} is there already and is not a curve of lr-find; give another path as --output")
+            raise UserError(
+                f"{place} is there already and is not a curve of lr-find; give another path as --output"
+            )
 
 
 def write(test: RangeTest, picture: Path) -> Path:
@@ -211,7 +239,12 @@ def write(test: RangeTest, picture: Path) -> Path:
     axes.plot(test.rates, test.losses, color="lightgray", label="loss")
     axes.plot(test.rates, test.smoothed, label="smoothed")
     if test.suggestion is not None:
-        axes.axvline(test.suggestion, color="tab:red", linestyle="--", label=f"falls fastest at {test.suggestion:.2g}")
+        axes.axvline(
+            test.suggestion,
+            color="tab:red",
+            linestyle="--",
+            label=f"falls fastest at {test.suggestion:.2g}",
+        )
     axes.legend()
     drawn, numbers = io.BytesIO(), io.StringIO()
     figure.savefig(drawn, format="png")

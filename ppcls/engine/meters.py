@@ -9,7 +9,8 @@ from typing import Any
 
 from ppcls.engine import processes
 
-_READER_SHARE = 1 / 3  # of a batch's cost, beyond which the reader is named as the bottleneck
+# Of a batch's cost, beyond which the reader is named as the bottleneck
+_READER_SHARE = 1 / 3
 
 
 class Averages:
@@ -48,9 +49,13 @@ class Averages:
         self.count += state["count"]
 
 
-def over_all_processes(metrics: Sequence[Any], averages: Averages) -> tuple[Sequence[Any], Averages]:
+def over_all_processes(
+    metrics: Sequence[Any], averages: Averages
+) -> tuple[Sequence[Any], Averages]:
     """Copies that have counted what those of every process have; every process must call this."""
-    states = processes.gather(([metric.state() for metric in metrics], averages.state()))
+    states = processes.gather(
+        ([metric.state() for metric in metrics], averages.state())
+    )
     if len(states) == 1:
         return metrics, averages
     metrics, averages = copy.deepcopy(list(metrics)), Averages()
@@ -129,7 +134,9 @@ class Stopwatch:
         images = sum(self._images[1:])
         if reader < 1 or reader <= batch * _READER_SHARE:
             return None
-        who = {0: "this process decodes", 1: "1 worker decodes"}.get(num_workers, f"{num_workers} workers decode")
+        who = {0: "this process decodes", 1: "1 worker decodes"}.get(
+            num_workers, f"{num_workers} workers decode"
+        )
         return (
             f"reader_cost is {100 * reader / batch:.0f} % of batch_cost: {who} {images / batch:.0f} images/s, "
             f"the model takes {images / max(batch - reader, 1e-9):.0f}; raise DataLoader.Train.loader.num_workers"
@@ -145,4 +152,7 @@ class Stopwatch:
         text = f"batch_cost: {seconds / count:.5f} s, reader_cost: {sum(readers) / count:.5f} s, "
         if total:
             text += f"batch_cost_sum: {seconds:.5f} s, "
-        return text + f"ips: {sum(self._images[first:]) / max(seconds, 1e-9):.5f} images/sec."
+        return (
+            text
+            + f"ips: {sum(self._images[first:]) / max(seconds, 1e-9):.5f} images/sec."
+        )

@@ -18,4 +18,6 @@ class ModelBackend:
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to [N, class_num]."""
         with paddle.no_grad():
-            return paddle.nn.functional.softmax(self._model(paddle.to_tensor(batch)), axis=-1).numpy()
+            return paddle.nn.functional.softmax(
+                self._model(paddle.to_tensor(batch)), axis=-1
+            ).numpy()

@@ -26,11 +26,15 @@ class Precision:
         """What the forward passes of evaluation run in."""
         return contextlib.nullcontext()
 
-    def stepped_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
+    def stepped_weights(
+        self, model: Any, optimizer: Any
+    ) -> contextlib.AbstractContextManager[Any]:
         """While entered, the model has the weights that the optimizer steps; then its own again, bit for bit."""
         return contextlib.nullcontext()
 
-    def evaluation_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
+    def evaluation_weights(
+        self, model: Any, optimizer: Any
+    ) -> contextlib.AbstractContextManager[Any]:
         """While entered, the model has the weights that evaluation uses; then its own again, bit for bit."""
         return contextlib.nullcontext()
 
@@ -50,7 +54,9 @@ class Precision:
     def restore(self, state: dict[str, Any] | None) -> None:
         """Puts back what `state` gave."""
         if state is not None:
-            raise UserError("the checkpoint was trained in mixed precision; resume with the AMP section of then")
+            raise UserError(
+                "the checkpoint was trained in mixed precision; resume with the AMP section of then"
+            )
 
 
 class MixedPrecision(Precision):
@@ -65,12 +71,21 @@ class MixedPrecision(Precision):
         evaluate: Whether evaluation runs in mixed precision too.
     """
 
-    def __init__(self, level: str, dtype: str, scale: float, dynamic: bool, evaluate: bool = False) -> None:
+    def __init__(
+        self,
+        level: str,
+        dtype: str,
+        scale: float,
+        dynamic: bool,
+        evaluate: bool = False,
+    ) -> None:
         import paddle
 
         self.level, self.dtype, self.evaluate = level, dtype, evaluate
         self.scaler = paddle.amp.GradScaler(
-            enable=dtype == "float16", init_loss_scaling=scale, use_dynamic_loss_scaling=dynamic
+            enable=dtype == "float16",
+            init_loss_scaling=scale,
+            use_dynamic_loss_scaling=dynamic,
         )
 
     def prepare(self, model: Any, optimizer: Any) -> tuple[Any, Any]:
@@ -80,7 +95,12 @@ class MixedPrecision(Precision):
         if self.level == "O1":
             return model, optimizer
         return paddle.amp.decorate(
-            model, optimizer, level="O2", dtype=self.dtype, master_weight=True, save_dtype="float32"
+            model,
+            optimizer,
+            level="O2",
+            dtype=self.dtype,
+            master_weight=True,
+            save_dtype="float32",
         )
 
     def context(self) -> contextlib.AbstractContextManager[Any]:
@@ -93,15 +113,23 @@ class MixedPrecision(Precision):
         """Float32 unless asked."""
         return self.context() if self.evaluate else contextlib.nullcontext()
 
-    def stepped_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
+    def stepped_weights(
+        self, model: Any, optimizer: Any
+    ) -> contextlib.AbstractContextManager[Any]:
         """With O2 the float32 copies."""
         if self.level == "O1":
             return contextlib.nullcontext()
         return float32_weights(model, optimizer.state_dict().get("master_weights", {}))
 
-    def evaluation_weights(self, model: Any, optimizer: Any) -> contextlib.AbstractContextManager[Any]:
+    def evaluation_weights(
+        self, model: Any, optimizer: Any
+    ) -> contextlib.AbstractContextManager[Any]:
         """Those that the optimizer steps, unless half precision is asked for."""
-        return contextlib.nullcontext() if self.evaluate else self.stepped_weights(model, optimizer)
+        return (
+            contextlib.nullcontext()
+            if self.evaluate
+            else self.stepped_weights(model, optimizer)
+        )
 
     def backward(self, loss: Any) -> None:
         """Adds the gradients of the scaled loss."""
@@ -120,7 +148,9 @@ class MixedPrecision(Precision):
         return {
             "level": self.level,
             "dtype": self.dtype,
-            "scaler": {name: _plain(value) for name, value in self.scaler.state_dict().items()},
+            "scaler": {
+                name: _plain(value) for name, value in self.scaler.state_dict().items()
+            },
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
@@ -129,7 +159,10 @@ class MixedPrecision(Precision):
         Raises:
             UserError: the checkpoint was trained in another precision.
         """
-        if state is None or (state["level"], state["dtype"]) != (self.level, self.dtype):
+        if state is None or (state["level"], state["dtype"]) != (
+            self.level,
+            self.dtype,
+        ):
             was = "float32" if state is None else f"{state['level']} {state['dtype']}"
             raise UserError(
                 f"the checkpoint was trained in {was}, this run in {self.level} {self.dtype}; resume with the AMP "
@@ -154,11 +187,20 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
     """
     import paddle
 
-    halves = [tensor for tensor in (*model.parameters(), *model.buffers()) if str(tensor.dtype) in _HALF]
+    halves = [
+        tensor
+        for tensor in (*model.parameters(), *model.buffers())
+        if str(tensor.dtype) in _HALF
+    ]
     kept = [_with_memory_of(tensor, paddle.empty([0])) for tensor in halves]
     try:
         for tensor in halves:
-            _with_memory_of(masters[tensor.name] if tensor.name in masters else tensor.astype("float32"), tensor)
+            _with_memory_of(
+                masters[tensor.name]
+                if tensor.name in masters
+                else tensor.astype("float32"),
+                tensor,
+            )
         yield
     finally:
         for tensor, own in zip(halves, kept):
@@ -175,4 +217,6 @@ def _plain(value: Any) -> Any:
     """A scaler's value for JSON."""
     import numpy as np
 
-    return np.asarray(value).reshape([-1]).tolist() if hasattr(value, "shape") else value
+    return (
+        np.asarray(value).reshape([-1]).tolist() if hasattr(value, "shape") else value
+    )

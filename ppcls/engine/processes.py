@@ -18,7 +18,8 @@ import numpy as np
 
 from ppcls.utils.errors import UserError
 
-_PEERS: list[tuple[str, int, str]] = []  # host, process id and log of every process, by rank
+# Host, process id and log of every process, by rank
+_PEERS: list[tuple[str, int, str]] = []
 
 # Gradients travel in pieces of about this many numbers: few messages, and little memory beside the gradients.
 _BUCKET = 8 << 20
@@ -46,7 +47,9 @@ def refuse_several() -> None:
         UserError: the launcher has started more.
     """
     if world_size() > 1:
-        raise UserError("only training and evaluation run on several processes; start this one without the launcher")
+        raise UserError(
+            "only training and evaluation run on several processes; start this one without the launcher"
+        )
 
 
 def connect() -> None:
@@ -95,7 +98,11 @@ def _obituary(number: int, log: str) -> str:
 
 def _ended(seconds: float = 10.0) -> tuple[int, str] | None:
     """Number and log of a process of this machine that is gone, or goes within some seconds."""
-    mine = [(n, pid, log) for n, (host, pid, log) in enumerate(_PEERS) if host == socket.gethostname() and n != rank()]
+    mine = [
+        (n, pid, log)
+        for n, (host, pid, log) in enumerate(_PEERS)
+        if host == socket.gethostname() and n != rank()
+    ]
     end = time.monotonic() + seconds
     while mine:
         for number, pid, log in mine:
@@ -110,7 +117,9 @@ def _ended(seconds: float = 10.0) -> tuple[int, str] | None:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except OSError:
         return False
 
@@ -124,7 +133,11 @@ def _own_log() -> str:
 
 def _last_lines(log: str, count: int = 10) -> str:
     # Another machine of the same name has its logs elsewhere.
-    lines = Path(log).read_text(errors="replace").splitlines()[-count:] if Path(log).is_file() else []
+    lines = (
+        Path(log).read_text(errors="replace").splitlines()[-count:]
+        if Path(log).is_file()
+        else []
+    )
     return "".join(f"\n  {line}" for line in lines)
 
 
@@ -171,7 +184,12 @@ def same_statistics(model: Any) -> None:
 
     Batch norm's means and variances are among Paddle's parameters, without a gradient.
     """
-    same_as_first([*model.buffers(), *(parameter for parameter in model.parameters() if parameter.stop_gradient)])
+    same_as_first(
+        [
+            *model.buffers(),
+            *(parameter for parameter in model.parameters() if parameter.stop_gradient),
+        ]
+    )
 
 
 def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
@@ -191,7 +209,9 @@ def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
                     parameter.grad.scale_(factor)
             return
         for bucket in _buckets(trained):
-            gradients = [paddle.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+            gradients = [
+                paddle.zeros_like(p) if p.grad is None else p.grad for p in bucket
+            ]
             flat = paddle.concat([gradient.flatten() for gradient in gradients])
             paddle.distributed.all_reduce(flat)
             flat.scale_(factor)
@@ -203,7 +223,10 @@ def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
 def _buckets(parameters: Sequence[Any]) -> Iterable[list[Any]]:
     bucket: list[Any] = []
     for parameter in parameters:
-        if bucket and (sum(p.size for p in bucket) + parameter.size > _BUCKET or bucket[0].dtype != parameter.dtype):
+        if bucket and (
+            sum(p.size for p in bucket) + parameter.size > _BUCKET
+            or bucket[0].dtype != parameter.dtype
+        ):
             yield bucket
             bucket = []
         bucket.append(parameter)

@@ -14,12 +14,15 @@ from ppcls.engine.finetune import batch_size
 from ppcls.engine.trainer import groups
 
 _FEW_STEPS = 2
-_SMALL_BATCH = 8  # few pictures give few steps with any batch; a smaller one than this would be too noisy
+# Few pictures give few steps with any batch; a smaller one than this would be too noisy
+_SMALL_BATCH = 8
 _FEW_PICTURES = 5000
 _SHOWN = 5
 
 
-def warnings_about(config: Config, pictures: build.Pictures, steps: int, has_weights: bool) -> list[str]:
+def warnings_about(
+    config: Config, pictures: build.Pictures, steps: int, has_weights: bool
+) -> list[str]:
     """One sentence for each setting that keeps a training from succeeding: the key, its value and the remedy.
 
     Args:
@@ -29,7 +32,8 @@ def warnings_about(config: Config, pictures: build.Pictures, steps: int, has_wei
         has_weights: Whether the training begins with weights, or resumes a run.
     """
     assert config.DataLoader.Train is not None  # load_config requires it for a training
-    is_list = hasattr(config.DataLoader.Train.dataset, "cls_label_path")  # class folders have said what they lack
+    # Class folders have said what they lack
+    is_list = hasattr(config.DataLoader.Train.dataset, "cls_label_path")
     found = [
         *_of_classes(config.Arch.class_num, pictures if is_list else None),
         *_of_steps(config, len(pictures), groups(steps, config.Global.update_freq)),
@@ -48,7 +52,8 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
             "classes, and give pictures of each"
         )
         return
-    if not isinstance(pictures, ImageList):  # shards tell their labels only when they are read
+    # Shards tell their labels only when they are read
+    if not isinstance(pictures, ImageList):
         return
     used = np.unique(pictures.labels)
     if len(used) == class_num:
@@ -61,7 +66,8 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
         return
     begin = f"Arch.class_num: {class_num}, but the pictures of DataLoader.Train are of {len(used)} classes only"
     is_row = used[0] in (0, 1) and used[-1] - used[0] + 1 == len(used)
-    if is_row and pictures.class_names is None:  # labels from 1 to class_num are understood as such
+    # Labels from 1 to class_num are understood as such
+    if is_row and pictures.class_names is None:
         yield f"{begin}, {used[0]} to {used[-1]}; write Arch.class_num: {len(used)}, or add pictures of the others"
         return
     lacking = np.setdiff1d(np.arange(class_num), used).tolist()
@@ -112,11 +118,24 @@ def _of_warmup(config: Config, steps: int) -> Iterator[str]:
 
 def _of_rate(config: Config, pictures: int) -> Iterator[str]:
     """The rate of a recipe for large batches, with small ones and few pictures, from initial weights."""
-    recorded, actual, schedule = config.Global.global_batch, build.global_batch(config), _schedule(config)
-    if recorded is None or actual >= recorded or schedule.scale is not None or pictures >= _FEW_PICTURES:
+    recorded, actual, schedule = (
+        config.Global.global_batch,
+        build.global_batch(config),
+        _schedule(config),
+    )
+    if (
+        recorded is None
+        or actual >= recorded
+        or schedule.scale is not None
+        or pictures >= _FEW_PICTURES
+    ):
         return
     rate = schedule.learning_rate
-    key = "Optimizer.lr.values" if rate is None else f"Optimizer.lr.learning_rate: {rate:g}"
+    key = (
+        "Optimizer.lr.values"
+        if rate is None
+        else f"Optimizer.lr.learning_rate: {rate:g}"
+    )
     yield (
         f"{key} is for batches of {recorded} (Global.global_batch), but this training has batches of {actual} and "
         f"begins without weights, with {pictures:,} pictures; begin with weights (Arch.pretrained: true), or write "

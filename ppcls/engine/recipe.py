@@ -17,7 +17,12 @@ from ppcls.engine import processes
 _SHOWN = 5
 _STEP, _BATCHES = "pictures a step", "Global.update_freq"
 # Of the sections that count, what changes no number that is learnt.
-_IDLE = ("Arch.pretrained", "Arch.recompute", "AMP.use_fp16_test", "DataLoader.Train.sampler.batch_size")
+_IDLE = (
+    "Arch.pretrained",
+    "Arch.recompute",
+    "AMP.use_fp16_test",
+    "DataLoader.Train.sampler.batch_size",
+)
 
 
 def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]:
@@ -31,7 +36,9 @@ def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]
     plain = config.to_plain()
     train, settings = plain["DataLoader"]["Train"], plain["Global"]
     amp = plain["AMP"] if plain["AMP"] and plain["AMP"]["use_amp"] else None
-    ops = {key: train["dataset"][key] for key in ("transform_ops", "batch_transform_ops")}
+    ops = {
+        key: train["dataset"][key] for key in ("transform_ops", "batch_transform_ops")
+    }
     sections = {
         "Arch": plain["Arch"],
         "Loss": {"Train": plain["Loss"]["Train"]},
@@ -39,12 +46,18 @@ def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]
         "AMP": amp,
         "EMA": plain["EMA"],
         "DataLoader": {"Train": {"dataset": ops, "sampler": train["sampler"]}},
-        "Global": {key: settings[key] for key in ("seed", "update_freq", "sync_batch_norm")},
+        "Global": {
+            key: settings[key] for key in ("seed", "update_freq", "sync_batch_norm")
+        },
         "pictures": digest(pictures, train["dataset"].get("image_root") or ""),
         _STEP: train["sampler"]["batch_size"] * processes.world_size(),
     }
     flat = {key: value for key, value in _flat("", sections) if key not in _IDLE}
-    return flat if train["sampler"]["drop_last"] or isinstance(pictures, ShardList) else of_whole_steps(flat)
+    return (
+        flat
+        if train["sampler"]["drop_last"] or isinstance(pictures, ShardList)
+        else of_whole_steps(flat)
+    )
 
 
 def of_whole_steps(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,18 +72,29 @@ def digest(pictures: ImageList | ShardList, root: str) -> str:
     prefix = root.rstrip("/") + "/"
     sha = hashlib.sha256()
     if isinstance(pictures, ShardList):  # wherever they lie now
-        named = [(address.rpartition("/")[2], count) for address, count in zip(pictures.addresses, _counts(pictures))]
+        named = [
+            (address.rpartition("/")[2], count)
+            for address, count in zip(pictures.addresses, _counts(pictures))
+        ]
         return f"{len(pictures)} with the digest {hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"
     for path in pictures.paths:
         name = str(path)
-        sha.update((name[len(prefix) :] if name.startswith(prefix) else name).encode("utf-8", "surrogateescape"))
+        sha.update(
+            (name[len(prefix) :] if name.startswith(prefix) else name).encode(
+                "utf-8", "surrogateescape"
+            )
+        )
         sha.update(b"\0")
     sha.update(pictures.labels.tobytes())
     return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
 
 
 def _counts(shards: ShardList) -> list[int | None]:
-    return [None] * len(shards.addresses) if shards.counts is None else [int(count) for count in shards.counts]
+    return (
+        [None] * len(shards.addresses)
+        if shards.counts is None
+        else [int(count) for count in shards.counts]
+    )
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
@@ -88,7 +112,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
     }
 
 
-def _defaults_of_newer_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+def _defaults_of_newer_keys(
+    then: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
     operations = {key.rpartition(".")[0] for key in then}
     defaults = {}
     for key in now:
@@ -96,7 +122,9 @@ def _defaults_of_newer_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
         name = operation.rpartition(".")[2]
         if key in then or operation not in operations or name not in TRANSFORMS:
             continue
-        known: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])}
+        known: dict[str, Any] = {
+            each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])
+        }
         default = known.get(field, dataclasses.MISSING)
         if default is not dataclasses.MISSING:
             defaults[key] = list(default) if isinstance(default, tuple) else default
@@ -105,7 +133,12 @@ def _defaults_of_newer_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
 
 def same_pictures(changed: Mapping[str, str]) -> bool:
     """Whether the steps of both sides read the same pictures, by what `differences` says."""
-    return not changed.keys() & {"pictures", _STEP, _BATCHES, "DataLoader.Train.sampler.drop_last"}
+    return not changed.keys() & {
+        "pictures",
+        _STEP,
+        _BATCHES,
+        "DataLoader.Train.sampler.drop_last",
+    }
 
 
 def in_one_line(texts: Sequence[str]) -> str:

@@ -56,23 +56,35 @@ def resume(
     trainer.state = TrainState(states["epoch"], step, states["best"])
     replaced = _replaced(trainer.model, saved) if allow_changed else []
     if replaced:
-        parts = "the optimizer's state" + (" and the moving average" if trainer.ema else "")
-        get_logger().warning("of what is new in the model (%s) %s begin anew, too", ", ".join(replaced), parts)
+        parts = "the optimizer's state" + (
+            " and the moving average" if trainer.ema else ""
+        )
+        get_logger().warning(
+            "of what is new in the model (%s) %s begin anew, too",
+            ", ".join(replaced),
+            parts,
+        )
     if begins_anew(changed):
         get_logger().warning("the optimizer is another one, and begins anew")
     else:
-        checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer(), replaced)
+        checkpoint.restore_optimizer(
+            trainer.model, trainer.optimizer, saved.optimizer(), replaced
+        )
     if not any(key.startswith("AMP") for key in changed):
         trainer.precision.restore(states.get("precision"))
     restore_average(trainer, saved, allow_changed, replaced)
     if processes.is_first():  # the others count from zero, and all are summed
         trainer.averages.restore(states["averages"])
         restore_metrics(trainer, saved)
-    get_logger().info("resumed %s at epoch %d, step %d", saved.folder, states["epoch"], step)
+    get_logger().info(
+        "resumed %s at epoch %d, step %d", saved.folder, states["epoch"], step
+    )
     _say_what_else_differs(trainer, states, schedule)
 
 
-def read_for(path: Path, arch: str, class_num: int, allow_changed: bool = False) -> checkpoint.Checkpoint:
+def read_for(
+    path: Path, arch: str, class_num: int, allow_changed: bool = False
+) -> checkpoint.Checkpoint:
     """The checkpoint at `path`, if it is of the model `arch` and, unless that may have changed, of as many classes.
 
     Raises:
@@ -81,7 +93,9 @@ def read_for(path: Path, arch: str, class_num: int, allow_changed: bool = False)
     saved = checkpoint.read(path)
     if saved.passed_over:
         get_logger().warning(
-            "%s is the newest whole checkpoint; passed over: %s", saved.folder, "; ".join(saved.passed_over)
+            "%s is the newest whole checkpoint; passed over: %s",
+            saved.folder,
+            "; ".join(saved.passed_over),
         )
     if saved.states["arch"] != arch:
         raise UserError(
@@ -114,15 +128,24 @@ def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> Non
             )
 
 
-def _differences(trainer: Trainer, saved: checkpoint.Checkpoint, recipe: dict[str, Any]) -> dict[str, str]:
+def _differences(
+    trainer: Trainer, saved: checkpoint.Checkpoint, recipe: dict[str, Any]
+) -> dict[str, str]:
     """What has changed, as sentences by key."""
     then = saved.states.get("recipe")
-    return {} if then is None else differences(then, recipe)  # older checkpoints have none
+    # Older checkpoints have none
+    return {} if then is None else differences(then, recipe)
 
 
-def _step_of(trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[str, str]) -> int:
+def _step_of(
+    trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[str, str]
+) -> int:
     """Where the run stands in its epoch, in its own steps, of which others may add up to the same of the optimizer."""
-    step, then, now = saved.states["step"], saved.states["steps_per_epoch"], trainer.steps_per_epoch
+    step, then, now = (
+        saved.states["step"],
+        saved.states["steps_per_epoch"],
+        trainer.steps_per_epoch,
+    )
     if not step or then == now:
         return step
     freq = saved.states.get("update_freq")
@@ -137,7 +160,11 @@ def _step_of(trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[st
 def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
     """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
-    return [name for name, tensor in model.state_dict().items() if then.get(name) != list(tensor.shape)]
+    return [
+        name
+        for name, tensor in model.state_dict().items()
+        if then.get(name) != list(tensor.shape)
+    ]
 
 
 def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path | None:
@@ -158,7 +185,14 @@ def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path
     goes_on = run.resolve() == own.parent.resolve()
     found = None
     if processes.is_first():
-        found = next((place for place in named if _holds_best(place, best, goes_on and place == named[0])), None)
+        found = next(
+            (
+                place
+                for place in named
+                if _holds_best(place, best, goes_on and place == named[0])
+            ),
+            None,
+        )
     found = processes.gather(found)[0]
     if found is None:
         get_logger().warning(
@@ -187,7 +221,9 @@ def begins_anew(changed: Mapping[str, str]) -> bool:
     return "Optimizer.name" in changed or '"O2"' in changed.get("AMP.level", "")
 
 
-def _say_what_else_differs(trainer: Trainer, states: dict[str, Any], schedule: Any) -> None:
+def _say_what_else_differs(
+    trainer: Trainer, states: dict[str, Any], schedule: Any
+) -> None:
     """What keeps the meaning of a run, and is worth knowing."""
     if states["threads"] != device.threads():
         get_logger().info(
@@ -202,31 +238,51 @@ def _say_what_else_differs(trainer: Trainer, states: dict[str, Any], schedule: A
             "dropout and batch norm draw otherwise",
             *before, *now,
         )  # fmt: skip
-    steps, then, epochs = groups(trainer.steps_per_epoch, trainer.update_freq), states.get("epochs"), trainer.epochs
+    steps, then, epochs = (
+        groups(trainer.steps_per_epoch, trainer.update_freq),
+        states.get("epochs"),
+        trainer.epochs,
+    )
     if then and any(
-        schedule.lr_at(epoch * steps, steps, then) != schedule.lr_at(epoch * steps, steps, epochs)
+        schedule.lr_at(epoch * steps, steps, then)
+        != schedule.lr_at(epoch * steps, steps, epochs)
         for epoch in range(min(then, epochs) + 1)
     ):
         text = "Global.epochs was %d and is %d, so the learning rates are others from here on"
         get_logger().warning(text, then, epochs)
     if states["epoch"] >= epochs:
-        get_logger().info("all %d epochs are trained; raise Global.epochs to go on", epochs)
+        get_logger().info(
+            "all %d epochs are trained; raise Global.epochs to go on", epochs
+        )
 
 
 def restore_average(
-    trainer: Trainer, saved: checkpoint.Checkpoint, allow_changed: bool = False, replaced: Sequence[str] = ()
+    trainer: Trainer,
+    saved: checkpoint.Checkpoint,
+    allow_changed: bool = False,
+    replaced: Sequence[str] = (),
 ) -> None:
     """Gives the moving average what was saved of it, but for `replaced`, of which it begins with the weights of now."""
     steps, ema = saved.states.get("average_steps"), trainer.ema
     if (ema is None) != (steps is None) and not allow_changed:
         had = "without" if steps is None else "with"
-        raise UserError(f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section")
+        raise UserError(
+            f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section"
+        )
     if ema is not None and steps is not None:
         own = ema.state()
-        ema.restore({**saved.average(), **{name: own[name] for name in replaced if name in own}}, steps)
+        ema.restore(
+            {
+                **saved.average(),
+                **{name: own[name] for name in replaced if name in own},
+            },
+            steps,
+        )
     elif ema is not None:
         trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
-        get_logger().warning("the weights' moving average begins with the weights of now")
+        get_logger().warning(
+            "the weights' moving average begins with the weights of now"
+        )
 
 
 def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
@@ -234,8 +290,12 @@ def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
     states = saved.states["metrics"]
     try:
         if len(states) != len(trainer.metrics):
-            raise ValueError(f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}")
+            raise ValueError(
+                f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}"
+            )
         for metric, state in zip(trainer.metrics, states):
             metric.restore(state)
     except ValueError as error:
-        raise UserError(f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then") from error
+        raise UserError(
+            f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then"
+        ) from error

@@ -82,7 +82,8 @@ class RunFolder:
 
     def _fill(self, config: Config, kept: Mapping[str, Path]) -> None:
         """Writes what a run's folder begins with."""
-        self.path.resolve().mkdir(parents=True, exist_ok=True)  # the path may be a link whose target has moved
+        # The path may be a link whose target has moved
+        self.path.resolve().mkdir(parents=True, exist_ok=True)
         log_also_to(self.path / LOG_FILE)
         for relative, source in kept.items():
             target = self.path / relative
@@ -111,7 +112,9 @@ class RunFolder:
             checkpoint.recover(own)
         else:
             checkpoint.copy(checkpoint.read(source).folder, own)
-            get_logger().info("the best so far comes along: %s is a copy of %s", own, source)
+            get_logger().info(
+                "the best so far comes along: %s is a copy of %s", own, source
+            )
 
     def now(self, path: Path) -> Path:
         """Where a path is since the run has been moved."""
@@ -120,7 +123,11 @@ class RunFolder:
 
     def _real_path(self) -> Path:
         """The folder itself where the path is a link to it, or is `.`: the link goes on to mean the newest run."""
-        return self.path.resolve() if self.path.is_symlink() or not self.path.name else self.path
+        return (
+            self.path.resolve()
+            if self.path.is_symlink() or not self.path.name
+            else self.path
+        )
 
     def _make_room(self) -> dict[str, Path]:
         """Moves or deletes a run that is not continued; the inputs in it by name, and where they are then."""
@@ -131,7 +138,9 @@ class RunFolder:
             _say_what_stays(self.path)
             return {}
         if self.existing == "overwrite":
-            get_logger().info("%s: the run there is overwritten (Global.existing_run)", self.path)
+            get_logger().info(
+                "%s: the run there is overwritten (Global.existing_run)", self.path
+            )
             _delete_run(self.path)
             return {}
         self.moved_to = numbered(self._real_path())
@@ -140,19 +149,31 @@ class RunFolder:
             "%s held another run, which is now %s (Global.existing_run: move, refuse or overwrite)",
             self.path, self.moved_to,
         )  # fmt: skip
-        return {name: self.now(file) for name, file in inputs.items() if name not in (CONFIG_FILE, *self.files)}
+        return {
+            name: self.now(file)
+            for name, file in inputs.items()
+            if name not in (CONFIG_FILE, *self.files)
+        }
 
     def _with_moved_weights(self, plain: Any) -> Any:
         """The configuration's plain values with the weights' new places, so that the record stays true."""
         if isinstance(plain, dict):
-            return {key: self._with_moved_weights(value) for key, value in plain.items()}
+            return {
+                key: self._with_moved_weights(value) for key, value in plain.items()
+            }
         if isinstance(plain, list):
             return [self._with_moved_weights(value) for value in plain]
-        return str(self.now(Path(plain))) if isinstance(plain, str) and plain in self.weights else plain
+        return (
+            str(self.now(Path(plain)))
+            if isinstance(plain, str) and plain in self.weights
+            else plain
+        )
 
 
 @contextlib.contextmanager
-def reserved(config: Config, saved: checkpoint.Checkpoint | None, source: Path | None = None) -> Iterator[RunFolder]:
+def reserved(
+    config: Config, saved: checkpoint.Checkpoint | None, source: Path | None = None
+) -> Iterator[RunFolder]:
     """Holds the lock of a configuration's run and decides what `begin` does; nothing but the lock is written.
 
     Every process must enter it; the first decides and locks.
@@ -191,7 +212,12 @@ def _first_decides(decide: Callable[[], None]) -> None:
         raise UserError(error)
 
 
-def _decide(run: RunFolder, config: Config, saved: checkpoint.Checkpoint | None, source: Path | None) -> None:
+def _decide(
+    run: RunFolder,
+    config: Config,
+    saved: checkpoint.Checkpoint | None,
+    source: Path | None,
+) -> None:
     run.holds_run = holds_run(run.path)
     if not run.holds_run:
         return
@@ -203,7 +229,11 @@ def _decide(run: RunFolder, config: Config, saved: checkpoint.Checkpoint | None,
             f"{run.path} holds a run already, and Global.existing_run is refuse; give another Global.output_dir, or "
             "write -o Global.existing_run=move, which keeps that run under another name"
         )
-    if run.existing == "overwrite" and saved is not None and _within(saved.folder, run.path) is not None:
+    if (
+        run.existing == "overwrite"
+        and saved is not None
+        and _within(saved.folder, run.path) is not None
+    ):
         raise UserError(
             f"{saved.folder} is in the run that Global.existing_run=overwrite would delete; write "
             "-o Global.existing_run=move, or give another Global.output_dir"
@@ -224,17 +254,28 @@ def _is_newest_of(folder: Path, saved: checkpoint.Checkpoint) -> bool:
     if saved.folder.resolve().parent != folder.resolve():
         return False
     newest = checkpoint.read(folder).states
-    return (newest["epoch"], newest["step"]) <= (saved.states["epoch"], saved.states["step"])
+    return (newest["epoch"], newest["step"]) <= (
+        saved.states["epoch"],
+        saved.states["step"],
+    )
 
 
 def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
     """Notes what the training reads from the folder that is going to be another one's."""
-    if source is not None and _within(source, run.path) is not None and source.name != CONFIG_FILE:
+    if (
+        source is not None
+        and _within(source, run.path) is not None
+        and source.name != CONFIG_FILE
+    ):
         run.inputs.append(source)
     for key, text in _texts("", config.to_plain()):
         path = Path(text)
         # With output_dir `.` the name of the model is also that of the run's folder.
-        if key.startswith(_NOT_INPUTS) or key.endswith(".name") or _within(path, run.path) is None:
+        if (
+            key.startswith(_NOT_INPUTS)
+            or key.endswith(".name")
+            or _within(path, run.path) is None
+        ):
             continue
         if key == "Global.pretrained_model" or key.endswith(".pretrained"):
             run.weights.append(text)
@@ -268,7 +309,11 @@ def _checkpoints(folder: Path) -> list[Path]:
     """The folders of checkpoints in a run's folder, with those that a killed process has left under hidden names."""
     if not folder.is_dir():
         return []
-    return [child for child in sorted(folder.iterdir()) if child.is_dir() and checkpoint.files_of(child)]
+    return [
+        child
+        for child in sorted(folder.iterdir())
+        if child.is_dir() and checkpoint.files_of(child)
+    ]
 
 
 def _within(path: Path, folder: Path) -> Path | None:
@@ -292,7 +337,15 @@ def _delete_run(folder: Path) -> None:
 
 
 def _say_what_stays(folder: Path) -> None:
-    others = sorted(child.name for child in folder.iterdir() if child.name not in _OURS) if folder.is_dir() else []
+    others = (
+        sorted(child.name for child in folder.iterdir() if child.name not in _OURS)
+        if folder.is_dir()
+        else []
+    )
     if others:
         shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
-        get_logger().info("%s holds files that are not a training run's (%s); they stay there", folder, shown)
+        get_logger().info(
+            "%s holds files that are not a training run's (%s); they stay there",
+            folder,
+            shown,
+        )

@@ -25,7 +25,12 @@ from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError, UserError
 from ppcls.utils.files import BEST_MODEL, LATEST
 
-_WEIGHT_KEYS = ("Global.pretrained_model", "Arch.pretrained", "Arch.pretrained_list", "pretrained_model")
+_WEIGHT_KEYS = (
+    "Global.pretrained_model",
+    "Arch.pretrained",
+    "Arch.pretrained_list",
+    "pretrained_model",
+)
 _CHECKPOINT_KEYS = ("Global.checkpoints", "checkpoints")
 _DATA_KEYS = ("image_root", "cls_label_path", "shards")
 _REMEDY = "-o Global.pretrained_model=PATH takes others"
@@ -64,7 +69,9 @@ def load_with_weights(
     """
     _refuse_checkpoints(overrides, command)
 
-    def load(overrides: Sequence[str], check_paths: bool, say: Callable[[str], None]) -> Config:
+    def load(
+        overrides: Sequence[str], check_paths: bool, say: Callable[[str], None]
+    ) -> Config:
         return load_config(
             source, overrides, registries(), command, check_paths=check_paths, processes=processes_count, say=say,
             eval_data=eval_data,
@@ -79,7 +86,10 @@ def load_with_weights(
         found = _find(config, find_config(source), overrides)
     if found is not None:
         _say(found.sentence)
-        overrides = [*overrides, f"Global.pretrained_model={json.dumps(str(found.folder), ensure_ascii=False)}"]
+        overrides = [
+            *overrides,
+            f"Global.pretrained_model={json.dumps(str(found.folder), ensure_ascii=False)}",
+        ]
     return load(overrides, check_paths, _say)
 
 
@@ -97,8 +107,12 @@ def _find(config: Config, source: Path, overrides: Sequence[str]) -> Trained | N
         return None
     difference = _difference(config, run)
     if difference is None:
-        return Trained(folder, f"weights: {folder}, {_standing(folder)} in {run}; {_REMEDY}")
-    _say(f"{folder} is not used, because {difference}; -o Global.pretrained_model={folder} would take it")
+        return Trained(
+            folder, f"weights: {folder}, {_standing(folder)} in {run}; {_REMEDY}"
+        )
+    _say(
+        f"{folder} is not used, because {difference}; -o Global.pretrained_model={folder} would take it"
+    )
     return None
 
 
@@ -119,7 +133,9 @@ def _asks_for_weights(overrides: Sequence[str]) -> bool:
     """Whether the command line says which weights to take."""
     for override in overrides:
         key, _, value = override.partition("=")
-        if key.strip() in _WEIGHT_KEYS or (key.strip() in ("Arch", "Global") and "pretrained" in value):
+        if key.strip() in _WEIGHT_KEYS or (
+            key.strip() in ("Arch", "Global") and "pretrained" in value
+        ):
             return True
     return False
 
@@ -140,14 +156,19 @@ def _names_weights_in(config: Config, run: Path) -> bool:
 
 def _frozen_one_answers(config: Config) -> bool:
     """Whether the model that is evaluated is not the one that is trained."""
-    return isinstance(config.Arch, DistillationModelParams) and config.Arch.infer_model_name in config.Arch.frozen
+    return (
+        isinstance(config.Arch, DistillationModelParams)
+        and config.Arch.infer_model_name in config.Arch.frozen
+    )
 
 
 def _difference(config: Config, run: Path) -> str | None:
     """Why a run is not one of this configuration; None if it is."""
     record = run / CONFIG_FILE
     try:
-        then = load_config(record, [], registries(), check_paths=False, say=lambda line: None)
+        then = load_config(
+            record, [], registries(), check_paths=False, say=lambda line: None
+        )
     except UserError:
         return f"{record} cannot be read as the configuration that it was trained with"
     for key, ours, theirs in _compared(config, then):
@@ -159,10 +180,20 @@ def _difference(config: Config, run: Path) -> str | None:
 def _compared(config: Config, then: Config) -> Iterator[tuple[str, Any, Any]]:
     """What decides whether a run is of this configuration: key, value here, value there."""
     for name in ("name", "class_num", "in_channels"):
-        yield f"Arch.{name}", getattr(config.Arch, name, None), getattr(then.Arch, name, None)
+        yield (
+            f"Arch.{name}",
+            getattr(config.Arch, name, None),
+            getattr(then.Arch, name, None),
+        )
     if config.Global.pretrained_model is not None:
-        yield "Global.pretrained_model", config.Global.pretrained_model, then.Global.pretrained_model
-    weights, weights_then = (getattr(each.Arch, "pretrained", False) for each in (config, then))
+        yield (
+            "Global.pretrained_model",
+            config.Global.pretrained_model,
+            then.Global.pretrained_model,
+        )
+    weights, weights_then = (
+        getattr(each.Arch, "pretrained", False) for each in (config, then)
+    )
     if weights is not False:
         yield "Arch.pretrained", weights, weights_then
     ours, theirs = config.DataLoader.Train, then.DataLoader.Train
@@ -185,7 +216,10 @@ def _standing(folder: Path) -> str:
     if folder.name == LATEST:
         return "the latest checkpoint of the run, which has no best_model,"
     try:
-        best = json.loads((folder / checkpoint.STATES).read_text(encoding="utf-8"))["best"]
+        best = json.loads((folder / checkpoint.STATES).read_text(encoding="utf-8"))[
+            "best"
+        ]
         return f"the best of the run (epoch {best['epoch']}, {best['metric']} {best[best['metric']]:.5f})"
-    except (OSError, ValueError, KeyError, TypeError):  # damaged, which is said when the weights are read
+    # Damaged, which is said when the weights are read
+    except (OSError, ValueError, KeyError, TypeError):
         return "the best of the run"

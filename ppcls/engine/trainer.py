@@ -11,7 +11,13 @@ import numpy as np
 
 from ppcls.engine import processes
 from ppcls.engine.ema import MovingAverage
-from ppcls.engine.meters import Averages, Stopwatch, over_all_processes, own_summary, summary
+from ppcls.engine.meters import (
+    Averages,
+    Stopwatch,
+    over_all_processes,
+    own_summary,
+    summary,
+)
 from ppcls.engine.precision import Precision
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.utils.errors import UserError
@@ -69,9 +75,11 @@ class Trainer:
     """
 
     model: Any
-    losses: Callable[[Any, Any], dict[str, Any]]  # name to scalar tensor, `loss` being what is differentiated
+    # Name to scalar tensor, `loss` being what is differentiated
+    losses: Callable[[Any, Any], dict[str, Any]]
     optimizer: Any
-    lr_at: Callable[[int], float]  # steps of the optimizer since the first one of epoch 0 to learning rate
+    # Steps of the optimizer since the first one of epoch 0 to learning rate
+    lr_at: Callable[[int], float]
     loader: Any
     epochs: int
     seed: int
@@ -84,7 +92,8 @@ class Trainer:
     update_freq: int = 1
     precision: Precision = field(default_factory=Precision)
     ema: MovingAverage | None = None
-    finished: bool = False  # whether a callback has found that there is nothing more to learn
+    # Whether a callback has found that there is nothing more to learn
+    finished: bool = False
     _pictures: float = 0.0  # of the group so far, over all processes
     _unit: float = 0.0  # of the group's first step
     _asked: bool = False  # whether some process was asked to stop
@@ -102,7 +111,10 @@ class Trainer:
     @property
     def between_groups(self) -> bool:
         """Whether no gradients are waiting for the rest of their group, so that the state is whole."""
-        return self.state.step % self.update_freq == 0 or self.state.step == self.steps_per_epoch
+        return (
+            self.state.step % self.update_freq == 0
+            or self.state.step == self.steps_per_epoch
+        )
 
     def fit(self) -> None:
         """Trains from `state` to the end of the last epoch.
@@ -147,9 +159,12 @@ class Trainer:
                 self.exit_if_asked()
             self.stopwatch.resume()
         if not seen and not over_all_processes(self.metrics, self.averages)[1].count:
-            raise UserError("not one picture of DataLoader.Train could be read, so nothing was learnt")
+            raise UserError(
+                "not one picture of DataLoader.Train could be read, so nothing was learnt"
+            )
         self._tell("epoch_end")
-        self._asked = any(processes.gather(bool(self.stop)))  # an evaluation may have been cut short
+        # An evaluation may have been cut short
+        self._asked = any(processes.gather(bool(self.stop)))
         self.exit_if_asked()
         self.state.epoch, self.state.step = self.state.epoch + 1, 0
         self.averages.reset()
@@ -161,26 +176,38 @@ class Trainer:
         """One step; returns its pictures over all processes."""
         import paddle
 
-        paddle.seed(step_seed(self.seed, self.state.epoch, self.state.step, processes.rank()))
+        paddle.seed(
+            step_seed(self.seed, self.state.epoch, self.state.step, processes.rank())
+        )
         if self.state.step % self.update_freq == 0:
             group = self.state.epoch * groups(self.steps_per_epoch, self.update_freq)
-            self.optimizer.set_lr(self.lr_at(group + self.state.step // self.update_freq))
+            self.optimizer.set_lr(
+                self.lr_at(group + self.state.step // self.update_freq)
+            )
         count, values = len(batch.index), {"loss": 0.0}
         if count:  # every picture of the batch may have been unreadable
             with self.precision.context():
                 logits = self.model(batch.image)
                 losses = self.losses(logits, batch.label)
             values = {name: loss.item() for name, loss in losses.items()}
-        pictures, total_loss, asked = processes.total([count, values["loss"], bool(self.stop)])
+        pictures, total_loss, asked = processes.total(
+            [count, values["loss"], bool(self.stop)]
+        )
         self._asked = asked > 0
         if not np.isfinite(total_loss):
             self._refuse_loss(values["loss"], batch)
         # Within a group each picture weighs the same; the mean over the group is taken when its sum is known.
         self._unit = self._unit or pictures
         if count:
-            self.precision.backward(losses["loss"] if count == self._unit else losses["loss"] * (count / self._unit))
+            self.precision.backward(
+                losses["loss"]
+                if count == self._unit
+                else losses["loss"] * (count / self._unit)
+            )
         self._pictures += pictures
-        if (self.state.step + 1) % self.update_freq == 0 or self.state.step + 1 == self.steps_per_epoch:
+        if (
+            self.state.step + 1
+        ) % self.update_freq == 0 or self.state.step + 1 == self.steps_per_epoch:
             self._learn()
         if count:
             self.averages.update(values, count)
@@ -191,7 +218,9 @@ class Trainer:
     def _learn(self) -> None:
         """Takes the optimizer's step with what the group has gathered."""
         if self._pictures:
-            processes.sum_gradients(self.model.parameters(), self._unit / self._pictures)
+            processes.sum_gradients(
+                self.model.parameters(), self._unit / self._pictures
+            )
             taken = self.precision.step(self.optimizer)
             if self.ema is not None and taken:
                 with self.precision.stepped_weights(self.model, self.optimizer):
@@ -201,7 +230,9 @@ class Trainer:
 
     def _refuse_loss(self, value: float, batch: Any) -> None:
         if np.isfinite(value):
-            raise UserError("the loss of another process is not finite; its log names the pictures")
+            raise UserError(
+                "the loss of another process is not finite; its log names the pictures"
+            )
         raise UserError(
             f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; no step was taken with it; "
             f"lower Optimizer.lr.learning_rate or look at this batch: {', '.join(batch.paths)}"

@@ -59,19 +59,26 @@ class Bundle:
     output: Output
     transforms: tuple[Any, ...]
     class_names: tuple[str, ...] | None
-    golden: GoldenFile | None  # none where a model without a manifest is read: see ppcls.inference.official
+    # None where a model without a manifest is read: see ppcls.inference.official
+    golden: GoldenFile | None
     onnx: DigestedFile | None = None
     quantized: tuple[Quantized, ...] = ()
     settings: Settings | None = None
 
     def __post_init__(self) -> None:
         if self.class_names is not None and len(self.class_names) != self.class_num:
-            raise ValueError(f"class_names has {len(self.class_names)} names for {self.class_num} classes")
+            raise ValueError(
+                f"class_names has {len(self.class_names)} names for {self.class_num} classes"
+            )
         pipeline = self.pipeline
         if pipeline.draws:
-            raise ValueError("a transform draws at random; export with the transforms of evaluation")
+            raise ValueError(
+                "a transform draws at random; export with the transforms of evaluation"
+            )
         if pipeline.color != self.input.color:
-            raise ValueError(f"input.color is {self.input.color}, but the transforms give {pipeline.color}")
+            raise ValueError(
+                f"input.color is {self.input.color}, but the transforms give {pipeline.color}"
+            )
         if pipeline.output_size != self.input.shape[1:]:
             raise ValueError(
                 f"the transforms give pictures of {_sides(pipeline.output_size)}, but the program takes "
@@ -101,16 +108,25 @@ class Bundle:
         bundle = read_record(cls, _parse(manifest), str(manifest), folder=place)
         for name in bundle.files:
             if Path(name).name != name:
-                raise UserError(f"{manifest}: {name!r} is not the name of a file beside it; export again")
+                raise UserError(
+                    f"{manifest}: {name!r} is not the name of a file beside it; export again"
+                )
             if not (bundle.folder / name).is_file():
-                raise UserError(f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again")
+                raise UserError(
+                    f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again"
+                )
         return bundle
 
     @property
     def entries(self) -> tuple[DigestedFile, ...]:
         """The files that have a digest."""
         quantized = [entry for form in self.quantized for entry in form.files]
-        return (self.program, self.parameters, *([self.onnx] if self.onnx else []), *quantized)
+        return (
+            self.program,
+            self.parameters,
+            *([self.onnx] if self.onnx else []),
+            *quantized,
+        )
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -141,7 +157,13 @@ class Bundle:
         """Writes the manifest, whole or not at all."""
         values = {"schema": SCHEMA, **asdict(self)}
         del values["folder"]
-        text = yaml.dump(_plain(values), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=1000)
+        text = yaml.dump(
+            _plain(values),
+            Dumper=yaml.SafeDumper,
+            sort_keys=False,
+            allow_unicode=True,
+            width=1000,
+        )
         write_atomically(self.folder / MANIFEST_FILE, text.encode())
 
     def change(self, **fields: Any) -> "Bundle":
@@ -210,7 +232,9 @@ def write_manifest(
         weights_sha256=weights_sha256,
         program=digested(place / program_file),
         parameters=digested(place / PARAMETERS_FILE),
-        input=Input(input_name, (-1, *input_shape), "float32", "NCHW", transforms.color),
+        input=Input(
+            input_name, (-1, *input_shape), "float32", "NCHW", transforms.color
+        ),
         output=Output(output_name, (-1, class_num), "probabilities"),
         transforms=tuple(transforms.normalized().to_list()),
         class_names=None if class_names is None else tuple(class_names),
@@ -233,7 +257,9 @@ def _parse(manifest: Path) -> dict[str, Any]:
             f"{manifest} is not a YAML file ({str(error).splitlines()[0]}); copy the bundle again, or export again"
         ) from error
     if not isinstance(values, dict) or "schema" not in values:
-        raise UserError(f"{manifest} has no schema number: it was not written by this library; export the model again")
+        raise UserError(
+            f"{manifest} has no schema number: it was not written by this library; export the model again"
+        )
     schema = values.pop("schema")
     if type(schema) is int and schema > SCHEMA:
         raise UserError(
@@ -241,7 +267,9 @@ def _parse(manifest: Path) -> dict[str, Any]:
             f"(schema {schema}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
         )
     if type(schema) is not int or schema < 1:
-        raise UserError(f"{manifest}: schema is {schema!r}; this library reads 1 to {SCHEMA}; export the model again")
+        raise UserError(
+            f"{manifest}: schema is {schema!r}; this library reads 1 to {SCHEMA}; export the model again"
+        )
     return values
 
 
@@ -251,8 +279,12 @@ def _plain(value: Any) -> Any:
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    return (
+        [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    )
 
 
 def _sides(shape: Sequence[int] | None) -> str:
-    return "no fixed size" if shape is None else f"{list(shape)} (channels, height, width)"
+    return (
+        "no fixed size" if shape is None else f"{list(shape)} (channels, height, width)"
+    )

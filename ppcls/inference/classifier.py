@@ -16,7 +16,13 @@ from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
-from ppcls.inference.golden import INPUT_TOLERANCE, SCORE_TOLERANCE, Agreement, Golden, agreement_with
+from ppcls.inference.golden import (
+    INPUT_TOLERANCE,
+    SCORE_TOLERANCE,
+    Agreement,
+    Golden,
+    agreement_with,
+)
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.prediction import Prediction
 from ppcls.inference.results import Results
@@ -75,20 +81,34 @@ class Classifier:
         output: str | None = None,
         tensorrt: bool | TensorRT | None = None,
     ) -> None:
-        self._arguments = {name: value for name, value in locals().items() if name != "self"}  # before there are more
+        # Before there are more
+        self._arguments = {
+            name: value for name, value in locals().items() if name != "self"
+        }
         self._identity = uuid.uuid4().hex
         _opened[self._identity] = self
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
-        self.bundle = path if isinstance(path, Bundle) else _bundle(expanded(path), model, preprocess, output)
+        self.bundle = (
+            path
+            if isinstance(path, Bundle)
+            else _bundle(expanded(path), model, preprocess, output)
+        )
         engine = backend if isinstance(backend, str) else None
-        told: dict[str, Any] = {"device": device, "threads": threads, "onednn": onednn, "tensorrt": tensorrt}
+        told: dict[str, Any] = {
+            "device": device,
+            "threads": threads,
+            "onednn": onednn,
+            "tensorrt": tensorrt,
+        }
         told.update(precision=precision, requests=requests)
         self.settings = resolve(self.bundle.settings, backend=engine, **told)
         self._prediction = Prediction(
             self.bundle.pipeline,
-            open_backend(self.bundle, self.settings) if backend is None or isinstance(backend, str) else backend,
+            open_backend(self.bundle, self.settings)
+            if backend is None or isinstance(backend, str)
+            else backend,
             _names(self.bundle, class_names),
             batch_size,
             min(topk, self.bundle.class_num),
@@ -122,7 +142,11 @@ class Classifier:
             arguments["class_names"] = _absolute(arguments["class_names"])
         return _reopened, (self._identity, arguments)
 
-    def verify(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> Agreement:
+    def verify(
+        self,
+        input_tolerance: float = INPUT_TOLERANCE,
+        score_tolerance: float = SCORE_TOLERANCE,
+    ) -> Agreement:
         """Sends the bundle's golden picture through its preprocessing, and its golden input through the program.
 
         It is a check of float32; `ppcls verify` checks other precisions too, and by your own pictures.
@@ -136,7 +160,9 @@ class Classifier:
             UserError: the bundle has no golden picture.
         """
         golden = Golden.of(self.bundle)
-        agreement = agreement_with(golden, self._prediction.pipeline, self._prediction.backend)
+        agreement = agreement_with(
+            golden, self._prediction.pipeline, self._prediction.backend
+        )
         agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement
 
@@ -164,7 +190,9 @@ def _absolute(path: PathLike | Bundle) -> Path | Bundle:
     return Path(expanded(path)).absolute()
 
 
-def _bundle(path: PathLike, model: str | None, preprocess: Preprocess | None, output: str | None) -> Bundle:
+def _bundle(
+    path: PathLike, model: str | None, preprocess: Preprocess | None, output: str | None
+) -> Bundle:
     if Path(path).suffix != ONNX_SUFFIX:
         if output is not None:
             raise UserError(f"{path} shows by itself what it gives; leave output out")
@@ -180,10 +208,18 @@ def _bundle(path: PathLike, model: str | None, preprocess: Preprocess | None, ou
     return bundle_of_onnx(path, preprocess, output or "")
 
 
-def _names(bundle: Bundle, given: str | Path | Sequence[str] | None) -> Sequence[str] | None:
+def _names(
+    bundle: Bundle, given: str | Path | Sequence[str] | None
+) -> Sequence[str] | None:
     if given is None:
         return bundle.class_names
-    names, said = (load_class_names(given), given) if isinstance(given, (str, Path)) else (given, "class_names")
+    names, said = (
+        (load_class_names(given), given)
+        if isinstance(given, (str, Path))
+        else (given, "class_names")
+    )
     if len(names) != bundle.class_num:
-        raise UserError(f"{said}: {len(names)} class names for {bundle.class_num} classes; give one per class")
+        raise UserError(
+            f"{said}: {len(names)} class names for {bundle.class_num} classes; give one per class"
+        )
     return names

@@ -24,8 +24,10 @@ from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
 
 _LONG = 32  # pictures; a shorter list needs no progress bar, and no second request
-_LONG_FOR_PADDLE = 256  # whose requests are processes, which load Paddle for a second each
-_MOST_REQUESTS = 4  # Paddle holds the model once for each; more cores than that share the kernels of a batch
+# Whose requests are processes, which load Paddle for a second each
+_LONG_FOR_PADDLE = 256
+# Paddle holds the model once for each; more cores than that share the kernels of a batch
+_MOST_REQUESTS = 4
 
 
 def predict(config: DeployConfig) -> int:
@@ -42,7 +44,13 @@ def predict(config: DeployConfig) -> int:
     """
     pictures = list_pictures(config.Global.infer_imgs)
     classifier = open_classifier(config, len(pictures))
-    return report(classifier, config.Global.infer_imgs, pictures, config.PostProcess.Topk.topk, config.Global.output)
+    return report(
+        classifier,
+        config.Global.infer_imgs,
+        pictures,
+        config.PostProcess.Topk.topk,
+        config.Global.output,
+    )
 
 
 def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
@@ -66,20 +74,30 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
         requests=settings.requests or _requests(settings, bundle, pictures),
-        tensorrt=settings.tensorrt if settings.tensorrt != TensorRT() else settings.use_tensorrt,
+        tensorrt=settings.tensorrt
+        if settings.tensorrt != TensorRT()
+        else settings.use_tensorrt,
     )
 
 
-def _requests(settings: DeployGlobalSection, bundle: Bundle, pictures: int) -> int | None:
+def _requests(
+    settings: DeployGlobalSection, bundle: Bundle, pictures: int
+) -> int | None:
     """How many batches run at the same time where nobody says; None leaves it to a bundle that names several.
 
     A batch on one core and another on the next are faster than one on both: nobody waits for the other's kernels.
     """
     stored = bundle.settings
-    if stored is not None and stored.requests > 1 and settings.backend in (None, stored.backend):
+    if (
+        stored is not None
+        and stored.requests > 1
+        and settings.backend in (None, stored.backend)
+    ):
         return None
     backend = settings.backend or (stored.backend if stored else DEFAULTS.backend)
-    if settings.use_gpu or pictures < (_LONG_FOR_PADDLE if backend == "paddle" else _LONG):
+    if settings.use_gpu or pictures < (
+        _LONG_FOR_PADDLE if backend == "paddle" else _LONG
+    ):
         return 1
     batches = -(-pictures // settings.batch_size)
     return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)
@@ -95,7 +113,11 @@ def list_pictures(source: str) -> list[str]:
 
 
 def report(
-    classifier: Classifier | Prediction, source: str, pictures: list[str], topk: int, output: PathLike | None
+    classifier: Classifier | Prediction,
+    source: str,
+    pictures: list[str],
+    topk: int,
+    output: PathLike | None,
 ) -> int:
     """Classifies `pictures`, found in `source`: a line a picture on the console, a row in `output` if there is one.
 
@@ -104,14 +126,26 @@ def report(
     """
     quiet = len(pictures) < _LONG or not sys.stderr.isatty()
     unreadable = 0
-    with contextlib.nullcontext() if output is None else open_results(output, topk) as file:
-        for result in tqdm(classifier.predict(pictures), total=len(pictures), unit="picture", disable=quiet):
+    with (
+        contextlib.nullcontext()
+        if output is None
+        else open_results(output, topk) as file
+    ):
+        for result in tqdm(
+            classifier.predict(pictures),
+            total=len(pictures),
+            unit="picture",
+            disable=quiet,
+        ):
             tqdm.write(encodable(console_line(result, _shown(result.source, source))))
             unreadable += result.error is not None
             if file is not None:
                 file.write(result)
     if unreadable:
-        print(f"{unreadable} of {len(pictures)} pictures could not be read", file=sys.stderr)
+        print(
+            f"{unreadable} of {len(pictures)} pictures could not be read",
+            file=sys.stderr,
+        )
     return 1 if unreadable else 0
 
 

@@ -30,8 +30,14 @@ class Input:
         _require("dtype", self.dtype, "float32")
         _require("layout", self.layout, "NCHW")
         _require("color", self.color, "RGB", "BGR", "GRAY")
-        if len(self.shape) != 4 or self.shape[0] not in (-1, 1) or min(self.shape[1:]) < 1:
-            raise ValueError(f"shape is {list(self.shape)}; it is [-1 or 1, channels, height, width]")
+        if (
+            len(self.shape) != 4
+            or self.shape[0] not in (-1, 1)
+            or min(self.shape[1:]) < 1
+        ):
+            raise ValueError(
+                f"shape is {list(self.shape)}; it is [-1 or 1, channels, height, width]"
+            )
 
 
 @dataclass(frozen=True)
@@ -83,4 +89,6 @@ class Quantized:
 
 def _require(name: str, value: str, *possible: str) -> None:
     if value not in possible:
-        raise ValueError(f"{name} is {value!r}; this library runs {' or '.join(possible)}")
+        raise ValueError(
+            f"{name} is {value!r}; this library runs {' or '.join(possible)}"
+        )

@@ -26,7 +26,8 @@ INPUT_TOLERANCE = 1e-4
 SCORE_TOLERANCE = 2e-4
 # Probabilities below this one count as this one: Paddle's softmax gives none below exp(-64) = 1.6e-28, oneDNN's does.
 _SMALLEST = 1e-25
-_ARRAYS = {"picture": ("uint8", 1), "input": ("float32", 4), "scores": ("float32", 2)}  # types and axes
+# Types and axes
+_ARRAYS = {"picture": ("uint8", 1), "input": ("float32", 4), "scores": ("float32", 2)}
 
 
 class GoldenMismatch(UserError):
@@ -47,7 +48,11 @@ class Agreement:
     score_difference: float
     classes_compared: int
 
-    def problem(self, input_tolerance: float = INPUT_TOLERANCE, score_tolerance: float = SCORE_TOLERANCE) -> str | None:
+    def problem(
+        self,
+        input_tolerance: float = INPUT_TOLERANCE,
+        score_tolerance: float = SCORE_TOLERANCE,
+    ) -> str | None:
         """What is wrong, if a difference is over its tolerance, and the remedy; else None.
 
         Args:
@@ -89,7 +94,12 @@ class Golden:
         """Writes an `.npz` of three plain arrays."""
         buffer = io.BytesIO()
         picture = np.frombuffer(self.picture, np.uint8)
-        np.savez(buffer, picture=picture, input=np.float32(self.input), scores=np.float32(self.scores))
+        np.savez(
+            buffer,
+            picture=picture,
+            input=np.float32(self.input),
+            scores=np.float32(self.scores),
+        )
         write_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -122,7 +132,9 @@ class Golden:
         for name, (dtype, axes) in _ARRAYS.items():
             array = arrays.get(name)
             if array is None or array.dtype != dtype or array.ndim != axes:
-                raise UserError(f"{path}: no golden file, for {name} is no array of {dtype} with {axes} axes; {again}")
+                raise UserError(
+                    f"{path}: no golden file, for {name} is no array of {dtype} with {axes} axes; {again}"
+                )
         return cls(arrays["picture"].tobytes(), arrays["input"], arrays["scores"])
 
 

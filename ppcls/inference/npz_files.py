@@ -19,13 +19,16 @@ from ppcls.utils.files import PathLike, naming
 
 def npz_name(picture: str) -> str:
     """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
-    parts = [part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")]
+    parts = [
+        part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")
+    ]
     return "__".join(parts) + ".npz"
 
 
 def numbered(name: str) -> tuple[list[str | int], str]:
     """What sorts names by the numbers in them, `2.npz` before `10.npz`."""
-    parts = re.split(r"(\d+)", name)  # text and numbers take turns, so like is compared with like
+    # Text and numbers take turns, so like is compared with like
+    parts = re.split(r"(\d+)", name)
     return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
@@ -38,14 +41,25 @@ def read_datalist(path: PathLike) -> list[Path]:
     listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
     if not listed:
         raise UserError(f"{path} lists no file; write the path of an .npz file a line")
-    twice = next((name for name, count in Counter(file.stem for file in listed).items() if count > 1), None)
+    twice = next(
+        (
+            name
+            for name, count in Counter(file.stem for file in listed).items()
+            if count > 1
+        ),
+        None,
+    )
     if twice:
-        raise UserError(f"{path}: two files have the name {twice}, so their results would too; rename one")
+        raise UserError(
+            f"{path}: two files have the name {twice}, so their results would too; rename one"
+        )
     beside = Path(path).parent
     return [file if file.is_file() else beside / file.name for file in listed]
 
 
-def read_arrays(path: Path, kind: str = ".npz file", again: str = "write it again") -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, kind: str = ".npz file", again: str = "write it again"
+) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
 
     Args:

@@ -19,11 +19,14 @@ from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
 
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
-Port = tuple[str, int, tuple[int, ...]]  # name, element type, shape with -1 for what is not fixed
+# Name, element type, shape with -1 for what is not fixed
+Port = tuple[str, int, tuple[int, ...]]
 _FLOAT32 = 1  # of TensorProto.DataType
-_PASSING = (b"Identity", b"Cast", b"Reshape", b"Flatten", b"Squeeze", b"Unsqueeze")  # operators that move no value
+# Operators that move no value
+_PASSING = (b"Identity", b"Cast", b"Reshape", b"Flatten", b"Squeeze", b"Unsqueeze")
 _BATCH_AXIS = (
-    "export it again with a batch axis that is not fixed (torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
+    "export it again with a batch axis that is not fixed "
+    "(torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
 )
 
 
@@ -50,9 +53,14 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
             "give) or output='probabilities'"
         )
     program = _read(path)
-    (name, shape), (scores, class_num) = _input(path, program.inputs), _output(path, program.outputs)
+    (name, shape), (scores, class_num) = (
+        _input(path, program.inputs),
+        _output(path, program.outputs),
+    )
     if output == "logits" and program.ends_in_softmax:
-        raise UserError(f"{path} ends in softmax, so its scores are no logits; write output='probabilities'")
+        raise UserError(
+            f"{path} ends in softmax, so its scores are no logits; write output='probabilities'"
+        )
     try:
         pipeline = Pipeline.from_list(transforms_of(preprocess))
         entry = digested(path)
@@ -65,7 +73,13 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
             weights_sha256=None,
             program=entry,
             parameters=entry,
-            input=Input(name, (shape[0], *_fixed(pipeline, shape)), "float32", "NCHW", pipeline.color),
+            input=Input(
+                name,
+                (shape[0], *_fixed(pipeline, shape)),
+                "float32",
+                "NCHW",
+                pipeline.color,
+            ),
             output=Output(scores, (-1, class_num), output),
             transforms=tuple(pipeline.normalized().to_list()),
             class_names=None,
@@ -99,7 +113,9 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
         known = [field.name for field in fields(Preprocessing)]
         for key in preprocess:
             if key not in known:
-                raise ValueError(f"preprocess has no {key!r}{suggest(str(key), known)}; it has {', '.join(known)}")
+                raise ValueError(
+                    f"preprocess has no {key!r}{suggest(str(key), known)}; it has {', '.join(known)}"
+                )
         preprocess = Preprocessing.from_record(preprocess)
     if isinstance(preprocess, Preprocessing):
         return preprocess.transform_ops()
@@ -109,19 +125,32 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
 def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
     if len(ports) != 1 or len(ports[0][2]) != 4 or ports[0][1] != _FLOAT32:
-        raise UserError(f"{path} takes {shown}; this runtime gives one float32 [N, channels, height, width]")
+        raise UserError(
+            f"{path} takes {shown}; this runtime gives one float32 [N, channels, height, width]"
+        )
     ((name, _, shape),) = ports
     if shape[3] in (1, 3) and shape[1] not in (1, 3):
-        raise UserError(f"{path} takes {shown}, the channels last; export it again with [N, channels, height, width]")
+        raise UserError(
+            f"{path} takes {shown}, the channels last; export it again with [N, channels, height, width]"
+        )
     if shape[0] not in (-1, 1):
-        raise UserError(f"{path} takes {shown}, always {shape[0]} pictures; {_BATCH_AXIS}")
+        raise UserError(
+            f"{path} takes {shown}, always {shape[0]} pictures; {_BATCH_AXIS}"
+        )
     return name, shape
 
 
 def _output(path: Path, ports: Sequence[Port]) -> tuple[str, int]:
     shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
-    if len(ports) != 1 or len(ports[0][2]) != 2 or ports[0][1] != _FLOAT32 or ports[0][2][1] < 1:
-        raise UserError(f"{path} gives {shown}; this runtime reads one float32 [N, class_num], class_num being fixed")
+    if (
+        len(ports) != 1
+        or len(ports[0][2]) != 2
+        or ports[0][1] != _FLOAT32
+        or ports[0][2][1] < 1
+    ):
+        raise UserError(
+            f"{path} gives {shown}; this runtime reads one float32 [N, class_num], class_num being fixed"
+        )
     return ports[0][0], ports[0][2][1]
 
 
@@ -154,9 +183,15 @@ def _parse(model: memoryview) -> _Program:
         raise Damaged(f"it has {len(graphs)} graphs")
     (graph,) = graphs
     parameters = {_text(tensor, 8) for tensor in messages(graph, 5)}
-    inputs, outputs = ([_port(value) for value in messages(graph, number)] for number in (11, 12))
-    ends_in_softmax = bool(outputs) and _last_operator(graph, outputs[0][0].encode()) == b"Softmax"
-    return _Program([port for port in inputs if port[0] not in parameters], outputs, ends_in_softmax)
+    inputs, outputs = (
+        [_port(value) for value in messages(graph, number)] for number in (11, 12)
+    )
+    ends_in_softmax = (
+        bool(outputs) and _last_operator(graph, outputs[0][0].encode()) == b"Softmax"
+    )
+    return _Program(
+        [port for port in inputs if port[0] not in parameters], outputs, ends_in_softmax
+    )
 
 
 def _last_operator(graph: memoryview, output: bytes) -> bytes | None:
@@ -164,9 +199,12 @@ def _last_operator(graph: memoryview, output: bytes) -> bytes | None:
 
     NodeProto: input = 1, output = 2, op_type = 4.
     """
-    makers = {bytes(name): node for node in messages(graph, 1) for name in messages(node, 2)}
+    makers = {
+        bytes(name): node for node in messages(graph, 1) for name in messages(node, 2)
+    }
     while output in makers:
-        node = makers.pop(output)  # so that a graph that leads round and round comes to an end
+        # So that a graph that leads round and round comes to an end
+        node = makers.pop(output)
         operator = bytes((messages(node, 4) or [memoryview(b"")])[0])
         inputs = messages(node, 1)
         if operator not in _PASSING or not inputs:
@@ -181,7 +219,9 @@ def _port(value: memoryview) -> Port:
     if len(tensors) != 1:
         return _text(value, 1), 0, ()
     shapes = messages(tensors[0], 2)
-    sides = tuple((numbers(side, 1) or [-1])[0] for shape in shapes for side in messages(shape, 1))
+    sides = tuple(
+        (numbers(side, 1) or [-1])[0] for shape in shapes for side in messages(shape, 1)
+    )
     return _text(value, 1), (numbers(tensors[0], 1) or [0])[0], sides
 
 

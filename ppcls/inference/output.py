@@ -51,7 +51,11 @@ class ResultFile:
 
     def __enter__(self) -> ResultFile:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(claimed(self.path, "writing", "wait until it ends, or give another file"))
+            stack.enter_context(
+                claimed(
+                    self.path, "writing", "wait until it ends, or give another file"
+                )
+            )
             self._held = stack.pop_all()
         return self
 
@@ -76,7 +80,9 @@ class ResultFile:
     def _opened(self) -> TextIO:
         """The file of rows, made at the first use: a command that fails before its first row leaves none."""
         if self._file is None:
-            file = self.part.open("w", buffering=1, encoding="utf-8", errors=self.errors, newline="")
+            file = self.part.open(
+                "w", buffering=1, encoding="utf-8", errors=self.errors, newline=""
+            )
             self._file = self._held.enter_context(file)
             self._begin()
         return self._file
@@ -95,7 +101,11 @@ class CsvFile(ResultFile):
 
     def _begin(self) -> None:
         ranks = range(1, self.topk + 1)
-        columns = [f"{column}_{rank}" for rank in ranks for column in ("class_id", "score", "name")]
+        columns = [
+            f"{column}_{rank}"
+            for rank in ranks
+            for column in ("class_id", "score", "name")
+        ]
         self._write_row(["picture", *columns, "error"])
 
     def _write(self, result: Result) -> None:
@@ -107,14 +117,16 @@ class CsvFile(ResultFile):
 
     def _write_row(self, cells: list[Any]) -> None:
         row = io.StringIO()
-        csv.writer(row).writerow(cells)  # ends with \r\n: only so it quotes a file name with either in it
+        # Ends with \r\n: only so it quotes a file name with either in it
+        csv.writer(row).writerow(cells)
         self._opened().write(row.getvalue()[:-2] + "\n")
 
 
 class JsonFile(ResultFile):
     """A list of objects, one a line: picture, class_ids, scores, names, error (null where there is none)."""
 
-    errors = "backslashreplace"  # which is JSON's own escape: the file stays JSON, and Python reads the name back
+    # Which is JSON's own escape: the file stays JSON, and Python reads the name back
+    errors = "backslashreplace"
 
     def _begin(self) -> None:
         self._separator = "[\n"
@@ -138,7 +150,10 @@ class JsonFile(ResultFile):
 
 _KINDS: dict[str, type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
 # How files begin that were written here.
-_BEGINNINGS = {".csv": (b"picture,class_id_1,",), ".json": (b'[\n{"picture": ', b"[]\n")}
+_BEGINNINGS = {
+    ".csv": (b"picture,class_id_1,",),
+    ".json": (b'[\n{"picture": ', b"[]\n"),
+}
 
 
 def open_results(path: PathLike, topk: int) -> ResultFile:
@@ -149,14 +164,18 @@ def open_results(path: PathLike, topk: int) -> ResultFile:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _KINDS:
-        raise UserError(f"{path}: results are written as .csv or .json; give the file one of these suffixes")
+        raise UserError(
+            f"{path}: results are written as .csv or .json; give the file one of these suffixes"
+        )
     _refuse_to_replace(Path(path), suffix)
     return _KINDS[suffix](path, topk)
 
 
 def _refuse_to_replace(path: Path, suffix: str) -> None:
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give the path of a file, such as {path / ('scores' + suffix)}")
+        raise UserError(
+            f"{path} is a folder; give the path of a file, such as {path / ('scores' + suffix)}"
+        )
     if not path.exists():
         return
     if path.is_file():
@@ -164,4 +183,6 @@ def _refuse_to_replace(path: Path, suffix: str) -> None:
             beginning = file.read(32)
         if not beginning or beginning.startswith(_BEGINNINGS[suffix]):
             return
-    raise UserError(f"{path} is there already and does not hold results of pictures; give another file, or remove it")
+    raise UserError(
+        f"{path} is there already and does not hold results of pictures; give another file, or remove it"
+    )

@@ -53,12 +53,19 @@ class PictureList:
         """SHA-256 of names, labels and root; the pictures themselves are not read."""
         labels = [""] * len(self) if self.labels is None else self.labels.tolist()
         lines = "".join(f"{name} {label}\n" for name, label in zip(self.names, labels))
-        return hashlib.sha256(f"{self.root.resolve()}\n{lines}".encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.sha256(
+            f"{self.root.resolve()}\n{lines}".encode("utf-8", "surrogateescape")
+        ).hexdigest()
 
     def take(self, indices: Sequence[int]) -> PictureList:
         """The pictures of these indices."""
         labels = None if self.labels is None else self.labels[list(indices)]
-        return PictureList(self.root, [self.names[index] for index in indices], labels, self.why_unlabelled)
+        return PictureList(
+            self.root,
+            [self.names[index] for index in indices],
+            labels,
+            self.why_unlabelled,
+        )
 
 
 def read_picture_list(
@@ -88,14 +95,31 @@ def read_picture_list(
     if not lines or any(_has_label(line, root) for line in lines):
         known = Classes(list(class_names), "the bundle") if class_names else None
         keys = ("--image-root", "", "")
-        listed = read_list_file(str(path), str(root), class_num, learned=known, searches=image_root is None, keys=keys)
+        listed = read_list_file(
+            str(path),
+            str(root),
+            class_num,
+            learned=known,
+            searches=image_root is None,
+            keys=keys,
+        )
         prefix = f"{root}{os.sep}"
-        names = [found[len(prefix) :] if found.startswith(prefix) else os.path.abspath(found) for found in listed.paths]  # noqa: PTH100
+        names = []
+        for found in listed.paths:
+            if found.startswith(prefix):
+                names.append(found[len(prefix) :])
+            else:
+                names.append(os.path.abspath(found))  # noqa: PTH100
         return PictureList(root, names, listed.labels)
     for name in lines:
         if not (root / name).is_file():
-            what = "is not a regular file" if os.path.exists(root / name) else "is not there"  # noqa: PTH110 - takes any name
-            raise UserError(f"{path}: {root / name} {what}; correct the line or the folder of the pictures")
+            # `os.path.exists` takes any name
+            what = "is not there"
+            if os.path.exists(root / name):  # noqa: PTH110
+                what = "is not a regular file"
+            raise UserError(
+                f"{path}: {root / name} {what}; correct the line or the folder of the pictures"
+            )
     return PictureList(root, lines, why_unlabelled="its lines are paths alone")
 
 
@@ -108,13 +132,19 @@ def _has_label(line: str, root: Path) -> bool:
 def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList:
     names = [found.relative_to(folder).as_posix() for found in find_pictures(folder)]
     if class_names is None:
-        return PictureList(folder, names, why_unlabelled="the bundle has no class names that folders could have")
+        return PictureList(
+            folder,
+            names,
+            why_unlabelled="the bundle has no class names that folders could have",
+        )
     labels = {name: label for label, name in enumerate(class_names)}
     folders = [name.partition("/")[0] if "/" in name else "" for name in names]
     known = [name for name in dict.fromkeys(folders) if name in labels]
     others = [name for name in dict.fromkeys(folders) if name not in labels]
     if not others:
-        return PictureList(folder, names, np.array([labels[name] for name in folders], np.int64))
+        return PictureList(
+            folder, names, np.array([labels[name] for name in folders], np.int64)
+        )
     parts = [name for name in others if part_of(name)]
     if parts == others:
         what = "is a part" if len(parts) == 1 else "are parts"
@@ -124,7 +154,9 @@ def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList
     else:
         why = f"{names[folders.index('')]} is not in a folder of its class"
     if known or parts == others:
-        get_logger().warning("%s: %s, so its folders do not count as labels", folder, why)
+        get_logger().warning(
+            "%s: %s, so its folders do not count as labels", folder, why
+        )
     return PictureList(folder, names, why_unlabelled=why)
 
 
@@ -141,9 +173,13 @@ def balanced(labels: np.ndarray, count: int, seed: int = 0) -> list[int]:
     Returns:
         Indices, sorted.
     """
-    turn = np.empty(len(labels), np.int64)  # how many of a picture's class are chosen before it
-    lot = np.random.default_rng(seed).permutation(int(labels.max()) + 1)[labels]  # which classes get one more
+    # How many of a picture's class are chosen before it
+    turn = np.empty(len(labels), np.int64)
+    # Which classes get one more
+    lot = np.random.default_rng(seed).permutation(int(labels.max()) + 1)[labels]
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        turn[members] = np.random.default_rng([seed, int(label)]).permutation(len(members))
+        turn[members] = np.random.default_rng([seed, int(label)]).permutation(
+            len(members)
+        )
     return sorted(np.lexsort((lot, turn))[:count].tolist())

@@ -114,7 +114,9 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
             f"{_named(source)} is no picture; give a folder, a file, bytes, an image of Pillow, an array, or a list"
         )
     if not hasattr(source, "__len__"):
-        return (_picture(index, _ready(item), color) for index, item in enumerate(source))
+        return (
+            _picture(index, _ready(item), color) for index, item in enumerate(source)
+        )
     items = [_ready(item) for item in source]
     _require_color(items, color)
     return Pictures(items, color)
@@ -162,7 +164,8 @@ def _matching(pattern: str) -> list[Path]:
 
     Files whose names are not those of pictures are left out, unless there are no others.
     """
-    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - that of pathlib has no absolute patterns
+    # That of pathlib has no absolute patterns
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
     files = [Path(name) for name in found if Path(name).is_file()]
     pictures = [Path(name) for name in only_pictures(map(str, files))]
     for name in found:
@@ -187,7 +190,9 @@ def _path(source: str | os.PathLike[Any]) -> Path | NoPicture:
     if not text:
         return NoPicture("the path is empty")
     if _ADDRESS.match(text):
-        return NoPicture("an address, and nothing is downloaded; give a file, or its bytes")
+        return NoPicture(
+            "an address, and nothing is downloaded; give a file, or its bytes"
+        )
     if "\0" in text:
         return NoPicture("no file's name has a zero byte")
     try:
@@ -198,7 +203,9 @@ def _path(source: str | os.PathLike[Any]) -> Path | NoPicture:
 
 def _array_of(source: Any) -> Any:
     """Tensors as arrays, and arrays of paths as lists; anything else as it is."""
-    if isinstance(source, (np.generic, *_BYTES, Image.Image)) or not hasattr(source, "__array__"):
+    if isinstance(source, (np.generic, *_BYTES, Image.Image)) or not hasattr(
+        source, "__array__"
+    ):
         return source
     array = np.asarray(source)
     return array.tolist() if array.dtype.kind in "OSU" and array.ndim == 1 else array
@@ -225,9 +232,9 @@ def _named_file(item: Any) -> Any:
 
     No picture can be meant: a file as short as a path, without a zero byte, whose content is the path of a file.
     """
-    if isinstance(item, bytes) and len(item) < _LONGEST_PATH and b"\0" not in item and os.path.exists(item):  # noqa: PTH110
-        return os.fsdecode(item)
-    return item
+    if not isinstance(item, bytes) or len(item) >= _LONGEST_PATH or b"\0" in item:
+        return item
+    return os.fsdecode(item) if os.path.exists(item) else item  # noqa: PTH110
 
 
 def _ready(item: Any) -> Any:
@@ -238,7 +245,11 @@ def _ready(item: Any) -> Any:
         content = item.read()
     except (OSError, ValueError) as error:  # ValueError: of a closed file
         return NoPicture(f"a file that cannot be read ({error})")
-    return content if isinstance(content, bytes) else NoPicture("a file that gives no bytes; open it with mode 'rb'")
+    return (
+        content
+        if isinstance(content, bytes)
+        else NoPicture("a file that gives no bytes; open it with mode 'rb'")
+    )
 
 
 def _require_color(items: Sequence[Any], color: str | None) -> None:
@@ -255,7 +266,9 @@ def _needs_color(array: np.ndarray) -> bool:
 def _picture(index: int, item: Any, color: str | None) -> Picture:
     if isinstance(item, (str, os.PathLike)):
         path = _path(item)
-        return Picture(os.fsdecode(item) if isinstance(path, NoPicture) else str(path), path)
+        return Picture(
+            os.fsdecode(item) if isinstance(path, NoPicture) else str(path), path
+        )
     if isinstance(item, Picture):
         return item
     if isinstance(item, NoPicture):
@@ -265,7 +278,12 @@ def _picture(index: int, item: Any, color: str | None) -> Picture:
     if isinstance(item, Image.Image):
         return Picture(index, _pixels(item))
     if not isinstance(item, np.ndarray):
-        return Picture(index, NoPicture(f"{_named(item)} is no picture; give a path, bytes, an image or an array"))
+        return Picture(
+            index,
+            NoPicture(
+                f"{_named(item)} is no picture; give a path, bytes, an image or an array"
+            ),
+        )
     content = _three_channels(item)
     if _needs_color(item) and not isinstance(content, NoPicture):
         if color not in _COLORS:
@@ -286,12 +304,16 @@ def _pixels(image: Image.Image) -> Content:
 def _three_channels(array: np.ndarray) -> Content:
     """The array as [H, W, 3]: alpha dropped, gray three times."""
     if array.dtype != np.uint8:
-        return NoPicture(f"an array {array.dtype} {list(array.shape)}; {_ARRAYS}, with values from 0 to 255")
+        return NoPicture(
+            f"an array {array.dtype} {list(array.shape)}; {_ARRAYS}, with values from 0 to 255"
+        )
     if array.ndim == 2:
         array = array[..., np.newaxis]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
         planes = array.ndim == 3 and array.shape[0] in (1, 3, 4)
-        remedy = "move its channels behind, array.transpose(1, 2, 0)" if planes else _ARRAYS
+        remedy = (
+            "move its channels behind, array.transpose(1, 2, 0)" if planes else _ARRAYS
+        )
         return NoPicture(f"an array uint8 {list(array.shape)}; {remedy}")
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array[..., :3]
 

@@ -93,7 +93,9 @@ class Prediction:
         self.class_names = class_names
         self.batch_size = batch_size
         self._best = Topk(topk)
-        self._pools = PerProcess(partial(_Pools.start, threads or usable_cores(), requests))
+        self._pools = PerProcess(
+            partial(_Pools.start, threads or usable_cores(), requests)
+        )
         self._ahead = 2 * requests  # batches: as many as run are read meanwhile
         self._recent: deque[Picture] = deque(maxlen=_RECENT)
 
@@ -123,24 +125,47 @@ class Prediction:
         room = np.empty((len(pictures), *size), np.float32) if size else None
         places = [None] * len(pictures) if room is None else list(room)
         pools = self._pools.get()
-        readings = [pools.readers.submit(self._read, *job) for job in zip(pictures, places)]
-        return _Batch(pictures, readings, pools.runners.submit(self._run, pictures, readings, room), os.getpid())
+        readings = [
+            pools.readers.submit(self._read, *job) for job in zip(pictures, places)
+        ]
+        return _Batch(
+            pictures,
+            readings,
+            pools.runners.submit(self._run, pictures, readings, room),
+            os.getpid(),
+        )
 
-    def _run(self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None) -> list[np.ndarray | str]:
+    def _run(
+        self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None
+    ) -> list[np.ndarray | str]:
         """A picture's scores [class_num], or why there are none, for each of a batch."""
         tensors = [reading.result() for reading in readings]
         readable = [tensor for tensor in tensors if not isinstance(tensor, str)]
         if len({tensor.shape for tensor in readable}) > 1:
-            raise UserError(_unequal([(p.source, t) for p, t in zip(pictures, tensors) if not isinstance(t, str)]))
+            raise UserError(
+                _unequal(
+                    [
+                        (p.source, t)
+                        for p, t in zip(pictures, tensors)
+                        if not isinstance(t, str)
+                    ]
+                )
+            )
         scores = iter(self.backend.run(_joined(readable, room)) if readable else ())
-        return [tensor if isinstance(tensor, str) else next(scores) for tensor in tensors]
+        return [
+            tensor if isinstance(tensor, str) else next(scores) for tensor in tensors
+        ]
 
     def _results(self, batch: _Batch) -> Iterator[Result]:
         if not batch.is_ours:  # there was a fork since it was begun
             batch = self._begin(batch.pictures)
         for picture, scores in zip(batch.pictures, batch.scores.result()):
             self._recent.append(picture)
-            result = Result(picture.source, error=scores) if isinstance(scores, str) else self._result(picture, scores)
+            result = (
+                Result(picture.source, error=scores)
+                if isinstance(scores, str)
+                else self._result(picture, scores)
+            )
             yield result.of(picture)
 
     def _read(self, picture: Picture, place: np.ndarray | None) -> np.ndarray | str:
@@ -167,18 +192,26 @@ class Prediction:
         except ValueError as error:
             raise UserError(f"{picture.source}: {error}") from error
         class_ids, probabilities, names = (list(column) for column in zip(*best))
-        return Result(picture.source, class_ids, probabilities, names if self.class_names else [])
+        return Result(
+            picture.source, class_ids, probabilities, names if self.class_names else []
+        )
 
 
 def _joined(tensors: list[np.ndarray], room: np.ndarray | None) -> np.ndarray:
     """The tensors as a batch [N, C, H, W]: `room`, if each was put in its place there and none is missing."""
-    if room is not None and len(room) == len(tensors) and all(tensor.base is room for tensor in tensors):
+    if (
+        room is not None
+        and len(room) == len(tensors)
+        and all(tensor.base is room for tensor in tensors)
+    ):
         return room
     return np.stack(tensors)
 
 
 def _unequal(tensors: list[tuple[str | int, np.ndarray]]) -> str:
-    (first, one), (other, two) = next((tensors[0], pair) for pair in tensors if pair[1].shape != tensors[0][1].shape)
+    (first, one), (other, two) = next(
+        (tensors[0], pair) for pair in tensors if pair[1].shape != tensors[0][1].shape
+    )
     return (
         f"{first} and {other} have different sizes after the transforms, {list(one.shape)} and {list(two.shape)}; put "
         "CropImage or ResizeImage with size into them, or take a batch size of 1"

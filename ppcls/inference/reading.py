@@ -17,13 +17,18 @@ T = TypeVar("T")
 
 
 def parallel(
-    work: Callable[[Any], T], items: Iterable[Any], threads: int | None = None, ahead: int = 64
+    work: Callable[[Any], T],
+    items: Iterable[Any],
+    threads: int | None = None,
+    ahead: int = 64,
 ) -> Iterator[T]:
     """`map(work, items)` by several threads, in order, at most `ahead` results waiting; an error ends it at once."""
     _positive("threads", threads)
     source = iter(items)
     waiting: deque[Future[T]] = deque()
-    executor = ThreadPoolExecutor(threads or usable_cores(), thread_name_prefix="ppcls-read")
+    executor = ThreadPoolExecutor(
+        threads or usable_cores(), thread_name_prefix="ppcls-read"
+    )
     try:
         waiting.extend(executor.submit(work, item) for item in islice(source, ahead))
         while waiting:
@@ -35,7 +40,10 @@ def parallel(
 
 
 def read_batches(
-    read: Callable[[Any], np.ndarray], items: Iterable[Any], batch_size: int = 8, threads: int | None = None
+    read: Callable[[Any], np.ndarray],
+    items: Iterable[Any],
+    batch_size: int = 8,
+    threads: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Batches [N, C, H, W] of what `read` gives ([C, H, W]) for each of `items`; the last one may be smaller.
 
@@ -51,7 +59,9 @@ def read_batches(
         if not batch:
             return
         if len({tensor.shape for tensor in batch}) > 1:
-            raise UserError("inputs have different sizes; put CropImage into the transforms, or take batches of 1")
+            raise UserError(
+                "inputs have different sizes; put CropImage into the transforms, or take batches of 1"
+            )
         yield np.stack(batch)
 
 

@@ -45,7 +45,8 @@ class Result:
     names: list[str] = field(default_factory=list)
     error: str | None = None
 
-    _picture: ClassVar[Any] = None  # of an instance: a weak reference, so that results do not keep pixels in memory
+    # Of an instance: a weak reference, so that results do not keep pixels in memory
+    _picture: ClassVar[Any] = None
 
     @property
     def top1(self) -> int | None:
@@ -79,14 +80,22 @@ class Result:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __str__(self) -> str:
-        where = f"picture {self.source}" if isinstance(self.source, int) else printable(self.source)
+        where = (
+            f"picture {self.source}"
+            if isinstance(self.source, int)
+            else printable(self.source)
+        )
         if self.error is not None:
             return f"{where}: error: {printable(self.error)}"
         return f"{where}: {', '.join(f'{label} {score:.3f}' for label, score in self._labelled())}"
 
     def _repr_html_(self) -> str:
         """The picture, and beside it the names, each with a bar as long as its score."""
-        heading = html.escape(f"picture {self.source}" if isinstance(self.source, int) else printable(self.source))
+        heading = html.escape(
+            f"picture {self.source}"
+            if isinstance(self.source, int)
+            else printable(self.source)
+        )
         picture = ""
         if self.error is not None:
             body = f"<em>{html.escape(printable(self.error))}</em>"
@@ -130,7 +139,9 @@ class Results(Sequence[Result]):
 
     def __len__(self) -> int:
         if not isinstance(self._pictures, Sequence):
-            raise TypeError("the results of an iterator have no length and no index; write list(...) around them")
+            raise TypeError(
+                "the results of an iterator have no length and no index; write list(...) around them"
+            )
         return len(self._pictures)
 
     @overload
@@ -169,7 +180,9 @@ class Results(Sequence[Result]):
 
     def _stream_from(self, place: int) -> Iterator[Result]:
         assert isinstance(self._pictures, Sequence)
-        return self._classify(map(self._pictures.__getitem__, range(place, len(self._pictures))))
+        return self._classify(
+            map(self._pictures.__getitem__, range(place, len(self._pictures)))
+        )
 
     def _keep(self, count: int) -> None:
         """Classifies until so many results are kept."""
@@ -179,7 +192,8 @@ class Results(Sequence[Result]):
             try:
                 result = next(self._rest)
             except BaseException:
-                self._rest = None  # it has ended; who asks again begins again, and sees why once more
+                # It has ended; who asks again begins again, and sees why once more
+                self._rest = None
                 raise
             self._kept_pictures.append(result.picture)
             self._kept.append(result)
@@ -190,14 +204,19 @@ class Results(Sequence[Result]):
 
 
 def _finished(results: list[Result]) -> Results:
-    finished = Results([Picture(result.source, NoPicture("")) for result in results], lambda pictures: iter(()))
+    finished = Results(
+        [Picture(result.source, NoPicture("")) for result in results],
+        lambda pictures: iter(()),
+    )
     finished._kept = results
     return finished
 
 
 def printable(text: str) -> str:
     r"""Text as part of one line: control characters and bytes of names that are no UTF-8 as `\n`, `\udce9`."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _UNPRINTABLE.sub(
+        lambda found: found[0].encode("unicode_escape").decode(), text
+    )
 
 
 def _row(label: str, score: float) -> str:
@@ -227,4 +246,6 @@ def _image(picture: Picture) -> Image.Image | None:
             return Image.fromarray(DecodeImage()(content))
     except (OSError, ValueError, MemoryError, UnreadableImage):
         return None
-    return Image.fromarray(content if picture.color == "RGB" else content[..., ::-1].copy())
+    return Image.fromarray(
+        content if picture.color == "RGB" else content[..., ::-1].copy()
+    )

@@ -25,7 +25,9 @@ TENSORRT_OFFERED: dict[str, tuple[str, ...]] = {
     ".pdmodel": ("float32", "float16", "int8"),
     ".json": ("float32", "float16"),  # Paddle calibrates programs of Paddle 2 alone
 }
-TENSORRT_PRECISIONS = tuple(p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values()))
+TENSORRT_PRECISIONS = tuple(
+    p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values())
+)
 
 
 # Beyond any machine of today; with many more an engine does not start, or ends the process.
@@ -34,7 +36,9 @@ _MOST = {"threads": 1024, "requests": 64}
 
 def offered_on(device: str) -> tuple[str, ...]:
     """The precisions that some backend computes in on a device."""
-    return tuple(p for p in PRECISIONS if any(p in on.get(device, ()) for on in OFFERED.values()))
+    return tuple(
+        p for p in PRECISIONS if any(p in on.get(device, ()) for on in OFFERED.values())
+    )
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,31 @@ class Settings:
     tensorrt: TensorRT | None = None
 
     def __post_init__(self) -> None:
-        for name, possible in (("backend", BACKENDS), ("precision", PRECISIONS), ("device", DEVICES)):
+        for name, possible in (
+            ("backend", BACKENDS),
+            ("precision", PRECISIONS),
+            ("device", DEVICES),
+        ):
             if getattr(self, name) not in possible:
-                raise UserError(f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}")
+                raise UserError(
+                    f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}"
+                )
         for name in ("threads", "requests"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, Integral) or not 1 <= int(value) <= _MOST[name]):
-                raise UserError(f"{name} is {value!r}; write a whole number from 1 to {_MOST[name]}")
+            if value is not None and (
+                not isinstance(value, Integral) or not 1 <= int(value) <= _MOST[name]
+            ):
+                raise UserError(
+                    f"{name} is {value!r}; write a whole number from 1 to {_MOST[name]}"
+                )
         if self.tensorrt is not None:
             self._check_tensorrt(self.tensorrt)
             return
         offered = OFFERED[self.backend]
         if self.device not in offered:
-            raise UserError(f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}")
+            raise UserError(
+                f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}"
+            )
         if self.precision not in offered[self.device]:
             raise UserError(
                 f"{self.backend} on a {self.device.upper()} does not compute in {self.precision}; write precision "
@@ -109,14 +125,18 @@ DEFAULTS = Settings()
 _BELONGS_TO = ("backend", "device")
 
 
-def settings_of(engine: str, precision: str, calibration: str | None = None, **more: Any) -> Settings:
+def settings_of(
+    engine: str, precision: str, calibration: str | None = None, **more: Any
+) -> Settings:
     """The settings of an engine by its name, where `trt` is Paddle with TensorRT, but for `calibration` as by default.
 
     Raises:
         UserError: a value is none of those of `Settings`.
     """
     if engine == TRT:
-        return Settings("paddle", precision, tensorrt=TensorRT(calibration=calibration), **more)
+        return Settings(
+            "paddle", precision, tensorrt=TensorRT(calibration=calibration), **more
+        )
     return Settings(engine, precision, **more)
 
 
@@ -130,7 +150,10 @@ def resolve(stored: Settings | None, **given: Any) -> Settings:
         UserError: a value is none of those of `Settings`.
     """
     told = {name: value for name, value in given.items() if value is not None}
-    if stored is None or any(told.get(name, getattr(stored, name)) != getattr(stored, name) for name in _BELONGS_TO):
+    if stored is None or any(
+        told.get(name, getattr(stored, name)) != getattr(stored, name)
+        for name in _BELONGS_TO
+    ):
         stored = DEFAULTS
     if isinstance(told.get("tensorrt"), bool):
         told["tensorrt"] = (stored.tensorrt or TensorRT()) if told["tensorrt"] else None

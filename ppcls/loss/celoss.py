@@ -31,8 +31,12 @@ class CELoss:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         check_epsilon(self.epsilon)
-        if self.class_weights is not None and not all(value > 0 for value in self.class_weights):
-            raise ValueError(f"class_weights is {list(self.class_weights)}; write numbers above 0")
+        if self.class_weights is not None and not all(
+            value > 0 for value in self.class_weights
+        ):
+            raise ValueError(
+                f"class_weights is {list(self.class_weights)}; write numbers above 0"
+            )
 
     def __call__(self, logits: "Tensor", target: "Tensor") -> "Tensor":
         """The loss of one batch, times `weight`, as a tensor of no axes.
@@ -53,7 +57,9 @@ class CELoss:
         loss = F.cross_entropy(logits, target, soft_label=target.ndim == 2)
         if self.epsilon:
             # The loss is linear in the target, so its smoothed part can be added instead of mixed in.
-            loss = (1 - self.epsilon) * loss - self.epsilon * F.log_softmax(logits, axis=1).mean()
+            loss = (1 - self.epsilon) * loss - self.epsilon * F.log_softmax(
+                logits, axis=1
+            ).mean()
         return self.weight * loss
 
     def _weighted(self, logits: "Tensor", target: "Tensor") -> "Tensor":
@@ -69,8 +75,12 @@ class CELoss:
             )
         log_shares = F.log_softmax(logits, axis=1)
         weights = paddle.to_tensor(self.class_weights, dtype=log_shares.dtype)
-        shares = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(log_shares.dtype)
-        smoothed = F.label_smooth(shares, epsilon=self.epsilon) if self.epsilon else shares
+        shares = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(
+            log_shares.dtype
+        )
+        smoothed = (
+            F.label_smooth(shares, epsilon=self.epsilon) if self.epsilon else shares
+        )
         return -(weights * smoothed * log_shares).sum(axis=1).mean()
 
 
@@ -83,4 +93,6 @@ def check_weight(weight: float) -> None:
 def check_epsilon(epsilon: float | None) -> None:
     """Raises a ValueError for a share of label smoothing that is not at least 0 and below 1."""
     if epsilon is not None and not 0 <= epsilon < 1:
-        raise ValueError(f"epsilon is {epsilon}; write a number of at least 0 and below 1, such as 0.1")
+        raise ValueError(
+            f"epsilon is {epsilon}; write a number of at least 0 and below 1, such as 0.1"
+        )

@@ -36,12 +36,17 @@ class DistillationGTCELoss:
         check_weight(self.weight)
         check_epsilon(self.epsilon)
         if not self.model_names:
-            raise ValueError("model_names is empty; write the names of models, such as [Student]")
+            raise ValueError(
+                "model_names is empty; write the names of models, such as [Student]"
+            )
 
     def __call__(self, outputs: Outputs, target: Tensor) -> Tensor:
         """The loss of one batch, times `weight`; `target` is as in CELoss."""
         loss = CELoss(self.weight, self.epsilon)
-        return _total(loss(_logits_of(outputs, name, self.key), target) for name in self.model_names)
+        return _total(
+            loss(_logits_of(outputs, name, self.key), target)
+            for name in self.model_names
+        )
 
     @property
     def learners(self) -> tuple[str, ...]:
@@ -67,7 +72,9 @@ class PairLoss:
     def __post_init__(self) -> None:
         check_weight(self.weight)
         if not self.model_name_pairs:
-            raise ValueError("model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]")
+            raise ValueError(
+                "model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]"
+            )
         for first, second in self.model_name_pairs:
             if first == second:
                 raise ValueError(
@@ -90,8 +97,13 @@ class PairLoss:
         Raises:
             UserError: the outputs hold no such model, or no such key.
         """
-        pairs = [[_logits_of(outputs, name, self.key) for name in pair] for pair in self.model_name_pairs]
-        return self.weight * _total(self._between(student, teacher) for student, teacher in pairs)
+        pairs = [
+            [_logits_of(outputs, name, self.key) for name in pair]
+            for pair in self.model_name_pairs
+        ]
+        return self.weight * _total(
+            self._between(student, teacher) for student, teacher in pairs
+        )
 
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         raise NotImplementedError
@@ -114,7 +126,9 @@ class DistillationCELoss(PairLoss):
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         from paddle.nn import functional as F
 
-        return CELoss(epsilon=self.epsilon)(student, F.softmax(teacher.detach(), axis=1))
+        return CELoss(epsilon=self.epsilon)(
+            student, F.softmax(teacher.detach(), axis=1)
+        )
 
 
 @LOSSES.register()
@@ -127,7 +141,9 @@ class DistillationKLDivLoss(PairLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.temperature <= 0:
-            raise ValueError(f"temperature is {self.temperature}; write a number above 0, such as 4")
+            raise ValueError(
+                f"temperature is {self.temperature}; write a number above 0, such as 4"
+            )
 
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         return kl_divergence(student, teacher.detach(), self.temperature)
@@ -183,7 +199,11 @@ def _logits_of(outputs: Any, name: str, key: str | None) -> Tensor:
     if not isinstance(output, Mapping):
         if key in (None, "logits"):
             return output
-        raise UserError(f"a loss has the key {key}, but {name} gives its logits alone; write key: logits")
+        raise UserError(
+            f"a loss has the key {key}, but {name} gives its logits alone; write key: logits"
+        )
     if key not in output:
-        raise UserError(f"a loss has the key {key}, but {name} gives {', '.join(output)}; write one of these as key")
+        raise UserError(
+            f"a loss has the key {key}, but {name} gives {', '.join(output)}; write one of these as key"
+        )
     return output[key]

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
 
-def kl_divergence(logits: Tensor, target_logits: Tensor, temperature: float = 1.0) -> Tensor:
+def kl_divergence(
+    logits: Tensor, target_logits: Tensor, temperature: float = 1.0
+) -> Tensor:
     """`KL(target || model)` of shares softened by a temperature, times its square.
 
     The square keeps the size of the gradients whatever the temperature (Hinton et al., "Distilling the Knowledge in a
@@ -21,12 +23,16 @@ def kl_divergence(logits: Tensor, target_logits: Tensor, temperature: float = 1.
     from paddle.nn import functional as F
 
     log_shares = F.log_softmax(logits / temperature, axis=1)
-    return temperature**2 * _kl(F.log_softmax(target_logits / temperature, axis=1), log_shares)
+    return temperature**2 * _kl(
+        F.log_softmax(target_logits / temperature, axis=1), log_shares
+    )
 
 
 def symmetric_kl(logits: Tensor, other_logits: Tensor) -> Tensor:
     """`(KL(a || b) + KL(b || a)) / 2`: what PaddleClas's documents call the JS divergence of SSLD and DML."""
-    return (kl_divergence(logits, other_logits) + kl_divergence(other_logits, logits)) / 2
+    return (
+        kl_divergence(logits, other_logits) + kl_divergence(other_logits, logits)
+    ) / 2
 
 
 def js_divergence(logits: Tensor, other_logits: Tensor) -> Tensor:

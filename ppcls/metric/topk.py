@@ -16,7 +16,9 @@ class TopkAcc:
 
     def __post_init__(self) -> None:
         if not self.ks or min(self.ks) < 1 or len(set(self.ks)) != len(self.ks):
-            raise ValueError(f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]")
+            raise ValueError(
+                f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]"
+            )
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -48,28 +50,40 @@ class TopkCounter:
             target: class ids [N], or shares [N, class_num], the largest names the class (the first of equals).
         """
         ranks = rank_of_target(np.asarray(logits.astype("float32")), np.asarray(target))
-        self.correct = [count + int((ranks < k).sum()) for count, k in zip(self.correct, self.ks)]
+        self.correct = [
+            count + int((ranks < k).sum()) for count, k in zip(self.correct, self.ks)
+        ]
         self.pictures += len(ranks)
 
     def result(self) -> dict[str, float]:
         """`{"top1": 0.775, "top5": 0.95}`; empty if no picture was counted."""
         if not self.pictures:
             return {}
-        return {f"top{k}": count / self.pictures for k, count in zip(self.ks, self.correct)}
+        return {
+            f"top{k}": count / self.pictures for k, count in zip(self.ks, self.correct)
+        }
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs, as plain values."""
-        return {"topk": list(self.ks), "correct": list(self.correct), "pictures": self.pictures}
+        return {
+            "topk": list(self.ks),
+            "correct": list(self.correct),
+            "pictures": self.pictures,
+        }
 
     def add(self, state: dict[str, Any]) -> None:
         """Adds what another process counted."""
-        self.correct = [mine + theirs for mine, theirs in zip(self.correct, state["correct"])]
+        self.correct = [
+            mine + theirs for mine, theirs in zip(self.correct, state["correct"])
+        ]
         self.pictures += state["pictures"]
 
     def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave; ValueError if it belongs to another `topk`."""
         if tuple(state["topk"]) != self.ks:
-            raise ValueError(f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk")
+            raise ValueError(
+                f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk"
+            )
         self.correct, self.pictures = list(state["correct"]), state["pictures"]
 
 

@@ -3,7 +3,15 @@
 from ppcls.optimizer.base import OPTIMIZERS
 from ppcls.optimizer.optimizers import SGD, AdamW, Momentum, RMSProp
 from ppcls.optimizer.regularizers import L2, REGULARIZERS
-from ppcls.optimizer.schedules import SCHEDULES, Constant, Cosine, Linear, Piecewise, Schedule, Step
+from ppcls.optimizer.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    Linear,
+    Piecewise,
+    Schedule,
+    Step,
+)
 
 __all__ = [
     "L2",

@@ -41,7 +41,9 @@ class Optimizer:
     no_weight_decay_name: str | None = None
 
     def __post_init__(self) -> None:
-        clips = {name: value for name in _CLIPS if (value := getattr(self, name)) is not None}
+        clips = {
+            name: value for name in _CLIPS if (value := getattr(self, name)) is not None
+        }
         for name, value in clips.items():
             if value <= 0:
                 raise ValueError(f"{name} is {value}; write a number above 0")
@@ -95,7 +97,10 @@ class Regularized(Optimizer):
         """
         import paddle
 
-        parameters, decayed = without_decay(named_parameters), self._decayed(named_parameters)
+        parameters, decayed = (
+            without_decay(named_parameters),
+            self._decayed(named_parameters),
+        )
         if self.regularizer is not None:
             decay = paddle.regularizer.L2Decay(self.regularizer.coeff)
             for parameter in parameters:
@@ -114,4 +119,6 @@ def without_decay(named_parameters: NamedParameters) -> list["Tensor"]:
 def check_below_one(name: str, value: float) -> None:
     """Raises a ValueError for a share that is not at least 0 and below 1."""
     if not 0 <= value < 1:
-        raise ValueError(f"{name} is {value}; write a number of at least 0 and below 1, such as 0.9")
+        raise ValueError(
+            f"{name} is {value}; write a number of at least 0 and below 1, such as 0.9"
+        )

@@ -1,7 +1,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from ppcls.optimizer.base import OPTIMIZERS, NamedParameters, Optimizer, Regularized, check_below_one, without_decay
+from ppcls.optimizer.base import (
+    OPTIMIZERS,
+    NamedParameters,
+    Optimizer,
+    Regularized,
+    check_below_one,
+    without_decay,
+)
 from ppcls.utils.fields import NonNegativeFloat, PositiveFloat, Range
 
 BelowOne = Annotated[float, Range(low=0, high=1)]
@@ -16,7 +23,9 @@ class SGD(Regularized):
         """As `Optimizer.build`."""
         import paddle
 
-        return paddle.optimizer.SGD(learning_rate, self._regularized(named_parameters), grad_clip=self._clip())
+        return paddle.optimizer.SGD(
+            learning_rate, self._regularized(named_parameters), grad_clip=self._clip()
+        )
 
 
 @OPTIMIZERS.register()
@@ -40,7 +49,11 @@ class Momentum(Regularized):
 
         parameters = self._regularized(named_parameters)
         return paddle.optimizer.Momentum(
-            learning_rate, self.momentum, parameters, use_nesterov=self.use_nesterov, grad_clip=self._clip()
+            learning_rate,
+            self.momentum,
+            parameters,
+            use_nesterov=self.use_nesterov,
+            grad_clip=self._clip(),
         )
 
 

@@ -15,4 +15,6 @@ class L2:
 
     def __post_init__(self) -> None:
         if self.coeff < 0:
-            raise ValueError(f"coeff is {self.coeff}; write a number of at least 0, such as 1e-4")
+            raise ValueError(
+                f"coeff is {self.coeff}; write a number of at least 0, such as 1e-4"
+            )

@@ -11,7 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ppcls.utils.fields import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from ppcls.utils.fields import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from ppcls.utils.registry import Registry
 
 SCHEDULES = Registry("schedule")
@@ -34,7 +40,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.learning_rate is not None and self.learning_rate <= 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}; write a number above 0, such as 0.1")
+            raise ValueError(
+                f"learning_rate is {self.learning_rate}; write a number above 0, such as 0.1"
+            )
         if self.warmup_epoch and self.warmup_steps:
             raise ValueError(
                 f"warmup_epoch is {self.warmup_epoch} and warmup_steps is {self.warmup_steps}; write one of the two"
@@ -52,7 +60,9 @@ class Schedule:
         """What to multiply the rate by when a recipe made for one global batch runs with another."""
         return global_batch / recorded_global_batch if self.scale == "linear" else 1.0
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
         raise NotImplementedError
 
 
@@ -66,7 +76,9 @@ def _done(step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
 class Constant(Schedule):
     """`learning_rate` throughout."""
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
         return self.learning_rate
 
 
@@ -77,8 +89,12 @@ class Cosine(Schedule):
 
     eta_min: NonNegativeFloat = 0.0
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
-        share = (1 + math.cos(math.pi * _done(step, warmup, steps_per_epoch, epochs))) / 2
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
+        share = (
+            1 + math.cos(math.pi * _done(step, warmup, steps_per_epoch, epochs))
+        ) / 2
         return self.eta_min + (self.learning_rate - self.eta_min) * share
 
 
@@ -93,7 +109,9 @@ class Linear(Schedule):
     end_lr: NonNegativeFloat = 0.0
     power: PositiveFloat = 1.0
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
         share = (1 - _done(step, warmup, steps_per_epoch, epochs)) ** self.power
         return self.end_lr + (self.learning_rate - self.end_lr) * share
 
@@ -106,8 +124,12 @@ class Step(Schedule):
     step_size: PositiveInt = 30
     gamma: Fraction = 0.1
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
-        return self.learning_rate * self.gamma ** (step // (self.step_size * steps_per_epoch))
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
+        return self.learning_rate * self.gamma ** (
+            step // (self.step_size * steps_per_epoch)
+        )
 
 
 @SCHEDULES.register()
@@ -127,9 +149,13 @@ class Piecewise(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if list(self.decay_epochs) != sorted(set(self.decay_epochs)):
-            raise ValueError(f"decay_epochs is {list(self.decay_epochs)}; write epochs in rising order")
+            raise ValueError(
+                f"decay_epochs is {list(self.decay_epochs)}; write epochs in rising order"
+            )
         if self.values is None and (self.learning_rate is None or self.gamma is None):
-            raise ValueError("values is missing; write a learning rate for each stretch between decay_epochs")
+            raise ValueError(
+                "values is missing; write a learning rate for each stretch between decay_epochs"
+            )
         if self.values is None:
             return
         if len(self.values) != len(self.decay_epochs) + 1:
@@ -142,9 +168,13 @@ class Piecewise(Schedule):
                 f"learning_rate is {self.learning_rate} and the first of values is {self.values[0]}; make them equal"
             )
         if self.gamma is not None:
-            raise ValueError("gamma is set beside values, which it would not change; leave one of the two out")
+            raise ValueError(
+                "gamma is set beside values, which it would not change; leave one of the two out"
+            )
 
-    def _decayed(self, step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
         stretch = bisect.bisect_right(self.decay_epochs, step // steps_per_epoch)
         if self.values is not None:
             return self.values[stretch]

@@ -13,7 +13,11 @@ from ppcls.utils.files import WEIGHTS_SUFFIXES
 from ppcls.utils.transfer import is_web_page
 
 # Versions 0.1 and 0.2, of any of their revisions; such files are called yolov3.weights, darknet53.conv.74, x.backup.
-_DARKNET_HEADS = {struct.pack("<iii", 0, minor, revision) for minor in (1, 2) for revision in range(10)}
+_DARKNET_HEADS = {
+    struct.pack("<iii", 0, minor, revision)
+    for minor in (1, 2)
+    for revision in range(10)
+}
 _KNOWN = "a .pdparams file, one of torch.save, .safetensors, or Darknet's .weights"
 
 
@@ -33,10 +37,14 @@ def format_of(path: Path) -> str:
             "so take the file from an address that needs no page in between"
         )
     if head.startswith(b"version https://git-lfs"):
-        raise UserError(f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` where it comes from")
+        raise UserError(
+            f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` where it comes from"
+        )
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or is_legacy(head):
         return "torch"
-    if head[8:9] == b"{" and (path.suffix == ".safetensors" or int.from_bytes(head[:8], "little") <= size - 8):
+    if head[8:9] == b"{" and (
+        path.suffix == ".safetensors" or int.from_bytes(head[:8], "little") <= size - 8
+    ):
         return "safetensors"
     if head[0] == 0x80 or path.suffix in WEIGHTS_SUFFIXES:
         return "pdparams"
@@ -44,5 +52,7 @@ def format_of(path: Path) -> str:
         return "darknet"
     formats = {".safetensors": "safetensors", ".weights": "darknet"}
     if path.suffix not in formats:
-        raise UserError(f"{path}: begins like no file of weights ({head[:8].hex(' ')}); give {_KNOWN}")
+        raise UserError(
+            f"{path}: begins like no file of weights ({head[:8].hex(' ')}); give {_KNOWN}"
+        )
     return formats[path.suffix]

@@ -18,7 +18,9 @@ class _Dtype:
 
     __slots__ = ("dtype",)
 
-    def __init__(self, name: object, align: object = False, copy: object = False) -> None:
+    def __init__(
+        self, name: object, align: object = False, copy: object = False
+    ) -> None:
         if not (isinstance(name, str) and name[:1] in _KINDS and name[1:].isdecimal()):
             raise Refused(f"arrays of type {shown(name)!r}")
         self.dtype = np.dtype(name)
@@ -50,7 +52,8 @@ class _Array(StandIn):
         if self.value is None:
             if not self.parts:
                 raise Damaged("an array without contents")
-            self.value, self.parts = _array(meter, *self.parts), ()  # whose bytes are no longer needed
+            # Whose bytes are no longer needed
+            self.value, self.parts = _array(meter, *self.parts), ()
         return self.value
 
 
@@ -63,14 +66,22 @@ class _Scalar(_Array):
         return super().finish(meter)[()]
 
 
-def _array(meter: Meter, content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
+def _array(
+    meter: Meter, content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
+) -> np.ndarray:
     if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, bytearray)):
         raise Refused("an array that is not made of bytes")
-    if not isinstance(shape, tuple) or any(type(side) is not int or side < 0 for side in shape):
+    if not isinstance(shape, tuple) or any(
+        type(side) is not int or side < 0 for side in shape
+    ):
         raise Damaged("an array whose shape is not made of sizes")
     meter.claim(len(content))
     flat = np.frombuffer(content, dtype.dtype)
-    array = flat.reshape(shape, order=order) if axes is None else flat.reshape(shape).transpose(axes)
+    array = (
+        flat.reshape(shape, order=order)
+        if axes is None
+        else flat.reshape(shape).transpose(axes)
+    )
     return array.copy("K")
 
 
@@ -80,7 +91,9 @@ def _reconstruct(subtype: object, shape: object, dtype: object) -> _Array:
     return _Array()
 
 
-def _frombuffer(content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
+def _frombuffer(
+    content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
+) -> _Array:
     if order not in ("C", "F", "K"):
         raise Damaged("an array in an unknown order")
     return _Array(content, dtype, shape, order, axes)

@@ -142,7 +142,9 @@ def _set(items: Any = ()) -> Any:
 
 
 # Modules whose names can do harm where they are called. Other packages' names are inert; of these only the data below.
-_REFUSED_PACKAGES = frozenset({*sys.stdlib_module_names, "__builtin__", "copy_reg", "numpy", "torch"})
+_REFUSED_PACKAGES = frozenset(
+    {*sys.stdlib_module_names, "__builtin__", "copy_reg", "numpy", "torch"}
+)
 _TORCH_TYPES = "bfloat16 bool float16 float32 float64 half int16 int32 int64 int8 uint8"
 _INERT_NAMES = {
     "argparse": "Namespace",
@@ -162,7 +164,11 @@ _INERT_NAMES = {
 }
 _INERT_PACKAGES = ("torch.nn.", "torch.optim.", "numpy.random.")
 # Python 2 and 3.13 give these modules other names.
-_SPELLINGS = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local": "pathlib"}
+_SPELLINGS = {
+    "__builtin__": "builtins",
+    "copy_reg": "copyreg",
+    "pathlib._local": "pathlib",
+}
 
 
 def is_inert(module: str, name: str) -> bool:
@@ -177,7 +183,9 @@ def is_inert(module: str, name: str) -> bool:
     home = _SPELLINGS.get(module, module)
     if home.partition(".")[0] not in _REFUSED_PACKAGES:
         return True
-    return home.startswith(_INERT_PACKAGES) or name in _INERT_NAMES.get(home, "").split()
+    return (
+        home.startswith(_INERT_PACKAGES) or name in _INERT_NAMES.get(home, "").split()
+    )
 
 
 PYTHON_NAMES: Names = {

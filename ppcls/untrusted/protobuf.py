@@ -31,19 +31,29 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         else:
             raise Damaged(f"no field begins at byte {place} of {len(message)}")
         if place + length > len(message):
-            raise Damaged(f"a field of {length} bytes begins at byte {place} of {len(message)}")
+            raise Damaged(
+                f"a field of {length} bytes begins at byte {place} of {len(message)}"
+            )
         yield number, message[place : place + length]
         place += length
 
 
 def messages(message: memoryview, number: int) -> list[memoryview]:
     """The fields of a number that hold bytes."""
-    return [value for found, value in fields(message) if found == number and isinstance(value, memoryview)]
+    return [
+        value
+        for found, value in fields(message)
+        if found == number and isinstance(value, memoryview)
+    ]
 
 
 def numbers(message: memoryview, number: int) -> list[int]:
     """The fields of a number that hold a whole number."""
-    return [value for found, value in fields(message) if found == number and isinstance(value, int)]
+    return [
+        value
+        for found, value in fields(message)
+        if found == number and isinstance(value, int)
+    ]
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:

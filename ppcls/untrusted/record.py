@@ -27,7 +27,9 @@ def parse_record(path: Path, text: Any) -> dict[str, Any]:
             f"{path}: its record is no JSON text ({shown(str(error))}); convert the weights again"
         ) from error
     if not isinstance(record, dict):
-        raise UserError(f"{path}: its record is no JSON object; convert the weights again")
+        raise UserError(
+            f"{path}: its record is no JSON object; convert the weights again"
+        )
     for key in ("model", "source", "url", "licence"):
         if not isinstance(record.get(key), (str, type(None))):
             raise UserError(

@@ -19,12 +19,19 @@ class Damaged(Exception):
 
 def shown(text: object, length: int = 100) -> str:
     """What stands in a file as a message may show it: in one short line, without control characters."""
-    return repr(text[:length])[1:-1] if isinstance(text, str) else f"something of type {type(text).__name__}"
+    return (
+        repr(text[:length])[1:-1]
+        if isinstance(text, str)
+        else f"something of type {type(text).__name__}"
+    )
 
 
 @contextlib.contextmanager
 def refusals(
-    path: PathLike, kind: str, remedy: str = "", again: str = "copy or download the file again"
+    path: PathLike,
+    kind: str,
+    remedy: str = "",
+    again: str = "copy or download the file again",
 ) -> Iterator[None]:
     """Makes one sentence of whatever goes wrong while a file is read.
 
@@ -45,8 +52,15 @@ def refusals(
         raise UserError(
             f"{path}: refused, for it asks for {error} and only arrays and plain containers are read from it; {remedy}"
         ) from error
-    except Exception as error:  # damaged files raise almost anything, OSErrors without a number too
+    # Damaged files raise almost anything, OSErrors without a number too
+    except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); give the file's path") from error
-        what = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {shown(str(error), 200)}"
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); give the file's path"
+            ) from error
+        what = (
+            str(error)
+            if isinstance(error, Damaged)
+            else f"{type(error).__name__}: {shown(str(error), 200)}"
+        )
         raise UserError(f"{path}: no whole {kind} ({what}); {again}") from error

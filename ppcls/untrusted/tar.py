@@ -9,7 +9,12 @@ from pathlib import Path, PurePosixPath
 from ppcls.untrusted.refusals import Damaged, Refused, refusals, shown
 from ppcls.utils.errors import UserError
 
-_WANTED = ("inference.pdmodel", "inference.json", "inference.pdiparams", "inference.yml")
+_WANTED = (
+    "inference.pdmodel",
+    "inference.json",
+    "inference.pdiparams",
+    "inference.yml",
+)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -33,7 +38,9 @@ def unpack(archive: Path, folder: Path) -> None:
             if (folder / name).stat().st_size != member.size:
                 raise Damaged(f"{name} is cut off")
     if not members:
-        raise UserError(f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar")
+        raise UserError(
+            f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar"
+        )
 
 
 def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
@@ -44,7 +51,9 @@ def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
         if path.is_absolute() or ".." in path.parts or "\\" in member.name:
             raise Refused(f"a member outside of its folder ({shown(member.name)})")
         if not (member.isreg() or member.isdir()) or member.issparse():
-            raise Refused(f"a member that is neither a plain file nor a folder ({shown(member.name)})")
+            raise Refused(
+                f"a member that is neither a plain file nor a folder ({shown(member.name)})"
+            )
         claimed += member.size
         if claimed > size:
             raise Damaged("its members claim more bytes than the file has")

@@ -21,9 +21,15 @@ def read_archive(file: BinaryIO, size: int) -> Any:
         members = _members(archive, size)
         if "data.pkl" not in members:
             raise Damaged("it has no member data.pkl")
-        if "constants.pkl" in members or any(name.startswith("code/") for name in members):
+        if "constants.pkl" in members or any(
+            name.startswith("code/") for name in members
+        ):
             raise Refused("a TorchScript program")
-        byteorder = bytes(_content(archive, members["byteorder"])) if "byteorder" in members else b"little"
+        byteorder = (
+            bytes(_content(archive, members["byteorder"]))
+            if "byteorder" in members
+            else b"little"
+        )
         if byteorder not in (b"little", b"big"):
             raise Damaged(f"a byte order of {shown(repr(byteorder))}")
         program = bytes(_content(archive, members["data.pkl"]))
@@ -37,8 +43,12 @@ def read_archive(file: BinaryIO, size: int) -> Any:
                 raise Damaged(f"storage {shown(key)} is missing")
             wanted = storage.count * storage.stored.itemsize
             if member.file_size != wanted:
-                raise Damaged(f"storage {shown(key)} takes {member.file_size} bytes where {wanted} are spoken of")
-            storage.fill(_content(archive, member), "<" if byteorder == b"little" else ">")
+                raise Damaged(
+                    f"storage {shown(key)} takes {member.file_size} bytes where {wanted} are spoken of"
+                )
+            storage.fill(
+                _content(archive, member), "<" if byteorder == b"little" else ">"
+            )
         return rebuild(state, stream.meter)
 
 
@@ -46,11 +56,20 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """The members by their names without the common folder; torch stores them all as they are."""
     infos: list[zipfile.ZipInfo] = archive.infolist()
     for info in infos:
-        if "" in info.filename.split("/") or ".." in info.filename.split("/") or "\\" in info.filename:
-            raise Refused(f"a member outside of the archive's folder ({shown(info.filename)})")
+        if (
+            "" in info.filename.split("/")
+            or ".." in info.filename.split("/")
+            or "\\" in info.filename
+        ):
+            raise Refused(
+                f"a member outside of the archive's folder ({shown(info.filename)})"
+            )
         if info.flag_bits & 1:
             raise Refused(f"an encrypted member ({shown(info.filename)})")
-        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+        if (
+            info.compress_type != zipfile.ZIP_STORED
+            or info.compress_size != info.file_size
+        ):
             raise Refused(f"a compressed member ({shown(info.filename)})")
     if sum(info.file_size for info in infos) > size:
         raise Damaged("its members claim more bytes than the file has")
@@ -71,6 +90,8 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         while filled < len(content):
             count = file.readinto(content.data[filled:])  # type: ignore[attr-defined]
             if not count:
-                raise Damaged(f"{shown(member.filename)} ends after {filled} of {len(content)} bytes")
+                raise Damaged(
+                    f"{shown(member.filename)} ends after {filled} of {len(content)} bytes"
+                )
             filled += count
     return content

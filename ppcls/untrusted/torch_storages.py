@@ -46,7 +46,9 @@ class Storage(StandIn):
         numbers = native(content.view(self.stored.newbyteorder(order)))
         if self.kind == "BoolStorage":
             numbers = content != 0  # a byte of 2 is no truth value to numpy
-        self.numbers = bfloat16_to_float32(numbers) if self.kind == _BFLOAT16 else numbers
+        self.numbers = (
+            bfloat16_to_float32(numbers) if self.kind == _BFLOAT16 else numbers
+        )
 
     def finish(self, meter: Meter) -> np.ndarray:
         """All of its numbers."""
@@ -80,10 +82,18 @@ class Storages:
         """What stands for a persistent id: ("storage", class, key, place, count) and, in old files, a view."""
         if isinstance(named, tuple) and named[:1] == ("module",):
             raise Refused("a whole module")
-        if not isinstance(named, tuple) or len(named) not in (5, 6) or named[0] != "storage":
+        if (
+            not isinstance(named, tuple)
+            or len(named) not in (5, 6)
+            or named[0] != "storage"
+        ):
             raise Refused("an object from elsewhere (a persistent id)")
         _, kind, key, _, count, *view = named
-        if not isinstance(kind, Admitted) or kind.name not in DTYPES or type(key) is not str:
+        if (
+            not isinstance(kind, Admitted)
+            or kind.name not in DTYPES
+            or type(key) is not str
+        ):
             raise Refused("a storage without type or key")
         storage = self.by_key.setdefault(key, Storage(kind.name, *sizes((count,))))
         if (storage.kind, storage.count) != (kind.name, count):
@@ -97,6 +107,8 @@ class Storages:
 
 def sizes(numbers: Any) -> tuple[int, ...]:
     """Numbers out of a pickle that have to be counts."""
-    if not isinstance(numbers, (tuple, list)) or any(type(number) is not int or number < 0 for number in numbers):
+    if not isinstance(numbers, (tuple, list)) or any(
+        type(number) is not int or number < 0 for number in numbers
+    ):
         raise Damaged("a tensor whose sizes, strides or offset are no counts")
     return tuple(numbers)

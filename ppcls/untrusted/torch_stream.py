@@ -35,12 +35,16 @@ def read_stream(stream: Stream) -> Any:
     if not isinstance(keys, list) or not all(type(key) is str for key in keys):
         raise Damaged("its list of storages is no list of names")
     if sorted(keys) != sorted(storages.by_key):
-        raise Damaged(f"it names {len(storages.by_key)} storages and lists {len(keys)} that are not the same")
+        raise Damaged(
+            f"it names {len(storages.by_key)} storages and lists {len(keys)} that are not the same"
+        )
     for key in keys:
         storage = storages.by_key[key]
         count = int.from_bytes(stream.read(8), "little", signed=True)
         if count != storage.count:
-            raise Damaged(f"storage {shown(key)} has {count} numbers where the tensors speak of {storage.count}")
+            raise Damaged(
+                f"storage {shown(key)} has {count} numbers where the tensors speak of {storage.count}"
+            )
         content = stream.read(count * storage.stored.itemsize)
         storage.fill(np.frombuffer(bytearray(content), np.uint8), "<")
     return rebuild(state, stream.meter)

@@ -39,10 +39,14 @@ class _Tensor(StandIn):
         self.size, self.stride = sizes(size), sizes(stride)
         self.value: np.ndarray | None = None
         if len(self.size) != len(self.stride):
-            raise Damaged(f"a tensor of {len(self.size)} sizes and {len(self.stride)} strides")
+            raise Damaged(
+                f"a tensor of {len(self.size)} sizes and {len(self.stride)} strides"
+            )
         last = sum((side - 1) * step for side, step in zip(self.size, self.stride))
         if 0 not in self.size and self.offset + last >= storage.count:
-            raise Damaged(f"a tensor that reaches to number {self.offset + last} of a storage of {storage.count}")
+            raise Damaged(
+                f"a tensor that reaches to number {self.offset + last} of a storage of {storage.count}"
+            )
 
     def finish(self, meter: Meter) -> np.ndarray:
         """The array; tensors that share a storage share its memory."""
@@ -52,13 +56,21 @@ class _Tensor(StandIn):
                 return np.zeros(self.size, numbers.dtype)
             meter.claim(math.prod(self.size) * numbers.itemsize)
             strides = [step * numbers.itemsize for step in self.stride]
-            view = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, strides)
+            view = np.lib.stride_tricks.as_strided(
+                numbers[self.offset :], self.size, strides
+            )
             self.value = view if view.flags.c_contiguous else view.copy()
         return self.value
 
 
 def _rebuild_tensor_v2(
-    storage: Any, offset: Any, size: Any, stride: Any, grad: Any = False, hooks: Any = None, flags: Any = None
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    grad: Any = False,
+    hooks: Any = None,
+    flags: Any = None,
 ) -> _Tensor:
     if hooks or flags:
         raise Refused("hooks or flags of a tensor")

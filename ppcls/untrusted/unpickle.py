@@ -56,11 +56,15 @@ def load_pickle(path: PathLike) -> Any:
 # The implementation in Python: its memo is a dictionary, so a crafted index cannot claim all memory, and its
 # instructions can be replaced.
 class _ArrayUnpickler(pickle._Unpickler):
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(
+        pickle._Unpickler.dispatch
+    )
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, stream: Stream, admitted: Names, outside: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, stream: Stream, admitted: Names, outside: Callable[[Any], Any]
+    ) -> None:
         super().__init__(stream, encoding="utf-8")
         self.stream, self.admitted, self.outside = stream, admitted, outside
 
@@ -68,7 +72,8 @@ class _ArrayUnpickler(pickle._Unpickler):
         return self.outside(pid)
 
     def find_class(self, module: str, name: str) -> Any:
-        if len(module) + len(name) > _MAX_NAME:  # a short pickle can ask for a long one again and again
+        # A short pickle can ask for a long one again and again
+        if len(module) + len(name) > _MAX_NAME:
             raise Refused(f"{shown(module)}.{shown(name)}")
         home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
         call = self.admitted.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
@@ -86,7 +91,9 @@ class _ArrayUnpickler(pickle._Unpickler):
         self.stream.check(*struct.unpack("<Q", self.stream.read(8)))
 
     def _load_bytearray(self) -> None:
-        self.stack.append(bytearray(self.stream.read(*struct.unpack("<Q", self.stream.read(8)))))
+        self.stack.append(
+            bytearray(self.stream.read(*struct.unpack("<Q", self.stream.read(8))))
+        )
 
     def _load_dict(self) -> None:
         items = self.pop_mark()
@@ -189,8 +196,13 @@ class _Rebuilder:
         if type(value) in (list, tuple, set):
             return type(value)([self.rebuild(item, depth) for item in value])
         if type(value) is dict or isinstance(value, Ordered):
-            items = [(self.rebuild(key, depth), self.rebuild(item, depth)) for key, item in value.items()]
+            items = [
+                (self.rebuild(key, depth), self.rebuild(item, depth))
+                for key, item in value.items()
+            ]
             return OrderedDict(items) if isinstance(value, Ordered) else dict(items)
         raise Refused(
-            f"a bare {value.name}" if isinstance(value, Admitted) else f"an object of type {type(value).__name__}"
+            f"a bare {value.name}"
+            if isinstance(value, Admitted)
+            else f"an object of type {type(value).__name__}"
         )

@@ -36,14 +36,21 @@ def interpreter() -> str:
     """Python's program. Where another program embeds Python (uWSGI, mod_wsgi), `sys.executable` is that program."""
     if Path(sys.executable or "").name.lower().startswith("py"):
         return sys.executable
-    candidates = [Path(sys.prefix) / name for name in ("bin/python3", "bin/python", "python.exe")]
+    candidates = [
+        Path(sys.prefix) / name for name in ("bin/python3", "bin/python", "python.exe")
+    ]
     return next((str(path) for path in candidates if path.is_file()), sys.executable)
 
 
 def environment() -> dict[str, str]:
     """This process's variables, with which a `command` finds this package, from wherever it is started."""
     root = str(Path(ppcls.__file__).resolve().parents[1])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
+    }
 
 
 def call(function: Callable[..., T], *arguments: object) -> T:
@@ -60,10 +67,15 @@ def call(function: Callable[..., T], *arguments: object) -> T:
         ChildProcessError: the process ended without an answer.
     """
     done = subprocess.run(
-        command(__name__), input=pickle.dumps((function, arguments)), stdout=subprocess.PIPE, env=environment()
+        command(__name__),
+        input=pickle.dumps((function, arguments)),
+        stdout=subprocess.PIPE,
+        env=environment(),
     )
     if done.returncode != 0:
-        raise ChildProcessError(f"a process that ran {function.__name__} has ended with code {done.returncode}")
+        raise ChildProcessError(
+            f"a process that ran {function.__name__} has ended with code {done.returncode}"
+        )
     returned, error = pickle.loads(done.stdout)
     if error is not None:
         raise error

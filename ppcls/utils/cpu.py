@@ -40,14 +40,20 @@ def applied() -> dict[str, str]:
 
 def usable_cores() -> int:
     """Cores that this process may use: its affinity, cut by the control group's quota if there is one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     quota = _cgroup_quota()
     return max(1, min(cores, int(quota))) if quota else cores
 
 
 def threads_for_this_process() -> int:
     """Usable cores, divided among the training processes that Paddle's launcher has started on this machine."""
-    return max(1, usable_cores() // max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))))
+    return max(
+        1, usable_cores() // max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
+    )
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
@@ -57,7 +63,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
         return None if quota == "max" else int(quota) / int(period)
     v1 = root / "cpu" / "cpu.cfs_quota_us"
     if v1.is_file() and int(v1.read_text()) > 0:
-        return int(v1.read_text()) / int((root / "cpu" / "cpu.cfs_period_us").read_text())
+        return int(v1.read_text()) / int(
+            (root / "cpu" / "cpu.cfs_period_us").read_text()
+        )
     return None
 
 

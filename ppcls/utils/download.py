@@ -23,7 +23,9 @@ from ppcls.utils.verify import Expected, note_digest
 RETRY_WAITS_SECONDS = (1.0, 3.0, 9.0)
 wait = time.sleep  # tests put something faster here
 
-_ADDRESS = re.compile(r"(?=[!-~]+$)https?://([\w.-]+)(?::\d+)?(/[^?#]*)?(?:[?#].*)?", re.ASCII)
+_ADDRESS = re.compile(
+    r"(?=[!-~]+$)https?://([\w.-]+)(?::\d+)?(/[^?#]*)?(?:[?#].*)?", re.ASCII
+)
 
 
 def cached_path(url: str) -> Path:
@@ -41,8 +43,14 @@ def cached_path(url: str) -> Path:
         )
     path = PurePosixPath(parts[2] or "/")
     suffix = path.suffix if path.suffix[1:].isalnum() else ""
-    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None])
-    return cache_home() / "weights" / f"{readable[:160]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{suffix}"
+    readable = re.sub(
+        r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None]
+    )
+    return (
+        cache_home()
+        / "weights"
+        / f"{readable[:160]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{suffix}"
+    )
 
 
 def fetch(
@@ -69,7 +77,9 @@ def fetch(
     offline = _is_offline()
     place = cached_path(url)
     expected = Expected((sha256_prefix or "").lower(), size)
-    transfer = Transfer(url, beside(place, "part"), beside(place, "version"), expected.size_fault, what)
+    transfer = Transfer(
+        url, beside(place, "part"), beside(place, "version"), expected.size_fault, what
+    )
     if offline and not place.is_file():
         raise UserError(
             f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file at {place} by hand, or unset "
@@ -79,25 +89,32 @@ def fetch(
         if not place.is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
             with locked(beside(place, "lock"), f"downloading {url}"):
-                if not place.is_file():  # else the process that had the lock has brought it
+                # Else the process that had the lock has brought it
+                if not place.is_file():
                     _download(transfer, place, expected)
         fault = expected.noted_fault(place)
     except (Interrupted, Failed) as error:
         again = "try again, or " if isinstance(error, Interrupted) else ""
         remedy = f"{again}put the file at {place} by hand"
-        raise UserError(f"{url}: cannot download the {what}: {error}; {remedy}") from error
+        raise UserError(
+            f"{url}: cannot download the {what}: {error}; {remedy}"
+        ) from error
     except OSError as error:
         raise UserError(
             f"{place.parent}: the {what} cannot be kept there ({error.strerror or error}); make room, see to the "
             "permissions, or set PPCLS_HOME to another folder"
         ) from error
     if fault:
-        raise UserError(f"{place}: {fault}; remove it, or put the {what} of {url} there")
+        raise UserError(
+            f"{place}: {fault}; remove it, or put the {what} of {url} there"
+        )
     return place
 
 
 def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
-    get_logger().info("downloading the %s: %s to %s", transfer.label, transfer.url, place)
+    get_logger().info(
+        "downloading the %s: %s to %s", transfer.label, transfer.url, place
+    )
     for seconds in (*RETRY_WAITS_SECONDS, None):
         try:
             transfer.request()
@@ -105,7 +122,9 @@ def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
         except Interrupted as error:
             if seconds is None:
                 raise
-            get_logger().info("%s: %s; trying again in %g s", transfer.url, error, seconds)
+            get_logger().info(
+                "%s: %s; trying again in %g s", transfer.url, error, seconds
+            )
             wait(seconds)
     digest = sha256_of(transfer.part)
     fault = expected.fault(transfer.part, digest)
@@ -131,11 +150,15 @@ def cache_home() -> Path:
         cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
         return (cache if cache.is_absolute() else Path.home() / ".cache") / "ppcls"
     except RuntimeError as error:
-        raise UserError("no home folder is known; set PPCLS_HOME to a folder that may keep downloads") from error
+        raise UserError(
+            "no home folder is known; set PPCLS_HOME to a folder that may keep downloads"
+        ) from error
 
 
 def _is_offline() -> bool:
     value = os.environ.get("PPCLS_OFFLINE", "")
     if value not in ("", "0", "1"):
-        raise UserError(f"PPCLS_OFFLINE is {value!r}; set it to 1 to forbid downloads, or to 0")
+        raise UserError(
+            f"PPCLS_OFFLINE is {value!r}; set it to 1 to forbid downloads, or to 0"
+        )
     return value == "1"

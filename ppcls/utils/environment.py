@@ -32,8 +32,13 @@ REQUIRED = {
 }  # fmt: skip
 NEWEST_FOR_PADDLE = (3, 13)  # the newest Python that Paddle has a build for
 _PACKAGE = Path(__file__).resolve().parents[1]
-_OURS = (_PACKAGE, *(_PACKAGE.parent / name for name in ("tools", "deploy", "benchmarks")))
-_GPU_HINT = "paddlepaddle is for a CPU; requirements-gpu.txt has the build for an NVIDIA GPU"
+_OURS = (
+    _PACKAGE,
+    *(_PACKAGE.parent / name for name in ("tools", "deploy", "benchmarks")),
+)
+_GPU_HINT = (
+    "paddlepaddle is for a CPU; requirements-gpu.txt has the build for an NVIDIA GPU"
+)
 
 # Debian's packages of the libraries that a bare container or server lacks.
 _SYSTEM_PACKAGES = {
@@ -62,9 +67,15 @@ _NOT_LOADED = re.compile(
     r"Library not loaded|Symbol not found|image not found|incompatible architecture|DLL load failed"
 )
 # Paddle loads some of CUDA's libraries when they are first used, and says this where it cannot.
-_LOADED_LATE = re.compile(r"third-party dynamic library \((?P<library>\S+)\) that Paddle depends on is not configured")
-_MISSING_LIBRARY = re.compile(r"(?P<library>[^\s:/]+\.so[.\d]*): cannot open shared object file")
-_OTHER_NUMPY = re.compile(r"binary incompatibility|multiarray failed to import|_ARRAY_API|against (API|ABI) version")
+_LOADED_LATE = re.compile(
+    r"third-party dynamic library \((?P<library>\S+)\) that Paddle depends on is not configured"
+)
+_MISSING_LIBRARY = re.compile(
+    r"(?P<library>[^\s:/]+\.so[.\d]*): cannot open shared object file"
+)
+_OTHER_NUMPY = re.compile(
+    r"binary incompatibility|multiarray failed to import|_ARRAY_API|against (API|ABI) version"
+)
 
 
 def fault(error: BaseException) -> str | None:
@@ -84,7 +95,11 @@ def fault(error: BaseException) -> str | None:
         root = error.name.split(".")[0]
         if root in REQUIRED and not _is_found(root):
             return _missing_package(root)
-    late = _LOADED_LATE.search(str(error)) if isinstance(error, (RuntimeError, OSError)) else None
+    late = (
+        _LOADED_LATE.search(str(error))
+        if isinstance(error, (RuntimeError, OSError))
+        else None
+    )
     if late is not None:
         return _missing_library("paddle", late["library"])
     package = _importing(error)
@@ -99,15 +114,26 @@ def fault(error: BaseException) -> str | None:
     if _OTHER_NUMPY.search(reason):
         remedy = f"run `{_pip()} install --upgrade numpy {distribution}`"
         return f"{distribution} was built for another version of numpy ({reason}); {remedy}"
-    remedy = "let this user read its files" if isinstance(error, PermissionError) else _reinstall(distribution)
+    remedy = (
+        "let this user read its files"
+        if isinstance(error, PermissionError)
+        else _reinstall(distribution)
+    )
     return f"{distribution} cannot be imported ({reason}); {remedy}"
 
 
 def _missing_package(first: str) -> str:
     """The sentence about all the required packages that are not there."""
-    modules = [module for module in REQUIRED if module == first or not _is_found(module)]
+    modules = [
+        module for module in REQUIRED if module == first or not _is_found(module)
+    ]
     # pip takes a package for installed as long as its metadata are there.
-    stale = [name for module in modules for name in REQUIRED[module] if _version(name) is not None]
+    stale = [
+        name
+        for module in modules
+        for name in REQUIRED[module]
+        if _version(name) is not None
+    ]
     if stale:
         return f"{_listed(stale)} cannot be imported: files are missing; {_reinstall(*stale)}"
     names = [REQUIRED[module][0] for module in modules]
@@ -127,10 +153,12 @@ def _missing_dependency(package: str, module: str) -> str:
             "Python, or build this one again once the system library is installed that the module needs"
         )
     if module.split(".")[0] == "pkg_resources":
-        return (
-            f"{distribution} needs pkg_resources, which newer versions of setuptools lack; {_install('setuptools<81')}"
-        )
-    wanted = [distribution, *(["setuptools"] if module.split(".")[0] == "setuptools" else [])]
+        remedy = _install("setuptools<81")
+        return f"{distribution} needs pkg_resources, which newer versions of setuptools lack; {remedy}"
+    wanted = [
+        distribution,
+        *(["setuptools"] if module.split(".")[0] == "setuptools" else []),
+    ]
     return f"{distribution} needs the module {module}, which is not installed; {_install(*wanted)}"
 
 
@@ -158,10 +186,16 @@ def _missing_library(package: str, library: str) -> str:
             f"{said}; on a machine with an NVIDIA GPU run `{_pip()} install --force-reinstall -r {listed}`, which "
             f"brings CUDA's libraries; on one without {_cpu_build()}"
         )
-    apt = f"`apt-get install {_SYSTEM_PACKAGES[library]}` on Debian or Ubuntu" if library in _SYSTEM_PACKAGES else ""
+    apt = (
+        f"`apt-get install {_SYSTEM_PACKAGES[library]}` on Debian or Ubuntu"
+        if library in _SYSTEM_PACKAGES
+        else ""
+    )
     if package == "cv2" and "headless" not in distribution:
         headless = f"`{_pip()} uninstall -y {distribution}` and then `{_pip()} install --force-reinstall --no-deps "
-        return f"{said}; run {headless}{REQUIRED['cv2'][0]}`" + (f", or run {apt}" if apt else "")
+        return f"{said}; run {headless}{REQUIRED['cv2'][0]}`" + (
+            f", or run {apt}" if apt else ""
+        )
     if apt:
         return f"{said}; run {apt}"
     return f"{said}; install it, or if it is a part of {distribution}, {_reinstall(distribution)}"
@@ -183,7 +217,11 @@ def _install(*requirements: str) -> str:
     if _is_managed_by_the_system():
         # The new environment does not see what the system's Python has.
         listed = _PACKAGE.parent / "requirements.txt"
-        everything = f"-r {listed}" if listed.is_file() else " ".join(names[0] for names in REQUIRED.values())
+        everything = (
+            f"-r {listed}"
+            if listed.is_file()
+            else " ".join(names[0] for names in REQUIRED.values())
+        )
         return (
             f"make a virtual environment, because the system manages this Python: `{_python()} -m venv .venv`, then "
             f"`.venv/bin/python -m pip install {everything}`, and run this with .venv/bin/python"
@@ -198,7 +236,9 @@ def _reinstall(*distributions: str) -> str:
 def _is_managed_by_the_system() -> bool:
     """Whether pip refuses to install into this Python (PEP 668)."""
     outside = sys.prefix == sys.base_prefix
-    return outside and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
+    return (
+        outside and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
+    )
 
 
 def _python() -> str:
@@ -235,27 +275,49 @@ def _importing(error: BaseException) -> str | None:
     Read from the traceback: below our last frame is the code of the package as it is imported, or no frame at all
     where the package is one compiled file.
     """
-    if isinstance(error, SyntaxError) and error.filename is not None and not _is_ours(Path(error.filename)):
+    if (
+        isinstance(error, SyntaxError)
+        and error.filename is not None
+        and not _is_ours(Path(error.filename))
+    ):
         return _module_of(Path(error.filename))
     frames: list[FrameType] = []
     following = error.__traceback__
     while following is not None:
         frames.append(following.tb_frame)
         following = following.tb_next
-    if isinstance(error, OSError) and error.filename and frames and _is_importlib(frames[-1]):
+    if (
+        isinstance(error, OSError)
+        and error.filename
+        and frames
+        and _is_importlib(frames[-1])
+    ):
         return _module_of(Path(error.filename))
     theirs: list[FrameType] = []
     for frame in reversed(frames):
-        if _is_ours(Path(frame.f_code.co_filename)) or frame.f_globals.get("__name__") == "__main__":
+        if (
+            _is_ours(Path(frame.f_code.co_filename))
+            or frame.f_globals.get("__name__") == "__main__"
+        ):
             break
         if not _is_importlib(frame):
             theirs.insert(0, frame)
     if not theirs:
         path = getattr(error, "path", None)
-        compiled = path is not None and path.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
-        return error.name.split(".")[0] if compiled and isinstance(error, ImportError) and error.name else None
+        compiled = path is not None and path.endswith(
+            tuple(importlib.machinery.EXTENSION_SUFFIXES)
+        )
+        return (
+            error.name.split(".")[0]
+            if compiled and isinstance(error, ImportError) and error.name
+            else None
+        )
     is_import = theirs[0].f_code.co_name == "<module>"
-    is_load = isinstance(error, OSError) and error.errno is None and _NOT_LOADED.search(str(error)) is not None
+    is_load = (
+        isinstance(error, OSError)
+        and error.errno is None
+        and _NOT_LOADED.search(str(error)) is not None
+    )
     if is_import or is_load or isinstance(error, ImportError):
         return str(theirs[0].f_globals.get("__name__", "")).split(".")[0] or None
     return None
@@ -282,7 +344,11 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0] if isinstance(error, ImportError) else f"{type(error).__name__}: {lines[0]}"
+    return (
+        lines[0]
+        if isinstance(error, ImportError)
+        else f"{type(error).__name__}: {lines[0]}"
+    )
 
 
 def _distribution(module: str) -> str:

@@ -53,9 +53,13 @@ def require_place(path: PathLike) -> None:
     Raises:
         UserError: one is.
     """
-    nearest = next(parent for parent in Path(path).absolute().parents if parent.exists())
+    nearest = next(
+        parent for parent in Path(path).absolute().parents if parent.exists()
+    )
     if not nearest.is_dir():
-        raise UserError(f"{path} cannot be made, because {nearest} is a file; give another place")
+        raise UserError(
+            f"{path} cannot be made, because {nearest} is a file; give another place"
+        )
 
 
 @contextlib.contextmanager
@@ -80,12 +84,17 @@ def numbered(path: Path) -> Path:
     """`DLA34.1` beside `DLA34`, `config.1.yaml` beside `config.yaml`; or the number after the highest that is there."""
     stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
     pattern = re.compile(re.escape(stem) + r"\.([1-9][0-9]*)" + re.escape(suffix))
-    matches = [pattern.fullmatch(neighbour.name) for neighbour in path.absolute().parent.iterdir()]
+    matches = [
+        pattern.fullmatch(neighbour.name)
+        for neighbour in path.absolute().parent.iterdir()
+    ]
     highest = max((int(match.group(1)) for match in matches if match), default=0)
     return path.with_name(f"{stem}.{highest + 1}{suffix}")
 
 
-def replace_folder(new: Path, folder: Path, discard: Callable[[Path], object] = shutil.rmtree) -> None:
+def replace_folder(
+    new: Path, folder: Path, discard: Callable[[Path], object] = shutil.rmtree
+) -> None:
     """Puts the finished folder `new` in the place of `folder`.
 
     The old one waits as `.NAME.old` until the new one stands, so a process killed in between loses neither.
@@ -145,7 +154,10 @@ def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        is_about = error.filename is None or str(aside) in (str(error.filename), str(error.filename2))
+        is_about = error.filename is None or str(aside) in (
+            str(error.filename),
+            str(error.filename2),
+        )
         if error.errno is not None and is_about:
             error.filename, error.filename2 = str(path), None
         raise
@@ -166,7 +178,8 @@ def weights_file(path: PathLike) -> Path:
     if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
         return given
     stems = [given / WEIGHTS_STEM]
-    for name in (BEST_MODEL, LATEST):  # a folder of ours; PaddleClas writes `best_model.pdparams`
+    # A folder of ours; PaddleClas writes `best_model.pdparams`
+    for name in (BEST_MODEL, LATEST):
         stems += [given / name / WEIGHTS_STEM, given / name]
     if given.name:
         stems.append(given)

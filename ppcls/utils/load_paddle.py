@@ -30,18 +30,27 @@ def load_paddle() -> ModuleType:
         with contextlib.redirect_stderr(said):
             paddle = importlib.import_module("paddle")
         # Said once by every network with batch norm that trains, and of no use to anybody.
-        warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+        warnings.filterwarnings(
+            "ignore",
+            message="When training, we now always track global mean and variance",
+        )
         return paddle
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # a library that was being initialised makes this of it
+        # A library that was being initialised makes this of it
+        if isinstance(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         fault = environment.fault(error)
         if fault is None:
             raise
-        said.truncate(said.seek(0))  # what Paddle wrote about it, which the sentence says better
+        # What Paddle wrote about it, which the sentence says better
+        said.truncate(said.seek(0))
         raise Unavailable(fault) from error
     finally:
-        rest = [line for line in said.getvalue().splitlines(True) if not line.startswith(_CHATTER)]
+        rest = [
+            line
+            for line in said.getvalue().splitlines(True)
+            if not line.startswith(_CHATTER)
+        ]
         sys.stderr.write("".join(rest))
 
 
@@ -50,4 +59,6 @@ def missing_gpu() -> str | None:
     paddle = load_paddle()
     if not paddle.is_compiled_with_cuda():
         return "this build of Paddle has no CUDA"
-    return None if paddle.device.cuda.device_count() > 0 else "this machine shows no GPU"
+    return (
+        None if paddle.device.cuda.device_count() > 0 else "this machine shows no GPU"
+    )

@@ -239,7 +239,8 @@ def _sentence(record: dict[str, Any], path: Path) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    _LOCKED_BYTE = 1 << 30  # beyond the record, because a locked byte cannot be read there
+    # Beyond the record, because a locked byte cannot be read there
+    _LOCKED_BYTE = 1 << 30
 
     def _lock(descriptor: int) -> bool:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)

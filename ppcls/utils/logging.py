@@ -12,14 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOGGER_NAME = "ppcls"
-FORMAT = logging.Formatter("%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
+FORMAT = logging.Formatter(
+    "%(asctime)s %(levelname)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S"
+)
 
 
 class _ConsoleHandler(logging.Handler):
     """Writes lines to standard output above a running progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm  # half of what starting the runtime would cost, for a line that may never be said
+        # Half of what starting the runtime would cost, for a line that may never be said
+        from tqdm import tqdm
 
         try:
             tqdm.write(self.format(record), file=sys.stdout)
@@ -41,7 +44,10 @@ class _FileHandler(logging.FileHandler):
         elif not self._said:
             self._said = True
             reason = error.strerror or error
-            print(f"{self.baseFilename}: lines of the log cannot be written ({reason}); they are lost", file=sys.stderr)
+            print(
+                f"{self.baseFilename}: lines of the log cannot be written ({reason}); they are lost",
+                file=sys.stderr,
+            )
 
 
 class _KeptLines(logging.handlers.MemoryHandler):
@@ -77,7 +83,9 @@ def remarked(remark: str) -> Iterator[None]:
         logger.removeFilter(add)
 
 
-def setup_logging(file: Path | None = None, console: bool = True, keep_lines: bool = False) -> None:
+def setup_logging(
+    file: Path | None = None, console: bool = True, keep_lines: bool = False
+) -> None:
     """Directs the library's log to standard output, and to `file` as well (appended; its folder is made).
 
     With `keep_lines` the lines are kept in memory too, for a file that `log_also_to` names later.
@@ -86,7 +94,9 @@ def setup_logging(file: Path | None = None, console: bool = True, keep_lines: bo
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    handlers: list[logging.Handler] = [_ConsoleHandler()] if console else [logging.NullHandler()]
+    handlers: list[logging.Handler] = (
+        [_ConsoleHandler()] if console else [logging.NullHandler()]
+    )
     if keep_lines:
         handlers.append(_KeptLines())
     for handler in handlers:
@@ -94,7 +104,8 @@ def setup_logging(file: Path | None = None, console: bool = True, keep_lines: bo
         logger.addHandler(handler)
     if file is not None:
         log_also_to(file)
-    logger.setLevel(min(logger.level or logging.INFO, logging.INFO))  # --verbose has set a lower one
+    # --verbose has set a lower one
+    logger.setLevel(min(logger.level or logging.INFO, logging.INFO))
     logger.propagate = False
 
 

@@ -23,8 +23,13 @@ def import_optional(module: str, name: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in (module, module.split(".")[0]):
-            raise Unavailable(f"{name} is not installed; run `pip install 'ppcls[{extra}]'`") from error
+        if isinstance(error, ModuleNotFoundError) and error.name in (
+            module,
+            module.split(".")[0],
+        ):
+            raise Unavailable(
+                f"{name} is not installed; run `pip install 'ppcls[{extra}]'`"
+            ) from error
         fault = environment.fault(error)
         if fault is None:
             raise

@@ -36,7 +36,9 @@ class Registry:
         def add(cls: T) -> T:
             for name in names or (cls.__name__,):
                 if name in self._classes:
-                    raise ValueError(f"the {self.kind} {name} is registered already, by {self._classes[name]}")
+                    raise ValueError(
+                        f"the {self.kind} {name} is registered already, by {self._classes[name]}"
+                    )
                 self._classes[name] = cls
             return cls
 
@@ -44,7 +46,10 @@ class Registry:
 
     def __getitem__(self, name: str) -> type:
         if name not in self._classes:
-            hint = suggest(name, self._classes) or f"; known: {', '.join(sorted(self._classes))}"
+            hint = (
+                suggest(name, self._classes)
+                or f"; known: {', '.join(sorted(self._classes))}"
+            )
             raise UserError(f"there is no {self.kind} named {name!r}{hint}")
         return self._classes[name]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]) -> str:
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]
+) -> str:
     """Columns two spaces apart: those of `text_columns` begin in line, the others, which are numbers, end in line."""
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = (

@@ -65,20 +65,28 @@ class Transfer:
         """
         version = self.version.read_text() if self.version.is_file() else ""
         have = self.part.stat().st_size if version and self.part.is_file() else 0
-        headers = {"User-Agent": "ppcls", **({"Range": f"bytes={have}-", "If-Range": version} if have else {})}
+        headers = {
+            "User-Agent": "ppcls",
+            **({"Range": f"bytes={have}-", "If-Range": version} if have else {}),
+        }
         try:
-            answer = build_opener(_Redirects).open(Request(self.url, headers=headers), timeout=TIMEOUT_SECONDS)
+            answer = build_opener(_Redirects).open(
+                Request(self.url, headers=headers), timeout=TIMEOUT_SECONDS
+            )
         except HTTPError as error:
             with error:
                 self._judge(error, have)
             return
         except (OSError, HTTPException) as error:
             raise Interrupted(_reason(error)) from error
-        except ValueError as error:  # of an address, given or redirected to, that only looks like one
+        # Of an address, given or redirected to, that only looks like one
+        except ValueError as error:
             raise Failed(str(error)) from error
         with answer:
             start, total = _extent(answer)
-            if answer.status == 206 and (start != have or _version(answer) not in ("", version)):
+            if answer.status == 206 and (
+                start != have or _version(answer) not in ("", version)
+            ):
                 self._begin_anew("the server sent the rest of another file")
             self._receive(answer, start, total)
 
@@ -104,7 +112,9 @@ class Transfer:
         """Writes the answer's body behind the first `start` bytes of the part."""
         blocks = _blocks(answer)
         first = next(blocks, b"")
-        if answer.headers.get_content_type() == "text/html" or (not start and is_web_page(first)):
+        if answer.headers.get_content_type() == "text/html" or (
+            not start and is_web_page(first)
+        ):
             raise Failed("the answer is a web page, as a login or a filter sends it")
         fault = "" if total is None else self.size_fault(total)
         if fault:
@@ -129,12 +139,23 @@ class Transfer:
 class _Redirects(HTTPRedirectHandler):
     """Follows redirects, but never from https to http nor to another protocol."""
 
-    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
         if urlsplit(newurl).scheme not in ("https", req.type):
-            raise HTTPError(req.full_url, code, f"redirects to {newurl}, which is not safe", headers, fp)
-        return super().redirect_request(req, fp, 307 if code == 308 else code, msg, headers, newurl)
+            raise HTTPError(
+                req.full_url,
+                code,
+                f"redirects to {newurl}, which is not safe",
+                headers,
+                fp,
+            )
+        return super().redirect_request(
+            req, fp, 307 if code == 308 else code, msg, headers, newurl
+        )
 
-    http_error_308 = HTTPRedirectHandler.http_error_302  # Python before 3.11 does not know it
+    # Python before 3.11 does not know it
+    http_error_308 = HTTPRedirectHandler.http_error_302
 
 
 def _extent(answer: Any) -> tuple[int, int | None]:
@@ -150,7 +171,11 @@ def _extent(answer: Any) -> tuple[int, int | None]:
 def _version(answer: Any) -> str:
     """What names this version of the file in `If-Range`; a weak ETag cannot."""
     etag = answer.headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    return (
+        etag
+        if etag and not etag.startswith("W/")
+        else answer.headers.get("Last-Modified", "")
+    )
 
 
 def _blocks(answer: Any) -> Iterator[bytes]:

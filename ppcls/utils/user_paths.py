@@ -28,6 +28,9 @@ def expanded(path: PathLike) -> str:
         for match in _VARIABLE.finditer(text):
             name = match[1] or match[2]
             if name not in os.environ:
-                raise UserError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
+                raise UserError(
+                    f"{text}: the environment variable {name} is not set; set it, or write the path itself"
+                )
         text = _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
-    return os.path.expanduser(text)  # noqa: PTH111 - pathlib would also drop a trailing slash
+    # Pathlib would also drop a trailing slash
+    return os.path.expanduser(text)  # noqa: PTH111

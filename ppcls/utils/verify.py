@@ -23,7 +23,11 @@ class Expected:
 
     def size_fault(self, size: int) -> str:
         """What is wrong with a number of bytes."""
-        return "" if self.size in (None, size) else f"the file has {size:,} bytes, but {self.size:,} are expected"
+        return (
+            ""
+            if self.size in (None, size)
+            else f"the file has {size:,} bytes, but {self.size:,} are expected"
+        )
 
     def fault(self, path: Path, digest: str) -> str:
         """What is wrong with a file that has this digest."""
@@ -41,7 +45,8 @@ class Expected:
         if not is_noted:
             digest = sha256_of(path)
         fault = self.fault(path, digest)
-        if not (fault or is_noted) and os.access(path.parent, os.W_OK):  # else it is read every time
+        # Else it is read every time
+        if not (fault or is_noted) and os.access(path.parent, os.W_OK):
             note_digest(path, digest)
         return fault
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from forks import Fork, run_launcher
-from in_process import Ran, run_script
 from PIL import Image
 
+from forks import Fork, run_launcher
+from in_process import Ran, run_script
 from ppcls.arch import build_model
 from ppcls.arch.backbone.dla import SPECS
 from ppcls.arch.weights.files import write_weights

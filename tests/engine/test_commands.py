@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forks import Fork, run_python, wait_for
-from in_process import run_script
 from PIL import Image
 
+from forks import Fork, run_python, wait_for
+from in_process import run_script
 from ppcls.engine import checkpoint
 from ppcls.untrusted.unpickle import load_pickle
 

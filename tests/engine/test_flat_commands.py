@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from in_process import run_script
 from PIL import Image
 
+from in_process import run_script
 from ppcls.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]

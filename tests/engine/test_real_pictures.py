@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from forks import Fork, run_python, wait_for
 from in_process import run_script
-
 from ppcls.arch.backbone.dla import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]

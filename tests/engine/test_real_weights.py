@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from in_process import run_script
 
 ROOT = Path(__file__).resolve().parents[2]

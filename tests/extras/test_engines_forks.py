@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import pytest
 from engine_bundles import bundle_of
-from forking import in_fork
 
+from forking import in_fork
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
 from ppcls.inference.pictures import GOLDEN_PICTURE

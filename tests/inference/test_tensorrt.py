@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from fake_tensorrt import Machine
 from PIL import Image
 
+from fake_tensorrt import Machine
 from ppcls import Classifier
 from ppcls.cli import main
 from ppcls.config.tensorrt import TensorRT

@@ -2,8 +2,9 @@
 
 import shutil
 
-from fake_tensorrt import Machine
 from key_probe import probe
+
+from fake_tensorrt import Machine
 
 RUNS = {"Global.use_gpu": True, "Global.use_tensorrt": True}
 

@@ -68,7 +68,8 @@ class AlexNet(Backbone):
         first = self.relu(self.conv1(x))  # [N, 64, H/4, W/4]
         second = self.relu(self.conv2(self.shrink(first)))  # [N, 192, H/8, W/8]
         third = self.trio(self.shrink(second))  # [N, 256, H/16, W/16]
-        return [first, second, third, self.shrink(third)]  # the last: [N, 256, H/32, W/32]
+        # The last: [N, 256, H/32, W/32]
+        return [first, second, third, self.shrink(third)]
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Two hidden layers, each behind a dropout, and the classifier, which has none."""

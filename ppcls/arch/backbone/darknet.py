@@ -35,10 +35,14 @@ class Residual(Block):
 class Stage(nn.Layer):
     """A convolution that halves the size, and the residual blocks behind it."""
 
-    def __init__(self, in_channels: int, out_channels: int, blocks: int, slope: float) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, blocks: int, slope: float
+    ) -> None:
         super().__init__()
         self.down = conv_norm_relu(in_channels, out_channels, 3, stride=2, slope=slope)
-        self.blocks = nn.Sequential(*(Residual(out_channels, slope) for _ in range(blocks)))
+        self.blocks = nn.Sequential(
+            *(Residual(out_channels, slope) for _ in range(blocks))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, out_channels, H/2, W/2]."""
@@ -55,7 +59,8 @@ class DarkNet(Backbone):
         super().__init__(params, channels, _STRIDES)
         self.stem = conv_norm_relu(params.in_channels, _STEM, 3, slope=slope)
         self.stages = nn.LayerList(
-            Stage(before, after, blocks, slope) for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
+            Stage(before, after, blocks, slope)
+            for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
         )
 
     def features(self, x: Tensor) -> list[Tensor]:
@@ -63,5 +68,6 @@ class DarkNet(Backbone):
         self.check_input(x)
         stages = [self.stem(x)]  # [N, 32, H, W]
         for stage in self.stages:
-            stages.append(stage(stages[-1]))  # [N, 64 to 1024, H/2 to H/32, W/2 to W/32]
+            # [N, 64 to 1024, H/2 to H/32, W/2 to W/32]
+            stages.append(stage(stages[-1]))
         return stages

@@ -30,13 +30,16 @@ class DistillationModel(nn.Layer):
         learner: The one that is trained.
     """
 
-    def __init__(self, params: DistillationModelParams, models: Mapping[str, Backbone]) -> None:
+    def __init__(
+        self, params: DistillationModelParams, models: Mapping[str, Backbone]
+    ) -> None:
         super().__init__()
         self.params = params
         (name,) = (name for name in models if name not in params.frozen)
         self.learner = models[name]
         self._learner_name = name
-        self._frozen = {name: _freeze(models[name]) for name in params.frozen}  # layers in a dict are not seen
+        # Layers in a dict are not seen
+        self._frozen = {name: _freeze(models[name]) for name in params.frozen}
 
     @property
     def frozen(self) -> Mapping[str, Backbone]:
@@ -64,7 +67,9 @@ class DistillationModel(nn.Layer):
         """That of the model that is trained."""
         return self.learner.state_dict(*arguments, **keywords)
 
-    def set_state_dict(self, *arguments: Any, **keywords: Any) -> tuple[list[str], list[str]]:
+    def set_state_dict(
+        self, *arguments: Any, **keywords: Any
+    ) -> tuple[list[str], list[str]]:
         """Fills the model that is trained."""
         return self.learner.set_state_dict(*arguments, **keywords)
 

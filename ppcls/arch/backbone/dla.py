@@ -86,7 +86,9 @@ class BasicBlock(Block):
 class Bottleneck(Block):
     """Convolutions of 1x1, 3x3 and 1x1; the middle one may stride and have groups."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, spec: DLASpec) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, spec: DLASpec
+    ) -> None:
         super().__init__()
         middle = int(out_channels * spec.width)
         self.conv1 = conv(in_channels, middle, 1)
@@ -111,16 +113,23 @@ class Res2Bottleneck(Block):
     that strides has parts of different sizes, so there each reads its own part alone, and the last is pooled.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, spec: DLASpec) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, spec: DLASpec
+    ) -> None:
         super().__init__()
         middle = int(out_channels * spec.width)
         self.scale, part = spec.scale, middle // spec.scale
         self.conv1 = conv(in_channels, middle, 1)
         self.bn1 = nn.BatchNorm2D(middle)
-        self.convs = nn.LayerList(conv(part, part, 3, stride, groups=spec.groups) for _ in range(spec.scale - 1))
+        self.convs = nn.LayerList(
+            conv(part, part, 3, stride, groups=spec.groups)
+            for _ in range(spec.scale - 1)
+        )
         self.bns = nn.LayerList(nn.BatchNorm2D(part) for _ in range(spec.scale - 1))
         # timm's pool counts the padding as zeros.
-        self.pool = nn.AvgPool2D(3, stride, padding=1, exclusive=False) if stride > 1 else None
+        self.pool = (
+            nn.AvgPool2D(3, stride, padding=1, exclusive=False) if stride > 1 else None
+        )
         self.conv3 = conv(middle, out_channels, 1)
         self.bn3 = nn.BatchNorm2D(out_channels)
         self.relu = nn.ReLU()
@@ -159,22 +168,38 @@ class Tree(nn.Layer):
     """
 
     def __init__(
-        self, spec: DLASpec, depth: int, in_channels: int, out_channels: int, stride: int = 1, gathered: int = 0
+        self,
+        spec: DLASpec,
+        depth: int,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        gathered: int = 0,
     ) -> None:
         super().__init__()
         self.depth = depth
         if depth > 1:
             self.tree1 = Tree(spec, depth - 1, in_channels, out_channels, stride)
-            self.tree2 = Tree(spec, depth - 1, out_channels, out_channels, gathered=gathered + out_channels)
+            self.tree2 = Tree(
+                spec,
+                depth - 1,
+                out_channels,
+                out_channels,
+                gathered=gathered + out_channels,
+            )
             return
         self.project = nn.Identity()
         if in_channels != out_channels:
-            self.project = nn.Sequential(conv(in_channels, out_channels, 1), nn.BatchNorm2D(out_channels))
+            self.project = nn.Sequential(
+                conv(in_channels, out_channels, 1), nn.BatchNorm2D(out_channels)
+            )
         self.tree1 = _block(spec, in_channels, out_channels, stride)
         self.tree2 = _block(spec, out_channels, out_channels, 1)
         self.root = Root(2 * out_channels + gathered, out_channels, spec.residual_root)
 
-    def forward(self, x: Tensor, shrunk: Tensor, gathered: tuple[Tensor, ...] = ()) -> Tensor:
+    def forward(
+        self, x: Tensor, shrunk: Tensor, gathered: tuple[Tensor, ...] = ()
+    ) -> Tensor:
         """`shrunk` is `x` at the size of the result; `gathered` goes to the last root."""
         if self.depth > 1:
             first = self.tree1(x, shrunk)
@@ -220,7 +245,8 @@ class DLA(Backbone):
         levels = [level0, level1, level2]
         for level in (self.level3, self.level4, self.level5):
             shrunk = self.shrink(levels[-1])
-            levels.append(level(levels[-1], shrunk, (shrunk,)))  # [N, channels[i], H/8 to H/32, W/8 to W/32]
+            # [N, channels[i], H/8 to H/32, W/8 to W/32]
+            levels.append(level(levels[-1], shrunk, (shrunk,)))
         return levels
 
     def admits(self, side: int) -> bool:

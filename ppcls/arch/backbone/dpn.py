@@ -45,7 +45,9 @@ class DPNSpec:
 
 
 SPECS: dict[str, DPNSpec] = {
-    "DPN68": DPNSpec(10, 128, 32, (3, 4, 12, 3), (16, 32, 32, 64), stem_kernel=3, residual=64),
+    "DPN68": DPNSpec(
+        10, 128, 32, (3, 4, 12, 3), (16, 32, 32, 64), stem_kernel=3, residual=64
+    ),
     "DPN92": DPNSpec(64, 96, 32, (3, 4, 20, 3), (16, 32, 24, 128)),
     "DPN98": DPNSpec(96, 160, 40, (3, 6, 20, 3), (16, 32, 32, 128)),
     "DPN107": DPNSpec(128, 200, 50, (4, 8, 20, 3), (20, 64, 64, 128)),
@@ -57,7 +59,13 @@ class NormConv(nn.Layer):
     """Batch norm, ReLU and convolution in a row."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, epsilon: float, stride: int = 1, groups: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        epsilon: float,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
         super().__init__()
         self.bn = nn.BatchNorm2D(in_channels, epsilon=epsilon)
@@ -88,7 +96,11 @@ class DualPathBlock(Block):
     ) -> None:
         super().__init__()
         self.residual, self.growth = residual, growth
-        self.project = NormConv(in_channels, residual + 2 * growth, 1, epsilon, stride) if first else None
+        self.project = (
+            NormConv(in_channels, residual + 2 * growth, 1, epsilon, stride)
+            if first
+            else None
+        )
         self.reduce = NormConv(in_channels, width, 1, epsilon)
         self.spatial = NormConv(width, width, 3, epsilon, stride, groups)
         self.expand = NormConv(width, residual + growth, 1, epsilon)
@@ -99,7 +111,9 @@ class DualPathBlock(Block):
         if self.project is None:
             shortcut, dense = paths
         else:
-            shortcut, dense = paddle.split(self.project(x), [self.residual, 2 * self.growth], axis=1)
+            shortcut, dense = paddle.split(
+                self.project(x), [self.residual, 2 * self.growth], axis=1
+            )
         x = self.expand(self.spatial(self.reduce(x)))
         added, appended = paddle.split(x, [self.residual, self.growth], axis=1)
         return shortcut + added, paddle.concat([dense, appended], axis=1)
@@ -112,10 +126,15 @@ class DPN(Backbone):
 
     def __init__(self, params: DPNParams) -> None:
         spec, epsilon = SPECS[params.name], params.epsilon
-        ends = [spec.residual * 2**k + (n + 2) * g for k, (n, g) in enumerate(zip(spec.blocks, spec.growth))]
+        ends = [
+            spec.residual * 2**k + (n + 2) * g
+            for k, (n, g) in enumerate(zip(spec.blocks, spec.growth))
+        ]
         super().__init__(params, (spec.stem, *ends), _STRIDES)
         first = conv(params.in_channels, spec.stem, spec.stem_kernel, stride=2)
-        self.stem = nn.Sequential(first, nn.BatchNorm2D(spec.stem, epsilon=epsilon), nn.ReLU())
+        self.stem = nn.Sequential(
+            first, nn.BatchNorm2D(spec.stem, epsilon=epsilon), nn.ReLU()
+        )
         self.shrink = nn.MaxPool2D(3, stride=2, padding=1)
         self._stages: list[list[str]] = []
         channels = spec.stem
@@ -124,7 +143,16 @@ class DPN(Backbone):
             width, residual = spec.width * 2**k, spec.residual * 2**k
             for i, name in enumerate(self._stages[-1]):
                 stride = 2 if k > 0 and i == 0 else 1
-                block = DualPathBlock(channels, width, residual, growth, stride, spec.groups, epsilon, first=i == 0)
+                block = DualPathBlock(
+                    channels,
+                    width,
+                    residual,
+                    growth,
+                    stride,
+                    spec.groups,
+                    epsilon,
+                    first=i == 0,
+                )
                 self.add_sublayer(name, block)
                 channels = residual + (i + 3) * growth
         self.norm = nn.BatchNorm2D(self.num_features, epsilon=epsilon)
@@ -141,6 +169,7 @@ class DPN(Backbone):
         for names in self._stages:
             for name in names:
                 paths = getattr(self, name)(*paths)
-            stages.append(paddle.concat(list(paths), axis=1))  # [N, ends[k], H/4 to H/32, W/4 to W/32]
+            # [N, ends[k], H/4 to H/32, W/4 to W/32]
+            stages.append(paddle.concat(list(paths), axis=1))
         stages[-1] = self.relu(self.norm(stages[-1]))
         return stages

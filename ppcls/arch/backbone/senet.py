@@ -30,12 +30,17 @@ class SqueezeExcitation(nn.Layer):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2D(1)
-        self.squeeze = nn.Linear(channels, channels // _REDUCTION, weight_attr=KaimingNormal())
-        self.excite = nn.Linear(channels // _REDUCTION, channels, weight_attr=KaimingNormal())
+        self.squeeze = nn.Linear(
+            channels, channels // _REDUCTION, weight_attr=KaimingNormal()
+        )
+        self.excite = nn.Linear(
+            channels // _REDUCTION, channels, weight_attr=KaimingNormal()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] to the same."""
-        scale = F.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x).flatten(1)))))  # [N, channels]
+        # [N, channels]
+        scale = F.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x).flatten(1)))))
         return x * scale.unsqueeze([2, 3])
 
 
@@ -55,8 +60,14 @@ class SEBottleneck(Block):
         self.shortcut = nn.Identity()
         if in_channels != channels:
             # A window cut off by the border counts what is there, so an odd size is halved as the convolution does.
-            pool = nn.AvgPool2D(2, stride=2, ceil_mode=True) if stride == 2 else nn.Identity()
-            self.shortcut = nn.Sequential(pool, conv(in_channels, channels, 1), nn.BatchNorm2D(channels))
+            pool = (
+                nn.AvgPool2D(2, stride=2, ceil_mode=True)
+                if stride == 2
+                else nn.Identity()
+            )
+            self.shortcut = nn.Sequential(
+                pool, conv(in_channels, channels, 1), nn.BatchNorm2D(channels)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, channels, H / stride, W / stride]."""
@@ -83,7 +94,12 @@ class SENet(Backbone):
         before = _STEM[-1]
         for k, (channels, blocks) in enumerate(zip(_CHANNELS, _BLOCKS)):
             first = SEBottleneck(before, channels, stride=1 if k == 0 else 2)
-            self.stages.append(nn.Sequential(first, *(SEBottleneck(channels, channels, 1) for _ in range(blocks - 1))))
+            self.stages.append(
+                nn.Sequential(
+                    first,
+                    *(SEBottleneck(channels, channels, 1) for _ in range(blocks - 1)),
+                )
+            )
             before = channels
 
     def features(self, x: Tensor) -> list[Tensor]:

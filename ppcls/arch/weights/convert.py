@@ -46,7 +46,11 @@ class Converted:
 
 
 def convert(
-    source: PathLike, target: PathLike, arch: str | None = None, to: str = "ppcls", use_ema: bool = True
+    source: PathLike,
+    target: PathLike,
+    arch: str | None = None,
+    to: str = "ppcls",
+    use_ema: bool = True,
 ) -> Converted:
     """Converts a file of weights.
 
@@ -66,15 +70,21 @@ def convert(
     if to not in ("ppcls", "paddleclas"):
         raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
     if arch is None and source in SOURCES:
-        raise UserError(f"{source}: a source of weights of several models; name the one that you want with --arch")
+        raise UserError(
+            f"{source}: a source of weights of several models; name the one that you want with --arch"
+        )
     path = writable(target)
     found = locate_weights(arch or "a model", source)
     if path.exists() and path.samefile(found.path):
-        raise UserError(f"{path}: is the file to convert; give another place for the result")
+        raise UserError(
+            f"{path}: is the file to convert; give another place for the result"
+        )
     account = path.with_name(f"{path.name}.keys.txt")
     _refuse_to_replace(path, account)
     file = found.read(use_ema)
-    params = dataclasses.replace(_params_of(arch or _recognised(file), file), use_ema=use_ema)
+    params = dataclasses.replace(
+        _params_of(arch or _recognised(file), file), use_ema=use_ema
+    )
     loaded = build_with_weights(params, found, file=file)
     arrays, record = _content(loaded, found, to)
 
@@ -91,7 +101,9 @@ def _refuse_to_replace(path: Path, account: Path) -> None:
     is_ours = account.is_file() and _MADE_BY.encode() in account.read_bytes()[:1000]
     for place in (path, account):
         if place.exists() and not is_ours:
-            raise UserError(f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place")
+            raise UserError(
+                f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place"
+            )
 
 
 def _recognised(file: WeightsFile) -> str:
@@ -101,7 +113,9 @@ def _recognised(file: WeightsFile) -> str:
         name = None
     if name is None:
         remedy = prefixed(list(file.arrays)) or "name the nearest with --arch"
-        raise UserError(f"{file.path}: fits none of the models of `ppcls models`; {remedy}")
+        raise UserError(
+            f"{file.path}: fits none of the models of `ppcls models`; {remedy}"
+        )
     return name
 
 
@@ -125,8 +139,12 @@ def _params_of(arch: str, file: WeightsFile) -> BackboneParams:
 def _content(loaded: Loaded, found: Found, to: str) -> Any:
     model = loaded.model
     if to == "ppcls":
-        return {key: value.numpy() for key, value in model.state_dict().items()}, _record(loaded, found)
-    layouts = {layout.source: layout for layout in LAYOUTS[MODELS[model.params.name].family]}
+        return {
+            key: value.numpy() for key, value in model.state_dict().items()
+        }, _record(loaded, found)
+    layouts = {
+        layout.source: layout for layout in LAYOUTS[MODELS[model.params.name].family]
+    }
     if "paddleclas" not in MODELS[model.params.name].published:
         raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
     wanted, given = wanted_and_given(model, layouts[to])
@@ -141,7 +159,11 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
 def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
     """What is remembered of the weights; of a file that was converted before, where they first came from."""
     params, row, before = loaded.model.params, found.row, loaded.file.record or {}
-    record: dict[str, Any] = {"model": params.name, "arguments": own_arguments(params), "source": loaded.source}
+    record: dict[str, Any] = {
+        "model": params.name,
+        "arguments": own_arguments(params),
+        "source": loaded.source,
+    }
     if loaded.preprocessing is not None:
         record["preprocessing"] = dataclasses.asdict(loaded.preprocessing)
     if found.url is not None:
@@ -149,7 +171,9 @@ def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
     if row is not None:
         record["licence"] = row.licence
     record["file"] = {"name": found.path.name, "sha256": sha256_of(found.path)}
-    record.update({key: before[key] for key in ("url", "licence", "file") if key in before})
+    record.update(
+        {key: before[key] for key in ("url", "licence", "file") if key in before}
+    )
     return {**record, "converted_by": f"ppcls {__version__}"}
 
 
@@ -159,7 +183,12 @@ def _verify(path: Path, model: Backbone) -> None:
     load_weights(again, path)
     for key, value in model.state_dict().items():
         expected, found = value.numpy(), again.state_dict()[key].numpy()
-        if not np.allclose(found, expected, rtol=_ROUNDING, atol=_ROUNDING * np.abs(expected).max(initial=0)):
+        if not np.allclose(
+            found,
+            expected,
+            rtol=_ROUNDING,
+            atol=_ROUNDING * np.abs(expected).max(initial=0),
+        ):
             raise AssertionError(f"{path}: {key} reads back with other values")
 
 
@@ -177,7 +206,12 @@ def _text(loaded: Loaded, path: Path, account: Path, to: str) -> str:
         f"{len(uses) - dropped} keys used, {dropped} dropped; {account} tells what became of each",
     ]
     if to == "ppcls":
-        arguments = ", ".join(f"{key}={value}" for key, value in own_arguments(loaded.model.params).items())
+        arguments = ", ".join(
+            f"{key}={value}"
+            for key, value in own_arguments(loaded.model.params).items()
+        )
         lines += [f"arguments that belong to them: {arguments}"] if arguments else []
-        lines += [f"preprocessing that belongs to them: {loaded.preprocessing or 'unknown'}"]
+        lines += [
+            f"preprocessing that belongs to them: {loaded.preprocessing or 'unknown'}"
+        ]
     return "\n".join([*lines, f"written and verified: {path}"])

@@ -37,12 +37,16 @@ def read_darknet(path: Path) -> Content:
             raise Damaged(f"its header gives version {major}.{minor}.{revision}")
         offset = 20 if major * 10 + minor >= 2 else 16
         if size <= offset or size % 4:
-            raise Damaged(f"of {size} bytes {offset} are its header, and numbers take 4 each")
+            raise Damaged(
+                f"of {size} bytes {offset} are its header, and numbers take 4 each"
+            )
         file.seek(offset)
         return {"values": native(np.fromfile(file, "<f4"))}, None
 
 
-def split_darknet(file: WeightsFile, convolutions: Sequence[Convolution]) -> dict[str, np.ndarray]:
+def split_darknet(
+    file: WeightsFile, convolutions: Sequence[Convolution]
+) -> dict[str, np.ndarray]:
     """Names and shapes the numbers of a Darknet file.
 
     Args:
@@ -61,19 +65,31 @@ def split_darknet(file: WeightsFile, convolutions: Sequence[Convolution]) -> dic
     parts = [part for convolution in convolutions for part in _parts(*convolution)]
     wanted = sum(math.prod(shape) for _, shape in parts)
     if len(values) != wanted:
-        much = f"{wanted - len(values):,} too few" if len(values) < wanted else f"{len(values) - wanted:,} too many"
+        much = (
+            f"{wanted - len(values):,} too few"
+            if len(values) < wanted
+            else f"{len(values) - wanted:,} too many"
+        )
         raise UserError(
             f"{file.path}: holds {len(values):,} numbers where the network has {wanted:,} ({much}); "
             "give the weights of this network, whole"
         )
     ends = np.cumsum([math.prod(shape) for _, shape in parts])[:-1]
-    return {name: piece.reshape(shape) for (name, shape), piece in zip(parts, np.split(values, ends))}
+    return {
+        name: piece.reshape(shape)
+        for (name, shape), piece in zip(parts, np.split(values, ends))
+    }
 
 
-def _parts(name: str, shape: tuple[int, int, int, int], normalized: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _parts(
+    name: str, shape: tuple[int, int, int, int], normalized: bool
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """What a convolution has, in the file's order: what is added, what multiplies, the statistics, the weight."""
     if normalized:
-        yield from ((f"{name}.bn.{leaf}", shape[:1]) for leaf in ("bias", "weight", "_mean", "_variance"))
+        yield from (
+            (f"{name}.bn.{leaf}", shape[:1])
+            for leaf in ("bias", "weight", "_mean", "_variance")
+        )
         yield f"{name}.conv.weight", shape
     else:
         yield f"{name}.bias", shape[:1]

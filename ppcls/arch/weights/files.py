@@ -27,11 +27,23 @@ from ppcls.untrusted.record import Content
 from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensors
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, folder_for, require_place, sync_file, weights_file
+from ppcls.utils.files import (
+    PathLike,
+    folder_for,
+    require_place,
+    sync_file,
+    weights_file,
+)
 
-_READERS: dict[str, Callable[[Path], Content]] = {"safetensors": read_safetensors, "darknet": read_darknet}
+_READERS: dict[str, Callable[[Path], Content]] = {
+    "safetensors": read_safetensors,
+    "darknet": read_darknet,
+}
 # Files of these may hold more than one dictionary of weights.
-_PICKLE_READERS: dict[str, Callable[[Path, bool], Content]] = {"pdparams": read_pdparams, "torch": read_torch}
+_PICKLE_READERS: dict[str, Callable[[Path, bool], Content]] = {
+    "pdparams": read_pdparams,
+    "torch": read_torch,
+}
 _WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
 
 
@@ -67,7 +79,11 @@ def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
     """
     file = weights_file(path)
     kind = format_of(file)
-    arrays, record = _PICKLE_READERS[kind](file, use_ema) if kind in _PICKLE_READERS else _READERS[kind](file)
+    arrays, record = (
+        _PICKLE_READERS[kind](file, use_ema)
+        if kind in _PICKLE_READERS
+        else _READERS[kind](file)
+    )
     arrays = without_prefix(file, arrays)
     if not arrays:
         raise UserError(f"{file}: holds no arrays; give a file of weights")
@@ -99,9 +115,13 @@ def write_weights(
     target = writable(path)
     for name, array in arrays.items():
         if not isinstance(name, str) or name in (RECORD, NAME_TABLE, "__metadata__"):
-            raise UserError(f"{target}: {shown(name)} cannot be a tensor's name; give it another")
+            raise UserError(
+                f"{target}: {shown(name)} cannot be a tensor's name; give it another"
+            )
         if not isinstance(array, np.ndarray):
-            raise UserError(f"{target}: {shown(name)} is of type {type(array).__name__} and not an array; give arrays")
+            raise UserError(
+                f"{target}: {shown(name)} is of type {type(array).__name__} and not an array; give arrays"
+            )
         _check(target, name, array)
     if not arrays:
         raise UserError(f"{target}: there are no arrays to write; give some")
@@ -124,14 +144,18 @@ def writable(path: PathLike) -> Path:
     """
     target = Path(path)
     if target.suffix not in _WRITERS:
-        raise UserError(f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors")
+        raise UserError(
+            f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors"
+        )
     require_place(target)
     return target
 
 
 def _check(path: Path, name: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        raise UserError(f"{path}: {shown(name)} is of type {array.dtype}, which no weights are; give a state dict")
+        raise UserError(
+            f"{path}: {shown(name)} is of type {array.dtype}, which no weights are; give a state dict"
+        )
     wrong = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
     if wrong:
         raise UserError(
@@ -154,16 +178,26 @@ def _aside(target: Path) -> Iterator[Path]:
             sync_file(target.parent)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{target}: cannot be written ({reason}); make room or choose another folder") from error
+        raise UserError(
+            f"{target}: cannot be written ({reason}); make room or choose another folder"
+        ) from error
 
 
-def _compare(found: WeightsFile, arrays: Mapping[str, np.ndarray], record: str | None) -> None:
+def _compare(
+    found: WeightsFile, arrays: Mapping[str, np.ndarray], record: str | None
+) -> None:
     def same(name: str) -> bool:
         left, right = found.arrays[name], arrays[name]
-        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+        return (
+            left.dtype == right.dtype
+            and left.shape == right.shape
+            and left.tobytes() == right.tobytes()
+        )
 
     different = [name for name in arrays if name not in found.arrays or not same(name)]
     if different or len(found.arrays) != len(arrays):
-        raise OSError(f"{shown(different[0]) if different else 'a tensor'} reads back with other values")
+        raise OSError(
+            f"{shown(different[0]) if different else 'a tensor'} reads back with other values"
+        )
     if found.record != (None if record is None else json.loads(record)):
         raise OSError("the record reads back with other values")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _AGAIN = "copy or download the file again, or take an earlier checkpoint"
 _VARIANCES = ("._variance", ".running_var")  # of Paddle and of torch
-_FEW = 4  # modules beside one another in a file of prefixed names; a network of its own has more, or known ones
+# Modules beside one another in a file of prefixed names; a network of its own has more, or known ones
+_FEW = 4
 
 
 def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool) -> str:
@@ -40,7 +41,9 @@ def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool)
     if theirs is not None and theirs.shape == tuple(own["fc.bias"].shape):
         return ""
     state.update({key: value.numpy() for key, value in own.items()})
-    return "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
+    return (
+        "no classifier" if theirs is None else f"a classifier of {theirs.size} classes"
+    )
 
 
 def warn_of_new_classifier(model: Backbone, path: Path, had: str) -> None:
@@ -65,8 +68,14 @@ def fit_stem(model: Backbone, path: Path, state: dict[str, Any]) -> None:
         with np.errstate(over="ignore"):  # what becomes infinite, `check` refuses
             state[key] = weight.sum(axis=1, keepdims=True)
     else:
-        state[key] = weight[:, np.arange(channels) % 3] * weight.dtype.type(3 / channels)
-    get_logger().info("%s: its first convolution reads 3 channels and was adapted to %d", path, channels)
+        state[key] = weight[:, np.arange(channels) % 3] * weight.dtype.type(
+            3 / channels
+        )
+    get_logger().info(
+        "%s: its first convolution reads 3 channels and was adapted to %d",
+        path,
+        channels,
+    )
 
 
 def check(
@@ -97,17 +106,25 @@ def check(
     if missing or unexpected:
         faults = [*_first("missing", missing), *_first("unexpected", unexpected)]
         remedy = prefixed(unexpected) if len(unexpected) == len(given) else ""
-        raise UserError(f"{path}: not the weights of {name}: {', '.join(faults)}; {remedy or _likely(given, name)}")
+        raise UserError(
+            f"{path}: not the weights of {name}: {', '.join(faults)}; {remedy or _likely(given, name)}"
+        )
     for key, target in targets.items():
         value = state[key]
         if value.dtype.kind != "f":
-            raise UserError(f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers")
+            raise UserError(
+                f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers"
+            )
         if list(value.shape) != list(target.shape):
             shapes = f"has the shape {list(value.shape)} and {name}'s is {list(target.shape)}"
-            raise UserError(f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}")
+            raise UserError(
+                f"{path}: {key} {shapes}; {_remedy(model, key, value, given)}"
+            )
         beyond = value.size - int(np.isfinite(value).sum())
         if beyond:
-            raise UserError(f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {_AGAIN}")
+            raise UserError(
+                f"{path}: {beyond:,} of {value.size:,} values of {key} are too large for float32; {_AGAIN}"
+            )
 
 
 def check_variances(path: Path, given: Mapping[str, np.ndarray]) -> None:
@@ -118,7 +135,9 @@ def check_variances(path: Path, given: Mapping[str, np.ndarray]) -> None:
     """
     for key, value in given.items():
         if key.endswith(_VARIANCES) and value.size and value.min() < 0:
-            raise UserError(f"{path}: {key} holds a variance of {value.min():g}, which is below zero; {_AGAIN}")
+            raise UserError(
+                f"{path}: {key} holds a variance of {value.min():g}, which is below zero; {_AGAIN}"
+            )
 
 
 def lacks_classifier(missing: Sequence[str]) -> bool:
@@ -130,12 +149,18 @@ def _first(what: str, keys: Sequence[str]) -> Sequence[str]:
     return [f"{len(keys)} {what} (first {keys[0]})"] if keys else []
 
 
-def _remedy(model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np.ndarray]) -> str:
+def _remedy(
+    model: Backbone, key: str, value: np.ndarray, given: Mapping[str, np.ndarray]
+) -> str:
     theirs, ours = list(value.shape), list(model.state_dict()[key].shape)
     if key.startswith("fc.") and theirs[1:] == ours[1:]:
         number = f"class_num={theirs[0]}"
         return f"write Arch.{number} (in Python: {number}, and reset_classifier after loading)"
-    if key == f"{model.stem_layer}.weight" and len(theirs) == 4 and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]:
+    if (
+        key == f"{model.stem_layer}.weight"
+        and len(theirs) == 4
+        and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]
+    ):
         return f"write Arch.in_channels={theirs[1]}"
     return _likely(given, model.params.name)
 
@@ -145,21 +170,29 @@ def prefixed(names: Sequence[str]) -> str:
     modules = Counter(name.partition(".")[0] for name in names)
     if len(modules) > _FEW or sum(modules.values()) == len(modules):
         return ""
-    found = " and ".join(f"{shown(module)} ({count})" for module, count in modules.items())
+    found = " and ".join(
+        f"{shown(module)} ({count})" for module, count in modules.items()
+    )
     return f"its names begin with {found}; save the arrays of one network, by names without what stands before them"
 
 
 def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
     """The end of the sentence about weights that do not fit: whose they are, if a model is known that they do fit."""
     candidate = likely_model(given)
-    return f"these look like {candidate} weights" if candidate not in (None, name) else f"give weights of {name}"
+    return (
+        f"these look like {candidate} weights"
+        if candidate not in (None, name)
+        else f"give weights of {name}"
+    )
 
 
 def likely_model(given: Mapping[str, np.ndarray]) -> str | None:
     """The first model whose names and shapes a dictionary has, with whatever classes, if any, and input channels."""
     from ppcls.arch.catalog import BACKBONES
 
-    return next((name for name in MODELS if _fits(outline(BACKBONES[name](name)), given)), None)
+    return next(
+        (name for name in MODELS if _fits(outline(BACKBONES[name](name)), given)), None
+    )
 
 
 def outline(params: BackboneParams) -> Backbone:
@@ -175,5 +208,8 @@ def _fits(model: Backbone, given: Mapping[str, np.ndarray]) -> bool:
     return (
         not conversion.unexpected
         and lacks_classifier(conversion.missing)
-        and all(key.startswith(free) or shapes[key] == list(value.shape) for key, value in model.state_dict().items())
+        and all(
+            key.startswith(free) or shapes[key] == list(value.shape)
+            for key, value in model.state_dict().items()
+        )
     )

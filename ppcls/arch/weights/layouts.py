@@ -60,7 +60,8 @@ class Conversion:
     def account(self) -> str:
         """A line for every key: its name, its new name, and what happened to it."""
         lines = [
-            f"{use.source} -> {use.target or 'dropped'}{f' ({use.note})' if use.note else ''}" for use in self.uses
+            f"{use.source} -> {use.target or 'dropped'}{f' ({use.note})' if use.note else ''}"
+            for use in self.uses
         ]
         return "\n".join(lines) + "\n"
 
@@ -76,12 +77,17 @@ def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
 
     def known(layout: Layout) -> int:
         names = _their_names(layout, model, targets)
-        return sum(key in names or _reason_to_drop(layout, key, targets) is not None for key in keys)
+        return sum(
+            key in names or _reason_to_drop(layout, key, targets) is not None
+            for key in keys
+        )
 
     return max(known_layouts(model.params.name), key=known)
 
 
-def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Layout | None = None) -> Conversion:
+def convert_state_dict(
+    model: Backbone, state: Mapping[str, Any], layout: Layout | None = None
+) -> Conversion:
     """Renames a dictionary's entries, and changes values where the same function needs other numbers.
 
     Args:
@@ -99,7 +105,9 @@ def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Layout
     converted: dict[str, Any] = {}
     uses, unexpected = [], []
     for key, value in state.items():
-        reason = _reason_to_drop(layout, key, list(targets)) if key not in ours else None
+        reason = (
+            _reason_to_drop(layout, key, list(targets)) if key not in ours else None
+        )
         if reason is not None:
             uses.append(KeyUse(key, None, reason))
         elif key not in ours:
@@ -110,7 +118,9 @@ def convert_state_dict(model: Backbone, state: Mapping[str, Any], layout: Layout
             uses.append(KeyUse(key, None, "the model has no classifier"))
         else:
             target = ours[key]
-            converted[target], note = _to_ours(layout, model, target, value, targets[target])
+            converted[target], note = _to_ours(
+                layout, model, target, value, targets[target]
+            )
             uses.append(KeyUse(key, target, note))
     missing = tuple(key for key in targets if key not in converted)
     return Conversion(layout, converted, tuple(uses), missing, tuple(unexpected))
@@ -124,8 +134,13 @@ def to_layout(model: Backbone, layout: Layout) -> dict[str, np.ndarray]:
     """
     check_arguments(model, layout)
     targets = {key: value.numpy() for key, value in model.state_dict().items()}
-    theirs = {ours: name for name, ours in _their_names(layout, model, list(targets)).items()}
-    return {theirs[key]: _to_theirs(layout, model, key, value) for key, value in targets.items()}
+    theirs = {
+        ours: name for name, ours in _their_names(layout, model, list(targets)).items()
+    }
+    return {
+        theirs[key]: _to_theirs(layout, model, key, value)
+        for key, value in targets.items()
+    }
 
 
 def check_arguments(model: Backbone, layout: Layout) -> None:
@@ -146,18 +161,29 @@ def wanted_and_given(model: Backbone, layout: Layout) -> tuple[str, str]:
     """The arguments that a layout's values need and those that the model has, as text: `NAME=VALUE, ...`."""
     wanted = {} if layout is OURS else arguments_of(model, layout)
     given = {name: getattr(model.params, name) for name in wanted}
-    named = (", ".join(f"{name}={value!r}" for name, value in part.items()) for part in (wanted, given))
+    named = (
+        ", ".join(f"{name}={value!r}" for name, value in part.items())
+        for part in (wanted, given)
+    )
     return next(named), next(named)
 
 
 def arguments_of(model: Backbone, layout: Layout) -> dict[str, Any]:
     """What a layout says of the geometry: its own arguments, and the defaults of those that only others change."""
-    geometry = {name for known in known_layouts(model.params.name) for name in known.arguments}
-    defaults = {field.name: field.default for field in fields(model.params) if field.name in geometry}
+    geometry = {
+        name for known in known_layouts(model.params.name) for name in known.arguments
+    }
+    defaults = {
+        field.name: field.default
+        for field in fields(model.params)
+        if field.name in geometry
+    }
     return {**defaults, **layout.arguments}
 
 
-def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> dict[str, str]:
+def _their_names(
+    layout: Layout, model: Backbone, targets: Sequence[str]
+) -> dict[str, str]:
     """Our key of each of theirs, and of a classifier even if the model has none."""
     keys = dict.fromkeys([*targets, "fc.weight", "fc.bias"])
     layers = list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
@@ -165,7 +191,9 @@ def _their_names(layout: Layout, model: Backbone, targets: Sequence[str]) -> dic
     names = {}
     for key in keys:
         layer, _, leaf = key.rpartition(".")
-        names[f"{naming[layer]}.{_TORCH_LEAVES.get(leaf, leaf) if layout.torch else leaf}"] = key
+        names[
+            f"{naming[layer]}.{_TORCH_LEAVES.get(leaf, leaf) if layout.torch else leaf}"
+        ] = key
     return names
 
 
@@ -180,14 +208,17 @@ def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> str | N
     return reason
 
 
-def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Sequence[int]) -> tuple[Any, str]:
+def _to_ours(
+    layout: Layout, model: Backbone, key: str, value: Any, shape: Sequence[int]
+) -> tuple[Any, str]:
     """Their values as ours, and what was done to them."""
     if layout is OURS or not hasattr(value, "shape"):
         return value, ""
     notes = []
     if _is_matrix(layout, key) and len(value.shape) == 2:
         value = _array(value)
-        if layout.torch != (len(shape) == 4):  # torch and convolutions have [out, in], Paddle's matrices [in, out]
+        # Torch and convolutions have [out, in], Paddle's matrices [in, out]
+        if layout.torch != (len(shape) == 4):
             value = value.T
             notes.append("transposed")
         if len(shape) == 4:
@@ -195,7 +226,9 @@ def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Seque
             notes.append("as a 1x1 convolution")
     if key in layout.factors:
         value = _array(value) * _array(value).dtype.type(layout.factors[key])
-        notes.append(f"times {layout.factors[key]:g}, for a dropout that scales in evaluation")
+        notes.append(
+            f"times {layout.factors[key]:g}, for a dropout that scales in evaluation"
+        )
     shift = _shift(layout, model, key)
     if shift:
         value = _array(value) + _array(value).dtype.type(shift)
@@ -208,7 +241,9 @@ def _to_ours(layout: Layout, model: Backbone, key: str, value: Any, shape: Seque
     return value, "; ".join(notes)
 
 
-def _to_theirs(layout: Layout, model: Backbone, key: str, value: np.ndarray) -> np.ndarray:
+def _to_theirs(
+    layout: Layout, model: Backbone, key: str, value: np.ndarray
+) -> np.ndarray:
     """Our values as theirs: the inverse of `_to_ours`."""
     value = value - np.float32(_shift(layout, model, key))
     value = value / np.float32(layout.factors.get(key, 1.0))

@@ -14,10 +14,28 @@ import numpy as np
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.darknet import Convolution, split_darknet
 from ppcls.arch.weights.files import WeightsFile, read_weights
-from ppcls.arch.weights.fit import check, check_variances, fit_classifier, fit_stem, outline, warn_of_new_classifier
-from ppcls.arch.weights.layouts import Conversion, arguments_of, convert_state_dict, recognise
+from ppcls.arch.weights.fit import (
+    check,
+    check_variances,
+    fit_classifier,
+    fit_stem,
+    outline,
+    warn_of_new_classifier,
+)
+from ppcls.arch.weights.layouts import (
+    Conversion,
+    arguments_of,
+    convert_state_dict,
+    recognise,
+)
 from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
-from ppcls.arch.weights.sources import SOURCES, Preprocessing, PretrainedWeights, find_source, preprocessing_by_layout
+from ppcls.arch.weights.sources import (
+    SOURCES,
+    Preprocessing,
+    PretrainedWeights,
+    find_source,
+    preprocessing_by_layout,
+)
 from ppcls.utils.download import fetch
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, weights_file
@@ -54,7 +72,9 @@ class Found:
         except UserError as error:
             if self.url is None:
                 raise
-            raise UserError(f"{error}; this is the kept download of {self.url}: remove it first") from error
+            raise UserError(
+                f"{error}; this is the kept download of {self.url}: remove it first"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -88,18 +108,29 @@ def locate_weights(model: str, pretrained: bool | PathLike) -> Found:
         ValueError: `pretrained` is False.
     """
     if pretrained is False:
-        raise ValueError("pretrained is False, which means no weights; give True, a source's name or a path")
+        raise ValueError(
+            "pretrained is False, which means no weights; give True, a source's name or a path"
+        )
     if pretrained is True or pretrained in SOURCES:
         row = find_source(model, None if pretrained is True else str(pretrained))
-        path = fetch(row.url, sha256_prefix=row.sha256_prefix, what=f"{row.source} weights of {model}")
+        path = fetch(
+            row.url,
+            sha256_prefix=row.sha256_prefix,
+            what=f"{row.source} weights of {model}",
+        )
         return Found(path, row, row.url)
     if "://" in str(pretrained):
-        return Found(fetch(str(pretrained), what=f"weights of {model}"), url=str(pretrained))
+        return Found(
+            fetch(str(pretrained), what=f"weights of {model}"), url=str(pretrained)
+        )
     return Found(weights_file(pretrained))
 
 
 def build_with_weights(
-    params: BackboneParams, found: Found, new_classifier: bool = False, file: WeightsFile | None = None
+    params: BackboneParams,
+    found: Found,
+    new_classifier: bool = False,
+    file: WeightsFile | None = None,
 ) -> Loaded:
     """A new model with the weights of a file, made with the arguments that belong to them.
 
@@ -117,7 +148,9 @@ def build_with_weights(
     return _fill(adapted.make(), file, found.row, new_classifier)
 
 
-def load_weights(model: Backbone, path: PathLike, new_classifier: bool = False) -> Loaded:
+def load_weights(
+    model: Backbone, path: PathLike, new_classifier: bool = False
+) -> Loaded:
     """Fills an existing model from a file of any layout that is known: every tensor, or none at all.
 
     Args:
@@ -144,10 +177,16 @@ def own_arguments(params: BackboneParams) -> dict[str, Any]:
     from ppcls.arch.catalog import BackboneParams
 
     common = {field.name for field in dataclasses.fields(BackboneParams)}
-    return {field.name: getattr(params, field.name) for field in dataclasses.fields(params) if field.name not in common}
+    return {
+        field.name: getattr(params, field.name)
+        for field in dataclasses.fields(params)
+        if field.name not in common
+    }
 
 
-def named_arrays(model: Backbone, file: WeightsFile) -> tuple[Layout, dict[str, np.ndarray]]:
+def named_arrays(
+    model: Backbone, file: WeightsFile
+) -> tuple[Layout, dict[str, np.ndarray]]:
     """A file's layout and its arrays by that layout's names, floating-point ones as float32.
 
     Raises:
@@ -157,15 +196,25 @@ def named_arrays(model: Backbone, file: WeightsFile) -> tuple[Layout, dict[str, 
     if file.format == "darknet":
         arrays = split_darknet(file, _convolutions(model, file.arrays["values"].size))
     with np.errstate(over="ignore"):  # what becomes infinite, `fit.check` refuses
-        floats = {key: value.astype(np.float32, copy=False) for key, value in arrays.items() if value.dtype.kind == "f"}
+        floats = {
+            key: value.astype(np.float32, copy=False)
+            for key, value in arrays.items()
+            if value.dtype.kind == "f"
+        }
     return layout, {**arrays, **floats}
 
 
 def _layout_of(model: Backbone, file: WeightsFile) -> Layout:
     if file.format == "darknet":
-        layouts = [layout for layout in LAYOUTS[MODELS[model.params.name].family] if layout.source == "darknet"]
+        layouts = [
+            layout
+            for layout in LAYOUTS[MODELS[model.params.name].family]
+            if layout.source == "darknet"
+        ]
         if not layouts:
-            raise UserError(f"{file.path}: Darknet's weights are read for DarkNet53 only, not for {model.params.name}")
+            raise UserError(
+                f"{file.path}: Darknet's weights are read for DarkNet53 only, not for {model.params.name}"
+            )
         return layouts[0]
     return recognise(model, list(file.arrays))
 
@@ -178,18 +227,27 @@ def _arguments(model: Backbone, file: WeightsFile) -> dict[str, Any]:
         return {} if layout is OURS else {**arguments_of(model, layout), **epsilon}
     recorded, name = file.record.get("model"), model.params.name
     if not isinstance(recorded, str):
-        raise UserError(f"{file.path}: its record names no model; convert the weights again")
+        raise UserError(
+            f"{file.path}: its record names no model; convert the weights again"
+        )
     if recorded != name:
-        raise UserError(f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}")
+        raise UserError(
+            f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}"
+        )
     arguments = file.record.get("arguments", {})
     known = own_arguments(model.params)
     if not isinstance(arguments, dict) or not set(arguments) <= set(known):
-        raise UserError(f"{file.path}: its record names arguments that {name} has not; convert the weights again")
+        raise UserError(
+            f"{file.path}: its record names arguments that {name} has not; convert the weights again"
+        )
     return arguments
 
 
 def _adapted(
-    params: BackboneParams, arguments: Mapping[str, Any], file: WeightsFile, may_follow: bool = True
+    params: BackboneParams,
+    arguments: Mapping[str, Any],
+    file: WeightsFile,
+    may_follow: bool = True,
 ) -> BackboneParams:
     """The model's arguments with those that belong to the weights, unless they contradict one another."""
     defaults = {field.name: field.default for field in dataclasses.fields(params)}
@@ -200,37 +258,58 @@ def _adapted(
             continue
         if may_follow and given == defaults[name]:
             changes[name] = wanted
-        elif name != "epsilon" or file.record is not None:  # the variances of a foreign file can follow any
-            remedy = f"leave Arch.{name} out" if may_follow else f"make the model with {name}={wanted!r}"
-            raise UserError(f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}")
+        # The variances of a foreign file can follow any
+        elif name != "epsilon" or file.record is not None:
+            remedy = (
+                f"leave Arch.{name} out"
+                if may_follow
+                else f"make the model with {name}={wanted!r}"
+            )
+            raise UserError(
+                f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}"
+            )
     try:
         return dataclasses.replace(params, **changes)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{file.path}: its record is wrong: {error}; convert the weights again") from error
+        raise UserError(
+            f"{file.path}: its record is wrong: {error}; convert the weights again"
+        ) from error
 
 
-def _fill(model: Backbone, file: WeightsFile, row: PretrainedWeights | None, new_classifier: bool) -> Loaded:
+def _fill(
+    model: Backbone,
+    file: WeightsFile,
+    row: PretrainedWeights | None,
+    new_classifier: bool,
+) -> Loaded:
     layout, arrays = named_arrays(model, file)
     check_variances(file.path, arrays)
     try:
         conversion = convert_state_dict(model, arrays, layout)
     except UserError as error:
         raise UserError(f"{file.path}: {error}") from error
-    get_logger().debug("%s: %s's layout\n%s", file.path, layout.source, conversion.account())
+    get_logger().debug(
+        "%s: %s's layout\n%s", file.path, layout.source, conversion.account()
+    )
     state = dict(conversion.state)
     replaced = fit_classifier(model, state, new_classifier)
     fit_stem(model, file.path, state)
     check(model, file.path, arrays, state, conversion.unexpected)
     if replaced:
         warn_of_new_classifier(model, file.path, replaced)
-    load_paddle().nn.Layer.set_state_dict(model, state)  # the model's own would recognise and convert once more
-    source, preprocessing = (row.source, row.preprocessing) if row else _origin(model, file, layout)
+    # The model's own would recognise and convert once more
+    load_paddle().nn.Layer.set_state_dict(model, state)
+    source, preprocessing = (
+        (row.source, row.preprocessing) if row else _origin(model, file, layout)
+    )
     if preprocessing is not None:
         model.preprocessing = preprocessing
     return Loaded(model, file, conversion, source, preprocessing)
 
 
-def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> tuple[str, Preprocessing | None]:
+def _origin(
+    model: Backbone, file: WeightsFile, layout: Layout
+) -> tuple[str, Preprocessing | None]:
     """Whose weights these are and what preprocessing belongs to them: as recorded, else as their source has it.
 
     A file in our layout or PaddleClas's may be anybody's training, whose configuration knows the preprocessing.
@@ -239,9 +318,13 @@ def _origin(model: Backbone, file: WeightsFile, layout: Layout) -> tuple[str, Pr
         return layout.source, preprocessing_by_layout(model.params.name, layout.source)
     recorded = file.record.get("preprocessing")
     try:
-        preprocessing = None if recorded is None else Preprocessing.from_record(recorded)
+        preprocessing = (
+            None if recorded is None else Preprocessing.from_record(recorded)
+        )
     except ValueError as error:
-        raise UserError(f"{file.path}: its recorded preprocessing is wrong: {error}; convert it again") from error
+        raise UserError(
+            f"{file.path}: its recorded preprocessing is wrong: {error}; convert it again"
+        ) from error
     return str(file.record.get("source", layout.source)), preprocessing
 
 
@@ -256,8 +339,16 @@ def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
     for key, value in model.state_dict().items():
         if value.ndim == 4 and not key.startswith("fc."):
             n, c, height, width = value.shape
-            convolutions.append((key[: -len(".0.weight")], (n, 3 if key == stem else c, height, width), True))
-    rest = numbers - sum(math.prod(shape) + 4 * shape[0] for _, shape, _ in convolutions)
+            convolutions.append(
+                (
+                    key[: -len(".0.weight")],
+                    (n, 3 if key == stem else c, height, width),
+                    True,
+                )
+            )
+    rest = numbers - sum(
+        math.prod(shape) + 4 * shape[0] for _, shape, _ in convolutions
+    )
     if rest == 0:
         return convolutions
     classes, more = divmod(rest, model.num_features + 1)

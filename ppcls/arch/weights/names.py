@@ -13,7 +13,10 @@ from typing import Any
 
 Naming = Callable[[str, Sequence[str]], dict[str, str]]
 Rule = tuple[str, str]
-_FIRES = {"SqueezeNet1_0": (3, 4, 5, 7, 8, 9, 10, 12), "SqueezeNet1_1": (3, 4, 6, 7, 9, 10, 11, 12)}
+_FIRES = {
+    "SqueezeNet1_0": (3, 4, 5, 7, 8, 9, 10, 12),
+    "SqueezeNet1_1": (3, 4, 6, 7, 9, 10, 11, 12),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ def rules(*pairs: Rule) -> Naming:
     def naming(model: str, layers: Sequence[str]) -> dict[str, str]:
         found = {}
         for layer in layers:
-            match, theirs = next((m, theirs) for p, theirs in compiled for m in [p.fullmatch(layer)] if m)
+            match, theirs = next(
+                (m, theirs) for p, theirs in compiled for m in [p.fullmatch(layer)] if m
+            )
             found[layer] = match.expand(theirs)
         return found
 
@@ -63,13 +68,28 @@ def rules(*pairs: Rule) -> Naming:
 def _unused_projection(key: str, ours: Sequence[str]) -> str | None:
     """Ucbdrive gives every tree a projection of its input, but a tree of trees hands the input on and never uses it."""
     tree, dot, _ = key.rpartition(".project.")
-    is_tree_of_trees = bool(dot) and any(name.startswith(f"{tree}.tree1.tree1.") for name in ours)
-    return "a projection that the authors' network makes and never uses" if is_tree_of_trees else None
+    is_tree_of_trees = bool(dot) and any(
+        name.startswith(f"{tree}.tree1.tree1.") for name in ours
+    )
+    return (
+        "a projection that the authors' network makes and never uses"
+        if is_tree_of_trees
+        else None
+    )
 
 
 def _paddleclas_dpn(model: str, layers: Sequence[str]) -> dict[str, str]:
-    blocks = list(dict.fromkeys(layer.split(".")[0] for layer in layers if re.match(r"conv\d_", layer)))
-    parts = {"project": "c1x1_w_func", "reduce": "c1x1_a_func", "spatial": "c3x3_b_func", "expand": "c1x1_c_func"}
+    blocks = list(
+        dict.fromkeys(
+            layer.split(".")[0] for layer in layers if re.match(r"conv\d_", layer)
+        )
+    )
+    parts = {
+        "project": "c1x1_w_func",
+        "reduce": "c1x1_a_func",
+        "spatial": "c3x3_b_func",
+        "expand": "c1x1_c_func",
+    }
     named = {"stem.0": "conv1_x_1_func._conv", "stem.1": "conv1_x_1_func._batch_norm"}
     named.update({"norm": "conv5_x_x_bn", "fc": "out"})
     for layer in layers:
@@ -86,7 +106,11 @@ def _numbered(pattern: str, theirs: Callable[..., str], *others: Rule) -> Naming
 
     def naming(model: str, layers: Sequence[str]) -> dict[str, str]:
         matches = {layer: compiled.fullmatch(layer) for layer in layers}
-        named = {layer: theirs(model, *match.groups()) for layer, match in matches.items() if match}
+        named = {
+            layer: theirs(model, *match.groups())
+            for layer, match in matches.items()
+            if match
+        }
         named.update(rest(model, [layer for layer in layers if layer not in named]))
         return {layer: named[layer] for layer in layers}
 
@@ -159,16 +183,32 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     # Dropout of 0.5 scales by 0.5 in evaluation at PaddleClas and by 1 / 0.5 in training here and in torch. The next
     # layer's weight takes the difference, which makes both modes exact. Its bias stands behind the product and stays.
     "AlexNet": (
-        Layout("paddleclas", _PADDLECLAS_ALEXNET, matrices=r"fc\d?", factors={"fc6.weight": 0.5, "fc7.weight": 0.5}),
+        Layout(
+            "paddleclas",
+            _PADDLECLAS_ALEXNET,
+            matrices=r"fc\d?",
+            factors={"fc6.weight": 0.5, "fc7.weight": 0.5},
+        ),
         Layout("torchvision", _TORCHVISION_ALEXNET, torch=True, matrices=r"fc\d?"),
     ),
     "SqueezeNet": (
         Layout("paddleclas", _PADDLECLAS_SQUEEZENET, factors={"fc.weight": 0.5}),
-        Layout("torchvision", _TORCHVISION_SQUEEZENET, torch=True, arguments={"stem_padding": 0, "ceil_pooling": True}),
+        Layout(
+            "torchvision",
+            _TORCHVISION_SQUEEZENET,
+            torch=True,
+            arguments={"stem_padding": 0, "ceil_pooling": True},
+        ),
     ),
     "DarkNet": (
         Layout("paddleclas", _PADDLECLAS_DARKNET, matrices="fc"),
-        Layout("timm", _TIMM_DARKNET, torch=True, matrices="fc", arguments={"activation_slope": 0.01}),
+        Layout(
+            "timm",
+            _TIMM_DARKNET,
+            torch=True,
+            matrices="fc",
+            arguments={"activation_slope": 0.01},
+        ),
         Layout(
             "darknet",
             rules((r"(.*)\.0", r"\1.conv"), (r"(.*)\.1", r"\1.bn"), ("fc", "fc")),

@@ -26,7 +26,9 @@ def read_pdparams(path: Path, use_ema: bool = True) -> Content:
     return only_arrays(path, state), record
 
 
-def write_pdparams(path: Path, arrays: dict[str, np.ndarray], record: str | None) -> None:
+def write_pdparams(
+    path: Path, arrays: dict[str, np.ndarray], record: str | None
+) -> None:
     """Writes what every `paddle.load` reads; the record is JSON text."""
     state: dict[str, Any] = dict(arrays)
     if record is not None:

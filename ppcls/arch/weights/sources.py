@@ -48,14 +48,27 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         sides = (self.size, self.resize_short)
-        if any(type(side) is not int or side < 1 for side in sides) or self.resize_short < self.size:
-            raise ValueError(f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible")
+        if (
+            any(type(side) is not int or side < 1 for side in sides)
+            or self.resize_short < self.size
+        ):
+            raise ValueError(
+                f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible"
+            )
         if self.interpolation not in INTERPOLATIONS.get(self.backend, ()):
-            raise ValueError(f"a backend {self.backend!r} with {self.interpolation!r} is impossible")
+            raise ValueError(
+                f"a backend {self.backend!r} with {self.interpolation!r} is impossible"
+            )
         for name, low in (("mean", -1e6), ("std", 1e-6)):
             values = getattr(self, name)
-            if not isinstance(values, (list, tuple)) or len(values) != 3 or not all(_within(v, low) for v in values):
-                raise ValueError(f"{name} is {values!r} and not three numbers from {low:g} to 1e+06")
+            if (
+                not isinstance(values, (list, tuple))
+                or len(values) != 3
+                or not all(_within(v, low) for v in values)
+            ):
+                raise ValueError(
+                    f"{name} is {values!r} and not three numbers from {low:g} to 1e+06"
+                )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
@@ -65,15 +78,24 @@ class Preprocessing:
             ValueError: that is no preprocessing.
         """
         if not isinstance(record, Mapping):
-            raise ValueError(f"it is of type {type(record).__name__} and not a JSON object")
+            raise ValueError(
+                f"it is of type {type(record).__name__} and not a JSON object"
+            )
         try:
-            lists = {name: tuple(value) for name, value in record.items() if isinstance(value, list)}
+            lists = {
+                name: tuple(value)
+                for name, value in record.items()
+                if isinstance(value, list)
+            }
             return cls(**{**record, **lists})
         except TypeError as error:
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
-        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (
+            ", ".join(f"{value:.4g}" for value in values)
+            for values in (self.mean, self.std)
+        )
         return (
             f"short side {self.resize_short} ({self.interpolation}, {self.backend}), crop {self.size}, "
             f"mean [{mean}], std [{std}]"
@@ -108,7 +130,11 @@ class Preprocessing:
         if channels == 1:
             decode["channels"] = 1
             mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-        return [{"DecodeImage": decode}, *ops, {"NormalizeImage": {"scale": 1 / 255, "mean": mean, "std": std}}]
+        return [
+            {"DecodeImage": decode},
+            *ops,
+            {"NormalizeImage": {"scale": 1 / 255, "mean": mean, "std": std}},
+        ]
 
 
 @dataclass(frozen=True)
@@ -140,7 +166,11 @@ class PretrainedWeights:
         """Arguments that the model has to be made with, where they differ from its defaults, which are PaddleClas's."""
         if self.source == "paddleclas":
             return {}
-        layout = next(layout for layout in LAYOUTS[MODELS[self.model].family] if layout.source == self.source)
+        layout = next(
+            layout
+            for layout in LAYOUTS[MODELS[self.model].family]
+            if layout.source == self.source
+        )
         epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
         return {**layout.arguments, **epsilon}
 
@@ -148,12 +178,19 @@ class PretrainedWeights:
 _PIL = Preprocessing(backend="pil")
 _DPN_STD = 1 / (0.0167 * 255)
 _DPN = Preprocessing(
-    interpolation="bicubic", backend="pil", mean=(124 / 255, 117 / 255, 104 / 255), std=(_DPN_STD, _DPN_STD, _DPN_STD)
+    interpolation="bicubic",
+    backend="pil",
+    mean=(124 / 255, 117 / 255, 104 / 255),
+    std=(_DPN_STD, _DPN_STD, _DPN_STD),
 )
 # timm trained its DarkNet53 at 256 pixels and prints the accuracy at 288, without a margin.
-_TIMM_DARKNET = Preprocessing(size=288, resize_short=288, interpolation="bicubic", backend="pil")
+_TIMM_DARKNET = Preprocessing(
+    size=288, resize_short=288, interpolation="bicubic", backend="pil"
+)
 # Darknet takes values from 0 to 1 as they are, and shrinks by plain bilinear interpolation, as OpenCV does.
-_DARKNET = Preprocessing(size=256, resize_short=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+_DARKNET = Preprocessing(
+    size=256, resize_short=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+)
 
 # The first eight digits of SHA-256 end the files' names, as is the custom in torch.
 _UCBDRIVE = {
@@ -206,12 +243,26 @@ def _timm_rows() -> Iterator[PretrainedWeights]:
     url = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
     for model, info in MODELS.items():
         if info.family == "DLA":
-            licence = "BSD-3-Clause" if model in _UCBDRIVE else None  # the model cards of Res2Net's say "unknown"
+            # The model cards of Res2Net's say "unknown"
+            licence = "BSD-3-Clause" if model in _UCBDRIVE else None
             yield PretrainedWeights(
-                model, "timm", url.format(f"{model.lower()}.in1k"), licence, _PIL, **_printed(model, "timm")
+                model,
+                "timm",
+                url.format(f"{model.lower()}.in1k"),
+                licence,
+                _PIL,
+                **_printed(model, "timm"),
             )
     for model, (top1, top5) in _TIMM_DPN.items():
-        yield PretrainedWeights(model, "timm", url.format(f"{model.lower()}.mx_in1k"), "Apache-2.0", _DPN, top1, top5)
+        yield PretrainedWeights(
+            model,
+            "timm",
+            url.format(f"{model.lower()}.mx_in1k"),
+            "Apache-2.0",
+            _DPN,
+            top1,
+            top5,
+        )
     yield PretrainedWeights(
         "DarkNet53", "timm", url.format("darknet53.c2ns_in1k"), "Apache-2.0", _TIMM_DARKNET,
         80.536, 95.434,
@@ -223,18 +274,30 @@ def _other_rows() -> Iterator[PretrainedWeights]:
         # Since 2025 users report that this host does not answer; the same weights are timm's. No https there.
         url = f"http://dl.yf.io/dla/models/imagenet/{model.lower()}-{digest}.pth"
         yield PretrainedWeights(
-            model, "ucbdrive", url, "BSD-3-Clause", _PIL, sha256_prefix=digest, **_printed(model, "ucbdrive")
+            model,
+            "ucbdrive",
+            url,
+            "BSD-3-Clause",
+            _PIL,
+            sha256_prefix=digest,
+            **_printed(model, "ucbdrive"),
         )
     for model, name, digest, top1, top5 in _TORCHVISION:
         url = f"https://download.pytorch.org/models/{name}-{digest}.pth"
-        yield PretrainedWeights(model, "torchvision", url, None, _PIL, top1, top5, digest)
+        yield PretrainedWeights(
+            model, "torchvision", url, None, _PIL, top1, top5, digest
+        )
     yield PretrainedWeights(
         "DarkNet53", "darknet", "https://pjreddie.com/media/files/darknet53.weights", None, _DARKNET,
         **_printed("DarkNet53", "paper_reference"),
     )  # fmt: skip
 
 
-_ROWS: tuple[PretrainedWeights, ...] = (*_paddleclas_rows(), *_timm_rows(), *_other_rows())
+_ROWS: tuple[PretrainedWeights, ...] = (
+    *_paddleclas_rows(),
+    *_timm_rows(),
+    *_other_rows(),
+)
 
 
 def weights_of(model: str) -> list[PretrainedWeights]:
@@ -259,12 +322,16 @@ def find_source(model: str, source: str | None = None) -> PretrainedWeights:
     """
     rows = {row.source: row for row in weights_of(model)}
     if not rows:
-        raise UserError(f"there are no pretrained weights of {model!r}{suggest(model, MODELS)}")
+        raise UserError(
+            f"there are no pretrained weights of {model!r}{suggest(model, MODELS)}"
+        )
     if source is None:
         return next(iter(rows.values()))
     if source not in rows:
         known = ", ".join(rows)
-        raise UserError(f"{model} has no pretrained weights named {source!r}{suggest(source, rows)}; it has {known}")
+        raise UserError(
+            f"{model} has no pretrained weights named {source!r}{suggest(source, rows)}; it has {known}"
+        )
     return rows[source]
 
 

@@ -27,8 +27,10 @@ _OPTIMIZER = {"state", "param_groups"}
 _WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _PREFIXES = ("module.", "model.", "net.", "backbone.", *_WRAPPERS)
 _WITHIN = re.compile(rf"(?<![^.])(?:{'|'.join(map(re.escape, _WRAPPERS))})")
-_AVERAGED = "n_averaged"  # how many models torch's AveragedModel averages; the only name without its prefix
-_NETWORK = 0.75  # of all names: as many begin with a prefix where the others are a loss's and metrics'
+# How many models torch's AveragedModel averages; the only name without its prefix
+_AVERAGED = "n_averaged"
+# Of all names: as many begin with a prefix where the others are a loss's and metrics'
+_NETWORK = 0.75
 
 
 def unwrap(path: Path, content: Any, use_ema: bool = True) -> dict[Any, Any]:
@@ -43,14 +45,24 @@ def unwrap(path: Path, content: Any, use_ema: bool = True) -> dict[Any, Any]:
         UserError: there are no arrays by name, or only a moving average, which `use_ema` does not allow.
     """
     if not isinstance(content, dict):
-        remedy = "save its state_dict()" if isinstance(content, Inert) else "give a file of weights"
-        raise UserError(f"{path}: holds no weights by name; it is {_kind(content)}; {remedy}")
+        remedy = (
+            "save its state_dict()"
+            if isinstance(content, Inert)
+            else "give a file of weights"
+        )
+        raise UserError(
+            f"{path}: holds no weights by name; it is {_kind(content)}; {remedy}"
+        )
     # Before the whole, because an array such as the best accuracy may stand beside them.
     raw = next((name for name in _RAW if _arrays_in(content.get(name))), None)
     average = next((name for name in _EMA if _arrays_in(content.get(name))), None)
     if raw and average:
         taken, other = (average, raw) if use_ema else (raw, average)
-        option = "Arch.use_ema=false (ppcls convert --no-ema)" if use_ema else "Arch.use_ema=true"
+        option = (
+            "Arch.use_ema=false (ppcls convert --no-ema)"
+            if use_ema
+            else "Arch.use_ema=true"
+        )
         get_logger().info(
             "%s: holds weights (%s) and their moving average (%s); %s is loaded, %s loads %s",
             path, raw, average, taken, option, other,
@@ -75,16 +87,24 @@ def _only_part(path: Path, content: dict[Any, Any]) -> dict[Any, Any]:
     """
     parts = [name for name, value in content.items() if _arrays_in(value)]
     if len(parts) == 1:
-        get_logger().info("%s: the arrays of its entry %s are loaded", path, shown(parts[0]))
+        get_logger().info(
+            "%s: the arrays of its entry %s are loaded", path, shown(parts[0])
+        )
         return _arrays_in(content[parts[0]])
     if parts:
         names = ", ".join(shown(part) for part in parts[:5])
-        raise UserError(f"{path}: holds {len(parts)} sets of arrays ({names}); save the one that you want by itself")
+        raise UserError(
+            f"{path}: holds {len(parts)} sets of arrays ({names}); save the one that you want by itself"
+        )
     if content.keys() >= _OPTIMIZER:
-        raise UserError(f"{path}: holds the state of an optimizer and no weights; give the file of the model's weights")
+        raise UserError(
+            f"{path}: holds the state of an optimizer and no weights; give the file of the model's weights"
+        )
     for name in _RAW:
         if isinstance(content.get(name), Inert):
-            raise UserError(f"{path}: its {name} is {_kind(content[name])} and not weights; save its state_dict()")
+            raise UserError(
+                f"{path}: its {name} is {_kind(content[name])} and not weights; save its state_dict()"
+            )
     names = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
     raise UserError(f"{path}: holds no arrays but {names}; give a file of weights")
 
@@ -99,11 +119,15 @@ def only_arrays(path: Path, state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
     for key, value in state.items():
         array = _array_of(value)
         if not isinstance(key, str):
-            raise UserError(f"{path}: a tensor's name is of type {type(key).__name__} and not text; give a state dict")
+            raise UserError(
+                f"{path}: a tensor's name is of type {type(key).__name__} and not text; give a state dict"
+            )
         if key == NAME_TABLE:
             continue
         if array is None:
-            raise UserError(f"{path}: {shown(key)} is {_kind(value)} and not an array; give a state dict")
+            raise UserError(
+                f"{path}: {shown(key)} is {_kind(value)} and not an array; give a state dict"
+            )
         arrays[key] = native(array)
     return arrays
 
@@ -116,7 +140,9 @@ def without_prefix(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.nd
     """
     whole, which = "", "every name"
     while (prefix := _network_prefix(arrays)) is not None:
-        others = [key for key in arrays if not key.startswith(prefix) and key != _AVERAGED]
+        others = [
+            key for key in arrays if not key.startswith(prefix) and key != _AVERAGED
+        ]
         if others:  # of a loss, of metrics, or a head apart from its backbone
             get_logger().warning(
                 "%s: %d names begin with %s and are taken; the other %d (first %s) are left out",
@@ -124,9 +150,15 @@ def without_prefix(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.nd
             )  # fmt: skip
             which = "every other name"
         whole += prefix
-        arrays = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
+        arrays = {
+            key[len(prefix) :]: array
+            for key, array in arrays.items()
+            if key.startswith(prefix)
+        }
     if whole:
-        get_logger().info("%s: %s begins with %s, which is left out", path, which, whole)
+        get_logger().info(
+            "%s: %s begins with %s, which is left out", path, which, whole
+        )
     return _without_wrappers(path, arrays)
 
 
@@ -140,19 +172,30 @@ def _network_prefix(arrays: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _without_wrappers(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _without_wrappers(
+    path: Path, arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Arrays without the names of wrappers around parts of the network, unless two names would become one."""
     names = {key: _WITHIN.sub("", key) for key in arrays}
     changed = [key for key, name in names.items() if key != name]
     if not changed or len(set(names.values())) < len(names):
         return arrays
-    get_logger().info("%s: wrappers in %d names (first %s) are left out", path, len(changed), shown(changed[0]))
+    get_logger().info(
+        "%s: wrappers in %d names (first %s) are left out",
+        path,
+        len(changed),
+        shown(changed[0]),
+    )
     return {names[key]: array for key, array in arrays.items()}
 
 
 def _kind(value: Any) -> str:
     """What a value is, for messages."""
-    return f"a {value.name}" if isinstance(value, Inert) else f"of type {type(value).__name__}"
+    return (
+        f"a {value.name}"
+        if isinstance(value, Inert)
+        else f"of type {type(value).__name__}"
+    )
 
 
 def _array_of(value: Any) -> np.ndarray | None:
@@ -163,7 +206,9 @@ def _array_of(value: Any) -> np.ndarray | None:
 
 
 def _holds_arrays(content: Any) -> bool:
-    return isinstance(content, dict) and any(_array_of(value) is not None for value in content.values())
+    return isinstance(content, dict) and any(
+        _array_of(value) is not None for value in content.values()
+    )
 
 
 def _arrays_in(value: Any) -> dict[Any, Any]:

@@ -25,5 +25,9 @@ def read_torch(path: Path, use_ema: bool = True) -> Content:
     remedy = "use a file written by torch.save of a state dict"
     with refusals(path, "file written by torch.save", remedy), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        content = read_stream(Stream(file, size)) if is_legacy(file.read(32)) else read_archive(file, size)
+        content = (
+            read_stream(Stream(file, size))
+            if is_legacy(file.read(32))
+            else read_archive(file, size)
+        )
         return only_arrays(path, unwrap(path, content, use_ema)), None

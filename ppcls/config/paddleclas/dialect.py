@@ -26,7 +26,9 @@ class Unused:
         """Whether the value means what happens without the key; an empty one always does."""
         if isinstance(value, dict):
             return value.get(self.switch) is False
-        return value is None or any(type(value) is type(off) and value == off for off in self.off)
+        return value is None or any(
+            type(value) is type(off) and value == off for off in self.off
+        )
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class Legacy:
 
     def key(self, key: str) -> Unused | None:
         """What is known of a key, if anything is."""
-        return next((unused for pattern, unused in self.keys.items() if fnmatchcase(key, pattern)), None)
+        return next(
+            (
+                unused
+                for pattern, unused in self.keys.items()
+                if fnmatchcase(key, pattern)
+            ),
+            None,
+        )
 
     def name(self, kind: str, name: str) -> str | None:
         """The sentence for a component's name."""

@@ -8,7 +8,16 @@ from ppcls.config.annotations import field_types
 from ppcls.config.merge import merge
 from ppcls.config.node import Node, Origin, Problems, as_node, find
 from ppcls.config.override import apply_overrides, parse_override, put
-from ppcls.config.paddleclas.flat_keys import TOP, Path, has_row, is_above, names_in, new_key, place_of, row_of
+from ppcls.config.paddleclas.flat_keys import (
+    TOP,
+    Path,
+    has_row,
+    is_above,
+    names_in,
+    new_key,
+    place_of,
+    row_of,
+)
 from ppcls.config.paddleclas.flat_values import Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
@@ -25,7 +34,9 @@ def is_flat(root: Node) -> bool:
     return any(key in root.value for key in _GROUPS)
 
 
-def resolve(root: Node, overrides: Sequence[str], processes: int, problems: Problems) -> tuple[Node, list[str]]:
+def resolve(
+    root: Node, overrides: Sequence[str], processes: int, problems: Problems
+) -> tuple[Node, list[str]]:
     """A file's tree in the sections of today, with the overrides set.
 
     Overrides are set in order. Over a flat file those with old keys come first, since they change that file.
@@ -76,16 +87,22 @@ class Translation:
     def read_file(self, root: Node, overrides: Sequence[str]) -> None:
         """Makes the tree of a flat file, changed by overrides with old keys; what the file says in today's is kept."""
         stays = {key: node for key, node in root.value.items() if _stays(key)}
-        flat = Node({key: node for key, node in root.value.items() if key not in stays}, root.origin)
+        flat = Node(
+            {key: node for key, node in root.value.items() if key not in stays},
+            root.origin,
+        )
         batch = _batch_size(flat)
         apply_overrides(flat, overrides, self.problems)
         self.tree = _skeleton(flat)
-        if batch is not None:  # the rate was chosen for it, whatever an override makes of it
+        # The rate was chosen for it, whatever an override makes of it
+        if batch is not None:
             put(self.tree, ["Global", "global_batch"], batch, self.problems)
         given = frozenset(flat.value)
         for name, value in _DEFAULTS.items():
             flat.value.setdefault(name, Node(value, root.origin))
-        for path, node in sorted(self._find(flat, ()), key=lambda found: place_of(found[0])):
+        for path, node in sorted(
+            self._find(flat, ()), key=lambda found: place_of(found[0])
+        ):
             self._carry(path, (), node, is_said=path[0] in given)
         self._lay_over(Node(stays, root.origin))
 
@@ -95,10 +112,15 @@ class Translation:
         before = [self._origin(setting.new) for setting in settings]
         self.tree.value = merge(self.tree, stays).value
         for setting, origin in zip(settings, before):
-            is_inherited = setting.node.origin.line and setting.node.origin.source != stays.origin.source
+            is_inherited = (
+                setting.node.origin.line
+                and setting.node.origin.source != stays.origin.source
+            )
             if self._origin(setting.new) != origin and not is_inherited:
                 place = find(self.tree, setting.new)[0].origin
-                setting.refuse(f"is overruled at {place}; write {setting.new} instead, or remove that")
+                setting.refuse(
+                    f"is overruled at {place}; write {setting.new} instead, or remove that"
+                )
 
     def _origin(self, key: str) -> Origin | None:
         node, is_there = find(self.tree, key)
@@ -132,24 +154,40 @@ class Translation:
                     yield from self._find(child, (*path, name))
         elif node.value is not None:
             names = ", ".join(name for name in names_in(path) if name != "*")
-            text = "is no mapping; write its keys indented under it" + (f": {names}" if names else "")
+            text = "is no mapping; write its keys indented under it" + (
+                f": {names}" if names else ""
+            )
             self.problems.add(node.origin, ".".join(path), text)
 
     def _unknown(self, node: Node, path: Path) -> None:
         names = names_in(path[:-1])
         near = suggest(path[-1], names)
-        remedy = "write that or remove it" if near else f"remove it or write one of {', '.join(names)}"
-        self.problems.add(node.origin, ".".join(path), f"is no key of PaddleClas 2.0{near}; {remedy}")
+        remedy = (
+            "write that or remove it"
+            if near
+            else f"remove it or write one of {', '.join(names)}"
+        )
+        self.problems.add(
+            node.origin, ".".join(path), f"is no key of PaddleClas 2.0{near}; {remedy}"
+        )
 
     def _carry(self, path: Path, rest: Path, node: Node, is_said: bool = True) -> None:
         """Sets what an old key means; `rest` are the parts below it, such as an operation and its key."""
         row, new = row_of(path), new_key(path)
         if rest and not row.has_parts:
             old = ".".join(path)
-            self.problems.add(node.origin, "", f"{old} is a value and has no keys; set {old} itself")
+            self.problems.add(
+                node.origin, "", f"{old} is a value and has no keys; set {old} itself"
+            )
             return
         setting = Setting(
-            ".".join((*path, *rest)), node, ".".join(new), self.tree, self.processes, self.problems, self._at_end
+            ".".join((*path, *rest)),
+            node,
+            ".".join(new),
+            self.tree,
+            self.processes,
+            self.problems,
+            self._at_end,
         )
         problems = len(self.problems)
         value = row.convert(setting)
@@ -161,19 +199,32 @@ class Translation:
 
 def _stays(key: str) -> bool:
     """Whether a key at the top of a flat file is one of today, or one that is reported as such."""
-    return key not in TOP and (key in field_types(Config) or PADDLECLAS.key(key) is not None)
+    return key not in TOP and (
+        key in field_types(Config) or PADDLECLAS.key(key) is not None
+    )
 
 
 def _batch_size(flat: Node) -> Node | None:
     train = flat.value.get("TRAIN")
-    batch = train.value.get("batch_size") if train is not None and isinstance(train.value, dict) else None
-    return batch if batch is not None and type(batch.value) is int and batch.value > 0 else None
+    batch = (
+        train.value.get("batch_size")
+        if train is not None and isinstance(train.value, dict)
+        else None
+    )
+    return (
+        batch
+        if batch is not None and type(batch.value) is int and batch.value > 0
+        else None
+    )
 
 
 def _skeleton(flat: Node) -> Node:
     """What every flat file means without a word, at the lines where it opens its groups."""
     problems, loss = Problems(), {"CELoss": {"weight": 1.0}}
-    readers = {"dataset": {"name": "ImageNetDataset"}, "sampler": {"name": "DistributedBatchSampler"}}
+    readers = {
+        "dataset": {"name": "ImageNetDataset"},
+        "sampler": {"name": "DistributedBatchSampler"},
+    }
     sections = {
         "Global": ("", {}),
         "Arch": ("ARCHITECTURE", {}),
@@ -197,11 +248,19 @@ def _lines(settings: Sequence[Setting]) -> list[str]:
     groups: dict[tuple[str, str], list[Setting]] = {}
     for setting in settings:
         origin, parts = setting.node.origin, setting.new.split(".")
-        section = ".".join(parts[: 2 if parts[0] == "DataLoader" else 1]) if origin.line else setting.new
+        section = (
+            ".".join(parts[: 2 if parts[0] == "DataLoader" else 1])
+            if origin.line
+            else setting.new
+        )
         groups.setdefault((origin.source, section), []).append(setting)
     lines = []
     for (source, section), group in groups.items():
-        what = f"{', '.join(_short([setting.key for setting in group]))}: " if group[0].node.origin.line else ""
+        what = (
+            f"{', '.join(_short([setting.key for setting in group]))}: "
+            if group[0].node.origin.line
+            else ""
+        )
         where = f"read as {section}" if section else "nothing to do here"
         details = "; ".join(setting.detail for setting in group if setting.detail)
         lines.append(f"{source}: {what}{where}{f' ({details})' if details else ''}")
@@ -211,4 +270,8 @@ def _lines(settings: Sequence[Setting]) -> list[str]:
 def _short(keys: Sequence[str]) -> list[str]:
     """Keys by the name of their group where there are several of it."""
     tops = [key.partition(".")[0] for key in keys]
-    return list(dict.fromkeys(top if tops.count(top) > 1 else key for top, key in zip(tops, keys)))
+    return list(
+        dict.fromkeys(
+            top if tops.count(top) > 1 else key for top, key in zip(tops, keys)
+        )
+    )

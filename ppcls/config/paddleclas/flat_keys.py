@@ -45,9 +45,15 @@ class Row:
         return self.convert in (as_it_is, operations)
 
 
-_MIXED_PRECISION = nothing("mixed precision was written otherwise then; remove it", False)
-_AVERAGING = nothing("averaging of weights was written otherwise then; remove it", False)
-_DISTILLATION = nothing("write false, and Arch as in configs/DLA/DLA34_distill_DLA102.yaml", False)
+_MIXED_PRECISION = nothing(
+    "mixed precision was written otherwise then; remove it", False
+)
+_AVERAGING = nothing(
+    "averaging of weights was written otherwise then; remove it", False
+)
+_DISTILLATION = nothing(
+    "write false, and Arch as in configs/DLA/DLA34_distill_DLA102.yaml", False
+)
 _OTHER_DEVICE = nothing("only CPU and GPU are supported here; remove it", False)
 
 
@@ -145,9 +151,19 @@ def place_of(path: Path) -> int:
 def new_key(path: Path) -> Path:
     """The parts of the key of today; none where nothing is left to do."""
     new = row_of(path).new
-    return tuple(path[-1] if part == "*" else part for part in new.split(".")) if new else ()
+    return (
+        tuple(path[-1] if part == "*" else part for part in new.split("."))
+        if new
+        else ()
+    )
 
 
 def names_in(path: Path) -> list[str]:
     """The old keys that may stand in a mapping."""
-    return list(dict.fromkeys(old[len(path)] for old in _BY_PATH if len(old) > len(path) and old[: len(path)] == path))
+    return list(
+        dict.fromkeys(
+            old[len(path)]
+            for old in _BY_PATH
+            if len(old) > len(path) and old[: len(path)] == path
+        )
+    )

@@ -13,7 +13,15 @@ from ppcls.config.override import put
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"
 _WARMUP_EPOCHS, _GAMMA = 5, 0.1  # what CosineWarmup and Piecewise did without a word
-_INTERPOLATIONS = {-1: "bilinear", 0: "nearest", 1: "bilinear", 2: "bicubic", 3: "area", 4: "lanczos"}  # OpenCV's codes
+# OpenCV's codes
+_INTERPOLATIONS = {
+    -1: "bilinear",
+    0: "nearest",
+    1: "bilinear",
+    2: "bicubic",
+    3: "area",
+    4: "lanczos",
+}
 
 
 @dataclass
@@ -80,7 +88,9 @@ def nothing(remedy: str, *harmless: Any) -> Convert:
 
     def convert(setting: Setting) -> None:
         value = setting.node.value
-        if value is not None and not any(type(value) is type(one) and value == one for one in harmless):
+        if value is not None and not any(
+            type(value) is type(one) and value == one for one in harmless
+        ):
             setting.refuse(f"is {show(value)}; {remedy}")
 
     return convert
@@ -110,7 +120,9 @@ def last_epoch(setting: Setting) -> None:
 
     def check() -> None:
         if not setting.has("Global.checkpoints"):
-            setting.refuse(f"is {epoch}, but a run goes on from a checkpoint only; write checkpoints, or -1")
+            setting.refuse(
+                f"is {epoch}, but a run goes on from a checkpoint only; write checkpoints, or -1"
+            )
 
     setting.detail = "a checkpoint knows its epoch"
     setting.at_end.append(check)
@@ -128,7 +140,9 @@ def device(setting: Setting) -> Node | None:
 def schedule(setting: Setting) -> Node | None:
     """A schedule with what it did unless told otherwise."""
     name = setting.node.value
-    if name == "Piecewise" and not (setting.has("Optimizer.lr.gamma") or setting.has("Optimizer.lr.values")):
+    if name == "Piecewise" and not (
+        setting.has("Optimizer.lr.gamma") or setting.has("Optimizer.lr.values")
+    ):
         setting.put("Optimizer.lr.gamma", _GAMMA)
     if name != "CosineWarmup":
         return setting.node
@@ -139,11 +153,16 @@ def schedule(setting: Setting) -> Node | None:
 
 def per_process(setting: Setting) -> Node | None:
     """A batch of all processes to the part of each."""
-    batch, processes = setting.whole_number(1, "write a whole number of at least 1"), setting.processes
+    batch, processes = (
+        setting.whole_number(1, "write a whole number of at least 1"),
+        setting.processes,
+    )
     if batch is None:
         return None
     if batch % processes:
-        setting.refuse(f"is {batch} for all {processes} processes together; write a multiple of {processes}")
+        setting.refuse(
+            f"is {batch} for all {processes} processes together; write a multiple of {processes}"
+        )
         return None
     if processes > 1:
         setting.detail = f"{setting.key} {batch} over {processes} processes is {batch // processes} each"
@@ -161,7 +180,10 @@ def _named_interpolation(key: str, node: Node) -> Node:
     if isinstance(value, list):
         return Node([_named_interpolation("", item) for item in value], node.origin)
     if isinstance(value, dict):
-        return Node({name: _named_interpolation(name, item) for name, item in value.items()}, node.origin)
+        return Node(
+            {name: _named_interpolation(name, item) for name, item in value.items()},
+            node.origin,
+        )
     if key == "interpolation" and type(value) is int and value in _INTERPOLATIONS:
         return Node(_INTERPOLATIONS[value], node.origin)
     return node
@@ -173,7 +195,9 @@ def use_mix(setting: Setting) -> None:
 
     def check() -> None:
         if not setting.has(MIXING):
-            setting.refuse("is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]")
+            setting.refuse(
+                "is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]"
+            )
 
     if type(value) not in (bool, int, type(None)) or value not in (None, 0, 1):
         setting.refuse(f"is {show(value)}; write true or false")
@@ -188,7 +212,9 @@ def smoothing(setting: Setting) -> Node | None:
     """The epsilon of label smoothing, of which 0 and below were none."""
     value = setting.node.value
     if type(value) not in (int, float) or not math.isfinite(value) or value >= 1:
-        setting.refuse(f"is {show(value)}; write a number above 0 and below 1, or -1 for none")
+        setting.refuse(
+            f"is {show(value)}; write a number above 0 and below 1, or -1 for none"
+        )
         return None
     return setting.node if value > 0 else setting.cleared()
 
@@ -203,7 +229,8 @@ def accuracies(setting: Setting) -> None:
     accuracies = [{"TopkAcc": {"topk": [1, k] if k > 1 else [1]}}]
     setting.put("Metric.Eval", accuracies)
     train, is_there = find(setting.tree, "Metric.Train")
-    if setting.has(MIXING):  # accuracy on mixed pictures says little, and was not counted then
+    # Accuracy on mixed pictures says little, and was not counted then
+    if setting.has(MIXING):
         setting.put("Metric.Train", [])
     elif not is_there or train.value:
         setting.put("Metric.Train", accuracies)

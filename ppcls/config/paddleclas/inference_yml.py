@@ -25,7 +25,9 @@ class OfficialDescription:
     class_names: tuple[str, ...] | None = None
 
 
-def read_official_description(file: Path, registries: Mapping[str, Registry]) -> OfficialDescription:
+def read_official_description(
+    file: Path, registries: Mapping[str, Registry]
+) -> OfficialDescription:
     """Reads `Global.model_name`, `PreProcess.transform_ops` and `PostProcess.Topk.label_list`.
 
     What tells another runtime how fast to run the program (`Hpi`) is passed over.
@@ -44,17 +46,25 @@ def read_official_description(file: Path, registries: Mapping[str, Registry]) ->
     problems.raise_if_any()
     plain = root.plain() if root else None
     sections = plain if isinstance(plain, dict) else {}
-    model, before, after = (sections.get(name) or {} for name in ("Global", "PreProcess", "PostProcess"))
+    model, before, after = (
+        sections.get(name) or {} for name in ("Global", "PreProcess", "PostProcess")
+    )
     if not all(isinstance(section, dict) for section in (model, before, after)):
-        raise UserError(f"{file}: Global, PreProcess and PostProcess are mappings; give PaddleClas's own file")
+        raise UserError(
+            f"{file}: Global, PreProcess and PostProcess are mappings; give PaddleClas's own file"
+        )
     others = [name for name in after if name not in ("Topk", "main_indicator")]
     if others:
-        raise UserError(f"{file}: PostProcess.{others[0]} is not supported here, only Topk is; use another model")
+        raise UserError(
+            f"{file}: PostProcess.{others[0]} is not supported here, only Topk is; use another model"
+        )
     transforms = None
     if "transform_ops" in before:
         assert root is not None
         node = root.value["PreProcess"].value["transform_ops"]
-        transforms = Checker(registries, problems, PADDLECLAS).check(Transforms, node, "PreProcess.transform_ops")
+        transforms = Checker(registries, problems, PADDLECLAS).check(
+            Transforms, node, "PreProcess.transform_ops"
+        )
         problems.raise_if_any()
         assert transforms is not INVALID
     labels = (after.get("Topk") or {}).get("label_list")

@@ -7,62 +7,114 @@ from ppcls.config.paddleclas.flat_keys import ROWS
 
 _REMOVE_SECTION = "is not supported here; remove the section"
 _ONLY_CLASSIFICATION = "only single-label classification is supported here; remove it"
-_CLIPPING = "is called clip_norm_global here (clip_norm for each parameter alone); write that"
-_FORMAT = "the exported format is told to the command: --format json or pdmodel; remove it"
+_CLIPPING = (
+    "is called clip_norm_global here (clip_norm for each parameter alone); write that"
+)
+_FORMAT = (
+    "the exported format is told to the command: --format json or pdmodel; remove it"
+)
 _ARRAYS = "transforms always pass on arrays here; remove it"
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
 _KEYS = {
-    "AMP.use_promote": Unused("operations are cast by Paddle's own lists here; remove it", (False, True)),
-    "AMP.master_weight": Unused("level O2 always keeps weights in float32 as well; remove it", (True,)),
+    "AMP.use_promote": Unused(
+        "operations are cast by Paddle's own lists here; remove it", (False, True)
+    ),
+    "AMP.master_weight": Unused(
+        "level O2 always keeps weights in float32 as well; remove it", (True,)
+    ),
     "Slim": Unused("quantization and pruning during training " + _REMOVE_SECTION),
     "SlimConfig": Unused("quantization and pruning during training " + _REMOVE_SECTION),
     "profiler_options": Unused("profiling by configuration " + _REMOVE_SECTION),
-    "Global.to_static": Unused("training as a static graph is not supported here; remove it", (False,)),
+    "Global.to_static": Unused(
+        "training as a static graph is not supported here; remove it", (False,)
+    ),
     "Global.use_dali": Unused("DALI is not supported here; remove it", (False,)),
     "Global.eval_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
     "Global.train_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
     "Global.use_multilabel": Unused(_ONLY_CLASSIFICATION, (False,)),
-    "Global.retrieval_feature_from": Unused("retrieval is not supported here; remove it"),
+    "Global.retrieval_feature_from": Unused(
+        "retrieval is not supported here; remove it"
+    ),
     "Global.save_inference_format": Unused(_FORMAT),
     "Global.export_type": Unused(_FORMAT, ("paddle",)),
-    "Global.export_for_fd": Unused("export always writes one complete bundle; remove it", (False, True)),
-    "Global.start_eval_epoch": Unused("evaluation begins with the first epoch; write Global.eval_interval", (0,)),
-    "Global.max_num_latest_checkpoint": Unused("is called Global.keep here; write that"),
+    "Global.export_for_fd": Unused(
+        "export always writes one complete bundle; remove it", (False, True)
+    ),
+    "Global.start_eval_epoch": Unused(
+        "evaluation begins with the first epoch; write Global.eval_interval", (0,)
+    ),
+    "Global.max_num_latest_checkpoint": Unused(
+        "is called Global.keep here; write that"
+    ),
     "Global.log_ranks": Unused("every process writes its own log; remove it", (0, "0")),
-    "Global.print_mem_info": Unused("the use of memory is not logged here; remove it", (False,)),
-    "Global.use_gpu": Unused("is called Global.device here; write Global.device: gpu or cpu"),
+    "Global.print_mem_info": Unused(
+        "the use of memory is not logged here; remove it", (False,)
+    ),
+    "Global.use_gpu": Unused(
+        "is called Global.device here; write Global.device: gpu or cpu"
+    ),
     "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
     "Arch.use_ssld": Unused(_SSLD, (False,)),
-    "Arch.infer_model": Unused("a model of its own for inference is not supported here; remove it"),
+    "Arch.infer_model": Unused(
+        "a model of its own for inference is not supported here; remove it"
+    ),
     "Arch.infer_output_key": Unused("the model has one output; remove it"),
-    "Arch.infer_add_softmax": Unused("the exported program always ends with softmax; remove it", (True,)),
-    "Arch.use_sync_bn": Unused("is called Global.sync_batch_norm here; write that", (False,)),
+    "Arch.infer_add_softmax": Unused(
+        "the exported program always ends with softmax; remove it", (True,)
+    ),
+    "Arch.use_sync_bn": Unused(
+        "is called Global.sync_batch_norm here; write that", (False,)
+    ),
     "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Unused(_CLIPPING),
-    "Optimizer.multi_precision": Unused("AMP.level O2 steps weights in float32 by itself; remove it", (False, True)),
-    "Optimizer.lr.last_epoch": Unused("a run goes on from a checkpoint; write Global.checkpoints", (-1,)),
+    "Optimizer.multi_precision": Unused(
+        "AMP.level O2 steps weights in float32 by itself; remove it", (False, True)
+    ),
+    "Optimizer.lr.last_epoch": Unused(
+        "a run goes on from a checkpoint; write Global.checkpoints", (-1,)
+    ),
     "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
-    "Optimizer.lr.by_epoch": Unused("the rate is set at every step here; remove it", (False,)),
-    "Loss.*.DistillationDMLLoss.act": Unused("shares are always made by softmax here; remove it", ("softmax",)),
-    "Metric.*.DistillationTopkAcc.feature_key": Unused("a model gives its logits alone; remove it", ("logits",)),
+    "Optimizer.lr.by_epoch": Unused(
+        "the rate is set at every step here; remove it", (False,)
+    ),
+    "Loss.*.DistillationDMLLoss.act": Unused(
+        "shares are always made by softmax here; remove it", ("softmax",)
+    ),
+    "Metric.*.DistillationTopkAcc.feature_key": Unused(
+        "a model gives its logits alone; remove it", ("logits",)
+    ),
     "DataLoader.*.dataset.relabel": Unused(
-        "labels are used as they stand; write them in the list file as 0 to class_num - 1", (False,)
+        "labels are used as they stand; write them in the list file as 0 to class_num - 1",
+        (False,),
     ),
     "*.DecodeImage.to_np": Unused(_ARRAYS, (False, True)),
     "*.ResizeImage.return_numpy": Unused(_ARRAYS, (False, True)),
     "*.RandCropImage.use_log_aspect": Unused(
-        "aspects are drawn log-uniformly by torchvision's way; write sampling: torchvision", (False,)
+        "aspects are drawn log-uniformly by torchvision's way; write sampling: torchvision",
+        (False,),
     ),
-    "*.NormalizeImage.output_fp16": Unused("half precision is not supported here; remove it", (False,)),
+    "*.NormalizeImage.output_fp16": Unused(
+        "half precision is not supported here; remove it", (False,)
+    ),
     "DataLoader.Train.dataset.dataset_type": Unused(_ONLY_CLASSIFICATION),
-    "DataLoader.Eval.Query": Unused("retrieval is not supported here; remove the section"),
-    "DataLoader.Eval.Gallery": Unused("retrieval is not supported here; remove the section"),
-    "*.UnLabelTrain": Unused("training without labels is not supported here; remove the section"),
-    "DataLoader.*.loader.use_persistent_workers": Unused("workers are kept as the loader sees fit; remove it"),
-    "DataLoader.*.loader.prefetch_factor": Unused("reading ahead is not configured here; remove it"),
+    "DataLoader.Eval.Query": Unused(
+        "retrieval is not supported here; remove the section"
+    ),
+    "DataLoader.Eval.Gallery": Unused(
+        "retrieval is not supported here; remove the section"
+    ),
+    "*.UnLabelTrain": Unused(
+        "training without labels is not supported here; remove the section"
+    ),
+    "DataLoader.*.loader.use_persistent_workers": Unused(
+        "workers are kept as the loader sees fit; remove it"
+    ),
+    "DataLoader.*.loader.prefetch_factor": Unused(
+        "reading ahead is not configured here; remove it"
+    ),
     "DataLoader.*.loader.max_iter": Unused("an epoch is the whole data set; remove it"),
 }
 
@@ -75,7 +127,9 @@ _MOVED = {
 
 
 def _unsupported(what: str, names: str, remedy: str) -> dict[str, str]:
-    return {name: f"{what} {name} is not supported here; {remedy}" for name in names.split()}
+    return {
+        name: f"{what} {name} is not supported here; {remedy}" for name in names.split()
+    }
 
 
 _OF_BATCHES = ("OpSampler", "MixupOperator", "CutmixOperator")
@@ -88,9 +142,19 @@ _NAMES = {
             "DecodeImageV2",
             "remove it or write RandCropImage and RandFlipImage",
         ),
-        **_unsupported("the transform", "RandAugmentV2 TimmAutoAugment", "remove it or write RandAugment"),
-        **_unsupported("the transform", "Cutout GridMask HideAndSeek", "remove it or write RandomErasing"),
-        **dict.fromkeys(_OF_BATCHES, "acts on whole batches; write it in batch_transform_ops"),
+        **_unsupported(
+            "the transform",
+            "RandAugmentV2 TimmAutoAugment",
+            "remove it or write RandAugment",
+        ),
+        **_unsupported(
+            "the transform",
+            "Cutout GridMask HideAndSeek",
+            "remove it or write RandomErasing",
+        ),
+        **dict.fromkeys(
+            _OF_BATCHES, "acts on whole batches; write it in batch_transform_ops"
+        ),
     },
     "batch transform": _unsupported(
         "the batch transform",
@@ -110,7 +174,9 @@ _NAMES = {
         "write DistributedBatchSampler",
     ),
     "optimizer": _unsupported(
-        "the optimizer", "Adam AdamWDL Lars LarsMomentum Lamb", "write Momentum, SGD, RMSProp or AdamW"
+        "the optimizer",
+        "Adam AdamWDL Lars LarsMomentum Lamb",
+        "write Momentum, SGD, RMSProp or AdamW",
     ),
     "schedule": _unsupported(
         "the schedule",
@@ -138,43 +204,78 @@ _NAMES = {
         "TprAtFpr MultilabelMap MultiLabelMAP",
         "write TopkAcc",
     ),
-    "backbone": _unsupported("the model", "RecModel AttentionModel", "name one backbone, such as DLA34"),
+    "backbone": _unsupported(
+        "the model", "RecModel AttentionModel", "name one backbone, such as DLA34"
+    ),
 }
 
 _OTHER_DEVICES = ("xpu", "npu", "mlu", "gcu", "dcu", "ipu", "mps", "intel_gpu")
 _VALUES = {
     "Global.device": {
-        **{name: f"the device {name} is not supported here; write auto, cpu or gpu" for name in _OTHER_DEVICES},
+        **{
+            name: f"the device {name} is not supported here; write auto, cpu or gpu"
+            for name in _OTHER_DEVICES
+        },
         **dict.fromkeys(
-            ("cuda", "cuda:0", "gpu:0", "gpu:1"), "names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu"
+            ("cuda", "cuda:0", "gpu:0", "gpu:1"),
+            "names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu",
         ),
     },
 }
 
 _OF_ONE_MODEL = {
-    key.replace("Arch.", "Arch.models.*.", 1): unused for key, unused in _KEYS.items() if key.startswith("Arch.")
+    key.replace("Arch.", "Arch.models.*.", 1): unused
+    for key, unused in _KEYS.items()
+    if key.startswith("Arch.")
 }
 
 PADDLECLAS = Legacy(
-    {**_KEYS, **_OF_ONE_MODEL, **{old: Unused(f"belongs to a section; write {new}") for old, new in _MOVED.items()}},
+    {
+        **_KEYS,
+        **_OF_ONE_MODEL,
+        **{
+            old: Unused(f"belongs to a section; write {new}")
+            for old, new in _MOVED.items()
+        },
+    },
     _NAMES,
     _VALUES,
 )
 
 _DEPLOY_KEYS = {
-    "PostProcess.main_indicator": Unused("Topk is the only post-processing here; remove it", ("Topk",)),
-    "PostProcess.SavePreLabel": Unused("answers are not saved as label files; write Global.output: answers.csv"),
+    "PostProcess.main_indicator": Unused(
+        "Topk is the only post-processing here; remove it", ("Topk",)
+    ),
+    "PostProcess.SavePreLabel": Unused(
+        "answers are not saved as label files; write Global.output: answers.csv"
+    ),
     "PostProcess.ThreshOutput": Unused("is not supported here; write Topk"),
     "Global.gpu_mem": Unused("GPU memory grows as it is needed; remove it"),
     "Global.ir_optim": Unused("the program is always optimized; remove it", (True,)),
-    "Global.enable_profile": Unused("profiling by configuration is not supported here; remove it", (False,)),
-    "Global.enable_benchmark": Unused("speed is measured by `ppcls benchmark latency`; remove it", (False,)),
-    "Global.benchmark": Unused("speed is measured by `ppcls benchmark latency`; remove it", (False,)),
-    "Global.use_onnx": Unused("is called Global.backend here; write Global.backend: onnxruntime", (False,)),
-    "Global.use_openvino": Unused("is called Global.backend here; write Global.backend: openvino", (False,)),
-    "Global.use_xpu": Unused("only CPU and GPU are supported here; remove it", (False,)),
-    "Global.use_npu": Unused("only CPU and GPU are supported here; remove it", (False,)),
+    "Global.enable_profile": Unused(
+        "profiling by configuration is not supported here; remove it", (False,)
+    ),
+    "Global.enable_benchmark": Unused(
+        "speed is measured by `ppcls benchmark latency`; remove it", (False,)
+    ),
+    "Global.benchmark": Unused(
+        "speed is measured by `ppcls benchmark latency`; remove it", (False,)
+    ),
+    "Global.use_onnx": Unused(
+        "is called Global.backend here; write Global.backend: onnxruntime", (False,)
+    ),
+    "Global.use_openvino": Unused(
+        "is called Global.backend here; write Global.backend: openvino", (False,)
+    ),
+    "Global.use_xpu": Unused(
+        "only CPU and GPU are supported here; remove it", (False,)
+    ),
+    "Global.use_npu": Unused(
+        "only CPU and GPU are supported here; remove it", (False,)
+    ),
     "Global.save_dir": Unused("is called Global.output here; write that"),
 }
 _OF_TRANSFORMS = {key: unused for key, unused in _KEYS.items() if key.startswith("*.")}
-PADDLECLAS_DEPLOY = Legacy({**_DEPLOY_KEYS, **_OF_TRANSFORMS}, {"transform": _NAMES["transform"]})
+PADDLECLAS_DEPLOY = Legacy(
+    {**_DEPLOY_KEYS, **_OF_TRANSFORMS}, {"transform": _NAMES["transform"]}
+)

@@ -8,8 +8,15 @@ from ppcls.config.node import Node, Problems
 def move_class_num(root: Node, problems: Problems) -> None:
     """Takes `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`."""
     nothing = Node(None, root.origin)
-    settings, arch = root.value.get("Global", nothing).value, root.value.get("Arch", nothing).value
-    if not (isinstance(settings, dict) and isinstance(arch, dict) and "class_num" in settings):
+    settings, arch = (
+        root.value.get("Global", nothing).value,
+        root.value.get("Arch", nothing).value,
+    )
+    if not (
+        isinstance(settings, dict)
+        and isinstance(arch, dict)
+        and "class_num" in settings
+    ):
         return
     old: Node = settings.pop("class_num")
     new: Node = arch.setdefault("class_num", old)

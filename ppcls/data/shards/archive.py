@@ -17,7 +17,8 @@ from ppcls.utils.errors import UserError
 
 _DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
 _END = bytes(1024)  # two blocks of zeros
-_LEFT_EARLY = (0, 23, 141, -13)  # exit codes of curl, a shell and a command whose reader has gone
+# Exit codes of curl, a shell and a command whose reader has gone
+_LEFT_EARLY = (0, 23, 141, -13)
 
 
 class Sample(NamedTuple):
@@ -60,12 +61,19 @@ def samples_of(address: str, shard: int = 0) -> Iterator[Sample]:
         files = ({**file, "__url__": address} for file in tar_file_iterator(stream))
         for ordinal, sample in enumerate(group_by_keys(files)):
             path = f"{address}/{sample['__key__']}"
-            yield Sample(index_of(shard, ordinal), path, _picture(sample, path), _label(sample, path))
+            yield Sample(
+                index_of(shard, ordinal),
+                path,
+                _picture(sample, path),
+                _label(sample, path),
+            )
         stream.finish()
     except UserError:
         raise
     except _DAMAGE as error:
-        raise UserError(f"{address}: cannot read the shard: {_reason(stream, error)}") from error
+        raise UserError(
+            f"{address}: cannot read the shard: {_reason(stream, error)}"
+        ) from error
     finally:
         if stream is not None:
             stream.leave()
@@ -93,7 +101,8 @@ class _Watched:
         while self.read(1 << 20):
             pass
         self.stream.close()  # raises if a command has failed
-        if self._head[257:262] == b"ustar" and self._tail != _END:  # another head is of a compressed file
+        # Another head is of a compressed file
+        if self._head[257:262] == b"ustar" and self._tail != _END:
             raise tarfile.ReadError("unexpected end of data")
 
     def leave(self) -> None:
@@ -109,7 +118,9 @@ def _reason(stream: Any, error: Exception) -> str:
         code = process.wait()
         if code not in _LEFT_EARLY:
             return f"the command that fetches it ended with code {code}; look whether the address is right and answers"
-    if isinstance(error, tarfile.ReadError) and any(word in str(error) for word in ("unexpected end", "empty file")):
+    if isinstance(error, tarfile.ReadError) and any(
+        word in str(error) for word in ("unexpected end", "empty file")
+    ):
         return "it is truncated; copy or pack it again"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}; correct the address"
@@ -121,15 +132,21 @@ def _picture(sample: Any, path: str) -> bytes:
     for suffix, data in sample.items():
         if f".{suffix.rpartition('.')[2]}" in SUFFIXES:
             return data
-    raise UserError(f"{path}: the sample has no picture, only {_parts(sample)}; write it as KEY.jpg")
+    raise UserError(
+        f"{path}: the sample has no picture, only {_parts(sample)}; write it as KEY.jpg"
+    )
 
 
 def _label(sample: Any, path: str) -> int:
     if "cls" not in sample:
-        raise UserError(f"{path}: the sample has no label, only {_parts(sample)}; write it as KEY.cls")
+        raise UserError(
+            f"{path}: the sample has no label, only {_parts(sample)}; write it as KEY.cls"
+        )
     text = sample["cls"][:20].strip()
     if not text.isdigit():
-        raise UserError(f"{path}.cls: the label {text.decode(errors='replace')!r} is no whole number; write one from 0")
+        raise UserError(
+            f"{path}.cls: the label {text.decode(errors='replace')!r} is no whole number; write one from 0"
+        )
     return int(text)
 
 

@@ -36,10 +36,16 @@ class PackOptions:
         for name in ("shard_size", "shard_count", "resize_short"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"{_option(name)} is {value}; give a number of at least 1")
+                raise UserError(
+                    f"{_option(name)} is {value}; give a number of at least 1"
+                )
         if self.shard_size and self.shard_count:
-            raise UserError("a shard has a --shard-size or a --shard-count; give one of them")
-        if self.quality is not None and not (self.resize_short and 1 <= self.quality <= 100):
+            raise UserError(
+                "a shard has a --shard-size or a --shard-count; give one of them"
+            )
+        if self.quality is not None and not (
+            self.resize_short and 1 <= self.quality <= 100
+        ):
             raise UserError(
                 f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which nothing is encoded anew"
             )
@@ -49,14 +55,18 @@ class PackOptions:
         return Encoding(self.resize_short, self.quality or _QUALITY, skip)
 
 
-def check_options(folder: Path, noted: Mapping[str, Any], asked: dict[str, Any]) -> None:
+def check_options(
+    folder: Path, noted: Mapping[str, Any], asked: dict[str, Any]
+) -> None:
     """Refuses to go on in `folder` with other options than those that a manifest has noted, or with other pictures."""
     for name, value in asked.items():
         before = noted.get(name)
         if before == value:
             continue
         if name == "pictures_sha256":
-            raise UserError(f"{folder} was begun with other pictures or labels; give another DST, or the same pictures")
+            raise UserError(
+                f"{folder} was begun with other pictures or labels; give another DST, or the same pictures"
+            )
         raise UserError(
             f"{folder} was begun with {_option(name)} {_said(before)}, but now it is {_said(value)}; give the same, or "
             "another DST"

@@ -61,20 +61,33 @@ class Division:
     def start(self, rank: int, worker: int) -> int:
         """Where a reader's pictures begin in the epoch: behind those of the readers before it."""
         readers = itertools.product(range(self.world_size), range(self.workers))
-        return sum(self.quota(*reader) for reader in itertools.takewhile(lambda one: one != (rank, worker), readers))
+        return sum(
+            self.quota(*reader)
+            for reader in itertools.takewhile(
+                lambda one: one != (rank, worker), readers
+            )
+        )
 
 
 def shard_order(count: int, seed: int, number: int, shuffle: bool) -> list[int]:
     """The shards in the order of a pass over all of them."""
-    return np.random.default_rng((_SHARDS, seed, number)).permutation(count).tolist() if shuffle else list(range(count))
+    return (
+        np.random.default_rng((_SHARDS, seed, number)).permutation(count).tolist()
+        if shuffle
+        else list(range(count))
+    )
 
 
-def buffer_generator(seed: int, epoch: int, rank: int, worker: int) -> np.random.Generator:
+def buffer_generator(
+    seed: int, epoch: int, rank: int, worker: int
+) -> np.random.Generator:
     """Random numbers of one reader's mixing."""
     return np.random.default_rng((_BUFFER, seed, epoch, rank, worker))
 
 
-def parts(counts: np.ndarray, seed: int, shuffle: bool, start: int, stop: int) -> Iterator[Part]:
+def parts(
+    counts: np.ndarray, seed: int, shuffle: bool, start: int, stop: int
+) -> Iterator[Part]:
     """The pictures `start` to `stop` of endless passes over all shards, each pass in an order of its own."""
     total = int(counts.sum())
     for number in range(start // total, -(-stop // total)):
@@ -86,7 +99,9 @@ def parts(counts: np.ndarray, seed: int, shuffle: bool, start: int, stop: int) -
             begin += int(counts[shard])
 
 
-def shuffled(items: Iterable[Any], size: int, rng: np.random.Generator) -> Iterator[Any]:
+def shuffled(
+    items: Iterable[Any], size: int, rng: np.random.Generator
+) -> Iterator[Any]:
     """All items, each drawn from a buffer of `size` that the next one then fills. A buffer of 1 keeps the order."""
     buffer: list[Any] = []
     for item in items:
@@ -100,7 +115,9 @@ def shuffled(items: Iterable[Any], size: int, rng: np.random.Generator) -> Itera
         yield buffer[place]
 
 
-def still_needed(count: int, taken: int, size: int, rng: np.random.Generator) -> np.ndarray:
+def still_needed(
+    count: int, taken: int, size: int, rng: np.random.Generator
+) -> np.ndarray:
     """Which of the first items of `shuffled` do not come among its first `taken`, bool; all behind them do not."""
     needed = np.ones(min(taken + size, count) if taken else 0, bool)
     for place in itertools.islice(shuffled(range(count), size, rng), taken):

@@ -26,7 +26,14 @@ from ppcls.data.class_folders import read_class_folders
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.shards.manifest import FORMAT, MANIFEST, parse_manifest
 from ppcls.data.shards.options import DEFAULT_SIZE, PackOptions, check_options
-from ppcls.data.shards.write import Encoding, Entry, Shard, keys_of, refusal, write_shard
+from ppcls.data.shards.write import (
+    Encoding,
+    Entry,
+    Shard,
+    keys_of,
+    refusal,
+    write_shard,
+)
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
@@ -81,7 +88,10 @@ def pack(
     root, folder = Path(source), Path(target).absolute()
     images = _images(root, list_file)
     pictures = _entries(images, root, options)
-    with claimed(folder, "packing into", "wait until it ends, or give another DST"), _undone_if_empty(folder):
+    with (
+        claimed(folder, "packing into", "wait until it ends, or give another DST"),
+        _undone_if_empty(folder),
+    ):
         return _pack(folder, images, pictures, options, workers, on_error)
 
 
@@ -100,25 +110,42 @@ def _undone_if_empty(folder: Path) -> Iterator[None]:
 
 
 def _pack(
-    folder: Path, images: ImageList, pictures: Pictures, options: PackOptions, workers: int, on_error: str
+    folder: Path,
+    images: ImageList,
+    pictures: Pictures,
+    options: PackOptions,
+    workers: int,
+    on_error: str,
 ) -> Packed:
     progress = _begin(folder, options, pictures, images)
     size = progress["pictures_per_shard"]
     chunks = [pictures[start : start + size] for start in range(0, len(pictures), size)]
-    _write_missing(folder, progress, chunks, options.encoding(on_error == "skip"), workers)
+    _write_missing(
+        folder, progress, chunks, options.encoding(on_error == "skip"), workers
+    )
     records = progress["shards"]
-    unreadable = {path: reason for record in records for path, reason in record["unreadable"].items()}
+    unreadable = {
+        path: reason
+        for record in records
+        for path, reason in record["unreadable"].items()
+    }
     if unreadable and on_error == "raise":
         raise refusal(*next(iter(unreadable.items())))
-    pictures_packed, size_packed = (sum(record[name] for record in records) for name in ("pictures", "bytes"))
+    pictures_packed, size_packed = (
+        sum(record[name] for record in records) for name in ("pictures", "bytes")
+    )
     _save(folder / MANIFEST, {**progress, "pictures": pictures_packed})
     _delete_left_overs(folder)
-    return Packed(folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable)
+    return Packed(
+        folder / MANIFEST, len(records), pictures_packed, size_packed, unreadable
+    )
 
 
 def _delete_left_overs(folder: Path) -> None:
     """Delete unfinished shards and manifests, also of a killed run; other hidden files are a user's."""
-    ours = re.compile(rf"\.{re.escape(folder.name)}-\d{{6}}\.tar\.part|\.manifest\.json|\.{{1,2}}manifest\.json\.\d+")
+    ours = re.compile(
+        rf"\.{re.escape(folder.name)}-\d{{6}}\.tar\.part|\.manifest\.json|\.{{1,2}}manifest\.json\.\d+"
+    )
     for path in list(folder.iterdir()):
         if ours.fullmatch(path.name):
             path.unlink()
@@ -135,13 +162,23 @@ def _entries(images: ImageList, root: Path, options: PackOptions) -> Pictures:
     entries = [Entry(*row) for row in zip(keys, images.paths, images.labels.tolist())]
     if options.keep_order:
         return entries
-    return [entries[place] for place in np.random.default_rng((_ORDER, 0)).permutation(len(entries))]
+    return [
+        entries[place]
+        for place in np.random.default_rng((_ORDER, 0)).permutation(len(entries))
+    ]
 
 
-def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: ImageList) -> dict[str, Any]:
+def _begin(
+    folder: Path, options: PackOptions, pictures: Pictures, images: ImageList
+) -> dict[str, Any]:
     """The state of the packing: a new one, or what an earlier run has noted."""
     rows = "".join(f"{entry.key}\0{entry.label}\n" for entry in pictures)
-    asked = {**asdict(options), "pictures_sha256": hashlib.sha256(rows.encode("utf-8", "surrogateescape")).hexdigest()}
+    asked = {
+        **asdict(options),
+        "pictures_sha256": hashlib.sha256(
+            rows.encode("utf-8", "surrogateescape")
+        ).hexdigest(),
+    }
     for name in (_PROGRESS, MANIFEST):
         if (folder / name).is_file():
             noted = parse_manifest((folder / name).read_bytes(), folder / name)
@@ -149,7 +186,9 @@ def _begin(folder: Path, options: PackOptions, pictures: Pictures, images: Image
             return noted
     taken = sorted(path.name for path in folder.glob("*.tar"))
     if taken:
-        raise UserError(f"{folder / taken[0]} is there already, and no manifest tells of it; give another DST")
+        raise UserError(
+            f"{folder / taken[0]} is there already, and no manifest tells of it; give another DST"
+        )
     progress = {
         "format": FORMAT,
         "options": asked,
@@ -170,14 +209,23 @@ def _fitting(pictures: Pictures, options: PackOptions) -> int:
     sizes = []
     for place in places.tolist():
         try:
-            sizes.append(len(encoding.encode(pictures[place].path)[1]) + 2048)  # two headers, a label, padding
+            # Two headers, a label, padding
+            sizes.append(len(encoding.encode(pictures[place].path)[1]) + 2048)
         except UnreadableImage:  # named when its shard is written
             continue
-    return max(1, int((options.shard_size or DEFAULT_SIZE) * 2**20 / np.mean(sizes))) if sizes else len(pictures)
+    return (
+        max(1, int((options.shard_size or DEFAULT_SIZE) * 2**20 / np.mean(sizes)))
+        if sizes
+        else len(pictures)
+    )
 
 
 def _write_missing(
-    folder: Path, progress: dict[str, Any], chunks: Sequence[Pictures], encoding: Encoding, workers: int
+    folder: Path,
+    progress: dict[str, Any],
+    chunks: Sequence[Pictures],
+    encoding: Encoding,
+    workers: int,
 ) -> None:
     """Writes the shards that are not there whole; notes each as it is done, in the order of their names."""
     noted = {record["name"]: record for record in progress["shards"]}
@@ -193,22 +241,33 @@ def _write_missing(
     with ThreadPoolExecutor(workers) as pool:
         try:
             names = [f"{folder.name}-{number:06d}.tar" for number in range(len(chunks))]
-            waiting: list[Future] = [pool.submit(make, number, name) for number, name in enumerate(names)]
-            for future in tqdm(as_completed(waiting), total=len(waiting), unit="shard", disable=None):
+            waiting: list[Future] = [
+                pool.submit(make, number, name) for number, name in enumerate(names)
+            ]
+            for future in tqdm(
+                as_completed(waiting), total=len(waiting), unit="shard", disable=None
+            ):
                 number, record = future.result()
                 done[number] = record
                 if record is not noted.get(record["name"]):
                     noted[record["name"]] = record
-                    progress["shards"] = [noted[name] for name in names if name in noted]
+                    progress["shards"] = [
+                        noted[name] for name in names if name in noted
+                    ]
                     _save(folder / _PROGRESS, progress)
         finally:
-            stop.set()  # whatever ended this, a half-written shard is not worth waiting for
+            # Whatever ended this, a half-written shard is not worth waiting for
+            stop.set()
             pool.shutdown(cancel_futures=True)
     progress["shards"] = [done[number] for number in range(len(chunks))]
 
 
 def _is_whole(path: Path, record: Shard) -> bool:
-    return path.is_file() and path.stat().st_size == record["bytes"] and sha256_of(path) == record["sha256"]
+    return (
+        path.is_file()
+        and path.stat().st_size == record["bytes"]
+        and sha256_of(path) == record["sha256"]
+    )
 
 
 def _save(path: Path, manifest: dict[str, Any]) -> None:

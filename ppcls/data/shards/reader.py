@@ -13,7 +13,15 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import sample_generator
 from ppcls.data.shards.archive import Sample, samples_of
 from ppcls.data.shards.manifest import ShardList
-from ppcls.data.shards.order import Division, Part, buffer_generator, parts, shard_order, shuffled, still_needed
+from ppcls.data.shards.order import (
+    Division,
+    Part,
+    buffer_generator,
+    parts,
+    shard_order,
+    shuffled,
+    still_needed,
+)
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
 
@@ -29,9 +37,17 @@ class ShardReader(Reader):
     images: ShardList
     steps: int
 
-    def batches(self, epoch: int, steps: range, readers: int, copied: bool = False) -> EpochBatches:
+    def batches(
+        self, epoch: int, steps: range, readers: int, copied: bool = False
+    ) -> EpochBatches:
         """The batches of some steps of `epoch`, which `readers` workers of this process share."""
-        return EpochBatches(self, EpochStreams(self, epoch, self.division(readers)), epoch, steps, copied)
+        return EpochBatches(
+            self,
+            EpochStreams(self, epoch, self.division(readers)),
+            epoch,
+            steps,
+            copied,
+        )
 
     def division(self, readers: int) -> Division:
         """How an epoch is shared by all processes, each of `readers` workers.
@@ -57,10 +73,16 @@ class ShardReader(Reader):
     def names(self, streams: EpochStreams, step: int) -> tuple[list[int], list[str]]:
         """Index and path of each picture of `step`."""
         samples = streams.samples(step)
-        return [sample.number for sample in samples], [sample.path for sample in samples]
+        return [sample.number for sample in samples], [
+            sample.path for sample in samples
+        ]
 
     def read(
-        self, streams: EpochStreams, epoch: int, step: int, room: np.ndarray | None = None
+        self,
+        streams: EpochStreams,
+        epoch: int,
+        step: int,
+        room: np.ndarray | None = None,
     ) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
         """The arrays of a batch, and what could not be read; see `BatchReader.read`."""
         samples = streams.samples(step)
@@ -72,7 +94,14 @@ class ShardReader(Reader):
                 )
         labels = np.array([sample.label for sample in samples], np.int64)
         images = ImageList([sample.path for sample in samples], labels)
-        settings = (self.transforms, self.batch_transforms, self.class_num, self.batch_size, self.shuffle, self.seed)
+        settings = (
+            self.transforms,
+            self.batch_transforms,
+            self.class_num,
+            self.batch_size,
+            self.shuffle,
+            self.seed,
+        )
         batch = _BatchInMemory(images, *settings, self.rank, self.world_size, samples)
         return batch.read(np.arange(len(samples)), epoch, step, room)
 
@@ -88,7 +117,11 @@ class _BatchInMemory(BatchReader):
 
     def _picture(self, epoch: int, index: int, out: np.ndarray | None) -> np.ndarray:
         sample = self.samples[index]
-        rng = sample_generator(self.seed, epoch, sample.number) if self.transforms.draws else None
+        rng = (
+            sample_generator(self.seed, epoch, sample.number)
+            if self.transforms.draws
+            else None
+        )
         try:
             return self.transforms(sample.data, rng, out)
         except UnreadableImage:
@@ -108,7 +141,8 @@ class EpochStreams:
 
     def __init__(self, reader: ShardReader, epoch: int, division: Division) -> None:
         self._reader, self._epoch, self._division = reader, epoch, division
-        self._open: dict[int, tuple[int, Iterator[Sample]]] = {}  # by worker: the step it stands before, and the rest
+        # By worker: the step it stands before, and the rest
+        self._open: dict[int, tuple[int, Iterator[Sample]]] = {}
         self._last: tuple[int, list[Sample]] = (-1, [])
 
     def samples(self, step: int) -> list[Sample]:
@@ -137,10 +171,16 @@ class EpochStreams:
         if counts is None:
             source = itertools.islice(self._own_shards(worker), quota)
         else:
-            start = self._epoch * len(reader.images) + division.start(reader.rank, worker)
+            start = self._epoch * len(reader.images) + division.start(
+                reader.rank, worker
+            )
             needed = still_needed(quota, taken, size, buffer_generator(*address))
-            source = self._parts(parts(counts, reader.seed, reader.shuffle, start, start + quota), needed)
-        rest = itertools.islice(shuffled(source, size, buffer_generator(*address)), taken, None)
+            source = self._parts(
+                parts(counts, reader.seed, reader.shuffle, start, start + quota), needed
+            )
+        rest = itertools.islice(
+            shuffled(source, size, buffer_generator(*address)), taken, None
+        )
         return rest  # what is not needed has been passed over
 
     def _own_shards(self, worker: int) -> Iterator[Sample]:
@@ -155,9 +195,13 @@ class EpochStreams:
                     found = True
                     yield sample
             if not found:
-                raise UserError(f"{addresses[own[0]]} and the other shards of a worker hold no picture; leave them out")
+                raise UserError(
+                    f"{addresses[own[0]]} and the other shards of a worker hold no picture; leave them out"
+                )
 
-    def _parts(self, chosen: Iterator[Part], needed: np.ndarray) -> Iterator[Sample | None]:
+    def _parts(
+        self, chosen: Iterator[Part], needed: np.ndarray
+    ) -> Iterator[Sample | None]:
         """The samples of `chosen`, None for those that `needed` does not want; a shard of such alone is not opened."""
         begin = 0
         for part in chosen:
@@ -165,7 +209,11 @@ class EpochStreams:
             known = needed[begin : begin + len(wanted)]
             wanted[: len(known)] = known
             begin += len(wanted)
-            samples = self._part(part) if wanted.any() else itertools.repeat(None, len(wanted))
+            samples = (
+                self._part(part)
+                if wanted.any()
+                else itertools.repeat(None, len(wanted))
+            )
             for is_wanted, sample in zip(wanted.tolist(), samples):
                 yield sample if is_wanted else None
             next(iter(samples), None)  # lets the shard be checked to its end
@@ -181,4 +229,6 @@ class EpochStreams:
             if seen == part.stop and part.stop < count:
                 return
         if seen != count:
-            raise UserError(f"{address} holds {seen} pictures, but its manifest says {count}; pack it again")
+            raise UserError(
+                f"{address} holds {seen} pictures, but its manifest says {count}; pack it again"
+            )

@@ -20,7 +20,8 @@ from ppcls.data.picture_files import SUFFIXES, read_file
 from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
 from ppcls.utils.files import sync_file
 
-Shard = dict[str, Any]  # a manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
+# A manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
+Shard = dict[str, Any]
 _DECODE = DecodeImage(to_rgb=False)
 _SPELLED = {".jpeg": ".jpg", ".jfif": ".jpg"}
 
@@ -67,13 +68,19 @@ class Encoding:
             raise UnreadableImage(error.reason, path) from error
         if self.resize_short is None or min(pixels.shape[:2]) <= self.resize_short:
             suffix = PurePosixPath(path).suffix.lower()
-            return (_SPELLED.get(suffix, suffix) if suffix in SUFFIXES else ".jpg"), data
+            return (
+                _SPELLED.get(suffix, suffix) if suffix in SUFFIXES else ".jpg"
+            ), data
         return ".jpg", self._reduced(pixels)
 
     def _reduced(self, pixels: np.ndarray) -> bytes:
         assert self.resize_short is not None
-        small = ResizeImage(resize_short=self.resize_short, interpolation="area")(pixels)
-        return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1].tobytes()
+        small = ResizeImage(resize_short=self.resize_short, interpolation="area")(
+            pixels
+        )
+        return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[
+            1
+        ].tobytes()
 
 
 def keys_of(paths: Sequence[str], root: Path) -> list[str]:
@@ -84,7 +91,11 @@ def keys_of(paths: Sequence[str], root: Path) -> list[str]:
     keys: dict[str, None] = {}  # in their order
     for path in paths:
         relative = PurePosixPath(os.path.relpath(path, root)).with_suffix("")
-        parts = [re.sub("^__+", "_", part) for part in relative.parts if part not in ("..", "/")]
+        parts = [
+            re.sub("^__+", "_", part)
+            for part in relative.parts
+            if part not in ("..", "/")
+        ]
         key = unique = "/".join([*parts[:-1], parts[-1].replace(".", "_")])
         number = 1
         while unique in keys:
@@ -94,7 +105,9 @@ def keys_of(paths: Sequence[str], root: Path) -> list[str]:
     return list(keys)
 
 
-def write_shard(path: Path, entries: Sequence[Entry], encoding: Encoding, stop: threading.Event) -> Shard:
+def write_shard(
+    path: Path, entries: Sequence[Entry], encoding: Encoding, stop: threading.Event
+) -> Shard:
     """Writes `path` aside and renames it; its bytes depend on the entries and their encoding alone.
 
     Raises:
@@ -106,7 +119,9 @@ def write_shard(path: Path, entries: Sequence[Entry], encoding: Encoding, stop: 
     try:
         with aside.open("wb") as file:
             hashed = _Hashed(file)
-            with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+            with tarfile.open(
+                fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT
+            ) as tar:  # type: ignore[call-overload]
                 for entry in entries:
                     if stop.is_set():
                         raise Stopped
@@ -135,11 +150,14 @@ def write_shard(path: Path, entries: Sequence[Entry], encoding: Encoding, stop: 
 
 def refusal(path: str, reason: str) -> UnreadableImage:
     """What ends a packing that skips nothing."""
-    return UnreadableImage(f"{reason}; replace the file, or pack with --on-error skip", path)
+    return UnreadableImage(
+        f"{reason}; replace the file, or pack with --on-error skip", path
+    )
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)  # owner, times and rights are the defaults, the same everywhere
+    # Owner, times and rights are the defaults, the same everywhere
+    member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
 

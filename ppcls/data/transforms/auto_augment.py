@@ -66,7 +66,9 @@ class _Policy(Transform):
         """Pillow's operations are for uint8."""
         return True
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """Uint8 [H, W, 3] in RGB to the same."""
         rng = generator(rng, type(self).__name__)
         picture = Image.fromarray(image)
@@ -90,7 +92,9 @@ class AutoAugment(_Policy):
     """
 
     def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
-        for name, probability, level in IMAGENET_POLICY[rng.integers(len(IMAGENET_POLICY))]:
+        for name, probability, level in IMAGENET_POLICY[
+            rng.integers(len(IMAGENET_POLICY))
+        ]:
             if rng.random() < probability:
                 yield name, level / _TOP_LEVEL
 
@@ -113,9 +117,13 @@ class RandAugment(_Policy):
 
     def __post_init__(self) -> None:
         if self.num_layers < 1:
-            raise ValueError(f"num_layers is {self.num_layers}; write a whole number of at least 1")
+            raise ValueError(
+                f"num_layers is {self.num_layers}; write a whole number of at least 1"
+            )
         if not 0 <= self.magnitude <= _TOP_MAGNITUDE:
-            raise ValueError(f"magnitude is {self.magnitude}; write a number from 0 to {_TOP_MAGNITUDE}")
+            raise ValueError(
+                f"magnitude is {self.magnitude}; write a number from 0 to {_TOP_MAGNITUDE}"
+            )
 
     def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
         for _ in range(self.num_layers):

@@ -39,7 +39,9 @@ class Transform:
         """Whether it takes uint8 pictures only, and so cannot follow the normalisation."""
         return False
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The transformed picture."""
         raise NotImplementedError
 
@@ -55,8 +57,12 @@ def pair(size: int | Sequence[int]) -> WidthHeight:
         ValueError: it is neither, or less than 1.
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= 1 for side in sides):
-        raise ValueError(f"size is {size!r}; write one number of pixels, or [width, height]")
+    if len(sides) != 2 or not all(
+        isinstance(side, int) and side >= 1 for side in sides
+    ):
+        raise ValueError(
+            f"size is {size!r}; write one number of pixels, or [width, height]"
+        )
     return sides[0], sides[1]
 
 
@@ -80,11 +86,15 @@ def set_field(component: object, name: str, value: object) -> None:
 def one_of(key: str, value: object, choices: Sequence[object]) -> None:
     """Raises a ValueError that names the choices unless `value` is one of them."""
     if value not in choices:
-        raise ValueError(f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}")
+        raise ValueError(
+            f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}"
+        )
 
 
 def generator(rng: np.random.Generator | None, name: str) -> np.random.Generator:
     """`rng`, which a transform that draws cannot do without."""
     if rng is None:
-        raise ValueError(f"{name} draws at random: call the transforms with an rng, or leave it out in evaluation")
+        raise ValueError(
+            f"{name} draws at random: call the transforms with an rng, or leave it out in evaluation"
+        )
     return rng

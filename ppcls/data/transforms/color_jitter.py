@@ -9,7 +9,11 @@ from PIL import Image, ImageEnhance
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
 from ppcls.utils.fields import Fraction, NonNegativeFloat, Range
 
-_FACTORS = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast, "saturation": ImageEnhance.Color}
+_FACTORS = {
+    "brightness": ImageEnhance.Brightness,
+    "contrast": ImageEnhance.Contrast,
+    "saturation": ImageEnhance.Color,
+}
 _HUES = 255  # steps in which Pillow's HSV goes once around; its hue 255 is 0 again
 
 
@@ -38,10 +42,14 @@ class ColorJitter(Transform):
     def __post_init__(self) -> None:
         for key in _FACTORS:
             if not getattr(self, key) >= 0:
-                raise ValueError(f"{key} is {getattr(self, key)}; write a number of at least 0")
+                raise ValueError(
+                    f"{key} is {getattr(self, key)}; write a number of at least 0"
+                )
         for key, most in (("hue", 0.5), ("p", 1)):
             if not 0 <= getattr(self, key) <= most:
-                raise ValueError(f"{key} is {getattr(self, key)}; write a number from 0 to {most}")
+                raise ValueError(
+                    f"{key} is {getattr(self, key)}; write a number from 0 to {most}"
+                )
 
     @property
     def needs_colors(self) -> bool:
@@ -53,7 +61,9 @@ class ColorJitter(Transform):
         """Pillow's operations are for uint8."""
         return True
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """Uint8 [H, W, 3] in RGB, or [H, W, 1], to the same."""
         rng = generator(rng, "ColorJitter")
         if rng.random() >= self.p:
@@ -64,7 +74,9 @@ class ColorJitter(Transform):
             if key == "hue":
                 picture = turn_hue(picture, rng.uniform(-reach, reach))
             elif reach:
-                picture = _FACTORS[key](picture).enhance(rng.uniform(max(0, 1 - reach), 1 + reach))
+                picture = _FACTORS[key](picture).enhance(
+                    rng.uniform(max(0, 1 - reach), 1 + reach)
+                )
         return np.asarray(picture).reshape(image.shape)
 
 

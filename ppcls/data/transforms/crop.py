@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, WidthHeight, checked_size, cut, pair, set_field
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    Box,
+    Transform,
+    WidthHeight,
+    checked_size,
+    cut,
+    pair,
+    set_field,
+)
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Size
 
@@ -20,7 +29,9 @@ class CentralCrop(Transform):
     def __post_init__(self) -> None:
         set_field(self, "size", checked_size(self.size))
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The part of the picture, as a view.
 
         Raises:
@@ -37,7 +48,12 @@ class CentralCrop(Transform):
                 f"of {width}x{height}; put ResizeImage with resize_short of at least {max(crop_width, crop_height)} "
                 "before it"
             )
-        return self._margin(width - crop_width), self._margin(height - crop_height), crop_width, crop_height
+        return (
+            self._margin(width - crop_width),
+            self._margin(height - crop_height),
+            crop_width,
+            crop_height,
+        )
 
     def _margin(self, spare: int) -> int:
         raise NotImplementedError

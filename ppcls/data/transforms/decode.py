@@ -75,7 +75,9 @@ class DecodeImage(Transform):
                 "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage"
             )
 
-    def __call__(self, image: bytes | np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: bytes | np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """Decodes bytes; an array uint8 [H, W, 3], in the channel order of `to_rgb`, counts as decoded.
 
         Raises:
@@ -96,7 +98,10 @@ class DecodeImage(Transform):
             return read_header(data, self.max_pixels, self.max_scans)
 
     def part(
-        self, image: bytes | np.ndarray, choose: Callable[[int, int], Box], frame: Frame | None = None
+        self,
+        image: bytes | np.ndarray,
+        choose: Callable[[int, int], Box],
+        frame: Frame | None = None,
     ) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
@@ -110,13 +115,19 @@ class DecodeImage(Transform):
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
         rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return cut(self.whole(image, frame), box) if rows is None else self._in_channels(cut(rows, box))
+        return (
+            cut(self.whole(image, frame), box)
+            if rows is None
+            else self._in_channels(cut(rows, box))
+        )
 
     def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
         """Decoded pixels [H, W, 3] as [H, W, channels]."""
         return to_gray(pixels, self.to_rgb) if self.channels == 1 else pixels
 
-    def whole(self, image: bytes | np.ndarray, frame: Frame | None = None) -> np.ndarray:
+    def whole(
+        self, image: bytes | np.ndarray, frame: Frame | None = None
+    ) -> np.ndarray:
         """What calling it gives, of bytes that have been admitted, which gave their `frame`."""
         if isinstance(image, np.ndarray):
             return self._in_channels(_checked(image))
@@ -130,14 +141,23 @@ class DecodeImage(Transform):
             return np.ascontiguousarray(upright(pixels, _orientation(frame)))
         if data.startswith(b"\xff\xd8"):
             refusal = jpeg_refusal(data)
-            if refusal is None and frame is None:  # OpenCV would write to stderr what it finds
+            # OpenCV would write to stderr what it finds
+            if refusal is None and frame is None:
                 refusal = "the file is truncated or damaged before its coded data"
             if refusal is not None:
                 raise UnreadableImage(refusal)
         with open_picture(data) as file:
-            pixels = self._by_pillow(file, data) if frame is None else self._unusual_jpeg(file, data, frame)
+            pixels = (
+                self._by_pillow(file, data)
+                if frame is None
+                else self._unusual_jpeg(file, data, frame)
+            )
             is_tiff = file.format == "TIFF"
-            orientation = tiff.remaining_orientation(file, data) if is_tiff else stated_orientation(file.info)
+            orientation = (
+                tiff.remaining_orientation(file, data)
+                if is_tiff
+                else stated_orientation(file.info)
+            )
         return np.ascontiguousarray(upright(pixels, orientation))
 
     def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame) -> np.ndarray:
@@ -183,23 +203,34 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     """
     stated = {key: value for key, value in image.info.items() if isinstance(key, str)}
     with _damage_is_unreadable():
-        return np.ascontiguousarray(upright(_converted(_loaded(image)), stated_orientation(stated)))
+        return np.ascontiguousarray(
+            upright(_converted(_loaded(image)), stated_orientation(stated))
+        )
 
 
 def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
     if file.format == "TIFF":
         return _converted(tiff.by_pillow(file, data))
-    if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS and _jpeg2000_bits(data) > 8:
+    if (
+        file.format == "JPEG2000"
+        and file.mode not in _SIXTEEN_BITS
+        and _jpeg2000_bits(data) > 8
+    ):
         # Pillow rounds such values up without a bound, and so makes white black.
-        raise UnreadableImage(f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits")
+        raise UnreadableImage(
+            f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits"
+        )
     return _converted(_loaded(file))
 
 
 def _loaded(image: Image.Image) -> Image.Image | np.ndarray:
     """The image itself; or uint8 [H, W], the high bytes of its values, where they have 16 bits."""
     image.load()
-    if image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM")):  # older Pillow says I
+    # Older Pillow says I
+    if image.mode in _SIXTEEN_BITS or (
+        image.mode == "I" and image.format in ("PNG", "PPM")
+    ):
         return (np.asarray(image) >> 8).astype(np.uint8)
     return image
 
@@ -209,11 +240,15 @@ def _converted(image: Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(image, np.ndarray):
         return np.repeat(image[..., None], 3, axis=2)
     if image.mode in ("I", "F"):
-        raise UnreadableImage("its values have 32 bits, whose range is not defined; save it with 8 or 16 bits")
+        raise UnreadableImage(
+            "its values have 32 bits, whose range is not defined; save it with 8 or 16 bits"
+        )
     if image.mode in ("1", "L"):
-        return np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2)  # half the memory of Pillow's RGB
+        # Half the memory of Pillow's RGB
+        return np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2)
     if image.mode in ("P", "PA", "LA", "RGBa"):
-        image = image.convert("RGBA")  # a palette's alpha has to be resolved before it is dropped
+        # A palette's alpha has to be resolved before it is dropped
+        image = image.convert("RGBA")
     if image.mode == "La":
         image = image.convert("LA")
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
@@ -226,8 +261,15 @@ def _jpeg2000_bits(data: bytes) -> int:
 
 
 def _checked(array: np.ndarray) -> np.ndarray:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise ValueError(f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]")
+    if (
+        array.dtype != np.uint8
+        or array.ndim != 3
+        or array.shape[2] != 3
+        or 0 in array.shape
+    ):
+        raise ValueError(
+            f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]"
+        )
     return array
 
 
@@ -241,9 +283,11 @@ def _damage_is_unreadable() -> Iterator[None]:
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError from error
-        raise UnreadableImage(f"OpenCV cannot decode it ({error.err})") from error  # its text names places in its code
+        # Its text names places in its code
+        raise UnreadableImage(f"OpenCV cannot decode it ({error.err})") from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        if not isinstance(error.__cause__ or error, (OSError, SyntaxError, ValueError)):  # its text is about the code
+        # Its text is about the code
+        if not isinstance(error.__cause__ or error, (OSError, SyntaxError, ValueError)):
             reason = f"the file is damaged ({reason})"
         raise UnreadableImage(reason) from error

@@ -29,8 +29,12 @@ def stated_orientation(info: Mapping[Any, Any]) -> int:
     exif = info.get("exif") or _from_text(info.get("Raw profile type exif") or "")
     orientation = exif_orientation(exif)
     if orientation is None:
-        orientation = _xmp_orientation(info.get("XML:com.adobe.xmp") or info.get("xmp") or b"")
-    return orientation if orientation is not None and 1 <= orientation <= 8 else _UPRIGHT
+        orientation = _xmp_orientation(
+            info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
+        )
+    return (
+        orientation if orientation is not None and 1 <= orientation <= 8 else _UPRIGHT
+    )
 
 
 def exif_orientation(exif: bytes) -> int | None:

@@ -30,8 +30,11 @@ class RandFlipImage(Transform):
         if not 0 <= self.prob <= 1:
             raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The picture itself, or its mirror image."""
         if generator(rng, "RandFlipImage").random() >= self.prob:
             return image
-        return cv2.flip(image, self.flip_code).reshape(image.shape)  # OpenCV leaves out the axis of a single channel
+        # OpenCV leaves out the axis of a single channel
+        return cv2.flip(image, self.flip_code).reshape(image.shape)

@@ -16,7 +16,12 @@ from typing import Any
 from PIL import ImageFile
 
 from ppcls.data import picture_formats as formats
-from ppcls.data.picture_formats import HEAD_BYTES, PictureFormat, picture_format, why_unread
+from ppcls.data.picture_formats import (
+    HEAD_BYTES,
+    PictureFormat,
+    picture_format,
+    why_unread,
+)
 from ppcls.data.transforms.jpeg import Frame, count_scans, jpeg_frame, jpeg_size
 from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
@@ -30,11 +35,13 @@ SMALL = 320 * 2**20
 MOST_PIXELS = 178_956_970
 """Pixels of the largest picture that is decoded unless more are allowed: the bound of Pillow's own `Image.open`."""
 
-_PIXELS_PER_BYTE = 16  # of a photo's file, at least; saved as JPEG with quality 75 it has about 4
+# Of a photo's file, at least; saved as JPEG with quality 75 it has about 4
+_PIXELS_PER_BYTE = 16
 MOST_SCANS = 100
 """Scans of a progressive JPEG unless more are allowed. Encoders write about 10; each costs as much as a decoding."""
 
-_MOST_TILES = 4096  # of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
+# Of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
+_MOST_TILES = 4096
 
 
 # What opens a format, and how many bytes its decoder takes for a pixel besides the picture itself.
@@ -52,13 +59,27 @@ _PLUGINS: dict[PictureFormat, tuple[str, str, int]] = {
 }
 # Bytes of a pixel in the pictures that decoding holds at the same time, measured with an orientation that is turned, by
 # Pillow's modes. Pillow holds 1 byte for gray and 4 for colour, the arrays have 3.
-_MODE_BYTES = {"1": 8, "L": 8, "I": 8, "I;16": 8, "RGB": 10, "P": 15, "PA": 18, "LA": 18, "La": 18, "RGBa": 18}
+_MODE_BYTES = {
+    "1": 8,
+    "L": 8,
+    "I": 8,
+    "I;16": 8,
+    "RGB": 10,
+    "P": 15,
+    "PA": 18,
+    "LA": 18,
+    "La": 18,
+    "RGBa": 18,
+}
 _OTHER_MODE_BYTES = 14  # RGBA, CMYK, YCbCr, LAB
-_TIFF_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # less than colours: a strip, which may be the whole picture
-_JPEG_BYTES = {1: 10, 3: 12}  # by components; a progressive JPEG holds its coefficients too
+# Less than colours: a strip, which may be the whole picture
+_TIFF_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
+# By components; a progressive JPEG holds its coefficients too
+_JPEG_BYTES = {1: 10, 3: 12}
 _OTHER_JPEG_BYTES = 20  # CMYK
 
-_CODESTREAM = b"\xff\x4f\xff\x51"  # of JPEG 2000: its beginning, and the segment that states its size
+# Of JPEG 2000: its beginning, and the segment that states its size
+_CODESTREAM = b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,9 @@ class Header:
     frame: Frame | None = None
 
 
-def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOST_SCANS) -> Header:
+def read_header(
+    data: bytes, max_pixels: int | None = None, max_scans: int = MOST_SCANS
+) -> Header:
     """Reads the header of a picture file, and checks that it can be decoded in a sensible amount of memory and time.
 
     Args:
@@ -96,7 +119,8 @@ def read_header(data: bytes, max_pixels: int | None = None, max_scans: int = MOS
         width, height, components = jpeg_size(data) if frame is None else frame.size
         pixels = width * height
         bytes_per_pixel = _JPEG_BYTES.get(components, _OTHER_JPEG_BYTES)
-        if frame is None or not frame.runs_from_the_top:  # decoders take no second scan then
+        # Decoders take no second scan then
+        if frame is None or not frame.runs_from_the_top:
             _check_scans(data, max_scans)
     else:
         with open_picture(data) as file:
@@ -142,12 +166,20 @@ def _known_format(data: bytes) -> PictureFormat:
     return known
 
 
-def _check_pixels(size: str, pixels: int, file_bytes: int, bytes_per_pixel: int, max_pixels: int | None) -> None:
+def _check_pixels(
+    size: str,
+    pixels: int,
+    file_bytes: int,
+    bytes_per_pixel: int,
+    max_pixels: int | None,
+) -> None:
     if max_pixels is not None:
         allowed = max_pixels
         bound = f"max_pixels of DecodeImage allows {max_pixels:,}"
     else:
-        allowed = min(MOST_PIXELS, max(SMALL // bytes_per_pixel, _PIXELS_PER_BYTE * file_bytes))
+        allowed = min(
+            MOST_PIXELS, max(SMALL // bytes_per_pixel, _PIXELS_PER_BYTE * file_bytes)
+        )
         bound = f"a file of {file_bytes:,} bytes may have {allowed:,}"
     if pixels > allowed:
         raise UnreadableImage(
@@ -180,13 +212,15 @@ def _codestream_pixels(data: bytes) -> int:
     place = data.find(_CODESTREAM)
     while place >= 0:
         if place + 42 <= len(data):
-            right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = struct.unpack_from(
-                ">8I", data, place + 8
+            right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = (
+                struct.unpack_from(">8I", data, place + 8)
             )
             columns = -(-max(right - tile_left, 0) // max(tile_width, 1))
             rows = -(-max(bottom - tile_top, 0) // max(tile_height, 1))
             if columns * rows > _MOST_TILES:
-                raise UnreadableImage(f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG")
+                raise UnreadableImage(
+                    f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG"
+                )
             largest = max(largest, (right - left) * (bottom - top))
         place = data.find(_CODESTREAM, place + 1)
     return largest

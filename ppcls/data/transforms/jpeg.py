@@ -23,20 +23,31 @@ _BEHIND_A_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)
 _WITH_LENGTH = frozenset((*range(0x02, 0xD0), *range(0xDA, 0xFF)))
 _HEAD, _FRAME = struct.Struct(">HH"), struct.Struct(">BBHBHHB")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
-_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), (0xC2, 0xCA)  # by Huffman's code; by either code
+# By Huffman's code; by either code
+_SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), (0xC2, 0xCA)
 _LOSSLESS = 0xC3
-_KNOWN = (*_SEQUENTIAL, *_PROGRESSIVE, _LOSSLESS, 0xC9)  # and sequential by arithmetic code
-_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
-_HUFFMAN_TABLES, _RESTART_INTERVAL, _END_OF_IMAGE, _START_OF_SCAN = 0xC4, 0xDD, 0xD9, 0xDA
+# And sequential by arithmetic code
+_KNOWN = (*_SEQUENTIAL, *_PROGRESSIVE, _LOSSLESS, 0xC9)
+_FRAMES = frozenset(
+    (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+)
+_HUFFMAN_TABLES, _RESTART_INTERVAL, _END_OF_IMAGE, _START_OF_SCAN = (
+    0xC4,
+    0xDD,
+    0xD9,
+    0xDA,
+)
 _APP0, _APP1, _APP14, _APP15, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _CHANNELS = {"RGB": 3, "BGR": 3, "CMYK": 4, "GRAY": 1}
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 # Rows below the part that its lowest row depends on: chroma at half the rows is interpolated between two of them.
 _ROWS_BELOW = 2
-_CODED_ROWS = 16  # that are coded together where chroma has half the rows, as mostly; else fewer
+# That are coded together where chroma has half the rows, as mostly; else fewer
+_CODED_ROWS = 16
 # libjpeg-turbo's words for bytes between the last row's coded data and the end marker.
 _LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9$")
-_FLUSHED = 8  # bytes of any value that encoders in hardware leave there, which write whole registers
+# Bytes of any value that encoders in hardware leave there, which write whole registers
+_FLUSHED = 8
 _HOLE = bytes(64)
 _KEPT = 2**19  # bytes of a file for which each thread keeps memory
 
@@ -137,7 +148,8 @@ def jpeg_frame(data: bytes) -> Frame | None:
         return None
     position, frame, restart, xmp = 2, 0, 0, b""
     exif: list[bytes] = []
-    while position + 4 <= len(data):  # by hand, for it takes half the time of `_segments`
+    # By hand, for it takes half the time of `_segments`
+    while position + 4 <= len(data):
         marker, length = _HEAD.unpack_from(data, position)
         kind = marker - 0xFF00
         if kind not in _WITH_LENGTH:
@@ -147,13 +159,21 @@ def jpeg_frame(data: bytes) -> Frame | None:
             position = found.start()
             continue
         start, body = position, position + 4
-        position = max(body, start + 2 + length)  # a length that leaves out itself counts as no more than itself
+        # A length that leaves out itself counts as no more than itself
+        position = max(body, start + 2 + length)
         if position > len(data):
             return None
         if kind == _START_OF_SCAN:
-            return _checked_frame(data, frame, body, position, restart, b"".join(exif), xmp) if frame else None
+            return (
+                _checked_frame(
+                    data, frame, body, position, restart, b"".join(exif), xmp
+                )
+                if frame
+                else None
+            )
         if kind == _APP1:
-            if data.startswith(_EXIF, body):  # a block of more than 64 kB goes on in the next segment
+            # A block of more than 64 kB goes on in the next segment
+            if data.startswith(_EXIF, body):
                 exif.append(data[body + len(_EXIF) : position])
             elif data.startswith(_XMP, body):
                 xmp = data[body + len(_XMP) : position]
@@ -174,7 +194,9 @@ def jpeg_size(data: bytes) -> tuple[int, int, int]:
     """
     for segment in _segments(data):
         if segment.kind in _FRAMES and segment.body + 6 <= len(data):
-            height, width, components = struct.unpack_from(">HHB", data, segment.body + 1)
+            height, width, components = struct.unpack_from(
+                ">HHB", data, segment.body + 1
+            )
             return width, height, components
         if segment.kind == _START_OF_SCAN:
             break
@@ -192,25 +214,58 @@ def jpeg_refusal(data: bytes) -> str | None:
         if segment.kind not in _FRAMES or segment.body >= len(data):
             continue
         if data[segment.body] != 8:
-            return f"the JPEG has {data[segment.body]} bits per value; save it with 8 bits"
+            return (
+                f"the JPEG has {data[segment.body]} bits per value; save it with 8 bits"
+            )
         if segment.kind not in _KNOWN:
             return "the JPEG is hierarchical, or lossless by arithmetic code; save it as baseline or progressive"
     return None
 
 
 def _checked_frame(
-    data: bytes, frame: int, scan: int, scan_at: int, restart: int, exif: bytes, xmp: bytes
+    data: bytes,
+    frame: int,
+    scan: int,
+    scan_at: int,
+    restart: int,
+    exif: bytes,
+    xmp: bytes,
 ) -> Frame | None:
     """The frame whose marker stands at `frame`, if it can be decoded; `scan` is the place of the scan's parameters."""
     if frame + _FRAME.size > scan:
         return None
-    _, process, length, bits, height, width, components = _FRAME.unpack_from(data, frame)
-    if process not in _KNOWN or bits != 8 or components not in (1, 3, 4) or length != 8 + 3 * components:
+    _, process, length, bits, height, width, components = _FRAME.unpack_from(
+        data, frame
+    )
+    if (
+        process not in _KNOWN
+        or bits != 8
+        or components not in (1, 3, 4)
+        or length != 8 + 3 * components
+    ):
         return None
-    sampling = tuple(divmod(byte, 16) for byte in data[frame + 11 : frame + 10 + 3 * components : 3])
-    if not height or not width or any(0 in blocks for blocks in sampling) or scan == scan_at:
+    sampling = tuple(
+        divmod(byte, 16) for byte in data[frame + 11 : frame + 10 + 3 * components : 3]
+    )
+    if (
+        not height
+        or not width
+        or any(0 in blocks for blocks in sampling)
+        or scan == scan_at
+    ):
         return None
-    return Frame(width, height, process, sampling, restart, data[scan] == components, frame + 5, scan_at, exif, xmp)
+    return Frame(
+        width,
+        height,
+        process,
+        sampling,
+        restart,
+        data[scan] == components,
+        frame + 5,
+        scan_at,
+        exif,
+        xmp,
+    )
 
 
 def decode_whole(data: bytes, frame: Frame, to_rgb: bool) -> np.ndarray | None:
@@ -230,18 +285,25 @@ def decode_whole(data: bytes, frame: Frame, to_rgb: bool) -> np.ndarray | None:
         colorspace = "GRAY"  # libjpeg-turbo repeats it in the other processes only
     pixels, notice = _decoded(data, frame, frame.height, colorspace)
     if notice and not _left_over(data, frame, notice):
-        data = _plain(data, frame)  # only the first thing noticed is told: it must not hide others
+        # Only the first thing noticed is told: it must not hide others
+        data = _plain(data, frame)
         pixels, notice = _decoded(data, frame, frame.height, colorspace)
     if notice and not _is_known(data):
         return None
     _check(data, frame, notice)
     if components != 4:
         return np.repeat(pixels, 3, axis=2) if colorspace == "GRAY" else pixels
-    rgb = np.asarray(Image.frombytes("CMYK", (frame.width, frame.height), 255 - pixels).convert("RGB"))
+    rgb = np.asarray(
+        Image.frombytes("CMYK", (frame.width, frame.height), 255 - pixels).convert(
+            "RGB"
+        )
+    )
     return rgb if to_rgb else rgb[..., ::-1]
 
 
-def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> np.ndarray | None:
+def decode_rows(
+    data: bytes, frame: Frame, rows: int, to_rgb: bool
+) -> np.ndarray | None:
     """The first `rows` rows at least, uint8 [H', W, 3]: the same bits as of the whole picture.
 
     The decoder gets the file with a smaller height in its frame, and so stops early: what is missing or damaged further
@@ -253,7 +315,9 @@ def decode_rows(data: bytes, frame: Frame, rows: int, to_rgb: bool) -> np.ndarra
     """
     if not frame.runs_from_the_top or len(frame.sampling) == 4:
         return None
-    if not (data.endswith(b"\xff\xd9") or end_of_image(data) is not None) or _has_hole(data, frame, 0):
+    if not (data.endswith(b"\xff\xd9") or end_of_image(data) is not None) or _has_hole(
+        data, frame, 0
+    ):
         return None
     if (rows + _ROWS_BELOW - 1) // _CODED_ROWS < (frame.height - 1) // _CODED_ROWS:
         height = rows + _ROWS_BELOW
@@ -289,7 +353,12 @@ def _lower(data: bytes, frame: Frame, height: int) -> memoryview | None:
 def _restarts(data: bytes, frame: Frame) -> list[int]:
     """Where the restart markers of an image in one scan stand."""
     end = end_of_image(data, frame.scan_at)
-    return [marker.start() for marker in _RESTART.finditer(data, frame.scan_at, len(data) if end is None else end)]
+    return [
+        marker.start()
+        for marker in _RESTART.finditer(
+            data, frame.scan_at, len(data) if end is None else end
+        )
+    ]
 
 
 def _intervals(frame: Frame, height: int) -> int:
@@ -301,7 +370,9 @@ def _intervals(frame: Frame, height: int) -> int:
     return -(-units // frame.restart)
 
 
-def _decoded(data: bytes | memoryview, frame: Frame, height: int, colorspace: str) -> tuple[np.ndarray, str]:
+def _decoded(
+    data: bytes | memoryview, frame: Frame, height: int, colorspace: str
+) -> tuple[np.ndarray, str]:
     """Pixels uint8 [height, W, C], and the first thing that libjpeg-turbo noticed; then rows may be unwritten."""
     pixels = np.empty((height, frame.width, _CHANNELS[colorspace]), np.uint8)
     try:
@@ -328,7 +399,9 @@ def _check(data: bytes, frame: Frame, notice: str) -> None:
     if notice and not left_over:
         raise JpegError(f"its coded data is damaged or incomplete ({notice})")
     if _has_hole(data, frame, left_over):
-        raise JpegError("its coded data is damaged: a part of it was overwritten with zeros")
+        raise JpegError(
+            "its coded data is damaged: a part of it was overwritten with zeros"
+        )
     if not _has_all_scans(data, frame):
         raise JpegError("its coded data is incomplete: scans are missing")
 
@@ -338,7 +411,9 @@ def _left_over(data: bytes, frame: Frame, notice: str) -> int:
     found, end = _LEFT_OVER.search(notice), end_of_image(data, frame.scan_at)
     if found is None or end is None:
         return 0
-    if frame.restart and not (frame.runs_from_the_top and _has_all_restarts(data, frame)):
+    if frame.restart and not (
+        frame.runs_from_the_top and _has_all_restarts(data, frame)
+    ):
         return 0  # the bytes may stand where a restart marker is missing
     count = int(found[1])
     padding = data[:end].rstrip(b"\xff")[-count:]  # 0xFF that only fills is not counted
@@ -365,12 +440,15 @@ def _has_hole(data: bytes, frame: Frame, left_over: int) -> bool:
         end = len(data[:end].rstrip(b"\xff")) - left_over
     if data.find(_HOLE, frame.scan_at, end) < 0:
         return False
-    first_words: dict[int, int] = {}  # by number, of the tables of the coefficients behind each block's first
+    # By number, of the tables of the coefficients behind each block's first
+    first_words: dict[int, int] = {}
     for segment in _segments(data):
         if segment.kind == _HUFFMAN_TABLES:
             first_words.update(_first_words(data[segment.body : segment.end]))
         elif segment.kind == _START_OF_SCAN:
-            used = [tables % 16 for tables in data[segment.body + 2 : segment.end - 3 : 2]]
+            used = [
+                tables % 16 for tables in data[segment.body + 2 : segment.end - 3 : 2]
+            ]
             return any(first_words.get(table, 0) % 16 for table in used)
     return False
 
@@ -388,7 +466,8 @@ def _has_all_scans(data: bytes, frame: Frame) -> bool:
     """Whether the scans give every bit of every coefficient. Decoders take what never comes for zero."""
     if frame.process not in _PROGRESSIVE and frame.in_one_scan:
         return True
-    missing: dict[int, dict[int, int]] = {}  # by component, the bits that each coefficient still lacks
+    # By component, the bits that each coefficient still lacks
+    missing: dict[int, dict[int, int]] = {}
     for segment in _segments(data):
         if segment.kind == frame.process:
             for component in data[segment.body + 6 : segment.end : 3]:
@@ -398,8 +477,12 @@ def _has_all_scans(data: bytes, frame: Frame) -> bool:
             if frame.process not in _PROGRESSIVE:
                 first, last, bits = 0, 63, 0
             for component in data[segment.body + 1 : segment.end - 3 : 2]:
-                missing[component].update(dict.fromkeys(range(first, last + 1), bits & 0x0F))
-    return not any(bits for coefficients in missing.values() for bits in coefficients.values())
+                missing[component].update(
+                    dict.fromkeys(range(first, last + 1), bits & 0x0F)
+                )
+    return not any(
+        bits for coefficients in missing.values() for bits in coefficients.values()
+    )
 
 
 def _plain(data: bytes, frame: Frame) -> bytes:

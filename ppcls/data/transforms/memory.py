@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from ppcls.data.transforms.header import SMALL
 
-_LARGE = 32 * 2**20  # bytes of a picture that is not read as quickly as it is read sparingly
+# Bytes of a picture that is not read as quickly as it is read sparingly
+_LARGE = 32 * 2**20
 _MMAP_THRESHOLD = -3  # of mallopt, from glibc's malloc.h
 _BLOCK = 8 * 2**20  # Pillow holds a picture in blocks of 16 MiB
 
@@ -19,7 +20,8 @@ _BLOCK = 8 * 2**20  # Pillow holds a picture in blocks of 16 MiB
 @functools.cache
 def _free_at_once() -> None:
     """Makes glibc give large blocks back when they are freed; by itself it keeps those of the sizes freed before."""
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it
+    # Other C libraries lack it
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_MMAP_THRESHOLD, _BLOCK)
 

@@ -42,7 +42,9 @@ def for_model(model: Any) -> ModelTransforms:
         )
     channels = model.params.in_channels
     if channels not in (1, 3):
-        raise UserError(f"the model reads {channels} channels (in_channels), and pictures have 1 or 3")
+        raise UserError(
+            f"the model reads {channels} channels (in_channels), and pictures have 1 or 3"
+        )
     return ModelTransforms(
         Pipeline.from_list(preprocessing.training_ops(channels)),
         Pipeline.from_list(preprocessing.transform_ops(channels)),

@@ -36,7 +36,9 @@ class NormalizeImage(Transform):
     def __post_init__(self) -> None:
         one_of("order", self.order, ("", "hwc", "chw"))
         if self.channel_num not in (1, 3):
-            raise ValueError(f"channel_num is {self.channel_num}; write 3, or 1 for gray pictures, or leave it out")
+            raise ValueError(
+                f"channel_num is {self.channel_num}; write 3, or 1 for gray pictures, or leave it out"
+            )
         set_field(self, "scale", _number(self.scale))
         set_field(self, "mean", _per_channel("mean", self.mean))
         set_field(self, "std", _per_channel("std", self.std))
@@ -45,7 +47,9 @@ class NormalizeImage(Transform):
                 f"mean has {len(self.mean)} numbers and std {len(self.std)}; write one number per channel in both"
             )
         if self.channel_num < self.channels:
-            raise ValueError(f"channel_num is {self.channel_num}, but mean has {self.channels} numbers; leave it out")
+            raise ValueError(
+                f"channel_num is {self.channel_num}, but mean has {self.channels} numbers; leave it out"
+            )
         if min(self.std) <= 0:
             raise ValueError(f"std is {list(self.std)}; write numbers above 0")
         set_field(self, "channel_num", self.channels)
@@ -55,7 +59,9 @@ class NormalizeImage(Transform):
         """How many channels a picture has."""
         return len(self.mean)
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """Float32 of the same shape."""
         # Channels first in memory whatever the order, so that numpy works on whole planes (five times as fast) and
         # the transposition that follows costs nothing.
@@ -95,9 +101,15 @@ class NormalizeImage(Transform):
 
 
 def _per_channel(key: str, values: Any) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values) if isinstance(values, (list, tuple)) else ()
+    numbers = (
+        tuple(float(value) for value in values)
+        if isinstance(values, (list, tuple))
+        else ()
+    )
     if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures")
+        raise ValueError(
+            f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures"
+        )
     return numbers
 
 
@@ -109,5 +121,7 @@ def _number(value: Any) -> float:
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0")
+        raise ValueError(
+            f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0"
+        )
     return number

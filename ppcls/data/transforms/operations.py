@@ -23,7 +23,11 @@ _BITS = 4
 
 def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
     return image.transform(
-        image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.NEAREST, fillcolor=GRAY
+        image.size,
+        Image.Transform.AFFINE,
+        matrix,
+        resample=Image.Resampling.NEAREST,
+        fillcolor=GRAY,
     )
 
 
@@ -44,7 +48,9 @@ def _translate_y(image: Image.Image, strength: float) -> Image.Image:
 
 
 def _rotate(image: Image.Image, strength: float) -> Image.Image:
-    return image.rotate(_ROTATE * strength, resample=Image.Resampling.NEAREST, fillcolor=GRAY)
+    return image.rotate(
+        _ROTATE * strength, resample=Image.Resampling.NEAREST, fillcolor=GRAY
+    )
 
 
 def _posterize(image: Image.Image, strength: float) -> Image.Image:
@@ -55,7 +61,9 @@ def _solarize(image: Image.Image, strength: float) -> Image.Image:
     return ImageOps.solarize(image, round(256 * (1 - strength)))
 
 
-def _enhance(kind: Callable[[Image.Image], Any]) -> Callable[[Image.Image, float], Image.Image]:
+def _enhance(
+    kind: Callable[[Image.Image], Any],
+) -> Callable[[Image.Image, float], Image.Image]:
     return lambda image, strength: kind(image).enhance(1 + _ENHANCE * strength)
 
 
@@ -79,6 +87,16 @@ OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
 """By the papers' names: (RGB picture, strength) to a picture of the same size."""
 
 SIGNED = frozenset(
-    ("Color", "Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+    (
+        "Color",
+        "Contrast",
+        "Brightness",
+        "Sharpness",
+        "ShearX",
+        "ShearY",
+        "TranslateX",
+        "TranslateY",
+        "Rotate",
+    )
 )
 """The operations that work in two directions."""

@@ -44,13 +44,21 @@ class Pipeline:
         # How they are run: a crop at random is decoded alone where it follows at once, a crop behind a resize has only
         # that part resized, the axes are moved at the very end, and a normalisation that stands last writes the planes
         # itself.
-        middle: list[Any] = [_without_order(op) for op in _normalized_late(self.ops)[1:]]
-        self._crop = middle.pop(0) if middle and type(middle[0]) is RandCropImage else None
-        self._normalize = middle.pop() if middle and type(middle[-1]) is NormalizeImage else None
+        middle: list[Any] = [
+            _without_order(op) for op in _normalized_late(self.ops)[1:]
+        ]
+        self._crop = (
+            middle.pop(0) if middle and type(middle[0]) is RandCropImage else None
+        )
+        self._normalize = (
+            middle.pop() if middle and type(middle[-1]) is NormalizeImage else None
+        )
         self._middle = _with_resized_crops(middle)
 
     @classmethod
-    def from_list(cls, entries: Sequence[Mapping[str, Mapping[str, Any] | None]]) -> Pipeline:
+    def from_list(
+        cls, entries: Sequence[Mapping[str, Mapping[str, Any] | None]]
+    ) -> Pipeline:
         """The inverse of `to_list`: entries `{name: {key: value}}` or `{name: null}`.
 
         Raises:
@@ -58,21 +66,28 @@ class Pipeline:
         """
         ops = []
         for entry in entries:
-            if not isinstance(entry, Mapping) or [type(name) for name in entry] != [str]:
+            if not isinstance(entry, Mapping) or [type(name) for name in entry] != [
+                str
+            ]:
                 raise ValueError(
                     f"{entry!r} is no transform; write its name with its keys: {{CropImage: {{size: 224}}}}"
                 )
             ((name, keys),) = entry.items()
             kind = TRANSFORMS[name]
             if not isinstance(keys or {}, Mapping):
-                raise ValueError(f"{name} is {keys!r}; write its keys and their values, or null where it has none")
+                raise ValueError(
+                    f"{name} is {keys!r}; write its keys and their values, or null where it has none"
+                )
             known = [field.name for field in dataclasses.fields(kind)]
             for key in keys or {}:
                 one_of(f"a key of {name}", key, known)
             try:
                 ops.append(kind(**(keys or {})))
-            except TypeError as error:  # a configuration's values were checked for their types
-                raise ValueError(f"{name} cannot have {dict(keys or {})} ({error}); correct its values") from error
+            # A configuration's values were checked for their types
+            except TypeError as error:
+                raise ValueError(
+                    f"{name} cannot have {dict(keys or {})} ({error}); correct its values"
+                ) from error
         return cls(ops)
 
     def to_list(self) -> list[dict[str, dict[str, Any]]]:
@@ -102,28 +117,43 @@ class Pipeline:
         with ROOM.taken(self._memory(header)):
             return self._planes(self._opened(data, rng, header.frame), rng, out)
 
-    def _planes(self, image: np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None) -> np.ndarray:
+    def _planes(
+        self, image: np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None
+    ) -> np.ndarray:
         for op in self._middle:
             image = op(image, rng)
-        planes = image.transpose(2, 0, 1) if self._normalize is None else self._normalize.planes(image, out)
+        planes = (
+            image.transpose(2, 0, 1)
+            if self._normalize is None
+            else self._normalize.planes(image, out)
+        )
         return np.ascontiguousarray(planes, np.float32)
 
-    def plain(self, data: bytes | np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def plain(
+        self, data: bytes | np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The same, an operation after the other on the whole picture: what `__call__` is measured against."""
         image: Any = data
         for op in self.ops:
             image = op(image, rng)
         transposed = any(isinstance(op, ToCHWImage) for op in self.ops)
-        return np.ascontiguousarray(image if transposed else image.transpose(2, 0, 1), np.float32)
+        return np.ascontiguousarray(
+            image if transposed else image.transpose(2, 0, 1), np.float32
+        )
 
     def _opened(
-        self, data: bytes | np.ndarray, rng: np.random.Generator | None, frame: Frame | None = None
+        self,
+        data: bytes | np.ndarray,
+        rng: np.random.Generator | None,
+        frame: Frame | None = None,
     ) -> np.ndarray:
         """The picture after DecodeImage, and after RandCropImage if that follows."""
         decode, crop = self._decode, self._crop
         if crop is None:
             return decode.whole(data, frame)
-        return crop.resized(decode.part(data, lambda width, height: crop.box(width, height, rng), frame))
+        return crop.resized(
+            decode.part(data, lambda width, height: crop.box(width, height, rng), frame)
+        )
 
     def _memory(self, header: Header) -> int:
         """Bytes that a picture takes while it is read, at most."""
@@ -136,7 +166,10 @@ class Pipeline:
         return header.memory + _RESIZED_BYTES * min(largest, LARGEST)
 
     def from_file(
-        self, path: str | Path, rng: np.random.Generator | None = None, out: np.ndarray | None = None
+        self,
+        path: str | Path,
+        rng: np.random.Generator | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """The same for a file; what cannot be opened is an UnreadableImage too, and carries the path."""
         try:
@@ -150,10 +183,14 @@ class Pipeline:
         except MemoryError as error:
             raise NotEnoughMemory(str(path)) from error
 
-    def from_array(self, array: np.ndarray, color: str, rng: np.random.Generator | None = None) -> np.ndarray:
+    def from_array(
+        self, array: np.ndarray, color: str, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""
         one_of("color", color, ("RGB", "BGR"))
-        return self(array if (color == "RGB") == self._decode.to_rgb else array[..., ::-1], rng)
+        return self(
+            array if (color == "RGB") == self._decode.to_rgb else array[..., ::-1], rng
+        )
 
     @property
     def _decode(self) -> DecodeImage:
@@ -213,7 +250,9 @@ class _ResizedCrop:
         self.resize = resize
         self.crop = crop
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         return self.resize.cropped(image, self.crop)
 
 
@@ -232,7 +271,11 @@ def _normalized_late(ops: Sequence[Transform]) -> list[Transform]:
     ordered: list[Transform] = []
     for op in reversed([op for op in ops if not isinstance(op, ToCHWImage)]):
         place = 0
-        while isinstance(op, NormalizeImage) and place < len(ordered) and ordered[place].moves_pixels:
+        while (
+            isinstance(op, NormalizeImage)
+            and place < len(ordered)
+            and ordered[place].moves_pixels
+        ):
             place += 1
         ordered.insert(place, op)
     return ordered
@@ -253,7 +296,12 @@ def _without_order(op: Any) -> Any:
 
 
 def _entry(op: Any) -> dict[str, dict[str, Any]]:
-    return {type(op).__name__: {field.name: _plain(getattr(op, field.name)) for field in dataclasses.fields(op)}}
+    return {
+        type(op).__name__: {
+            field.name: _plain(getattr(op, field.name))
+            for field in dataclasses.fields(op)
+        }
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -275,7 +323,9 @@ def _other_channels(decode: DecodeImage) -> str:
 def _check_order(ops: Sequence[Transform]) -> None:
     if not ops or not isinstance(ops[0], DecodeImage):
         found = f", not {type(ops[0]).__name__}" if ops else ""
-        raise ValueError(f"transforms start with DecodeImage{found}; write `- DecodeImage: {{to_rgb: True}}` first")
+        raise ValueError(
+            f"transforms start with DecodeImage{found}; write `- DecodeImage: {{to_rgb: True}}` first"
+        )
     transposed = normalized = False
     for op in ops[1:]:
         name = type(op).__name__
@@ -285,18 +335,36 @@ def _check_order(ops: Sequence[Transform]) -> None:
             raise ValueError(f"{name} stands after ToCHWImage; write ToCHWImage last")
         if isinstance(op, NormalizeImage) and (op.order == "chw") != transposed:
             where, write = ("after", "chw") if transposed else ("before", "''")
-            raise ValueError(f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}")
+            raise ValueError(
+                f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}"
+            )
         if normalized and op.needs_bytes:
-            that, remedy = (" with backend pil", ", or backend: cv2") if hasattr(op, "backend") else ("", "")
-            raise ValueError(f"{name}{that} stands after NormalizeImage; write it before{remedy}")
+            that, remedy = (
+                (" with backend pil", ", or backend: cv2")
+                if hasattr(op, "backend")
+                else ("", "")
+            )
+            raise ValueError(
+                f"{name}{that} stands after NormalizeImage; write it before{remedy}"
+            )
         if ops[0].channels == 1 and op.needs_colors:
-            remedy = "write saturation: 0 and hue: 0" if hasattr(op, "saturation") else "remove it"
-            raise ValueError(f"{name} needs colours, but DecodeImage gives one channel; {remedy}")
+            remedy = (
+                "write saturation: 0 and hue: 0"
+                if hasattr(op, "saturation")
+                else "remove it"
+            )
+            raise ValueError(
+                f"{name} needs colours, but DecodeImage gives one channel; {remedy}"
+            )
         if isinstance(op, NormalizeImage) and op.channels != ops[0].channels:
             raise ValueError(_other_channels(ops[0]))
         if ops[0].channels == 1 and len(set(getattr(op, "mean", ()))) > 1:
-            raise ValueError(f"{name} has a mean for three channels, but DecodeImage gives one; write one number")
+            raise ValueError(
+                f"{name} has a mean for three channels, but DecodeImage gives one; write one number"
+            )
         if op.needs_rgb and ops[0].channels == 3 and not ops[0].to_rgb:
-            raise ValueError(f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage")
+            raise ValueError(
+                f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage"
+            )
         transposed = transposed or isinstance(op, ToCHWImage)
         normalized = normalized or isinstance(op, NormalizeImage)

@@ -18,14 +18,20 @@ def quiet_plugins() -> None:
     What the plugins log goes where a program sends its log, and nowhere if it sends it nowhere, instead of to stderr.
     """
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
+    warnings.filterwarnings(
+        "ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin"
+    )
 
 
 @functools.cache
 def quiet_libtiff() -> None:
     """Leaves out the lines of the libtiff that Pillow decodes with; Pillow raises an error all the same."""
     package = Path(PIL.__file__).parent
-    bundled = [*package.parent.glob("[Pp]illow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")]  # of Linux and macOS
+    # Of Linux and macOS
+    bundled = [
+        *package.parent.glob("[Pp]illow.libs/libtiff*"),
+        *package.glob(".dylibs/libtiff*"),
+    ]
     name = str(bundled[0]) if bundled else ctypes.util.find_library("tiff")
     if name is None:
         return

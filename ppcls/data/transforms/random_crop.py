@@ -39,7 +39,10 @@ class RandCropImage(Transform):
     """
 
     size: Size = 224
-    scale: tuple[Annotated[float, Range(above=0, high=1)], Annotated[float, Range(above=0, high=1)]] = (0.08, 1.0)
+    scale: tuple[
+        Annotated[float, Range(above=0, high=1)],
+        Annotated[float, Range(above=0, high=1)],
+    ] = (0.08, 1.0)
     ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
     interpolation: str = "bilinear"
     backend: str = "cv2"
@@ -51,15 +54,23 @@ class RandCropImage(Transform):
         check_interpolation(self.interpolation, self.backend)
         one_of("sampling", self.sampling, ("paddleclas", "torchvision"))
         set_field(self, "size", checked_size(self.size))
-        set_field(self, "scale", _interval("scale", self.scale, math.nextafter(0, 1), 1.0))
-        set_field(self, "ratio", _interval("ratio", self.ratio, math.nextafter(0, 1), math.inf))
+        set_field(
+            self, "scale", _interval("scale", self.scale, math.nextafter(0, 1), 1.0)
+        )
+        set_field(
+            self,
+            "ratio",
+            _interval("ratio", self.ratio, math.nextafter(0, 1), math.inf),
+        )
 
     @property
     def needs_bytes(self) -> bool:
         """Pillow resizes pictures of uint8 only."""
         return self.backend == "pil"
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The part, resized."""
         height, width = image.shape[:2]
         return self.resized(cut(image, self.box(width, height, rng)))
@@ -67,7 +78,9 @@ class RandCropImage(Transform):
     def box(self, width: int, height: int, rng: np.random.Generator | None) -> Box:
         """The part to cut out of a picture of `width` by `height` pixels."""
         draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
-        return draw(width, height, self.scale, self.ratio, generator(rng, "RandCropImage"))
+        return draw(
+            width, height, self.scale, self.ratio, generator(rng, "RandCropImage")
+        )
 
     def resized(self, part: np.ndarray) -> np.ndarray:
         """What was cut out, at `size`."""
@@ -79,11 +92,17 @@ class RandCropImage(Transform):
 
 
 def paddleclas_box(
-    width: int, height: int, scale: tuple[float, float], ratio: tuple[float, float], rng: np.random.Generator
+    width: int,
+    height: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    rng: np.random.Generator,
 ) -> Box:
     """A box as PaddleClas draws it: one draw, clamped to what fits."""
-    stretch = math.sqrt(rng.uniform(*ratio))  # of a square's width; its height shrinks by the same factor
-    largest = min(width / height / stretch**2, height / width * stretch**2)  # area that fits at this aspect
+    # Of a square's width; its height shrinks by the same factor
+    stretch = math.sqrt(rng.uniform(*ratio))
+    # Area that fits at this aspect
+    largest = min(width / height / stretch**2, height / width * stretch**2)
     area = width * height * rng.uniform(min(scale[0], largest), min(scale[1], largest))
     box_width = _within(int(math.sqrt(area) * stretch), width)
     box_height = _within(int(math.sqrt(area) / stretch), height)
@@ -93,13 +112,20 @@ def paddleclas_box(
 
 
 def torchvision_box(
-    width: int, height: int, scale: tuple[float, float], ratio: tuple[float, float], rng: np.random.Generator
+    width: int,
+    height: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    rng: np.random.Generator,
 ) -> Box:
     """A box as torchvision's RandomResizedCrop draws it: ten tries, then the largest central one of a legal aspect."""
     for _ in range(10):
         area = width * height * rng.uniform(*scale)
         aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        box_width, box_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        box_width, box_height = (
+            round(math.sqrt(area * aspect)),
+            round(math.sqrt(area / aspect)),
+        )
         if 0 < box_width <= width and 0 < box_height <= height:
             top = int(rng.integers(height - box_height, endpoint=True))
             left = int(rng.integers(width - box_width, endpoint=True))
@@ -114,9 +140,13 @@ def _within(value: int, limit: int) -> int:
     return min(max(value, 1), limit)
 
 
-def _interval(key: str, bounds: Sequence[float], low: float, high: float) -> tuple[float, float]:
+def _interval(
+    key: str, bounds: Sequence[float], low: float, high: float
+) -> tuple[float, float]:
     values = tuple(float(bound) for bound in bounds)
     if len(values) != 2 or not low <= values[0] <= values[1] <= high:
         limit = " and at most 1" if high == 1 else ""
-        raise ValueError(f"{key} is {list(bounds)}; write [smallest, largest], both above 0{limit}")
+        raise ValueError(
+            f"{key} is {list(bounds)}; write [smallest, largest], both above 0{limit}"
+        )
     return values[0], values[1]

@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, one_of, set_field
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    Transform,
+    generator,
+    one_of,
+    set_field,
+)
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Fraction, PositiveInt, Range
 
@@ -48,16 +54,24 @@ class RandomErasing(Transform):
         if not 0 <= self.EPSILON <= 1:
             raise ValueError(f"EPSILON is {self.EPSILON}; write a number from 0 to 1")
         if not 0 < self.sl <= self.sh <= 1:
-            raise ValueError(f"sl is {self.sl} and sh {self.sh}; write areas above 0 and at most 1, sl the smaller")
+            raise ValueError(
+                f"sl is {self.sl} and sh {self.sh}; write areas above 0 and at most 1, sl the smaller"
+            )
         if not 0 < self.r1 <= 1:
             raise ValueError(f"r1 is {self.r1}; write a number above 0 and at most 1")
         if self.attempt < 1:
-            raise ValueError(f"attempt is {self.attempt}; write a whole number of at least 1")
+            raise ValueError(
+                f"attempt is {self.attempt}; write a whole number of at least 1"
+            )
         set_field(self, "mean", tuple(self.mean))
         if len(self.mean) not in (1, 3) or not all(map(math.isfinite, self.mean)):
-            raise ValueError(f"mean is {list(self.mean)}; write one number per channel, or one for all")
+            raise ValueError(
+                f"mean is {list(self.mean)}; write one number per channel, or one for all"
+            )
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The picture [H, W, C], uint8 or float32, or a copy of it with a covered box.
 
         Raises:
@@ -65,17 +79,28 @@ class RandomErasing(Transform):
         """
         rng = generator(rng, "RandomErasing")
         is_bytes = image.dtype == np.uint8
-        if is_bytes and self.mode == "const" and not 0 <= min(self.mean) <= max(self.mean) <= 255:
+        if (
+            is_bytes
+            and self.mode == "const"
+            and not 0 <= min(self.mean) <= max(self.mean) <= 255
+        ):
             raise UserError(
                 f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
                 "to 255; write such values, or RandomErasing after it"
             )
-        box = self.box(image.shape[1], image.shape[0], rng) if rng.random() < self.EPSILON else None
+        box = (
+            self.box(image.shape[1], image.shape[0], rng)
+            if rng.random() < self.EPSILON
+            else None
+        )
         if box is None:
             return image
         left, top, width, height = box
-        covered = image.copy(order="K")  # NormalizeImage leaves planes, and they are wanted at the end
-        covered[top : top + height, left : left + width] = self._cover((height, width, image.shape[2]), is_bytes, rng)
+        # NormalizeImage leaves planes, and they are wanted at the end
+        covered = image.copy(order="K")
+        covered[top : top + height, left : left + width] = self._cover(
+            (height, width, image.shape[2]), is_bytes, rng
+        )
         return covered
 
     def box(self, width: int, height: int, rng: np.random.Generator) -> Box | None:
@@ -86,17 +111,26 @@ class RandomErasing(Transform):
                 aspect = math.exp(rng.uniform(math.log(self.r1), -math.log(self.r1)))
             else:
                 aspect = rng.uniform(self.r1, 1 / self.r1)
-            box_width, box_height = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+            box_width, box_height = (
+                round(math.sqrt(area / aspect)),
+                round(math.sqrt(area * aspect)),
+            )
             if 0 < box_width <= width and 0 < box_height <= height:
                 left = int(rng.integers(width - box_width, endpoint=True))
                 top = int(rng.integers(height - box_height, endpoint=True))
                 return left, top, box_width, box_height
         return None
 
-    def _cover(self, box: tuple[int, int, int], is_bytes: bool, rng: np.random.Generator) -> Any:
+    def _cover(
+        self, box: tuple[int, int, int], is_bytes: bool, rng: np.random.Generator
+    ) -> Any:
         """Values for a box of (height, width, channels)."""
         if self.mode == "const":
             color = self.mean if len(self.mean) in (1, box[2]) else self.mean[:1]
             return np.rint(color) if is_bytes else color
         shape = box if self.mode == "pixel" else box[2:]
-        return rng.integers(256, size=shape, dtype=np.uint8) if is_bytes else rng.standard_normal(shape, np.float32)
+        return (
+            rng.integers(256, size=shape, dtype=np.uint8)
+            if is_bytes
+            else rng.standard_normal(shape, np.float32)
+        )

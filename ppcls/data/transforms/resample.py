@@ -32,10 +32,14 @@ def check_interpolation(interpolation: str, backend: str) -> None:
     one_of("backend", backend, tuple(INTERPOLATIONS))
     if interpolation not in INTERPOLATIONS[backend]:
         known = ", ".join(INTERPOLATIONS[backend])
-        raise ValueError(f"interpolation is {interpolation!r}; with backend {backend} write one of: {known}")
+        raise ValueError(
+            f"interpolation is {interpolation!r}; with backend {backend} write one of: {known}"
+        )
 
 
-def resample(image: np.ndarray, width: int, height: int, interpolation: str, backend: str) -> np.ndarray:
+def resample(
+    image: np.ndarray, width: int, height: int, interpolation: str, backend: str
+) -> np.ndarray:
     """The picture [H, W, C] of one or three channels at another size. Pillow takes uint8 only."""
     method = INTERPOLATIONS[backend][interpolation]
     if backend == "cv2":
@@ -43,7 +47,8 @@ def resample(image: np.ndarray, width: int, height: int, interpolation: str, bac
     else:
         picture = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
         resized = np.asarray(picture.resize((width, height), Image.Resampling(method)))
-    return resized.reshape(height, width, *image.shape[2:])  # both leave out the axis of a single channel
+    # Both leave out the axis of a single channel
+    return resized.reshape(height, width, *image.shape[2:])
 
 
 def _by_opencv(image: np.ndarray, width: int, height: int, method: int) -> np.ndarray:

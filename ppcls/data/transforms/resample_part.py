@@ -18,7 +18,8 @@ import numpy as np
 from ppcls.data.transforms.base import Box, cut
 from ppcls.data.transforms.resample import resample
 
-_PROBED = 2**24  # rows or columns of the whole result, beyond which `nearest` is not asked where each is from
+# Rows or columns of the whole result, beyond which `nearest` is not asked where each is from
+_PROBED = 2**24
 _PILLOW_BITS = 22  # of a weight's fraction
 _OPENCV_BITS = 11
 
@@ -37,7 +38,12 @@ class _Taps:
 
 
 def resample_part(
-    image: np.ndarray, width: int, height: int, interpolation: str, backend: str, box: Box
+    image: np.ndarray,
+    width: int,
+    height: int,
+    interpolation: str,
+    backend: str,
+    box: Box,
 ) -> np.ndarray | None:
     """The part `box` of the picture uint8 [H, W, 3] at another size: the pixels of `cut(resample(...), box)`.
 
@@ -54,7 +60,9 @@ def resample_part(
     return _PARTS[backend](image, width, height, interpolation, box)
 
 
-def _nearest(image: np.ndarray, width: int, height: int, backend: str, box: Box) -> np.ndarray | None:
+def _nearest(
+    image: np.ndarray, width: int, height: int, backend: str, box: Box
+) -> np.ndarray | None:
     if max(width, height) > _PROBED:
         return None
     left, top, box_width, box_height = box
@@ -68,10 +76,16 @@ def _origins(length: int, target: int, backend: str) -> np.ndarray:
     numbers = np.arange(length, dtype=np.int32)[:, None]
     if backend == "pil":
         return resample(numbers, 1, target, "nearest", backend)[:, 0]
-    return resample(numbers.view(np.float32), 1, target, "nearest", backend).view(np.int32).reshape(-1)
+    return (
+        resample(numbers.view(np.float32), 1, target, "nearest", backend)
+        .view(np.int32)
+        .reshape(-1)
+    )
 
 
-def _by_pillow(image: np.ndarray, width: int, height: int, interpolation: str, box: Box) -> np.ndarray:
+def _by_pillow(
+    image: np.ndarray, width: int, height: int, interpolation: str, box: Box
+) -> np.ndarray:
     """Pillow rounds to whole numbers after the rows and again after the columns."""
     left, top, box_width, box_height = box
     across = _pillow_taps(image.shape[1], width, left, box_width, interpolation)
@@ -88,13 +102,17 @@ def _rows_used(image: np.ndarray, taps: _Taps) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pillow_sum(image: np.ndarray, taps: _Taps) -> np.ndarray:
-    total = np.full((len(taps.places), *image.shape[1:]), 1 << (_PILLOW_BITS - 1), np.int64)
+    total = np.full(
+        (len(taps.places), *image.shape[1:]), 1 << (_PILLOW_BITS - 1), np.int64
+    )
     for place, weight in zip(taps.places.T, taps.weights.T):
         total += image[place] * weight[:, None, None]
     return (total >> _PILLOW_BITS).clip(0, 255).astype(np.uint8)
 
 
-def _pillow_taps(length: int, target: int, first: int, count: int, interpolation: str) -> _Taps:
+def _pillow_taps(
+    length: int, target: int, first: int, count: int, interpolation: str
+) -> _Taps:
     """The taps of `count` rows from `first` on, of `target` rows made of `length`.
 
     A filter is centred on the row's place in the picture. Its weights are normalised to a sum of 1, and then rounded.
@@ -109,7 +127,8 @@ def _pillow_taps(length: int, target: int, first: int, count: int, interpolation
         high = min(int(centre + reach + 0.5), length)
         values = [weigh(place - centre + 0.5) for place in range(low, high)]
         total = 0.0
-        for value in values:  # in this order, unlike `sum`, which compensates for rounding since Python 3.12
+        # In this order, unlike `sum`, which compensates for rounding since Python 3.12
+        for value in values:
             total += value
         for tap, value in enumerate(values):
             part = (value / total if total else value) * (1 << _PILLOW_BITS)
@@ -165,24 +184,34 @@ _FILTERS: dict[str, tuple[float, Callable[[float], float]]] = {
 """Pillow's filters: how far they reach, and their weight at a distance."""
 
 
-def _by_opencv(image: np.ndarray, width: int, height: int, interpolation: str, box: Box) -> np.ndarray:
+def _by_opencv(
+    image: np.ndarray, width: int, height: int, interpolation: str, box: Box
+) -> np.ndarray:
     """OpenCV keeps four bits of a row's fraction for the columns, and rounds their halves up at the end."""
     left, top, box_width, box_height = box
     across = _opencv_taps(image.shape[1], width, left, box_width, interpolation)
     at_end = (across.places[:, 1] >= image.shape[1]) | (across.places[:, 0] < 0)
-    across.weights[at_end] = (1 << _OPENCV_BITS, 0)  # columns beyond an end are that end, rows are weighed all the same
+    # Columns beyond an end are that end, rows are weighed all the same
+    across.weights[at_end] = (1 << _OPENCV_BITS, 0)
     down = _opencv_taps(image.shape[0], height, top, box_height, interpolation)
-    rows, places = _rows_used(image, _Taps(down.places.clip(0, image.shape[0] - 1), down.weights))
+    rows, places = _rows_used(
+        image, _Taps(down.places.clip(0, image.shape[0] - 1), down.weights)
+    )
     columns = across.places.clip(0, image.shape[1] - 1)
     wide = rows.astype(np.int32)
-    narrow = wide[:, columns[:, 0]] * across.weights[:, 0, None] + wide[:, columns[:, 1]] * across.weights[:, 1, None]
+    narrow = (
+        wide[:, columns[:, 0]] * across.weights[:, 0, None]
+        + wide[:, columns[:, 1]] * across.weights[:, 1, None]
+    )
     narrow >>= 4
     upper = (narrow[places[:, 0]] * down.weights[:, 0, None, None]) >> 16
     lower = (narrow[places[:, 1]] * down.weights[:, 1, None, None]) >> 16
     return ((upper + lower + 2) >> 2).clip(0, 255).astype(np.uint8)
 
 
-def _opencv_taps(length: int, target: int, first: int, count: int, interpolation: str) -> _Taps:
+def _opencv_taps(
+    length: int, target: int, first: int, count: int, interpolation: str
+) -> _Taps:
     """The two taps of each row, which may lie beyond the ends; the fraction is in single precision."""
     rows = np.arange(first, first + count, dtype=np.float64)
     growth = target / length
@@ -195,7 +224,9 @@ def _opencv_taps(length: int, target: int, first: int, count: int, interpolation
         low = np.floor(place).astype(np.int64)
         fraction = place - low.astype(np.float32)
     one = np.float32(1 << _OPENCV_BITS)
-    weights = np.rint(np.stack([(1 - fraction) * one, fraction * one], axis=1)).astype(np.int64)
+    weights = np.rint(np.stack([(1 - fraction) * one, fraction * one], axis=1)).astype(
+        np.int64
+    )
     return _Taps(np.stack([low, low + 1], axis=1), weights)
 
 
@@ -208,12 +239,25 @@ def _is_known(interpolation: str, backend: str) -> bool:
     if backend == "cv2" and interpolation not in ("bilinear", "area"):
         return False
     random = np.random.default_rng(0)
-    for width, height, factor in ((1, 3000, 9.7), (3, 1100, 7.31), (37, 41, 5.5), (1500, 2, 3.125), (30, 30, 1.0)):
+    for width, height, factor in (
+        (1, 3000, 9.7),
+        (3, 1100, 7.31),
+        (37, 41, 5.5),
+        (1500, 2, 3.125),
+        (30, 30, 1.0),
+    ):
         image = random.integers(0, 256, (height, width, 3), np.uint8)
         target = round(width * factor), round(height * factor)
         whole = resample(image, *target, interpolation, backend)
-        end = (target[0] // 3, target[1] // 2, target[0] - target[0] // 3, target[1] - target[1] // 2)
+        end = (
+            target[0] // 3,
+            target[1] // 2,
+            target[0] - target[0] // 3,
+            target[1] - target[1] // 2,
+        )
         for box in (end, (0, 0, target[0], min(target[1], 99))):
-            if not np.array_equal(_PARTS[backend](image, *target, interpolation, box), cut(whole, box)):
+            if not np.array_equal(
+                _PARTS[backend](image, *target, interpolation, box), cut(whole, box)
+            ):
                 return False
     return True

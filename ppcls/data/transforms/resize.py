@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, checked_size, pair, set_field
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    Transform,
+    WidthHeight,
+    checked_size,
+    pair,
+    set_field,
+)
 from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.resample import check_interpolation, resample
 from ppcls.data.transforms.resample_part import resample_part
@@ -14,7 +21,8 @@ from ppcls.utils.fields import PositiveInt, Size
 LARGEST = 2**24
 """Pixels of the largest picture that a smaller one is resized to."""
 
-_WHOLE = 2**22  # up to which all of it is resized; a side is 64 times the other where the shorter one has 256
+# Up to which all of it is resized; a side is 64 times the other where the shorter one has 256
+_WHOLE = 2**22
 
 
 @TRANSFORMS.register()
@@ -41,9 +49,13 @@ class ResizeImage(Transform):
     def __post_init__(self) -> None:
         check_interpolation(self.interpolation, self.backend)
         if (self.resize_short is None) == (self.size is None):
-            raise ValueError("exactly one of resize_short and size is needed; write resize_short: 256 or size: 224")
+            raise ValueError(
+                "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224"
+            )
         if self.resize_short is not None and self.resize_short < 1:
-            raise ValueError(f"resize_short is {self.resize_short}; write a number of pixels of at least 1")
+            raise ValueError(
+                f"resize_short is {self.resize_short}; write a number of pixels of at least 1"
+            )
         if self.size is not None:
             set_field(self, "size", checked_size(self.size))
 
@@ -52,7 +64,9 @@ class ResizeImage(Transform):
         """Pillow resizes pictures of uint8 only."""
         return self.backend == "pil"
 
-    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """The resized picture.
 
         Raises:
@@ -71,7 +85,14 @@ class ResizeImage(Transform):
         """`crop(self(image))`, where possible without the rest of a large result."""
         width, height = self._target(image.shape[1], image.shape[0])
         if width * height > _WHOLE:
-            part = resample_part(image, width, height, self.interpolation, self.backend, crop.box(width, height))
+            part = resample_part(
+                image,
+                width,
+                height,
+                self.interpolation,
+                self.backend,
+                crop.box(width, height),
+            )
             if part is not None:
                 return part
         return crop(self(image))

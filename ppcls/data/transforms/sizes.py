@@ -28,12 +28,20 @@ def check_crops(ops: Sequence[Transform]) -> None:
             shortest = op.resize_short
 
 
-def _check(crop: CropImage | CenterCrop, size: WidthHeight | None, shortest: int | None) -> None:
+def _check(
+    crop: CropImage | CenterCrop, size: WidthHeight | None, shortest: int | None
+) -> None:
     width, height = pair(crop.size)
     if size is not None:
-        fits, pictures = width <= size[0] and height <= size[1], f"of {size[0]}x{size[1]}"
+        fits, pictures = (
+            width <= size[0] and height <= size[1],
+            f"of {size[0]}x{size[1]}",
+        )
     elif shortest is not None:
-        fits, pictures = min(width, height) <= shortest, f"whose shorter side is {shortest}"
+        fits, pictures = (
+            min(width, height) <= shortest,
+            f"whose shorter side is {shortest}",
+        )
     else:
         return
     if not fits:

@@ -30,9 +30,19 @@ _DEFAULTS: dict[int, tuple[float, ...]] = {
     _FORMAT: (1,),
     _SUBSAMPLING: (2, 2),
 }
-_COLOURS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
+_COLOURS = {
+    0: "grey",
+    1: "grey",
+    2: "RGB",
+    3: "palette",
+    4: "mask",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "LAB",
+}
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _YCBCR = 0, 1, 6
-_STRIPS, _TILES, _JPEG_TABLES = (273, 279), (324, 325), 347  # where they begin, and their bytes
+# Where they begin, and their bytes
+_STRIPS, _TILES, _JPEG_TABLES = (273, 279), (324, 325), 347
 _UNCOMPRESSED, _JPEG = 1, 7
 _END_OF_JPEG = b"\xff\xd9"
 _SEPARATE = 2
@@ -75,11 +85,17 @@ def read_tiff(data: bytes) -> Tiff:
         UnreadableImage: Their kind is not read; says what it is, and how to save the picture.
     """
     if data[:4] == BIG[1]:
-        raise UnreadableImage("it is a big-endian BigTIFF; save it as little-endian, or as plain TIFF")
+        raise UnreadableImage(
+            "it is a big-endian BigTIFF; save it as little-endian, or as plain TIFF"
+        )
     found = {tag.number: tag for tag in reversed(list(tags(data)))}
     if _WIDTH not in found or _HEIGHT not in found:
         raise UnreadableImage("the file is truncated or damaged: it states no size")
-    values = {number: tuple(numbers(data, found[number])) for number in _DEFAULTS if number in found}
+    values = {
+        number: tuple(numbers(data, found[number]))
+        for number in _DEFAULTS
+        if number in found
+    }
 
     def value(number: int) -> tuple[int, ...]:
         return tuple(int(one) for one in values.get(number) or _DEFAULTS[number])
@@ -90,15 +106,23 @@ def read_tiff(data: bytes) -> Tiff:
         bits *= max(1, min(samples, 16))
     photometric, compression = value(_PHOTOMETRIC)[0], value(_COMPRESSION)[0]
     _check(bits, value(_FORMAT))
-    if photometric == _YCBCR and compression == _UNCOMPRESSED and value(_SUBSAMPLING) != (1, 1):
-        raise UnreadableImage("it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB")
+    if (
+        photometric == _YCBCR
+        and compression == _UNCOMPRESSED
+        and value(_SUBSAMPLING) != (1, 1)
+    ):
+        raise UnreadableImage(
+            "it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB"
+        )
     colour = _COLOURS.get(photometric, f"photometric interpretation {photometric}")
     each = " + ".join(map(str, bits))
     if samples > 4 and len(set(bits)) == 1:
         each = f"{samples} x {bits[0]}"
     used_bits = _used_bits(bits, value(_MOST))
     if used_bits < max(bits) and len(bits) > 1:
-        raise UnreadableImage(f"its values use {used_bits} of {max(bits)} bits; save it with values of 8 bits")
+        raise UnreadableImage(
+            f"its values use {used_bits} of {max(bits)} bits; save it with values of 8 bits"
+        )
     return Tiff(
         bits,
         used_bits,
@@ -123,12 +147,16 @@ def _used_bits(bits: tuple[int, ...], most: tuple[int, ...]) -> int:
 def _check(bits: tuple[int, ...], formats: tuple[int, ...]) -> None:
     for number in formats:
         if number in _FORMATS:
-            raise UnreadableImage(f"its values are {bits[0]}-bit {_FORMATS[number]} numbers, {_RANGE}")
+            raise UnreadableImage(
+                f"its values are {bits[0]}-bit {_FORMATS[number]} numbers, {_RANGE}"
+            )
     most = max(bits)
     if most > 16:
         raise UnreadableImage(f"its values have {most} bits, {_RANGE}")
     if not all(one in (1, 2, 4, 8, 16) for one in bits) and bits != (12,):
-        raise UnreadableImage(f"its values have {' + '.join(map(str, bits))} bits; save it with values of 8 or 16 bits")
+        raise UnreadableImage(
+            f"its values have {' + '.join(map(str, bits))} bits; save it with values of 8 or 16 bits"
+        )
 
 
 def open_tiff(data: bytes, opener: Callable[[io.BytesIO], ImageFile]) -> ImageFile:
@@ -152,7 +180,12 @@ def _of_16_bits(tile: Any, data: bytes) -> Any:
     codec, extents, offset, (mode, *rest) = tile
     if len(mode) != 1:
         return tile
-    changed = (codec, extents, offset, (f"{mode};16{'L' if data.startswith(b'II') else 'B'}", *rest))
+    changed = (
+        codec,
+        extents,
+        offset,
+        (f"{mode};16{'L' if data.startswith(b'II') else 'B'}", *rest),
+    )
     return type(tile)(*changed) if hasattr(tile, "_fields") else changed
 
 
@@ -185,7 +218,11 @@ def _check_jpegs(data: bytes) -> None:
     if begins not in found or lengths not in found:
         return
     shared = found.get(_JPEG_TABLES)  # by all of them; a JPEG itself, without a picture
-    head = b"" if shared is None else data[shared.at : shared.at + shared.length].removesuffix(_END_OF_JPEG)
+    head = (
+        b""
+        if shared is None
+        else data[shared.at : shared.at + shared.length].removesuffix(_END_OF_JPEG)
+    )
     sizes = numbers(data, found[lengths], found[lengths].length)
     for begin, size in zip(numbers(data, found[begins], found[begins].length), sizes):
         part = data[int(begin) : int(begin + size)]
@@ -197,7 +234,9 @@ def _check_jpegs(data: bytes) -> None:
 
 def remaining_orientation(file: ImageFile, data: bytes) -> int:
     """The orientation that Pillow has not applied while it decoded the picture: of the tag it always has."""
-    found = {tag.number: tag for tag in tags(data) if tag.number in (_ORIENTATION, _XMP)}
+    found = {
+        tag.number: tag for tag in tags(data) if tag.number in (_ORIENTATION, _XMP)
+    }
     if _ORIENTATION in found:
         return 1
     info = dict(file.info)

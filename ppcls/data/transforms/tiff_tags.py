@@ -11,7 +11,19 @@ _ORDERS = {b"II": "<", b"MM": ">"}
 CLASSIC = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0")
 BIG = (b"II+\0", b"MM\0+")
 _TEXTS = {1: 1, 2: 1, 7: 1}  # bytes of one value, by type
-_NUMBERS = {3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I", 16: "Q"}
+_NUMBERS = {
+    3: "H",
+    4: "I",
+    5: "II",
+    6: "b",
+    8: "h",
+    9: "i",
+    10: "ii",
+    11: "f",
+    12: "d",
+    13: "I",
+    16: "Q",
+}
 
 
 class Tag(NamedTuple):
@@ -25,7 +37,9 @@ class Tag(NamedTuple):
     @property
     def value_bytes(self) -> int:
         """Bytes of one value; 0 if the type is unknown."""
-        return _TEXTS.get(self.kind) or struct.calcsize("<" + _NUMBERS.get(self.kind, ""))
+        return _TEXTS.get(self.kind) or struct.calcsize(
+            "<" + _NUMBERS.get(self.kind, "")
+        )
 
 
 def tags(data: bytes) -> Iterator[Tag]:
@@ -35,7 +49,9 @@ def tags(data: bytes) -> Iterator[Tag]:
         return
     is_big = data[:4] in BIG
     pointer = order + ("Q" if is_big else "I")
-    counter, entry = (order + "Q", order + "HHQ") if is_big else (order + "H", order + "HHI")
+    counter, entry = (
+        (order + "Q", order + "HHQ") if is_big else (order + "H", order + "HHI")
+    )
     head, inline = struct.calcsize(entry), struct.calcsize(pointer)
     try:
         (directory,) = struct.unpack_from(pointer, data, 8 if is_big else 4)
@@ -52,7 +68,8 @@ def tags(data: bytes) -> Iterator[Tag]:
             if size and tag.at + size <= len(data):
                 yield tag
             place += head + inline
-    except (struct.error, OverflowError):  # the directory ends, or lies, outside of the data
+    # The directory ends, or lies, outside of the data
+    except (struct.error, OverflowError):
         return
 
 
@@ -62,7 +79,9 @@ def numbers(data: bytes, tag: Tag, most: int = 16) -> list[float]:
         return []
     layout = _ORDERS[data[:2]] + _NUMBERS[tag.kind]
     values = []
-    for place in range(tag.at, tag.at + tag.value_bytes * min(tag.length, most), tag.value_bytes):
+    for place in range(
+        tag.at, tag.at + tag.value_bytes * min(tag.length, most), tag.value_bytes
+    ):
         number, *denominator = struct.unpack_from(layout, data, place)
         if denominator:
             number = number / denominator[0] if denominator[0] else 0

@@ -11,7 +11,9 @@ class UnreadableImage(UserError):
     def __init__(self, reason: str, path: str | None = None) -> None:
         self.reason = reason
         self.path = path
-        super().__init__(f"cannot read the picture{f' {path}' if path else ''}: {reason}")
+        super().__init__(
+            f"cannot read the picture{f' {path}' if path else ''}: {reason}"
+        )
 
 
 class NotEnoughMemory(UserError, MemoryError):
@@ -20,4 +22,6 @@ class NotEnoughMemory(UserError, MemoryError):
     reason = "there is not enough memory to read it"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"{path}: {self.reason}; close other programs, or lower the number of threads or workers")
+        super().__init__(
+            f"{path}: {self.reason}; close other programs, or lower the number of threads or workers"
+        )

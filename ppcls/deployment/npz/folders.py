@@ -25,7 +25,13 @@ from ppcls.data.transforms import Pipeline
 from ppcls.deployment.verify.forms import Form, form_digest
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.npz_files import is_whole, npz_name, read_arrays, read_datalist, save_array
+from ppcls.inference.npz_files import (
+    is_whole,
+    npz_name,
+    read_arrays,
+    read_datalist,
+    save_array,
+)
 from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import parallel, read_batches
 from ppcls.utils.errors import UserError
@@ -39,7 +45,8 @@ OUTPUT_KEY = "scores"
 _IN_USE = "wait until it ends, or give another folder"
 _INPUTS_RECORD = "npz_inputs.json"
 _RESULTS_RECORD = "npz_results.json"
-_NO_TEXT = re.compile("[\udc80-\udcff]")  # what a file's name has for bytes that are no UTF-8
+# What a file's name has for bytes that are no UTF-8
+_NO_TEXT = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,17 @@ class Progress:
     kept: int
 
     def __str__(self) -> str:
-        return f"{self.written} written" + (f", {self.kept} were there already" if self.kept else "")
+        return f"{self.written} written" + (
+            f", {self.kept} were there already" if self.kept else ""
+        )
 
 
-def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: int | None = None) -> Progress:
+def make(
+    pipeline: Pipeline,
+    pictures: PictureList,
+    folder: PathLike,
+    threads: int | None = None,
+) -> Progress:
     """Writes the inputs of a list.
 
     Args:
@@ -69,19 +83,32 @@ def make(pipeline: Pipeline, pictures: PictureList, folder: PathLike, threads: i
     place, names = Path(folder), [npz_name(name) for name in pictures.names]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice:
-        same = [picture for picture, name in zip(pictures.names, names) if name == twice]
-        raise UserError(f"{same[0]} and {same[1]} would both be {twice}; rename one, or list it once")
+        same = [
+            picture for picture, name in zip(pictures.names, names) if name == twice
+        ]
+        raise UserError(
+            f"{same[0]} and {same[1]} would both be {twice}; rename one, or list it once"
+        )
     for name in (*names, str(place.resolve())):
         if _NO_TEXT.search(name):
-            raise UserError(f"{name}: the name is not UTF-8, which a datalist is; rename it")
+            raise UserError(
+                f"{name}: the name is not UTF-8, which a datalist is; rename it"
+            )
     with claimed(place, "writing inputs into", _IN_USE):
         return _make(pipeline, pictures, place, names, threads)
 
 
 def _make(
-    pipeline: Pipeline, pictures: PictureList, place: Path, names: Sequence[str], threads: int | None
+    pipeline: Pipeline,
+    pictures: PictureList,
+    place: Path,
+    names: Sequence[str],
+    threads: int | None,
 ) -> Progress:
-    record = {"transforms": pipeline.normalized().to_list(), "pictures": pictures.digest}
+    record = {
+        "transforms": pipeline.normalized().to_list(),
+        "pictures": pictures.digest,
+    }
 
     def write(item: tuple[Path, str]) -> bool:
         picture, name = item
@@ -90,12 +117,19 @@ def _make(
         save_array(place / name, INPUT_KEY, pipeline.from_file(picture)[np.newaxis])
         return True
 
-    with _continued(place, _INPUTS_RECORD, record, "inputs of another list or preprocessing"):
+    with _continued(
+        place, _INPUTS_RECORD, record, "inputs of another list or preprocessing"
+    ):
         written = sum(parallel(write, zip(pictures.paths, names), threads))
     if pictures.labels is not None:
-        lines = "".join(f"{name} {label}\n" for name, label in zip(names, pictures.labels))
+        lines = "".join(
+            f"{name} {label}\n" for name, label in zip(names, pictures.labels)
+        )
         write_atomically(place / LABELS_FILE, lines.encode())
-    write_atomically(place / DATALIST_FILE, "".join(f"{place.resolve() / name}\n" for name in names).encode())
+    write_atomically(
+        place / DATALIST_FILE,
+        "".join(f"{place.resolve() / name}\n" for name in names).encode(),
+    )
     return Progress(written, len(names) - written)
 
 
@@ -137,7 +171,11 @@ def _run(
     batch_size: int,
     threads: int | None,
 ) -> Progress:
-    record = {"form": str(form), "bundle": form_digest(bundle, form), "inputs": _inputs_digest(inputs)}
+    record = {
+        "form": str(form),
+        "bundle": form_digest(bundle, form),
+        "inputs": _inputs_digest(inputs),
+    }
     result_of = {file: place / f"{file.stem}.npz" for file in inputs}
     pending = [file for file in inputs if not is_whole(result_of[file])]
 
@@ -179,18 +217,24 @@ def _inputs_digest(inputs: Sequence[Path]) -> str:
 
 
 @contextlib.contextmanager
-def _continued(folder: Path, name: str, record: dict[str, Any], what: str) -> Iterator[None]:
+def _continued(
+    folder: Path, name: str, record: dict[str, Any], what: str
+) -> Iterator[None]:
     """Keeps the record of a folder that gets files while entered; where none is written, it goes again.
 
     Raises:
         UserError: the record of a folder that has files is another one, or it has none.
     """
     place, text = folder / name, json.dumps(record, sort_keys=True, indent=1)
-    files = sorted(folder.glob("*.npz")) + [folder / each for each in (DATALIST_FILE, LABELS_FILE)]
+    files = sorted(folder.glob("*.npz")) + [
+        folder / each for each in (DATALIST_FILE, LABELS_FILE)
+    ]
     there = [file for file in files if file.exists()]
     remedy = "give another folder, or remove it"
     if there and not place.is_file():
-        raise UserError(f"{folder} has {there[0].name}, but no {name} that says what it is of; {remedy}")
+        raise UserError(
+            f"{folder} has {there[0].name}, but no {name} that says what it is of; {remedy}"
+        )
     if there and place.read_text(encoding="utf-8") != text:
         raise UserError(f"{folder} holds {what}; {remedy}")
     is_new = not folder.exists()

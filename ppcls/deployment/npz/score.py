@@ -62,7 +62,9 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
     return Score(counter.pictures, **counter.result())
 
 
-def scores_of(arrays: dict[str, np.ndarray], label: int, classes: int | None = None) -> np.ndarray:
+def scores_of(
+    arrays: dict[str, np.ndarray], label: int, classes: int | None = None
+) -> np.ndarray:
     """The scores of a picture among the arrays of its result: float32 [C], the higher the likelier.
 
     They may be logits, probabilities or whole numbers, and be shaped [C], [1, C] or with more axes of 1, under any
@@ -77,12 +79,22 @@ def scores_of(arrays: dict[str, np.ndarray], label: int, classes: int | None = N
         ValueError: no array is of that shape, several are, a score is not a number, or there is no such class.
     """
     if classes and label >= classes:
-        raise ValueError(f"its label is {label}, but there are {classes} classes; correct the labels")
+        raise ValueError(
+            f"its label is {label}, but there are {classes} classes; correct the labels"
+        )
     found = [array for array in arrays.values() if _is_scores(array, label, classes)]
     if len(found) != 1:
-        shapes = ", ".join(str(list(array.shape)) for array in arrays.values()) or "nothing"
-        wanted = f"of {classes} scores" if classes else f"of more than {max(label, 1)} scores"
-        raise ValueError(f"it holds {shapes}; one array [1, C] or [C] {wanted} a picture is read")
+        shapes = (
+            ", ".join(str(list(array.shape)) for array in arrays.values()) or "nothing"
+        )
+        wanted = (
+            f"of {classes} scores"
+            if classes
+            else f"of more than {max(label, 1)} scores"
+        )
+        raise ValueError(
+            f"it holds {shapes}; one array [1, C] or [C] {wanted} a picture is read"
+        )
     row = found[0].reshape(-1).astype(np.float32)
     if np.isnan(row).any():
         raise ValueError("a score is not a number")
@@ -105,7 +117,9 @@ def _labels_of(path: PathLike, inputs: list[Path]) -> list[int]:
         if not line.strip():
             continue
         if not name or not label.isdecimal():
-            raise UserError(f"{path}:{number}: {line!r} is no name with a label; write `name label`, labels from 0")
+            raise UserError(
+                f"{path}:{number}: {line!r} is no name with a label; write `name label`, labels from 0"
+            )
         exact.setdefault(npz_name(name.rstrip()), set()).add(int(label))
         own.setdefault(Path(name.rstrip()).stem, set()).add(int(label))
     found: list[int] = []
@@ -116,7 +130,9 @@ def _labels_of(path: PathLike, inputs: list[Path]) -> list[int]:
             problems.append(f"{path} has no label of {file.name}; add its line")
         elif len(labels) > 1:
             several = ", ".join(map(str, sorted(labels)))
-            problems.append(f"{path} has several labels of {file.name} ({several}); leave one")
+            problems.append(
+                f"{path} has several labels of {file.name} ({several}); leave one"
+            )
         else:
             found.extend(labels)
     _raise_together(problems)
@@ -141,5 +157,7 @@ def _results_of(folder: Path, inputs: list[Path]) -> list[Path]:
 
 def _raise_together(problems: list[str]) -> None:
     if problems:
-        more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        more = (
+            [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        )
         raise UserError("\n".join([*problems[:_SHOWN], *more]))

@@ -20,11 +20,14 @@ def convert(program: Path, parameters: Path, opset: int, names: tuple[str, str])
     import paddle2onnx
 
     # Its own optimizers are left out: one installs packages where it misses some, another drops what it needs.
-    content = paddle2onnx.export(str(program), str(parameters), opset_version=opset, optimize_tool="None")
+    content = paddle2onnx.export(
+        str(program), str(parameters), opset_version=opset, optimize_tool="None"
+    )
     model = onnx.load_from_string(content)
     tidy(model.graph)
     _rename(model.graph, names)
-    model.ir_version = max(model.ir_version, 4)  # 3, of opset 7, lists parameters among the inputs
+    # 3, of opset 7, lists parameters among the inputs
+    model.ir_version = max(model.ir_version, 4)
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.checker.check_model(model, full_check=True)
@@ -65,7 +68,11 @@ def _give_biases(graph: Any) -> None:
     uses = Counter(name for node in graph.node for name in node.input)
     for add in [node for node in graph.node if node.op_type == "Add"]:
         conv, reshape = (makers.get(name) for name in add.input)
-        if conv is None or reshape is None or (conv.op_type, reshape.op_type) != ("Conv", "Reshape"):
+        if (
+            conv is None
+            or reshape is None
+            or (conv.op_type, reshape.op_type) != ("Conv", "Reshape")
+        ):
             continue
         bias = reshape.input[0]
         if len(conv.input) == 2 and bias in parameters and uses[conv.output[0]] == 1:
@@ -82,7 +89,10 @@ def _drop_unused(graph: Any) -> None:
             used.update(node.input)
             kept.append(node)
     _keep(graph.node, kept[::-1])
-    _keep(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
+    _keep(
+        graph.initializer,
+        [tensor for tensor in graph.initializer if tensor.name in used],
+    )
 
 
 def _rename(graph: Any, names: tuple[str, str]) -> None:
@@ -102,7 +112,9 @@ def _keep(messages: Any, kept: list[Any]) -> None:
     messages.extend(copies)
 
 
-def main(program: str, parameters: str, out: str, opset: str, image: str, scores: str) -> None:
+def main(
+    program: str, parameters: str, out: str, opset: str, image: str, scores: str
+) -> None:
     """Writes the file `out`."""
     model = convert(Path(program), Path(parameters), int(opset), (image, scores))
     Path(out).write_bytes(model.SerializeToString())

@@ -12,7 +12,12 @@ from ppcls.deployment.installing import ONNX, aside, install
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import DigestedFile
-from ppcls.inference.golden import SCORE_TOLERANCE, Golden, GoldenMismatch, score_difference
+from ppcls.inference.golden import (
+    SCORE_TOLERANCE,
+    Golden,
+    GoldenMismatch,
+    score_difference,
+)
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
 from ppcls.utils.errors import UserError
@@ -20,7 +25,8 @@ from ppcls.utils.logging import get_logger
 
 ONNX_FILE = "inference.onnx"
 OPSETS = range(7, 22)  # of paddle2onnx 2.1.0; others end its process
-OPSET = 13  # the first that per-channel int8 needs, and one that every engine of today reads
+# The first that per-channel int8 needs, and one that every engine of today reads
+OPSET = 13
 
 
 def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
@@ -49,13 +55,18 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
                 f"{bundle.architecture} as ONNX: the golden input's scores are off by {difference:.3g} (relative, at "
                 f"most {SCORE_TOLERANCE:g}), so the file was not kept; try another --opset"
             )
-        current = Bundle.load(bundle.folder)  # another process may have added to it meanwhile
+        # Another process may have added to it meanwhile
+        current = Bundle.load(bundle.folder)
         older = [] if current.onnx is None else [current.onnx]
-        changed = install(current, folder, [entry], older, {"onnx": None}, {"onnx": entry})
+        changed = install(
+            current, folder, [entry], older, {"onnx": None}, {"onnx": entry}
+        )
     if difference is None:
         why = "ONNX Runtime is not installed (`pip install 'ppcls[onnxruntime]'`)"
         why = why if bundle.golden else "the bundle has no golden picture"
-        get_logger().warning("%s: opset %d; its scores were not compared, for %s", ONNX_FILE, opset, why)
+        get_logger().warning(
+            "%s: opset %d; its scores were not compared, for %s", ONNX_FILE, opset, why
+        )
     else:
         get_logger().info(
             "%s: opset %d; through ONNX Runtime its scores differ by %.1e of their spread",
@@ -71,7 +82,9 @@ def check(opset: int) -> None:
         UserError: paddle2onnx does not write this opset, is not installed, or does not run on this Python.
     """
     if opset not in OPSETS:
-        raise UserError(f"--opset is {opset}; paddle2onnx writes {OPSETS[0]} to {OPSETS[-1]}")
+        raise UserError(
+            f"--opset is {opset}; paddle2onnx writes {OPSETS[0]} to {OPSETS[-1]}"
+        )
     if importlib.util.find_spec("paddle2onnx") is not None:
         return
     if sys.version_info >= (3, 13):
@@ -88,13 +101,27 @@ def convert(bundle: Bundle, target: Path, opset: int) -> None:
     Raises:
         UserError: paddle2onnx fails; what it said is told.
     """
-    files, names = map(bundle.path_of, (bundle.program, bundle.parameters)), (bundle.input.name, bundle.output.name)
-    command = child.command("ppcls.deployment.onnx.child", *files, target, opset, *names)
+    files, names = (
+        map(bundle.path_of, (bundle.program, bundle.parameters)),
+        (bundle.input.name, bundle.output.name),
+    )
+    command = child.command(
+        "ppcls.deployment.onnx.child", *files, target, opset, *names
+    )
     environment = child.environment()
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env=environment,
+    )
     if done.returncode or not target.is_file():
         reason = _reason(done.stdout + done.stderr)
-        raise UserError(f"paddle2onnx could not convert {bundle.architecture} to opset {opset}: {reason}")
+        raise UserError(
+            f"paddle2onnx could not convert {bundle.architecture} to opset {opset}: {reason}"
+        )
 
 
 def _reason(output: str) -> str:
@@ -108,4 +135,6 @@ def _golden_difference(bundle: Bundle) -> float | None:
     if bundle.golden is None or importlib.util.find_spec("onnxruntime") is None:
         return None
     golden = Golden.of(bundle)
-    return score_difference(open_backend(bundle, Settings("onnxruntime")).run(golden.input), golden.scores)
+    return score_difference(
+        open_backend(bundle, Settings("onnxruntime")).run(golden.input), golden.scores
+    )

@@ -21,7 +21,13 @@ from ppcls.utils.errors import UserError
 _BATCH = 8
 
 
-def judge(bundle: Bundle, quantized: Quantized, folder: Path, samples: Samples, indices: list[int]) -> Report:
+def judge(
+    bundle: Bundle,
+    quantized: Quantized,
+    folder: Path,
+    samples: Samples,
+    indices: list[int],
+) -> Report:
     """Compares an int8 form with the bundle's own float32 program.
 
     Args:
@@ -36,7 +42,9 @@ def judge(bundle: Bundle, quantized: Quantized, folder: Path, samples: Samples, 
         UserError: a file is damaged, or no picture could be read.
     """
     form = Form(quantized.backend, "int8")
-    int8 = open_backend(replace(bundle, folder=folder, quantized=(quantized,)), form.settings())
+    int8 = open_backend(
+        replace(bundle, folder=folder, quantized=(quantized,)), form.settings()
+    )
     reference = open_backend(bundle, REFERENCE.settings())
     agreement_with(Golden.of(bundle), bundle.pipeline, reference).require(bundle.folder)
     whole, seen = compare({form: int8}, reference, samples.batches(indices, _BATCH))

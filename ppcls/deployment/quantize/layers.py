@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 
 
 def outer_layers(
-    consumers: Mapping[str, Sequence[str]], layers: set[str], begin: Sequence[str], end: Sequence[str], which: str
+    consumers: Mapping[str, Sequence[str]],
+    layers: set[str],
+    begin: Sequence[str],
+    end: Sequence[str],
+    which: str,
 ) -> list[str]:
     """Names of the layers that stand next to the input or to the output, with no other layer in between.
 
@@ -32,7 +36,9 @@ def outer_layers(
     return sorted(found)
 
 
-def _nearest(start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: set[str]) -> set[str]:
+def _nearest(
+    start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: set[str]
+) -> set[str]:
     """The layers that a walk from `start` comes to first on each of its ways."""
     found: set[str] = set()
     seen: set[str] = set()

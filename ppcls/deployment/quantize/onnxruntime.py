@@ -35,7 +35,9 @@ def require() -> Any:
     return import_optional("onnxruntime", "ONNX Runtime", "quantize")
 
 
-def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
+def quantize(
+    onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path
+) -> str:
     """Writes `FILES` into `folder`.
 
     Args:
@@ -52,10 +54,14 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     """
     engine = require()
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-    from onnxruntime.quantization.quant_utils import QuantType, load_model_with_shape_infer
+    from onnxruntime.quantization.quant_utils import (
+        QuantType,
+        load_model_with_shape_infer,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    prepared = folder / "prepared.onnx"  # batch norms folded into convolutions, shapes inferred
+    # Batch norms folded into convolutions, shapes inferred
+    prepared = folder / "prepared.onnx"
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
         quant_pre_process(str(onnx), str(prepared), skip_symbolic_shape=True)
         ranges = _ranges(prepared, inputs, options, folder / "augmented.onnx")
@@ -78,7 +84,9 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     return f"ONNX Runtime {engine.__version__}, QDQ, activations unsigned, weights signed per channel; {options.words}"
 
 
-def _ranges(model: Path, inputs: np.ndarray, options: QuantizeOptions, augmented: Path) -> Any:
+def _ranges(
+    model: Path, inputs: np.ndarray, options: QuantizeOptions, augmented: Path
+) -> Any:
     """The ranges of all activations."""
     from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
 
@@ -86,16 +94,29 @@ def _ranges(model: Path, inputs: np.ndarray, options: QuantizeOptions, augmented
         "minmax": (CalibrationMethod.MinMax, {}),
         "percentile": (
             CalibrationMethod.Percentile,
-            {"symmetric": False, "num_bins": FEWEST_BINS, "percentile": options.percentile or PERCENTILE},
+            {
+                "symmetric": False,
+                "num_bins": FEWEST_BINS,
+                "percentile": options.percentile or PERCENTILE,
+            },
         ),
-        "entropy": (CalibrationMethod.Entropy, {"num_bins": options.bins or FEWEST_BINS}),
+        "entropy": (
+            CalibrationMethod.Entropy,
+            {"num_bins": options.bins or FEWEST_BINS},
+        ),
     }[options.estimator]
     calibrator = create_calibrator(
-        model, list(_QUANTIZED), augmented_model_path=str(augmented), calibrate_method=method, extra_options=extra
+        model,
+        list(_QUANTIZED),
+        augmented_model_path=str(augmented),
+        calibrate_method=method,
+        extra_options=extra,
     )
     (name,) = (port.name for port in calibrator.infer_session.get_inputs())
     for start in range(0, len(inputs), _PICTURES_AT_A_TIME):
-        calibrator.collect_data(_Reader(name, inputs[start : start + _PICTURES_AT_A_TIME]))
+        calibrator.collect_data(
+            _Reader(name, inputs[start : start + _PICTURES_AT_A_TIME])
+        )
     return calibrator.compute_data()
 
 
@@ -103,7 +124,9 @@ class _Reader:
     """Inputs as a calibrator asks for them."""
 
     def __init__(self, name: str, inputs: np.ndarray) -> None:
-        self._batches: Iterator[dict[str, np.ndarray]] = ({name: tensor[np.newaxis]} for tensor in inputs)
+        self._batches: Iterator[dict[str, np.ndarray]] = (
+            {name: tensor[np.newaxis]} for tensor in inputs
+        )
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next picture by the name of the program's input; None after the last one."""
@@ -117,14 +140,20 @@ def _float32_layers(graph: Any, which: str) -> list[str]:
         for value in node.input:
             takers.setdefault(value, []).append(node.name)
     consumers: dict[str, Sequence[str]] = {
-        node.name: [taker for value in node.output for taker in takers.get(value, ())] for node in graph.node
+        node.name: [taker for value in node.output for taker in takers.get(value, ())]
+        for node in graph.node
     }
     weights = {value.name for value in graph.initializer}
     given = {value.name for value in graph.output}
     return outer_layers(
         consumers,
         {node.name for node in graph.node if node.op_type in _LAYERS},
-        [taker for value in graph.input if value.name not in weights for taker in takers.get(value.name, ())],
+        [
+            taker
+            for value in graph.input
+            if value.name not in weights
+            for taker in takers.get(value.name, ())
+        ],
         [node.name for node in graph.node if given & set(node.output)],
         which,
     )

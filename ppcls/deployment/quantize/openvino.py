@@ -19,7 +19,12 @@ from ppcls.utils.optional import import_optional
 
 FILES = ("inference.openvino-int8.xml", "inference.openvino-int8.bin")
 _LAYERS = ("Convolution", "GroupConvolution", "MatMul")
-_ESTIMATORS = {"minmax": "MINMAX", "mean": "MEAN_MINMAX", "percentile": "MEAN_QUANTILE", "histogram": "HISTOGRAM"}
+_ESTIMATORS = {
+    "minmax": "MINMAX",
+    "mean": "MEAN_MINMAX",
+    "percentile": "MEAN_QUANTILE",
+    "histogram": "HISTOGRAM",
+}
 
 
 def require() -> tuple[Any, Any]:
@@ -28,10 +33,14 @@ def require() -> tuple[Any, Any]:
     Raises:
         Unavailable: one is not installed.
     """
-    return import_optional("openvino", "OpenVINO", "quantize"), import_optional("nncf", "NNCF", "quantize")
+    return import_optional("openvino", "OpenVINO", "quantize"), import_optional(
+        "nncf", "NNCF", "quantize"
+    )
 
 
-def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path) -> str:
+def quantize(
+    onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path
+) -> str:
     """Writes `FILES` into `folder`.
 
     Args:
@@ -48,7 +57,8 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
     """
     openvino, nncf = require()
     nncf.set_log_level(logging.ERROR)
-    model = openvino.convert_model(onnx)  # folds batch norms into convolutions, which `read_model` leaves to later
+    # Folds batch norms into convolutions, which `read_model` leaves to later
+    model = openvino.convert_model(onnx)
     bias = options.bias_correction or "fast"
     with _progress_on_standard_error():
         quantized = nncf.quantize(
@@ -57,7 +67,9 @@ def quantize(onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: P
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(inputs),
             fast_bias_correction=bias != "full",
-            ignored_scope=nncf.IgnoredScope(names=_float32_layers(model, options.float32_layers)),
+            ignored_scope=nncf.IgnoredScope(
+                names=_float32_layers(model, options.float32_layers)
+            ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 disable_bias_correction=bias == "none",
                 activations_range_estimator_params=_estimator(nncf, options),
@@ -76,7 +88,9 @@ def _float32_layers(model: Any, which: str) -> list[str]:
     nodes = model.get_ordered_ops()
     consumers: dict[str, Sequence[str]] = {
         node.get_friendly_name(): [
-            port.get_node().get_friendly_name() for output in node.outputs() for port in output.get_target_inputs()
+            port.get_node().get_friendly_name()
+            for output in node.outputs()
+            for port in output.get_target_inputs()
         ]
         for node in nodes
     }
@@ -93,12 +107,19 @@ def _float32_layers(model: Any, which: str) -> list[str]:
 def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
     """NNCF's parameters for the ranges of activations."""
     from nncf.quantization.range_estimator import AggregatorType as Aggregate
-    from nncf.quantization.range_estimator import RangeEstimatorParameters, RangeEstimatorParametersSet
-    from nncf.quantization.range_estimator import StatisticsCollectorParameters as Collect
+    from nncf.quantization.range_estimator import (
+        RangeEstimatorParameters,
+        RangeEstimatorParametersSet,
+    )
+    from nncf.quantization.range_estimator import (
+        StatisticsCollectorParameters as Collect,
+    )
     from nncf.quantization.range_estimator import StatisticsType as Statistic
 
     if options.estimator == "percentile":
-        cut = Collect(Statistic.QUANTILE, Aggregate.MEAN, quantile_outlier_prob=options.outliers)
+        cut = Collect(
+            Statistic.QUANTILE, Aggregate.MEAN, quantile_outlier_prob=options.outliers
+        )
         return RangeEstimatorParameters(min=cut, max=cut)
     known = getattr(RangeEstimatorParametersSet, _ESTIMATORS[options.estimator], None)
     if known is None:
@@ -112,5 +133,7 @@ def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
 @contextlib.contextmanager
 def _progress_on_standard_error() -> Iterator[None]:
     """NNCF draws its bars on standard output, which is for results."""
-    with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+    with contextlib.redirect_stdout(
+        sys.stderr if sys.stderr.isatty() else io.StringIO()
+    ):
         yield

@@ -19,7 +19,8 @@ RANGES_IN_WORDS = {
 }
 BIAS_CORRECTIONS = ("fast", "full", "none")
 FLOAT32_LAYERS = ("none", "first", "last", "both")
-FEWEST_BINS = 2048  # with the 128 of ONNX Runtime's default, entropy has nothing to choose and gives minmax
+# With the 128 of ONNX Runtime's default, entropy has nothing to choose and gives minmax
+FEWEST_BINS = 2048
 PERCENTILE = 99.99
 
 
@@ -52,17 +53,28 @@ class QuantizeOptions:
         _one_of("engine", self.engine, ENGINES)
         _one_of(f"ranges for {self.engine}", self.estimator, RANGES[self.engine])
         _one_of("float32 layers", self.float32_layers, FLOAT32_LAYERS)
-        for name, value, needs in (("percentile", self.percentile, "percentile"), ("bins", self.bins, "entropy")):
+        for name, value, needs in (
+            ("percentile", self.percentile, "percentile"),
+            ("bins", self.bins, "entropy"),
+        ):
             if value is not None and self.estimator != needs:
-                raise ValueError(f"{name} {value} is read with ranges {needs} alone; leave it out, or ask for these")
+                raise ValueError(
+                    f"{name} {value} is read with ranges {needs} alone; leave it out, or ask for these"
+                )
         if self.percentile is not None and not 50 < self.percentile < 100:
-            raise ValueError(f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99")
+            raise ValueError(
+                f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99"
+            )
         if self.bins is not None and self.bins < FEWEST_BINS:
-            raise ValueError(f"bins is {self.bins}; write {FEWEST_BINS} or more, for fewer give what minmax gives")
+            raise ValueError(
+                f"bins is {self.bins}; write {FEWEST_BINS} or more, for fewer give what minmax gives"
+            )
         if self.bias_correction is not None:
             _one_of("bias correction", self.bias_correction, BIAS_CORRECTIONS)
             if self.engine != "openvino":
-                raise ValueError("bias correction is NNCF's, for openvino alone; leave it out, or ask for openvino")
+                raise ValueError(
+                    "bias correction is NNCF's, for openvino alone; leave it out, or ask for openvino"
+                )
 
     @property
     def estimator(self) -> str:
@@ -78,11 +90,15 @@ class QuantizeOptions:
     def words(self) -> str:
         """The ranges and the layers that stay float32, for the manifest."""
         words = RANGES_IN_WORDS[self.estimator]
-        ranges = words.format(percentile=self.percentile or PERCENTILE, bins=self.bins or FEWEST_BINS)
+        ranges = words.format(
+            percentile=self.percentile or PERCENTILE, bins=self.bins or FEWEST_BINS
+        )
         layers = {"none": "", "both": "; first and last layers float32"}
         return f"ranges by {ranges}{layers.get(self.float32_layers, f'; {self.float32_layers} layers float32')}"
 
 
 def _one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
     if value not in possible:
-        raise ValueError(f"{name} is {value!r}; write {', '.join(possible[:-1])} or {possible[-1]}")
+        raise ValueError(
+            f"{name} is {value!r}; write {', '.join(possible[:-1])} or {possible[-1]}"
+        )

@@ -9,7 +9,12 @@ from pathlib import Path
 from ppcls.deployment.installing import aside, install
 from ppcls.deployment.quantize.gate import judge
 from ppcls.deployment.quantize.options import QuantizeOptions
-from ppcls.deployment.quantize.samples import COMPARED, Samples, calibration_inputs, split
+from ppcls.deployment.quantize.samples import (
+    COMPARED,
+    Samples,
+    calibration_inputs,
+    split,
+)
 from ppcls.deployment.verify.run import Report as Verdict
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import Quantized
@@ -46,7 +51,9 @@ class Report:
     unreadable: dict[str, str]
 
     def __str__(self) -> str:
-        names = ", ".join(str(self.bundle.folder / entry.file) for entry in self.form.files)
+        names = ", ".join(
+            str(self.bundle.folder / entry.file) for entry in self.form.files
+        )
         return (
             f"written: {names}; {self.bytes_after / 1e6:.1f} MB, float32 {self.bytes_before / 1e6:.1f} MB; "
             f"calibrated on {self.form.calibration}"
@@ -87,7 +94,12 @@ def quantize(
     engine = importlib.import_module(f"ppcls.deployment.quantize.{options.engine}")
     engine.require()
     samples = Samples(bundle, calibration, image_root)
-    chosen = split(samples, None if data is None else Samples(bundle, data, image_root), count, compared)
+    chosen = split(
+        samples,
+        None if data is None else Samples(bundle, data, image_root),
+        count,
+        compared,
+    )
     (onnx,) = bundle.checked(bundle.onnx)
     with aside(bundle, f"{options.engine}-int8") as folder:
         inputs = calibration_inputs(samples, chosen.calibrated)
@@ -111,7 +123,20 @@ def quantize(
 
 def add_form(bundle: Bundle, form: Quantized, folder: Path) -> Bundle:
     """Moves the form's files from `folder` into the bundle, in place of an older form; see `install`."""
-    current = Bundle.load(bundle.folder)  # another process may have added to it meanwhile
+    # Another process may have added to it meanwhile
+    current = Bundle.load(bundle.folder)
     others = tuple(kept for kept in current.quantized if kept.backend != form.backend)
-    older = [entry for kept in current.quantized if kept.backend == form.backend for entry in kept.files]
-    return install(current, folder, form.files, older, {"quantized": others}, {"quantized": (*others, form)})
+    older = [
+        entry
+        for kept in current.quantized
+        if kept.backend == form.backend
+        for entry in kept.files
+    ]
+    return install(
+        current,
+        folder,
+        form.files,
+        older,
+        {"quantized": others},
+        {"quantized": (*others, form)},
+    )

@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.transforms import UnreadableImage
-from ppcls.deployment.npz.folders import DATALIST_FILE, LABELS_FILE, read_datalist, read_input
+from ppcls.deployment.npz.folders import (
+    DATALIST_FILE,
+    LABELS_FILE,
+    read_datalist,
+    read_input,
+)
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.picture_list import PictureList, balanced, read_picture_list
 from ppcls.inference.reading import parallel
@@ -34,14 +39,18 @@ class Samples:
         UserError: there is nothing, or a line of the list is wrong.
     """
 
-    def __init__(self, bundle: Bundle, source: PathLike, image_root: PathLike | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, source: PathLike, image_root: PathLike | None = None
+    ) -> None:
         self.bundle = bundle
         self.source = Path(source)
         self.stored = (self.source / DATALIST_FILE).is_file()
         if self.stored:
             self.list = _stored(self.source, bundle.class_num)
         else:
-            self.list = read_picture_list(self.source, bundle.class_num, image_root, bundle.class_names)
+            self.list = read_picture_list(
+                self.source, bundle.class_num, image_root, bundle.class_names
+            )
         self.unreadable: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -60,13 +69,17 @@ class Samples:
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         """The index and the input [C, H, W] of each, in order; those that cannot be read go to `unreadable`."""
         chosen = self.list.take(indices)
-        for index, name, tensor in zip(indices, chosen.names, parallel(self._read, chosen.paths)):
+        for index, name, tensor in zip(
+            indices, chosen.names, parallel(self._read, chosen.paths)
+        ):
             if isinstance(tensor, str):
                 self.unreadable[name] = tensor
             else:
                 yield index, tensor
 
-    def batches(self, indices: Sequence[int], size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def batches(
+        self, indices: Sequence[int], size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Inputs [N, C, H, W], and their labels [N] where the list has labels."""
         waiting: list[tuple[int, np.ndarray]] = []
         for pair in self.read(indices):
@@ -82,7 +95,9 @@ class Samples:
         name, reason = next(iter(self.unreadable.items()))
         return f"{self.source}: none of {count} pictures could be read ({name}: {reason}); give others"
 
-    def _stacked(self, pairs: list[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray | None]:
+    def _stacked(
+        self, pairs: list[tuple[int, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         labels = self.list.labels
         inputs = np.stack([tensor for _, tensor in pairs])
         return inputs, None if labels is None else labels[[index for index, _ in pairs]]
@@ -102,7 +117,9 @@ def _stored(folder: Path, class_num: int) -> PictureList:
     """What `ppcls npz make` wrote, with labels if it wrote them."""
     if (folder / LABELS_FILE).is_file():
         return read_picture_list(folder / LABELS_FILE, class_num)
-    return PictureList(folder, [file.name for file in read_datalist(folder / DATALIST_FILE)])
+    return PictureList(
+        folder, [file.name for file in read_datalist(folder / DATALIST_FILE)]
+    )
 
 
 def choose(samples: PictureList, count: int) -> list[int]:
@@ -135,7 +152,12 @@ class Chosen:
     compared: list[int]
 
 
-def split(calibration: Samples, data: Samples | None, count: int | None = None, compared: int = COMPARED) -> Chosen:
+def split(
+    calibration: Samples,
+    data: Samples | None,
+    count: int | None = None,
+    compared: int = COMPARED,
+) -> Chosen:
     """Chooses both sets.
 
     Args:
@@ -148,13 +170,25 @@ def split(calibration: Samples, data: Samples | None, count: int | None = None, 
         UserError: nothing is left to compare on.
     """
     if count is None:
-        count = CALIBRATED if data is not None else max(1, min(CALIBRATED, len(calibration) // 2))
+        count = (
+            CALIBRATED
+            if data is not None
+            else max(1, min(CALIBRATED, len(calibration) // 2))
+        )
     calibrated = choose(calibration.list, count)
     taken = {os.path.realpath(path) for path in calibration.list.take(calibrated).paths}
     other = data or calibration
-    rest = [index for index, path in enumerate(other.list.paths) if os.path.realpath(path) not in taken]
+    rest = [
+        index
+        for index, path in enumerate(other.list.paths)
+        if os.path.realpath(path) not in taken
+    ]
     if not rest:
-        remedy = "give others by --data" if data else f"calibrate on fewer than {len(calibration)}, or give --data"
+        remedy = (
+            "give others by --data"
+            if data
+            else f"calibrate on fewer than {len(calibration)}, or give --data"
+        )
         raise UserError(
             f"{other.source}: the model is calibrated on every picture there, so none is left to compare on; {remedy}"
         )

@@ -9,9 +9,12 @@ import numpy as np
 from ppcls.metric.topk import TopkCounter
 
 SCORE_BOUND = 1e-4  # of float32: largest difference of a probability
-ACCURACY_BOUNDS = {"bfloat16": 0.5, "float16": 0.5, "int8": 1.0}  # points of top-1 that may be lost
-AGREEMENT_BOUND = 0.97  # of lower precisions without labels: share of pictures whose first class is the reference's
-BEYOND_CHANCE = 0.05  # what the reference's accuracy has over chance at least, or nothing could be lost
+# Points of top-1 that may be lost
+ACCURACY_BOUNDS = {"bfloat16": 0.5, "float16": 0.5, "int8": 1.0}
+# Of lower precisions without labels: share of pictures whose first class is the reference's
+AGREEMENT_BOUND = 0.97
+# What the reference's accuracy has over chance at least, or nothing could be lost
+BEYOND_CHANCE = 0.05
 
 
 class Comparison:
@@ -33,7 +36,12 @@ class Comparison:
         self._scores = 0
         self._counter = TopkCounter((1, 5))
 
-    def add(self, scores: np.ndarray, reference: np.ndarray, labels: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        scores: np.ndarray,
+        reference: np.ndarray,
+        labels: np.ndarray | None = None,
+    ) -> None:
         """Counts a batch.
 
         Args:
@@ -45,9 +53,12 @@ class Comparison:
             ValueError: the shapes differ.
         """
         if scores.shape != reference.shape:
-            raise ValueError(f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}")
+            raise ValueError(
+                f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}"
+            )
         difference = np.abs(scores.astype(np.float64) - reference)
-        self.max_difference = float(np.maximum(self.max_difference, difference.max()))  # max() would lose a NaN
+        # Max() would lose a NaN
+        self.max_difference = float(np.maximum(self.max_difference, difference.max()))
         self._sum += float(difference.sum())
         self._scores += difference.size
         self.agreed += int((scores.argmax(axis=1) == reference.argmax(axis=1)).sum())
@@ -96,14 +107,25 @@ def failure_of(precision: str, seen: Comparison, reference: Comparison) -> str |
     if precision == "float32":
         if seen.max_difference > SCORE_BOUND:
             return f"scores differ by up to {seen.max_difference:.1e} (at most {SCORE_BOUND:g})"
-        return f"{others} of {seen.pictures} first classes differ (none may)" if others else None
+        return (
+            f"{others} of {seen.pictures} first classes differ (none may)"
+            if others
+            else None
+        )
     if _tells(reference):
-        bound, lost = ACCURACY_BOUNDS[precision], 100 * (reference.correct - seen.correct)
+        bound, lost = (
+            ACCURACY_BOUNDS[precision],
+            100 * (reference.correct - seen.correct),
+        )
         if lost <= bound * seen.pictures:
             return None
         said = f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
         enough = math.ceil(100 / bound)
-        return said if seen.pictures >= enough else f"{said}; one picture is more than that, give {enough} or more"
+        return (
+            said
+            if seen.pictures >= enough
+            else f"{said}; one picture is more than that, give {enough} or more"
+        )
     if seen.agreed < AGREEMENT_BOUND * seen.pictures:
         said = f"{others} of {seen.pictures} first classes differ (at most {1 - AGREEMENT_BOUND:.0%})"
         if reference.labelled:
@@ -114,4 +136,8 @@ def failure_of(precision: str, seen: Comparison, reference: Comparison) -> str |
 
 def _tells(reference: Comparison) -> bool:
     """Whether there are labels, and they are the model's; with those of another order it knows none, and loses none."""
-    return reference.labelled and reference.correct > (1 / reference.class_num + BEYOND_CHANCE) * reference.pictures
+    return (
+        reference.labelled
+        and reference.correct
+        > (1 / reference.class_num + BEYOND_CHANCE) * reference.pictures
+    )

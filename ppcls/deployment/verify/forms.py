@@ -30,7 +30,12 @@ class Form:
     def __str__(self) -> str:
         return f"{self.backend}:{self.precision}"
 
-    def settings(self, device: str = "cpu", threads: int | None = None, calibration: str | None = None) -> Settings:
+    def settings(
+        self,
+        device: str = "cpu",
+        threads: int | None = None,
+        calibration: str | None = None,
+    ) -> Settings:
         """What the form is opened with; nothing that a bundle has stored counts.
 
         Args:
@@ -42,13 +47,18 @@ class Form:
             UserError: the form does not run on the device, or the threads are fewer than one.
         """
         pictures = calibration if self == CALIBRATED else None
-        return settings_of(self.backend, self.precision, pictures, device=device, threads=threads)
+        return settings_of(
+            self.backend, self.precision, pictures, device=device, threads=threads
+        )
 
 
 REFERENCE = Form("paddle", "float32")
 CALIBRATED = Form(TRT, "int8")  # when it is opened, not before
 FORMS: dict[str, tuple[Form, ...]] = {
-    device: tuple(Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())) for device in DEVICES
+    device: tuple(
+        Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())
+    )
+    for device in DEVICES
 }
 FORMS["gpu"] += tuple(Form(TRT, precision) for precision in TENSORRT_PRECISIONS)
 
@@ -70,10 +80,16 @@ def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
         _known("backend", backend, ("all", *ENGINES))
         if precision:
             _known("precision", precision, PRECISIONS)
-        found = [f for f in FORMS[device] if backend in ("all", f.backend) and precision in ("", f.precision)]
+        found = [
+            f
+            for f in FORMS[device]
+            if backend in ("all", f.backend) and precision in ("", f.precision)
+        ]
         if not found:
             possible = ", ".join(str(form) for form in FORMS[device])
-            raise UserError(f"nothing runs {item.strip()} on a {device.upper()}; write all, or some of {possible}")
+            raise UserError(
+                f"nothing runs {item.strip()} on a {device.upper()}; write all, or some of {possible}"
+            )
         for form in found:
             by_name = backend != "all" and form.precision == (precision or "float32")
             asked[form] = asked.get(form, False) or by_name
@@ -82,7 +98,9 @@ def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
 
 def _known(name: str, value: str, possible: tuple[str, ...]) -> None:
     if value not in possible:
-        raise UserError(f"{value!r} is no {name}{suggest(value, possible)}; write one of {', '.join(possible)}")
+        raise UserError(
+            f"{value!r} is no {name}{suggest(value, possible)}; write one of {', '.join(possible)}"
+        )
 
 
 def form_digest(bundle: Bundle, form: Form) -> str:
@@ -90,7 +108,12 @@ def form_digest(bundle: Bundle, form: Form) -> str:
     if form.backend in ("paddle", TRT):
         files = [bundle.program.sha256, bundle.parameters.sha256]
     elif form.precision == "int8":
-        files = [entry.sha256 for kind in bundle.quantized if kind.backend == form.backend for entry in kind.files]
+        files = [
+            entry.sha256
+            for kind in bundle.quantized
+            if kind.backend == form.backend
+            for entry in kind.files
+        ]
     else:
         files = [bundle.onnx.sha256] if bundle.onnx else []
     said = json.dumps([str(form), files, bundle.transforms], sort_keys=True)

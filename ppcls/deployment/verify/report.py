@@ -10,7 +10,15 @@ from ppcls.inference.golden import Agreement, GoldenMismatch
 from ppcls.utils.text_table import aligned
 
 _HEADER = (
-    *("Backend", "Precision", "Max difference", "Mean difference", "Top-1 equal (%)", "Top-1 (%)", "Top-5 (%)"),
+    *(
+        "Backend",
+        "Precision",
+        "Max difference",
+        "Mean difference",
+        "Top-1 equal (%)",
+        "Top-1 (%)",
+        "Top-5 (%)",
+    ),
     "Verdict",
 )
 _TEXT_COLUMNS = frozenset(("Backend", "Precision", "Verdict"))
@@ -64,18 +72,37 @@ class Report:
 
     def table(self) -> str:
         """A line a form, what was left out, and what it was compared with."""
-        cells = [_cells(row.form, row.seen, f"FAILED: {row.failure}" if row.failure else "passed") for row in self.rows]
+        cells = [
+            _cells(
+                row.form,
+                row.seen,
+                f"FAILED: {row.failure}" if row.failure else "passed",
+            )
+            for row in self.rows
+        ]
         if self.base.labelled:
-            cells.insert(0, ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-"))
+            cells.insert(
+                0, ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-")
+            )
         lines = [aligned(_HEADER, cells, _TEXT_COLUMNS)]
-        lines += [f"left out: {form}: {reason}" for form, reason in self.left_out.items()]
+        lines += [
+            f"left out: {form}: {reason}" for form, reason in self.left_out.items()
+        ]
         return "\n".join([*lines, f"compared with {self.reference}"])
 
 
 def _cells(form: Form, seen: Comparison, verdict: str) -> tuple[str, ...]:
-    differences = (f"{seen.max_difference:.1e}", f"{seen.mean_difference:.1e}", f"{100 * seen.agreement:.2f}")
+    differences = (
+        f"{seen.max_difference:.1e}",
+        f"{seen.mean_difference:.1e}",
+        f"{100 * seen.agreement:.2f}",
+    )
     return (form.backend, form.precision, *differences, *_accuracy(seen), verdict)
 
 
 def _accuracy(seen: Comparison) -> list[str]:
-    return [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")] if seen.labelled else ["-", "-"]
+    return (
+        [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")]
+        if seen.labelled
+        else ["-", "-"]
+    )

@@ -52,20 +52,30 @@ def verify(
         UserError: the bundle is damaged, a form that was asked for by name cannot be run, or a picture not be read.
     """
     if bundle.golden is None:  # of another library's program
-        raise UserError(f"{bundle.folder} has no golden picture, so nothing says what is right; export the model here")
+        raise UserError(
+            f"{bundle.folder} has no golden picture, so nothing says what is right; export the model here"
+        )
     bundle.checked(*bundle.entries)
     opened, left_out = _opened(bundle, backends, device, threads, calibration)
     golden = Golden.load(bundle.path_of(bundle.golden))
-    agreements = {form: agreement_with(golden, bundle.pipeline, b) for form, b in opened.items() if _exact(form)}
+    agreements = {
+        form: agreement_with(golden, bundle.pipeline, b)
+        for form, b in opened.items()
+        if _exact(form)
+    }
     base: Backend | None = reference
     if data is None:
         batches: Iterable[Batch] = [(golden.input, None)]
-        base, said = base or _Stored(golden.scores), f"the model's scores of the golden {_one_picture(opened)}"
+        base, said = (
+            base or _Stored(golden.scores),
+            f"the model's scores of the golden {_one_picture(opened)}",
+        )
     else:
         batches = labelled_batches(bundle, data, batch_size, threads)
         said = f"the model that was given, by {len(data)} pictures"
         if base is None:
-            shared = opened.get(REFERENCE) if device == "cpu" else None  # a GPU may round products to TF32
+            # A GPU may round products to TF32
+            shared = opened.get(REFERENCE) if device == "cpu" else None
             base = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
             agreement_with(golden, bundle.pipeline, base).require(bundle.folder)
             said = f"Paddle's float32 program, which gives the model's golden scores, by {len(data)} pictures"
@@ -74,7 +84,14 @@ def verify(
     for form in opened:
         agreement = agreements.get(form)
         problem = agreement.problem() if agreement else None
-        rows.append(Row(form, seen[form], problem or failure_of(form.precision, seen[form], whole), agreement))
+        rows.append(
+            Row(
+                form,
+                seen[form],
+                problem or failure_of(form.precision, seen[form], whole),
+                agreement,
+            )
+        )
     return Report(str(bundle.folder), said, whole, tuple(rows), left_out)
 
 
@@ -90,7 +107,11 @@ class _Stored:
 
 def _one_picture(opened: Iterable[Form]) -> str:
     lower = not all(map(_exact, opened))
-    return "picture; one picture proves little of a lower precision, give --data" if lower else "picture"
+    return (
+        "picture; one picture proves little of a lower precision, give --data"
+        if lower
+        else "picture"
+    )
 
 
 def _exact(form: Form) -> bool:
@@ -117,13 +138,17 @@ def _opened(
         )
     for form, by_name in asked.items():
         try:
-            opened[form] = open_backend(bundle, form.settings(device, threads, calibration))
+            opened[form] = open_backend(
+                bundle, form.settings(device, threads, calibration)
+            )
         except Unavailable as error:
             if by_name:
                 raise
             left_out[form] = str(error)
     if not opened:
-        raise UserError(f"{bundle.folder}: nothing can be run: {'; '.join(dict.fromkeys(left_out.values()))}")
+        raise UserError(
+            f"{bundle.folder}: nothing can be run: {'; '.join(dict.fromkeys(left_out.values()))}"
+        )
     return opened, left_out
 
 
@@ -145,7 +170,11 @@ def compare(
         expected = reference.run(inputs)
         whole.add(expected, expected, labels)
         for form, backend in opened.items():
-            seen[form].add(expected if backend is reference else backend.run(inputs), expected, labels)
+            seen[form].add(
+                expected if backend is reference else backend.run(inputs),
+                expected,
+                labels,
+            )
     return whole, seen
 
 
@@ -154,6 +183,11 @@ def labelled_batches(
 ) -> Iterator[Batch]:
     """The pictures as a bundle takes them, and their labels; see `read_batches`."""
     start = 0
-    for inputs in read_batches(bundle.pipeline.from_file, data.paths, batch_size, threads):
-        yield inputs, None if data.labels is None else data.labels[start : start + len(inputs)]
+    for inputs in read_batches(
+        bundle.pipeline.from_file, data.paths, batch_size, threads
+    ):
+        yield (
+            inputs,
+            None if data.labels is None else data.labels[start : start + len(inputs)],
+        )
         start += len(inputs)

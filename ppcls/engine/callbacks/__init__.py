@@ -5,4 +5,10 @@ from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.callbacks.visualdl import VisualDLLog
 
-__all__ = ["ConsoleLog", "EvaluateEpochs", "ProgressBar", "SaveCheckpoints", "VisualDLLog"]
+__all__ = [
+    "ConsoleLog",
+    "EvaluateEpochs",
+    "ProgressBar",
+    "SaveCheckpoints",
+    "VisualDLLog",
+]

@@ -31,9 +31,12 @@ class SaveCheckpoints(Callback):
     interval_epochs: int
     interval_steps: int | None
     keep: int | None
-    facts: dict[str, Any]  # what else the states file records of the run: seed, threads, class names, ...
-    record: dict[str, Any] | None = None  # what the file of weights itself has to remember
-    before_evaluation: bool = False  # save when an epoch's steps are done too, lest a failing evaluation lose them
+    # What else the states file records of the run: seed, threads, class names, ...
+    facts: dict[str, Any]
+    # What the file of weights itself has to remember
+    record: dict[str, Any] | None = None
+    # Save when an epoch's steps are done too, lest a failing evaluation lose them
+    before_evaluation: bool = False
     interval_minutes: float | None = None
     on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
     deployed: str = "weights"  # or "average"
@@ -41,7 +44,8 @@ class SaveCheckpoints(Callback):
     _disk: int | None = None  # the number of the device that the run's folder is on
     _saved_at: float = 0.0
     _due: bool = False
-    _lost: str | None = None  # why the newest checkpoint could not be written, if it could not
+    # Why the newest checkpoint could not be written, if it could not
+    _lost: str | None = None
     _best_submitted: dict[str, Any] = field(default_factory=dict)
     _best_on_disk: dict[str, Any] = field(default_factory=dict)
 
@@ -56,7 +60,9 @@ class SaveCheckpoints(Callback):
 
     def step_end(self, trainer: Trainer) -> None:
         """Saves in the midst of an epoch, as soon as no gradients wait."""
-        by_steps = self.interval_steps and trainer.global_step % self.interval_steps == 0
+        by_steps = (
+            self.interval_steps and trainer.global_step % self.interval_steps == 0
+        )
         self._due = bool(self._due or by_steps or self._minutes_are_over())
         if self._due and trainer.between_groups:
             self._save(trainer)
@@ -65,7 +71,12 @@ class SaveCheckpoints(Callback):
         """Saves where the run stands."""
         self._save(trainer)
         if self.wait():
-            get_logger().info("saved %s at epoch %d, step %d", self._latest, trainer.state.epoch, trainer.state.step)
+            get_logger().info(
+                "saved %s at epoch %d, step %d",
+                self._latest,
+                trainer.state.epoch,
+                trainer.state.step,
+            )
 
     def epoch_end(self, trainer: Trainer) -> None:
         """Saves before the evaluation."""
@@ -93,9 +104,12 @@ class SaveCheckpoints(Callback):
         if self.interval_minutes is None:
             return False
         mine = time.monotonic() - self._saved_at >= 60 * self.interval_minutes
-        return bool(processes.total([mine and processes.is_first()])[0])  # all save at the same step
+        # All save at the same step
+        return bool(processes.total([mine and processes.is_first()])[0])
 
-    def _save(self, trainer: Trainer, also: Sequence[Path] = (), retire: int | None = None) -> None:
+    def _save(
+        self, trainer: Trainer, also: Sequence[Path] = (), retire: int | None = None
+    ) -> None:
         self._due, self._saved_at = False, time.monotonic()
         self._settle(trainer)
         self._best_submitted = trainer.state.best
@@ -114,7 +128,14 @@ class SaveCheckpoints(Callback):
             **self.facts,
         }
         average = trainer.ema.state() if trainer.ema else None
-        taken = checkpoint.snapshot(trainer.model, trainer.optimizer, states, average, self.deployed, self.record)
+        taken = checkpoint.snapshot(
+            trainer.model,
+            trainer.optimizer,
+            states,
+            average,
+            self.deployed,
+            self.record,
+        )
         self._refuse_what_is_not_finite(trainer, taken)
         self._background.submit(lambda: self._write(taken, also, retire))
 
@@ -127,7 +148,9 @@ class SaveCheckpoints(Callback):
         else:
             self._best_on_disk = self._best_submitted
 
-    def _refuse_what_is_not_finite(self, trainer: Trainer, taken: checkpoint.Snapshot) -> None:
+    def _refuse_what_is_not_finite(
+        self, trainer: Trainer, taken: checkpoint.Snapshot
+    ) -> None:
         """Ends the run, as a loss that is not finite does, before a good checkpoint is replaced by a useless one."""
         name = taken.not_finite()
         if name is not None:
@@ -137,7 +160,9 @@ class SaveCheckpoints(Callback):
                 "Optimizer.clip_norm_global, and resume"
             )
 
-    def _write(self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: int | None) -> None:
+    def _write(
+        self, taken: checkpoint.Snapshot, also: Sequence[Path], retire: int | None
+    ) -> None:
         self._require_disk()
         checkpoint.write(self._latest, taken, also)
         self._lost = None
@@ -148,8 +173,12 @@ class SaveCheckpoints(Callback):
         """Raises an OSError where the disk is gone, lest its mount point's own folder be written to."""
         self.output.mkdir(parents=self._disk is None, exist_ok=True)
         disk = _disk_of(self.output)
-        if self._disk not in (None, disk) and not self._latest.exists():  # there after the disk was mounted again
-            raise OSError(errno.ENODEV, "the disk that the run began on is not mounted there any more")
+        # There after the disk was mounted again
+        if self._disk not in (None, disk) and not self._latest.exists():
+            raise OSError(
+                errno.ENODEV,
+                "the disk that the run began on is not mounted there any more",
+            )
         self._disk = disk
 
     def wait(self) -> bool:
@@ -159,10 +188,18 @@ class SaveCheckpoints(Callback):
             return True
         except OSError as error:
             there = checkpoint.verify(self._latest) is None
-            kept = "the one before it is there still" if there else "no checkpoint is there"
-            self._lost = f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
+            kept = (
+                "the one before it is there still"
+                if there
+                else "no checkpoint is there"
+            )
+            self._lost = (
+                f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
+            )
             if self.on_error == "stop":
-                raise UserError(f"{self._lost}; make room and {'resume' if there else 'begin again'}") from error
+                raise UserError(
+                    f"{self._lost}; make room and {'resume' if there else 'begin again'}"
+                ) from error
             get_logger().warning("%s, and the run goes on", self._lost)
             return False
 
@@ -173,7 +210,9 @@ class SaveCheckpoints(Callback):
             UserError: the newest checkpoint could not be written.
         """
         if self._lost is not None:
-            raise UserError(f"{self._lost}, and the end of the training is lost; make room and {self.remedy()}")
+            raise UserError(
+                f"{self._lost}, and the end of the training is lost; make room and {self.remedy()}"
+            )
 
     def remedy(self) -> str:
         """How to go on with a run that has ended early."""
@@ -186,7 +225,11 @@ class SaveCheckpoints(Callback):
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""
         if self.keep is None:
             return
-        numbers = [int(path.name[6:]) for path in self.output.glob("epoch_*") if path.name[6:].isdigit()]
+        numbers = [
+            int(path.name[6:])
+            for path in self.output.glob("epoch_*")
+            if path.name[6:].isdigit()
+        ]
         kept = sorted((number for number in numbers if number <= newest), reverse=True)
         for number in kept[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")

@@ -34,7 +34,9 @@ class ConsoleLog(Callback):
     def epoch_end(self, trainer: Trainer) -> None:
         """Logs the epoch's means, a reader that is too slow, and the pictures that could not be read so far."""
         text, cost = text_of(trainer.values()), trainer.stopwatch.total()
-        get_logger().info("END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost)
+        get_logger().info(
+            "END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost
+        )
         bottleneck = trainer.stopwatch.bottleneck(trainer.loader.num_workers)
         if bottleneck and processes.is_first():
             get_logger().info("%s", bottleneck)
@@ -44,9 +46,17 @@ class ConsoleLog(Callback):
 def report_failures(failures: dict[str, str], purpose: str = "") -> None:
     """Names every picture that was left out because it cannot be read; `purpose` ends with a blank."""
     if failures:
-        listed = "\n".join(f"  {path}: {reason}" for path, reason in sorted(failures.items()))
-        count, verb = ("1 picture", "was") if len(failures) == 1 else (f"{len(failures)} pictures", "were")
-        get_logger().warning("%s %scould not be read and %s left out:\n%s", count, purpose, verb, listed)
+        listed = "\n".join(
+            f"  {path}: {reason}" for path, reason in sorted(failures.items())
+        )
+        count, verb = (
+            ("1 picture", "was")
+            if len(failures) == 1
+            else (f"{len(failures)} pictures", "were")
+        )
+        get_logger().warning(
+            "%s %scould not be read and %s left out:\n%s", count, purpose, verb, listed
+        )
 
 
 class ProgressBar(Callback):

@@ -46,7 +46,9 @@ class EvaluateEpochs(Callback):
         if (epoch + 1) % self.interval and epoch + 1 != trainer.epochs:
             return
         values = self._run(trainer, epoch)
-        report_failures(processes.merged(self.evaluator.loader.failures), "for the evaluation ")
+        report_failures(
+            processes.merged(self.evaluator.loader.failures), "for the evaluation "
+        )
         if values is None:
             return
         self.history.append({"epoch": epoch, **values})
@@ -55,18 +57,27 @@ class EvaluateEpochs(Callback):
 
     def _compare(self, trainer: Trainer, epoch: int, values: dict[str, float]) -> None:
         if not all(math.isfinite(value) for value in values.values()):
-            get_logger().warning("this evaluation is not finite (%s) and cannot be the best", text_of(values))
+            get_logger().warning(
+                "this evaluation is not finite (%s) and cannot be the best",
+                text_of(values),
+            )
             return
         metric = next(iter(values))
         score = -values[metric] if metric == "loss" else values[metric]
         best = trainer.state.best
         if best and best["metric"] != metric:
-            get_logger().info("the best was counted in %s so far, and is in %s from now on", best["metric"], metric)
+            get_logger().info(
+                "the best was counted in %s so far, and is in %s from now on",
+                best["metric"],
+                metric,
+            )
             best = {}
         if not best or score > best["score"]:
             best = {"metric": metric, "score": score, "epoch": epoch, **values}
         trainer.state.best = best
-        get_logger().info("best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"])
+        get_logger().info(
+            "best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"]
+        )
 
     def _end_in_vain(self, trainer: Trainer, epochs: int) -> None:
         """Ends the training if too many evaluations of the `epochs` done so far came after the best one."""
@@ -74,7 +85,10 @@ class EvaluateEpochs(Callback):
         in_vain = epochs // self.interval - best // self.interval
         if self.patience is not None and in_vain >= self.patience:
             trainer.finished = True
-            get_logger().info("%d evaluations in a row were no better, so the training is over", in_vain)
+            get_logger().info(
+                "%d evaluations in a row were no better, so the training is over",
+                in_vain,
+            )
 
     def _run(self, trainer: Trainer, epoch: int) -> dict[str, float] | None:
         with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
@@ -84,9 +98,16 @@ class EvaluateEpochs(Callback):
                 values = self.evaluator.run(trainer.model, epoch)
             if values is None:
                 return None
-            with trainer.ema.in_place_of_weights(trainer.model), remarked("their moving average"):
+            with (
+                trainer.ema.in_place_of_weights(trainer.model),
+                remarked("their moving average"),
+            ):
                 averaged = self.evaluator.run(trainer.model, epoch)
         if averaged is None:
             return None
-        get_logger().info("the weights' moving average: %s; the weights: %s", text_of(averaged), text_of(values))
+        get_logger().info(
+            "the weights' moving average: %s; the weights: %s",
+            text_of(averaged),
+            text_of(values),
+        )
         return averaged if self.deployed == "average" else values

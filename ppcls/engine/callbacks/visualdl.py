@@ -28,21 +28,31 @@ class VisualDLLog(Callback):
             from visualdl import LogWriter
 
             self._writer = LogWriter(logdir=str(self.folder))
-        except Exception as error:  # see the class: any failure of VisualDL is said, and the run goes on
+        # See the class: any failure of VisualDL is said, and the run goes on
+        except Exception as error:
             self._give_up(error)
 
     def step_end(self, trainer: Trainer) -> None:
         """Writes a step's values."""
-        values = {f"train/{name}": value for name, value in trainer.own_values().items()}
+        values = {
+            f"train/{name}": value for name, value in trainer.own_values().items()
+        }
         values["train/lr"] = trainer.optimizer.get_lr()
         values["train/images_per_second"] = trainer.stopwatch.images_per_second()
         self._write(values, trainer.global_step)
 
     def epoch_end(self, trainer: Trainer) -> None:
         """Writes an evaluation's values, where there was one."""
-        latest = self.evaluation.history[-1] if self.evaluation and self.evaluation.history else {}
+        latest = (
+            self.evaluation.history[-1]
+            if self.evaluation and self.evaluation.history
+            else {}
+        )
         if latest.get("epoch") == trainer.state.epoch:
-            self._write({f"valid/{k}": v for k, v in latest.items() if k != "epoch"}, trainer.global_step)
+            self._write(
+                {f"valid/{k}": v for k, v in latest.items() if k != "epoch"},
+                trainer.global_step,
+            )
 
     def train_end(self, trainer: Trainer) -> None:
         """Closes the log."""
@@ -64,4 +74,8 @@ class VisualDLLog(Callback):
 
     def _give_up(self, error: Exception) -> None:
         self._writer = None
-        get_logger().warning("VisualDL stopped (%s: %s); the run goes on without it", type(error).__name__, error)
+        get_logger().warning(
+            "VisualDL stopped (%s: %s); the run goes on without it",
+            type(error).__name__,
+            error,
+        )

@@ -74,6 +74,7 @@ class _OfThisProcess:
     def _open(self) -> Backend:
         if not loaded_before_fork(self._settings.backend):
             return open_engine(self._bundle, self._settings)
-        from ppcls.inference.backends.engine_process import EngineProcesses  # rarely needed, takes time to load
+        # Rarely needed, takes time to load
+        from ppcls.inference.backends.engine_process import EngineProcesses
 
         return EngineProcesses(self._bundle, self._settings)

@@ -22,7 +22,8 @@ def adapted(backend: Backend, bundle: Bundle) -> Backend:
     """The backend itself, or one around it that takes any batch and gives probabilities."""
     if bundle.input.shape[0] == 1:
         backend = OneByOne(backend)
-    told = bundle.golden is None and bundle.onnx is not None  # by the user; ours were looked at
+    # By the user; ours were looked at
+    told = bundle.golden is None and bundle.onnx is not None
     program = bundle.path_of(bundle.program)
     if bundle.output.meaning == "logits":
         return Softmax(Logits(backend, program) if told else backend)
@@ -37,7 +38,9 @@ class OneByOne:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
-        return np.concatenate([self._backend.run(picture[np.newaxis]) for picture in batch])
+        return np.concatenate(
+            [self._backend.run(picture[np.newaxis]) for picture in batch]
+        )
 
 
 class InParts:
@@ -48,7 +51,10 @@ class InParts:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
-        parts = [batch[start : start + self._high] for start in range(0, len(batch), self._high)]
+        parts = [
+            batch[start : start + self._high]
+            for start in range(0, len(batch), self._high)
+        ]
         found = [self._part(part) for part in parts]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
@@ -56,7 +62,9 @@ class InParts:
         missing = self._low - len(part)
         if missing <= 0:
             return self._backend.run(part)
-        filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
+        filled = np.concatenate(
+            [part, np.zeros((missing, *part.shape[1:]), part.dtype)]
+        )
         return self._backend.run(filled)[: len(part)]
 
 
@@ -98,7 +106,11 @@ class Logits:
             UserError: they are probabilities.
         """
         scores = self._backend.run(batch)
-        if not self._seen and scores.shape[1] > 1 and _are_probabilities(scores, _EXACT):
+        if (
+            not self._seen
+            and scores.shape[1] > 1
+            and _are_probabilities(scores, _EXACT)
+        ):
             raise UserError(
                 f"{self._program} gives scores that are probabilities already (from {scores.min():.3g} to "
                 f"{scores.max():.3g}, 1 for each picture altogether); write output='probabilities'"

@@ -100,7 +100,9 @@ def _require_float32_onnx(bundle: Bundle, settings: Settings) -> None:
         )
 
 
-def check_names(file: Path, bundle: Bundle, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def check_names(
+    file: Path, bundle: Bundle, inputs: Sequence[str], outputs: Sequence[str]
+) -> None:
     """Compares a program's inputs and outputs with the manifest.
 
     Raises:

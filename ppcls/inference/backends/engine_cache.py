@@ -86,7 +86,8 @@ def cached_engine(root: Path, key: EngineKey, build: Callable[[Path], None]) -> 
         try:
             aside.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another process was faster, and its engine is as good
+            # Else another process was faster, and its engine is as good
+            if not folder.is_dir():
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -76,7 +76,8 @@ class EngineProcess:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
         if not self._ready:
             self._restart()
-        self._ready = False  # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
+        # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
+        self._ready = False
         self._send(batch.shape, batch.data.cast("B"))
         scores = np.empty(self._answer(), np.float32)
         self._channel.recv_bytes_into(scores.data.cast("B"))
@@ -88,11 +89,23 @@ class EngineProcess:
         mine, theirs = socket.socketpair()
         with theirs:
             command = child.command(__name__, theirs.fileno())
-            environment = {**child.environment(), "OMP_NUM_THREADS": str(self._settings.threads)}
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
+            environment = {
+                **child.environment(),
+                "OMP_NUM_THREADS": str(self._settings.threads),
+            }
+            self._process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], env=environment
+            )
         self._channel = Connection(mine.detach())
-        self._end = weakref.finalize(self, _end, self._channel, self._process, os.getpid())
-        self._send({field.name: getattr(self._bundle, field.name) for field in fields(self._bundle)})
+        self._end = weakref.finalize(
+            self, _end, self._channel, self._process, os.getpid()
+        )
+        self._send(
+            {
+                field.name: getattr(self._bundle, field.name)
+                for field in fields(self._bundle)
+            }
+        )
         self._send(self._settings)
 
     def _restart(self) -> None:
@@ -136,7 +149,8 @@ def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> N
         channel.close()
         return
     with socket.socket(fileno=os.dup(channel.fileno())) as shared:
-        shared.shutdown(socket.SHUT_RDWR)  # ends it, though forked processes may hold copies of the socket
+        # Ends it, though forked processes may hold copies of the socket
+        shared.shutdown(socket.SHUT_RDWR)
     channel.close()
     try:
         process.wait(SECONDS_TO_END)
@@ -175,5 +189,6 @@ def _ignore_signals() -> None:
 
 if __name__ == "__main__":
     _ignore_signals()
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # an engine's remarks are no output of the user's program
+    # An engine's remarks are no output of the user's program
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _serve(Connection(int(sys.argv[1])))

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, begin, check_names, loading, onnx_or_quantized
+from ppcls.inference.backends.common import (
+    Turns,
+    begin,
+    check_names,
+    loading,
+    onnx_or_quantized,
+)
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
@@ -34,23 +40,34 @@ class OnnxRuntimeBackend:
         file = checked()
         with loading("ONNX Runtime", file):
             self._session = engine.InferenceSession(
-                str(file), _options(engine, settings), providers=["CPUExecutionProvider"]
+                str(file),
+                _options(engine, settings),
+                providers=["CPUExecutionProvider"],
             )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        check_names(file, bundle, [port.name for port in inputs], [port.name for port in outputs])
+        check_names(
+            file,
+            bundle,
+            [port.name for port in inputs],
+            [port.name for port in outputs],
+        )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
         self._turns = Turns(range(settings.requests))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
         with self._turns.take():
-            return self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})[0]
+            return self._session.run(
+                self._outputs, {self._input: np.ascontiguousarray(batch)}
+            )[0]
 
 
 def _options(engine: Any, settings: Settings) -> Any:
     options = engine.SessionOptions()
     # A session's requests share its threads, and the thread that calls `run` counts as one: with N requests in
     # flight there are N of those. Said in any case, or it binds threads to cores that a container may not have.
-    options.intra_op_num_threads = max(1, (settings.threads or usable_cores()) - settings.requests + 1)
+    options.intra_op_num_threads = max(
+        1, (settings.threads or usable_cores()) - settings.requests + 1
+    )
     options.log_severity_level = _ERRORS_ONLY
     return options

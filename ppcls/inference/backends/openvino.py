@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, begin, check_names, loading, onnx_or_quantized
+from ppcls.inference.backends.common import (
+    Turns,
+    begin,
+    check_names,
+    loading,
+    onnx_or_quantized,
+)
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import usable_cores
@@ -34,13 +40,21 @@ class OpenVinoBackend:
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
         checked = begin(onnx_or_quantized, bundle, settings)
         core = import_optional("openvino", "OpenVINO", "openvino").Core()
-        if settings.precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise Unavailable("this processor does not compute in bfloat16; write precision float32 or int8")
+        if settings.precision == "bfloat16" and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise Unavailable(
+                "this processor does not compute in bfloat16; write precision float32 or int8"
+            )
         file = checked()
         with loading("OpenVINO", file):
-            model = core.compile_model(core.read_model(file), "CPU", _properties(settings))
+            model = core.compile_model(
+                core.read_model(file), "CPU", _properties(settings)
+            )
         check_names(file, bundle, _names(model.inputs), _names(model.outputs))
-        self._turns = Turns(model.create_infer_request() for _ in range(settings.requests))
+        self._turns = Turns(
+            model.create_infer_request() for _ in range(settings.requests)
+        )
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""

@@ -32,7 +32,8 @@ class PaddleBackend:
         if settings.requests == 1:
             self._turns: Turns[Any] = Turns([Predictor(bundle, settings)])
         else:
-            from ppcls.inference.backends.engine_process import EngineProcess  # rarely needed, takes time to load
+            # Rarely needed, takes time to load
+            from ppcls.inference.backends.engine_process import EngineProcess
 
             self._turns = Turns(EngineProcess.start_all(bundle, settings))
 
@@ -52,10 +53,18 @@ class Predictor:
         if settings.tensorrt is None:
             self._predictor = open_predictor(program, parameters, settings)
         else:
-            from ppcls.inference.backends.tensorrt import open_predictor as open_with_tensorrt  # takes time to load
+            # Takes time to load
+            from ppcls.inference.backends.tensorrt import (
+                open_predictor as open_with_tensorrt,
+            )
 
             self._predictor = open_with_tensorrt(bundle, settings)
-        check_names(program, bundle, self._predictor.get_input_names(), self._predictor.get_output_names())
+        check_names(
+            program,
+            bundle,
+            self._predictor.get_input_names(),
+            self._predictor.get_output_names(),
+        )
         self._input = self._predictor.get_input_handle(bundle.input.name)
         self._output = self._predictor.get_output_handle(bundle.output.name)
 
@@ -87,7 +96,9 @@ def check(program: Path, settings: Settings) -> None:
         _require_bfloat16(program, settings)
 
 
-def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULTS) -> Any:
+def open_predictor(
+    program: Path, parameters: Path, settings: Settings = DEFAULTS
+) -> Any:
     """A predictor of Paddle Inference for a program, with what its versions need said; see `PaddleBackend`."""
     check(program, settings)
     from paddle.inference import Config, PrecisionType, create_predictor
@@ -97,7 +108,9 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
     if settings.device == "gpu":
         half = settings.precision == "float16"
         # MiB to begin with, number of the GPU
-        config.enable_use_gpu(256, 0, PrecisionType.Half if half else PrecisionType.Float32)
+        config.enable_use_gpu(
+            256, 0, PrecisionType.Half if half else PrecisionType.Float32
+        )
         config.enable_memory_optim()
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
@@ -117,9 +130,15 @@ def open_predictor(program: Path, parameters: Path, settings: Settings = DEFAULT
 def _require_gpu(settings: Settings) -> None:
     missing = missing_gpu()
     if missing:
-        asks, off = "a GPU is asked for", "-o Global.use_gpu=False or --device cpu (in Python, device='cpu')"
+        asks, off = (
+            "a GPU is asked for",
+            "-o Global.use_gpu=False or --device cpu (in Python, device='cpu')",
+        )
         if settings.tensorrt is not None:
-            asks, off = "TensorRT needs a GPU", "-o Global.use_tensorrt=False -o Global.use_gpu=False"
+            asks, off = (
+                "TensorRT needs a GPU",
+                "-o Global.use_tensorrt=False -o Global.use_gpu=False",
+            )
         raise Unavailable(
             f"{asks}, but {missing}; write {off}, or install "
             "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
@@ -130,9 +149,13 @@ def _require_bfloat16(program: Path, settings: Settings) -> None:
     from paddle.base import core
 
     if not settings.onednn:
-        raise Unavailable("Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32")
+        raise Unavailable(
+            "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32"
+        )
     if not core.supports_bfloat16():
-        raise Unavailable("this processor does not compute in bfloat16; write precision float32")
+        raise Unavailable(
+            "this processor does not compute in bfloat16; write precision float32"
+        )
     if program.suffix == LEGACY:
         raise Unavailable(
             f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "

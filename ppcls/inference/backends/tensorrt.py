@@ -83,17 +83,35 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         Unavailable: no part of the program became an engine.
     """
     options, program = _options(settings), bundle.path_of(bundle.program)
-    low, best, high = ((count, *bundle.input.shape[1:]) for count in batches(bundle, options))
+    low, best, high = (
+        (count, *bundle.input.shape[1:]) for count in batches(bundle, options)
+    )
     task = Task(
-        program, bundle.path_of(bundle.parameters), bundle.input.name, (low, best, high), settings.precision, options
+        program,
+        bundle.path_of(bundle.parameters),
+        bundle.input.name,
+        (low, best, high),
+        settings.precision,
+        options,
     )
     road = ROADS[program.suffix]
-    pictures = None if options.calibration is None else _enough(options, best[0], bundle)
+    pictures = (
+        None if options.calibration is None else _enough(options, best[0], bundle)
+    )
 
     def build(folder: Path) -> None:
         # A warning, for `ppcls predict` shows nothing less, and nobody should wonder for minutes.
-        get_logger().warning("building TensorRT's engines of %s; it takes minutes, and is done once", program)
-        road.build(task, folder, None if pictures is None else _full(bundle, pictures, best[0], settings.threads))
+        get_logger().warning(
+            "building TensorRT's engines of %s; it takes minutes, and is done once",
+            program,
+        )
+        road.build(
+            task,
+            folder,
+            None
+            if pictures is None
+            else _full(bundle, pictures, best[0], settings.threads),
+        )
         if not any(folder.glob(road.engines)):
             raise Unavailable(
                 f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
@@ -103,7 +121,9 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
     root = Path(options.cache_dir) if options.cache_dir else cache_home() / "tensorrt"
     # Absolute, for Paddle keeps it.
     folder = cached_engine(
-        root.resolve(), engine_key(bundle, task, None if pictures is None else _digest(pictures)), build
+        root.resolve(),
+        engine_key(bundle, task, None if pictures is None else _digest(pictures)),
+        build,
     )
     return road.open(task, folder)
 
@@ -148,9 +168,13 @@ def _enough(options: TensorRT, count: int, bundle: Bundle) -> PictureList:
     return pictures
 
 
-def _full(bundle: Bundle, pictures: PictureList, count: int, threads: int | None) -> Iterator[np.ndarray]:
+def _full(
+    bundle: Bundle, pictures: PictureList, count: int, threads: int | None
+) -> Iterator[np.ndarray]:
     """Batches of `count` pictures, the last few left out: the calibrator's buffers are of the first batch's size."""
-    for batch in read_batches(bundle.pipeline.from_file, pictures.paths, count, threads):
+    for batch in read_batches(
+        bundle.pipeline.from_file, pictures.paths, count, threads
+    ):
         if len(batch) == count:
             yield batch
 

@@ -51,7 +51,9 @@ class Road(Protocol):
 
     engines: str  # a pattern of the files' names
 
-    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
+    def build(
+        self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None
+    ) -> None:
         """Writes the engines, and what a predictor needs to find them, into an empty folder."""
 
     def open(self, task: Task, folder: Path) -> Any:
@@ -65,7 +67,9 @@ class LegacyRoad:
     _SHAPES_FILE = "shapes.pbtxt"
     _PRECISIONS = {"float32": "Float32", "float16": "Half", "int8": "Int8"}
 
-    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
+    def build(
+        self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None
+    ) -> None:
         """Runs predictors that write shapes and calibration when they go; then the one that builds."""
         from paddle.inference import create_predictor
 
@@ -92,14 +96,20 @@ class LegacyRoad:
             max_batch_size=task.shapes[2][0],
             min_subgraph_size=task.options.min_subgraph_size,
             precision_mode=getattr(PrecisionType, self._PRECISIONS[task.precision]),
-            use_static=True,  # writes the engines into the cache folder, and reads them there
-            use_calib_mode=task.precision == "int8",  # writes a calibration table there, unless there is one
+            # Writes the engines into the cache folder, and reads them there
+            use_static=True,
+            # Writes a calibration table there, unless there is one
+            use_calib_mode=task.precision == "int8",
         )
         if task.options.collect_shapes:
-            config.enable_tuned_tensorrt_dynamic_shape(str(folder / self._SHAPES_FILE), False)
+            config.enable_tuned_tensorrt_dynamic_shape(
+                str(folder / self._SHAPES_FILE), False
+            )
         else:
             low, best, high = ({task.input_name: list(shape)} for shape in task.shapes)
-            config.set_trt_dynamic_shape_info(min_input_shape=low, max_input_shape=high, optim_input_shape=best)
+            config.set_trt_dynamic_shape_info(
+                min_input_shape=low, max_input_shape=high, optim_input_shape=best
+            )
         return create_predictor(config)
 
 
@@ -110,7 +120,9 @@ class PirRoad:
     _CONVERTED = "converted"
     _PRECISIONS = {"float32": "FP32", "float16": "FP16"}
 
-    def build(self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None) -> None:
+    def build(
+        self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None
+    ) -> None:
         """Converts the program; there is no calibration on this road."""
         from paddle.tensorrt.export import Input, PrecisionMode, TensorRTConfig, convert
 
@@ -119,7 +131,8 @@ class PirRoad:
             min_input_shape=low,
             max_input_shape=high,
             optim_input_shape=best,
-            input_range=(0.0, 0.0),  # zeros: otherwise it draws from NumPy's own generator
+            # Zeros: otherwise it draws from NumPy's own generator
+            input_range=(0.0, 0.0),
             name=task.input_name,
         )
         config = TensorRTConfig(
@@ -154,7 +167,8 @@ def _config(program: Path, parameters: Path) -> Any:
 
     config = Config(str(program), str(parameters))
     config.disable_glog_info()
-    config.enable_use_gpu(_GPU_MEMORY_MB, 0, PrecisionType.Float32)  # what TensorRT does not take stays float32
+    # What TensorRT does not take stays float32
+    config.enable_use_gpu(_GPU_MEMORY_MB, 0, PrecisionType.Float32)
     return config
 
 

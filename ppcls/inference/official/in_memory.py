@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 
 import ppcls
-from ppcls.config.paddleclas.inference_yml import OfficialDescription, read_official_description
+from ppcls.config.paddleclas.inference_yml import (
+    OfficialDescription,
+    read_official_description,
+)
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference.backends.paddle import open_predictor
-from ppcls.inference.bundle import MANIFEST_FILE, PARAMETERS_FILE, PROGRAM_FILES, Bundle, digested
+from ppcls.inference.bundle import (
+    MANIFEST_FILE,
+    PARAMETERS_FILE,
+    PROGRAM_FILES,
+    Bundle,
+    digested,
+)
 from ppcls.inference.entries import Input, Output
 from ppcls.inference.official.find import is_ours
 from ppcls.inference.official.parameters import check_parameters
@@ -29,7 +38,9 @@ from ppcls.utils.forks import loaded_before_fork
 _UNKNOWN = "unknown"
 
 
-def bundle_in_memory(place: Path, model: str | None, preprocess: Preprocess | None) -> Bundle:
+def bundle_in_memory(
+    place: Path, model: str | None, preprocess: Preprocess | None
+) -> Bundle:
     """Describes a model, as far as the program, PaddleClas's own file and the caller tell.
 
     Args:
@@ -42,8 +53,12 @@ def bundle_in_memory(place: Path, model: str | None, preprocess: Preprocess | No
     """
     folder = _unpacked(place) if place.is_file() else place
     if is_ours(folder):
-        raise UserError(f"{place} has a bundle of this library in it; unpack it, and give the bundle's folder")
-    program = next((folder / name for name in PROGRAM_FILES if (folder / name).is_file()), None)
+        raise UserError(
+            f"{place} has a bundle of this library in it; unpack it, and give the bundle's folder"
+        )
+    program = next(
+        (folder / name for name in PROGRAM_FILES if (folder / name).is_file()), None
+    )
     if program is None or not (folder / PARAMETERS_FILE).is_file():
         raise UserError(
             f"{place}: a model is a program ({' or '.join(PROGRAM_FILES)}) and its parameters ({PARAMETERS_FILE}); "
@@ -51,9 +66,13 @@ def bundle_in_memory(place: Path, model: str | None, preprocess: Preprocess | No
         )
     described = OfficialDescription()
     if (folder / MANIFEST_FILE).is_file():
-        described = read_official_description(folder / MANIFEST_FILE, {"transform": TRANSFORMS})
+        described = read_official_description(
+            folder / MANIFEST_FILE, {"transform": TRANSFORMS}
+        )
     if model and described.model_name not in (None, model):
-        raise UserError(f"{place} is a model {described.model_name}, not {model}; leave the model's name out")
+        raise UserError(
+            f"{place} is a model {described.model_name}, not {model}; leave the model's name out"
+        )
     pipeline = pipeline_of(place, model, preprocess, described)
     check_parameters(folder / PARAMETERS_FILE)
     name, shape = _input(place, program, pipeline)
@@ -89,14 +108,26 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
     """Name and shape of the only input; a side that the program leaves open is that of the pictures."""
     inputs: dict[str, Shape] = declared_inputs(program)
     if len(inputs) != 1:
-        raise UserError(f"{place} takes {len(inputs)} inputs ({', '.join(inputs)}); a classifier takes pictures alone")
+        raise UserError(
+            f"{place} takes {len(inputs)} inputs ({', '.join(inputs)}); a classifier takes pictures alone"
+        )
     ((name, shape),) = inputs.items()
     given = pipeline.output_size
     if given is None:
-        raise UserError(f"{place}: its preprocessing gives pictures of no fixed size; end it with a crop")
+        raise UserError(
+            f"{place}: its preprocessing gives pictures of no fixed size; end it with a crop"
+        )
     if len(shape) != 4 or shape[0] != -1:
-        raise UserError(f"{place} takes an input of {list(shape)}; a classifier takes [-1, channels, height, width]")
-    whole = (-1, *(declared if declared > 0 else side for declared, side in zip(shape[1:], given)))
+        raise UserError(
+            f"{place} takes an input of {list(shape)}; a classifier takes [-1, channels, height, width]"
+        )
+    whole = (
+        -1,
+        *(
+            declared if declared > 0 else side
+            for declared, side in zip(shape[1:], given)
+        ),
+    )
     if whole[1:] != given:
         raise UserError(
             f"{place} takes pictures of {list(whole[1:])} (channels, height, width), but its preprocessing gives "
@@ -105,7 +136,9 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
     return name, whole
 
 
-def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> tuple[str, np.ndarray]:
+def _tried(
+    place: Path, program: Path, input_name: str, pipeline: Pipeline
+) -> tuple[str, np.ndarray]:
     """The name of the output, and what it is for the library's picture."""
     batch = pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis]
     try:
@@ -120,13 +153,19 @@ def _tried(place: Path, program: Path, input_name: str, pipeline: Pipeline) -> t
             f"{place}: Paddle cannot run it ({str(error).strip().splitlines()[0]}); download or export it again"
         ) from error
     if scores.ndim != 2:
-        raise UserError(f"{place} gives {list(scores.shape)} for a picture; a classifier gives [1, class_num]")
+        raise UserError(
+            f"{place} gives {list(scores.shape)} for a picture; a classifier gives [1, class_num]"
+        )
     return name, scores
 
 
-def _run_once(program: Path, input_name: str, batch: np.ndarray) -> tuple[str, np.ndarray]:
+def _run_once(
+    program: Path, input_name: str, batch: np.ndarray
+) -> tuple[str, np.ndarray]:
     """The name of a program's only output, and what it is for a batch."""
-    predictor = open_predictor(program, program.with_name(PARAMETERS_FILE), Settings(onednn=False))
+    predictor = open_predictor(
+        program, program.with_name(PARAMETERS_FILE), Settings(onednn=False)
+    )
     predictor.get_input_handle(input_name).copy_from_cpu(batch)
     predictor.run()
     (name,) = predictor.get_output_names()
@@ -135,4 +174,8 @@ def _run_once(program: Path, input_name: str, batch: np.ndarray) -> tuple[str, n
 
 def _meaning(scores: np.ndarray) -> str:
     """Official programs end in softmax; one that does not gives rows that are no probabilities."""
-    return "probabilities" if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3) else "logits"
+    return (
+        "probabilities"
+        if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
+        else "logits"
+    )

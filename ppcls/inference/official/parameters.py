@@ -15,7 +15,8 @@ from ppcls.inference.official.program import shape_of
 from ppcls.untrusted.protobuf import numbers
 from ppcls.untrusted.refusals import Damaged, refusals
 
-_BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}  # of a value, by Paddle's number of its type
+# Of a value, by Paddle's number of its type
+_BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}
 _AXES = 9  # of a tensor of Paddle, at most
 
 
@@ -45,7 +46,8 @@ def _pass_tensor(file: BinaryIO, size: int) -> None:
     if kind not in _BYTES:
         raise Damaged(f"a tensor of the unknown type {kind!r}")
     shape = shape_of(description)
-    if len(shape) > _AXES or min(shape, default=0) < 0:  # below 0 the way would lead back, and never end
+    # Below 0 the way would lead back, and never end
+    if len(shape) > _AXES or min(shape, default=0) < 0:
         raise Damaged(f"a tensor of the impossible shape {list(shape[: _AXES + 1])}")
     _pass(file, _BYTES[kind] * prod(shape), size)
 

@@ -18,7 +18,10 @@ Preprocess = Pipeline | Mapping[str, Any] | Sequence[Any] | str | Preprocessing
 
 
 def pipeline_of(
-    place: Path, model: str | None, preprocess: Preprocess | None, described: OfficialDescription
+    place: Path,
+    model: str | None,
+    preprocess: Preprocess | None,
+    described: OfficialDescription,
 ) -> Pipeline:
     """The preprocessing: `preprocess`, or what the file beside the program says, or that of the model's weights.
 
@@ -32,10 +35,17 @@ def pipeline_of(
             preprocess = {**(asdict(_of_table(model)) if model else {}), **preprocess}
         if preprocess is not None:
             entries = transforms_of(preprocess)
-            decodes = any(isinstance(entry, Mapping) and "DecodeImage" in entry for entry in entries)
-            return Pipeline.from_list(entries if decodes else [{"DecodeImage": {"to_rgb": True}}, *entries])
+            decodes = any(
+                isinstance(entry, Mapping) and "DecodeImage" in entry
+                for entry in entries
+            )
+            return Pipeline.from_list(
+                entries if decodes else [{"DecodeImage": {"to_rgb": True}}, *entries]
+            )
     except ValueError as error:
-        raise UserError(f"{place}: the given preprocessing is impossible: {error}") from error
+        raise UserError(
+            f"{place}: the given preprocessing is impossible: {error}"
+        ) from error
     if described.transforms is not None:
         return with_decoding(described.transforms)
     if model is not None:
@@ -64,5 +74,7 @@ def _of_table(model: str) -> Preprocessing:
     rows = weights_of(model)
     if not rows:
         hint = suggest(model, MODELS) or f"; it has {', '.join(MODELS)}"
-        raise UserError(f"the table of models has no {model!r}{hint}; or give the transforms themselves")
+        raise UserError(
+            f"the table of models has no {model!r}{hint}; or give the transforms themselves"
+        )
     return rows[0].preprocessing

@@ -25,12 +25,18 @@ def declared_inputs(program: Path) -> dict[str, Shape]:
     """
     with refusals(program, "program of Paddle"):
         content = program.read_bytes()
-        return _of_json(json.loads(content)) if program.suffix == ".json" else _of_protobuf(memoryview(content))
+        return (
+            _of_json(json.loads(content))
+            if program.suffix == ".json"
+            else _of_protobuf(memoryview(content))
+        )
 
 
 def shape_of(tensor: memoryview) -> Shape:
     """The shape in a message TensorDesc, whose numbers are signed."""
-    return tuple(side - (1 << 64) if side >= 1 << 63 else side for side in numbers(tensor, 2))
+    return tuple(
+        side - (1 << 64) if side >= 1 << 63 else side for side in numbers(tensor, 2)
+    )
 
 
 def _of_json(program: Any) -> dict[str, Shape]:
@@ -38,8 +44,12 @@ def _of_json(program: Any) -> dict[str, Shape]:
     found = {}
     for operation in region["blocks"][0]["ops"]:
         if operation["#"].endswith(".data"):
-            attributes = {attribute["N"]: attribute["AT"]["D"] for attribute in operation["A"]}
-            found[str(attributes["name"])] = tuple(int(side) for side in attributes["shape"])
+            attributes = {
+                attribute["N"]: attribute["AT"]["D"] for attribute in operation["A"]
+            }
+            found[str(attributes["name"])] = tuple(
+                int(side) for side in attributes["shape"]
+            )
     return found
 
 
@@ -48,7 +58,11 @@ def _of_protobuf(program: memoryview) -> dict[str, Shape]:
     fed = []
     for operation in messages(block, 4):
         if messages(operation, 3) == [b"feed"]:
-            fed += [_text(name) for pair in messages(operation, 2) for name in messages(pair, 2)]
+            fed += [
+                _text(name)
+                for pair in messages(operation, 2)
+                for name in messages(pair, 2)
+            ]
     shapes = {}
     for variable in messages(block, 3):
         name = _text(messages(variable, 1)[0])
