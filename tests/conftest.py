@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from in_process import log_as_it_was
+from helpers.in_process import log_as_it_was
 from ppcls.utils import cpu
+
+# Fixtures that tests of several folders take.
+pytest_plugins = ["helpers.bundles"]
 
 # The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,
 # the order in which MKL adds depends on where its arrays lie.

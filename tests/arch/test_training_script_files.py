@@ -5,12 +5,12 @@ import pickle
 from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 
-import hostile_zoo as zoo
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import hostile_zoo as zoo
 from ppcls.arch.weights.files import read_weights
 from ppcls.utils.errors import UserError
 

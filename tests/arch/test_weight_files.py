@@ -8,13 +8,13 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
-import hostile_zoo as zoo
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from helpers import hostile_zoo as zoo
 from ppcls.arch.weights import files
 from ppcls.arch.weights.darknet import split_darknet
 from ppcls.arch.weights.files import read_weights, write_weights

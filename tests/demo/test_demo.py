@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from in_process import run_script
+from helpers.in_process import run_script
 from ppcls.arch.backbone.dla import SPECS
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"

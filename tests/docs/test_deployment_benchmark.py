@@ -7,7 +7,7 @@ import test_documents as documents
 
 PAGE = documents.ROOT / "docs" / "deployment" / "benchmark.md"
 QUICK = ["--rounds", "1", "--settle", "0", "--span", "0"]
-ELSEWHERE = ("ppcls benchmark accuracy", "ppcls verify", "ppcls npz")  # tests/inference/test_benchmark_document.py
+ELSEWHERE = ("ppcls benchmark accuracy", "ppcls verify", "ppcls npz")  # tests/benchmark/test_benchmark_document.py
 sandbox = documents.sandbox
 
 

@@ -15,8 +15,8 @@ import paddle
 import pytest
 from PIL import Image
 
-from forks import Fork, run_launcher
-from in_process import Ran, run_script
+from helpers.forks import Fork, run_launcher
+from helpers.in_process import Ran, run_script
 from ppcls.arch import build_model
 from ppcls.arch.backbone.dla import SPECS
 from ppcls.arch.weights.files import write_weights

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from forks import PATIENCE, Fork, run_launcher
+from helpers.forks import PATIENCE, Fork, run_launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forks import Fork, run_python, wait_for
-from in_process import run_script
+from helpers.forks import Fork, run_python, wait_for
+from helpers.in_process import run_script
 from ppcls.engine import checkpoint
 from ppcls.untrusted.unpickle import load_pickle
 

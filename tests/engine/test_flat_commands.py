@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from in_process import run_script
+from helpers.in_process import run_script
 from ppcls.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]

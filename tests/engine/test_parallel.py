@@ -14,7 +14,7 @@ import pytest
 from launching import finish, finish_well, launch, process_of
 from PIL import Image
 
-from forks import wait_for
+from helpers.forks import wait_for
 from ppcls.cli import main
 from ppcls.data.sampler import epoch_order
 from ppcls.untrusted.unpickle import load_pickle

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from forks import Fork, run_python, wait_for
-from in_process import run_script
+from helpers.forks import Fork, run_python, wait_for
+from helpers.in_process import run_script
 from ppcls.arch.backbone.dla import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from in_process import run_script
+from helpers.in_process import run_script
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")

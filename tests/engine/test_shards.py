@@ -13,7 +13,7 @@ import pytest
 from launching import finish_well, launch
 from PIL import Image
 
-from in_process import run_script
+from helpers.in_process import run_script
 from ppcls.cli import main
 from ppcls.untrusted.unpickle import load_pickle
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from engine_bundles import bundle_of
 
-from forking import in_fork
+from helpers.forking import in_fork
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
 from ppcls.inference.pictures import GOLDEN_PICTURE

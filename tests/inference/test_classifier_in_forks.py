@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_classifier import Means, flat, save
 
-from forking import LONG, in_fork
+from helpers.forking import LONG, in_fork
 from ppcls.inference import Classifier
 from ppcls.inference import classifier as classifier_module
 from ppcls.inference.pictures import GOLDEN_PICTURE

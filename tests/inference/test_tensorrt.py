@@ -1,4 +1,4 @@
-"""TensorRT inside Paddle: the exact calls, on a machine of stand-ins; see tests/fake_tensorrt.py."""
+"""TensorRT inside Paddle: the exact calls, on a machine of stand-ins; see tests/helpers/fake_tensorrt.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from fake_tensorrt import Machine
+from helpers.fake_tensorrt import Machine
 from ppcls import Classifier
 from ppcls.cli import main
 from ppcls.config.tensorrt import TensorRT

@@ -1,10 +1,10 @@
-"""Probes of TensorRT's keys, through `ppcls predict` on a machine of stand-ins; see tests/fake_tensorrt.py."""
+"""Probes of TensorRT's keys, through `ppcls predict` on a machine of stand-ins; see tests/helpers/fake_tensorrt.py."""
 
 import shutil
 
 from key_probe import probe
 
-from fake_tensorrt import Machine
+from helpers.fake_tensorrt import Machine
 
 RUNS = {"Global.use_gpu": True, "Global.use_tensorrt": True}
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from forking import in_fork
+from helpers.forking import in_fork
 from ppcls.utils import forks
 from ppcls.utils.forks import PerProcess, loaded_before_fork
 

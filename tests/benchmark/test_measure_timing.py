@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from fake_time import Clock, FakeBackend, Work
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.fake_time import Clock, FakeBackend, Work
 from ppcls.benchmark.timing import Plan, Timing, time_in_turns
 from ppcls.benchmark.work import batch_of, batches_a_call, work_of
 from ppcls.inference.bundle import Bundle

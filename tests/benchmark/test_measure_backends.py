@@ -2,8 +2,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from fake_time import Clock, FakeBackend
 
+from helpers.fake_time import Clock, FakeBackend
 from ppcls.benchmark.backends import Measurement, doubt_of, measure, verifying_gate
 from ppcls.benchmark.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
 from ppcls.benchmark.timing import Plan, Timing

@@ -6,12 +6,12 @@ import pickle
 import sys
 import tracemalloc
 
-import hostile_zoo as zoo
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import hostile_zoo as zoo
 from ppcls.arch.weights.files import WeightsFile, read_weights
 from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError

@@ -4,9 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from fake_time import Clock, FakeBackend
 from PIL import Image
 
+from helpers.fake_time import Clock, FakeBackend
 from ppcls.benchmark import machine
 from ppcls.benchmark.latency import LatencyRow, Way, measure_latency
 from ppcls.benchmark.plot import Point
