@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
-from ppcls.config.tensorrt import TensorRT
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.official.find import find_bundle
@@ -22,6 +21,7 @@ from ppcls.inference.prediction import Prediction
 from ppcls.inference.settings import DEFAULTS
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
+from ppcls.utils.tensorrt import TensorRT
 
 _LONG = 32  # pictures; a shorter list needs no progress bar, and no second request
 # Whose requests are processes, which load Paddle for a second each

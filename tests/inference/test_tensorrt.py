@@ -18,7 +18,6 @@ from PIL import Image
 from helpers.fake_tensorrt import Machine
 from ppcls import Classifier
 from ppcls.cli import main
-from ppcls.config.tensorrt import TensorRT
 from ppcls.deployment.verify.forms import FORMS, Form, form_digest, parse_forms
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.backends import open_backend
@@ -26,6 +25,7 @@ from ppcls.inference.backends.adapted import InParts
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings, resolve, settings_of
 from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.tensorrt import TensorRT
 
 GPU = {"device": "gpu"}
 

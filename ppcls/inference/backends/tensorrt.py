@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.config.tensorrt import TensorRT
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
 from ppcls.inference.backends.tensorrt_roads import ENGINE_FOLDER_FLAG, ROADS, Task
 from ppcls.inference.bundle import Bundle
@@ -27,6 +26,7 @@ from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.files import sha256_of
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
+from ppcls.utils.tensorrt import TensorRT
 
 _PIR = ".json"  # the format of Paddle 3's programs
 
