@@ -10,7 +10,7 @@ import argparse
 import errno
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 from ppcls import __version__
 from ppcls.cli import (
@@ -30,6 +30,7 @@ from ppcls.cli import (
     summary,
     verify,
 )
+from ppcls.cli.parser import CommandParser
 from ppcls.utils import cpu, environment
 from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
@@ -121,15 +122,10 @@ def _expanded(value: Any) -> Any:
     return value
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says a mistake in one line, without the usage of every option."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="ppcls", description="Image classification on PaddlePaddle.")
+    parser = CommandParser(
+        prog="ppcls", description="Image classification on PaddlePaddle."
+    )
     parser.add_argument("--version", action="version", version=f"ppcls {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in _MODULES:

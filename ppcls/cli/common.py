@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,24 @@ def new_command(
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run, command=name)
     return command
+
+
+def add_option(
+    command: CommandParser, *names: str, old: Sequence[str] = (), **settings: Any
+) -> None:
+    """Add an option that also accepts the names it had in earlier versions.
+
+    Example: `add_option(command, "--output", old=["--out"], metavar="DIR", help="...")`.
+
+    Args:
+        command: The parser of the command.
+        *names: As for `add_argument`; the long name is last.
+        old: The earlier names, which help does not show.
+        **settings: As for `add_argument`.
+    """
+    command.add_argument(*names, **settings)
+    for name in old:
+        command.rename(name, names[-1])
 
 
 def add_config(command: Any, default: str | None = None) -> None:
