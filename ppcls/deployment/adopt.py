@@ -21,7 +21,7 @@ from ppcls.inference.official.preprocess import Preprocess
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, beside, replace_folder
+from ppcls.utils.files import PathLike, beside, replace_folder, scratch_folder
 from ppcls.utils.lock import claimed
 
 _SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plain kernels, when it was adopted"
@@ -68,10 +68,7 @@ def adopt(
 
 def _adopt(found: Bundle, folder: Path) -> Agreement:
     """Makes the bundle aside, and moves it to `folder` once its golden scores are right."""
-    aside = beside(folder, "new")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
+    with scratch_folder(beside(folder, "new")) as aside:
         for entry in (found.program, found.parameters):
             shutil.copyfile(found.path_of(entry), aside / entry.file)
         picture = GOLDEN_PICTURE.read_bytes()
@@ -90,8 +87,6 @@ def _adopt(found: Bundle, folder: Path) -> Agreement:
         agreement = Classifier(Bundle.load(aside)).verify()
         _check_new(folder)  # once more: another process may have been faster
         replace_folder(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return agreement
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import DigestedFile
-from ppcls.utils.files import sync_file
+from ppcls.utils.files import scratch_folder, sync_file
 from ppcls.utils.lock import claimed
 
 ONNX = "onnx"
@@ -27,13 +26,11 @@ def aside(bundle: Bundle, form: str) -> Iterator[Path]:
     """
     assert form in _FORMS, form
     folder = bundle.folder / f".{form}"
-    with claimed(bundle.folder, f"adding the form {form} to", IN_USE):
-        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with (
+        claimed(bundle.folder, f"adding the form {form} to", IN_USE),
+        scratch_folder(folder),
+    ):
+        yield folder
 
 
 def is_aside(path: Path) -> bool:

@@ -30,7 +30,7 @@ from ppcls.inference.bundle import (
 from ppcls.inference.golden import Agreement, Golden
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import beside, numbered, replace_folder
+from ppcls.utils.files import beside, numbered, replace_folder, scratch_folder
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger
 from ppcls.utils.stderr_lines import without_stderr_lines
@@ -87,7 +87,7 @@ def export_bundle(
     image = example_input(pipeline, example, image_shape)
     with (
         claimed(folder, "exporting into", IN_USE),
-        _aside(folder) as aside,
+        scratch_folder(beside(folder, "new")) as aside,
         _evaluating(model),
     ):
         _check_place(folder)  # once more: another process may have put something there
@@ -158,18 +158,6 @@ def _keep_another(folder: Path, new: Bundle) -> None:
     kept = numbered(folder)
     folder.rename(kept)
     get_logger().info("%s held %s, which is now %s", folder, what, kept)
-
-
-@contextlib.contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, which is gone afterwards."""
-    aside = beside(folder, "new")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 from ppcls.data.text import read_lines
 from ppcls.untrusted.refusals import refusals
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, naming
+from ppcls.utils.files import PathLike, write_atomically
 
 
 def npz_name(picture: str) -> str:
@@ -86,11 +86,8 @@ def is_whole(path: Path) -> bool:
 
 
 def save_array(path: Path, key: str, array: np.ndarray) -> None:
-    """Written aside and renamed; not synced, which would take longer than all the rest."""
+    """Write an `.npz` file atomically, without a sync, which would take longer than all the rest."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {key: array.astype(np.float32, copy=False)}
     np.savez(buffer, **arrays)
-    aside = path.with_name(f".{path.name}.part")
-    with naming(path):
-        aside.write_bytes(buffer.getvalue())
-    aside.replace(path)
+    write_atomically(path, buffer.getvalue(), sync=False)

@@ -92,10 +92,38 @@ def numbered(path: Path) -> Path:
     return path.with_name(f"{stem}.{highest + 1}{suffix}")
 
 
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Make an empty folder to write to, and delete it at the end unless it has moved to its place.
+
+    Args:
+        path: The folder, such as `beside(folder, "new")`. What a killed process left there is deleted first.
+    """
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def put_folder(new: Path, folder: Path) -> None:
+    """Sync a finished folder and rename it to a place that is free.
+
+    Raises:
+        OSError: The place is taken by a folder that is not empty, or by a file.
+    """
+    for path in new.rglob("*"):
+        sync_file(path)
+    sync_file(new)
+    new.rename(folder)
+    sync_file(folder.parent)
+
+
 def replace_folder(
     new: Path, folder: Path, discard: Callable[[Path], object] = shutil.rmtree
 ) -> None:
-    """Puts the finished folder `new` in the place of `folder`.
+    """Put the finished folder `new` in the place of `folder`.
 
     The old one waits as `.NAME.old` until the new one stands, so a process killed in between loses neither.
 
@@ -104,33 +132,49 @@ def replace_folder(
         folder: The place it gets.
         discard: Deletes the old folder.
     """
-    for file in new.iterdir():
-        sync_file(file)
-    sync_file(new)
     old = beside(folder, "old")
     if folder.exists():
         if old.exists():  # of a process that was killed when `folder` stood already
             discard(old)
         folder.rename(old)
-    new.rename(folder)
-    sync_file(folder.parent)
+    put_folder(new, folder)
     if old.exists():
         discard(old)
 
 
-def write_atomically(path: PathLike, content: bytes) -> None:
-    """Replaces or makes a file so that a reader sees the old bytes or the new ones, whenever the process ends."""
+@contextlib.contextmanager
+def written_aside(
+    path: PathLike, aside: Path | None = None, sync: bool = True
+) -> Iterator[Path]:
+    """Give a hidden neighbour of a file to write to; it takes the file's place if the block ends without an error.
+
+    A reader sees the old bytes or the new ones, whenever the process ends.
+
+    Args:
+        path: The file; the folder that it lies in is made.
+        aside: The neighbour; by default `.NAME.PROCESS`.
+        sync: Whether the bytes are on the disk before the file takes its place, which costs milliseconds per file.
+    """
     target = Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    if aside is None:
+        aside = beside(target, str(os.getpid()))
     with folder_for(target):
         try:
             with naming(target, aside):
-                aside.write_bytes(content)
-                sync_file(aside)
+                yield aside
+                if sync:
+                    sync_file(aside)
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
-        sync_file(target.parent)
+        if sync:
+            sync_file(target.parent)
+
+
+def write_atomically(path: PathLike, content: bytes, sync: bool = True) -> None:
+    """Write or replace a file as `written_aside` does."""
+    with written_aside(path, sync=sync) as aside:
+        aside.write_bytes(content)
 
 
 def write_beside_others(path: Path, content: bytes) -> None:

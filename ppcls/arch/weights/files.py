@@ -29,10 +29,9 @@ from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensor
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import (
     PathLike,
-    folder_for,
     require_place,
-    sync_file,
     weights_file,
+    written_aside,
 )
 
 _READERS: dict[str, Callable[[Path], Content]] = {
@@ -129,7 +128,6 @@ def write_weights(
     plain_arrays = {name: plain(array) for name, array in arrays.items()}
     with _aside(target) as aside:
         _WRITERS[target.suffix](aside, plain_arrays, text)
-        sync_file(aside)
         found = read_weights(aside)
         _compare(found, plain_arrays, text)
         before(aside)
@@ -166,16 +164,12 @@ def _check(path: Path, name: str, array: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """A neighbour to write to, which then takes the target's place."""
+    """Give a neighbour to write to, which then takes the target's place; see `written_aside`."""
+    # Its suffix says how it is written and read.
     aside = target.with_name(f".{os.getpid()}.{target.name}")
     try:
-        with folder_for(target):
-            try:
-                yield aside
-                aside.replace(target)
-            finally:
-                aside.unlink(missing_ok=True)
-            sync_file(target.parent)
+        with written_aside(target, aside):
+            yield aside
     except OSError as error:
         reason = error.strerror or error
         raise UserError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from ppcls.data.picture_files import SUFFIXES, read_file
 from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
-from ppcls.utils.files import sync_file
+from ppcls.utils.files import written_aside
 
 # A manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
 Shard = dict[str, Any]
@@ -115,30 +115,23 @@ def write_shard(
         Stopped: `stop` was set.
     """
     unreadable: dict[str, str] = {}
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with aside.open("wb") as file:
-            hashed = _Hashed(file)
-            with tarfile.open(
-                fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT
-            ) as tar:  # type: ignore[call-overload]
-                for entry in entries:
-                    if stop.is_set():
-                        raise Stopped
-                    try:
-                        suffix, data = encoding.encode(entry.path)
-                    except UnreadableImage as error:
-                        if not encoding.skip:
-                            raise refusal(entry.path, error.reason) from error
-                        unreadable[entry.path] = error.reason
-                        continue
-                    _add(tar, entry.key + suffix, data)
-                    _add(tar, f"{entry.key}.cls", str(entry.label).encode())
-        sync_file(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    sync_file(path.parent)
+    # The next run of `ppcls pack` deletes files of this name that a killed one left.
+    part = path.with_name(f".{path.name}.part")
+    with written_aside(path, part) as aside, aside.open("wb") as file:
+        hashed = _Hashed(file)
+        with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+            for entry in entries:
+                if stop.is_set():
+                    raise Stopped
+                try:
+                    suffix, data = encoding.encode(entry.path)
+                except UnreadableImage as error:
+                    if not encoding.skip:
+                        raise refusal(entry.path, error.reason) from error
+                    unreadable[entry.path] = error.reason
+                    continue
+                _add(tar, entry.key + suffix, data)
+                _add(tar, f"{entry.key}.cls", str(entry.label).encode())
     return {
         "name": path.name,
         "pictures": len(entries) - len(unreadable),

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ppcls.utils.files import sync_file
+from ppcls.utils.files import beside, put_folder, scratch_folder
 
 KEY_FILE = "key.json"
 
@@ -76,19 +75,13 @@ def cached_engine(root: Path, key: EngineKey, build: Callable[[Path], None]) -> 
     folder = root / key.name
     if folder.is_dir():
         return folder
-    root.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{key.name}.", dir=root))
-    try:
+    with scratch_folder(beside(folder, uuid.uuid4().hex)) as aside:
         build(aside)
         (aside / KEY_FILE).write_text(key.text, encoding="utf-8")
-        for file in [path for path in aside.rglob("*") if path.is_file()]:
-            sync_file(file)
         try:
-            aside.rename(folder)
+            put_folder(aside, folder)
         except OSError:
             # Else another process was faster, and its engine is as good
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return folder
