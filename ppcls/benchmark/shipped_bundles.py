@@ -8,7 +8,7 @@ from typing import Any
 
 from ppcls.config import load_config, shipped_configs
 from ppcls.deployment.onnx.export import OPSET, add_onnx
-from ppcls.engine import commands
+from ppcls.engine.export import export
 from ppcls.engine.schema import registries
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import MANIFEST_FILE, Bundle
@@ -50,7 +50,7 @@ def _export(model: str, folder: Path, pretrained: str, **keywords: Any) -> Bundl
     overrides = [f"Global.save_inference_dir={folder}", f"Arch.pretrained={pretrained}"]
     # Its path: a file or folder of that name may lie where the user is
     shipped = str(shipped_configs()[model])
-    commands.export(load_config(shipped, overrides, registries(), "export"), **keywords)
+    export(load_config(shipped, overrides, registries(), "export"), **keywords)
     return Bundle.load(folder)
 
 

@@ -133,21 +133,27 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     get_logger().setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     load_paddle()
-    from ppcls.engine import commands
-
     if arguments.command == "train":
-        return commands.train(
-            config, arguments.allow_changed, find_config(arguments.config)
-        )
+        from ppcls.engine.train import train
+
+        return train(config, arguments.allow_changed, find_config(arguments.config))
     if arguments.command == "lr-find":
-        return commands.find_learning_rate(
+        from ppcls.engine.lr_finder import find_learning_rate
+
+        return find_learning_rate(
             config, arguments.output, arguments.low, arguments.high, arguments.steps
         )
     if arguments.command == "eval":
-        return commands.evaluate(config, arguments.output)
+        from ppcls.engine.evaluate import evaluate
+
+        return evaluate(config, arguments.output)
     if arguments.command == "infer":
-        return commands.infer(config, arguments.output)
-    return commands.export(
+        from ppcls.engine.infer import infer
+
+        return infer(config, arguments.output)
+    from ppcls.engine.export import export
+
+    return export(
         config,
         arguments.untrained,
         arguments.golden,

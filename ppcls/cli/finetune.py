@@ -62,8 +62,6 @@ def _run(arguments: argparse.Namespace) -> int:
     print("\n".join(tuning.choices))
     tuning.check()
     load_paddle()
-    from ppcls.engine import commands
+    from ppcls.engine.train import train
 
-    return commands.train(
-        tuning.config, files=tuning.files(), open_pictures=tuning.images
-    )
+    return train(tuning.config, files=tuning.files(), open_pictures=tuning.images)

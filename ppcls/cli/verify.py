@@ -82,6 +82,6 @@ def _model(arguments: argparse.Namespace) -> Any:
     if config is None:
         return None
     load_paddle()
-    from ppcls.engine import commands
+    from ppcls.engine.export import reference
 
-    return commands.reference(config)
+    return reference(config)

@@ -22,6 +22,7 @@ from ppcls.data.postprocess import Topk
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.engine import checkpoint, device, processes
+from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.loss import weighted_sum
@@ -301,6 +302,25 @@ def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> C
         DataLoader=dataclasses.replace(config.DataLoader, Eval=reader),
         Infer=dataclasses.replace(config.Infer, transforms=None),
     )
+
+
+def for_all_processes(config: Config, model: Any) -> Any:
+    """The model with the same weights in every process, and with synchronised batch norm if that is configured."""
+    if config.Global.sync_batch_norm:
+        device.needs_gpu(
+            "synchronised batch norm", "write -o Global.sync_batch_norm=false"
+        )
+        import paddle
+
+        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    processes.same_as_first([*model.parameters(), *model.buffers()])
+    return model
+
+
+def moving_average(config: Config, model: Any) -> MovingAverage | None:
+    """The moving average of the model's weights that the EMA section asks for."""
+    section = config.EMA
+    return MovingAverage(model, section.decay, section.warm_up) if section else None
 
 
 def losses(components: Sequence[Any]) -> Callable[[Any, Any], dict[str, Any]]:

@@ -6,7 +6,9 @@ hardly moves, then it falls, and at last it diverges. The rate at which it falls
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -16,15 +18,69 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from ppcls.engine import processes
+from ppcls.config import Config
+from ppcls.engine import build, processes
+from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.precision import Precision
+from ppcls.engine.startup import start
 from ppcls.engine.trainer import step_seed
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import require_place, write_atomically
+from ppcls.utils.logging import get_logger
 
 DIVERGED = 4.0  # times the lowest smoothed loss
 _HEADER = ("learning_rate", "loss", "smoothed_loss")
+
+
+def find_learning_rate(
+    config: Config, output: str, low: float, high: float, steps: int
+) -> int:
+    """Train some steps with a rising rate, draw the loss to `output` and log where it falls fastest."""
+    # Load_config requires both
+    assert config.Optimizer is not None and config.DataLoader.Train is not None
+    picture = check(output, low, high, steps)
+    start(config)
+    precision, update_freq = build.precision(config), config.Global.update_freq
+    pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
+    reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
+    model, config = build.model(config, training=True)
+    assert config.Optimizer is not None
+    make_optimizer = functools.partial(
+        config.Optimizer.build, named_parameters=list(model.named_parameters())
+    )
+    with contextlib.closing(batches_of(reader)) as batches:
+        total = steps * update_freq
+        # `disable=None` shows the bar on a terminal alone
+        shown = tqdm(batches, total=total, unit="batch", leave=False, disable=None)
+        test = range_test(
+            model,
+            shown,
+            build.losses(config.Loss.Train),
+            make_optimizer,
+            low,
+            high,
+            steps,
+            config.Global.seed,
+            update_freq=update_freq,
+            precision=precision,
+        )
+    numbers = write(test, picture)
+    report_failures(reader.failures)
+    get_logger().info(
+        "%d of %d steps, to a rate of %.3g: %s, %s",
+        len(test.rates), steps, test.rates[-1], picture, numbers,
+    )  # fmt: skip
+    if test.suggestion is None:
+        raise UserError(
+            f"the loss never clearly fell from {low:g} to {test.rates[-1]:.3g}; write a lower --low or more --steps"
+        )
+    get_logger().info(
+        "the loss falls fastest at a learning rate of %.3g, with batches of %d",
+        test.suggestion, build.global_batch(config),
+    )  # fmt: skip
+    return 0
 
 
 @dataclass(frozen=True)

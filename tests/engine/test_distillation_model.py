@@ -13,11 +13,15 @@ from ppcls.arch import build_model
 from ppcls.arch.catalog import DLAParams, SqueezeNet1_1Params
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.config import load_config
-from ppcls.engine import build, commands
+from ppcls.engine import build
 from ppcls.engine.ema import MovingAverage
+from ppcls.engine.evaluate import evaluate
+from ppcls.engine.export import export
+from ppcls.engine.infer import infer
 from ppcls.engine.lr_finder import range_test
 from ppcls.engine.schema import registries
-from ppcls.engine.trainer import Trainer, step_seed
+from ppcls.engine.train import train
+from ppcls.engine.trainer import Callback, Trainer, step_seed
 from ppcls.loss import DistillationGTCELoss, DistillationKLDivLoss, weighted_sum
 from ppcls.metric import DistillationTopkAcc
 from ppcls.untrusted.unpickle import load_pickle
@@ -167,7 +171,7 @@ def test_one_step_by_its_numbers(params):
         np.testing.assert_allclose(value.numpy(), expected[name], rtol=1e-5, atol=1e-7)
 
 
-class Noted(commands.Callback):
+class Noted(Callback):
     """The values after each step."""
 
     def __init__(self):
@@ -241,22 +245,22 @@ def arrays(place, name):
 def test_a_resumed_run_ends_in_the_same_bits(config, tmp_path, monkeypatch):
     average = "EMA={decay: 0.5}"
     run = tmp_path / "output" / "DistillationModel"
-    assert commands.train(config(average)) == 0
+    assert train(config(average)) == 0
     whole = [arrays(run / "latest", f"ppcls{suffix}") for suffix in (".pdparams", "_other.pdparams", ".pdopt")]
     there = f"Global.output_dir={tmp_path / 'half'}"
     half = tmp_path / "half" / "DistillationModel"
-    assert commands.train(config(average, there, "Global.epochs=1")) == 0
+    assert train(config(average, there, "Global.epochs=1")) == 0
     assert arrays(half / "latest", "ppcls_other.pdparams") != whole[1]
-    assert commands.train(config(average, there, f"Global.checkpoints={half}")) == 0
+    assert train(config(average, there, f"Global.checkpoints={half}")) == 0
     assert [arrays(half / "latest", f"ppcls{suffix}") for suffix in (".pdparams", "_other.pdparams", ".pdopt")] == whole
 
 
 def test_other_weights_of_the_teacher_do_not_resume(config, home, tmp_path):
-    commands.train(config("Global.epochs=1", "Global.eval_during_train=false"))
+    train(config("Global.epochs=1", "Global.eval_during_train=false"))
     run = tmp_path / "output" / "DistillationModel"
     other = f"Arch.models.0.Teacher.pretrained={home / 'other.pdparams'}"
     with pytest.raises(UserError) as caught:
-        commands.train(config(other, f"Global.checkpoints={run}"))
+        train(config(other, f"Global.checkpoints={run}"))
     assert re.fullmatch(
         r"\S+/latest: learnt from other weights of Teacher \(sha256 [0-9a-f]{8}, here [0-9a-f]{8}\); give the file of "
         "then as the pretrained of Teacher",
@@ -270,35 +274,35 @@ def evaluation(capsys):
 
 
 def test_the_checkpoint_is_one_of_the_student(config, tmp_path, capsys):
-    commands.train(config())
+    train(config())
     trained = evaluation(capsys)
     best = tmp_path / "output" / "DistillationModel" / "latest"
     assert set(arrays(best, "ppcls.pdparams")) == set(build_model("DLA46_c", class_num=4).state_dict())
     weights = f"Global.pretrained_model={best}"
     answers = []
     for alone in (False, True):
-        assert commands.evaluate(config(weights, command="eval", alone=alone)) == 0
+        assert evaluate(config(weights, command="eval", alone=alone)) == 0
         assert evaluation(capsys) == trained
         file = tmp_path / f"{alone}.csv"
-        assert commands.infer(config(weights, command="infer", alone=alone), str(file)) == 0
+        assert infer(config(weights, command="infer", alone=alone), str(file)) == 0
         answers.append(file.read_text())
     assert answers[0] == answers[1]
     assert answers[0].count("\n") == 9
 
 
 def test_export_is_of_the_student(config, tmp_path, capsys):
-    assert commands.export(config(command="export"), untrained=True) == 0
+    assert export(config(command="export"), untrained=True) == 0
     assert "architecture: DLA46_c" in (tmp_path / "output" / "bundle" / "inference.yml").read_text()
 
 
 def test_a_frozen_model_may_be_the_one_that_answers(config, tmp_path, capsys):
-    commands.train(config("Arch.infer_model_name=Teacher"))
+    train(config("Arch.infer_model_name=Teacher"))
     first, second = re.findall(r"valid (top1: .*?, loss: [\d.]+), ", capsys.readouterr().out)
-    assert commands.evaluate(config("Arch.infer_model_name=Teacher", command="eval")) == 0
+    assert evaluate(config("Arch.infer_model_name=Teacher", command="eval")) == 0
     assert evaluation(capsys) == first == second
     weights = f"Global.pretrained_model={tmp_path / 'output' / 'DistillationModel' / 'latest'}"
     with pytest.raises(UserError, match=r"latest: these weights are for the model that is trained, but Teacher \(Arch"):
-        commands.evaluate(config("Arch.infer_model_name=Teacher", weights, command="eval"))
+        evaluate(config("Arch.infer_model_name=Teacher", weights, command="eval"))
 
 
 def test_a_teacher_of_other_classes_is_refused(config, home, tmp_path):
@@ -306,7 +310,7 @@ def test_a_teacher_of_other_classes_is_refused(config, home, tmp_path):
     paddle.save(model.state_dict(), str(tmp_path / "five.pdparams"))
     five = f"Arch.models.0.Teacher.pretrained={tmp_path / 'five.pdparams'}"
     with pytest.raises(UserError, match=r"five.pdparams: fc.weight .*\[5, 16, 1, 1\] .*DLA46_c.*\[4,"):
-        commands.train(config(five))
+        train(config(five))
 
 
 def test_a_metric_of_a_model_that_is_not_there():

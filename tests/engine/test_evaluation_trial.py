@@ -13,7 +13,7 @@ from ppcls.cli import main
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage
-from ppcls.engine import commands
+from ppcls.engine import build, processes
 from ppcls.engine.callbacks import EvaluateEpochs
 from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
@@ -152,9 +152,9 @@ def test_the_trial_changes_no_bit_of_the_training(here, capsys, monkeypatch):
 
 
 def test_only_the_first_process_tries_and_all_raise(here, capsys, monkeypatch):
-    monkeypatch.setattr(commands.processes, "is_first", lambda: False)
-    monkeypatch.setattr(commands.processes, "gather", lambda value: ["held_out is wrong", value])
-    evaluator = commands.build.Evaluator(None, None, [], 1)  # whose loader nobody may touch
+    monkeypatch.setattr(processes, "is_first", lambda: False)
+    monkeypatch.setattr(processes, "gather", lambda value: ["held_out is wrong", value])
+    evaluator = build.Evaluator(None, None, [], 1)  # whose loader nobody may touch
     with pytest.raises(UserError, match="failed: held_out is wrong"):
         evaluator.trial(paddle.nn.Linear(2, 2))
 
@@ -209,6 +209,6 @@ def test_a_validation_folder_is_numbered_by_the_training_and_by_the_checkpoint(h
 
 
 def test_a_wrong_validation_folder_is_said_before_weights_are_looked_for(here, capsys, monkeypatch):
-    monkeypatch.setattr(commands.build, "model", lambda *arguments, **keywords: pytest.fail("looks for weights"))
+    monkeypatch.setattr(build, "model", lambda *arguments, **keywords: pytest.fail("looks for weights"))
     (here / "held_out" / "fox").mkdir(parents=True)
     assert "held_out/fox is not a class of the training" in refused(capsys, here, f"{EVAL}.image_root=held_out")

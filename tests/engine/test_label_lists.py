@@ -10,8 +10,10 @@ from PIL import Image
 from tiny_run import use_tiny
 
 from ppcls.config import load_config
-from ppcls.engine import checkpoint, commands
+from ppcls.engine import build, checkpoint
+from ppcls.engine.evaluate import evaluate
 from ppcls.engine.schema import registries
+from ppcls.engine.train import train as run_training
 from ppcls.utils.errors import UserError
 
 CONFIG = """
@@ -66,12 +68,12 @@ EVAL = "DataLoader.Eval.dataset.cls_label_path=val.csv"
 def test_labels_of_evaluation_are_those_of_the_training(here, caplog, train, val, names, numbers):
     write("train.csv", train)
     write("val.csv", val)
-    assert commands.train(load("train", EVAL)) == 0
+    assert run_training(load("train", EVAL)) == 0
     best = here / "out/SqueezeNet1_1/best_model"
     assert checkpoint.read(best).states["class_names"] == names
     config = load("eval", EVAL, f"Global.pretrained_model={best}")
-    assert commands.evaluate(config, "rows.csv") == 0
-    opened = config.DataLoader.Eval.dataset.open(3, commands.build.learned_classes(config))
+    assert evaluate(config, "rows.csv") == 0
+    opened = config.DataLoader.Eval.dataset.open(3, build.learned_classes(config))
     assert opened.labels.tolist() == numbers
 
 
@@ -89,7 +91,7 @@ def test_labels_that_do_not_fit_the_trainings_are_refused(here, train, val, said
     write("train.csv", train)
     write("val.csv", val)
     with pytest.raises(UserError) as caught:
-        commands.train(load("train", EVAL))
+        run_training(load("train", EVAL))
     assert str(caught.value).startswith(said)
 
 
@@ -113,10 +115,10 @@ def test_folders_beside_a_list_without_names_are_numbered_aloud(here, capsys):
     ops = "transform_ops: [DecodeImage: {}, ResizeImage: {size: 16}, NormalizeImage: {}]"
     folder = f"DataLoader.Eval.dataset={{name: ImageFolder, image_root: val, {ops}}}"
     said = "val: folders are numbered in the order of their names, so class 0 is elm, because the classes"
-    assert commands.train(load("train", folder)) == 0
+    assert run_training(load("train", folder)) == 0
     assert f"WARNING: {said}" in capsys.readouterr().out
     weights = "Global.pretrained_model=out/SqueezeNet1_1/latest"
-    assert commands.evaluate(load("eval", folder, weights)) == 0
+    assert evaluate(load("eval", folder, weights)) == 0
     assert f"INFO: {said}" in capsys.readouterr().out
 
 
@@ -127,5 +129,5 @@ def test_a_file_of_names_says_the_numbers(here, caplog):
     write("val.csv", ["rose", "leaf", "leaf"])
     names = "DataLoader.Eval.dataset.class_names=names.txt"
     caplog.set_level(logging.INFO, "ppcls")
-    assert commands.train(load("train", EVAL, names)) == 0
+    assert run_training(load("train", EVAL, names)) == 0
     assert load("train", EVAL, names).DataLoader.Eval.dataset.open(3).labels.tolist() == [1, 2, 2]

@@ -6,8 +6,8 @@ import pytest
 
 from ppcls.config import load_config
 from ppcls.engine import build, processes
-from ppcls.engine.commands import plan
 from ppcls.engine.schema import registries
+from ppcls.engine.train import plan
 
 PICTURES = 1_281_167
 SAID = {

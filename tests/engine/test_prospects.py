@@ -8,9 +8,11 @@ from tiny_run import prepare, use_tiny
 
 from ppcls.config import load_config, shipped_configs
 from ppcls.data.image_list import ImageList
-from ppcls.engine import commands, finetune
+from ppcls.engine import finetune, processes
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.schema import registries
+from ppcls.engine.train import train
+from ppcls.utils.logging import get_logger
 
 IMAGENET = 1_281_167
 
@@ -143,13 +145,13 @@ def test_a_training_says_it_once_in_the_first_process(tmp_path, monkeypatch):
     use_tiny(monkeypatch.setattr)
     prepare(tmp_path, 0)
     seen = []
-    monkeypatch.setattr(commands.get_logger(), "warning", lambda text, *rest: seen.append(text % rest))
+    monkeypatch.setattr(get_logger(), "warning", lambda text, *rest: seen.append(text % rest))
     few_steps = ["Global.epochs=1", "DataLoader.Train.sampler.batch_size=10"]
-    assert commands.train(load_config(tmp_path / "config_0.yaml", few_steps, registries())) == 0
+    assert train(load_config(tmp_path / "config_0.yaml", few_steps, registries())) == 0
     keys = [text.partition(" ")[0] for text in seen]
     assert keys == ["DataLoader.Train.sampler.batch_size:", "Optimizer.lr.warmup_epoch:"]
     seen.clear()
-    monkeypatch.setattr(commands.processes, "is_first", lambda: False)
+    monkeypatch.setattr(processes, "is_first", lambda: False)
     elsewhere = [*few_steps, f"Global.output_dir={tmp_path / 'other'}"]
-    assert commands.train(load_config(tmp_path / "config_0.yaml", elsewhere, registries())) == 0
+    assert train(load_config(tmp_path / "config_0.yaml", elsewhere, registries())) == 0
     assert seen == []

@@ -19,7 +19,8 @@ from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import epoch_order
-from ppcls.engine import build, checkpoint, commands, processes, recipe, resume
+from ppcls.engine import build, checkpoint, processes, recipe, resume
+from ppcls.engine import train as train_command
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.schema import registries
@@ -114,14 +115,14 @@ def forget(key, value):
     """Leaves a piece out of the states that a run is resumed from."""
 
     def apply(patch):
-        read_for = commands.read_for
+        read_for = train_command.read_for
 
         def without(*arguments):
             saved = read_for(*arguments)
             assert saved.states[key] != value
             return checkpoint.Checkpoint(saved.folder, {**saved.states, key: value})
 
-        patch.setattr(commands, "read_for", without)
+        patch.setattr(train_command, "read_for", without)
 
     return apply
 

@@ -12,7 +12,10 @@ import yaml
 from tiny_run import prepare_own, use_tiny
 
 from ppcls.cli import main
-from ppcls.engine import checkpoint, commands, run_folder
+from ppcls.config import Config
+from ppcls.engine import checkpoint, run_folder
+from ppcls.engine.trainer import Trainer
+from ppcls.utils.errors import UserError
 from ppcls.utils.lock import locked
 
 RUN = Path("output/SqueezeNet1_1")
@@ -283,15 +286,15 @@ def test_the_second_of_two_trainings_at_once_is_refused(here, capsys):
 
 
 def test_a_training_holds_the_lock_while_it_runs_and_leaves_no_file(here, monkeypatch, capsys):
-    fit, seen = commands.Trainer.fit, []
+    fit, seen = Trainer.fit, []
 
     def second(self):
         seen.append(json.loads(Path("output/.SqueezeNet1_1.lock").read_bytes())["doing"])
-        monkeypatch.setattr(commands.Trainer, "fit", fit)
+        monkeypatch.setattr(Trainer, "fit", fit)
         assert train() == 2
         fit(self)
 
-    monkeypatch.setattr(commands.Trainer, "fit", second)
+    monkeypatch.setattr(Trainer, "fit", second)
     assert train() == 0
     assert seen == [f"training into {RUN}"]
     assert f"process {os.getpid()} is training into {RUN}" in capsys.readouterr().err
@@ -347,13 +350,13 @@ def test_the_first_process_decides_for_all(monkeypatch):
     monkeypatch.setattr(run_folder.processes, "is_first", lambda: False)
     monkeypatch.setattr(run_folder.processes, "gather", lambda value: ["output/DLA34 holds a run already", value])
     called = []
-    with pytest.raises(commands.UserError, match=r"^output/DLA34 holds a run already$"):
+    with pytest.raises(UserError, match=r"^output/DLA34 holds a run already$"):
         run_folder._first_decides(lambda: called.append(True))
     assert called == []
 
 
 def test_another_process_than_the_first_writes_nothing(here, monkeypatch):
-    config = commands.Config  # any; only its folder counts
+    config = Config  # any; only its folder counts
     monkeypatch.setattr(run_folder.processes, "is_first", lambda: False)
     monkeypatch.setattr(run_folder.processes, "gather", lambda value: [None, value])
     run_folder.RunFolder(RUN).begin(config)

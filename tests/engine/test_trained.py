@@ -10,7 +10,7 @@ import yaml
 from tiny_run import prepare_own, use_tiny
 
 from ppcls.cli import main
-from ppcls.engine import commands
+from ppcls.engine import next_commands
 from ppcls.engine.trained import load_with_weights
 from ppcls.utils.errors import ConfigError, UserError
 
@@ -187,7 +187,7 @@ def test_the_printed_commands_run_as_they_stand(here, capsys, monkeypatch, place
 
 def test_a_program_of_the_checkout_prints_its_neighbours(here, capsys, monkeypatch):
     """From a folder of a user's `python -m ppcls` finds no ppcls there."""
-    tools = Path(commands.__file__).parents[2] / "tools"
+    tools = Path(next_commands.__file__).parents[2] / "tools"
     monkeypatch.setattr("sys.argv", [str(tools / "train.py")])
     train()
     evaluate, export = (shlex.split(line) for line in capsys.readouterr().out.splitlines()[-2:])

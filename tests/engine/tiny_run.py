@@ -9,7 +9,7 @@ from PIL import Image
 from ppcls.arch.catalog import SqueezeNet1_1Params
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.arch.weights import layouts
-from ppcls.engine import checkpoint, commands
+from ppcls.engine import checkpoint, train
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs
 
 CONFIG = """
@@ -107,7 +107,7 @@ def note_values(file, put):
         note("valid", epoch, trainer.state.step, values)
         original(self, trainer, epoch, values)
 
-    put(commands, "ConsoleLog", Noting)
+    put(train, "ConsoleLog", Noting)
     put(EvaluateEpochs, "_compare", compare)
 
 

@@ -1,0 +1,82 @@
+"""`ppcls eval`: accuracy and loss of saved weights."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+from typing import Any
+
+import paddle
+
+from ppcls.config import Config
+from ppcls.data.postprocess import best_of
+from ppcls.engine import build, processes
+from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.startup import start
+from ppcls.inference.output import open_results
+from ppcls.inference.prediction import Result
+from ppcls.utils.errors import UserError
+from ppcls.utils.logging import get_logger
+
+
+def evaluate(config: Config, output: str | None = None) -> int:
+    """Log accuracy and loss of the configured weights on DataLoader.Eval.
+
+    Args:
+        config: The configuration.
+        output: A file for one row per picture, .csv or .json.
+
+    Returns:
+        The exit code: 1 where some picture could not be read.
+    """
+    if output is not None and processes.world_size() > 1:
+        raise UserError(
+            "--output is written by one process; start the evaluation without the launcher"
+        )
+    start(config, parallel=True)
+    build.require_weights(config)
+    learned = build.learned_classes(config) or build.named_classes(config)
+    pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
+    build.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
+    model, config = build.model(config)
+    reader = build.loader(config.DataLoader.Eval, pictures, config)
+    evaluator = build.evaluator(config, reader)
+    stop = StopRequest()
+    evaluator.should_stop = functools.partial(_asked_to_stop, stop)
+    try:
+        with contextlib.ExitStack() as stack:
+            if output is not None:
+                topk = build.postprocess(config).topk
+                rows = stack.enter_context(open_results(output, topk))
+                names = build.class_names(config, pictures)
+                evaluator.on_batch = functools.partial(_write_rows, rows, names)
+            stack.enter_context(processes.mourned())
+            stack.enter_context(stop)
+            if evaluator.run(model) is None:
+                raise Interrupted(stop.signum or signal.SIGTERM)
+            failures = processes.merged(reader.failures)
+    except Interrupted as interruption:
+        get_logger().warning(
+            "%s before the last picture, so there is no result", interruption
+        )
+        return interruption.exit_code
+    report_failures(failures)
+    return 1 if failures else 0
+
+
+def _asked_to_stop(stop: StopRequest) -> bool:
+    """Whether a signal has come; if it came because another process died, that is reported instead."""
+    if stop:
+        processes.check_all_live()
+    return bool(stop)
+
+
+def _write_rows(rows: Any, names: list[str] | None, batch: Any, logits: Any) -> None:
+    """Write one row per picture of an evaluated batch."""
+    scores = paddle.nn.functional.softmax(logits, axis=-1).numpy()
+    for path, row in zip(batch.paths, scores):
+        best = best_of(row, rows.topk)
+        named = [names[i] for i in best] if names else []
+        rows.write(Result(path, best, [float(row[i]) for i in best], named))

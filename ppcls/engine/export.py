@@ -1,0 +1,80 @@
+"""`ppcls export`: the bundle of saved weights, written once it agrees with the model."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import paddle
+
+from ppcls.config import Config
+from ppcls.engine import build
+from ppcls.engine.exporter import example_input, export_bundle
+from ppcls.engine.initial_statistics import settle_batch_norms
+from ppcls.engine.input_size import at_size
+from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.startup import start
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.utils.files import sha256_of
+from ppcls.utils.logging import get_logger
+
+
+def export(
+    config: Config,
+    untrained: bool = False,
+    golden_picture: str | None = None,
+    opset: int | None = None,
+    program_format: str = "json",
+    size: tuple[int, int] | None = None,
+) -> int:
+    """Write the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
+
+    Args:
+        config: The configuration.
+        untrained: Whether initial weights are exported where none are configured.
+        golden_picture: The bundle's example, in place of the library's own.
+        opset: Also write the program as ONNX of this opset.
+        program_format: json or pdmodel.
+        size: (height, width) in place of the configuration's.
+    """
+    start(config)
+    # Where the bundle is checked; a GPU may round products to TF32
+    paddle.set_device("cpu")
+    model, config = build.model(config, untrained=untrained)
+    found = build.find_weights(config)
+    config = at_size(config, size) if size else config
+    folder = Path(config.Global.save_inference_dir).resolve()
+    pipeline = build.eval_pipeline(config)
+    if found is None:
+        example = example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape)
+        settle_batch_norms(model, example)
+    agreement = export_bundle(
+        model,
+        pipeline,
+        folder,
+        architecture=config.Arch.name,
+        class_num=config.Arch.class_num,
+        image_shape=config.Global.image_shape,
+        class_names=build.class_names(config),
+        config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
+        weights_sha256=sha256_of(found.path) if found else None,
+        golden_picture=Path(golden_picture) if golden_picture else None,
+        opset=opset,
+        program_file=f"inference.{program_format}",
+    )
+    get_logger().info(
+        "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",
+        folder, agreement.input_difference, agreement.score_difference,
+    )  # fmt: skip
+    if agreement.classes_compared < 2:
+        get_logger().warning(
+            "the example's scores are one 1 and else zeros, as weights gone astray may give: they could not be compared"
+        )
+    return 0
+
+
+def reference(config: Config) -> ModelBackend:
+    """The model of the configured weights on the CPU, for `ppcls verify` to compare a bundle with."""
+    start(config)
+    paddle.set_device("cpu")  # a GPU may round products to TF32
+    return ModelBackend(build.model(config)[0])

@@ -1,0 +1,40 @@
+"""`ppcls infer`: the top classes of pictures by saved weights, without an export."""
+
+from __future__ import annotations
+
+from ppcls.config import Config
+from ppcls.engine import build
+from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.startup import start
+from ppcls.inference.command import list_pictures, report
+from ppcls.inference.prediction import Prediction
+from ppcls.utils.errors import UserError
+
+
+def infer(config: Config, output: str | None = None) -> int:
+    """Print the top classes of Infer.infer_imgs by the configured weights.
+
+    Args:
+        config: The configuration.
+        output: A file for one row per picture, .csv or .json.
+
+    Returns:
+        The exit code: 1 where some picture could not be read.
+    """
+    place = config.Infer.infer_imgs
+    if place is None:
+        raise UserError(
+            "no pictures are given; write -o Infer.infer_imgs=PATH of a picture or a folder"
+        )
+    pictures = list_pictures(place)
+    start(config)
+    model, config = build.model(config)
+    names, topk = build.class_names(config), build.postprocess(config).topk
+    prediction = Prediction(
+        build.eval_pipeline(config),
+        ModelBackend(model),
+        names,
+        config.Infer.batch_size,
+        topk,
+    )
+    return report(prediction, place, pictures, topk, output)

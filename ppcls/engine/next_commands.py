@@ -1,0 +1,35 @@
+"""The commands that a user runs after a training."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from ppcls.config import Config
+
+_TOOLS = {"eval": "eval.py", "export": "export_model.py"}
+
+
+def print_next(config: Config, file: Path) -> None:
+    """Print the commands that evaluate and export what has been trained, ready to be pasted."""
+    reader = config.DataLoader.Eval
+    commands = ["eval"] if reader is not None and config.Metric.Eval else []
+    commands += ["export"] if reader is not None else []
+    if commands:
+        print("\nNext:", flush=True)
+    for command in commands:
+        print(f"  {_started_by(command)} -c {shlex.quote(str(file))}", flush=True)
+
+
+def _started_by(command: str) -> str:
+    """How to start another command: by a program of the checkout, or as the package's."""
+    python, tool = shlex.quote(sys.executable), Path(sys.argv[0])
+    tool = tool.with_name(_TOOLS[command])
+    # From another folder `-m ppcls` would not be found
+    if tool.parent.name == "tools" and tool.is_file():
+        return f"{python} {shlex.quote(str(tool))}"
+    if shutil.which("ppcls"):
+        return f"ppcls {command}"
+    return f"{python} -m ppcls {command}"

@@ -1,0 +1,265 @@
+"""`ppcls train`: the whole wiring of a training, top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from ppcls import __version__
+from ppcls.arch.weights.load import record_of
+from ppcls.config import Config
+from ppcls.data.labels import dump_class_names
+from ppcls.engine import build, device, processes
+from ppcls.engine.callbacks import (
+    ConsoleLog,
+    EvaluateEpochs,
+    ProgressBar,
+    SaveCheckpoints,
+    VisualDLLog,
+)
+from ppcls.engine.checkpoint import Checkpoint
+from ppcls.engine.next_commands import print_next
+from ppcls.engine.precision import Precision
+from ppcls.engine.prospects import warnings_about
+from ppcls.engine.recipe import recipe_of
+from ppcls.engine.resume import check_frozen, find_best, read_for, resume
+from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
+from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.startup import start
+from ppcls.engine.trainer import Callback, Trainer, groups
+from ppcls.utils.files import BEST_MODEL
+from ppcls.utils.logging import get_logger
+
+OpenPictures = Callable[..., build.Pictures]
+
+
+def train(
+    config: Config,
+    allow_changed: bool = False,
+    source: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
+    open_pictures: OpenPictures = build.images,
+) -> int:
+    """Train as the configuration says; checkpoints, log and the resolved configuration go to the run's folder.
+
+    Nothing is written before everything that can be refused has been checked.
+
+    Args:
+        config: The configuration.
+        allow_changed: Also resume a run that was trained otherwise.
+        source: The configuration's file.
+        files: Other files for the run's folder, by name.
+        open_pictures: Opens DataLoader.Train and DataLoader.Eval, whose lists may be among these files.
+
+    Returns:
+        The exit code: 0, or 130 or 143 where a signal ended the run.
+    """
+    start(config, parallel=True, keep_log=True)
+    precision = build.precision(config)
+    # A wrong list is reported before weights are downloaded
+    pictures = open_pictures(config.DataLoader.Train, config.Arch.class_num)
+    saved = _saved(config, allow_changed)
+    with reserved(config, saved, source) as run:
+        run.files = {**(files or {}), **_names_file(pictures)}
+        eval_pictures = _eval_pictures(config, pictures, open_pictures)
+        model, config = build.model(
+            config,
+            training=True,
+            resumed=saved.weights_file if saved else None,
+            allow_changed=allow_changed,
+        )
+        assert config.Optimizer is not None  # load_config requires it for this command
+        model = build.for_all_processes(config, model)
+        reader = build.loader(
+            config.DataLoader.Train, pictures, config, on_error="skip"
+        )
+        steps = groups(reader.steps_per_epoch, config.Global.update_freq)
+        lr_at = build.learning_rate(config, steps)
+        optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
+        model, optimizer = precision.prepare(model, optimizer)
+        facts = _facts(config, pictures, reader)
+        record = record_of(build.learner(model).params)
+        saver = _saver(config, run.path, facts, record)
+        evaluation = _evaluation(config, eval_pictures, precision)
+        trainer = Trainer(
+            model=model,
+            losses=build.losses(config.Loss.Train),
+            optimizer=optimizer,
+            lr_at=lr_at,
+            loader=reader,
+            epochs=config.Global.epochs,
+            seed=config.Global.seed,
+            metrics=build.metrics(config.Metric.Train),
+            callbacks=_callbacks(config, run.path, saver, evaluation),
+            update_freq=config.Global.update_freq,
+            precision=precision,
+            ema=build.moving_average(config, model),
+        )
+        get_logger().info(plan(config, trainer, len(pictures)))
+        if saved is not None:
+            check_frozen(saved, facts["frozen"])
+            resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
+            run.best = find_best(trainer, saved, run.path / BEST_MODEL)
+        _warn(config, pictures, reader, saved)
+        if evaluation is not None:
+            evaluation.trial(trainer)
+        # Not before, so that a refused run leaves everything as it was
+        run.begin(config)
+        return _fit(trainer, saver, config, run)
+
+
+def _saved(config: Config, allow_changed: bool) -> Checkpoint | None:
+    """The checkpoint that Global.checkpoints names."""
+    place, arch = config.Global.checkpoints, config.Arch
+    if not place:
+        return None
+    return read_for(Path(place), arch.name, arch.class_num, allow_changed)
+
+
+def _names_file(pictures: build.Pictures) -> dict[str, bytes]:
+    """The class names by the name of their file, for class_to_index of a dataset that holds only some classes."""
+    if not pictures.class_names:
+        return {}
+    return {NAMES_FILE: dump_class_names(pictures.class_names).encode()}
+
+
+def _eval_pictures(
+    config: Config, pictures: build.Pictures, open_pictures: OpenPictures
+) -> build.Pictures | None:
+    """The pictures of DataLoader.Eval, numbered as those of the training; None where nothing is evaluated."""
+    if not config.Global.eval_during_train:
+        return None
+    section = config.DataLoader.Eval
+    learned = build.classes_of(config.DataLoader.Train, pictures)
+    opened = open_pictures(section, config.Arch.class_num, learned)
+    build.check_numbering(section, opened, learned, training=True)
+    return opened
+
+
+def _facts(config: Config, pictures: build.Pictures, reader: Any) -> dict[str, Any]:
+    """What checkpoints record of the run."""
+    return {
+        "arch": config.Arch.name,
+        "seed": config.Global.seed,
+        "epochs": config.Global.epochs,
+        "threads": device.threads(),
+        "processes": processes.world_size(),
+        "update_freq": config.Global.update_freq,
+        "recipe": recipe_of(config, pictures),
+        "class_names": pictures.class_names,
+        "order": reader.order,
+        "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
+        "frozen": build.frozen_weights(config),
+        "versions": {"ppcls": __version__, "paddle": paddle.__version__},
+    }
+
+
+def _deployed(config: Config) -> str:
+    """Which of the weights and their moving average evaluation chooses by and export takes."""
+    return config.EMA.deploy if config.EMA else "weights"
+
+
+def _saver(
+    config: Config, output: Path, facts: dict[str, Any], record: dict[str, Any] | None
+) -> SaveCheckpoints:
+    settings = config.Global
+    return SaveCheckpoints(
+        output,
+        settings.save_interval,
+        settings.save_interval_steps,
+        settings.keep,
+        facts,
+        record,
+        before_evaluation=settings.eval_during_train,
+        interval_minutes=settings.save_interval_minutes,
+        on_error=settings.on_save_error,
+        deployed=_deployed(config),
+    )
+
+
+def _evaluation(
+    config: Config, pictures: build.Pictures | None, precision: Precision
+) -> EvaluateEpochs | None:
+    if pictures is None:
+        return None
+    # An unreadable picture that the trial has not met does not cost the epochs trained so far.
+    reader = build.loader(
+        config.DataLoader.Eval,
+        pictures,
+        config,
+        on_error="skip",
+        trial_on_error="raise",
+    )
+    evaluator = build.evaluator(config, reader)
+    evaluator.context = precision.evaluation_context
+    settings = config.Global
+    return EvaluateEpochs(
+        evaluator, settings.eval_interval, _deployed(config), settings.patience
+    )
+
+
+def _callbacks(
+    config: Config,
+    output: Path,
+    saver: SaveCheckpoints,
+    evaluation: EvaluateEpochs | None,
+) -> list[Callback]:
+    """Callbacks in their order: a checkpoint is saved before the evaluation, which may fail."""
+    callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step), saver]
+    if evaluation is not None:
+        callbacks.append(evaluation)
+    if not processes.is_first():
+        return callbacks
+    if config.Global.use_visualdl:
+        callbacks.append(VisualDLLog(output / "vdl", evaluation))
+    if sys.stderr.isatty():
+        callbacks.append(ProgressBar())
+    return callbacks
+
+
+def plan(config: Config, trainer: Trainer, pictures: int) -> str:
+    """What a run is going to do, in the numbers that a recipe is known by."""
+    steps = groups(trainer.steps_per_epoch, trainer.update_freq)
+    total = steps * trainer.epochs
+    shown = range(0, total, max(1, total // 10_000))
+    peak = max((trainer.lr_at(step) for step in shown), default=0.0)
+    return (
+        f"{trainer.epochs} epochs of {pictures:,} pictures, {trainer.epochs * pictures:,} in all; global batch "
+        f"{build.global_batch(config)} on {processes.world_size()} processes; {steps:,} steps an epoch, {total:,} in "
+        f"all; peak learning rate {peak:g}"
+    )
+
+
+def _warn(
+    config: Config, pictures: build.Pictures, reader: Any, saved: Checkpoint | None
+) -> None:
+    """Log warnings about a training that cannot succeed as it is configured."""
+    if not processes.is_first():
+        return
+    has_weights = saved is not None or build.begins_with_weights(config)
+    steps = reader.steps_per_epoch
+    for warning in warnings_about(config, pictures, steps, has_weights):
+        get_logger().warning(warning)
+
+
+def _fit(
+    trainer: Trainer, saver: SaveCheckpoints, config: Config, run: RunFolder
+) -> int:
+    """Run the loop to its end or to a signal; returns the exit code."""
+    # A launcher repeats its signal, which must not end this process before its last message
+    with StopRequest():
+        try:
+            trainer.fit()
+        except Interrupted as interruption:
+            get_logger().warning("%s; %s", interruption, saver.remedy())
+            return interruption.exit_code
+    saver.require_saved()
+    if processes.is_first():
+        name = "finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE
+        print_next(config, run.path / name)
+    return 0
