@@ -128,7 +128,7 @@ class AccuracySheet:
                 ]
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"{file} was not written by `ppcls benchmark accuracy`; give another --out"
+                    f"{file} was not written by `ppcls benchmark accuracy`; give another --output"
                 ) from error
 
     def find(

@@ -41,7 +41,7 @@ def candidates(
     for precision in precisions:
         if all(form.precision != precision for form in FORMS[device]):
             raise UserError(
-                f"no backend computes in {precision} on a {device}; leave it out of --precisions"
+                f"no backend computes in {precision} on a {device}; leave it out of --precision"
             )
     return [
         settings_of(

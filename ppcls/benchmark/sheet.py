@@ -74,12 +74,13 @@ class Sheet:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{file} was not written by `ppcls benchmark latency`; give another --out"
+                f"{file} was not written by `ppcls benchmark latency`; give another --output"
             ) from error
         for name, value in self.heading.items():
             if heading.get(name) != value:
                 raise UserError(
-                    f"{file} was measured with {name} {heading.get(name)!r}, which now is {value!r}; give another --out"
+                    f"{file} was measured with {name} {heading.get(name)!r}, which now is {value!r}; "
+                    "give another --output"
                 )
         self.rows = [row for row in rows if row.reason is None]
 

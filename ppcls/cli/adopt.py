@@ -43,7 +43,13 @@ def add(commands: Any) -> None:
         help="the shorter side before the crop",
     )
     given.add_argument("--interpolation", metavar="NAME", help="bilinear, bicubic, ...")
-    given.add_argument("--backend", choices=("cv2", "pil"), help="what resizes")
+    given.add_argument(
+        "--resize-backend",
+        dest="backend",
+        choices=("cv2", "pil"),
+        help="what resizes: OpenCV or Pillow",
+    )
+    command.rename("--backend", "--resize-backend")
     for name in ("mean", "std"):
         given.add_argument(
             f"--{name}",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppcls.cli.common import add_data, new_command, read_data
+from ppcls.cli.common import add_data, add_option, new_command, read_data
 from ppcls.cli.measuring import claimed_sheet, number
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
@@ -29,11 +29,11 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--models", metavar="PATTERN",
-        help="models with their published weights, which are exported to --out first: 'DLA*'",
+        help="models with their published weights, which are exported to --output first: 'DLA*'",
     )  # fmt: skip
     add_data(command, required=True)
-    command.add_argument(
-        "--backends", metavar="LIST", default="all",
+    add_option(
+        command, "--backend", old=["--backends"], metavar="LIST", default="all",
         help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
     command.add_argument(
@@ -55,8 +55,10 @@ def add(commands: Any) -> None:
         type=number,
         help="of kernels and reading (default: the cores)",
     )
-    command.add_argument(
-        "--out",
+    add_option(
+        command,
+        "--output",
+        old=["--out"],
         metavar="DIR",
         required=True,
         help="of accuracy.md, accuracy.csv and accuracy.json",
@@ -66,10 +68,10 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.deployment.verify.forms import parse_forms
 
-    forms = parse_forms(arguments.backends, arguments.device)
+    forms = parse_forms(arguments.backend, arguments.device)
     if not Path(arguments.data).exists():  # said before models are exported
         raise UserError(f"--data: there is no list or folder {arguments.data}")
-    with claimed_sheet(arguments.out, "accuracy"):
+    with claimed_sheet(arguments.output, "accuracy"):
         return _fill_sheet(arguments, forms)
 
 
@@ -77,7 +79,7 @@ def _fill_sheet(arguments: argparse.Namespace, forms: dict[Form, bool]) -> int:
     """Measures what the sheet lacks, and writes it."""
     from ppcls.benchmark.accuracy import AccuracySheet
 
-    sheet = AccuracySheet(arguments.out)
+    sheet = AccuracySheet(arguments.output)
     measured = 0
     for bundle in _bundles(arguments):
         data = read_data(arguments, bundle)
@@ -154,4 +156,4 @@ def _bundles(arguments: argparse.Namespace) -> Iterator[Bundle]:
         from ppcls.benchmark.shipped_bundles import published_bundle
 
         for name in models:
-            yield published_bundle(name, Path(arguments.out) / "bundles" / name)
+            yield published_bundle(name, Path(arguments.output) / "bundles" / name)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ppcls.cli.common import add_data, new_command, read_data
+from ppcls.cli.common import add_data, add_option, new_command, read_data
 from ppcls.cli.measuring import (
     add_plan,
     number,
@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
     )
-    command.add_argument(
-        "--precisions", metavar="LIST", type=precisions,
+    add_option(
+        command, "--precision", old=["--precisions"], metavar="LIST", type=precisions,
         help="what to measure (default: float32,bfloat16,int8 on a cpu, float32,float16 on a gpu)",
     )  # fmt: skip
     command.add_argument(
@@ -47,8 +47,10 @@ def add(commands: Any) -> None:
         "--goal", choices=tuple(_BATCH), default="throughput",
         help="pictures a second with all requests running, or the time of one batch alone (default: throughput)",
     )  # fmt: skip
-    command.add_argument(
-        "--batch",
+    add_option(
+        command,
+        "--batch-size",
+        old=["--batch"],
         metavar="N",
         type=number,
         help="pictures a batch (default: 8, or 1 with --goal latency)",
@@ -87,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         require_writable(bundle.folder, "write --dry-run to measure alone")
     plan, tried, gate = plan_of(arguments), _tried(arguments), _gate(bundle, arguments)
-    batch = arguments.batch or _BATCH[arguments.goal]
+    batch = arguments.batch_size or _BATCH[arguments.goal]
     allowed = {"float32", *arguments.allow}
     say_if_busy()
     print(
@@ -105,7 +107,7 @@ def _tried(arguments: argparse.Namespace) -> list[Settings]:
     from ppcls.inference.settings import offered_on
     from ppcls.utils.cpu import usable_cores
 
-    precisions = arguments.precisions or offered_on(arguments.device)
+    precisions = arguments.precision or offered_on(arguments.device)
     threads = arguments.threads or threads_worth_trying(usable_cores())
     return candidates(arguments.device, precisions, threads, arguments.requests)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ppcls.benchmark.latency_targets import Target, given, untrained
-from ppcls.cli.common import new_command
+from ppcls.cli.common import add_option, new_command
 from ppcls.cli.measuring import (
     add_plan,
     backends,
@@ -46,8 +46,10 @@ def add(commands: Any) -> None:
     what.add_argument(
         "--bundles", metavar="DIR", nargs="+", help="folders that `ppcls export` wrote"
     )
-    command.add_argument(
-        "--batch",
+    add_option(
+        command,
+        "--batch-size",
+        old=["--batch"],
         metavar="LIST",
         type=numbers,
         default=[1, 4, 8],
@@ -58,7 +60,7 @@ def add(commands: Any) -> None:
         metavar="LIST",
         type=precisions,
         default=["float32"],
-        help="such as fp32,fp16 (default: fp32)",
+        help="such as float32,float16 (default: float32)",
     )
     command.add_argument(
         "--backend", metavar="LIST", type=backends, default=["paddle"],
@@ -68,8 +70,10 @@ def add(commands: Any) -> None:
         "--threads", metavar="N", type=number, help="of the CPU (default: all cores)"
     )
     add_plan(command, rounds=5)
-    command.add_argument(
-        "--out",
+    add_option(
+        command,
+        "--output",
+        old=["--out"],
         metavar="DIR",
         help="also write latency.md, .csv, .json and plots there; goes on where it was interrupted",
     )
@@ -87,9 +91,9 @@ def _run(arguments: argparse.Namespace) -> int:
         Way(b, p, n)
         for b in arguments.backend
         for p in arguments.precision
-        for n in arguments.batch
+        for n in arguments.batch_size
     ]
-    with claimed_sheet(arguments.out, "latency"):
+    with claimed_sheet(arguments.output, "latency"):
         return _fill_sheet(arguments, ways, settings, plan)
 
 
@@ -107,15 +111,15 @@ def _fill_sheet(
     say_if_busy()
     for place, (model, target) in enumerate(targets.items(), 1):
         measured = _measure(sheet, model, target, ways, settings, plan)
-        if measured and arguments.out and not sheet.is_empty():
-            sheet.write(arguments.out)
+        if measured and arguments.output and not sheet.is_empty():
+            sheet.write(arguments.output)
         said = "measured" if measured else "was measured before"
         print(f"{model}: {said} ({place} of {len(targets)})", file=sys.stderr)
     if sheet.is_empty():
         raise UserError(f"nothing could be measured: {sheet.rows[0].reason}")
     print(sheet.markdown())
-    if arguments.out:
-        _write(sheet, arguments.out, machine.device)
+    if arguments.output:
+        _write(sheet, arguments.output, machine.device)
     return 0
 
 
@@ -142,7 +146,7 @@ def _measure(
 
 
 def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
-    """A sheet with the rows that an earlier run left in --out."""
+    """A sheet with the rows that an earlier run left in --output."""
     from ppcls.benchmark.sheet import Sheet
 
     threads = (
@@ -157,8 +161,8 @@ def _sheet(arguments: argparse.Namespace, machine: str, method: str) -> Sheet:
         "method": method,
     }
     sheet = Sheet(heading, _facts(), [_UNTRAINED] if arguments.models else [])
-    if arguments.out:
-        sheet.resume(arguments.out)
+    if arguments.output:
+        sheet.resume(arguments.output)
     return sheet
 
 

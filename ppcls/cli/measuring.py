@@ -37,11 +37,11 @@ def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
     there = [file for file in files if file.exists()]
     if there and files[0] not in there:
         raise UserError(
-            f"{there[0]} is there already, and no {files[0].name} beside it; give another --out"
+            f"{there[0]} is there already, and no {files[0].name} beside it; give another --output"
         )
     # Makes the folder, too, which goes again if nothing was measured.
-    with claimed(files[0], "writing", "wait until it ends, or give another --out"):
-        require_writable(folder, "give another --out")
+    with claimed(files[0], "writing", "wait until it ends, or give another --output"):
+        require_writable(folder, "give another --output")
         yield
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ppcls.cli.common import (
     add_data,
+    add_option,
     add_optional_config,
     new_command,
     read_optional_config,
@@ -63,8 +64,13 @@ def _add_make(command: Any) -> None:
         "bundle", metavar="BUNDLE", nargs="?", help="whose preprocessing; or give -c"
     )
     add_data(command, required=True)
-    command.add_argument(
-        "--out", metavar="DIR", required=True, help="the folder of the inputs"
+    add_option(
+        command,
+        "--output",
+        old=["--out"],
+        metavar="DIR",
+        required=True,
+        help="the folder of the inputs",
     )
     command.add_argument(
         "--count",
@@ -96,8 +102,13 @@ def _add_run(command: Any) -> None:
         required=True,
         help="the inputs, one path per line",
     )
-    command.add_argument(
-        "--results", metavar="DIR", required=True, help="the folder of the results"
+    add_option(
+        command,
+        "--output",
+        old=["--results"],
+        metavar="DIR",
+        required=True,
+        help="the folder of the results",
     )
     command.add_argument(
         "--backend", metavar="NAME", help="the engine (default: the bundle's)"
@@ -149,7 +160,7 @@ def _make(arguments: argparse.Namespace) -> int:
             balanced(pictures.labels, arguments.count, arguments.seed or 0)
         )
     print(
-        f"{arguments.out}/{DATALIST_FILE}: {make(pipeline, pictures, arguments.out, arguments.threads)}"
+        f"{arguments.output}/{DATALIST_FILE}: {make(pipeline, pictures, arguments.output, arguments.threads)}"
     )
     return 0
 
@@ -194,9 +205,9 @@ def _run(arguments: argparse.Namespace) -> int:
         open_backend(bundle, settings),
     )
     done = run(
-        bundle, backend, form, arguments.datalist, arguments.results, arguments.batch_size, arguments.threads
+        bundle, backend, form, arguments.datalist, arguments.output, arguments.batch_size, arguments.threads
     )  # fmt: skip
-    print(f"{arguments.results}: {form}, {done}")
+    print(f"{arguments.output}: {form}, {done}")
     return 0
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.common import add_option, new_command
 from ppcls.utils.errors import UserError
 
 _OPTIONS = (
@@ -54,10 +54,12 @@ def add(commands: Any) -> None:
         metavar="DIR",
         help="what paths are relative to (default: the list's folder)",
     )
-    command.add_argument(
-        "--engine",
+    add_option(
+        command,
         "--backend",
+        old=["--engine"],
         metavar="NAME",
+        dest="engine",
         default="openvino",
         help="openvino or onnxruntime (default: openvino)",
     )

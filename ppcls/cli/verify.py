@@ -7,6 +7,7 @@ from typing import Any
 
 from ppcls.cli.common import (
     add_data,
+    add_option,
     add_optional_config,
     new_command,
     read_data,
@@ -23,8 +24,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
     )
-    command.add_argument(
-        "--backends", metavar="LIST", default="all",
+    add_option(
+        command, "--backend", old=["--backends"], metavar="LIST", default="all",
         help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
     add_data(command)
@@ -64,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
     data = read_data(arguments, bundle) if arguments.data else None
     report = verify(
         bundle,
-        arguments.backends,
+        arguments.backend,
         data,
         reference=_model(arguments),
         device=arguments.device,

@@ -29,7 +29,7 @@ def quiet_machine(monkeypatch):
 
 
 def backends(folder, *more):
-    return main(["benchmark", "backends", str(folder), "--precisions", "fp32", "--threads", "1", *QUICK, *more])
+    return main(["benchmark", "backends", str(folder), "--precision", "fp32", "--threads", "1", *QUICK, *more])
 
 
 def test_the_choice_is_written_and_taken_back(copy, capsys):
@@ -125,8 +125,8 @@ def test_a_busy_machine_is_warned_of(copy, capsys, monkeypatch):
 
 
 def test_latency_of_a_bundle(exported, tmp_path, capsys):
-    arguments = ["benchmark", "latency", "--bundles", str(exported), "--batch", "1,2", "--backend", "paddle,trt"]
-    assert main([*arguments, *QUICK, "--out", str(tmp_path / "out")]) == 0
+    arguments = ["benchmark", "latency", "--bundles", str(exported), "--batch-size", "1,2", "--backend", "paddle,trt"]
+    assert main([*arguments, *QUICK, "--output", str(tmp_path / "out")]) == 0
     captured = capsys.readouterr()
     name = f"Tiny in {exported}"
     assert f"\n| {name} | 32x32 | 40 | " in captured.out
@@ -140,14 +140,14 @@ def test_latency_of_a_bundle(exported, tmp_path, capsys):
         ("paddle", "1", "1"), ("paddle", "2", "1"), ("trt", "1", "0"), ("trt", "2", "0"),
     ]  # fmt: skip
     first = json.loads((tmp_path / "out" / "latency.json").read_text())["rows"][0]
-    assert main([*arguments[:-1], "paddle", *QUICK, "--out", str(tmp_path / "out")]) == 0  # goes on: nothing is left
+    assert main([*arguments[:-1], "paddle", *QUICK, "--output", str(tmp_path / "out")]) == 0  # goes on: nothing is left
     assert json.loads((tmp_path / "out" / "latency.json").read_text())["rows"][0] == first
     assert capsys.readouterr().err.startswith(f"{name}: was measured before (1 of 1)\n")
 
 
 def latency(out, *bundles):
     """Runs the command; returns the digests of what the rows are of, by their models' names."""
-    arguments = ["--batch", "1", *QUICK, "--out", str(out), "--bundles", *map(str, bundles)]
+    arguments = ["--batch-size", "1", *QUICK, "--output", str(out), "--bundles", *map(str, bundles)]
     assert main(["benchmark", "latency", *arguments]) == 0
     rows = json.loads((out / "latency.json").read_text())["rows"]
     assert len({row["model"] for row in rows}) == len(rows)
@@ -196,7 +196,7 @@ def test_an_untrained_model_is_known_by_its_name(exported, tmp_path, monkeypatch
 
     monkeypatch.setattr("ppcls.benchmark.shipped_bundles.untrained_bundle", untrained)
     monkeypatch.setattr("ppcls.benchmark.shipped_bundles.open_untrained", lambda bundle, settings: FakeBackend())
-    arguments = ["benchmark", "latency", "--models", "DLA34", *QUICK, "--out", str(tmp_path / "out"), "--batch"]
+    arguments = ["benchmark", "latency", "--models", "DLA34", *QUICK, "--output", str(tmp_path / "out"), "--batch-size"]
     for batches in ("1", "1,2", "1,2"):
         assert main([*arguments, batches]) == 0
     assert exports == ["DLA34"] * 2
@@ -224,11 +224,11 @@ def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
     [
         (["--backend", "tenosrrt"], "'tenosrrt' is unknown; write some of paddle,onnxruntime,openvino,trt"),
         (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
-        (["--batch", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
-        (["--batch", "0"], "0 is in the list; write whole numbers from 1"),
+        (["--batch-size", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
+        (["--batch-size", "0"], "0 is in the list; write whole numbers from 1"),
         (["--rounds", "0"], "'0' is no whole number from 1"),
         (["--threads", "1,2"], "'1,2' is no whole number from 1"),
-        (["--batch", ","], "names nothing; write values with commas between"),
+        (["--batch-size", ","], "names nothing; write values with commas between"),
     ],
 )
 def test_arguments_that_are_wrong(arguments, sentence, capsys):
@@ -243,10 +243,10 @@ def test_arguments_that_are_wrong(arguments, sentence, capsys):
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_measured(exported, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(measuring.os, "access", lambda path, mode: False)
     monkeypatch.setattr(measuring, "say_if_busy", lambda: pytest.fail("it goes on"))
-    assert main(["benchmark", "latency", "--bundles", str(exported), "--out", str(tmp_path / "out")]) == 2
+    assert main(["benchmark", "latency", "--bundles", str(exported), "--output", str(tmp_path / "out")]) == 2
     assert main(["benchmark", "backends", str(exported)]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"{tmp_path / 'out'} cannot be written to; give another --out",
+        f"{tmp_path / 'out'} cannot be written to; give another --output",
         f"{exported} cannot be written to; write --dry-run to measure alone",
     ]
 
@@ -277,8 +277,8 @@ def test_models_are_exported_untrained_at_their_own_size(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)  # instead of 23
     (tmp_path / "SqueezeNet1_1").mkdir()  # what a user calls his folders does not matter
-    arguments = ["benchmark", "latency", "--models", "SqueezeNet1_1,DarkNet*", "--batch", "1", "--precision"]
-    assert main([*arguments, "fp32,int8", *QUICK, "--out", "out"]) == 0
+    arguments = ["benchmark", "latency", "--models", "SqueezeNet1_1,DarkNet*", "--batch-size", "1", "--precision"]
+    assert main([*arguments, "fp32,int8", *QUICK, "--output", "out"]) == 0
     said = capsys.readouterr().out
     published = " | ".join(f"{value:g}" for value in MODELS["DarkNet53"].v100_fp32_ms)
     assert "| SqueezeNet1_1 | 224x224 | 256 | " in said

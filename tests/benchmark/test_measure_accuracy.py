@@ -66,7 +66,7 @@ def accuracy(*words):
 
 def test_what_was_measured_is_not_measured_again(exported, listed, tmp_path, opened, capsys):
     out = tmp_path / "out"
-    command = (exported, "--data", listed, "--out", out, "--backends", "all:float32")
+    command = (exported, "--data", listed, "--output", out, "--backend", "all:float32")
     assert accuracy(*command) == 0
     said = capsys.readouterr()
     assert opened == ["paddle:float32", "onnxruntime:float32"]
@@ -82,7 +82,7 @@ def test_what_was_measured_is_not_measured_again(exported, listed, tmp_path, ope
 
 def test_a_row_whose_inputs_changed_is_measured_again(exported, copy, listed, tmp_path, opened, edit):
     out = tmp_path / "out"
-    command = (copy, "--data", listed, "--out", out, "--backends", "paddle:float32,onnxruntime:int8")
+    command = (copy, "--data", listed, "--output", out, "--backend", "paddle:float32,onnxruntime:int8")
     assert accuracy(*command) == 0
     listed.write_text("0.png 0\n1.png 1\n")
     assert accuracy(*command) == 0
@@ -100,7 +100,7 @@ def test_a_row_of_another_engine_is_measured_again(exported, listed, tmp_path, o
     out = tmp_path / "out"
     installed = {"paddlepaddle": "3.3.1", "onnxruntime": "1.20.0", "nncf": "2.1"}
     monkeypatch.setattr(machine, "_version", installed.get)
-    command = (exported, "--data", listed, "--out", out, "--backends", "paddle:float32,onnxruntime:float32")
+    command = (exported, "--data", listed, "--output", out, "--backend", "paddle:float32,onnxruntime:float32")
 
     def versions():
         assert accuracy(*command) == 0
@@ -120,7 +120,7 @@ def test_a_row_of_another_engine_is_measured_again(exported, listed, tmp_path, o
 
 def test_a_row_of_unknown_versions_is_measured_again(exported, listed, tmp_path, opened):
     out = tmp_path / "out"
-    command = (exported, "--data", listed, "--out", out, "--backends", "paddle:float32")
+    command = (exported, "--data", listed, "--output", out, "--backend", "paddle:float32")
     assert accuracy(*command) == 0
     written = (out / "accuracy.json").read_text()
     before = json.loads(written)
@@ -140,7 +140,7 @@ def test_a_run_that_breaks_off_keeps_its_rows(exported, listed, tmp_path, opened
 
     monkeypatch.setattr(backends_module, "open_backend", broken)
     with pytest.raises(RuntimeError, match="fell over"):
-        accuracy(exported, "--data", listed, "--out", tmp_path / "out")
+        accuracy(exported, "--data", listed, "--output", tmp_path / "out")
     rows = json.loads((tmp_path / "out" / "accuracy.json").read_text())["rows"]
     assert [(row["backend"], row["precision"]) for row in rows] == [("paddle", "float32"), ("paddle", "bfloat16")]
 
@@ -194,7 +194,7 @@ def test_models_are_exported_with_their_published_weights(exported, listed, tmp_
         return Bundle.load(exported)
 
     monkeypatch.setattr(shipped_bundles, "published_bundle", bundle_of)
-    command = ("--models", "SqueezeNet*", "--data", listed, "--out", tmp_path / "out", "--backends", "paddle")
+    command = ("--models", "SqueezeNet*", "--data", listed, "--output", tmp_path / "out", "--backend", "paddle")
     assert accuracy(*command) == 0
     names = ["SqueezeNet1_0", "SqueezeNet1_1"]
     assert asked == [(name, tmp_path / "out" / "bundles" / name) for name in names]
@@ -225,20 +225,20 @@ def test_class_folders_are_labels(exported, listed, tmp_path, opened, capsys):
         (tmp_path / "val" / names[label]).mkdir(parents=True)
         (listed.parent / f"{index}.png").rename(tmp_path / "val" / names[label] / "x.png")
     out = tmp_path / "out"
-    assert accuracy(exported, "--data", tmp_path / "val", "--backends", "onnxruntime:float32", "--out", out) == 0
+    assert accuracy(exported, "--data", tmp_path / "val", "--backend", "onnxruntime:float32", "--output", out) == 0
     (row,) = AccuracySheet(out).rows
     assert (row.pictures, row.top1, row.top5) == (4, 75.0, 100.0)
     (tmp_path / "val" / "fox").mkdir()
     (tmp_path / "val" / names[0] / "x.png").rename(tmp_path / "val" / "fox" / "x.png")
-    assert accuracy(exported, "--data", tmp_path / "val", "--backends", "onnxruntime:float32", "--out", out) == 2
+    assert accuracy(exported, "--data", tmp_path / "val", "--backend", "onnxruntime:float32", "--output", out) == 2
     assert "has no labels: its folder fox is not a class of the bundle; give a list" in capsys.readouterr().err
 
 
 def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     out = tmp_path / "out"
-    assert accuracy("--data", listed, "--out", out) == 2
-    assert accuracy(exported, "--data", listed.parent, "--out", out) == 2
-    assert accuracy(exported, "--data", listed, "--out", out, "--backends", "openvino:int8") == 2
+    assert accuracy("--data", listed, "--output", out) == 2
+    assert accuracy(exported, "--data", listed.parent, "--output", out) == 2
+    assert accuracy(exported, "--data", listed, "--output", out, "--backend", "openvino:int8") == 2
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "nothing to measure is given; give folders of bundles, or --models with a pattern"
     assert said[1].startswith(
@@ -247,7 +247,7 @@ def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     assert said[2] == "OpenVINO is not installed"
     out.mkdir()
     (out / "accuracy.json").write_text("[]")
-    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark accuracy`; give another --out"):
+    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark accuracy`; give another --output"):
         AccuracySheet(out)
 
 
@@ -256,5 +256,5 @@ def test_only_what_cannot_be_had_is_left_out(exported, listed, tmp_path, monkeyp
         raise UserError("the file is broken")
 
     monkeypatch.setattr(backends_module, "open_backend", broken)
-    assert accuracy(exported, "--data", listed, "--out", tmp_path / "out") == 2
+    assert accuracy(exported, "--data", listed, "--output", tmp_path / "out") == 2
     assert capsys.readouterr().err == "the file is broken\n"

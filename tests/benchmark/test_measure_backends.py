@@ -139,7 +139,7 @@ def test_candidates_are_what_backends_offer():
         ("paddle", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("onnxruntime", "int8"),
         ("openvino", "int8"),
     ]  # fmt: skip
-    with pytest.raises(UserError, match=r"^no backend computes in float16 on a cpu; leave it out of --precisions$"):
+    with pytest.raises(UserError, match=r"^no backend computes in float16 on a cpu; leave it out of --precision$"):
         candidates("cpu", ["float32", "float16"], [None], [1])
 
 

@@ -156,13 +156,13 @@ def test_rows_of_another_machine_are_not_mixed_in(tmp_path):
     with pytest.raises(UserError) as caught:
         sheet(heading={**HEADING, "device": "gpu"}).resume(tmp_path)
     file = tmp_path / "latency.json"
-    assert str(caught.value) == f"{file} was measured with device 'cpu', which now is 'gpu'; give another --out"
+    assert str(caught.value) == f"{file} was measured with device 'cpu', which now is 'gpu'; give another --output"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"heading": {}, "rows": [{"model": "DLA34"}]}'])
 def test_a_file_of_others_is_left_alone(tmp_path, text):
     (tmp_path / "latency.json").write_text(text)
-    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark latency`; give another --out"):
+    with pytest.raises(UserError, match=r"was not written by `ppcls benchmark latency`; give another --output"):
         sheet().resume(tmp_path)
     assert (tmp_path / "latency.json").read_text() == text
 

@@ -412,10 +412,10 @@ def command(*words):
 
 def test_the_commands_agree_with_the_runtime(exported, bundle, listed, tmp_path, capsys):
     inputs, results = tmp_path / "in", tmp_path / "out"
-    assert command("make", exported, "--data", listed, "--out", inputs) == 0
+    assert command("make", exported, "--data", listed, "--output", inputs) == 0
     assert capsys.readouterr().out == f"{inputs}/npz_datalist.txt: 3 written\n"
     datalist = inputs / "npz_datalist.txt"
-    assert command("run", exported, "--datalist", datalist, "--results", results) == 0
+    assert command("run", exported, "--datalist", datalist, "--output", results) == 0
     assert capsys.readouterr().out == f"{results}: paddle:float32, 3 written\n"
     from ppcls.inference import Classifier
 
@@ -430,7 +430,7 @@ def test_the_commands_agree_with_the_runtime(exported, bundle, listed, tmp_path,
 
 
 def test_an_engine_or_precision_that_there_is_not_is_refused(exported, inputs, tmp_path, capsys):
-    words = ("run", exported, "--datalist", inputs / "npz_datalist.txt", "--results", tmp_path / "out")
+    words = ("run", exported, "--datalist", inputs / "npz_datalist.txt", "--output", tmp_path / "out")
     assert command(*words, "--backend", "openvivo") == 2
     assert capsys.readouterr().err == "backend is 'openvivo'; write paddle or onnxruntime or openvino\n"
     assert command(*words, "--precision", "int8") == 2
@@ -438,26 +438,26 @@ def test_an_engine_or_precision_that_there_is_not_is_refused(exported, inputs, t
 
 
 def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_path, capsys):
-    assert command("make", exported, "--data", listed, "--out", tmp_path / "a", "--count", 3) == 0
+    assert command("make", exported, "--data", listed, "--output", tmp_path / "a", "--count", 3) == 0
     assert len((tmp_path / "a" / "npz_datalist.txt").read_text().splitlines()) == 3
     assert capsys.readouterr().err == ""
-    assert command("make", exported, "--data", listed, "--out", tmp_path / "b", "--count", 2) == 0
+    assert command("make", exported, "--data", listed, "--output", tmp_path / "b", "--count", 2) == 0
     assert len((tmp_path / "b" / "npz_datalist.txt").read_text().splitlines()) == 2
     assert capsys.readouterr().err == "2 pictures cannot show all 3 classes; --count 3 would\n"
     unlabelled = tmp_path / "pictures" / "names.txt"
     unlabelled.write_text("cat/one.png\n")
-    assert command("make", exported, "--data", unlabelled, "--out", tmp_path / "c", "--count", 1) == 2
+    assert command("make", exported, "--data", unlabelled, "--output", tmp_path / "c", "--count", 1) == 2
     assert (
         "has no labels (its lines are paths alone), so --count cannot choose of every class" in capsys.readouterr().err
     )
-    assert command("make", exported, "--data", listed, "--out", tmp_path / "c", "--seed", 1) == 2
+    assert command("make", exported, "--data", listed, "--output", tmp_path / "c", "--seed", 1) == 2
     assert capsys.readouterr().err == "--seed belongs to --count; write --count N as well\n"
 
 
 def test_a_configuration_gives_the_preprocessing_too(listed, tmp_path, capsys):
-    assert command("make", "--data", listed, "--out", tmp_path / "in", "-c", "DarkNet53") == 0
+    assert command("make", "--data", listed, "--output", tmp_path / "in", "-c", "DarkNet53") == 0
     assert read_arrays(tmp_path / "in" / FILES[0])["image"].shape == (1, 3, 256, 256)
-    assert command("make", "--data", listed, "--out", tmp_path / "in") == 2
+    assert command("make", "--data", listed, "--output", tmp_path / "in") == 2
     assert "give exactly one of BUNDLE and -c" in capsys.readouterr().err
-    assert command("make", "--data", listed, "--out", tmp_path / "in", "-o", "Global.seed=1") == 2
+    assert command("make", "--data", listed, "--output", tmp_path / "in", "-o", "Global.seed=1") == 2
     assert "-o Global.seed=1 sets a key of no configuration; give one by -c" in capsys.readouterr().err

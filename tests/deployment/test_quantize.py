@@ -168,7 +168,7 @@ def test_an_older_form_of_the_engine_is_replaced_and_others_stay(bundle, picture
     arguments = ["quantize", str(bundle), "--calib", str(pictures), "--count", "20"]
     for name, content in (("openvino", b"1"), ("onnxruntime", b"2"), ("openvino", b"3")):
         engine.content = content
-        assert main([*arguments, "--engine", name]) == 0
+        assert main([*arguments, "--backend", name]) == 0
     forms = Bundle.load(bundle).quantized
     assert [form.backend for form in forms] == ["onnxruntime", "openvino"]
     assert (bundle / FILES[0]).read_bytes() == b"3" * 500000
@@ -209,7 +209,7 @@ def test_a_process_that_is_killed_leaves_a_bundle_that_is_whole(bundle, pictures
 
 def test_what_another_process_added_meanwhile_is_kept(bundle, pictures, engine):
     stale = Bundle.load(bundle)
-    assert main(["quantize", str(bundle), "--calib", str(pictures), "--engine", "onnxruntime"]) == 0
+    assert main(["quantize", str(bundle), "--calib", str(pictures), "--backend", "onnxruntime"]) == 0
     with aside(stale, "openvino-int8") as folder:
         method = engine.quantize(None, np.zeros(1), QuantizeOptions("openvino"), folder)
         form = gate.Quantized("openvino", tuple(digested(folder / name) for name in FILES), method, "none")
@@ -266,6 +266,6 @@ def test_a_package_that_is_missing_is_named_with_its_command(bundle, pictures, c
         monkeypatch.setitem(sys.modules, module, type(sys)(module))
     monkeypatch.setitem(sys.modules, absent, None)
     before = state(bundle)
-    assert main(["quantize", str(bundle), "--calib", str(pictures), "--engine", name]) == 2
+    assert main(["quantize", str(bundle), "--calib", str(pictures), "--backend", name]) == 2
     assert capsys.readouterr().err == f"{said} is not installed; run `pip install 'ppcls[quantize]'`\n"
     assert state(bundle) == before

@@ -28,7 +28,7 @@ def pictures(tmp_path):
 
 
 def test_a_bundle_that_is_as_exported_passes(exported, capsys):
-    assert main(["verify", str(exported), "--backends", "paddle:float32"]) == 0
+    assert main(["verify", str(exported), "--backend", "paddle:float32"]) == 0
     header, row, last = capsys.readouterr().out.splitlines()
     assert header.split()[0] == "Backend" and row.split()[:2] == ["paddle", "float32"] and row.endswith("passed")
     assert last == "compared with the model's scores of the golden picture"
@@ -39,7 +39,7 @@ def test_other_golden_scores_make_the_exit_code_1(copy, capsys):
     path = bundle.path_of(bundle.golden)
     golden = Golden.load(path)
     Golden(golden.picture, golden.input, np.roll(golden.scores, 1)).save(path)
-    assert main(["verify", str(copy), "--backends", "paddle:float32"]) == 1
+    assert main(["verify", str(copy), "--backend", "paddle:float32"]) == 1
     assert "FAILED: " in capsys.readouterr().out
 
 
@@ -52,7 +52,7 @@ def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monke
         paddle.save(SqueezeNet1_1(class_num=5).state_dict(), f"w{seed}.pdparams")
     assert main(["export", *MODEL, "-o", "Global.pretrained_model=w1"]) == 0
     capsys.readouterr()
-    verify = ["verify", "inference", "--backends", "paddle:float32", "--data", str(pictures), *MODEL]
+    verify = ["verify", "inference", "--backend", "paddle:float32", "--data", str(pictures), *MODEL]
     assert main([*verify, "-o", "Global.pretrained_model=w1"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "compared with the model that was given, by 3 pictures"
     assert main([*verify, "-o", "Global.pretrained_model=w2"]) == 1
@@ -62,7 +62,7 @@ def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monke
 @pytest.mark.parametrize("option", ["--batch-size", "--threads"])
 def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, capsys, option):
     with pytest.raises(SystemExit) as caught:
-        main(["verify", str(exported), "--backends", "paddle", option, "0"])
+        main(["verify", str(exported), "--backend", "paddle", option, "0"])
     assert caught.value.code == 2
     assert capsys.readouterr().err == (
         f"ppcls verify: argument {option}: '0' is no whole number from 1; see `ppcls verify --help`\n"
@@ -83,6 +83,6 @@ def test_class_folders_are_labels(exported, tmp_path, pictures, capsys):
         folder = tmp_path / "val" / bundle.class_names[label]
         folder.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{index}.png").rename(folder / f"{index}.png")
-    assert main(["verify", str(exported), "--backends", "paddle:float32", "--data", str(tmp_path / "val")]) == 0
+    assert main(["verify", str(exported), "--backend", "paddle:float32", "--data", str(tmp_path / "val")]) == 0
     reference = capsys.readouterr().out.splitlines()[1]
     assert reference.split()[:2] == ["reference", "float32"] and reference.split()[5:7] == ["100.00", "100.00"]

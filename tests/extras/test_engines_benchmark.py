@@ -19,7 +19,7 @@ ENGINES = ("paddle", "onnxruntime", "openvino")
 
 def test_every_engine_competes_and_one_is_written(tmp_path: Path, capsys: Any) -> None:
     folder = bundle_of("SqueezeNet1_1", tmp_path / "bundle").folder
-    assert main(["benchmark", "backends", str(folder), "--precisions", "fp32", "--requests", "1,2", *QUICK]) == 0
+    assert main(["benchmark", "backends", str(folder), "--precision", "fp32", "--requests", "1,2", *QUICK]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if "| float32 |" in line]
     assert sorted((row[0], row[3]) for row in rows) == sorted((f"| {name}", n) for name in ENGINES for n in "12")
     assert all(float(row[5]) > 0 for row in rows)  # images/s: nothing was left out
@@ -34,17 +34,17 @@ def test_a_lower_precision_is_verified_before_it_may_be_chosen(tmp_path: Path, c
     pictures.mkdir()
     (pictures / "golden.png").write_bytes(GOLDEN_PICTURE.read_bytes())
     arguments = ["benchmark", "backends", str(folder), "--dry-run", *QUICK]
-    assert main([*arguments, "--precisions", "bf16,fp32"]) == 0
+    assert main([*arguments, "--precision", "bf16,fp32"]) == 0
     barred = "`--allow bfloat16` would let it be chosen"
     assert barred in capsys.readouterr().out
-    assert main([*arguments, "--precisions", "bf16,fp32", "--allow", "bf16", "--data", str(pictures)]) == 0
+    assert main([*arguments, "--precision", "bf16,fp32", "--allow", "bf16", "--data", str(pictures)]) == 0
     assert barred not in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_untrained_models_by_every_engine(tmp_path: Path) -> None:
     arguments = ["benchmark", "latency", "--models", "SqueezeNet1_1", "--backend", "paddle,ort,openvino"]
-    assert main([*arguments, "--batch", "1,2", *QUICK, "--out", str(tmp_path)]) == 0
+    assert main([*arguments, "--batch-size", "1,2", *QUICK, "--output", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "latency.json").read_text())["rows"]
     assert [(row["backend"], row["batch"], row["reason"]) for row in rows] == [
         (engine, batch, None) for engine in ENGINES for batch in (1, 2)

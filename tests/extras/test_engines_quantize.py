@@ -181,7 +181,7 @@ def test_onnxruntime_estimates_ranges_as_it_is_told(place, inputs, tmp_path, ran
 def test_the_command_and_what_it_leaves(place, tmp_path, engine):
     bundle = Path(shutil.copytree(place / "bundle", tmp_path / "bundle"))
     command = [sys.executable, "-m", "ppcls", "quantize", str(bundle), "--calib", str(place / "pictures")]
-    done = subprocess.run([*command, "--engine", engine], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--backend", engine], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     written, _, row, last = done.stdout.splitlines()
     assert written.startswith(f"written: {bundle / f'inference.{engine}-int8.'}")

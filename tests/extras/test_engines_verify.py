@@ -91,7 +91,7 @@ def test_another_programs_onnx_is_refused(exported: Path, tmp_path: Path, capsys
     for form in (Form("onnxruntime", "float32"), Form("onnxruntime", "int8")):
         (row,) = verify(bundle, {form: Blind()}, data).failures
         assert row.failure is not None
-    assert main(["verify", str(exported), "--backends", "onnxruntime,openvino:float32"]) == 0
+    assert main(["verify", str(exported), "--backend", "onnxruntime,openvino:float32"]) == 0
     assert capsys.readouterr().out.count("passed") == 2
 
 
@@ -103,14 +103,14 @@ def test_the_npz_flow_scores_what_verify_does(
     inputs, results = tmp_path / "in", tmp_path / "out"
     datalist = str(inputs / "npz_datalist.txt")
     calibration = str(tmp_path / "calibration")
-    assert main(["npz", "make", str(exported), "--data", str(LIST), "--out", str(inputs)]) == 0
+    assert main(["npz", "make", str(exported), "--data", str(LIST), "--output", str(inputs)]) == 0
     engine_words = ["--backend", engine, "--precision", precision]
-    assert main(["npz", "run", str(exported), "--datalist", datalist, "--results", str(results), *engine_words]) == 0
+    assert main(["npz", "run", str(exported), "--datalist", datalist, "--output", str(results), *engine_words]) == 0
     capsys.readouterr()
     assert main(["npz", "score", "--results", str(results), "--datalist", datalist, "--labels", str(LIST)]) == 0
     top1, top5 = (100 * report.base.accuracy[name] for name in ("top1", "top5"))
     assert capsys.readouterr().out == f"top-1 {top1:.2f} %, top-5 {top5:.2f} % of 200 pictures\n"
-    assert main(["npz", "make", str(exported), "--data", str(LIST), "--out", calibration, "--count", "50"]) == 0
+    assert main(["npz", "make", str(exported), "--data", str(LIST), "--output", calibration, "--count", "50"]) == 0
     assert "50 pictures cannot show all 200 classes" in capsys.readouterr().err
     bundle = Bundle.load(exported)
     (inputs_of_first, _), *_ = labelled_batches(bundle, read_picture_list(LIST, 1000).take([0]))
@@ -119,7 +119,7 @@ def test_the_npz_flow_scores_what_verify_does(
 
 
 def test_accuracy_of_every_engine(exported: Path, report: Report, tmp_path: Path) -> None:
-    words = ["--data", str(LIST), "--out", str(tmp_path), "--backends", "all:float32"]
+    words = ["--data", str(LIST), "--output", str(tmp_path), "--backend", "all:float32"]
     assert main(["benchmark", "accuracy", str(exported), *words]) == 0
     rows = json.loads((tmp_path / "accuracy.json").read_text())["rows"]
     assert [row["backend"] for row in rows] == list(FLOAT32)

@@ -175,11 +175,14 @@ def test_results_that_are_interrupted_lift_the_lock(tmp_path):
 @pytest.mark.parametrize(
     ("target", "command"),
     [
-        ("out", ["npz", "make", "{bundle}", "--data", "{pictures}", "--out", "{out}"]),
+        ("out", ["npz", "make", "{bundle}", "--data", "{pictures}", "--output", "{out}"]),
         ("out", ["pack", "{pictures}", "{out}"]),
         ("out", ["prepare-imagenet", "{pictures}", "{out}"]),
-        ("out/latency.json", ["benchmark", "latency", "--bundles", "{bundle}", "--out", "{out}"]),
-        ("out/accuracy.json", ["benchmark", "accuracy", "{bundle}", "--data", "{pictures}/list.txt", "--out", "{out}"]),
+        ("out/latency.json", ["benchmark", "latency", "--bundles", "{bundle}", "--output", "{out}"]),
+        (
+            "out/accuracy.json",
+            ["benchmark", "accuracy", "{bundle}", "--data", "{pictures}/list.txt", "--output", "{out}"],
+        ),
     ],
 )
 def test_other_output_is_written_by_one_process(copy, tmp_path, capsys, target, command):

@@ -483,7 +483,7 @@ def test_verify_names_it_where_it_does_not_run(machine, pir, monkeypatch):
 
 
 def test_verify_calibrates(machine, legacy, pictures, capsys):
-    words = ["verify", str(legacy.folder), "--device", "gpu", "--backends", "trt:int8"]
+    words = ["verify", str(legacy.folder), "--device", "gpu", "--backend", "trt:int8"]
     assert main([*words, "--calib", str(pictures)]) == 1  # the stub's scores are no network's
     (kept,) = engines()
     key = json.loads((machine_home() / kept / "key.json").read_text())
@@ -493,11 +493,11 @@ def test_verify_calibrates(machine, legacy, pictures, capsys):
 
 
 def test_pictures_to_calibrate_on_are_for_int8_alone(machine, legacy, pictures, capsys):
-    words = ["verify", str(legacy.folder), "--device", "gpu", "--backends", "trt:float32,paddle"]
+    words = ["verify", str(legacy.folder), "--device", "gpu", "--backend", "trt:float32,paddle"]
     assert main([*words, "--calib", str(pictures)]) == 2
     assert capsys.readouterr().err == (
         f"pictures to calibrate on ({pictures}) are for trt:int8 alone, which is not compared here; leave them out, "
-        "or write --device gpu --backends trt:int8\n"
+        "or write --device gpu --backend trt:int8\n"
     )
     assert Form("trt", "float16").settings("gpu", calibration="list") == settings("float16")
     assert Form("trt", "int8").settings("gpu", calibration="list") == settings("int8", calibration="list")

@@ -134,7 +134,7 @@ def _opened(
     if calibration is not None and CALIBRATED not in asked:
         raise UserError(
             f"pictures to calibrate on ({calibration}) are for {CALIBRATED} alone, which is not compared here; leave "
-            f"them out, or write --device gpu --backends {CALIBRATED}"
+            f"them out, or write --device gpu --backend {CALIBRATED}"
         )
     for form, by_name in asked.items():
         try:
