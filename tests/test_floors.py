@@ -30,7 +30,16 @@ RUNTIME = {
     "arch": ("ppcls.arch.model_table", "ppcls.arch.weights.sources"),
     "data": tuple(
         f"ppcls.data.{name}"
-        for name in ("transforms", "postprocess", "labels", "image_list", "parts", "text", "picture_files")
+        for name in (
+            "transforms",
+            "postprocess",
+            "labels",
+            "image_list",
+            "parts",
+            "text",
+            "picture_files",
+            "picture_list",
+        )
     ),
     "metric": ("ppcls.metric.topk",),
 }

@@ -20,7 +20,7 @@ from ppcls.arch.weights.sources import (
 )
 from ppcls.config import find_config, shipped_configs
 from ppcls.config.merge import read_tree
-from ppcls.config.node import Problems
+from ppcls.untrusted.yaml_nodes import Problems
 
 Models = Sequence[ModelInfo]
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.engine.predict import open_classifier
+from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle, Result
-from ppcls.inference.command import open_classifier
-from ppcls.inference.output import open_results
 from ppcls.inference.pictures import find_pictures
 from prediction.bare import Run, engines, open_bare
 from prediction.turns import ratio, take_turns

@@ -12,11 +12,11 @@ from ppcls import __version__
 from ppcls.arch.model_table import MODELS, Published
 from ppcls.benchmark.machine import engine_versions
 from ppcls.benchmark.tables import csv_text, markdown, short
+from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.forms import Form, form_digest
 from ppcls.deployment.verify.run import labelled_batches
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.picture_list import PictureList
 from ppcls.metric.topk import TopkCounter
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically

@@ -11,11 +11,11 @@ from ppcls.benchmark.candidates import Candidate
 from ppcls.benchmark.latency import Open
 from ppcls.benchmark.timing import Clock, Plan, Timing, time_in_turns
 from ppcls.benchmark.work import batch_of, batches_a_call, work_of
+from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.run import verify
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.picture_list import PictureList
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable
 

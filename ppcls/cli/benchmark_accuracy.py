@@ -15,9 +15,9 @@ from ppcls.utils.load_paddle import load_paddle
 
 if TYPE_CHECKING:
     from ppcls.benchmark.accuracy import AccuracySheet
+    from ppcls.data.picture_list import PictureList
     from ppcls.deployment.verify.forms import Form
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.picture_list import PictureList
 
 
 def add(commands: Any) -> None:

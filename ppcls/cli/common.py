@@ -11,8 +11,8 @@ from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
+    from ppcls.data.picture_list import PictureList
     from ppcls.inference.bundle import Bundle
-    from ppcls.inference.picture_list import PictureList
 
 
 def new_command(
@@ -117,7 +117,7 @@ def add_data(command: Any, required: bool = False) -> None:
 
 def read_data(arguments: argparse.Namespace, bundle: Bundle) -> PictureList:
     """The pictures of `--data`, with labels if they have some, by the bundle's classes."""
-    from ppcls.inference.picture_list import read_picture_list
+    from ppcls.data.picture_list import read_picture_list
 
     return read_picture_list(
         arguments.data, bundle.class_num, arguments.image_root, bundle.class_names

@@ -135,8 +135,8 @@ def _add_run(command: Any) -> None:
 
 
 def _make(arguments: argparse.Namespace) -> int:
+    from ppcls.data.picture_list import balanced, read_picture_list
     from ppcls.deployment.npz.folders import DATALIST_FILE, make
-    from ppcls.inference.picture_list import balanced, read_picture_list
 
     pipeline, class_num, class_names = _preprocessing(arguments)
     pictures = read_picture_list(

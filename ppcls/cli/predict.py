@@ -21,8 +21,8 @@ def add(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ppcls.config import load_deploy_config
     from ppcls.data.transforms import TRANSFORMS
+    from ppcls.engine.predict import predict
     from ppcls.engine.processes import refuse_several
-    from ppcls.inference.command import predict
 
     refuse_several()
     config = load_deploy_config(

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from ppcls.config.node import Node
+from ppcls.untrusted.yaml_nodes import Node
 from ppcls.utils.fields import Component, Operation, Range, is_union
 
 LISTS = (list, tuple, collections.abc.Sequence)

@@ -18,10 +18,10 @@ from ppcls.config.annotations import (
     within,
 )
 from ppcls.config.describe import describe, show
-from ppcls.config.node import Node, Problems, find, join
 from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.paths import PathUse, absolute, locate
-from ppcls.config.scalars import parse_fraction, parse_scalar
+from ppcls.untrusted.yaml_nodes import Node, Problems, find, join
+from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.fields import (
     Component,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.config.node import Node, Problems, find
+from ppcls.untrusted.yaml_nodes import Node, Problems, find
 
 COMMANDS = ("train", "lr-find", "eval", "infer", "export")
 _TRAINING = {

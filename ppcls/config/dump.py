@@ -10,7 +10,7 @@ import yaml
 
 from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.config.paths import portable
-from ppcls.config.scalars import parse_scalar
+from ppcls.untrusted.yaml_scalars import parse_scalar
 from ppcls.utils.fields import Component, Operation, ReadPath
 from ppcls.utils.registry import Registry
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcls.config.node import Node, Origin
+from ppcls.untrusted.yaml_nodes import Node, Origin
 
 # What a dataset says of how pictures are read, not of which ones they are.
 _KEPT = ("transform_ops", "batch_transform_ops", "on_error")

@@ -17,15 +17,15 @@ from ppcls.config.eval_data import EvalData, put_eval_data
 from ppcls.config.find import find_config, find_deploy_config
 from ppcls.config.merge import merge, read_tree
 from ppcls.config.moved_run import follow
-from ppcls.config.node import Node, Origin, Problems
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
 from ppcls.config.paths import what_is_wrong
-from ppcls.config.reader import read_yaml
 from ppcls.config.schema import Config
 from ppcls.config.several_models import check_models, share_keys
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from ppcls.config.find import find_base
-from ppcls.config.node import Node, Origin, Problems
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 
 
 def read_tree(

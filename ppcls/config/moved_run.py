@@ -6,7 +6,7 @@ import os.path
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ppcls.config.node import Node
+from ppcls.untrusted.yaml_nodes import Node
 
 
 def follow(root: Node, file: Path) -> str | None:

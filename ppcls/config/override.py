@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from ppcls.config.node import Node, Origin, Problems, join
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
+from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import suggest
 
 # What YAML takes as it is, or for a number, a truth value or nothing

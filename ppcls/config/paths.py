@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ppcls
-from ppcls.config.node import Origin
+from ppcls.untrusted.yaml_nodes import Origin
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import (
     LATEST,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppcls.config.cross import Checked
-from ppcls.config.node import Node, Problems
+from ppcls.untrusted.yaml_nodes import Node, Problems
 from ppcls.utils.errors import suggest
 
 _READS = re.compile(r"(Loss|Metric)\.(Train|Eval)\.\d+\.(\w+)")

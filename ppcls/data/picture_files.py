@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ppcls.data.picture_formats import (
     FORMATS,
@@ -14,10 +15,12 @@ from ppcls.data.picture_formats import (
     SUFFIXES,
     picture_format,
 )
+from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 __all__ = [
-    "NAMES", "SUFFIXES", "PictureScan", "folders_in", "is_picture_name", "only_pictures", "read_file", "walk_pictures",
+    "NAMES", "SUFFIXES", "PictureScan", "find_pictures",
+    "folders_in", "is_picture_name", "only_pictures", "read_file", "walk_pictures",
 ]  # fmt: skip
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
@@ -39,6 +42,18 @@ def folders_in(place: str) -> list[str]:
             for entry in entries
             if _holds(entry.is_dir) and not _is_hidden(entry.name)
         )
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Every picture file in `folder` and its subfolders, sorted by path.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = [Path(path) for path in walk_pictures(str(folder))]
+    if not found:
+        raise UserError(f"{folder} holds no picture of a format that is read ({NAMES})")
+    return found
 
 
 def _is_hidden(name: str) -> bool:

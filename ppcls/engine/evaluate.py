@@ -13,9 +13,9 @@ from ppcls.config import Config
 from ppcls.data.postprocess import best_of
 from ppcls.engine import build, processes
 from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.result_files import open_results
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.startup import start
-from ppcls.inference.output import open_results
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger

@@ -16,7 +16,6 @@ from typing import Any
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
 from ppcls.config import Config, load_config
-from ppcls.config.node import Origin
 from ppcls.config.paths import PathUse, what_is_wrong
 from ppcls.data.labels import Classes, dump_class_names
 from ppcls.data.own_folder import OwnFolder
@@ -24,6 +23,7 @@ from ppcls.data.own_list import ListOptions, read_own_pictures
 from ppcls.data.parts import part_of
 from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
+from ppcls.untrusted.yaml_nodes import Origin
 from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ppcls.config import Config
 from ppcls.engine import build
 from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.predict import list_pictures, report
 from ppcls.engine.startup import start
-from ppcls.inference.command import list_pictures, report
 from ppcls.inference.prediction import Prediction
 from ppcls.utils.errors import UserError
 

@@ -23,11 +23,11 @@ from ppcls.data.transforms import Pipeline
 from ppcls.inference.entries import DigestedFile, GoldenFile, Input, Output, Quantized
 from ppcls.inference.records import read_record
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
 from ppcls.utils.user_paths import expanded
-from ppcls.utils.yaml_loader import YAML_LOADER
 
 SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
 MANIFEST_FILE = "inference.yml"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppcls.inference.npz_files import read_arrays
+from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 

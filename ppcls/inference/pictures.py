@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from ppcls.data.picture_files import NAMES, only_pictures, walk_pictures
+from ppcls.data.picture_files import find_pictures, only_pictures, walk_pictures
 from ppcls.data.transforms.decode import UnreadableImage, pixels_of
 from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
@@ -120,18 +120,6 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
     items = [_ready(item) for item in source]
     _require_color(items, color)
     return Pictures(items, color)
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Every picture file in `folder` and its subfolders, sorted by path.
-
-    Raises:
-        UserError: there is none.
-    """
-    found = [Path(path) for path in walk_pictures(str(folder))]
-    if not found:
-        raise UserError(f"{folder} holds no picture of a format that is read ({NAMES})")
-    return found
 
 
 def _paths_of(source: str | os.PathLike[Any]) -> Sequence[Path]:

@@ -10,11 +10,11 @@ import pytest
 from ppcls.benchmark import machine
 from ppcls.benchmark.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
 from ppcls.cli import main
+from ppcls.data.picture_list import read_picture_list
 from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
 from ppcls.inference import backends as backends_module
 from ppcls.inference.backends import open_backend
-from ppcls.inference.picture_list import read_picture_list
 from ppcls.utils.errors import Unavailable, UserError
 
 ROW = AccuracyRow("DLA34", "b", "paddle", "float32", "cpu", 1000, 4, 75.0, 100.0, "0", "f", "l")

@@ -7,9 +7,9 @@ from helpers.fake_time import Clock, FakeBackend
 from ppcls.benchmark.backends import Measurement, doubt_of, measure, verifying_gate
 from ppcls.benchmark.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
 from ppcls.benchmark.timing import Plan, Timing
+from ppcls.data.picture_list import PictureList
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden
-from ppcls.inference.picture_list import PictureList
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError

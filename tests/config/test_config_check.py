@@ -8,9 +8,9 @@ import pytest
 
 from ppcls.config import load_config
 from ppcls.config.check import INVALID, Checker
-from ppcls.config.node import Origin, Problems
 from ppcls.config.paddleclas.dialect import Legacy
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.fields import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Range, Size
 
 

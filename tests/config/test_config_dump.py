@@ -5,8 +5,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppcls.config.node import Origin, Problems
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 
 RESOLVED = Path(__file__).with_name("resolved.yaml")
 

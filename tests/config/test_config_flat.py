@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from ppcls.arch.catalog import BACKBONES
 from ppcls.cli import main
 from ppcls.config import load_config, migrate_config
-from ppcls.config.node import Origin, Problems, as_node, find
 from ppcls.config.override import put
 from ppcls.config.paddleclas.flat_files import resolve
 from ppcls.config.paddleclas.flat_keys import ROWS
 from ppcls.engine.schema import registries
+from ppcls.untrusted.yaml_nodes import Origin, Problems, as_node, find
 from ppcls.utils.errors import ConfigError, UserError
 
 FOLDER = Path(__file__).resolve().parent / "flat"

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.config.merge import merge, read_tree
-from ppcls.config.node import Node, Origin, Problems
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 
 
 def write(**files):

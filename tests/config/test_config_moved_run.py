@@ -7,7 +7,7 @@ import yaml
 
 from ppcls.config.merge import read_tree
 from ppcls.config.moved_run import follow
-from ppcls.config.node import Problems
+from ppcls.untrusted.yaml_nodes import Problems
 
 
 def read(file, output, **dataset):

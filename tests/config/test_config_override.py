@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.config.node import Origin, Problems
 from ppcls.config.override import apply_overrides
-from ppcls.config.reader import read_yaml
+from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 
 TEXT = """\
 Global: {epochs: 2, name: x}

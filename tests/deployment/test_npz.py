@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.cli import main
+from ppcls.data.picture_list import PictureList, read_picture_list
+from ppcls.deployment.npz.files import npz_name, numbered, read_datalist
 from ppcls.deployment.npz.folders import Progress, make, run
 from ppcls.deployment.npz.score import Score, score, scores_of
 from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
-from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
-from ppcls.inference.picture_list import PictureList, read_picture_list
+from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 
 NAMES = ["cat/one.png", "cat/two.jpg", "dog/one.png"]
@@ -297,9 +298,7 @@ def test_damaged_results_are_named_together(runner, tmp_path):
         runner()
     first, second = str(error.value).splitlines()
     assert first.startswith(f"{tmp_path / 'results' / 'a.npz'}: no whole .npz file (BadZipFile: ")
-    assert second.startswith(
-        f"{tmp_path / 'results' / 'b.npz'}: no whole .npz file (ValueError: Object arrays cannot be"
-    )
+    assert second.startswith(f"{tmp_path / 'results' / 'b.npz'}: no whole .npz file (it holds an array of object)")
 
 
 @pytest.mark.parametrize(
@@ -371,10 +370,10 @@ HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }"
     ("content", "place", "says"),
     [
         (archived(HEADER[:-1]), None, ""),  # TokenError, or SyntaxError since Python 3.12
-        (archived(HEADER, zipfile.ZIP_LZMA), 44, "LZMAError: "),
-        (archived(HEADER, zipfile.ZIP_BZIP2), 37, "OSError: Invalid data stream"),
+        (archived(HEADER, zipfile.ZIP_LZMA), 44, "o is compressed in another way than by deflate"),
+        (archived(HEADER, zipfile.ZIP_BZIP2), 37, "o is compressed in another way than by deflate"),
         (archived(HEADER), archived(HEADER).index(b"PK\1\2") + 8, "NotImplementedError: "),  # the flags
-        (archived(HEADER.replace("5", "99999999999999")), None, "MemoryError: "),
+        (archived(HEADER.replace("5", "99999999999999")), None, "an array has another size than its header states"),
     ],
     ids=["header", "lzma", "bzip2", "flags", "size"],
 )

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.deployment.npz.folders import make
 from ppcls.deployment.quantize.layers import outer_layers
 from ppcls.deployment.quantize.options import QuantizeOptions
 from ppcls.deployment.quantize.samples import Samples, calibration_inputs, choose, evenly_spaced, split
 from ppcls.inference import Bundle
-from ppcls.inference.picture_list import PictureList, read_picture_list
 from ppcls.utils.errors import UserError
 
 

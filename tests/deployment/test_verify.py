@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify import run as module
 from ppcls.deployment.verify.forms import FORMS, REFERENCE, Form, form_digest, parse_forms
 from ppcls.deployment.verify.run import verify
 from ppcls.inference import Bundle, Golden, GoldenMismatch
 from ppcls.inference.backends import open_backend
-from ppcls.inference.picture_list import PictureList
 from ppcls.utils.errors import Unavailable, UserError
 
 INT8, BF16 = Form("openvino", "int8"), Form("openvino", "bfloat16")

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from ppcls.cli import main
+from ppcls.data.picture_list import read_picture_list
+from ppcls.deployment.npz.files import npz_name
 from ppcls.deployment.verify.forms import Form, parse_forms
 from ppcls.deployment.verify.report import Report
 from ppcls.deployment.verify.run import labelled_batches, verify
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
-from ppcls.inference.npz_files import npz_name, read_arrays
-from ppcls.inference.picture_list import read_picture_list
+from ppcls.untrusted.npz import read_arrays
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
 if DATA is None:

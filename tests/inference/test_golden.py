@@ -72,9 +72,7 @@ def test_a_golden_file_holds_what_was_saved(tmp_path_factory, picture, side, cla
 def test_a_pickle_in_a_golden_file_is_refused(tmp_path):
     path = tmp_path / "golden.npz"
     np.savez(path, picture=np.array([{"a": 1}], object), input=np.zeros(1), scores=np.zeros(1))
-    with pytest.raises(
-        UserError, match=r"golden.npz: no whole golden file \(ValueError: Object arrays cannot be loaded"
-    ):
+    with pytest.raises(UserError, match=r"golden.npz: no whole golden file \(it holds an array of object"):
         Golden.load(path)
 
 
@@ -100,7 +98,7 @@ def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
     [
         ("picture", np.zeros(3), "uint8 with 1 axes"),
         ("input", np.zeros((3, 2, 2), np.float32), "float32 with 4 axes"),
-        ("scores", np.array([["a"]]), "float32 with 2 axes"),
+        ("scores", np.array([[1]]), "float32 with 2 axes"),
         ("scores", None, "float32 with 2 axes"),
     ],
 )

@@ -12,8 +12,8 @@ import pytest
 
 from ppcls.cli import main
 from ppcls.deployment.installing import aside
+from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle
-from ppcls.inference.output import open_results
 from ppcls.inference.results import Result
 from ppcls.inference.settings import Settings
 from ppcls.utils import lock

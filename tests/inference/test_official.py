@@ -23,8 +23,8 @@ from ppcls.data.transforms import Pipeline
 from ppcls.deployment.adopt import adopt
 from ppcls.inference import Bundle, Classifier, Golden
 from ppcls.inference.official.find import find_bundle
-from ppcls.inference.official.parameters import check_parameters
-from ppcls.inference.official.program import declared_inputs
+from ppcls.untrusted.paddle_parameters import check_parameters
+from ppcls.untrusted.paddle_programs import declared_inputs
 from ppcls.untrusted.tar import unpack
 from ppcls.utils.errors import Unavailable, UserError
 

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 import pytest
 
 from ppcls.config.check import Checker
-from ppcls.config.node import Origin, Problems
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
-from ppcls.config.reader import read_yaml
 from ppcls.engine.schema import registries
+from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.fields import Component, Operation
 
 OPERATIONS = ("transform", "batch transform", "loss", "metric")  # written as a list of `Name: {keys}`

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.inference.npz_files import save_array
+from ppcls.deployment.npz.files import save_array
 from ppcls.utils import cpu, files
 from ppcls.utils import load_paddle as loading
 from ppcls.utils.errors import ConfigError, UserError, suggest

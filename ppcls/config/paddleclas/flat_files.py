@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ppcls.config.annotations import field_types
 from ppcls.config.merge import merge
-from ppcls.config.node import Node, Origin, Problems, as_node, find
 from ppcls.config.override import apply_overrides, parse_override, put
 from ppcls.config.paddleclas.flat_keys import (
     TOP,
@@ -21,6 +20,7 @@ from ppcls.config.paddleclas.flat_keys import (
 from ppcls.config.paddleclas.flat_values import Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
 from ppcls.utils.errors import suggest
 
 # Only a flat file has these.

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.config.check import INVALID, Checker
-from ppcls.config.node import Origin, Problems
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
-from ppcls.config.reader import read_yaml
 from ppcls.config.schema import Transforms
+from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
 from ppcls.utils.registry import Registry
 

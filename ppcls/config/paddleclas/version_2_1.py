@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ppcls.config.node import Node, Problems
+from ppcls.untrusted.yaml_nodes import Node, Problems
 
 
 def move_class_num(root: Node, problems: Problems) -> None:

@@ -21,19 +21,19 @@ from typing import Any
 
 import numpy as np
 
+from ppcls.data.picture_list import PictureList
 from ppcls.data.transforms import Pipeline
-from ppcls.deployment.verify.forms import Form, form_digest
-from ppcls.inference.backends import Backend
-from ppcls.inference.bundle import Bundle
-from ppcls.inference.npz_files import (
+from ppcls.deployment.npz.files import (
     is_whole,
     npz_name,
-    read_arrays,
     read_datalist,
     save_array,
 )
-from ppcls.inference.picture_list import PictureList
+from ppcls.deployment.verify.forms import Form, form_digest
+from ppcls.inference.backends import Backend
+from ppcls.inference.bundle import Bundle
 from ppcls.inference.reading import parallel, read_batches
+from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 from ppcls.utils.lock import claimed

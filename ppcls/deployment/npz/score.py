@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.inference.npz_files import npz_name, numbered, read_arrays, read_datalist
+from ppcls.deployment.npz.files import npz_name, numbered, read_datalist
 from ppcls.metric.topk import TopkCounter
+from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 

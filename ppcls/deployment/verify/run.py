@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.comparison import Comparison, failure_of
 from ppcls.deployment.verify.forms import CALIBRATED, REFERENCE, Form, parse_forms
 from ppcls.deployment.verify.report import Report, Row
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Golden, agreement_with
-from ppcls.inference.picture_list import PictureList
 from ppcls.inference.reading import read_batches
 from ppcls.utils.errors import Unavailable, UserError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from ppcls.inference.bundle import MANIFEST_FILE, PROGRAM_FILES, Bundle
+from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-from ppcls.utils.yaml_loader import YAML_LOADER
 
 if TYPE_CHECKING:
     from ppcls.inference.official.preprocess import Preprocess

@@ -25,11 +25,11 @@ from ppcls.inference.bundle import (
 )
 from ppcls.inference.entries import Input, Output
 from ppcls.inference.official.find import is_ours
-from ppcls.inference.official.parameters import check_parameters
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
-from ppcls.inference.official.program import Shape, declared_inputs
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.paddle_parameters import check_parameters
+from ppcls.untrusted.paddle_programs import Shape, declared_inputs
 from ppcls.untrusted.tar import unpack
 from ppcls.utils import child
 from ppcls.utils.errors import UserError

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppcls.config.dump import _Dumper
-from ppcls.config.node import Node, Origin, Problems
-from ppcls.config.reader import MAX_DEPTH, MAX_NODES, read_yaml
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
+from ppcls.untrusted.yaml_reader import MAX_DEPTH, MAX_NODES, read_yaml
 
 LOADERS = [loader for loader in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader) if loader]
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.untrusted.refusals import refusals
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 
@@ -55,29 +54,6 @@ def read_datalist(path: PathLike) -> list[Path]:
         )
     beside = Path(path).parent
     return [file if file.is_file() else beside / file.name for file in listed]
-
-
-def read_arrays(
-    path: Path, kind: str = ".npz file", again: str = "write it again"
-) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` file (of an `.npy` file: one); pickled objects are refused.
-
-    Args:
-        path: The file.
-        kind: What it should be, for messages.
-        again: What to do about a missing or damaged one.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {again}")
-    with refusals(path, kind, again=again):
-        loaded = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
 
 
 def is_whole(path: Path) -> bool:

@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcls.inference.official.program import shape_of
+from ppcls.untrusted.paddle_programs import shape_of
 from ppcls.untrusted.protobuf import numbers
 from ppcls.untrusted.refusals import Damaged, refusals
 

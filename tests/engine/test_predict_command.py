@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from ppcls.config import load_deploy_config
+from ppcls.engine import predict as command_module
+from ppcls.engine.predict import predict
+from ppcls.engine.result_files import console_line, open_results
 from ppcls.inference import Bundle, Classifier, Result
-from ppcls.inference import command as command_module
-from ppcls.inference.command import predict
-from ppcls.inference.output import console_line, open_results
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -203,7 +203,7 @@ def test_the_script_from_anywhere(exported, folder, tmp_path):
 @pytest.mark.slow
 def test_the_runtime_is_imported_without_paddle():
     code = (
-        "import sys, ppcls.inference; slow = {'paddle', 'tqdm'} & {*sys.modules}; import ppcls.inference.command; "
+        "import sys, ppcls.inference; slow = {'paddle', 'tqdm'} & {*sys.modules}; import ppcls.engine.predict; "
         "sys.exit(bool(slow or 'paddle' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

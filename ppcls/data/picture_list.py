@@ -14,9 +14,8 @@ import numpy as np
 from ppcls.data.image_list import read_list_file
 from ppcls.data.labels import Classes
 from ppcls.data.parts import part_of, shown
-from ppcls.data.picture_files import is_picture_name
+from ppcls.data.picture_files import find_pictures, is_picture_name
 from ppcls.data.text import read_lines
-from ppcls.inference.pictures import find_pictures
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
 from ppcls.utils.logging import get_logger

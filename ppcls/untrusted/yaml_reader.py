@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import yaml
 from yaml.reader import Reader
 
-from ppcls.config.node import Node, Origin, Problems, join
-from ppcls.config.scalars import parse_scalar
-from ppcls.utils.yaml_loader import YAML_LOADER
+from ppcls.untrusted.yaml_loader import YAML_LOADER
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
+from ppcls.untrusted.yaml_scalars import parse_scalar
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000  # aliases of aliases grow without end

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppcls.inference.output import console_line, encodable, open_results
+from ppcls.engine.result_files import console_line, encodable, open_results
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 

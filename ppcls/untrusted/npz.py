@@ -1,0 +1,98 @@
+"""Arrays in `.npz` and `.npy` files. No pickled object is read, and memory is bounded by the file's size."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ppcls.untrusted.refusals import Damaged, refusals, shown
+from ppcls.utils.errors import UserError
+
+_MAX_ARRAYS = 1000
+_MAX_AXES = 32
+# Arrays of zeros are compressed 1,000 times; those of pictures, tensors and scores at most a few times
+_MAX_RATIO = 8
+_ALLOWED_IN_ANY_CASE = 128 << 20  # bytes
+_KINDS = "biuf"  # of numbers that are not pointers, texts or records
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def read_arrays(
+    path: Path, kind: str = ".npz file", again: str = "write it again"
+) -> dict[str, np.ndarray]:
+    """Reads the arrays of an `.npz` file, or the one array of an `.npy` file by the name "".
+
+    Args:
+        path: The file.
+        kind: What it should be, for messages.
+        again: What to do about a missing or damaged one.
+
+    Raises:
+        UserError: It is missing or damaged, or its arrays would take memory out of proportion to its size.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; {again}")
+    with refusals(path, kind, again=again):
+        content = path.read_bytes()
+        # Of a file on a disk, the places that a damaged archive names raise OSError
+        file, size = io.BytesIO(content), len(content)
+        if file.read(6) == np.lib.format.MAGIC_PREFIX:
+            file.seek(0)
+            return {"": _read_array(file, size)}
+        with zipfile.ZipFile(file) as archive:
+            return _read_archive(archive, max(_ALLOWED_IN_ANY_CASE, _MAX_RATIO * size))
+
+
+def _read_archive(archive: zipfile.ZipFile, limit: int) -> dict[str, np.ndarray]:
+    members = archive.infolist()
+    if len(members) > _MAX_ARRAYS:
+        raise Damaged(f"it has {len(members)} arrays")
+    if sum(member.file_size for member in members) > limit:
+        raise Damaged(f"its arrays would take more than {limit >> 20} MiB")
+    arrays = {}
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        if member.compress_type not in _COMPRESSIONS:
+            raise Damaged(f"{shown(name)} is compressed in another way than by deflate")
+        if name in arrays:
+            raise Damaged(f"two arrays are named {shown(name)}")
+        with archive.open(member) as content:
+            arrays[name] = _read_array(content, member.file_size)
+    return arrays
+
+
+def _read_array(file: IO[bytes], size: int) -> np.ndarray:
+    """Read one `.npy` file of `size` bytes, whose header must account for every byte."""
+    if file.read(6) != np.lib.format.MAGIC_PREFIX:
+        raise Damaged("it holds something that is not an array")
+    file.seek(0)
+    shape, in_fortran_order, dtype = _read_header(file)
+    if dtype.kind not in _KINDS:
+        raise Damaged(f"it holds an array of {shown(str(dtype))}")
+    if len(shape) > _MAX_AXES:
+        raise Damaged(f"it holds an array with {len(shape)} axes")
+    if prod(shape) * dtype.itemsize != size - file.tell():
+        raise Damaged("an array has another size than its header states")
+    values = np.empty(shape, dtype, order="F" if in_fortran_order else "C")
+    # Of Fortran's order the transposed array lies in memory as C's
+    flat = (values.T if in_fortran_order else values).reshape(-1).view(np.uint8)
+    if file.readinto(flat) != flat.size:  # type: ignore[attr-defined]
+        raise Damaged("an array is cut off")
+    return values
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a damaged header lets Python say
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
+    raise Damaged(f"it holds an array of the unknown version {version}")
