@@ -7,21 +7,19 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.config.annotations import (
-    DICTS,
-    LISTS,
-    field_types,
-    is_union,
-    required_fields,
-    shape_of,
-    shapes_of,
-    within,
-)
-from ppcls.config.describe import describe, show
 from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.untrusted.yaml_nodes import Node, Problems, find, join
 from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
+from ppcls.utils.annotations import (
+    DICTS,
+    LISTS,
+    field_types,
+    required_fields,
+    shapes_of,
+    within,
+)
+from ppcls.utils.describe import describe, show
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.fields import (
     Component,
@@ -30,6 +28,7 @@ from ppcls.utils.fields import (
     Range,
     ReadPath,
     UserPath,
+    is_union,
 )
 from ppcls.utils.registry import Registry
 from ppcls.utils.user_paths import expanded
@@ -193,7 +192,7 @@ class Checker:
                 node.origin, key, "is the text None; write null for nothing"
             )
             return INVALID
-        fitting = [arg for arg in args if shape_of(node) in shapes_of(arg)]
+        fitting = [arg for arg in args if type(node.value).__name__ in shapes_of(arg)]
         if len(fitting) == 1:
             return self.check(fitting[0], node, key, wanted)
         before = len(self.problems), len(self.paths)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 from ppcls.utils.registry import Registry
 from ppcls.utils.tensorrt import TensorRT
@@ -15,7 +16,7 @@ _TENSORRT = TensorRT()
 
 
 @dataclass(frozen=True)
-class DeployGlobalSection:
+class DeployGlobalSection(CheckedFields):
     """The run.
 
     Attributes:
@@ -52,6 +53,7 @@ class DeployGlobalSection:
     output: Annotated[str, UserPath()] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.use_fp16 and self.precision not in (None, "float16"):
             raise ValueError(
                 f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them"
@@ -70,7 +72,7 @@ class DeployGlobalSection:
 
 
 @dataclass(frozen=True)
-class PreProcessSection:
+class PreProcessSection(CheckedFields):
     """The preprocessing of a model without a manifest; a bundle carries its own.
 
     Attributes:
@@ -81,7 +83,7 @@ class PreProcessSection:
 
 
 @dataclass(frozen=True)
-class TopkSection:
+class TopkSection(CheckedFields):
     """The answer of a picture.
 
     Attributes:
@@ -94,14 +96,14 @@ class TopkSection:
 
 
 @dataclass(frozen=True)
-class PostProcessSection:
+class PostProcessSection(CheckedFields):
     """What is made of the scores."""
 
     Topk: TopkSection = TopkSection()
 
 
 @dataclass(frozen=True)
-class DeployConfig:
+class DeployConfig(CheckedFields):
     """A checked deployment configuration, its sections by their names in YAML."""
 
     Global: DeployGlobalSection

@@ -8,10 +8,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 
-from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.config.paths import portable
 from ppcls.untrusted.yaml_scalars import parse_scalar
-from ppcls.utils.fields import Component, Operation, ReadPath
+from ppcls.utils.annotations import DICTS, LISTS, field_types
+from ppcls.utils.fields import Component, Operation, ReadPath, is_union
 from ppcls.utils.registry import Registry
 
 

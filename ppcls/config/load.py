@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppcls.config.annotations import field_types
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.cross import COMMANDS, Checked, cross_check
 from ppcls.config.deploy_schema import DeployConfig
@@ -26,6 +25,7 @@ from ppcls.config.schema import Config
 from ppcls.config.several_models import check_models, share_keys
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
+from ppcls.utils.annotations import field_types
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ppcls.config.dump import to_plain, to_yaml
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import (
     Component,
     Fraction,
@@ -26,7 +27,7 @@ Metrics = tuple[Annotated[Any, Operation("metric")], ...]
 
 
 @dataclass(frozen=True)
-class GlobalSection:
+class GlobalSection(CheckedFields):
     """The run.
 
     Attributes:
@@ -85,7 +86,7 @@ class GlobalSection:
 
 
 @dataclass(frozen=True)
-class LossSection:
+class LossSection(CheckedFields):
     """The losses that are summed, in training and in evaluation."""
 
     Train: Losses = ()
@@ -93,7 +94,7 @@ class LossSection:
 
 
 @dataclass(frozen=True)
-class MetricSection:
+class MetricSection(CheckedFields):
     """The metrics of each training batch and of an evaluation. The first of `Eval` decides which weights are best."""
 
     Train: Metrics = ()
@@ -101,7 +102,7 @@ class MetricSection:
 
 
 @dataclass(frozen=True)
-class LoaderSection:
+class LoaderSection(CheckedFields):
     """How batches are read.
 
     Attributes:
@@ -114,7 +115,7 @@ class LoaderSection:
 
 
 @dataclass(frozen=True)
-class ReaderSection:
+class ReaderSection(CheckedFields):
     """A data set, how it is drawn from (`batch_size` there is for each process), and how it is read."""
 
     dataset: Annotated[Any, Component("dataset")]
@@ -123,7 +124,7 @@ class ReaderSection:
 
 
 @dataclass(frozen=True)
-class DataLoaderSection:
+class DataLoaderSection(CheckedFields):
     """The data of training and of evaluation. The transforms of `Eval` are those of inference and export too."""
 
     Train: ReaderSection | None = None
@@ -131,7 +132,7 @@ class DataLoaderSection:
 
 
 @dataclass(frozen=True)
-class InferSection:
+class InferSection(CheckedFields):
     """Prediction without export.
 
     Attributes:
@@ -148,7 +149,7 @@ class InferSection:
 
 
 @dataclass(frozen=True)
-class PrecisionSection:
+class PrecisionSection(CheckedFields):
     """Mixed precision, on GPUs.
 
     Attributes:
@@ -169,7 +170,7 @@ class PrecisionSection:
 
 
 @dataclass(frozen=True)
-class AverageSection:
+class AverageSection(CheckedFields):
     """A moving average of the weights, evaluated beside them.
 
     Attributes:
@@ -184,7 +185,7 @@ class AverageSection:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CheckedFields):
     """A checked configuration: its sections by their names in YAML, with the components as objects."""
 
     Global: GlobalSection

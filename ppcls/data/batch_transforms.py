@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Fraction, PositiveFloat, PositiveInt
 from ppcls.utils.registry import Registry
@@ -16,16 +17,10 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class _Mix:
+class _Mix(CheckedFields):
     alpha: PositiveFloat = 1.0
     class_num: PositiveInt | None = None
     prob: Fraction = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"alpha is {self.alpha}; write a number above 0")
-        if not 0 <= self.prob <= 1:
-            raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
     def __call__(
         self,
@@ -122,7 +117,7 @@ class Cutmix(_Mix):
 
 @BATCH_TRANSFORMS.register()
 @dataclass(frozen=True)
-class OpSampler:
+class OpSampler(CheckedFields):
     """Chooses one operation for every batch, each as often as its `prob` says; else the pictures stay.
 
     Args:
@@ -134,6 +129,7 @@ class OpSampler:
     CutmixOperator: Cutmix = Cutmix(prob=0.0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         mixup, cutmix = self.MixupOperator.prob, self.CutmixOperator.prob
         if not 0 < mixup + cutmix < 1 + 1e-9:  # 0.9 + 0.1 may be a little more than 1
             raise ValueError(

@@ -2,15 +2,16 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ppcls.data.class_folders import read_class_folders
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.shards import ShardList, open_shards
-from ppcls.data.transforms.base import one_of, set_field
+from ppcls.data.transforms.base import set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import (
     NonNegativeInt,
@@ -31,14 +32,13 @@ def _finish(dataset: Any) -> None:
     """What every dataset checks of the keys that they share."""
     set_field(dataset, "transform_ops", tuple(dataset.transform_ops))
     set_field(dataset, "batch_transform_ops", tuple(dataset.batch_transform_ops or ()))
-    one_of("on_error", dataset.on_error, (None, "raise", "skip"))
     Pipeline(dataset.transform_ops)  # raises if their order is impossible
     check_crops(dataset.transform_ops)
 
 
 @DATASETS.register()
 @dataclass(frozen=True)
-class ImageNetDataset:
+class ImageNetDataset(CheckedFields):
     """Pictures named by a list of one `relative/path label` line per picture, as PaddleClas has it, or by a table.
 
     A table is a `.csv` or other file of lines with the same fields, with or without a header, as Kaggle, pandas and
@@ -68,11 +68,12 @@ class ImageNetDataset:
     delimiter: str | None = None
     image_column: str | NonNegativeInt | None = None
     label_column: str | NonNegativeInt | None = None
-    on_error: str | None = None
+    on_error: Literal["raise", "skip"] | None = None
     class_names: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
+        super().__post_init__()
         if self.delimiter == "":
             raise ValueError(
                 "delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\""
@@ -102,7 +103,7 @@ class ImageNetDataset:
 
 @DATASETS.register()
 @dataclass(frozen=True)
-class ImageFolder:
+class ImageFolder(CheckedFields):
     """One folder per class.
 
     Args:
@@ -118,11 +119,12 @@ class ImageFolder:
     image_root: Annotated[str, ReadPath("dir")]
     transform_ops: Transforms
     batch_transform_ops: BatchTransforms = ()
-    on_error: str | None = None
+    on_error: Literal["raise", "skip"] | None = None
     class_to_index: Annotated[str, ReadPath("file")] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
+        super().__post_init__()
 
     def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
         """Lists and checks the folders; see `read_class_folders`.
@@ -143,7 +145,7 @@ class ImageFolder:
 
 @DATASETS.register()
 @dataclass(frozen=True)
-class WebDatasetDataset:
+class WebDatasetDataset(CheckedFields):
     """Pictures in tar shards, near or far, as `ppcls pack` and webdataset write them; for data beyond one disk.
 
     It needs the package webdataset. Processes and their workers share the shards; with a manifest every picture comes
@@ -165,10 +167,11 @@ class WebDatasetDataset:
     batch_transform_ops: BatchTransforms = ()
     shuffle_buffer: PositiveInt = 1000
     epoch_length: PositiveInt | None = None
-    on_error: str | None = None
+    on_error: Literal["raise", "skip"] | None = None
 
     def __post_init__(self) -> None:
         _finish(self)
+        super().__post_init__()
         if not self.shards or "" in tuple(self.shards):
             raise ValueError(
                 "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files"

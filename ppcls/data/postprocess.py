@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from ppcls.data.labels import load_class_names
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
@@ -17,7 +18,7 @@ Prediction = tuple[int, float, str | None]  # class id, score, name
 
 @POSTPROCESSES.register()
 @dataclass(frozen=True)
-class Topk:
+class Topk(CheckedFields):
     """The classes of the highest scores.
 
     Args:
@@ -27,12 +28,6 @@ class Topk:
 
     topk: PositiveInt = 1
     class_id_map_file: Annotated[str, ReadPath("file")] | None = None
-
-    def __post_init__(self) -> None:
-        if self.topk < 1:
-            raise ValueError(
-                f"topk is {self.topk}; write a number of classes of at least 1"
-            )
 
     def __call__(
         self, scores: np.ndarray, names: Sequence[str] | None = None

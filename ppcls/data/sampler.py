@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt
 from ppcls.utils.registry import Registry
 
@@ -20,7 +21,7 @@ _ORDER, _SAMPLE, _BATCH = 1, 2, 3
 
 @SAMPLERS.register("DistributedBatchSampler", "BatchSampler")
 @dataclass(frozen=True)
-class DistributedBatchSampler:
+class DistributedBatchSampler(CheckedFields):
     """How an epoch is cut into batches, in one process or many.
 
     Args:
@@ -32,12 +33,6 @@ class DistributedBatchSampler:
     batch_size: PositiveInt = 1
     drop_last: bool = False
     shuffle: bool = False
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(
-                f"batch_size is {self.batch_size}; write a number of pictures of at least 1"
-            )
 
 
 def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray:

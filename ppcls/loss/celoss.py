@@ -2,8 +2,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcls.loss.base import LOSSES
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Fraction, PositiveFloat
+from ppcls.utils.fields import BelowOne, PositiveFloat
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 @LOSSES.register("CELoss", "MixCELoss")
 @dataclass(frozen=True)
-class CELoss:
+class CELoss(CheckedFields):
     """Softmax cross entropy, the mean over a batch.
 
     `epsilon` smooths the target, hard or soft, to `(1 - epsilon) * target + epsilon / class_num`
@@ -25,18 +26,8 @@ class CELoss:
     """
 
     weight: PositiveFloat = 1.0
-    epsilon: Fraction | None = None
+    epsilon: BelowOne | None = None
     class_weights: tuple[PositiveFloat, ...] | None = None
-
-    def __post_init__(self) -> None:
-        check_weight(self.weight)
-        check_epsilon(self.epsilon)
-        if self.class_weights is not None and not all(
-            value > 0 for value in self.class_weights
-        ):
-            raise ValueError(
-                f"class_weights is {list(self.class_weights)}; write numbers above 0"
-            )
 
     def __call__(self, logits: "Tensor", target: "Tensor") -> "Tensor":
         """The loss of one batch, times `weight`, as a tensor of no axes.
@@ -82,17 +73,3 @@ class CELoss:
             F.label_smooth(shares, epsilon=self.epsilon) if self.epsilon else shares
         )
         return -(weights * smoothed * log_shares).sum(axis=1).mean()
-
-
-def check_weight(weight: float) -> None:
-    """Raises a ValueError for a loss's weight that is not above 0."""
-    if weight <= 0:
-        raise ValueError(f"weight is {weight}; write a number above 0")
-
-
-def check_epsilon(epsilon: float | None) -> None:
-    """Raises a ValueError for a share of label smoothing that is not at least 0 and below 1."""
-    if epsilon is not None and not 0 <= epsilon < 1:
-        raise ValueError(
-            f"epsilon is {epsilon}; write a number of at least 0 and below 1, such as 0.1"
-        )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ppcls.loss.base import LOSSES
-from ppcls.loss.celoss import CELoss, check_epsilon, check_weight
+from ppcls.loss.celoss import CELoss
 from ppcls.loss.divergence import js_divergence, kl_divergence, symmetric_kl
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.fields import Fraction, PositiveFloat
+from ppcls.utils.fields import BelowOne, PositiveFloat
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -24,17 +25,16 @@ Outputs = Mapping[str, Any]
 
 @LOSSES.register()
 @dataclass(frozen=True)
-class DistillationGTCELoss:
+class DistillationGTCELoss(CheckedFields):
     """Cross entropy of each of `model_names` with the true classes, summed; `epsilon` smooths as in CELoss."""
 
     weight: PositiveFloat = 1.0
     model_names: tuple[str, ...] = ("Student",)
     key: str | None = "logits"
-    epsilon: Fraction | None = None
+    epsilon: BelowOne | None = None
 
     def __post_init__(self) -> None:
-        check_weight(self.weight)
-        check_epsilon(self.epsilon)
+        super().__post_init__()
         if not self.model_names:
             raise ValueError(
                 "model_names is empty; write the names of models, such as [Student]"
@@ -59,7 +59,7 @@ class DistillationGTCELoss:
 
 
 @dataclass(frozen=True)
-class PairLoss:
+class PairLoss(CheckedFields):
     """What losses over pairs of models share: the values of all `model_name_pairs` are summed.
 
     A pair is [Student, Teacher]: the one that learns, and the one that it learns from. Targets are not looked at.
@@ -70,7 +70,7 @@ class PairLoss:
     key: str | None = "logits"
 
     def __post_init__(self) -> None:
-        check_weight(self.weight)
+        super().__post_init__()
         if not self.model_name_pairs:
             raise ValueError(
                 "model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]"
@@ -117,11 +117,7 @@ class DistillationCELoss(PairLoss):
     `epsilon` smooths these as in CELoss.
     """
 
-    epsilon: Fraction | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_epsilon(self.epsilon)
+    epsilon: BelowOne | None = None
 
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         from paddle.nn import functional as F
@@ -137,13 +133,6 @@ class DistillationKLDivLoss(PairLoss):
     """`kl_divergence` of the student from the teacher, which it does not change, at a `temperature`."""
 
     temperature: PositiveFloat = 4.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.temperature <= 0:
-            raise ValueError(
-                f"temperature is {self.temperature}; write a number above 0, such as 4"
-            )
 
     def _between(self, student: Tensor, teacher: Tensor) -> Tensor:
         return kl_divergence(student, teacher.detach(), self.temperature)

@@ -4,18 +4,20 @@ from typing import Any
 import numpy as np
 
 from ppcls.metric.base import METRICS
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt
 
 
 @METRICS.register()
 @dataclass(frozen=True)
-class TopkAcc:
+class TopkAcc(CheckedFields):
     """The share of pictures whose class is among the k best scored, for each k of `topk`."""
 
     topk: PositiveInt | tuple[PositiveInt, ...] = (1, 5)
 
     def __post_init__(self) -> None:
-        if not self.ks or min(self.ks) < 1 or len(set(self.ks)) != len(self.ks):
+        super().__post_init__()
+        if not self.ks or len(set(self.ks)) != len(self.ks):
             raise ValueError(
                 f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]"
             )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Component, PositiveFloat
 from ppcls.utils.registry import Registry
@@ -22,7 +23,7 @@ _CLIPS = ("clip_norm", "clip_norm_global", "clip_value")
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(CheckedFields):
     """Keys of every optimizer.
 
     At most one of three keys clips gradients. `clip_norm_global` scales all of them by the same factor, so that their
@@ -41,12 +42,8 @@ class Optimizer:
     no_weight_decay_name: str | None = None
 
     def __post_init__(self) -> None:
-        clips = {
-            name: value for name in _CLIPS if (value := getattr(self, name)) is not None
-        }
-        for name, value in clips.items():
-            if value <= 0:
-                raise ValueError(f"{name} is {value}; write a number above 0")
+        super().__post_init__()
+        clips = [name for name in _CLIPS if getattr(self, name) is not None]
         if len(clips) > 1:
             raise ValueError(f"{' and '.join(clips)} are set; write one of them")
 
@@ -114,11 +111,3 @@ def without_decay(named_parameters: NamedParameters) -> list["Tensor"]:
     for parameter in parameters:
         parameter.regularizer = None
     return parameters
-
-
-def check_below_one(name: str, value: float) -> None:
-    """Raises a ValueError for a share that is not at least 0 and below 1."""
-    if not 0 <= value < 1:
-        raise ValueError(
-            f"{name} is {value}; write a number of at least 0 and below 1, such as 0.9"
-        )

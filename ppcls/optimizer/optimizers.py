@@ -1,17 +1,14 @@
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from ppcls.optimizer.base import (
     OPTIMIZERS,
     NamedParameters,
     Optimizer,
     Regularized,
-    check_below_one,
     without_decay,
 )
-from ppcls.utils.fields import NonNegativeFloat, PositiveFloat, Range
-
-BelowOne = Annotated[float, Range(low=0, high=1)]
+from ppcls.utils.fields import BelowOne, NonNegativeFloat, PositiveFloat
 
 
 @OPTIMIZERS.register()
@@ -39,10 +36,6 @@ class Momentum(Regularized):
     momentum: BelowOne = 0.9
     use_nesterov: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_below_one("momentum", self.momentum)
-
     def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
         """As `Optimizer.build`."""
         import paddle
@@ -68,11 +61,6 @@ class RMSProp(Regularized):
     momentum: BelowOne = 0.0
     rho: BelowOne = 0.95
     epsilon: PositiveFloat = 1e-6
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_below_one("momentum", self.momentum)
-        check_below_one("rho", self.rho)
 
     def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
         """As `Optimizer.build`."""
@@ -100,11 +88,6 @@ class AdamW(Optimizer):
     beta2: BelowOne = 0.999
     epsilon: PositiveFloat = 1e-8
     weight_decay: NonNegativeFloat = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_below_one("beta1", self.beta1)
-        check_below_one("beta2", self.beta2)
 
     def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
         """As `Optimizer.build`."""

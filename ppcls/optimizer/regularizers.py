@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import NonNegativeFloat
 from ppcls.utils.registry import Registry
 
@@ -8,13 +9,7 @@ REGULARIZERS = Registry("regularizer")
 
 @REGULARIZERS.register()
 @dataclass(frozen=True)
-class L2:
+class L2(CheckedFields):
     """Adds `coeff * w` to the gradient of every weight w that decays."""
 
     coeff: NonNegativeFloat
-
-    def __post_init__(self) -> None:
-        if self.coeff < 0:
-            raise ValueError(
-                f"coeff is {self.coeff}; write a number of at least 0, such as 1e-4"
-            )

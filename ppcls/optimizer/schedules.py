@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import (
     Fraction,
     NonNegativeFloat,
@@ -24,7 +25,7 @@ SCHEDULES = Registry("schedule")
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(CheckedFields):
     """What all schedules share.
 
     Warm-up is counted in epochs, which may be fractions, or in steps. One that is as long as the training never
@@ -39,10 +40,7 @@ class Schedule:
     scale: Literal["linear"] | None = None
 
     def __post_init__(self) -> None:
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise ValueError(
-                f"learning_rate is {self.learning_rate}; write a number above 0, such as 0.1"
-            )
+        super().__post_init__()
         if self.warmup_epoch and self.warmup_steps:
             raise ValueError(
                 f"warmup_epoch is {self.warmup_epoch} and warmup_steps is {self.warmup_steps}; write one of the two"

@@ -1,7 +1,7 @@
 """Annotations that say more of a component's field than its Python type does. `ppcls.config` reads them.
 
-Use them inside `typing.Annotated`: `batch_size: Annotated[int, Range(1)] = 64`. A component that is made without a
-configuration is not checked against them, so what would go wrong silently is checked in `__post_init__` as well.
+Use them inside `typing.Annotated`: `batch_size: Annotated[int, Range(1)] = 64`. `CheckedFields` applies them to a
+component that is made without a configuration as well.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class Range:
-    """A number of at least `low` and at most `high`; `above` excludes its own value."""
+    """A number of at least `low` and at most `high`; `above` and `below` exclude their own values."""
 
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ NonNegativeInt = Annotated[int, Range(low=0)]
 PositiveFloat = Annotated[float, Range(above=0)]
 NonNegativeFloat = Annotated[float, Range(low=0)]
 Fraction = Annotated[float, Range(low=0, high=1)]
+BelowOne = Annotated[float, Range(low=0, below=1)]
 # Height and width in pixels: one number for both, or [width, height] as PaddleClas writes it.
 Size = PositiveInt | tuple[PositiveInt, PositiveInt]
 

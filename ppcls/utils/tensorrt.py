@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 from ppcls.utils.user_paths import expanded
 
 
 @dataclass(frozen=True)
-class TensorRT:
+class TensorRT(CheckedFields):
     """How TensorRT runs the program, inside Paddle, on a GPU.
 
     Attributes:
@@ -36,12 +37,10 @@ class TensorRT:
     calibration: Annotated[str, ReadPath("either")] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("cache_dir", "calibration"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, expanded(getattr(self, name)))
-        for name in ("min_batch", "min_subgraph_size", "workspace_mb"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; write 1 or more")
         if not self.min_batch <= self.opt_batch <= self.max_batch:
             raise ValueError(
                 f"min_batch, opt_batch and max_batch are {self.min_batch}, {self.opt_batch} and {self.max_batch}; "

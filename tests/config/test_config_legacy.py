@@ -3,11 +3,11 @@ import dataclasses
 
 import pytest
 
-from ppcls.config.annotations import field_types
 from ppcls.config.paddleclas.dialect import Legacy, Unused
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.schema import Config, DataLoaderSection, GlobalSection, LoaderSection
 from ppcls.engine.schema import registries
+from ppcls.utils.annotations import field_types
 
 SENTENCES = {
     "Slim.quant.name=pact": "Slim: quantization and pruning during training is not supported here; remove the section",

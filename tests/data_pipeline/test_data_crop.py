@@ -133,10 +133,10 @@ def test_defaults_are_paddleclas() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"scale": (0.5, 0.4)}, r"scale is \[0.5, 0.4\]; write \[smallest, largest\], both above 0 and at most 1"),
+        ({"scale": (0.5, 0.4)}, r"scale is \[0.5, 0.4\]; write \[smallest, largest\]"),
         ({"scale": (0.5, 1.1)}, "scale is"),
         ({"scale": (0, 1)}, "scale is"),
-        ({"ratio": (0.5,)}, r"ratio is \[0.5\]; write \[smallest, largest\], both above 0$"),
+        ({"ratio": (0.5,)}, r"ratio is \[0.5\]; write a list of 2 numbers above 0$"),
         ({"sampling": "timm"}, "sampling is 'timm'; write 'paddleclas' or 'torchvision'"),
         ({"size": (2, -2)}, "size is"),
         ({"interpolation": "box"}, "interpolation is 'box'"),

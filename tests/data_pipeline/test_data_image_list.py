@@ -177,7 +177,7 @@ def test_datasets_open_what_their_keys_name(tmp_path: Path) -> None:
 def test_keys_of_datasets_are_checked() -> None:
     dataset = ImageFolder("root", [DecodeImage()], on_error="skip")
     assert dataset.transform_ops == (DecodeImage(),) and dataset.batch_transform_ops == ()
-    with pytest.raises(ValueError, match="on_error is 'ignore'; write None or 'raise' or 'skip'"):
+    with pytest.raises(ValueError, match="on_error is 'ignore'; write 'raise' or 'skip' or null"):
         ImageFolder("root", (DecodeImage(),), on_error="ignore")
     with pytest.raises(ValueError, match="transforms start with DecodeImage"):
         ImageNetDataset("root", "list", (CropImage(2),))

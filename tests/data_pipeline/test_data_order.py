@@ -81,5 +81,5 @@ def test_no_two_addresses_share_random_numbers() -> None:
 def test_component() -> None:
     assert SAMPLERS["BatchSampler"] is SAMPLERS["DistributedBatchSampler"] is DistributedBatchSampler
     assert DistributedBatchSampler(4, True, True) == DistributedBatchSampler(shuffle=True, drop_last=True, batch_size=4)
-    with pytest.raises(ValueError, match="batch_size is 0; write a number of pictures of at least 1"):
+    with pytest.raises(ValueError, match="batch_size is 0; write a whole number of at least 1"):
         DistributedBatchSampler(0)

@@ -90,8 +90,8 @@ def test_the_input_is_left_alone() -> None:
         ({"order": "nchw"}, "order is 'nchw'; write '' or 'hwc' or 'chw'"),
         ({"mean": [1, 2]}, r"mean is \[1, 2\]; write three numbers, one per channel"),
         ({"std": 1.0}, "std is 1.0; write three numbers"),
-        ({"std": (1, 0, 1)}, r"std is \[1.0, 0.0, 1.0\]; write numbers above 0"),
-        ({"channel_num": 4}, "channel_num is 4; write 3, or 1 for gray pictures, or leave it out"),
+        ({"std": (1, 0, 1)}, r"std is \[1.0, 0.0, 1.0\]; write a list of numbers above 0"),
+        ({"channel_num": 4}, "channel_num is 4; write 1 or 3"),
     ],
 )
 def test_impossible_normalisations_are_refused(keys: dict, message: str) -> None:

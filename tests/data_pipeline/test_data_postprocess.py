@@ -50,6 +50,6 @@ def test_what_cannot_be_ranked_is_an_error() -> None:
         Topk(1)(np.zeros((1, 2)), ["a"])
     with pytest.raises(ValueError, match="a score is not a number"):
         Topk(1)(np.array([[0.0, np.nan]]))
-    with pytest.raises(ValueError, match="topk is 0; write a number of classes of at least 1"):
+    with pytest.raises(ValueError, match="topk is 0; write a whole number of at least 1"):
         Topk(0)
     assert list(POSTPROCESSES) == ["Topk"]

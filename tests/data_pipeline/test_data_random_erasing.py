@@ -141,9 +141,9 @@ def test_defaults_are_paddleclas() -> None:
     ("keys", "message"),
     [
         ({"EPSILON": 1.5}, "EPSILON is 1.5; write a number from 0 to 1"),
-        ({"sl": 0.5}, "sl is 0.5 and sh 0.4; write areas above 0 and at most 1, sl the smaller"),
-        ({"sl": 0}, "sl is 0 and sh 0.4; write areas above 0 and at most 1, sl the smaller"),
-        ({"sh": 1.1}, "sl is 0.02 and sh 1.1; write areas above 0 and at most 1, sl the smaller"),
+        ({"sl": 0.5}, "sl is 0.5 and sh 0.4; write two areas, the smaller one as sl"),
+        ({"sl": 0}, "sl is 0; write a number above 0 and at most 1"),
+        ({"sh": 1.1}, "sh is 1.1; write a number above 0 and at most 1"),
         ({"r1": 0}, "r1 is 0; write a number above 0 and at most 1"),
         ({"r1": 3.3}, "r1 is 3.3; write a number above 0 and at most 1"),
         ({"attempt": 0}, "attempt is 0; write a whole number of at least 1"),

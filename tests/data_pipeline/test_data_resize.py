@@ -120,9 +120,9 @@ def test_a_mirrored_view_can_be_resized() -> None:
     [
         ({}, "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224"),
         ({"size": 2, "resize_short": 3}, "exactly one of resize_short and size is needed"),
-        ({"size": 0}, r"size is 0; write one number of pixels, or \[width, height\]"),
-        ({"size": (3, 4, 5)}, r"size is \(3, 4, 5\); write"),
-        ({"resize_short": -1}, "resize_short is -1; write a number of pixels of at least 1"),
+        ({"size": 0}, r"size is 0; write a whole number of at least 1 or a list of 2 whole numbers of at least 1"),
+        ({"size": (3, 4, 5)}, r"size is \[3, 4, 5\]; write"),
+        ({"resize_short": -1}, "resize_short is -1; write a whole number of at least 1"),
         ({"size": 2, "backend": "tf"}, "backend is 'tf'; write 'cv2' or 'pil'"),
         ({"size": 2, "interpolation": "box"}, "backend cv2 write one of: nearest, bilinear, area, bicubic, lanczos"),
         ({"size": 2, "interpolation": "area", "backend": "pil"}, "pil write one of: nearest, bilinear, bicubic, box"),

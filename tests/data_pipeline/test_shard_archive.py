@@ -169,7 +169,7 @@ def test_keys_of_the_data_set_are_checked():
     for nothing in ("", (), ("a.tar", "")):
         with pytest.raises(ValueError, match=r"shards is empty; write the manifest.json of `ppcls pack`, or a pattern"):
             WebDatasetDataset(nothing, (DecodeImage(),))
-    with pytest.raises(ValueError, match="on_error is 'ignore'; write None or 'raise' or 'skip'"):
+    with pytest.raises(ValueError, match="on_error is 'ignore'; write 'raise' or 'skip' or null"):
         WebDatasetDataset("a.tar", (DecodeImage(),), on_error="ignore")
 
 

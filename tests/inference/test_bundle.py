@@ -171,7 +171,7 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
         ({"transforms": [{"DecodeImage": 5}]}, ": DecodeImage is 5; write its keys and their values, or null"),
         (
             {"transforms": [DECODE, {"ResizeImage": {"resize_short": "x"}}, CROP]},
-            ": ResizeImage cannot have {'resize_short': 'x'} (",
+            ": resize_short is 'x'; write a whole number of at least 1",
         ),
         (
             {"program": {"file": "../secret.json", **SHA}},

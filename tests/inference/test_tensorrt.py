@@ -404,9 +404,9 @@ def test_settings_that_are_impossible(values, says):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"min_batch": 0}, "min_batch is 0; write 1 or more"),
-        ({"min_subgraph_size": 0}, "min_subgraph_size is 0; write 1 or more"),
-        ({"workspace_mb": 0}, "workspace_mb is 0; write 1 or more"),
+        ({"min_batch": 0}, "min_batch is 0; write a whole number of at least 1"),
+        ({"min_subgraph_size": 0}, "min_subgraph_size is 0; write a whole number of at least 1"),
+        ({"workspace_mb": 0}, "workspace_mb is 0; write a whole number of at least 1"),
         ({"opt_batch": 64}, "min_batch, opt_batch and max_batch are 1, 64 and 32; write numbers that do not fall"),
     ],
 )

@@ -4,8 +4,8 @@ import dataclasses
 from typing import get_args
 
 from ppcls.config import Config, DeployConfig
-from ppcls.config.annotations import field_types
 from ppcls.engine.schema import registries
+from ppcls.utils.annotations import field_types
 
 
 def every_key():

@@ -66,9 +66,9 @@ def test_the_gradient_is_softmax_minus_the_smoothed_target():
     ("wrong", "message"),
     [
         ({"weight": 0.0}, "weight is 0.0; write a number above 0"),
-        ({"epsilon": 1.0}, "epsilon is 1.0; write a number of at least 0 and below 1, such as 0.1"),
-        ({"class_weights": (1.0, 0.0)}, "class_weights is [1.0, 0.0]; write numbers above 0"),
-        ({"epsilon": -0.1}, "epsilon is -0.1; write a number of at least 0 and below 1, such as 0.1"),
+        ({"epsilon": 1.0}, "epsilon is 1.0; write a number of at least 0 and below 1 or null"),
+        ({"class_weights": (1.0, 0.0)}, "class_weights is [1.0, 0.0]; write a list of numbers above 0 or null"),
+        ({"epsilon": -0.1}, "epsilon is -0.1; write a number of at least 0 and below 1 or null"),
     ],
 )
 def test_impossible_values_are_refused(wrong, message):

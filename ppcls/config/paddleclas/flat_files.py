@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ppcls.config.annotations import field_types
 from ppcls.config.merge import merge
 from ppcls.config.override import apply_overrides, parse_override, put
 from ppcls.config.paddleclas.flat_keys import (
@@ -21,6 +20,7 @@ from ppcls.config.paddleclas.flat_values import Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
+from ppcls.utils.annotations import field_types
 from ppcls.utils.errors import suggest
 
 # Only a flat file has these.

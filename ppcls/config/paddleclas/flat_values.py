@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ppcls.config.describe import show
 from ppcls.config.override import put
 from ppcls.untrusted.yaml_nodes import Node, Problems, as_node, find
+from ppcls.utils.describe import show
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"
 _WARMUP_EPOCHS, _GAMMA = 5, 0.1  # what CosineWarmup and Piecewise did without a word

@@ -115,16 +115,6 @@ class RandAugment(_Policy):
     num_layers: PositiveInt = 2
     magnitude: Annotated[float, Range(low=0, high=10)] = 5.0
 
-    def __post_init__(self) -> None:
-        if self.num_layers < 1:
-            raise ValueError(
-                f"num_layers is {self.num_layers}; write a whole number of at least 1"
-            )
-        if not 0 <= self.magnitude <= _TOP_MAGNITUDE:
-            raise ValueError(
-                f"magnitude is {self.magnitude}; write a number from 0 to {_TOP_MAGNITUDE}"
-            )
-
     def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
         for _ in range(self.num_layers):
             name = RAND_AUGMENT_OPERATIONS[rng.integers(len(RAND_AUGMENT_OPERATIONS))]

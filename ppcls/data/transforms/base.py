@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.registry import Registry
 
 TRANSFORMS = Registry("transform")
@@ -19,7 +20,7 @@ WidthHeight = tuple[int, int]
 Box = tuple[int, int, int, int]  # left, top, width, height
 
 
-class Transform:
+class Transform(CheckedFields):
     """One operation on a picture; subclasses are frozen dataclasses."""
 
     draws: ClassVar[bool] = False

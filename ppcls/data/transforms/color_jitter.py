@@ -39,18 +39,6 @@ class ColorJitter(Transform):
     draws = True
     needs_rgb = True
 
-    def __post_init__(self) -> None:
-        for key in _FACTORS:
-            if not getattr(self, key) >= 0:
-                raise ValueError(
-                    f"{key} is {getattr(self, key)}; write a number of at least 0"
-                )
-        for key, most in (("hue", 0.5), ("p", 1)):
-            if not 0 <= getattr(self, key) <= most:
-                raise ValueError(
-                    f"{key} is {getattr(self, key)}; write a number from 0 to {most}"
-                )
-
     @property
     def needs_colors(self) -> bool:
         """Gray pictures have no saturation and no hue."""

@@ -27,6 +27,7 @@ class CentralCrop(Transform):
     moves_pixels = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         set_field(self, "size", checked_size(self.size))
 
     def __call__(

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ppcls.data.transforms import tiff
-from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut, one_of
+from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.gray import to_gray
 from ppcls.data.transforms.header import MOST_SCANS, Header, open_picture, read_header
@@ -62,14 +62,13 @@ class DecodeImage(Transform):
 
     to_rgb: bool = True
     channel_first: bool = False
-    backend: str = "cv2"
+    backend: Literal["cv2", "pil"] = "cv2"
     max_pixels: PositiveInt | None = None
     max_scans: PositiveInt = MOST_SCANS
     channels: Literal[1, 3] = 3
 
     def __post_init__(self) -> None:
-        one_of("channels", self.channels, (1, 3))
-        one_of("backend", self.backend, ("cv2", "pil"))
+        super().__post_init__()
         if self.channel_first:
             raise ValueError(
                 "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage"

@@ -1,11 +1,12 @@
 """Mirroring at random."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, one_of
+from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
 from ppcls.utils.fields import Fraction
 
 
@@ -19,16 +20,11 @@ class RandFlipImage(Transform):
         prob: how often.
     """
 
-    flip_code: int = 1
+    flip_code: Literal[1, 0, -1] = 1
     prob: Fraction = 0.5
 
     draws = True
     moves_pixels = True
-
-    def __post_init__(self) -> None:
-        one_of("flip_code", self.flip_code, (1, 0, -1))
-        if not 0 <= self.prob <= 1:
-            raise ValueError(f"prob is {self.prob}; write a number from 0 to 1")
 
     def __call__(
         self, image: np.ndarray, rng: np.random.Generator | None = None

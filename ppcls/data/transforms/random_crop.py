@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from ppcls.data.transforms.base import (
     checked_size,
     cut,
     generator,
-    one_of,
     pair,
     set_field,
 )
@@ -45,23 +44,17 @@ class RandCropImage(Transform):
     ] = (0.08, 1.0)
     ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
     interpolation: str = "bilinear"
-    backend: str = "cv2"
-    sampling: str = "paddleclas"
+    backend: Literal["cv2", "pil"] = "cv2"
+    sampling: Literal["paddleclas", "torchvision"] = "paddleclas"
 
     draws = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_interpolation(self.interpolation, self.backend)
-        one_of("sampling", self.sampling, ("paddleclas", "torchvision"))
         set_field(self, "size", checked_size(self.size))
-        set_field(
-            self, "scale", _interval("scale", self.scale, math.nextafter(0, 1), 1.0)
-        )
-        set_field(
-            self,
-            "ratio",
-            _interval("ratio", self.ratio, math.nextafter(0, 1), math.inf),
-        )
+        set_field(self, "scale", _interval("scale", self.scale))
+        set_field(self, "ratio", _interval("ratio", self.ratio))
 
     @property
     def needs_bytes(self) -> bool:
@@ -140,13 +133,8 @@ def _within(value: int, limit: int) -> int:
     return min(max(value, 1), limit)
 
 
-def _interval(
-    key: str, bounds: Sequence[float], low: float, high: float
-) -> tuple[float, float]:
-    values = tuple(float(bound) for bound in bounds)
-    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-        limit = " and at most 1" if high == 1 else ""
-        raise ValueError(
-            f"{key} is {list(bounds)}; write [smallest, largest], both above 0{limit}"
-        )
-    return values[0], values[1]
+def _interval(key: str, bounds: Sequence[float]) -> tuple[float, float]:
+    smallest, largest = bounds
+    if smallest > largest:
+        raise ValueError(f"{key} is {list(bounds)}; write [smallest, largest]")
+    return float(smallest), float(largest)

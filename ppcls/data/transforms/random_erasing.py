@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from ppcls.data.transforms.base import (
     TRANSFORMS,
     Transform,
     generator,
-    one_of,
     set_field,
 )
 from ppcls.utils.errors import UserError
@@ -45,23 +44,15 @@ class RandomErasing(Transform):
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     attempt: PositiveInt = 100
     use_log_aspect: bool = False
-    mode: str = "const"
+    mode: Literal["const", "rand", "pixel"] = "const"
 
     draws = True
 
     def __post_init__(self) -> None:
-        one_of("mode", self.mode, ("const", "rand", "pixel"))
-        if not 0 <= self.EPSILON <= 1:
-            raise ValueError(f"EPSILON is {self.EPSILON}; write a number from 0 to 1")
-        if not 0 < self.sl <= self.sh <= 1:
+        super().__post_init__()
+        if self.sl > self.sh:
             raise ValueError(
-                f"sl is {self.sl} and sh {self.sh}; write areas above 0 and at most 1, sl the smaller"
-            )
-        if not 0 < self.r1 <= 1:
-            raise ValueError(f"r1 is {self.r1}; write a number above 0 and at most 1")
-        if self.attempt < 1:
-            raise ValueError(
-                f"attempt is {self.attempt}; write a whole number of at least 1"
+                f"sl is {self.sl} and sh {self.sh}; write two areas, the smaller one as sl"
             )
         set_field(self, "mean", tuple(self.mean))
         if len(self.mean) not in (1, 3) or not all(map(math.isfinite, self.mean)):

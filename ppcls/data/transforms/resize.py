@@ -1,6 +1,7 @@
 """Resizing to a size, or until the shorter side has a length."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -44,17 +45,14 @@ class ResizeImage(Transform):
     resize_short: PositiveInt | None = None
     size: Size | None = None
     interpolation: str = "bilinear"
-    backend: str = "cv2"
+    backend: Literal["cv2", "pil"] = "cv2"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_interpolation(self.interpolation, self.backend)
         if (self.resize_short is None) == (self.size is None):
             raise ValueError(
                 "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224"
-            )
-        if self.resize_short is not None and self.resize_short < 1:
-            raise ValueError(
-                f"resize_short is {self.resize_short}; write a number of pixels of at least 1"
             )
         if self.size is not None:
             set_field(self, "size", checked_size(self.size))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.config.annotations import DICTS, LISTS, field_types, is_union
-from ppcls.utils.fields import Component, Operation, Range, ReadPath
+from ppcls.utils.annotations import DICTS, LISTS, field_types
+from ppcls.utils.fields import Component, Operation, Range, ReadPath, is_union
 
 _PLAIN = {
     bool: "true or false",
@@ -51,7 +51,7 @@ def describe(annotation: Any) -> str:
     if origin in LISTS:
         return _list(origin, args)
     if origin in DICTS:
-        return f"a mapping ({describe(args[1])} each)"
+        return f"a mapping whose values are each {describe(args[1])}"
     if dataclasses.is_dataclass(annotation):
         cls: Any = annotation
         return "a mapping of " + ", ".join(field_types(cls))
@@ -60,10 +60,19 @@ def describe(annotation: Any) -> str:
 
 def _list(origin: Any, args: tuple[Any, ...]) -> str:
     if origin is list or args[-1] is Ellipsis:
-        return f"a list ({describe(args[0])} each)"
+        return f"a list of {_plural(args[0])}"
     if len(set(args)) == 1:
-        return f"a list of {len(args)} ({describe(args[0])} each)"
+        return f"a list of {len(args)} {_plural(args[0])}"
     return f"a list of {len(args)} ({', '.join(describe(arg) for arg in args)})"
+
+
+def _plural(annotation: Any) -> str:
+    """What the items of a list are: `whole numbers of at least 1`."""
+    words = describe(annotation)
+    for one in ("a whole number", "a number"):
+        if words.startswith(one):
+            return f"{one[2:]}s{words[len(one) :]}"
+    return f"items, each {words}"
 
 
 def _marked(annotation: Any, marks: tuple[Any, ...]) -> str:
@@ -81,6 +90,16 @@ def _marked(annotation: Any, marks: tuple[Any, ...]) -> str:
 
 
 def _range(mark: Range) -> str:
-    bounds = (("at least", mark.low), ("more than", mark.above), ("at most", mark.high))
-    said = [f"{words} {bound}" for words, bound in bounds if bound is not None]
-    return " of " + " and ".join(said) if said else ""
+    """The words that follow `a number`: ` of at least 0 and below 1`, ` from 0 to 1`, ` above 0`."""
+    if mark.low is not None and mark.high is not None:
+        return f" from {mark.low} to {mark.high}"
+    words = []
+    if mark.above is not None:
+        words.append(f"above {mark.above}")
+    if mark.low is not None:
+        words.append(f"of at least {mark.low}")
+    if mark.high is not None:
+        words.append(f"at most {mark.high}")
+    if mark.below is not None:
+        words.append(f"below {mark.below}")
+    return " " + " and ".join(words) if words else ""
