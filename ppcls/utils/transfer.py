@@ -70,7 +70,7 @@ class Transfer:
             **({"Range": f"bytes={have}-", "If-Range": version} if have else {}),
         }
         try:
-            answer = build_opener(_Redirects).open(
+            answer = build_opener(SafeRedirects).open(
                 Request(self.url, headers=headers), timeout=TIMEOUT_SECONDS
             )
         except HTTPError as error:
@@ -136,12 +136,13 @@ class Transfer:
             raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
 
 
-class _Redirects(HTTPRedirectHandler):
+class SafeRedirects(HTTPRedirectHandler):
     """Follows redirects, but never from https to http nor to another protocol."""
 
     def redirect_request(
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
+        """The request to follow, or an HTTPError."""
         if urlsplit(newurl).scheme not in ("https", req.type):
             raise HTTPError(
                 req.full_url,

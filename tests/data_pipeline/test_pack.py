@@ -100,6 +100,16 @@ def test_what_is_packed_is_what_is_read(source, target):
         shard_list(target / "manifest.json", class_num=3)
 
 
+@pytest.mark.parametrize(
+    ("folder", "prefix"),
+    [("my photos (new)", "my_photos_new_"), (".hidden", "hidden"), ("\u7167\u7247", "shard"), ("-x'y", "x_y")],
+)
+def test_names_of_shards_are_plain_whatever_the_folder_is_called(source, tmp_path, folder, prefix):
+    pack(source, tmp_path / folder, options=PackOptions(shard_count=9))
+    assert (tmp_path / folder / f"{prefix}-000000.tar").is_file()
+    assert len(shard_list(tmp_path / folder / "manifest.json", class_num=2)) == 8
+
+
 def test_a_list_says_what_and_in_which_order(source, target, tmp_path):
     (tmp_path / "list.txt").write_text("b/7.PNG 3\na/0.PNG 5\nb/7.PNG 3\n")
     pack(source, target, tmp_path / "list.txt", PackOptions(shard_count=9, keep_order=True))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -11,8 +13,10 @@ import pytest
 from shard_data import chained, loader, numbers, sample, shard_list, tar, write_shards
 
 from ppcls.data.datasets import WebDatasetDataset
+from ppcls.data.shards import manifest as shards_manifest
 from ppcls.data.shards.archive import samples_of
 from ppcls.data.transforms import DecodeImage
+from ppcls.utils import download
 from ppcls.utils.errors import UserError
 
 # Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
@@ -57,11 +61,11 @@ def test_shards_of_a_server(tmp_path, address, workers):
     assert read(shard_list(f"{address}/t-{{000000..000002}}.tar"), shuffle=False) == list(range(9))
     (tmp_path / "site" / "t-000001.tar").unlink()
     assert fails(read, images, num_workers=workers) == (
-        f"{address}/t-000001.tar: cannot read the shard: the command that fetches it ended with code 22; look whether "
-        "the address is right and answers"
+        f"{address}/t-000001.tar: cannot read the shard: the server answered 404 (File not found); check the address"
     )
     assert fails(shard_list, f"{address}/other.json") == (
-        f"{address}/other.json: it cannot be fetched; give the manifest.json that `ppcls pack` wrote"
+        f"{address}/other.json: the server answered 404 (File not found); give the manifest.json that `ppcls pack` "
+        "wrote"
     )
 
 
@@ -73,7 +77,7 @@ def test_shards_of_a_command(tmp_path, workers):
     absent = shard_list(f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said")
     assert fails(read, absent, shuffle=False) == (
         f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said: cannot read the shard: the command that fetches it ended "
-        "with code 1; look whether the address is right and answers"
+        "with code 1; run it by itself to see why"
     )
 
 
@@ -81,8 +85,7 @@ def test_a_command_that_fails_behind_its_last_byte(tmp_path):
     write_shards(tmp_path, (2,))
     broken = f"pipe:cat {tmp_path}/t-000000.tar; exit 3"
     assert fails(read, shard_list(broken), shuffle=False) == (
-        f"{broken}: cannot read the shard: the command that fetches it ended with code 3; look whether the address is "
-        "right and answers"
+        f"{broken}: cannot read the shard: the command that fetches it ended with code 3; run it by itself to see why"
     )
 
 
@@ -116,12 +119,11 @@ def test_a_truncated_shard_is_named_wherever_it_ends(tmp_path, kind):
 BAD = [
     ([("a.cls", b"1")], "/a: the sample has no picture, only cls; write it as KEY.jpg"),
     ([("a.jpg", b""), ("a.txt", b"")], "/a: the sample has no label, only jpg, txt; write it as KEY.cls"),
-    ([("a.jpg", b""), ("a.cls", b"-1")], "/a.cls: the label '-1' is no whole number; write one from 0"),
-    ([("a.jpg", b""), ("a.cls", b"\xffx")], "/a.cls: the label '\ufffdx' is no whole number; write one from 0"),
+    ([("a.jpg", b""), ("a.cls", b"-1")], "/a.cls: the label '-1' is not a whole number; write one from 0"),
+    ([("a.jpg", b""), ("a.cls", b"\xffx")], "/a.cls: the label '\ufffdx' is not a whole number; write one from 0"),
     (
         [("a.jpg", b""), ("a.jpg", b"")],
-        ": cannot read the shard: a.jpg: duplicate file name in tar file jpg dict_keys(['__key__', '__url__', 'jpg']); "
-        "give a tar file in the WebDataset convention",
+        ": cannot read the shard: a.jpg is in it twice; give a tar file in the WebDataset convention",
     ),
 ]
 
@@ -217,13 +219,96 @@ def test_shards_without_a_picture(tmp_path):
 def test_what_is_no_manifest(tmp_path, change):
     manifest = write_shards(tmp_path, (2,))
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
-    assert fails(shard_list, manifest) == (
-        f"{manifest} is no manifest of shards; give the manifest.json that `ppcls pack` wrote"
-    )
+    message = fails(shard_list, manifest)
+    assert message.startswith(f"{manifest} is not a manifest of shards")
+    assert message.endswith("; give the manifest.json that `ppcls pack` wrote")
 
 
 def test_without_webdataset_the_sentence_names_the_remedy(tmp_path, monkeypatch):
     manifest: Path = write_shards(tmp_path, (2,))
     monkeypatch.setitem(sys.modules, "webdataset.gopen", None)
-    assert fails(shard_list, manifest).endswith("; install it: pip install webdataset")
+    assert fails(shard_list, manifest).endswith("; install it: pip install 'webdataset>=1.0'")
     assert fails(shard_list, manifest).startswith("shards are read by the package webdataset, which is missing here (")
+
+
+@pytest.mark.parametrize("installed", ["0.2.100", "0.1"])
+def test_an_old_webdataset_is_refused(tmp_path, monkeypatch, installed):
+    manifest = write_shards(tmp_path, (2,))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: installed)
+    message = fails(shard_list, manifest)
+    assert f"webdataset {installed} is installed" in message
+    assert message.endswith("install a newer one: pip install 'webdataset>=1.0'")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x';touch ran;'.tar",
+        "$(touch ran).tar",
+        "`touch ran`.tar",
+        "x&touch ran.tar",
+        "a b.tar",
+        "-o.tar",
+        "\n.tar",
+        "x.tar\n",
+        "ü.tar",
+    ],
+)
+def test_names_of_a_manifest_are_plain(tmp_path, name):
+    manifest = write_shards(tmp_path, (2,))
+    content = json.loads(manifest.read_text())
+    content["shards"][0]["name"] = name
+    manifest.write_text(json.dumps(content))
+    message = fails(shard_list, manifest)
+    assert "not made of A-Z, a-z, 0-9, '.', '_' and '-' alone" in message
+    assert str(manifest) in message
+    assert "\n" not in message
+
+
+def test_nothing_of_a_server_reaches_a_program(tmp_path, address, monkeypatch):
+    write_shards(tmp_path / "site", (3,))
+    images = shard_list(f"{address}/manifest.json")
+
+    def started(*arguments, **keys):
+        raise AssertionError(f"started {arguments}")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    monkeypatch.setattr(sys.modules["webdataset.gopen"], "Popen", started)
+    assert read(images) == [0, 1, 2]
+    with pytest.raises(AssertionError, match="started"):
+        list(samples_of("pipe:cat x.tar"))
+
+
+def test_a_manifest_is_not_read_from_a_command(tmp_path):
+    write_shards(tmp_path, (2,))
+    message = fails(shard_list, f"pipe:cat {tmp_path}/manifest.json")
+    assert message.startswith(f"shards is 'pipe:cat {tmp_path}/manifest.json'")
+    assert "epoch_length" in message
+
+
+def test_a_server_that_is_gone(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(download, "wait", waited.append)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        gone = f"http://127.0.0.1:{closed.getsockname()[1]}/a.tar"
+    assert fails(list, samples_of(gone)) == f"{gone}: cannot read the shard: Connection refused; check the address"
+    assert waited == [1.0, 3.0, 9.0]
+
+
+def test_a_server_that_breaks_off(tmp_path, address, monkeypatch):
+    write_shards(tmp_path / "site", (3,))
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "copyfile", lambda self, source, target: target.write(
+        source.read(1024)
+    ))  # fmt: skip
+    message = fails(list, samples_of(f"{address}/t-000000.tar"))
+    assert message == f"{address}/t-000000.tar: cannot read the shard: the connection ended early; check the address"
+
+
+def test_a_manifest_larger_than_any(tmp_path, monkeypatch):
+    manifest = write_shards(tmp_path, (2,))
+    monkeypatch.setattr(shards_manifest, "_MOST_BYTES", manifest.stat().st_size)
+    assert len(shard_list(manifest)) == 2
+    monkeypatch.setattr(shards_manifest, "_MOST_BYTES", manifest.stat().st_size - 1)
+    assert "has more than" in fails(shard_list, manifest)

@@ -367,7 +367,7 @@ def test_redirects_to_other_protocols_are_refused(target: str, waits: list[float
 
 def test_a_redirect_to_less_safety_is_refused() -> None:
     request, headers = Request("https://a/w"), Message()
-    handler = transfer._Redirects()
+    handler = transfer.SafeRedirects()
     with pytest.raises(HTTPError) as caught:
         handler.redirect_request(request, None, 302, "Found", headers, "http://a/w")
     with caught.value as error:

@@ -1,24 +1,30 @@
-"""Samples of one shard, read through the package webdataset: a file, an address, or the output of a command.
+"""Samples of one shard: a file, an address, or the output of a command.
 
-The convention is WebDataset's: what stands together under one name up to its first dot is a sample, `KEY.jpg` its
+The convention is WebDataset's: consecutive members with the same name up to the first dot are one sample, `KEY.jpg` its
 picture and `KEY.cls` its label, a whole number as text.
 """
 
 from __future__ import annotations
 
 import contextlib
-import tarfile
-import zlib
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ppcls.data.picture_files import SUFFIXES
+from ppcls.data.shards import streams
+from ppcls.untrusted import compressed
+from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.tar_stream import BLOCK, CUT, TarStream
 from ppcls.utils.errors import UserError
 
-_DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
-_END = bytes(1024)  # two blocks of zeros
-# Exit codes of curl, a shell and a command whose reader has gone
-_LEFT_EARLY = (0, 23, 141, -13)
+_DAMAGE = (*streams.DAMAGE, *compressed.DAMAGE, Damaged, Refused)
+_END_MARK = bytes(2 * BLOCK)
+_METADATA = re.compile(r"__[^/]*__($|/)")
+_LABEL = "cls"
+_LABEL_BYTES = 20
+_SHOWN_PARTS = 5
 
 
 class Sample(NamedTuple):
@@ -30,125 +36,138 @@ class Sample(NamedTuple):
     label: int
 
 
-def webdataset_tools() -> tuple[Any, Any, Any, Any]:
-    """Webdataset's gopen, tar_file_iterator and group_by_keys, and braceexpand.
-
-    Raises:
-        UserError: the package is not installed.
-    """
-    try:
-        from braceexpand import braceexpand
-        from webdataset.gopen import gopen
-        from webdataset.tariterators import group_by_keys, tar_file_iterator
-    except ImportError as error:
-        raise UserError(
-            f"shards are read by the package webdataset, which is missing here ({error}); install it: "
-            "pip install webdataset"
-        ) from error
-    return gopen, tar_file_iterator, group_by_keys, braceexpand
-
-
 def samples_of(address: str, shard: int = 0) -> Iterator[Sample]:
-    """The samples of a shard in their order; `shard` is its number in the data, from which their indices count.
+    """Yield the samples of a shard in their order; `shard` is its number, from which their indices count.
 
     Raises:
-        UserError: the shard cannot be read, is damaged or incomplete, or a sample lacks its picture or label.
+        UserError: The shard cannot be read, is damaged or incomplete, or a sample lacks its picture or label.
     """
-    gopen, tar_file_iterator, group_by_keys, _ = webdataset_tools()
     stream = None
     try:
-        stream = _Watched(gopen(address))
-        files = ({**file, "__url__": address} for file in tar_file_iterator(stream))
-        for ordinal, sample in enumerate(group_by_keys(files)):
-            path = f"{address}/{sample['__key__']}"
-            yield Sample(
-                index_of(shard, ordinal),
-                path,
-                _picture(sample, path),
-                _label(sample, path),
-            )
-        stream.finish()
+        stream = streams.open_stream(address)
+        tar = _Watched(compressed.Decompressed(stream))
+        for ordinal, sample in enumerate(_groups(TarStream(tar))):
+            path = f"{address}/{shown(sample.key)}"
+            picture = sample.picture(path)
+            yield Sample(index_of(shard, ordinal), path, picture, sample.label(path))
+        tar.finish()
+        stream.close()  # raises if a command has failed
     except UserError:
         raise
     except _DAMAGE as error:
-        raise UserError(
-            f"{address}: cannot read the shard: {_reason(stream, error)}"
-        ) from error
+        reason = _reason(stream, error)
+        raise UserError(f"{address}: cannot read the shard: {reason}") from error
     finally:
+        # A command complains if its reader leaves early, which is no error
         if stream is not None:
-            stream.leave()
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def index_of(shard: int, ordinal: int) -> int:
-    """One number for the sample of a shard, which needs no other shard's count."""
+    """The index of a sample, which needs no other shard's count."""
     return (shard << 32) + ordinal
 
 
+@dataclass
+class _Group:
+    """The members of one sample: their suffixes, and the content of those that are read."""
+
+    key: str
+    suffixes: dict[str, bytes | None] = field(default_factory=dict)
+
+    def add(self, suffix: str, tar: TarStream) -> None:
+        if suffix in self.suffixes:
+            raise Damaged(f"{shown(self.key)}.{shown(suffix)} is in it twice")
+        is_read = suffix == _LABEL or _is_picture(suffix)
+        self.suffixes[suffix] = tar.read() if is_read else None
+
+    def picture(self, path: str) -> bytes:
+        for suffix, data in self.suffixes.items():
+            if data is not None and _is_picture(suffix):
+                return data
+        raise UserError(
+            f"{path}: the sample has no picture, only {self._members()}; write it as KEY.jpg"
+        )
+
+    def label(self, path: str) -> int:
+        stored = self.suffixes.get(_LABEL)
+        if stored is None:
+            raise UserError(
+                f"{path}: the sample has no label, only {self._members()}; write it as KEY.cls"
+            )
+        text = stored[:_LABEL_BYTES].strip()
+        if not text.isdigit():
+            raise UserError(
+                f"{path}.cls: the label {text.decode(errors='replace')!r} is not a whole number; write one from 0"
+            )
+        return int(text)
+
+    def _members(self) -> str:
+        names = [shown(suffix) for suffix in self.suffixes]
+        more = ["..."] if len(names) > _SHOWN_PARTS else []
+        return ", ".join([*names[:_SHOWN_PARTS], *more])
+
+
+def _is_picture(suffix: str) -> bool:
+    return f".{suffix.rpartition('.')[2]}" in SUFFIXES
+
+
+def _groups(tar: TarStream) -> Iterator[_Group]:
+    """Yield the samples; members that are not regular files, or have no suffix or key, are passed over."""
+    group: _Group | None = None
+    for member in tar:
+        if not member.is_file or _METADATA.match(member.name):
+            continue
+        folder, slash, name = member.name.rpartition("/")
+        stem, dot, suffix = name.partition(".")
+        if not stem or not dot:
+            continue
+        key = folder + slash + stem
+        if group is None or group.key != key:
+            if group is not None:
+                yield group
+            group = _Group(key)
+        group.add(suffix.lower(), tar)
+    if group is not None:
+        yield group
+
+
 class _Watched:
-    """Passes a stream on and remembers how it began and ended: a tar that is cut between members reads like a whole."""
+    """Passes a tar on and remembers its last bytes: one that is cut between members looks like a whole one."""
 
-    def __init__(self, stream: Any) -> None:
-        self.stream, self._head, self._tail = stream, b"", b""
+    def __init__(self, stream: compressed.Decompressed) -> None:
+        self._stream = stream
+        self._tail = b""
 
-    def read(self, size: int = -1) -> bytes:
-        data = self.stream.read(size)
-        self._head = self._head or data[:512]
-        self._tail = (self._tail + data[-len(_END) :])[-len(_END) :]
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._tail = (self._tail + data[-len(_END_MARK) :])[-len(_END_MARK) :]
         return data
 
     def finish(self) -> None:
-        """Reads what is left behind the archive's end, and raises what is wrong with it."""
+        """Read what is left behind the archive's end, and raise what is wrong with it."""
         while self.read(1 << 20):
             pass
-        self.stream.close()  # raises if a command has failed
-        # Another head is of a compressed file
-        if self._head[257:262] == b"ustar" and self._tail != _END:
-            raise tarfile.ReadError("unexpected end of data")
-
-    def leave(self) -> None:
-        """Closes the stream, wherever reading stopped; a command's complaint about that is none."""
-        with contextlib.suppress(OSError):
-            self.stream.close()
+        if self._tail != _END_MARK:
+            raise Damaged(CUT)
 
 
 def _reason(stream: Any, error: Exception) -> str:
-    process = getattr(getattr(stream, "stream", None), "proc", None)
-    if process is not None:
-        stream.leave()
-        code = process.wait()
-        if code not in _LEFT_EARLY:
-            return f"the command that fetches it ended with code {code}; look whether the address is right and answers"
-    if isinstance(error, tarfile.ReadError) and any(
-        word in str(error) for word in ("unexpected end", "empty file")
-    ):
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            stream.close()
+    failure = streams.failure_of(stream)
+    if failure:
+        return failure
+    reason = streams.reason_of(error)
+    if reason:
+        return f"{reason}; check the address"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if text == CUT or isinstance(error, EOFError):
         return "it is truncated; copy or pack it again"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}; correct the address"
-    said = " ".join(str(error.args[0]).split()) if error.args else type(error).__name__
-    return f"{said}; give a tar file in the WebDataset convention"
-
-
-def _picture(sample: Any, path: str) -> bytes:
-    for suffix, data in sample.items():
-        if f".{suffix.rpartition('.')[2]}" in SUFFIXES:
-            return data
-    raise UserError(
-        f"{path}: the sample has no picture, only {_parts(sample)}; write it as KEY.jpg"
-    )
-
-
-def _label(sample: Any, path: str) -> int:
-    if "cls" not in sample:
-        raise UserError(
-            f"{path}: the sample has no label, only {_parts(sample)}; write it as KEY.cls"
+    if isinstance(error, Refused):
+        return (
+            f"refused, because it holds {text}; give a tar in the WebDataset convention"
         )
-    text = sample["cls"][:20].strip()
-    if not text.isdigit():
-        raise UserError(
-            f"{path}.cls: the label {text.decode(errors='replace')!r} is no whole number; write one from 0"
-        )
-    return int(text)
-
-
-def _parts(sample: Any) -> str:
-    return ", ".join(name for name in sample if not name.startswith("__"))
+    return f"{shown(text, 200)}; give a tar file in the WebDataset convention"

@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.data.shards.archive import samples_of, webdataset_tools
+from ppcls.data.shards import streams
+from ppcls.data.shards.archive import samples_of
+from ppcls.untrusted.refusals import Damaged, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 MANIFEST = "manifest.json"
 FORMAT = "ppcls shards 1"
 _SHOWN = 5
-# A plain one: what a manifest says never becomes a command or another folder
-_NAME = re.compile(r"[^/\\:]+\.tar")
+# What a manifest says never becomes a command, an option or another folder
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,250}\.tar")
+_LEAST_BYTES = 1536  # of a sample in a tar: two headers and a label
+_MOST_BYTES = 64 * 2**20  # of a manifest; one of 100,000 shards has 20 MB
+_MOST_DIGITS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,58 +87,57 @@ class ShardList:
 def open_shards(
     given: str | Sequence[str], class_num: int, buffer: int, length: int | None
 ) -> ShardList:
-    """The shards of a manifest (a path or address that ends in `.json`), or of brace patterns.
+    """Find the shards of a manifest (a path or address that ends in `.json`), or of brace patterns.
 
     Raises:
-        UserError: webdataset or a file is missing, the manifest is none, or does not fit its shards or `class_num`.
+        UserError: webdataset or a file is missing, the manifest is damaged, or does not fit its shards or `class_num`.
     """
-    _, _, _, braceexpand = webdataset_tools()
+    _, braceexpand = streams.webdataset_tools()
     if isinstance(given, str) and given.endswith(".json"):
-        return dataclasses.replace(
-            _from_manifest(given, class_num), shuffle_buffer=buffer, epoch_length=length
-        )
+        listed = _from_manifest(given, class_num)
+        return dataclasses.replace(listed, shuffle_buffer=buffer, epoch_length=length)
     patterns = [given] if isinstance(given, str) else list(given)
+    addresses: list[str] = []
     try:
-        addresses = [
-            address for pattern in patterns for address in braceexpand(pattern)
-        ]
+        for pattern in patterns:
+            addresses += braceexpand(pattern)
     except ValueError as error:
         raise UserError(
             f"shards {given!r}: {error}; write a pattern such as train-{{000000..000099}}.tar"
         ) from error
-    missing = [
-        f"{a} is not there; correct shards"
-        for a in addresses
-        if _is_local(a) and not Path(a).is_file()
-    ]
+    missing = []
+    for address in addresses:
+        if streams.is_local(address) and not Path(address).is_file():
+            missing.append(f"{address} is not there; correct shards")
     _raise_together(missing)
     return ShardList(addresses, None, None, buffer, length)
 
 
-def _is_local(address: str) -> bool:
-    return "://" not in address and not address.startswith(("pipe:", "file:"))
-
-
 def _raise_together(problems: Sequence[str]) -> None:
-    if problems:
-        more = (
-            [f"... and {len(problems) - _SHOWN} shards more"]
-            if len(problems) > _SHOWN
-            else []
-        )
-        raise UserError("\n".join([*problems[:_SHOWN], *more]))
+    if not problems:
+        return
+    lines = list(problems[:_SHOWN])
+    if len(problems) > _SHOWN:
+        lines.append(f"... and {len(problems) - _SHOWN} shards more")
+    raise UserError("\n".join(lines))
 
 
 def _from_manifest(address: str, class_num: int) -> ShardList:
+    if streams.is_command(address):
+        raise UserError(
+            f"shards is {address!r}, but names of shards that a command writes never reach a shell; give "
+            "the path or http address of the manifest, or `pipe:` patterns of the shards and epoch_length"
+        )
     manifest = parse_manifest(_bytes_of(address), address)
     folder = address[: -len(address.rpartition("/")[2])]
     addresses = [folder + shard["name"] for shard in manifest["shards"]]
-    if _is_local(address):
-        problems = (
-            _difference(Path(path), shard)
-            for path, shard in zip(addresses, manifest["shards"])
-        )
-        _raise_together([problem for problem in problems if problem])
+    if streams.is_local(address):
+        problems = []
+        for path, shard in zip(addresses, manifest["shards"]):
+            problem = _difference(Path(path), shard)
+            if problem:
+                problems.append(problem)
+        _raise_together(problems)
     names, largest = manifest["class_names"], manifest["largest_label"]
     if names is not None and len(names) != class_num:
         raise UserError(
@@ -160,42 +164,72 @@ def _difference(path: Path, shard: Any) -> str:
 
 
 def _bytes_of(address: str) -> bytes:
-    gopen = webdataset_tools()[0]
     try:
-        with contextlib.closing(gopen(address)) as stream:
-            return stream.read()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it cannot be fetched"
+        with contextlib.closing(streams.open_stream(address)) as stream:
+            content = stream.read(_MOST_BYTES + 1)
+            # Of a stream a read may give less than there is
+            while len(content) <= _MOST_BYTES and (more := stream.read(1 << 20)):
+                content += more
+    except UserError:
+        raise
+    except streams.DAMAGE as error:
+        reason = streams.reason_of(error) or "it cannot be fetched"
         raise UserError(
             f"{address}: {reason}; give the manifest.json that `ppcls pack` wrote"
         ) from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(
+            f"{address} has more than {_MOST_BYTES:,} bytes; give the manifest.json that `ppcls pack` wrote"
+        )
+    return content
 
 
 def parse_manifest(content: bytes, place: Any) -> Any:
-    """The manifest as `ppcls pack` writes it.
+    """Parse a manifest that `ppcls pack` wrote.
 
     Raises:
-        UserError: it is none.
+        UserError: It is damaged, or something else.
     """
     try:
-        manifest = json.loads(content)
-        good = manifest["format"] == FORMAT and all(
-            _NAME.fullmatch(shard["name"])
-            and shard["name"][0] != "."
-            and shard["pictures"] >= 0
-            and shard["bytes"] > 0
-            for shard in manifest["shards"]
-        )
-        names, largest = manifest["class_names"], manifest["largest_label"]
-        good = (
-            good
-            and (names is None or all(isinstance(name, str) for name in names))
-            and isinstance(largest, int)
-        )
-    except (ValueError, KeyError, TypeError):
-        good = False
-    if not good:
+        manifest = json.loads(content, parse_int=_integer)
+        _check_manifest(manifest)
+    except (Damaged, ValueError, KeyError, TypeError, RecursionError) as error:
+        detail = f" ({error})" if isinstance(error, Damaged) else ""
         raise UserError(
-            f"{place} is no manifest of shards; give the manifest.json that `ppcls pack` wrote"
-        )
+            f"{place} is not a manifest of shards{detail}; give the manifest.json that `ppcls pack` wrote"
+        ) from error
     return manifest
+
+
+def _check_manifest(manifest: Any) -> None:
+    if manifest["format"] != FORMAT:
+        raise ValueError
+    for shard in manifest["shards"]:
+        _check_shard(shard)
+    names = manifest["class_names"]
+    if names is not None:
+        if not isinstance(names, list):
+            raise ValueError
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError
+    if type(manifest["largest_label"]) is not int:
+        raise ValueError
+
+
+def _check_shard(shard: Any) -> None:
+    name, pictures, size = shard["name"], shard["pictures"], shard["bytes"]
+    if not _NAME.fullmatch(name):
+        raise Damaged(
+            f"the shard name '{shown(name)}' is not made of A-Z, a-z, 0-9, '.', '_' and '-' alone, ending in .tar"
+        )
+    if type(pictures) is not int or type(size) is not int:
+        raise ValueError
+    if not 0 <= pictures <= size // _LEAST_BYTES:
+        raise Damaged(f"{name} cannot hold {pictures} pictures in {size} bytes")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise Damaged(f"a number of {len(digits):,} digits")
+    return int(digits)

@@ -72,7 +72,7 @@ def pack(
 
     Args:
         source: one folder per class, or what the paths of `list_file` are relative to.
-        target: the folder of the shards; its name is theirs.
+        target: the folder of the shards, whose names begin with its own.
         list_file: `relative/path label` lines.
         options: what decides the bytes, None for the defaults; those of a run that is continued must be the same.
         workers: shards that are written at a time.
@@ -144,7 +144,7 @@ def _pack(
 def _delete_left_overs(folder: Path) -> None:
     """Delete unfinished shards and manifests, also of a killed run; other hidden files are a user's."""
     ours = re.compile(
-        rf"\.{re.escape(folder.name)}-\d{{6}}\.tar\.part|\.manifest\.json|\.{{1,2}}manifest\.json\.\d+"
+        rf"\.{re.escape(_prefix(folder))}-\d{{6}}\.tar\.part|\.manifest\.json|\.{{1,2}}manifest\.json\.\d+"
     )
     for path in list(folder.iterdir()):
         if ours.fullmatch(path.name):
@@ -240,7 +240,8 @@ def _write_missing(
     done: dict[int, Shard] = {}
     with ThreadPoolExecutor(workers) as pool:
         try:
-            names = [f"{folder.name}-{number:06d}.tar" for number in range(len(chunks))]
+            prefix = _prefix(folder)
+            names = [f"{prefix}-{number:06d}.tar" for number in range(len(chunks))]
             waiting: list[Future] = [
                 pool.submit(make, number, name) for number, name in enumerate(names)
             ]
@@ -260,6 +261,12 @@ def _write_missing(
             stop.set()
             pool.shutdown(cancel_futures=True)
     progress["shards"] = [done[number] for number in range(len(chunks))]
+
+
+def _prefix(folder: Path) -> str:
+    """What the names of the shards begin with: the folder's name, in the characters that a manifest may have."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", folder.name)[:200].lstrip(".-")
+    return plain if re.search("[A-Za-z0-9]", plain) else "shard"
 
 
 def _is_whole(path: Path, record: Shard) -> bool:
