@@ -1,59 +1,26 @@
-"""`ppcls COMMAND`: the doors of the library. `tools/*.py` and `deploy/python/*.py` open the same ones.
+"""`ppcls COMMAND`: the command line. `tools/*.py` and `deploy/python/*.py` run the same commands.
 
-A module here holds one command, or a few that share their arguments: its `add` declares them to argparse and names
-the function that runs. What a command works with is imported when it runs, so a mistake is said at once.
+`commands.py` is the table of the commands. A command's module is imported when the command is chosen.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ppcls import __version__
-from ppcls.cli import (
-    adopt,
-    benchmark,
-    config,
-    configured,
-    convert,
-    finetune,
-    models,
-    npz,
-    onnx,
-    pack,
-    predict,
-    prepare_imagenet,
-    quantize,
-    summary,
-    verify,
-)
+from ppcls.cli.commands import GROUPS, overview, split_command
 from ppcls.cli.parser import CommandParser
 from ppcls.utils import cpu, environment
 from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
 
-# In the order of `ppcls --help`.
-_MODULES = (
-    configured,
-    predict,
-    adopt,
-    quantize,
-    verify,
-    onnx,
-    npz,
-    finetune,
-    prepare_imagenet,
-    pack,
-    models,
-    benchmark,
-    summary,
-    convert,
-    config,
-)
-# What the file system refuses, and what to do; anything else of the kind is a fault of ours and shows its traceback.
+# What the file system refuses, and what to do. Any other OSError is a bug and shows its traceback.
 _MAKE_ROOM = "make room or choose another place and run again"
 _GET_RIGHTS = "choose another place, or change the permissions, and run again"
 _ELSEWHERE = "choose another place and run again"
@@ -73,30 +40,70 @@ _REMEDIES = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs a command.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: What follows `ppcls`; None for the arguments of this process.
 
     Returns:
         The exit code: 0; 1 where some picture could not be read; 2 for a mistake of the user's;
         130 or 143 where Ctrl-C or SIGTERM ended it.
     """
     cpu.prepare()
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    if words[:1] == ["--version"]:
+        print(f"ppcls {__version__}")
+        return 0
+    group = words[0] if words and words[0] in GROUPS else ""
+    following = words[1:] if group else words
+    if not following:
+        print(overview(group), end="", file=sys.stderr)
+        return 2
+    if following[0] in ("-h", "--help"):
+        print(overview(group), end="")
+        return 0
+    return _run(words)
+
+
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Parse the name of a command and its arguments: `["train", "-c", "DLA34"]`.
+
+    Returns:
+        The arguments, and as `run` the function of the command's module that takes them.
+
+    Raises:
+        UserError: There is no such command.
+        SystemExit: With code 2 and one line for a mistake in the arguments; with code 0 after `--help`.
+    """
+    command, rest = split_command(words)
+    module = importlib.import_module(f"ppcls.cli.{command.module}")
+    parser = CommandParser(prog=f"ppcls {command.name}", description=command.summary)
+    parser.set_defaults(run=module.run)
+    module.add_arguments(parser)
+    return parser.parse_args(rest)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run a command; return its exit code, or the one for the error that ended it."""
     try:
+        arguments = parse_arguments(words)
         _expand(arguments)
         return arguments.run(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:  # `ppcls predict ... | head`
-        # Or the interpreter complains once more
+        # Otherwise the interpreter reports the closed pipe again when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None or environment.fault(error) is not None:
             raise
-        # Of a copy the second name is the one that is written.
+        # An error of copying names two files; the second is the one that is written.
         place = error.filename2 or error.filename or "a file could not be written"
         print(f"{place}: {error.strerror}; {remedy}", file=sys.stderr)
         return 2
@@ -105,9 +112,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _expand(arguments: argparse.Namespace) -> None:
-    """Expands `~` and variables in paths, which a shell leaves alone in quotes and behind `=`."""
+    """Expand `~` and variables in paths, which a shell leaves alone in quotes and behind `=`."""
     for name, value in vars(arguments).items():
-        if name == "override":  # the configuration sees to its paths
+        if name == "override":  # the configuration expands its own paths
             continue
         if isinstance(value, list):
             setattr(arguments, name, [_expanded(item) for item in value])
@@ -116,18 +123,7 @@ def _expand(arguments: argparse.Namespace) -> None:
 
 
 def _expanded(value: Any) -> Any:
-    """The value of an argument; what is not a path has neither mark at the beginning of a part."""
+    """Expand one value. Only a path has a part that begins with `~` or `$`."""
     if isinstance(value, str) and (value.startswith(("~", "$")) or "/$" in value):
         return expanded(value)
     return value
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="ppcls", description="Image classification on PaddlePaddle."
-    )
-    parser.add_argument("--version", action="version", version=f"ppcls {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in _MODULES:
-        module.add(commands)
-    return parser

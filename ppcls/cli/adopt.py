@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.parser import CommandParser
 
 _FIELDS = ("size", "resize_short", "interpolation", "backend", "mean", "std")
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "turn an inference model of PaddleClas, a folder or a tar, into a bundle"
-    command = new_command(commands, "adopt", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "source",
         metavar="IN",
@@ -60,7 +57,8 @@ def add(commands: Any) -> None:
         )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.deployment.adopt import adopt
 
     given = {

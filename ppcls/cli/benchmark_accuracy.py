@@ -6,10 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ppcls.cli.common import add_data, add_option, new_command, read_data
+from ppcls.cli.common import add_option
 from ppcls.cli.measuring import claimed_sheet, number
+from ppcls.cli.parser import CommandParser
+from ppcls.cli.pictures import add_data, read_data
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
     from ppcls.inference.bundle import Bundle
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "accuracy of models by engine and precision over a list; goes on where it was interrupted"
-    command = new_command(commands, "accuracy", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "bundles", metavar="BUNDLE", nargs="*", help="folders that `ppcls export` wrote"
     )
@@ -65,7 +65,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.deployment.verify.forms import parse_forms
 
     forms = parse_forms(arguments.backend, arguments.device)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ppcls.cli.common import add_data, add_option, new_command, read_data
+from ppcls.cli.common import add_option
 from ppcls.cli.measuring import (
     add_plan,
     number,
@@ -17,6 +17,8 @@ from ppcls.cli.measuring import (
     require_writable,
     say_if_busy,
 )
+from ppcls.cli.parser import CommandParser
+from ppcls.cli.pictures import add_data, read_data
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,10 +29,8 @@ if TYPE_CHECKING:
 _BATCH = {"throughput": 8, "latency": 1}
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "measure the installed engines and precisions for a bundle, and write the fastest allowed one into it"
-    command = new_command(commands, "backends", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
     )
@@ -77,7 +77,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.benchmark.backends import PASSES, measure
     from ppcls.benchmark.candidates import table
     from ppcls.benchmark.machine import this_machine

@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ppcls.benchmark.latency_targets import Target, given, untrained
-from ppcls.cli.common import add_option, new_command
+from ppcls.cli.common import add_option
 from ppcls.cli.measuring import (
     add_plan,
     backends,
@@ -21,6 +21,7 @@ from ppcls.cli.measuring import (
     say_if_busy,
     words,
 )
+from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 _UNTRAINED = "The models were exported with their initial weights, which does not change how long they take."
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "latency of models by engine, precision and batch size, beside the published figures"
-    command = new_command(commands, "latency", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--models",
@@ -79,7 +78,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.benchmark.latency import Way
     from ppcls.inference.settings import Settings
 

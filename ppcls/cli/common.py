@@ -1,27 +1,11 @@
-"""What the commands' arguments have in common."""
+"""Arguments that several commands have. This module imports neither configurations nor pictures."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from ppcls.cli.parser import CommandParser
-from ppcls.utils.errors import UserError
-
-if TYPE_CHECKING:
-    from ppcls.data.picture_list import PictureList
-    from ppcls.inference.bundle import Bundle
-
-
-def new_command(
-    commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]
-) -> Any:
-    """A command's parser; `text` says in `ppcls --help` and in its own what it does."""
-    command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(run=run, command=name)
-    return command
 
 
 def add_option(
@@ -42,18 +26,23 @@ def add_option(
         command.rename(name, names[-1])
 
 
-def add_config(command: Any, default: str | None = None) -> None:
-    """`-c`, required without a default, and what goes with it."""
+def add_config(command: CommandParser, default: str | None = None) -> None:
+    """Add `-c`, which is required unless it has a default, and `-o` and `--print-config`."""
+    example = ": DLA60" if default is None else f" (default: {default})"
     command.add_argument(
-        "-c", "--config", metavar="FILE", default=default, required=default is None,
-        help="a YAML file, or the name of a shipped one" + (f" (default: {default})" if default else ": DLA60"),
-    )  # fmt: skip
+        "-c",
+        "--config",
+        metavar="FILE",
+        default=default,
+        required=default is None,
+        help=f"a YAML file, or the name of a shipped one{example}",
+    )
     add_overrides(command)
 
 
-def add_overrides(command: Any) -> None:
-    """`-o` and `--print-config`."""
-    _add_override(command)
+def add_overrides(command: CommandParser) -> None:
+    """Add `-o` and `--print-config`."""
+    add_override(command)
     command.add_argument(
         "--print-config",
         action="store_true",
@@ -61,79 +50,32 @@ def add_overrides(command: Any) -> None:
     )
 
 
-def add_optional_config(command: Any, text: str) -> None:
-    """`-c` and `-o` of a command that works without; `text` says what it does with one."""
+def add_override(command: CommandParser) -> None:
+    """Add `-o`."""
     command.add_argument(
-        "-c",
-        "--config",
+        "-o",
+        "--override",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="set a key, such as -o Global.epochs=2; can be given several times",
+    )
+
+
+def add_image_root(command: CommandParser) -> None:
+    """Add `--image-root`."""
+    command.add_argument(
+        "--image-root",
+        metavar="DIR",
+        help="the folder that the list's paths are relative to (default: the list's folder, or the one below it that "
+        "has the pictures)",
+    )
+
+
+def add_rows_output(command: CommandParser) -> None:
+    """Add `--output` of commands that classify pictures."""
+    command.add_argument(
+        "--output",
         metavar="FILE",
-        help=f"{text}; a YAML file, or the name of a shipped one",
+        help="also write one row per picture, to .csv or .json",
     )
-    _add_override(command)
-
-
-def read_optional_config(
-    arguments: argparse.Namespace, with_weights: bool = False
-) -> Any:
-    """The checked configuration of `add_optional_config`, with what an export needs; None without one.
-
-    Args:
-        arguments: The command's.
-        with_weights: Whether it names the weights of its own run where no others are given.
-
-    Raises:
-        UserError: it is wrong, or there are overrides of none.
-    """
-    from ppcls.config import load_config
-    from ppcls.engine.schema import registries
-    from ppcls.engine.trained import load_with_weights
-
-    if arguments.config is None:
-        if arguments.override:
-            raise UserError(
-                f"-o {arguments.override[0]} sets a key of no configuration; give one by -c"
-            )
-        return None
-    if with_weights:
-        return load_with_weights(arguments.config, arguments.override, "export")
-    return load_config(
-        arguments.config,
-        arguments.override,
-        registries(),
-        "export",
-        say=lambda line: print(line, file=sys.stderr),
-    )
-
-
-def add_data(command: Any, required: bool = False) -> None:
-    """`--data` and `--image-root`."""
-    text = (
-        "a list of pictures, with labels or without, or a folder of pictures, where folders named as the bundle's "
-        "classes are labels"
-    )
-    command.add_argument("--data", metavar="LIST", required=required, help=text)
-    add_image_root(command)
-
-
-def read_data(arguments: argparse.Namespace, bundle: Bundle) -> PictureList:
-    """The pictures of `--data`, with labels if they have some, by the bundle's classes."""
-    from ppcls.data.picture_list import read_picture_list
-
-    return read_picture_list(
-        arguments.data, bundle.class_num, arguments.image_root, bundle.class_names
-    )
-
-
-def add_image_root(command: Any) -> None:
-    """`--image-root`."""
-    command.add_argument(
-        "--image-root", metavar="DIR",
-        help="what the list's paths are relative to (default: the list's folder or the one below it that has them)",
-    )  # fmt: skip
-
-
-def _add_override(command: Any) -> None:
-    command.add_argument(
-        "-o", "--override", metavar="KEY=VALUE", action="append", default=[],
-        help="sets a key: -o Global.epochs=2; may be given many times",
-    )  # fmt: skip

@@ -1,18 +1,19 @@
-"""`ppcls config`: a configuration in full, or one of PaddleClas 2.0 in today's format."""
+"""`ppcls config`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.common import add_override
+from ppcls.cli.parser import CommandParser
+from ppcls.config import load_config, migrate_config
+from ppcls.engine.processes import world_size
+from ppcls.engine.schema import registries
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "print a configuration with everything filled in, or a file of PaddleClas 2.0 in today's format"
-    command = new_command(commands, "config", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     file = command.add_mutually_exclusive_group(required=True)
     file.add_argument(
         "-c",
@@ -23,34 +24,26 @@ def add(commands: Any) -> None:
     file.add_argument(
         "--migrate",
         metavar="FILE",
-        help="a file with ARCHITECTURE, LEARNING_RATE, TRAIN ...",
+        help="a file of PaddleClas 2.0, with ARCHITECTURE, LEARNING_RATE, TRAIN ..., to convert",
     )
-    command.add_argument(
-        "-o",
-        "--override",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="sets a key before",
-    )
+    add_override(command)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.config import load_config, migrate_config
-    from ppcls.engine.processes import world_size
-    from ppcls.engine.schema import registries
-
+def run(arguments: argparse.Namespace) -> int:
+    """Print the configuration, and return the exit code."""
     if arguments.migrate is not None:
-        print(
-            migrate_config(
-                arguments.migrate, arguments.override, registries(), world_size()
-            ),
-            end="",
+        text = migrate_config(
+            arguments.migrate, arguments.override, registries(), world_size()
         )
-        return 0
-    config = load_config(
-        arguments.config, arguments.override, registries(), check_paths=False, processes=world_size(),
-        say=lambda line: print(line, file=sys.stderr),
-    )  # fmt: skip
-    print(config.to_yaml(), end="")
+    else:
+        config = load_config(
+            arguments.config,
+            arguments.override,
+            registries(),
+            check_paths=False,
+            processes=world_size(),
+            say=lambda line: print(line, file=sys.stderr),
+        )
+        text = config.to_yaml()
+    print(text, end="")
     return 0

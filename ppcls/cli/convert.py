@@ -1,21 +1,20 @@
-"""`ppcls convert`: foreign weights into a file of this library."""
+"""`ppcls convert`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.arch.weights.convert import convert
+from ppcls.cli.parser import CommandParser
+from ppcls.utils.logging import setup_logging
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "turn weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library"
-    command = new_command(commands, "convert", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "source",
         metavar="IN",
-        help="a file, its address, or with --arch a source's name: timm",
+        help="a file or its address, or with --arch the name of a source, such as timm",
     )
     command.add_argument(
         "target", metavar="OUT", help="a path ending in .pdparams or .safetensors"
@@ -29,22 +28,20 @@ def add(commands: Any) -> None:
         "--to",
         choices=("ppcls", "paddleclas"),
         default="ppcls",
-        help="the layout that is written (default: ppcls)",
+        help="whose weight keys to write (default: ppcls)",
     )
     command.add_argument(
         "--no-ema",
         action="store_true",
-        help="take the weights and not their moving average, of a file with both",
+        help="take the weights, not their moving average, from a file that has both",
     )
     command.add_argument(
-        "--verbose", action="store_true", help="print how each key was mapped"
+        "--verbose", action="store_true", help="print how each weight key was mapped"
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.arch.weights.convert import convert
-    from ppcls.utils.logging import setup_logging
-
+def run(arguments: argparse.Namespace) -> int:
+    """Convert the weights, and return the exit code."""
     setup_logging()
     converted = convert(
         arguments.source,

@@ -1,36 +1,48 @@
-"""`ppcls finetune`: training on a user's own pictures."""
+"""`ppcls finetune`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import add_overrides, new_command
+from ppcls.cli.common import add_image_root, add_overrides
+from ppcls.cli.parser import CommandParser
+from ppcls.data.own_list import ListOptions
+from ppcls.engine.finetune import plan
 from ppcls.utils.load_paddle import load_paddle
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "train on your own pictures, one folder per class or a list with labels, with settings that suit them"
-    command = new_command(commands, "finetune", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
-        "source", metavar="FOLDER_OR_LIST",
-        help="holds one folder per class, or train/ and val/ of such; or a list with labels, such as train.csv",
-    )  # fmt: skip
+        "source",
+        metavar="FOLDER_OR_LIST",
+        help="a folder with one folder per class, or with train/ and val/ of such folders; or a list with labels, "
+        "such as train.csv",
+    )
     command.add_argument(
         "--arch", metavar="NAME", required=True, help="a model of `ppcls models`"
     )
     command.add_argument(
-        "--pretrained", metavar="WEIGHTS", type=_pretrained, default=True,
-        help="true: the published ones; a source's name: timm; a file or a checkpoint; false (default: true)",
-    )  # fmt: skip
+        "--pretrained",
+        metavar="WEIGHTS",
+        type=_pretrained,
+        default=True,
+        help="true for the published weights, the name of a source such as timm, a file, a checkpoint, or false "
+        "(default: true)",
+    )
+    add_image_root(command)
     command.add_argument(
-        "--image-root", metavar="DIR",
-        help="what a list's paths are relative to (default: the list's folder or the one below it that has them)",
-    )  # fmt: skip
-    for what, key in (("pictures", "image"), ("labels", "label")):
-        text = f"the column of the {what} in a list, by its name or counted from 0 (default: found)"
-        command.add_argument(f"--{key}-column", metavar="NAME", type=_column, help=text)
+        "--image-column",
+        metavar="NAME",
+        type=_column,
+        help="the column of a list that has the pictures, by name or counted from 0 (default: found)",
+    )
+    command.add_argument(
+        "--label-column",
+        metavar="NAME",
+        type=_column,
+        help="the column of a list that has the labels, by name or counted from 0 (default: found)",
+    )
     add_overrides(command)
 
 
@@ -42,10 +54,8 @@ def _pretrained(text: str) -> bool | str:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.data.own_list import ListOptions
-    from ppcls.engine.finetune import plan
-
+def run(arguments: argparse.Namespace) -> int:
+    """Plan the training from the pictures, train, and return the exit code."""
     options = ListOptions(
         arguments.image_root, arguments.image_column, arguments.label_column
     )

@@ -1,32 +1,29 @@
-"""`ppcls models`: the models there are."""
+"""`ppcls models`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.arch.listing import as_json, as_table, listed_models
+from ppcls.cli.parser import CommandParser
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "list the models, with their sizes, published accuracies and weights"
-    command = new_command(commands, "models", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "pattern",
         metavar="PATTERN",
         nargs="?",
         default="*",
-        help="shell pattern, quoted: 'DLA*x*'",
+        help="a shell pattern, quoted: 'DLA*x*'",
     )
     command.add_argument(
         "--json", action="store_true", help="print a list of objects for programs"
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.arch.listing import as_json, as_table, listed_models
-
+def run(arguments: argparse.Namespace) -> int:
+    """Print the models, and return the exit code."""
     models = listed_models(arguments.pattern)
     print(as_json(models) if arguments.json else as_table(models))
     return 0

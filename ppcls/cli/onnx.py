@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "add inference.onnx to an exported bundle, for other engines than Paddle"
-    command = new_command(commands, "onnx", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that export wrote"
     )
@@ -50,7 +48,8 @@ def _checked(given: int | None) -> int:
     return opset
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.deployment.onnx.export import add_onnx
     from ppcls.inference import Bundle
     from ppcls.utils.logging import setup_logging

@@ -1,26 +1,26 @@
-"""`ppcls pack`: pictures into tar shards."""
+"""`ppcls pack`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.parser import CommandParser
+from ppcls.data.shards.pack import PackOptions, pack
 from ppcls.utils import cpu
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "pack pictures into tar shards for WebDatasetDataset; goes on where it was interrupted"
-    command = new_command(commands, "pack", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "source",
         metavar="SRC",
-        help="one folder per class, or what the paths of --list are relative to",
+        help="a folder with one folder per class, or the folder that the paths of --list are relative to",
     )
     command.add_argument(
-        "target", metavar="DST", help="the folder of the shards, which bear its name"
+        "target",
+        metavar="DST",
+        help="the folder of the shards; its name begins theirs",
     )
     command.add_argument("--list", metavar="FILE", help="`relative/path label` lines")
     size = command.add_mutually_exclusive_group()
@@ -28,41 +28,50 @@ def add(commands: Any) -> None:
         "--shard-size",
         metavar="MB",
         type=int,
-        help="megabytes per shard, about (default: 256)",
+        help="approximate megabytes per shard (default: 256)",
     )
     size.add_argument("--shard-count", metavar="N", type=int, help="pictures per shard")
     command.add_argument(
         "--resize-short",
         metavar="PIXELS",
         type=int,
-        help="reduce the shorter side to so many pixels, as JPEG",
+        help="reduce the shorter side to this many pixels, and encode as JPEG",
     )
     command.add_argument(
-        "--quality", metavar="Q", type=int, help="of that JPEG, 1 to 100 (default: 95)"
+        "--quality",
+        metavar="Q",
+        type=int,
+        help="the quality of that JPEG, 1 to 100 (default: 95)",
     )
     command.add_argument(
         "--keep-order",
         action="store_true",
-        help="do not mix the pictures before they are packed",
+        help="do not shuffle the pictures before packing",
     )
     command.add_argument(
         "--workers",
         metavar="N",
         type=int,
         default=cpu.usable_cores(),
-        help="shards at a time (default: the cores)",
+        help="shards written at the same time (default: the number of cores)",
     )
     command.add_argument(
-        "--on-error", choices=("skip", "raise"), default="skip",
-        help="leave a picture that cannot be read out and name it, or stop (default: skip)",
-    )  # fmt: skip
+        "--on-error",
+        choices=("skip", "raise"),
+        default="skip",
+        help="leave out and name pictures that cannot be read, or stop at the first (default: skip)",
+    )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.data.shards.pack import PackOptions, pack
-
-    names = ("shard_size", "shard_count", "resize_short", "quality", "keep_order")
-    options = PackOptions(**{name: getattr(arguments, name) for name in names})
+def run(arguments: argparse.Namespace) -> int:
+    """Write the shards, and return the exit code: 1 if pictures were left out."""
+    options = PackOptions(
+        shard_size=arguments.shard_size,
+        shard_count=arguments.shard_count,
+        resize_short=arguments.resize_short,
+        quality=arguments.quality,
+        keep_order=arguments.keep_order,
+    )
     packed = pack(
         arguments.source,
         arguments.target,
@@ -74,9 +83,10 @@ def _run(arguments: argparse.Namespace) -> int:
     print(packed)
     for path, reason in packed.unreadable.items():
         print(f"{path}: {reason}", file=sys.stderr)
-    if packed.unreadable:
-        print(
-            f"{len(packed.unreadable)} pictures could not be read and were left out",
-            file=sys.stderr,
-        )
-    return 1 if packed.unreadable else 0
+    if not packed.unreadable:
+        return 0
+    print(
+        f"{len(packed.unreadable)} pictures could not be read and were left out",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,29 +1,24 @@
-"""`ppcls predict`: top classes of pictures, by an exported bundle."""
+"""`ppcls predict`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import add_config, new_command
-
-
-def add(commands: Any) -> None:
-    """Declares the command."""
-    add_config(
-        new_command(
-            commands, "predict", "top classes of pictures, by an exported bundle", _run
-        ),
-        "inference_cls.yaml",
-    )
+from ppcls.cli.common import add_config
+from ppcls.cli.parser import CommandParser
+from ppcls.config import load_deploy_config
+from ppcls.data.transforms import TRANSFORMS
+from ppcls.engine.predict import predict
+from ppcls.engine.processes import refuse_several
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.config import load_deploy_config
-    from ppcls.data.transforms import TRANSFORMS
-    from ppcls.engine.predict import predict
-    from ppcls.engine.processes import refuse_several
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
+    add_config(command, "inference_cls.yaml")
 
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify the pictures of `Global.infer_imgs`, and return the exit code."""
     refuse_several()
     config = load_deploy_config(
         arguments.config,

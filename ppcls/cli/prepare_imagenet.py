@@ -1,35 +1,29 @@
-"""`ppcls prepare-imagenet`: ImageNet as the configurations expect it."""
+"""`ppcls prepare-imagenet`."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.cli.parser import CommandParser
+from ppcls.data.prepare_imagenet import prepare_imagenet
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    command = new_command(
-        commands,
-        "prepare-imagenet",
-        "lay ImageNet out as the configurations expect it",
-        _run,
-    )
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "source",
         metavar="SRC",
-        help="folder of the official archives, of class folders, or of a val",
+        help="the folder of the official archives, of class folders, or of the validation pictures",
     )
     command.add_argument(
         "target",
         metavar="DST",
-        help="where train_list.txt and val_list.txt shall stand",
+        help="the folder that gets train_list.txt and val_list.txt",
     )
     command.add_argument(
         "--labels",
         metavar="FILE",
-        help="labels of a flat val: `name label` lines, or a CSV",
+        help="the labels of a flat validation folder: `name label` lines, or a CSV",
     )
     command.add_argument(
         "--copy",
@@ -38,12 +32,10 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.data.prepare_imagenet import prepare_imagenet
-
-    print(
-        prepare_imagenet(
-            arguments.source, arguments.target, arguments.labels, arguments.copy
-        )
+def run(arguments: argparse.Namespace) -> int:
+    """Write the lists and the pictures, and return the exit code."""
+    prepared = prepare_imagenet(
+        arguments.source, arguments.target, arguments.labels, arguments.copy
     )
+    print(prepared)
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
-from ppcls.cli.common import add_option, new_command
+from ppcls.cli.common import add_option
+from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 _OPTIONS = (
@@ -19,10 +19,8 @@ _OPTIONS = (
 )
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "add an int8 form to a bundle, calibrated on pictures and kept only if it is as good as float32"
-    command = new_command(commands, "quantize", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that `ppcls export --onnx` wrote"
     )
@@ -91,7 +89,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
     from ppcls.inference.bundle import Bundle
 

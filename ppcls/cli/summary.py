@@ -1,30 +1,30 @@
-"""`ppcls summary`: a model layer by layer."""
+"""`ppcls summary`."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
 
-from ppcls.cli.common import new_command
+from ppcls.arch.catalog import BACKBONES, MODELS
+from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "print a model layer by layer: shapes, parameters, multiply-accumulates"
-    command = new_command(commands, "summary", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument("name", metavar="NAME", help="a model of `ppcls models`")
     command.add_argument(
-        "--image-size", metavar="SIZE", type=_image_size,
-        help="pixels of both sides, or HxW: 224, 192x256 (default: the model's own)",
-    )  # fmt: skip
+        "--image-size",
+        metavar="SIZE",
+        type=_image_size,
+        help="pixels of both sides, or HxW: 224, 192x256 (default: the model's own size)",
+    )
     command.add_argument(
         "--class-num",
         metavar="N",
         type=int,
         default=1000,
-        help="classes; 0: none (default: 1000)",
+        help="number of classes; 0 leaves out the classifier (default: 1000)",
     )
     command.add_argument(
         "--in-channels",
@@ -37,32 +37,30 @@ def add(commands: Any) -> None:
         "--depth",
         metavar="N",
         type=_depth,
-        help="merge names of more than N parts: 1 shows stages",
+        help="merge layers whose names have more than N parts: 1 shows stages",
     )
 
 
 def _image_size(text: str) -> tuple[int, int]:
-    sides = text.split("x")
-    if len(sides) > 2 or not all(
-        re.fullmatch("[1-9][0-9]{0,3}", side) for side in sides
-    ):
+    matched = re.fullmatch("([1-9][0-9]{0,3})(?:x([1-9][0-9]{0,3}))?", text)
+    if matched is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no size; give pixels from 1 to 9999: 224, or 192x256 (HxW)"
+            f"{text!r} is not a size; give pixels from 1 to 9999: 224, or 192x256 (HxW)"
         )
-    return int(sides[0]), int(sides[-1])
+    height, width = matched[1], matched[2] or matched[1]
+    return int(height), int(width)
 
 
 def _depth(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no depth; give a whole number of at least 1"
+            f"{text!r} is not a depth; give a whole number of at least 1"
         )
     return int(text)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ppcls.arch.catalog import BACKBONES, MODELS
-
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table, and return the exit code."""
     cls = BACKBONES[arguments.name]
     try:
         params = cls(
@@ -72,12 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UserError(f"{arguments.name}: {error}") from error
-    model = params.build()  # loads Paddle, the module below needs it
+    model = params.build()  # loads Paddle, which the next import needs
     from ppcls.arch.summary import summarize
 
-    print(
-        summarize(
-            model, arguments.image_size or MODELS[arguments.name].input_size[1:]
-        ).table(arguments.depth)
-    )
+    size = arguments.image_size or MODELS[arguments.name].input_size[1:]
+    print(summarize(model, size).table(arguments.depth))
     return 0

@@ -5,22 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ppcls.cli.common import (
-    add_data,
-    add_option,
-    add_optional_config,
-    new_command,
-    read_data,
-    read_optional_config,
-)
+from ppcls.cli.common import add_option
 from ppcls.cli.measuring import number
+from ppcls.cli.optional_config import add_optional_config, read_optional_config
+from ppcls.cli.parser import CommandParser
+from ppcls.cli.pictures import add_data, read_data
 from ppcls.utils.load_paddle import load_paddle
 
 
-def add(commands: Any) -> None:
-    """Declares the command."""
-    text = "compare each engine and precision of a bundle with the model in float32; exit code 1 past a bound"
-    command = new_command(commands, "verify", text, _run)
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
     command.add_argument(
         "bundle", metavar="BUNDLE", help="the folder that `ppcls export` wrote"
     )
@@ -57,7 +51,8 @@ def add(commands: Any) -> None:
     add_optional_config(command, text)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit code."""
     from ppcls.deployment.verify.run import verify
     from ppcls.inference.bundle import Bundle
 

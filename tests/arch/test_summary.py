@@ -214,7 +214,7 @@ def test_sizes_that_are_none(capsys: pytest.CaptureFixture[str], size: str) -> N
     with pytest.raises(SystemExit) as stopped:
         main(["summary", "DLA34", f"--image-size={size}"])
     assert stopped.value.code == 2
-    assert f"{size!r} is no size; give pixels from 1 to 9999: 224, or 192x256 (HxW)" in capsys.readouterr().err
+    assert f"{size!r} is not a size; give pixels from 1 to 9999: 224, or 192x256 (HxW)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("depth", ["0", "-1", "two"])
@@ -222,4 +222,4 @@ def test_depths_that_are_none(capsys: pytest.CaptureFixture[str], depth: str) ->
     with pytest.raises(SystemExit) as stopped:
         main(["summary", "DLA34", f"--depth={depth}"])
     assert stopped.value.code == 2
-    assert f"{depth!r} is no depth; give a whole number of at least 1" in capsys.readouterr().err
+    assert f"{depth!r} is not a depth; give a whole number of at least 1" in capsys.readouterr().err

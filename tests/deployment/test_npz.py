@@ -446,9 +446,7 @@ def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_pa
     unlabelled = tmp_path / "pictures" / "names.txt"
     unlabelled.write_text("cat/one.png\n")
     assert command("make", exported, "--data", unlabelled, "--output", tmp_path / "c", "--count", 1) == 2
-    assert (
-        "has no labels (its lines are paths alone), so --count cannot choose of every class" in capsys.readouterr().err
-    )
+    assert "has no labels (its lines are paths alone), so --count cannot choose" in capsys.readouterr().err
     assert command("make", exported, "--data", listed, "--output", tmp_path / "c", "--seed", 1) == 2
     assert capsys.readouterr().err == "--seed belongs to --count; write --count N as well\n"
 
@@ -459,4 +457,4 @@ def test_a_configuration_gives_the_preprocessing_too(listed, tmp_path, capsys):
     assert command("make", "--data", listed, "--output", tmp_path / "in") == 2
     assert "give exactly one of BUNDLE and -c" in capsys.readouterr().err
     assert command("make", "--data", listed, "--output", tmp_path / "in", "-o", "Global.seed=1") == 2
-    assert "-o Global.seed=1 sets a key of no configuration; give one by -c" in capsys.readouterr().err
+    assert "-o Global.seed=1 needs a configuration to change; give one with -c" in capsys.readouterr().err

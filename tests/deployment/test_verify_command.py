@@ -71,7 +71,7 @@ def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, capsys, opti
 
 def test_an_override_of_no_configuration_is_refused(exported, capsys):
     assert main(["verify", str(exported), "-o", "Global.seed=3"]) == 2
-    assert capsys.readouterr().err == "-o Global.seed=3 sets a key of no configuration; give one by -c\n"
+    assert capsys.readouterr().err == "-o Global.seed=3 needs a configuration to change; give one with -c\n"
 
 
 def test_class_folders_are_labels(exported, tmp_path, pictures, capsys):

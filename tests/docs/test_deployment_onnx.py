@@ -4,7 +4,7 @@ import shlex
 
 import test_documents as documents
 
-from ppcls.cli import _parser
+from ppcls.cli import parse_arguments
 from ppcls.inference.settings import OFFERED
 
 PAGE = documents.ROOT / "docs" / "deployment" / "onnx.md"
@@ -14,7 +14,7 @@ def test_the_commands_exist():
     lines = [line for line in documents.commands(PAGE) if line.startswith("ppcls ")]
     assert [line.split()[1] for line in lines] == ["export", "onnx", "predict", "predict", "predict"]
     for line in lines:
-        _parser().parse_args(shlex.split(line)[1:])
+        parse_arguments(shlex.split(line)[1:])
 
 
 def test_the_table_of_precisions_is_up_to_date():

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 import test_documents as documents
 
-from ppcls.cli import _parser, main
+from ppcls.cli import main, parse_arguments
 from ppcls.inference.backends.engine_cache import EngineKey
 from ppcls.inference.settings import TENSORRT_OFFERED
 from ppcls.utils.errors import Unavailable
@@ -29,7 +29,7 @@ def test_the_commands_exist():
         *[["ppcls", "benchmark"]] * 2, ["ppcls", "predict"], ["ppcls", "verify"],
     ]  # fmt: skip
     for words in lines[1:]:
-        _parser().parse_args(words[1:])
+        parse_arguments(words[1:])
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_a_configuration_of_a_list_evaluates_a_folder(here, capsys):
         (["--data", "data/a/0.png"], r"data/a/0.png is a picture; give the folder"),
         (["--data", "data/a"], r"data/a holds no folders; put the pictures of each class"),
         (["--data", "data", "--image-root", "data"], r"--image-root is for a list, but data is a folder"),
-        (["--image-root", "data"], r"--image-root is for the list of --data; give that, too"),
+        (["--image-root", "data"], r"--image-root is for the list of --data; give --data as well"),
         (["--data", "more"], r"more/fox is not a class of the training of SqueezeNet1_1/latest; rename or remove"),
         (["--data", "list.txt"], r"list.txt:1: .*fox"),
         (["--data", "twice.txt"], r"twice.txt: pictures of these names are in data/a and more/fox; .* as --image-root"),

@@ -1,0 +1,185 @@
+"""The commands of `ppcls`, in the order of `ppcls --help`.
+
+The table imports none of the modules, so `ppcls --help` is fast. A module has two functions: `add_arguments` declares
+the arguments of its command, and `run` runs it and returns the exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ppcls.cli.parser import CommandParser
+from ppcls.utils.errors import UserError, suggest
+
+
+class Command(NamedTuple):
+    """A command, such as `train` or `benchmark latency`.
+
+    Attributes:
+        name: What the user types behind `ppcls`.
+        module: The module of `ppcls.cli` that implements it.
+        summary: One line for the help.
+    """
+
+    name: str
+    module: str
+    summary: str
+
+
+# Commands of two words: the first word and what its commands have in common.
+GROUPS = {
+    "npz": "evaluate any runtime by .npz files of inputs and scores",
+    "benchmark": "measure models and backends on this machine",
+}
+
+COMMANDS = (
+    Command("train", "train", "train a backbone from a configuration"),
+    Command(
+        "lr-find",
+        "lr_find",
+        "plot the loss over a rising learning rate, to choose a learning rate",
+    ),
+    Command(
+        "eval",
+        "evaluate",
+        "measure accuracy and loss of saved weights on DataLoader.Eval",
+    ),
+    Command("infer", "infer", "classify pictures with saved weights"),
+    Command(
+        "export",
+        "export",
+        "write a deployable bundle: program, weights, preprocessing and a checked example",
+    ),
+    Command("predict", "predict", "classify pictures with an exported bundle"),
+    Command(
+        "adopt",
+        "adopt",
+        "turn an inference model of PaddleClas, a folder or a tar, into a bundle",
+    ),
+    Command(
+        "quantize",
+        "quantize",
+        "add an int8 program to a bundle, calibrated on pictures and kept only if it is as good as float32",
+    ),
+    Command(
+        "verify",
+        "verify",
+        "compare every backend and precision of a bundle with the float32 model; exit code 1 if one is out of bounds",
+    ),
+    Command(
+        "onnx", "onnx", "add inference.onnx to a bundle, for backends other than Paddle"
+    ),
+    Command(
+        "npz make",
+        "npz_make",
+        "write the preprocessed inputs of a list, and npz_datalist.txt",
+    ),
+    Command(
+        "npz run",
+        "npz_run",
+        "run a bundle on the inputs of a datalist and write its scores",
+    ),
+    Command(
+        "npz score",
+        "npz_score",
+        "print the top-1 and top-5 accuracy of the scores of any runtime",
+    ),
+    Command(
+        "finetune",
+        "finetune",
+        "train on your own pictures, one folder per class or a list with labels, with suitable settings",
+    ),
+    Command(
+        "prepare-imagenet",
+        "prepare_imagenet",
+        "arrange ImageNet as the configurations expect it",
+    ),
+    Command(
+        "pack",
+        "pack",
+        "pack pictures into tar shards for WebDatasetDataset; an interrupted run continues",
+    ),
+    Command(
+        "models",
+        "models",
+        "list the models with their sizes, published accuracies and weights",
+    ),
+    Command(
+        "benchmark latency",
+        "benchmark_latency",
+        "measure the latency of models by backend, precision and batch size, beside the published figures",
+    ),
+    Command(
+        "benchmark accuracy",
+        "benchmark_accuracy",
+        "measure the accuracy of models by backend and precision on a list; an interrupted run continues",
+    ),
+    Command(
+        "benchmark backends",
+        "benchmark_backends",
+        "measure the installed backends and precisions with a bundle, and write the fastest allowed one into it",
+    ),
+    Command(
+        "summary",
+        "summary",
+        "print a model layer by layer: shapes, parameters, multiply-accumulates",
+    ),
+    Command(
+        "convert",
+        "convert",
+        "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
+    ),
+    Command(
+        "config",
+        "config",
+        "print a configuration with every key filled in, or convert a file of PaddleClas 2.0",
+    ),
+)
+
+
+def split_command(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
+    """Return the command that the first word or the first two words name, and the words behind it.
+
+    Raises:
+        UserError: There is no such command; the sentence suggests the nearest name.
+    """
+    size = 2 if words[0] in GROUPS else 1
+    name = " ".join(words[:size])
+    for command in COMMANDS:
+        if command.name == name:
+            return command, words[size:]
+    group = words[0] if size == 2 else ""
+    program = f"ppcls {group}".rstrip()
+    word = words[size - 1]
+    hint = suggest(word, entries_of(group)) or f"; see `{program} --help`"
+    raise UserError(f"{program}: unknown command {word!r}{hint}")
+
+
+def entries_of(group: str = "") -> dict[str, str]:
+    """Return the words that can follow the name of a group, or `ppcls`, with their summaries."""
+    entries: dict[str, str] = {}
+    for command in COMMANDS:
+        first, _, second = command.name.partition(" ")
+        if first == group:
+            entries[second] = command.summary
+        elif not group:
+            entries[first] = GROUPS.get(first, command.summary)
+    return entries
+
+
+def overview(group: str = "") -> str:
+    """Return the help of `ppcls`, or of a group, which lists the commands."""
+    program = f"ppcls {group}".rstrip()
+    help_command = f"ppcls help {group}".rstrip()
+    parser = CommandParser(
+        prog=program,
+        description=GROUPS.get(group, "Image classification on PaddlePaddle."),
+        epilog=f"`{help_command} COMMAND` describes the arguments of a command.",
+    )
+    if not group:
+        parser.add_argument("--version", action="version", help="print the version")
+    entries = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, summary in entries_of(group).items():
+        entries.add_parser(name, help=summary)
+    return parser.format_help()

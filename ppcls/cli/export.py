@@ -1,0 +1,78 @@
+"""`ppcls export`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ppcls.cli.configured import (
+    add_configured,
+    read_config,
+    read_config_with_weights,
+    start,
+)
+from ppcls.cli.onnx import add_opset, opset_of
+from ppcls.cli.parser import CommandParser
+from ppcls.engine.input_size import parse_size
+
+
+def add_arguments(command: CommandParser) -> None:
+    """Declare the arguments."""
+    add_configured(command)
+    command.add_argument(
+        "--golden",
+        metavar="PICTURE",
+        help="the example picture of the bundle, instead of the library's own",
+    )
+    command.add_argument(
+        "--untrained",
+        action="store_true",
+        help="export the initial weights if none are configured",
+    )
+    command.add_argument(
+        "--onnx",
+        action="store_true",
+        help="also write inference.onnx, for other backends",
+    )
+    add_opset(command)
+    command.add_argument(
+        "--format",
+        choices=("json", "pdmodel"),
+        default="json",
+        help="the program's format: json is that of Paddle 3, pdmodel of Paddle 2 (default: json)",
+    )
+    command.add_argument(
+        "--size",
+        metavar="HxW",
+        type=_size,
+        help="another input size for transforms and program: 256 or 256x320",
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the bundle, and return the exit code."""
+    opset = opset_of(arguments)
+    if arguments.untrained:
+        config = read_config(arguments, "export")
+    else:
+        config = read_config_with_weights(arguments, "export")
+    if arguments.print_config:
+        print(config.to_yaml(), end="")
+        return 0
+    start(arguments)
+    from ppcls.engine.export import export
+
+    return export(
+        config,
+        arguments.untrained,
+        arguments.golden,
+        opset,
+        arguments.format,
+        arguments.size,
+    )

@@ -1,0 +1,109 @@
+"""The table of commands: help, unknown names, and modules that are imported when they are chosen."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import ppcls
+from ppcls.cli import main, parse_arguments
+from ppcls.cli.commands import COMMANDS, GROUPS, entries_of
+
+NAMES = [command.name for command in COMMANDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_its_summary_in_its_help(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*name.split(), "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: ppcls {name} ")
+    summary = next(command.summary for command in COMMANDS if command.name == name)
+    assert summary in " ".join(text.split())
+
+
+def test_names_are_unique_and_groups_have_commands():
+    assert len(set(NAMES)) == len(NAMES)
+    assert {name.split()[0] for name in NAMES if " " in name} == set(GROUPS)
+
+
+def listed(text):
+    """The names of the commands in the help of `ppcls` or of a group."""
+    return re.findall(r"^ {4}(\S+)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
+def test_help_lists_every_command(words, capsys):
+    assert main(words) == 0
+    names = listed(capsys.readouterr().out)
+    assert names == list(entries_of())
+    assert {"train", "npz", "benchmark", "config"} <= set(names)
+
+
+def test_help_of_a_group_lists_its_commands(capsys):
+    for words in (["npz", "--help"], ["help", "npz"]):
+        assert main(words) == 0
+        text = capsys.readouterr().out
+        assert text.startswith("usage: ppcls npz ")
+        assert listed(text) == ["make", "run", "score"]
+
+
+def test_help_of_a_command_is_that_of_its_option(capsys):
+    texts = []
+    for words in (["help", "benchmark", "latency"], ["benchmark", "latency", "--help"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["tran", "-c", "DLA34"], "ppcls: unknown command 'tran' (did you mean train?)"),
+        (["npz", "scores"], "ppcls npz: unknown command 'scores' (did you mean score?)"),
+        (["help", "exprot"], "ppcls: unknown command 'exprot' (did you mean export?)"),
+        (["xyzzy"], "ppcls: unknown command 'xyzzy'; see `ppcls --help`"),
+        (["benchmark", "xyzzy"], "ppcls benchmark: unknown command 'xyzzy'; see `ppcls benchmark --help`"),
+        (["--verbose", "train"], "ppcls: unknown command '--verbose'; see `ppcls --help`"),
+    ],
+)
+def test_an_unknown_command_is_one_line(words, sentence, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr() == ("", sentence + "\n")
+
+
+@pytest.mark.parametrize(("words", "program"), [([], "ppcls"), (["benchmark"], "ppcls benchmark")])
+def test_without_a_command_the_list_goes_to_stderr(words, program, capsys):
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"usage: {program} ")
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ppcls {ppcls.__version__}\n"
+
+
+def test_the_arguments_name_the_function_that_runs():
+    arguments = parse_arguments(["models", "DLA*", "--json"])
+    assert (arguments.pattern, arguments.json) == ("DLA*", True)
+    assert arguments.run.__module__ == "ppcls.cli.models"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import json, sys\n"
+        "from ppcls.cli import main\n"
+        "main(['--help'])\n"
+        "print()\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert loaded & {"paddle", "numpy", "yaml", "cv2", "PIL"} == set()
+    assert "ppcls" in loaded
