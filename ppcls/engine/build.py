@@ -417,9 +417,7 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
     """
     file = postprocess(config).class_id_map_file
     if file is None:
-        return learned_class_names(config) or (
-            pictures.class_names if pictures else None
-        )
+        return _names_of_weights(config) or (pictures.class_names if pictures else None)
     names = load_class_names(file)
     if len(names) != config.Arch.class_num:
         raise UserError(
@@ -429,11 +427,23 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
     return names
 
 
+def _names_of_weights(config: Config) -> list[str] | None:
+    """The names in the configured checkpoint, as many as the loaded weights have classes."""
+    names = learned_class_names(config)
+    if names and len(names) != config.Arch.class_num:
+        given = config.Global.pretrained_model or config.Arch.pretrained
+        raise UserError(
+            f"{given}: {checkpoint.STATES} of this checkpoint has {len(names)} class names, but its weights have "
+            f"{config.Arch.class_num} classes; take another checkpoint, or delete {checkpoint.STATES}"
+        )
+    return names
+
+
 def learned_class_names(config: Config) -> list[str] | None:
     """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
     found = find_weights(config)
     states = checkpoint.states_of(found.path) if found else None
-    return states["class_names"] if states else None
+    return states.get("class_names") if states else None
 
 
 def learned_classes(config: Config) -> Classes | None:

@@ -25,24 +25,31 @@ from typing import Any
 import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
+from ppcls.data.picture_files import read_file
+from ppcls.engine.states import (
+    OPTIMIZER,
+    OTHER,
+    PARAMS,
+    SCHEMA,
+    STATES,
+    WEIGHTS,
+    DamagedStates,
+    read_states,
+    require_keys,
+)
 from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import (
     LATEST,
     WEIGHTS_STEM,
-    WEIGHTS_SUFFIXES,
     beside,
     numbered,
     replace_folder,
     sha256_of,
 )
 
-SCHEMA = 1
-PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
-OTHER = f"{WEIGHTS_STEM}_other.pdparams"
 _TORN_STATES = f".{STATES}"
-_WEIGHTS = (PARAMS, OPTIMIZER, OTHER)
-_FILES = (STATES, _TORN_STATES, *_WEIGHTS)
+_FILES = (STATES, _TORN_STATES, *WEIGHTS)
 # The optimizer's float32 copy of a weight that is held in half precision
 _MASTER = "master_weight"
 
@@ -196,7 +203,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
 def _copy(source: Path, target: Path, states: str) -> None:
     aside = recover(target)
     aside.mkdir(parents=True)
-    for file in [source / name for name in _WEIGHTS if (source / name).is_file()]:
+    for file in [source / name for name in WEIGHTS if (source / name).is_file()]:
         try:
             os.link(file, aside / file.name)
         except OSError:  # another file system, or one without hard links
@@ -260,17 +267,17 @@ def read(path: Path) -> Checkpoint:
         for folder in candidates:
             problem = verify(folder)
             if problem is None:
-                return Checkpoint(
-                    folder,
-                    json.loads((folder / STATES).read_text(encoding="utf-8")),
-                    tuple(problems),
-                )
+                return Checkpoint(folder, read_states(folder / STATES), tuple(problems))
             problems.append(problem)
         if _states_texts(path) == candidates:
             break
-    why = "; ".join(problems) or f"no {STATES} there"
+    if not problems:
+        raise UserError(
+            f"{path}: no checkpoint to resume from (no {STATES} there); give the folder of a run or of a checkpoint"
+        )
     raise UserError(
-        f"{path}: no checkpoint to resume from ({why}); give the folder of a run or of a checkpoint"
+        f"{path}: no checkpoint to resume from ({'; '.join(problems)}); give the folder of an older checkpoint, or "
+        "train anew without Global.checkpoints"
     )
 
 
@@ -279,7 +286,7 @@ def _states_texts(path: Path) -> dict[Path, bytes | None]:
     texts: dict[Path, bytes | None] = {}
     for folder in _candidates(path):
         try:
-            texts[folder] = (folder / STATES).read_bytes()
+            texts[folder] = read_file(str(folder / STATES))
         except OSError:
             texts[folder] = None
     return texts
@@ -291,16 +298,20 @@ def states_of(weights: Path) -> dict[str, Any] | None:
     Raises:
         UserError: they are, but the weights are not those that were saved.
     """
+    if weights.name not in (PARAMS, OTHER):
+        return None
+    file = weights.parent / STATES
     try:
-        states = json.loads((weights.parent / STATES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or PaddleClas's, which is a pickle
+        # PaddleClas's states are a pickle
+        if read_file(str(file), 1) == b"\x80":
+            return None
+        states = read_states(file)
+    except OSError:  # not there
         return None
-    if (
-        weights.name not in (PARAMS, OTHER)
-        or not isinstance(states, dict)
-        or states.get("schema") != SCHEMA
-    ):
-        return None
+    except DamagedStates as error:
+        raise UserError(
+            f"{error}; take another checkpoint, or delete that file"
+        ) from error
     if sha256_of(weights) != states["files"].get(weights.name):
         raise UserError(
             f"{weights}: its bytes are not those that were saved; take another checkpoint"
@@ -310,12 +321,14 @@ def states_of(weights: Path) -> dict[str, Any] | None:
 
 def verify(folder: Path) -> str | None:
     """What is wrong with the checkpoint in `folder`, or None."""
+    file = folder / STATES
     try:
-        states = json.loads((folder / STATES).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return f"{folder / STATES}: {error}"
-    if not isinstance(states, dict) or states.get("schema") != SCHEMA:
-        return f"{folder / STATES}: not a checkpoint of schema {SCHEMA}"
+        states = read_states(file)
+        require_keys(file, states, ("epoch", "step"))
+    except OSError as error:
+        return f"{file}: {error.strerror or error}"
+    except DamagedStates as error:
+        return str(error)
     for name, digest in states["files"].items():
         if not (folder / name).is_file():
             return f"{folder / name}: missing"
@@ -348,11 +361,18 @@ def restore_optimizer(
     for name, parameter in model.named_parameters():
         for key, value in state.items():
             owner, _, accumulator = key.rpartition("/")
-            if owner == name:
-                if accumulator == _MASTER:
-                    masters[parameter.name] = paddle.to_tensor(value)
-                else:
-                    renamed[f"{parameter.name}_{accumulator}"] = value
+            if owner != name:
+                continue
+            # An accumulator is like its parameter, or one number
+            if value.size != 1 and list(value.shape) != parameter.shape:
+                raise UserError(
+                    f"the optimizer state of the checkpoint has the shape {list(value.shape)} for {key}, but the "
+                    f"parameter has {parameter.shape}; resume with the Arch and Optimizer it was saved with"
+                )
+            if accumulator == _MASTER:
+                masters[parameter.name] = paddle.to_tensor(value)
+            else:
+                renamed[f"{parameter.name}_{accumulator}"] = value
     found = len(renamed) + len(masters) - initial
     if found != len(state):
         raise UserError(
@@ -407,9 +427,15 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file"
         )
-    return {
+    arrays = {
         key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)
     }
+    for key, value in arrays.items():
+        if not isinstance(key, str) or not isinstance(value, np.ndarray):
+            raise UserError(
+                f"{path}: {str(key)[:100]} is {type(value).__name__}, not an array; give another checkpoint"
+            )
+    return arrays
 
 
 def recover(folder: Path) -> Path:
@@ -453,8 +479,8 @@ def _candidates(path: Path) -> Iterable[Path]:
 def _position(folder: Path) -> tuple[int, int]:
     """Where a checkpoint says it stands; whether that is so `read` finds out, of those that it comes to."""
     try:
-        states = json.loads((folder / STATES).read_text(encoding="utf-8"))
+        states = read_states(folder / STATES)
         return states["epoch"], states["step"]
     # No states file of ours, so the last to be tried
-    except (ValueError, KeyError, TypeError):
+    except (OSError, DamagedStates, KeyError):
         return -1, -1

@@ -14,7 +14,7 @@ from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine import processes
 
-_SHOWN = 5
+_SHOWN, _LONGEST = 5, 100
 _STEP, _BATCHES = "pictures a step", "Global.update_freq"
 # Of the sections that count, what changes no number that is learnt.
 _IDLE = (
@@ -106,7 +106,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
         then = of_whole_steps(then)
     then = {**_defaults_of_newer_keys(then, now), **then}
     return {
-        key: f"{key} was {json.dumps(then.get(key))} and is {json.dumps(now.get(key))}"
+        key: f"{key} was {_text(then.get(key))} and is {_text(now.get(key))}"
         for key in dict.fromkeys([*now, *then])
         if then.get(key) != now.get(key)
     }
@@ -129,6 +129,12 @@ def _defaults_of_newer_keys(
         if default is not dataclasses.MISSING:
             defaults[key] = list(default) if isinstance(default, tuple) else default
     return defaults
+
+
+def _text(value: Any) -> str:
+    """A value as JSON, cut where it is very long."""
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def same_pictures(changed: Mapping[str, str]) -> bool:

@@ -11,10 +11,17 @@ import numpy as np
 from ppcls.engine import checkpoint, device, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line, same_pictures
+from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, shown
 from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
+
+# What training goes on with, beside the weights
+_NEEDED = ("arch", "steps_per_epoch", "best", "averages", "metrics", "threads")
+_OTHER_CHECKPOINT = (
+    "give the folder of an older checkpoint, or train anew without Global.checkpoints"
+)
 
 
 def resume(
@@ -91,6 +98,10 @@ def read_for(
         UserError: none is there that verifies, or it is of another model.
     """
     saved = checkpoint.read(path)
+    try:
+        require_keys(saved.folder / STATES, saved.states, _NEEDED)
+    except DamagedStates as error:
+        raise UserError(f"{error}; {_OTHER_CHECKPOINT}") from error
     if saved.passed_over:
         get_logger().warning(
             "%s is the newest whole checkpoint; passed over: %s",
@@ -106,8 +117,9 @@ def read_for(
     classes = (saved.states.get("recipe") or {}).get("Arch.class_num", class_num)
     if classes != class_num and not allow_changed:
         raise UserError(
-            f"{saved.folder}: this run would not go on as it began: Arch.class_num was {classes} and is {class_num}; "
-            "resume with what it was trained with, or add --allow-changed, which begins with a new classifier"
+            f"{saved.folder}: this run would not go on as it began: Arch.class_num was {shown(classes)} and is "
+            f"{class_num}; resume with what it was trained with, or add --allow-changed, which begins with a new "
+            "classifier"
         )
     return saved
 
@@ -270,14 +282,15 @@ def restore_average(
             f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section"
         )
     if ema is not None and steps is not None:
-        own = ema.state()
-        ema.restore(
-            {
-                **saved.average(),
-                **{name: own[name] for name in replaced if name in own},
-            },
-            steps,
-        )
+        own, average = ema.state(), saved.average()
+        average.update({name: own[name] for name in replaced if name in own})
+        for name, array in own.items():
+            if name not in average or average[name].shape != array.shape:
+                raise UserError(
+                    f"{saved.folder}: the moving average of {name} is missing or has another shape; "
+                    f"{_OTHER_CHECKPOINT}"
+                )
+        ema.restore(average, steps)
     elif ema is not None:
         trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
         get_logger().warning(
@@ -294,8 +307,29 @@ def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
                 f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}"
             )
         for metric, state in zip(trainer.metrics, states):
+            _require_form(metric.state(), state)
             metric.restore(state)
     except ValueError as error:
         raise UserError(
-            f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics of then"
+            f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics it was trained with"
         ) from error
+
+
+def _require_form(fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
+    """Check that a metric's saved state has the keys and types of a fresh one.
+
+    Raises:
+        ValueError: it has others.
+    """
+    if fresh.keys() != saved.keys():
+        raise ValueError(f"saved with the values {sorted(saved)}, not {sorted(fresh)}")
+    for key, value in fresh.items():
+        if _kind(saved[key]) != _kind(value):
+            raise ValueError(f"{key} is {shown(saved[key])}")
+
+
+def _kind(value: Any) -> str:
+    """A name for the type of a value of JSON, alike for whole and other numbers."""
+    if isinstance(value, list):
+        return f"list of {', '.join({_kind(item) for item in value})}"
+    return "number" if is_number(value) else type(value).__name__

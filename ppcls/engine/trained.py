@@ -19,9 +19,10 @@ from ppcls.arch.distillation import DistillationModelParams
 from ppcls.config import Config, load_config
 from ppcls.config.eval_data import EvalData
 from ppcls.config.find import find_config
-from ppcls.engine import checkpoint, processes
+from ppcls.engine import processes
 from ppcls.engine.run_folder import CONFIG_FILE, path_of
 from ppcls.engine.schema import registries
+from ppcls.engine.states import PARAMS, STATES, DamagedStates, read_states
 from ppcls.utils.errors import ConfigError, UserError
 from ppcls.utils.files import BEST_MODEL, LATEST
 
@@ -143,7 +144,7 @@ def _asks_for_weights(overrides: Sequence[str]) -> bool:
 def _weights_in(run: Path) -> Path | None:
     """The best checkpoint of a run; where no evaluation has chosen one, the latest; None without any."""
     for name in (BEST_MODEL, LATEST):
-        if (run / CONFIG_FILE).is_file() and (run / name / checkpoint.PARAMS).is_file():
+        if (run / CONFIG_FILE).is_file() and (run / name / PARAMS).is_file():
             return run / name
     return None
 
@@ -216,10 +217,8 @@ def _standing(folder: Path) -> str:
     if folder.name == LATEST:
         return "the latest checkpoint of the run, which has no best_model,"
     try:
-        best = json.loads((folder / checkpoint.STATES).read_text(encoding="utf-8"))[
-            "best"
-        ]
+        best = read_states(folder / STATES)["best"]
         return f"the best of the run (epoch {best['epoch']}, {best['metric']} {best[best['metric']]:.5f})"
-    # Damaged, which is said when the weights are read
-    except (OSError, ValueError, KeyError, TypeError):
+    # Damaged, which is reported when the weights are read
+    except (OSError, DamagedStates, KeyError):
         return "the best of the run"

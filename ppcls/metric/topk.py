@@ -86,6 +86,10 @@ class TopkCounter:
             raise ValueError(
                 f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk"
             )
+        if len(state["correct"]) != len(self.ks):
+            raise ValueError(
+                f"saved with {len(state['correct'])} counts for topk {state['topk']}"
+            )
         self.correct, self.pictures = list(state["correct"]), state["pictures"]
 
 
