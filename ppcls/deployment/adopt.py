@@ -14,14 +14,20 @@ from ppcls.deployment.installing import IN_USE
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, Bundle, digested
 from ppcls.inference.classifier import Classifier
-from ppcls.inference.entries import GoldenFile
+from ppcls.inference.entries import GoldenFile, ModelOrigin
 from ppcls.inference.golden import Agreement, Golden
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import Preprocess
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, beside, replace_folder, scratch_folder
+from ppcls.utils.files import (
+    PathLike,
+    beside,
+    replace_folder,
+    scratch_folder,
+    sha256_of,
+)
 from ppcls.utils.lock import claimed
 
 _SOURCE = f"{GOLDEN_SOURCE}; its scores are this program's own, on Paddle's plain kernels, when it was adopted"
@@ -53,7 +59,7 @@ def adopt(
     folder = Path(target).resolve()
     _check_new(folder)
     found = find_bundle(source, model, preprocess)
-    if found.golden is not None:
+    if found.origin is ModelOrigin.BUNDLE:
         raise UserError(f"{source} is a bundle already; use it as it is")
     if class_names is not None:
         names = (
@@ -80,7 +86,7 @@ def _adopt(found: Bundle, folder: Path) -> Agreement:
             digested(aside / found.program.file),
             digested(aside / PARAMETERS_FILE),
         )
-        golden = GoldenFile(GOLDEN_FILE, _SOURCE)
+        golden = GoldenFile(GOLDEN_FILE, _SOURCE, sha256_of(aside / GOLDEN_FILE))
         replace(
             found, folder=aside, program=program, parameters=parameters, golden=golden
         ).save()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import paddle
 
+from ppcls.arch.weights.load import Found
 from ppcls.config import Config
 from ppcls.engine import build
 from ppcls.engine.exporter import example_input, export_bundle
@@ -61,6 +65,8 @@ def export(
         golden_picture=Path(golden_picture) if golden_picture else None,
         opset=opset,
         program_file=f"inference.{program_format}",
+        architecture_arguments=_arguments(config),
+        weights_source=_source(found) if found else None,
     )
     get_logger().info(
         "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",
@@ -71,6 +77,23 @@ def export(
             "the example's scores are one 1 and else zeros, as weights gone astray may give: they could not be compared"
         )
     return 0
+
+
+def _arguments(config: Config) -> dict[str, Any]:
+    """The backbone's arguments, without where its weights come from and how it is trained."""
+    arguments = dataclasses.asdict(config.Arch)
+    for name in ("name", "pretrained", "use_ema", "recompute"):
+        del arguments[name]
+    return arguments
+
+
+def _source(found: Found) -> str:
+    """The address of the weights without user name, password and query, which may be secrets; or their path."""
+    if found.url is None:
+        return str(found.path)
+    parts = urlsplit(found.url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def reference(config: Config) -> ModelBackend:

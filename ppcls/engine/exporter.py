@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ def export_bundle(
     golden_picture: Path | None = None,
     opset: int | None = None,
     program_file: str = PROGRAM_FILE,
+    architecture_arguments: Mapping[str, Any] | None = None,
+    weights_source: str | None = None,
 ) -> Agreement:
     """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.
 
@@ -73,6 +75,8 @@ def export_bundle(
         golden_picture: the picture that runtimes check themselves with; the library's own by default.
         opset: of `inference.onnx`; None writes none.
         program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
+        architecture_arguments: the backbone's arguments, for making the model again.
+        weights_source: the file or address of the weights.
 
     Returns:
         How far the loaded bundle is from the model.
@@ -126,6 +130,8 @@ def export_bundle(
             class_names=class_names,
             golden_source=source,
             program_file=program_file,
+            architecture_arguments=architecture_arguments,
+            weights_source=weights_source,
         )
         if opset is not None:
             bundle = add_onnx(bundle, opset)

@@ -10,27 +10,34 @@ The exporter writes the manifest with `write_manifest`, every runtime reads it w
 bundle changes it (`bundle.change(settings=...)`); so the format stands here once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import ppcls
 from ppcls.data.transforms import Pipeline
-from ppcls.inference.entries import DigestedFile, GoldenFile, Input, Output, Quantized
-from ppcls.inference.records import read_record
+from ppcls.inference.entries import (
+    DigestedFile,
+    GoldenFile,
+    Input,
+    ModelOrigin,
+    Output,
+    Quantized,
+    shape_text,
+)
+from ppcls.inference.manifest import MANIFEST_FILE, manifest_text, read_manifest
+from ppcls.inference.records import read_record, shown
 from ppcls.inference.settings import Settings
-from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
 from ppcls.utils.user_paths import expanded
 
-SCHEMA = 2  # 2 added onnx, quantized and settings, which a manifest of 1 simply has not
-MANIFEST_FILE = "inference.yml"
+# 2 added onnx, quantized and settings; 3 added architecture_arguments, weights_source, output.kind and golden.sha256.
+# Manifests of earlier schemas are read as manifests without these keys.
+SCHEMA = 3
 PROGRAM_FILE = "inference.json"
 LEGACY_PROGRAM_FILE = "inference.pdmodel"
 PROGRAM_FILES = (PROGRAM_FILE, LEGACY_PROGRAM_FILE)
@@ -41,10 +48,30 @@ GOLDEN_FILE = "golden.npz"
 
 @dataclass(frozen=True)
 class Bundle:
-    """The manifest of a bundle, checked; `folder` is where it lies.
+    """The manifest of a bundle, checked; or, by its `origin`, what is known of another library's model.
 
-    In one that describes an ONNX file of another library, program, parameters and onnx are that file, and there is no
-    golden picture.
+    Of an ONNX file of another library, program, parameters and onnx are that file. Only a bundle has a golden picture.
+
+    Attributes:
+        folder: where the files lie.
+        library: version of this library that wrote the manifest.
+        paddle: Paddle's version at the export.
+        architecture: the backbone's name.
+        config_sha256: digest of the resolved configuration, or None.
+        weights_sha256: digest of the weights' file, or None for weights that were never loaded.
+        program: the file of the program.
+        parameters: the file of its parameters.
+        input: what the program takes.
+        output: what it gives.
+        transforms: the preprocessing, as a configuration lists it.
+        class_names: one name per class, or None.
+        golden: the golden picture.
+        architecture_arguments: the backbone's arguments, for making the model again; None where they are unknown.
+        weights_source: the file or address of the weights, or None.
+        onnx: the same program as ONNX, or None.
+        quantized: its int8 forms.
+        settings: how it is run unless a user says otherwise, or None.
+        origin: where the model comes from; not in the manifest.
     """
 
     folder: Path
@@ -59,11 +86,13 @@ class Bundle:
     output: Output
     transforms: tuple[Any, ...]
     class_names: tuple[str, ...] | None
-    # None where a model without a manifest is read: see ppcls.inference.official
     golden: GoldenFile | None
+    architecture_arguments: dict[str, Any] | None = None
+    weights_source: str | None = None
     onnx: DigestedFile | None = None
     quantized: tuple[Quantized, ...] = ()
     settings: Settings | None = None
+    origin: ModelOrigin = ModelOrigin.BUNDLE
 
     def __post_init__(self) -> None:
         if self.class_names is not None and len(self.class_names) != self.class_num:
@@ -105,7 +134,8 @@ class Bundle:
                 f"{place}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
                 "wrote, or that `ppcls adopt` made of a model of PaddleClas"
             )
-        bundle = read_record(cls, _parse(manifest), str(manifest), folder=place)
+        known = {"folder": place, "origin": ModelOrigin.BUNDLE}
+        bundle = read_record(cls, _values(manifest), str(manifest), **known)
         for name in bundle.files:
             if Path(name).name != name:
                 raise UserError(
@@ -138,15 +168,17 @@ class Bundle:
         """Where the file of an entry lies: `program`, `onnx`, `golden`."""
         return self.folder / entry.file
 
-    def checked(self, *entries: DigestedFile) -> tuple[Path, ...]:
+    def checked(self, *entries: DigestedFile | GoldenFile) -> tuple[Path, ...]:
         """The paths of `entries`, their bytes compared with the manifest, at about 1.5 GB/s.
+
+        The golden file of an older manifest has no digest and is not compared.
 
         Raises:
             UserError: a file is not the one that was exported.
         """
         for entry in entries:
             path = self.path_of(entry)
-            if sha256_of(path) != entry.sha256:
+            if entry.sha256 not in (None, sha256_of(path)):
                 raise UserError(
                     f"{path} is not the file that {MANIFEST_FILE} describes (its SHA-256 differs); "
                     "copy the bundle's folder again, or export again"
@@ -156,15 +188,8 @@ class Bundle:
     def save(self) -> None:
         """Writes the manifest, whole or not at all."""
         values = {"schema": SCHEMA, **asdict(self)}
-        del values["folder"]
-        text = yaml.dump(
-            _plain(values),
-            Dumper=yaml.SafeDumper,
-            sort_keys=False,
-            allow_unicode=True,
-            width=1000,
-        )
-        write_atomically(self.folder / MANIFEST_FILE, text.encode())
+        del values["folder"], values["origin"]
+        write_atomically(self.folder / MANIFEST_FILE, manifest_text(values).encode())
 
     def change(self, **fields: Any) -> "Bundle":
         """Writes other values of these fields into the manifest; what another process changed there meanwhile stays.
@@ -204,6 +229,8 @@ def write_manifest(
     class_names: Sequence[str] | None,
     golden_source: str,
     program_file: str = PROGRAM_FILE,
+    architecture_arguments: Mapping[str, Any] | None = None,
+    weights_source: str | None = None,
 ) -> Bundle:
     """Writes the manifest of the program, parameters and golden file that lie in `folder`, and reads it back.
 
@@ -221,6 +248,8 @@ def write_manifest(
         class_names: one name a class, or None.
         golden_source: whose picture the golden one is.
         program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
+        architecture_arguments: the backbone's arguments.
+        weights_source: the file or address of the weights.
     """
     place = Path(folder)
     bundle = Bundle(
@@ -238,7 +267,11 @@ def write_manifest(
         output=Output(output_name, (-1, class_num), "probabilities"),
         transforms=tuple(transforms.normalized().to_list()),
         class_names=None if class_names is None else tuple(class_names),
-        golden=GoldenFile(GOLDEN_FILE, golden_source),
+        golden=GoldenFile(GOLDEN_FILE, golden_source, sha256_of(place / GOLDEN_FILE)),
+        architecture_arguments=(
+            None if architecture_arguments is None else dict(architecture_arguments)
+        ),
+        weights_source=weights_source,
     )
     bundle.save()
     return Bundle.load(place)
@@ -249,13 +282,9 @@ def digested(path: Path) -> DigestedFile:
     return DigestedFile(path.name, sha256_of(path))
 
 
-def _parse(manifest: Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(manifest.read_text(encoding="utf-8"), YAML_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{manifest} is not a YAML file ({str(error).splitlines()[0]}); copy the bundle again, or export again"
-        ) from error
+def _values(manifest: Path) -> dict[str, Any]:
+    """Read a manifest, and check its schema's number."""
+    values = read_manifest(manifest)
     if not isinstance(values, dict) or "schema" not in values:
         raise UserError(
             f"{manifest} has no schema number: it was not written by this library; export the model again"
@@ -263,28 +292,19 @@ def _parse(manifest: Path) -> dict[str, Any]:
     schema = values.pop("schema")
     if type(schema) is int and schema > SCHEMA:
         raise UserError(
-            f"{manifest} was written by a newer version of this library, {values.get('library')} "
-            f"(schema {schema}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
+            f"{manifest} was written by a newer version of this library, {shown(values.get('library'))} "
+            f"(schema {shown(schema)}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
         )
     if type(schema) is not int or schema < 1:
         raise UserError(
-            f"{manifest}: schema is {schema!r}; this library reads 1 to {SCHEMA}; export the model again"
+            f"{manifest}: schema is {shown(schema)}; this library reads 1 to {SCHEMA}; export the model again"
         )
     return values
 
 
-def _plain(value: Any) -> Any:
-    r"""What YAML has: tuples as lists, and bytes of a file's name that are no UTF-8 as the text `\udce9`."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+def _sides(shape: tuple[int, ...] | None) -> str:
     return (
-        [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-    )
-
-
-def _sides(shape: Sequence[int] | None) -> str:
-    return (
-        "no fixed size" if shape is None else f"{list(shape)} (channels, height, width)"
+        "no fixed size"
+        if shape is None
+        else f"{shape_text(shape)} (channels, height, width)"
     )

@@ -1,8 +1,27 @@
 """The parts of a bundle's manifest, and which values this library can run."""
 
 from dataclasses import dataclass
+from enum import Enum
+from math import prod
 
 MEANINGS = ("probabilities", "logits")
+KINDS = ("classification",)
+_MAX_VALUES = 1 << 27  # of one picture, which take 512 MiB as float32
+_MAX_CLASSES = 1 << 24
+
+
+class ModelOrigin(Enum):
+    """Where a model comes from, and so what describes it.
+
+    Attributes:
+        BUNDLE: A bundle of this library, with a manifest and a golden picture.
+        PADDLECLAS: A folder or tar of PaddleClas, which says at most its preprocessing and labels.
+        ONNX: An ONNX file of another library, which says nothing of the kind.
+    """
+
+    BUNDLE = "bundle"
+    PADDLECLAS = "paddleclas"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True)
@@ -36,7 +55,11 @@ class Input:
             or min(self.shape[1:]) < 1
         ):
             raise ValueError(
-                f"shape is {list(self.shape)}; it is [-1 or 1, channels, height, width]"
+                f"shape is {shape_text(self.shape)}; it is [-1 or 1, channels, height, width]"
+            )
+        if prod(self.shape[1:]) > _MAX_VALUES:
+            raise ValueError(
+                f"shape is {shape_text(self.shape)}; a picture has at most {_MAX_VALUES:,} values"
             )
 
 
@@ -45,24 +68,43 @@ class Output:
     """What the program gives: float32 [N, class_num], each row the probabilities of the classes, or their logits.
 
     The programs of `ppcls export` give probabilities; a backend gives them always (`open_backend`).
+
+    Attributes:
+        name: the program's name of its output.
+        shape: [-1, class_num].
+        meaning: `probabilities` or `logits`.
+        kind: of the model's task: `classification`.
     """
 
     name: str
     shape: tuple[int, ...]
     meaning: str
+    kind: str = "classification"
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"kind is {_short(self.kind)}; this version of the library runs {' or '.join(KINDS)}; install a newer "
+                "one"
+            )
         _require("meaning", self.meaning, *MEANINGS)
         if len(self.shape) != 2 or self.shape[0] != -1 or self.shape[1] < 1:
-            raise ValueError(f"shape is {list(self.shape)}; it is [-1, class_num]")
+            raise ValueError(
+                f"shape is {shape_text(self.shape)}; it is [-1, class_num]"
+            )
+        if self.shape[1] > _MAX_CLASSES:
+            raise ValueError(
+                f"shape is {shape_text(self.shape)}; it has at most {_MAX_CLASSES:,} classes"
+            )
 
 
 @dataclass(frozen=True)
 class GoldenFile:
-    """The file of the golden picture, and whose picture it is."""
+    """The file of the golden picture, whose picture it is, and its SHA-256 (manifests of schema 1 and 2 have none)."""
 
     file: str
     source: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +129,18 @@ class Quantized:
             raise ValueError("files is empty; quantize the bundle again")
 
 
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape for messages, whatever a file states."""
+    sides = [str(side) if abs(side) < 1 << 63 else "..." for side in shape[:9]]
+    return f"[{', '.join(sides)}{', ...' if len(shape) > 9 else ''}]"
+
+
+def _short(value: object) -> str:
+    return repr(value)[:100]
+
+
 def _require(name: str, value: str, *possible: str) -> None:
     if value not in possible:
         raise ValueError(
-            f"{name} is {value!r}; this library runs {' or '.join(possible)}"
+            f"{name} is {_short(value)}; this library runs {' or '.join(possible)}"
         )

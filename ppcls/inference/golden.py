@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.inference.entries import ModelOrigin, shape_text
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
@@ -26,6 +28,7 @@ INPUT_TOLERANCE = 1e-4
 SCORE_TOLERANCE = 2e-4
 # Probabilities below this one count as this one: Paddle's softmax gives none below exp(-64) = 1.6e-28, oneDNN's does.
 _SMALLEST = 1e-25
+_AGAIN = "copy the bundle again, or export again"
 # Types and axes
 _ARRAYS = {"picture": ("uint8", 1), "input": ("float32", 4), "scores": ("float32", 2)}
 
@@ -107,18 +110,22 @@ class Golden:
         """A bundle's.
 
         Raises:
-            UserError: it has none, for it was read without a manifest; or the file is damaged.
+            UserError: it has none, or the file is damaged, not the bundle's, or does not fit the program.
         """
+        if bundle.origin is ModelOrigin.ONNX:
+            raise UserError(
+                f"{bundle.path_of(bundle.program)} has no golden picture to compare with; only bundles have one"
+            )
         if bundle.golden is None:
-            if bundle.onnx is not None:
-                raise UserError(
-                    f"{bundle.path_of(bundle.onnx)} has no golden picture to compare with; only bundles have one"
-                )
             raise UserError(
                 f"{bundle.folder}: there is no golden picture to compare with; export a bundle for that, or "
                 "`ppcls adopt` it"
             )
-        return cls.load(bundle.path_of(bundle.golden))
+        (path,) = bundle.checked(bundle.golden)
+        golden = cls.load(path)
+        _require_shape(path, "input", golden.input, (1, *bundle.input.shape[1:]))
+        _require_shape(path, "scores", golden.scores, (1, bundle.class_num))
+        return golden
 
     @classmethod
     def load(cls, path: PathLike) -> Golden:
@@ -127,21 +134,40 @@ class Golden:
         Raises:
             UserError: the file is damaged, or holds other arrays.
         """
-        again = "copy the bundle again, or export again"
-        arrays = read_arrays(Path(path), "golden file", again)
+        arrays = read_arrays(Path(path), "golden file", _AGAIN)
         for name, (dtype, axes) in _ARRAYS.items():
             array = arrays.get(name)
             if array is None or array.dtype != dtype or array.ndim != axes:
                 raise UserError(
-                    f"{path}: no golden file, for {name} is no array of {dtype} with {axes} axes; {again}"
+                    f"{path}: no golden file, for {name} is no array of {dtype} with {axes} axes; {_AGAIN}"
                 )
         return cls(arrays["picture"].tobytes(), arrays["input"], arrays["scores"])
 
 
+def _require_shape(
+    path: Path, name: str, array: np.ndarray, shape: tuple[int, ...]
+) -> None:
+    if array.shape != shape:
+        raise UserError(
+            f"{path}: {name} has the shape {shape_text(array.shape)}, but the program's is {shape_text(shape)}; "
+            f"{_AGAIN}"
+        )
+
+
 def agreement_with(golden: Golden, pipeline: Pipeline, backend: Backend) -> Agreement:
-    """Sends the golden picture through the preprocessing, and the golden input through a float32 program."""
+    """Sends the golden picture through the preprocessing, and the golden input through a float32 program.
+
+    Raises:
+        UserError: the golden picture cannot be read.
+    """
+    try:
+        tensor = pipeline(golden.picture)[np.newaxis]
+    except UnreadableImage as error:
+        raise UserError(
+            f"the golden picture cannot be read ({error.reason}); {_AGAIN}"
+        ) from error
     return Agreement(
-        input_difference(pipeline(golden.picture)[np.newaxis], golden.input),
+        input_difference(tensor, golden.input),
         score_difference(backend.run(golden.input), golden.scores),
         classes_compared(golden.scores),
     )

@@ -11,7 +11,7 @@ import ppcls
 from ppcls.arch.weights.sources import Preprocessing, find_source
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.bundle import Bundle, digested
-from ppcls.inference.entries import MEANINGS, Input, Output
+from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.onnx_programs import FLOAT32, Port, read_onnx
 from ppcls.utils.errors import UserError, suggest
@@ -78,6 +78,7 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
             transforms=tuple(pipeline.normalized().to_list()),
             class_names=None,
             golden=None,
+            origin=ModelOrigin.ONNX,
             onnx=entry,
             settings=Settings("onnxruntime"),
         )

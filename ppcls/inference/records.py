@@ -7,6 +7,17 @@ from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.fields import is_union
 
 T = TypeVar("T")
+_AGAIN = "export the model again"
+_SHOWN = 100  # characters of a value
+
+
+def shown(value: Any) -> str:
+    """A value for messages, in at most 100 characters, however large it is."""
+    if isinstance(value, str):
+        return repr(value[:_SHOWN])
+    if isinstance(value, (dict, list)) and value:
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return repr(value)[:_SHOWN]
 
 
 def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
@@ -22,55 +33,57 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
         UserError: with `where`, what is wrong, and the remedy.
     """
     if not isinstance(value, dict):
-        raise UserError(
-            f"{where}: a mapping is expected, not {value!r}; export the model again"
-        )
+        raise UserError(f"{where}: a mapping is expected, not {shown(value)}; {_AGAIN}")
     wanted = [field for field in fields(cls) if field.name not in known]  # type: ignore[arg-type]
     names = [field.name for field in wanted]
     for key in value:
         if key not in names:
             raise UserError(
-                f"{where}: nothing reads the key {key!r}{suggest(str(key), names)}; remove it"
+                f"{where}: nothing reads the key {shown(key)}{suggest(str(key)[:_SHOWN], names)}; remove it"
             )
-    missing = [
-        field.name
-        for field in wanted
-        if field.default is MISSING and field.name not in value
-    ]
-    if missing:
-        raise UserError(
-            f"{where}: {', '.join(missing)} is missing; export the model again"
-        )
+    for field in wanted:
+        if field.default is MISSING and field.name not in value:
+            raise UserError(f"{where}: {field.name} is missing; {_AGAIN}")
     hints = get_type_hints(cls)
     values = {
-        name: _convert(hints[name], value[name], f"{where} {name}")
-        for name in names
-        if name in value
+        name: _convert(hints[name], item, f"{where} {name}")
+        for name, item in value.items()
     }
     try:
         return cls(**known, **values)
     except ValueError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise UserError(f"{where}: {_shortened(str(error))}") from error
+
+
+def _shortened(text: str) -> str:
+    """One line of at most 600 characters; an error of a transform may quote a value as large as the manifest."""
+    line = " ".join(text.split())
+    return line if len(line) <= 600 else f"{line[:600]}..."
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, type) and is_dataclass(hint):
-        return read_record(hint, value, where)
+    """The value as its annotation has it: a dataclass, X | None, tuple[X, ...], dict[str, Any] or a plain type."""
     if hint is Any:
         return value
-    if is_union(hint):  # X | None
+    if isinstance(hint, type) and is_dataclass(hint):
+        return read_record(hint, value, where)
+    if is_union(hint):
         return None if value is None else _convert(get_args(hint)[0], value, where)
-    if get_origin(hint) is tuple:  # tuple[X, ...]
-        if not isinstance(value, list):
-            raise UserError(
-                f"{where}: a list is expected, not {value!r}; export the model again"
-            )
-        return tuple(
-            _convert(get_args(hint)[0], item, f"{where}[{i}]")
-            for i, item in enumerate(value)
-        )
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+    if get_origin(hint) is tuple:
+        return _tuple(get_args(hint)[0], value, where)
+    expected = get_origin(hint) or hint
+    is_right = isinstance(value, expected)
+    if isinstance(value, bool):
+        is_right = hint is bool  # to Python it is a whole number, too
+    if not is_right:
         raise UserError(
-            f"{where}: {hint.__name__} is expected, not {value!r}; export the model again"
+            f"{where}: {expected.__name__} is expected, not {shown(value)}; {_AGAIN}"
         )
     return value
+
+
+def _tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise UserError(f"{where}: a list is expected, not {shown(value)}; {_AGAIN}")
+    items = enumerate(value)
+    return tuple(_convert(hint, item, f"{where}[{place}]") for place, item in items)

@@ -10,7 +10,7 @@ from yaml.reader import Reader
 
 from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
-from ppcls.untrusted.yaml_scalars import parse_scalar
+from ppcls.untrusted.yaml_scalars import Scalar, parse_scalar
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000  # aliases of aliases grow without end
@@ -27,6 +27,7 @@ def read_yaml(
     origin_of: Callable[[int], Origin],
     problems: Problems,
     loader: Any = None,
+    parse: Callable[[str], Scalar] = parse_scalar,
 ) -> Node | None:
     """The document of `text`; None (and a problem) if it is no YAML or more than one document.
 
@@ -35,6 +36,7 @@ def read_yaml(
         origin_of: the origin of a line, counted from 1.
         problems: takes what is wrong.
         loader: PyYAML's parser to use, instead of the fastest that is there.
+        parse: gives the value of an unquoted scalar.
     """
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
@@ -45,7 +47,7 @@ def read_yaml(
             f"the character {odd.group()!r} cannot stand in YAML; remove it",
         )
         return None
-    builder = _Builder(origin_of, problems)
+    builder = _Builder(origin_of, problems, parse)
     try:
         return builder.document(yaml.parse(text, Loader=loader or YAML_LOADER))
     except yaml.MarkedYAMLError as error:
@@ -70,9 +72,15 @@ def _syntax_sentence(error: yaml.MarkedYAMLError, lines: list[str], line: int) -
 class _Builder:
     """Builds the nodes of one document from the parser's events."""
 
-    def __init__(self, origin_of: Callable[[int], Origin], problems: Problems) -> None:
+    def __init__(
+        self,
+        origin_of: Callable[[int], Origin],
+        problems: Problems,
+        parse: Callable[[str], Scalar],
+    ) -> None:
         self.origin_of = origin_of
         self.problems = problems
+        self.parse = parse
         self.anchors: dict[str, Node] = {}
         self.node_count = 0
 
@@ -108,6 +116,11 @@ class _Builder:
         if depth > MAX_DEPTH:
             self.stop(
                 event, key, f"is nested more than {MAX_DEPTH} deep; write it flatter"
+            )
+        self.node_count += 1
+        if self.node_count > MAX_NODES:
+            self.stop(
+                event, key, f"is value {MAX_NODES + 1:,} of this file; write fewer"
             )
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
@@ -159,10 +172,10 @@ class _Builder:
     def scalar(self, event: Any, key: str) -> Any:
         """The value of a scalar: text if it is quoted or tagged `!!str`, else by the core schema."""
         if event.implicit[0]:
-            return parse_scalar(event.value)
+            return self.parse(event.value)
         kind = (event.tag or "").replace(_TAG, "")
         if kind in _PYTHON_TYPES:
-            value = parse_scalar(event.value)
+            value = self.parse(event.value)
             value = float(value) if kind == "float" and type(value) is int else value
             if type(value) is _PYTHON_TYPES[kind]:
                 return value

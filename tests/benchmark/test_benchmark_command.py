@@ -80,9 +80,9 @@ def test_a_dry_run_writes_nothing(copy, capsys):
     assert (copy / "inference.yml").read_bytes() == before
 
 
-def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys):
+def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys, write_golden):
     golden = Golden.load(copy / "golden.npz")
-    replace(golden, scores=golden.scores[:, ::-1]).save(copy / "golden.npz")
+    write_golden(copy, replace(golden, scores=golden.scores[:, ::-1]))
     before = (copy / "inference.yml").read_bytes()
     assert backends(copy) == 2
     captured = capsys.readouterr()

@@ -34,11 +34,9 @@ def test_a_bundle_that_is_as_exported_passes(exported, capsys):
     assert last == "compared with the model's scores of the golden picture"
 
 
-def test_other_golden_scores_make_the_exit_code_1(copy, capsys):
-    bundle = Bundle.load(copy)
-    path = bundle.path_of(bundle.golden)
-    golden = Golden.load(path)
-    Golden(golden.picture, golden.input, np.roll(golden.scores, 1)).save(path)
+def test_other_golden_scores_make_the_exit_code_1(copy, capsys, write_golden):
+    golden = Golden.load(copy / "golden.npz")
+    write_golden(copy, Golden(golden.picture, golden.input, np.roll(golden.scores, 1)))
     assert main(["verify", str(copy), "--backend", "paddle:float32"]) == 1
     assert "FAILED: " in capsys.readouterr().out
 

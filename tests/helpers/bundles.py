@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ppcls.data.transforms import Pipeline
 from ppcls.inference import Bundle, Golden, write_manifest
 from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.utils.files import sha256_of
 
 TRANSFORMS = [
     {"DecodeImage": {"to_rgb": True}},
@@ -64,6 +66,8 @@ def export(folder: Path, model: Any) -> Bundle:
         transforms=pipeline,
         class_names=NAMES,
         golden_source=GOLDEN_SOURCE,
+        architecture_arguments={"class_num": 5, "depths": (1, 2)},
+        weights_source="https://example.org/tiny.pdparams",
     )
 
 
@@ -96,6 +100,20 @@ def edit(copy: Path) -> Callable[..., Path]:
         return copy
 
     return change
+
+
+@pytest.fixture
+def write_golden() -> Callable[[Path, Golden], None]:
+    """Gives a bundle another golden picture, in its manifest too."""
+
+    def write(folder: Path, golden: Golden) -> None:
+        path = folder / "golden.npz"
+        golden.save(path)
+        bundle = Bundle.load(folder)
+        assert bundle.golden is not None
+        bundle.change(golden=replace(bundle.golden, sha256=sha256_of(path)))
+
+    return write
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_the_manifest_says_everything(exported):
     transforms = manifest.pop("transforms")
     assert manifest.pop("paddle").count(".") == 2
     assert manifest == {
-        "schema": 2,
+        "schema": 3,
         "library": "0.1.0",
         "architecture": "Tiny",
         "config_sha256": "c" * 64,
@@ -43,9 +43,15 @@ def test_the_manifest_says_everything(exported):
             "layout": "NCHW",
             "color": "RGB",
         },
-        "output": {"name": "fetch_name_0", "shape": [-1, 5], "meaning": "probabilities"},
+        "output": {"name": "fetch_name_0", "shape": [-1, 5], "meaning": "probabilities", "kind": "classification"},
         "class_names": ["tench, Tinca tinca", "goldfish", 'a "shark"', "naïve ray", "hen"],
-        "golden": {"file": "golden.npz", "source": "drawn by the library (ppcls/inference/golden.png)"},
+        "golden": {
+            "file": "golden.npz",
+            "source": "drawn by the library (ppcls/inference/golden.png)",
+            "sha256": digest(exported / "golden.npz"),
+        },
+        "architecture_arguments": {"class_num": 5, "depths": [1, 2]},
+        "weights_source": "https://example.org/tiny.pdparams",
         "onnx": None,
         "quantized": [],
         "settings": None,
@@ -103,21 +109,67 @@ def test_a_manifest_of_somebody_else(copy, text):
 def test_a_manifest_that_is_not_yaml(copy):
     (copy / "inference.yml").write_text("schema: [1\n")
     said = message(copy)
-    assert said.startswith("MANIFEST is not a YAML file (")
-    assert said.endswith("); copy the bundle again, or export again")
+    assert said.startswith("MANIFEST:2: is not YAML (")
+    assert said.endswith(", or copy the bundle again, or export again")
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("library: 2001-13-45", ""),  # text, as any version is
+        ("library: !!int abc", ":3 library: the tag !!int is not read here; "),
+        ("library: !!python/name:os.system", ":3 library: the tag !!python/name:os.system is not read here; "),
+        (f"library: {'7' * 5000}", " library: str is expected, not inf; "),
+        ("library: {a: 1}", " library: str is expected, not a mapping; "),
+        (f"library: {'[' * 200}{']' * 200}", ":3 library.0.0"),
+    ],
+)
+def test_damaged_text_is_one_sentence(copy, written, says):
+    manifest = copy / "inference.yml"
+    first, second, third, *rest = manifest.read_text(encoding="utf-8").splitlines()
+    assert second.startswith("library: ")
+    manifest.write_text("\n".join([first, "# a comment", written, third, *rest]), encoding="utf-8")
+    if not says:
+        assert Bundle.load(copy).library == "2001-13-45"
+        return
+    found = message(copy)
+    assert found.startswith(f"MANIFEST{says}")
+    assert "\n" not in found and len(found) < 1000
+
+
+NUMBERS = ["1e5", "1.5e5", "0o17", "0x1F", "12", "1_000", "12:30", "yes", "null", "2001-12-14", ".5", "-.5", "", "~"]
+
+
+def test_class_names_that_look_like_numbers_stay_text(copy):
+    names = tuple(NUMBERS[:5])
+    assert Bundle.load(copy).change(class_names=names).class_names == names
+    assert yaml.safe_load((copy / "inference.yml").read_text())["class_names"] == list(names)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_names_that_pyyaml_wrote_without_quotes_stay_text(edit, name):
+    assert Bundle.load(edit({"class_names": [name, "b", "c", "d", "e"]})).class_names[0] == name
+
+
+def test_a_manifest_of_schema_2_is_read(edit, copy):
+    edit(remove="architecture_arguments")
+    edit({"output": OUTPUT, "schema": 2}, remove="weights_source")
+    bundle = Bundle.load(copy)
+    assert bundle.output.kind == "classification"
+    assert (bundle.architecture_arguments, bundle.weights_source) == (None, None)
 
 
 def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
-    assert message(edit({"schema": 3, "library": "0.9.0", "surprise": 1})) == (
-        "MANIFEST was written by a newer version of this library, 0.9.0 (schema 3; this is 0.1.0 and reads schema 2); "
-        "install that version"
+    assert message(edit({"schema": 4, "library": "0.9.0", "surprise": 1})) == (
+        "MANIFEST was written by a newer version of this library, '0.9.0' "
+        "(schema 4; this is 0.1.0 and reads schema 3); install that version"
     )
 
 
 @pytest.mark.parametrize("schema", [0, "one", None, True])
 def test_an_impossible_schema(edit, schema):
     assert message(edit({"schema": schema})) == (
-        f"MANIFEST: schema is {schema!r}; this library reads 1 to 2; export the model again"
+        f"MANIFEST: schema is {schema!r}; this library reads 1 to 3; export the model again"
     )
 
 
@@ -155,6 +207,18 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
             {"output": {**OUTPUT, "meaning": "features"}},
             " output: meaning is 'features'; this library runs probabilities or logits",
         ),
+        (
+            {"output": {**OUTPUT, "kind": "embedding"}},
+            " output: kind is 'embedding'; this version of the library runs classification; install a newer one",
+        ),
+        (
+            {"output": {**OUTPUT, "shape": [-1, 10**9]}},
+            " output: shape is [-1, 1000000000]; it has at most 16,777,216 classes",
+        ),
+        (
+            {"input": {**INPUT, "shape": [-1, 3, 100_000, 100_000]}},
+            " input: shape is [-1, 3, 100000, 100000]; a picture has at most 134,217,728 values",
+        ),
         ({"output": {**OUTPUT, "shape": [-1]}}, " output: shape is [-1]; it is [-1, class_num]"),
         ({"class_names": ["a", "b"]}, ": class_names has 2 names for 5 classes"),
         (
@@ -167,7 +231,7 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
             ": a transform draws at random; export with the transforms of evaluation",
         ),
         ({"transforms": [DECODE, CROP, {"Sharpen": {}}]}, ": there is no transform named 'Sharpen'"),
-        ({"transforms": [DECODE, {5: None}]}, ": {5: None} is no transform; write its name with its keys: "),
+        ({"transforms": [DECODE, {5: None}]}, ": there is no transform named '5'"),
         ({"transforms": [{"DecodeImage": 5}]}, ": DecodeImage is 5; write its keys and their values, or null"),
         (
             {"transforms": [DECODE, {"ResizeImage": {"resize_short": "x"}}, CROP]},

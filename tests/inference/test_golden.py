@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppcls.inference import Classifier, Golden, GoldenMismatch
+from ppcls.inference import Bundle, Classifier, Golden, GoldenMismatch
 from ppcls.inference.golden import classes_compared, input_difference, score_difference
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.utils.errors import UserError
@@ -162,14 +163,62 @@ def test_verify_notices_other_preprocessing(copy, operation, key, value):
         Classifier(copy).verify()
 
 
-def test_verify_notices_another_epsilon(tmp_path, exported, export_again, tiny_network):
-    right = Golden.load(exported / "golden.npz")
+def test_verify_notices_another_epsilon(tmp_path, exported, export_again, tiny_network, write_golden):
     export_again(tmp_path, tiny_network(epsilon=1e-3))
-    right.save(tmp_path / "golden.npz")
+    write_golden(tmp_path, Golden.load(exported / "golden.npz"))
     with pytest.raises(GoldenMismatch) as caught:
         Classifier(tmp_path).verify()
     assert str(caught.value).startswith(f"{tmp_path}: the golden input's scores are off by 0.00")
     assert "(relative, at most 0.0002): the program is not the model that was exported" in str(caught.value)
+
+
+def test_another_golden_file_is_not_the_bundles(copy):
+    golden = Golden.load(copy / "golden.npz")
+    replace(golden, scores=golden.scores[:, ::-1]).save(copy / "golden.npz")
+    with pytest.raises(UserError, match=r"golden\.npz is not the file that inference\.yml describes"):
+        Classifier(copy, backend=Scores()).verify()
+
+
+def test_the_golden_file_of_an_old_manifest_has_no_digest(edit, copy):
+    golden = Golden.load(copy / "golden.npz")
+    edit({"schema": 2, "golden": {"file": "golden.npz", "source": "mine"}})
+    replace(golden, scores=golden.scores[:, ::-1]).save(copy / "golden.npz")
+    assert Golden.of(Bundle.load(copy)).scores.tolist() == golden.scores[:, ::-1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"input": np.zeros((0, 3, 32, 32))},
+            "input has the shape [0, 3, 32, 32], but the program's is [1, 3, 32, 32]",
+        ),
+        (
+            {"input": np.zeros((1, 2, 32, 32))},
+            "input has the shape [1, 2, 32, 32], but the program's is [1, 3, 32, 32]",
+        ),
+        ({"scores": np.zeros((0, 5))}, "scores has the shape [0, 5], but the program's is [1, 5]"),
+        ({"scores": np.zeros((1, 4))}, "scores has the shape [1, 4], but the program's is [1, 5]"),
+    ],
+)
+def test_golden_arrays_that_do_not_fit_the_program_are_named(copy, write_golden, changes, says):
+    write_golden(copy, replace(Golden.load(copy / "golden.npz"), **changes))
+    with pytest.raises(UserError) as caught:
+        Classifier(copy, backend=Scores()).verify()
+    assert str(caught.value) == f"{copy / 'golden.npz'}: {says}; copy the bundle again, or export again"
+
+
+def test_a_golden_picture_that_cannot_be_read_is_a_sentence(copy, write_golden):
+    write_golden(copy, replace(Golden.load(copy / "golden.npz"), picture=b"GIF89a"))
+    with pytest.raises(UserError, match=r"^the golden picture cannot be read \(.*\); copy the bundle again"):
+        Classifier(copy, backend=Scores()).verify()
+
+
+class Scores:
+    """A backend that is never asked, or gives one row of equal scores."""
+
+    def run(self, batch):
+        return np.full((len(batch), 5), 0.2, np.float32)
 
 
 def test_verify_notices_scores_that_are_no_numbers(exported):

@@ -57,7 +57,7 @@ def verify(
         )
     bundle.checked(*bundle.entries)
     opened, left_out = _opened(bundle, backends, device, threads, calibration)
-    golden = Golden.load(bundle.path_of(bundle.golden))
+    golden = Golden.of(bundle)
     agreements = {
         form: agreement_with(golden, bundle.pipeline, b)
         for form, b in opened.items()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppcls.inference.entries import ModelOrigin
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def adapted(backend: Backend, bundle: Bundle) -> Backend:
     """The backend itself, or one around it that takes any batch and gives probabilities."""
     if bundle.input.shape[0] == 1:
         backend = OneByOne(backend)
-    # By the user; ours were looked at
-    told = bundle.golden is None and bundle.onnx is not None
+    # Only the user says what the scores of such a file are; other programs were tried
+    told = bundle.origin is ModelOrigin.ONNX
     program = bundle.path_of(bundle.program)
     if bundle.output.meaning == "logits":
         return Softmax(Logits(backend, program) if told else backend)

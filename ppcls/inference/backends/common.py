@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ppcls.inference.bundle import Bundle
+from ppcls.inference.entries import ModelOrigin
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
 
@@ -68,7 +69,7 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
         Unavailable: the bundle has none.
         UserError: a file is damaged.
     """
-    if bundle.golden is None:
+    if bundle.origin is not ModelOrigin.BUNDLE:
         _require_float32_onnx(bundle, settings)
     if settings.precision == "int8":
         for form in bundle.quantized:
@@ -87,16 +88,16 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
 
 
 def _require_float32_onnx(bundle: Bundle, settings: Settings) -> None:
-    """Of a model that is no bundle in a folder there is no more than its file."""
-    if bundle.onnx is None:
+    """Refuse what only a bundle can have."""
+    if bundle.origin is ModelOrigin.PADDLECLAS:
         raise Unavailable(
             f"{bundle.folder} is a model of PaddleClas, which {settings.backend} does not run; make a bundle of it by "
             f"`ppcls adopt {bundle.folder} NEW`, and add its ONNX form by `ppcls onnx NEW`"
         )
     if settings.precision == "int8":
         raise Unavailable(
-            f"{bundle.path_of(bundle.onnx)} is run as it is; leave precision int8 out, which `ppcls quantize` makes of "
-            "bundles alone"
+            f"{bundle.path_of(bundle.program)} is run as it is; leave precision int8 out, which `ppcls quantize` makes "
+            "of bundles alone"
         )
 
 

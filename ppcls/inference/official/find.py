@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from ppcls.inference.bundle import MANIFEST_FILE, PROGRAM_FILES, Bundle
-from ppcls.untrusted.yaml_loader import YAML_LOADER
+from ppcls.inference.bundle import PROGRAM_FILES, Bundle
+from ppcls.inference.manifest import MANIFEST_FILE, is_ours
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
@@ -54,14 +52,3 @@ def find_bundle(
             f"{place} is a bundle of {bundle.architecture}, not of {model}; leave the model's name out"
         )
     return bundle
-
-
-def is_ours(folder: Path) -> bool:
-    """Whether the folder has a manifest of this library; PaddleClas's file of that name has none of these keys."""
-    try:
-        text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
-        return bool({"schema", "library"} & set(yaml.load(text, YAML_LOADER)))
-    except FileNotFoundError:
-        return False
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError):
-        return True  # and `Bundle.load` says what is wrong with it

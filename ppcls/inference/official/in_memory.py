@@ -17,14 +17,13 @@ from ppcls.config.paddleclas.inference_yml import (
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import (
-    MANIFEST_FILE,
     PARAMETERS_FILE,
     PROGRAM_FILES,
     Bundle,
     digested,
 )
-from ppcls.inference.entries import Input, Output
-from ppcls.inference.official.find import is_ours
+from ppcls.inference.entries import Input, ModelOrigin, Output
+from ppcls.inference.manifest import MANIFEST_FILE, is_ours
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
@@ -92,6 +91,7 @@ def bundle_in_memory(
             transforms=tuple(pipeline.normalized().to_list()),
             class_names=described.class_names,
             golden=None,
+            origin=ModelOrigin.PADDLECLAS,
         )
     except ValueError as error:
         raise UserError(f"{place}: {error}") from error
