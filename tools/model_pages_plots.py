@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Axis = Callable[[ModelInfo], float | None]
 AXES: dict[str, Axis] = {
-    "trainable parameters (M)": lambda info: info.trainable_params / 1e6,
+    "trainable parameters (M)": lambda info: (
+        info.trainable_params and info.trainable_params / 1e6
+    ),
     "FLOPs = 2 x MACs (G)": lambda info: info.flops and info.flops / 1e9,
 }
 

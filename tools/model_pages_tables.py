@@ -53,7 +53,7 @@ def size_rows(models: Models, sources: Sequence[str]) -> str:
     return rows(
         [
             info.name,
-            thousandths(info.trainable_params / 1e6),
+            thousandths(info.trainable_params and info.trainable_params / 1e6),
             thousandths(info.macs and info.macs / 1e9),
             thousandths(info.flops and info.flops / 1e9),
             *(

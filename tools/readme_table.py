@@ -17,11 +17,12 @@ HEAD = (
 def row(info: ModelInfo) -> str:
     """One line of the table; what no source says is left empty."""
     published = info.published.get("paddleclas")
+    params = f"{info.trainable_params / 1e6:.2f}" if info.trainable_params else ""
     macs = f"{info.macs / 1e9:.2f}" if info.macs else ""
     top1 = f"{published.top1:.2f}" if published and published.top1 else ""
     top5 = f"{published.top5:.2f}" if published and published.top5 else ""
     size = "x".join(str(side) for side in info.input_size[1:])
-    return f"| {info.name} | {size} | {info.trainable_params / 1e6:.2f} | {macs} | {top1} | {top5} |\n"
+    return f"| {info.name} | {size} | {params} | {macs} | {top1} | {top5} |\n"
 
 
 def with_table(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.arch.catalog import BACKBONES, BackboneParams
+from ppcls.arch.factory import build_backbone
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.utils.errors import suggest
 from ppcls.utils.fields import Component, NonNegativeInt, ReadPath
@@ -13,7 +14,7 @@ from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
-    from ppcls.arch.backbone.distillation import DistillationModel
+    from ppcls.arch.distillation_network import DistillationModel
     from ppcls.arch.layers import Backbone
 
 __all__ = ["DistillationModelParams", "architectures"]
@@ -135,14 +136,13 @@ class DistillationModelParams:
         Raises:
             UserError: Paddle is missing, or weights cannot be had or do not fit.
         """
-        return self.assemble(
-            {name: params.build() for name, params in self.members.items()}
-        )
+        models = {name: build_backbone(params) for name, params in self.members.items()}
+        return self.assemble(models)
 
     def assemble(self, models: Mapping[str, "Backbone"]) -> "DistillationModel":
         """Puts finished models together; those of `frozen` are frozen by it."""
         load_paddle()
-        from ppcls.arch.backbone.distillation import DistillationModel
+        from ppcls.arch.distillation_network import DistillationModel
 
         return DistillationModel(self, models)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
+from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.utils.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -15,12 +15,9 @@ if TYPE_CHECKING:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the models that can be built and match a shell pattern (`DLA*x*`), in the order of the table."""
-    return [
-        name
-        for name in MODELS
-        if name in BACKBONES and fnmatchcase(name.lower(), pattern.lower())
-    ]
+    """Names of the models that match a shell pattern (`DLA*x*`), in order of registration."""
+    lower = pattern.lower()
+    return [name for name in BACKBONES if fnmatchcase(name.lower(), lower)]
 
 
 def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
@@ -29,9 +26,9 @@ def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
     Args:
         model: A name, or PaddleClas's mapping: `{"Arch": {"name": "DLA34", "class_num": 10}}` or what stands under
             its `Arch`. Other sections beside `Arch` are not read.
-        **keywords: The arguments of that model, see `ppcls.arch.catalog`; they come before the mapping's. With
-            `class_num` and `pretrained` together the model starts with a new classifier, and a warning says so, where
-            the weights have none or one of another number of classes.
+        **keywords: The arguments of that model, see the `facts` of its family in `ppcls.arch.families`; they
+            override the mapping's. With `class_num` and `pretrained` together the model starts with a new classifier,
+            and a warning says so, where the weights have none or one of another number of classes.
 
     Raises:
         UserError: there is no such model or it has no such argument.
@@ -46,9 +43,30 @@ def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
     return _build(arguments.pop("name"), arguments)
 
 
+def build_backbone(params: BackboneParams, new_classifier: bool = False) -> Backbone:
+    """Makes a model with weights drawn from Paddle's generator, or loaded from `params.pretrained`.
+
+    Args:
+        params: The model's arguments.
+        new_classifier: Whether the model keeps a classifier of its own, with drawn weights, where the file has
+            none, or one of another number of classes; a warning says so.
+
+    Raises:
+        UserError: Paddle is missing, or the weights cannot be had or do not fit the model.
+    """
+    if not params.pretrained:
+        return params.make()
+    # Loads NumPy, which a model without pretrained weights does not need
+    from ppcls.arch.weights.load import build_with_weights, locate_weights
+
+    found = locate_weights(params.name, params.pretrained)
+    return build_with_weights(params, found, new_classifier).model
+
+
 def _build(name: str, arguments: Mapping[str, Any]) -> Backbone:
-    """Weights of other classes are wanted for what they know only where the number of classes is asked for."""
-    return _params(name, arguments).build(new_classifier="class_num" in arguments)
+    params = _params(name, arguments)
+    # Only who asks for a number of classes wants weights that have another number
+    return build_backbone(params, new_classifier="class_num" in arguments)
 
 
 def entry_point(name: str) -> Callable[..., Backbone]:

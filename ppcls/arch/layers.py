@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paddle
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import KaimingNormal, Normal
 
-from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
 from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
 from ppcls.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from ppcls.arch.catalog import BackboneParams
 
 
 def conv(

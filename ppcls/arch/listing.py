@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ppcls.arch.factory import list_models
-from ppcls.arch.model_table import MODELS, ModelInfo, Published
+from ppcls.arch.model_table import ModelInfo, Published, info_of
 from ppcls.arch.weights.sources import weights_of
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.text_table import aligned
@@ -27,8 +27,9 @@ class ListedModel:
     Attributes:
         name: The name that a configuration and `build_model` use.
         family: The family that it belongs to.
-        trainable_params: Parameters that are trained, for 1,000 classes.
-        macs: Multiply-accumulates of convolutions and fully connected layers, one picture of `input_size`.
+        trainable_params: Parameters that are trained, for 1,000 classes; None if nobody has counted them.
+        macs: Multiply-accumulates of convolutions and fully connected layers, one picture of `input_size`; None if
+            nobody has counted them.
         input_size: Channels, height and width that `macs` and the accuracies are for.
         top1: ImageNet accuracy in percent, as `accuracy_source` prints it.
         top5: The same.
@@ -38,8 +39,8 @@ class ListedModel:
 
     name: str
     family: str
-    trainable_params: int
-    macs: int
+    trainable_params: int | None
+    macs: int | None
     input_size: tuple[int, int, int]
     top1: float | None
     top5: float | None
@@ -55,16 +56,15 @@ def listed_models(pattern: str = "*") -> list[ListedModel]:
     """
     names = list_models(pattern)
     if not names:
-        families = dict.fromkeys(MODELS[name].family for name in list_models())
-        near = suggest(
-            pattern, [*list_models(), *(f"{family}*" for family in families)]
-        )
+        every = list_models()
+        families = dict.fromkeys(info_of(name).family for name in every)
+        near = suggest(pattern, [*every, *(f"{family}*" for family in families)])
         raise UserError(f"no model matches {pattern!r}{near}; `ppcls models` lists all")
-    return [_listed(MODELS[name]) for name in names]
+    return [_listed(info_of(name)) for name in names]
 
 
 def as_table(models: Sequence[ListedModel]) -> str:
-    """The list for a terminal, a line a model under a header that names the units."""
+    """The list for a terminal: one line per model under a header that names the units."""
     return aligned(_HEADER, [_cells(model) for model in models], _TEXT_COLUMNS)
 
 
@@ -74,14 +74,8 @@ def as_json(models: Sequence[ListedModel]) -> str:
 
 
 def _listed(info: ModelInfo) -> ListedModel:
-    published = {
-        source: info.published.get(source, Published()) for source in _ACCURACY_SOURCES
-    }
-    source = next(
-        (source for source, figures in published.items() if figures.top1 is not None),
-        None,
-    )
-    figures = published[source] if source else Published()
+    source = _accuracy_source(info)
+    figures = Published() if source is None else info.published[source]
     return ListedModel(
         name=info.name,
         family=info.family,
@@ -95,16 +89,27 @@ def _listed(info: ModelInfo) -> ListedModel:
     )
 
 
+def _accuracy_source(info: ModelInfo) -> str | None:
+    for source in _ACCURACY_SOURCES:
+        if source in info.published and info.published[source].top1 is not None:
+            return source
+    return None
+
+
 def _cells(model: ListedModel) -> tuple[str, ...]:
     _, height, width = model.input_size
     return (
         model.name,
         model.family,
-        f"{model.trainable_params / 1e6:.2f}",
-        f"{model.macs / 1e9:.2f}",
+        _decimals(model.trainable_params, 1e6),
+        _decimals(model.macs, 1e9),
         f"{height}x{width}",
-        "-" if model.top1 is None else f"{model.top1:.2f}",
-        "-" if model.top5 is None else f"{model.top5:.2f}",
+        _decimals(model.top1),
+        _decimals(model.top5),
         model.accuracy_source or "-",
         ", ".join(model.weights) or "-",
     )
+
+
+def _decimals(value: float | None, unit: float = 1) -> str:
+    return "-" if value is None else f"{value / unit:.2f}"

@@ -196,4 +196,5 @@ def _facts() -> dict[str, Facts]:
             },
         )
         for name, info in MODELS.items()
+        if info.trainable_params is not None and info.flops is not None
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
-from ppcls.arch.catalog import BACKBONES, MODELS
+from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.factory import build_backbone
+from ppcls.arch.model_table import info_of
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
@@ -70,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UserError(f"{arguments.name}: {error}") from error
-    model = params.build()  # loads Paddle, which the next import needs
+    model = build_backbone(params)  # loads Paddle, which the next import needs
     from ppcls.arch.summary import summarize
 
-    size = arguments.image_size or MODELS[arguments.name].input_size[1:]
+    size = arguments.image_size or info_of(arguments.name).input_size[1:]
     print(summarize(model, size).table(arguments.depth))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class PathUse:
     origin: Origin
     path: str
     what: str
-    names: tuple[str, ...] = ()
+    names: Collection[str] = ()
 
 
 def locate(path: str) -> str:

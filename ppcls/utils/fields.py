@@ -7,6 +7,7 @@ component that is made without a configuration as well.
 from __future__ import annotations
 
 import types
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Union, get_origin
 
@@ -57,11 +58,11 @@ class ReadPath:
             weights, its path without `.pdparams`, its address, or the folder of a checkpoint or of a run; `checkpoint`:
             the folder of a checkpoint, `.../ppcls` in it, or one of its files, the folder of a run, or what a killed
             process left of one of these.
-        names: What may stand in place of a path, and is none.
+        names: What may stand in place of a path, and is not one; it may still grow, as user code registers components.
     """
 
     what: str
-    names: tuple[str, ...] = ()
+    names: Collection[str] = ()
 
 
 PositiveInt = Annotated[int, Range(low=1)]

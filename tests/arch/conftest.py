@@ -9,7 +9,7 @@ from ppcls.arch.weights import fit
 
 @pytest.fixture(scope="session", autouse=True)
 def outlines_made_once():
-    """A refusal looks at the outline of up to 22 models, and changes none."""
+    """A refusal looks at the outline of every model, and changes none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "outline", functools.cache(fit.outline))
         yield

@@ -12,14 +12,17 @@ import paddle
 import pytest
 
 from ppcls.arch import Backbone, build_model, list_models
-from ppcls.arch.backbone.dla import DLA
+from ppcls.arch.families.dla.network import DLA
+from ppcls.arch.model_table import MODELS
 from ppcls.utils.errors import UserError
 
 # Paddle says so whenever a batch norm trains.
 pytestmark = pytest.mark.filterwarnings("ignore:When training, we now always track global mean:UserWarning")
 
-SMALL = ("DLA46_c", "DPN68", "AlexNet", "SqueezeNet1_1", "DarkNet53")  # one model of each family
-EVERY = (*SMALL, "SENet154_vd")
+# The smallest model of each family, and those of them that are cheap to make
+SIZES = {name: MODELS[name].trainable_params for name in sorted(MODELS, key=lambda name: MODELS[name].trainable_params)}
+EVERY = tuple({MODELS[name].family: name for name in reversed(SIZES)}.values())
+SMALL = tuple(name for name in EVERY if SIZES[name] < 100e6)
 ANY_SIZE = ("DPN68", "DarkNet53", "SENet154_vd")
 
 
@@ -47,9 +50,9 @@ def make(name: str, **keywords: Any) -> Backbone:
 
 def shrink_large_families(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the large families with one block per stage and small hidden layers: what is left out is alike."""
-    monkeypatch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)
-    monkeypatch.setattr("ppcls.arch.backbone.senet._BLOCKS", (1,) * 4)
-    monkeypatch.setattr("ppcls.arch.backbone.alexnet._HIDDEN", 512)
+    monkeypatch.setattr("ppcls.arch.families.darknet.network._BLOCKS", (1,) * 5)
+    monkeypatch.setattr("ppcls.arch.families.senet.network._BLOCKS", (1,) * 4)
+    monkeypatch.setattr("ppcls.arch.families.alexnet.network._HIDDEN", 512)
 
 
 @pytest.fixture

@@ -24,8 +24,11 @@ before = set(sys.modules)
 sys.modules["yaml"] = None  # importing it is an error now
 import ppcls.arch
 import importlib
-for name in ("alexnet", "darknet", "dla", "dpn", "senet", "squeezenet"):
-    importlib.import_module("ppcls.arch.backbone." + name)
+import pkgutil
+import ppcls.arch.families
+families = [module.name for module in pkgutil.iter_modules(ppcls.arch.families.__path__)]
+for name in families:
+    importlib.import_module(f"ppcls.arch.families.{name}.network")
 shape = ppcls.arch.DLA46_c(class_num=2)(paddle.zeros([1, 3, 32, 32])).shape
 assert shape == [1, 2], shape
 added = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}

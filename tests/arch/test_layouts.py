@@ -11,6 +11,7 @@ import pytest
 
 from ppcls.arch import Backbone, build_model, list_models
 from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.fit import outline
 from ppcls.arch.weights.layouts import (
     NAME_TABLE,
@@ -21,10 +22,11 @@ from ppcls.arch.weights.layouts import (
     recognise,
     to_layout,
 )
-from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
+from ppcls.arch.weights.names import OURS, Layout, layouts_of, rules
+from ppcls.arch.weights.sources import weights_of
 from ppcls.utils.errors import UserError
 
-PADDLECLAS = [name for name in list_models() if "res2" not in name]
+PADDLECLAS = [name for name in list_models() if "paddleclas" in MODELS[name].published]
 TORCHVISION = {"stem_padding": 0, "ceil_pooling": True}
 COUNTS = "a count of batches that nothing reads"
 UNUSED = "a projection that the authors' network makes and never uses"
@@ -145,15 +147,18 @@ def test_timms_own_variants(name: str) -> None:
     assert [layout.source for layout in known_layouts(name)][:1] == ["ppcls"]
 
 
-def test_layouts_of_each_family() -> None:
-    assert {family: [layout.source for layout in layouts] for family, layouts in LAYOUTS.items()} == {
-        "DLA": ["paddleclas", "timm", "ucbdrive"],
-        "DPN": ["paddleclas", "timm"],
-        "AlexNet": ["paddleclas", "torchvision"],
-        "SqueezeNet": ["paddleclas", "torchvision"],
-        "DarkNet": ["paddleclas", "timm", "darknet"],
-        "SENet": ["paddleclas"],
-    }
+def test_published_weights_have_a_layout() -> None:
+    for name in list_models():
+        sources = [layout.source for layout in layouts_of(name)]
+        assert len(set(sources)) == len(sources)
+        assert {row.source for row in weights_of(name)} <= set(sources), name
+    assert [layout.source for layout in layouts_of("DLA34")] == ["paddleclas", "timm", "ucbdrive"]
+    assert layouts_of("TinyNet") == []
+
+
+def test_a_layer_without_a_rule_is_named() -> None:
+    with pytest.raises(AssertionError, match=r"no rule of this naming matches the layer stem$"):
+        rules(("fc", "out"))("X", ["fc", "stem"])
 
 
 def test_the_account_as_text() -> None:

@@ -90,7 +90,7 @@ def test_json_has_exact_numbers_and_nulls() -> None:
 def test_the_accuracy_is_paddleclas_s_else_timm_s(
     monkeypatch: pytest.MonkeyPatch, published: dict[str, Published], shown: tuple[Any, Any, Any]
 ) -> None:
-    monkeypatch.setattr(listing, "MODELS", {"DLA34": info("DLA34", published=published)})
+    monkeypatch.setattr(listing, "info_of", lambda name: info(name, published=published))
     (row,) = listed_models("DLA34")
     assert (row.top1, row.top5, row.accuracy_source) == shown
 

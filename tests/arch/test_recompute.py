@@ -64,7 +64,7 @@ def test_a_step_is_the_same(name: str) -> None:
 
 def test_senet_and_a_second_step() -> None:
     # One of SENet154_vd's 50 blocks stands for all; a second step finds the momenta as they were.
-    from ppcls.arch.backbone.senet import SEBottleneck
+    from ppcls.arch.families.senet.network import SEBottleneck
 
     x = noise(2, 64, 8, 8)
     results = []

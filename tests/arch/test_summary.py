@@ -10,7 +10,7 @@ import pytest
 from paddle import nn
 
 from ppcls.arch import build_model
-from ppcls.arch.catalog import MODELS
+from ppcls.arch.model_table import MODELS
 from ppcls.arch.summary import LayerRow, Summary, summarize
 from ppcls.cli import main
 from ppcls.utils.errors import UserError

@@ -14,8 +14,8 @@ import safetensors.numpy
 from test_arch_weights import assert_same, build, refusal, values
 
 from ppcls.arch import build_model
-from ppcls.arch.backbone import darknet
 from ppcls.arch.catalog import BACKBONES
+from ppcls.arch.families.darknet import network as darknet
 from ppcls.arch.weights import load
 from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.load import load_weights

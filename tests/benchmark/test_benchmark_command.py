@@ -275,7 +275,7 @@ def test_an_untrained_model_has_no_int8_form(exported):
 @pytest.mark.slow
 def test_models_are_exported_untrained_at_their_own_size(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)  # instead of 23
+    monkeypatch.setattr("ppcls.arch.families.darknet.network._BLOCKS", (1,) * 5)  # instead of 23
     (tmp_path / "SqueezeNet1_1").mkdir()  # what a user calls his folders does not matter
     arguments = ["benchmark", "latency", "--models", "SqueezeNet1_1,DarkNet*", "--batch-size", "1", "--precision"]
     assert main([*arguments, "fp32,int8", *QUICK, "--output", "out"]) == 0

@@ -6,8 +6,9 @@ import dataclasses
 import pytest
 
 from ppcls.arch import list_models
-from ppcls.arch.catalog import BACKBONES, DLAParams
+from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.distillation import DistillationModelParams
+from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.config import find_config, load_config
 from ppcls.data.postprocess import Topk
 from ppcls.engine.schema import registries

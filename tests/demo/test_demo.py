@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.in_process import run_script
-from ppcls.arch.backbone.dla import SPECS
+from ppcls.arch.families.dla.network import SPECS
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

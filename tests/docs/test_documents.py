@@ -18,7 +18,7 @@ from PIL import Image
 from helpers.forks import Fork, run_launcher
 from helpers.in_process import Ran, run_script
 from ppcls.arch import build_model
-from ppcls.arch.backbone.dla import SPECS
+from ppcls.arch.families.dla.network import SPECS
 from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.layouts import known_layouts, to_layout
 from ppcls.arch.weights.sources import find_source

@@ -145,7 +145,7 @@ def test_weights():
 
 
 def test_the_structure_of_dpn_is_that_of_its_code():
-    from ppcls.arch.backbone.dpn import SPECS
+    from ppcls.arch.families.dpn.network import SPECS
 
     built = {
         name: [

@@ -10,8 +10,9 @@ from PIL import Image
 from tiny_run import Tiny, use_tiny
 
 from ppcls.arch import build_model
-from ppcls.arch.catalog import DLAParams, SqueezeNet1_1Params
 from ppcls.arch.distillation import DistillationModelParams
+from ppcls.arch.families.dla.facts import DLAParams
+from ppcls.arch.families.squeezenet.facts import SqueezeNet1_1Params
 from ppcls.config import load_config
 from ppcls.engine import build
 from ppcls.engine.ema import MovingAverage

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tiny_run import Tiny
 
-from ppcls.arch.catalog import DLAParams
+from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.engine import exporter
 from ppcls.engine.exporter import export_bundle

@@ -14,7 +14,7 @@ import pytest
 
 from helpers.forks import Fork, run_python, wait_for
 from helpers.in_process import run_script
-from ppcls.arch.backbone.dla import SPECS
+from ppcls.arch.families.dla.network import SPECS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")

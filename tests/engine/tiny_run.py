@@ -6,7 +6,7 @@ Its network has batch norm and dropout and trains in milliseconds, under the nam
 import numpy as np
 from PIL import Image
 
-from ppcls.arch.catalog import SqueezeNet1_1Params
+from ppcls.arch.families.squeezenet.facts import SqueezeNet1_1Params
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.arch.weights import layouts
 from ppcls.engine import checkpoint, train

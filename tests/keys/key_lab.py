@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppcls.arch.catalog import DLAParams
+from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.cli import main
 from ppcls.config import load_config

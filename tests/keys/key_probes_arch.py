@@ -7,8 +7,9 @@ import numpy as np
 import paddle
 from key_probe import Saying, component, probe, probe_each
 
-from ppcls.arch.catalog import MODELS
+from ppcls.arch.factory import build_backbone
 from ppcls.arch.layers import Block
+from ppcls.arch.model_table import MODELS
 from ppcls.engine import build
 from ppcls.utils.errors import UserError
 
@@ -26,7 +27,7 @@ SIDE = 64  # pixels; every family admits it
 
 def network(family, **keys):
     """A model of four classes unless told otherwise, in evaluation."""
-    model = component("backbone", MODELS_OF[family], **{"class_num": 4, **keys}).build()
+    model = build_backbone(component("backbone", MODELS_OF[family], **{"class_num": 4, **keys}))
     model.eval()
     return model
 
@@ -39,9 +40,9 @@ def outline(family, **keys):
 
 def smaller(lab):
     """Makes the large families with one block per stage and small hidden layers."""
-    lab.patch.setattr("ppcls.arch.backbone.darknet._BLOCKS", (1,) * 5)
-    lab.patch.setattr("ppcls.arch.backbone.senet._BLOCKS", (1,) * 4)
-    lab.patch.setattr("ppcls.arch.backbone.alexnet._HIDDEN", 64)
+    lab.patch.setattr("ppcls.arch.families.darknet.network._BLOCKS", (1,) * 5)
+    lab.patch.setattr("ppcls.arch.families.senet.network._BLOCKS", (1,) * 4)
+    lab.patch.setattr("ppcls.arch.families.alexnet.network._HIDDEN", 64)
 
 
 def head_of(model):
@@ -60,7 +61,7 @@ def probe_name(family, other):
     @probe(f"backbone {family}.name", *cases, path="backbone")
     def _name(lab, value):
         with paddle.LazyGuard():
-            parameters = component("backbone", value).build().parameters()
+            parameters = build_backbone(component("backbone", value)).parameters()
         return sum(parameter.size for parameter in parameters if not parameter.stop_gradient)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppcls import __version__
-from ppcls.arch.catalog import BACKBONES, MODELS, BackboneParams
+from ppcls.arch.catalog import BACKBONES, BackboneParams
+from ppcls.arch.model_table import info_of
 from ppcls.arch.weights.files import WeightsFile, writable, write_weights
 from ppcls.arch.weights.fit import lacks_classifier, likely_model, outline, prefixed
 from ppcls.arch.weights.layouts import convert_state_dict, to_layout, wanted_and_given
@@ -22,7 +23,7 @@ from ppcls.arch.weights.load import (
     named_arrays,
     own_arguments,
 )
-from ppcls.arch.weights.names import LAYOUTS
+from ppcls.arch.weights.names import layouts_of, models_with_layout
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
@@ -107,11 +108,15 @@ def _refuse_to_replace(path: Path, account: Path) -> None:
 
 
 def _recognised(file: WeightsFile) -> str:
-    name = "DarkNet53" if file.format == "darknet" else likely_model(file.arrays)
-    name = (file.record or {}).get("model", name)
-    if name not in BACKBONES:
-        name = None
+    name: Any = None
+    if file.record is not None:
+        name = file.record.get("model")
+    elif file.format == "darknet":  # which has no names that could be recognised
+        candidates = models_with_layout("darknet")
+        name = candidates[0] if len(candidates) == 1 else None
     if name is None:
+        name = likely_model(file.arrays)
+    if name not in BACKBONES:
         remedy = prefixed(list(file.arrays)) or "name the nearest with --arch"
         raise UserError(
             f"{file.path}: fits none of the models of `ppcls models`; {remedy}"
@@ -142,10 +147,8 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
         return {
             key: value.numpy() for key, value in model.state_dict().items()
         }, _record(loaded, found)
-    layouts = {
-        layout.source: layout for layout in LAYOUTS[MODELS[model.params.name].family]
-    }
-    if "paddleclas" not in MODELS[model.params.name].published:
+    layouts = {layout.source: layout for layout in layouts_of(model.params.name)}
+    if "paddleclas" not in info_of(model.params.name).published:
         raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
     wanted, given = wanted_and_given(model, layouts[to])
     if wanted != given:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppcls.arch.model_table import MODELS
+from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.layouts import convert_state_dict
 from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
@@ -188,10 +188,9 @@ def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
 
 def likely_model(given: Mapping[str, np.ndarray]) -> str | None:
     """The first model whose names and shapes a dictionary has, with whatever classes, if any, and input channels."""
-    from ppcls.arch.catalog import BACKBONES
-
     return next(
-        (name for name in MODELS if _fits(outline(BACKBONES[name](name)), given)), None
+        (name for name in BACKBONES if _fits(outline(BACKBONES[name](name)), given)),
+        None,
     )
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppcls.arch.model_table import MODELS
-from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
+from ppcls.arch.weights.names import OURS, Layout, layouts_of
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Conversion:
 
 def known_layouts(model_name: str) -> tuple[Layout, ...]:
     """The layouts that a model's weights come in; ours first."""
-    return (OURS, *LAYOUTS[MODELS[model_name].family])
+    return (OURS, *layouts_of(model_name))
 
 
 def recognise(model: Backbone, keys: Sequence[str]) -> Layout:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppcls.arch.model_table import MODELS
+from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.weights.darknet import Convolution, split_darknet
 from ppcls.arch.weights.files import WeightsFile, read_weights
 from ppcls.arch.weights.fit import (
@@ -28,7 +28,7 @@ from ppcls.arch.weights.layouts import (
     convert_state_dict,
     recognise,
 )
-from ppcls.arch.weights.names import LAYOUTS, OURS, Layout
+from ppcls.arch.weights.names import OURS, Layout, layouts_of, models_with_layout
 from ppcls.arch.weights.sources import (
     SOURCES,
     Preprocessing,
@@ -43,7 +43,6 @@ from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from ppcls.arch.catalog import BackboneParams
     from ppcls.arch.layers import Backbone
 
 
@@ -174,8 +173,6 @@ def record_of(params: BackboneParams) -> dict[str, Any] | None:
 
 def own_arguments(params: BackboneParams) -> dict[str, Any]:
     """The arguments that only the model's family has: its geometry."""
-    from ppcls.arch.catalog import BackboneParams
-
     common = {field.name for field in dataclasses.fields(BackboneParams)}
     return {
         field.name: getattr(params, field.name)
@@ -206,16 +203,13 @@ def named_arrays(
 
 def _layout_of(model: Backbone, file: WeightsFile) -> Layout:
     if file.format == "darknet":
-        layouts = [
-            layout
-            for layout in LAYOUTS[MODELS[model.params.name].family]
-            if layout.source == "darknet"
-        ]
-        if not layouts:
-            raise UserError(
-                f"{file.path}: Darknet's weights are read for DarkNet53 only, not for {model.params.name}"
-            )
-        return layouts[0]
+        for layout in layouts_of(model.params.name):
+            if layout.source == "darknet":
+                return layout
+        known = " and ".join(models_with_layout("darknet"))
+        raise UserError(
+            f"{file.path}: Darknet's weights are read for {known} only, not for {model.params.name}"
+        )
     return recognise(model, list(file.arrays))
 
 

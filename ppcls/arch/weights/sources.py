@@ -1,16 +1,16 @@
-"""Where pretrained weights lie and what belongs to them: one row a file, every fact here and nowhere else. No Paddle.
+"""Where pretrained weights lie and what belongs to them: one row per file. Loads no Paddle.
 
-Accuracies that the table of models holds are read from there.
+The families in `ppcls.arch.families` register the rows. Accuracies that the table of models has are read from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.arch.model_table import MODELS
-from ppcls.arch.weights.names import LAYOUTS
+from ppcls.arch.model_table import MODELS, ModelInfo, info_of
+from ppcls.arch.weights.names import layouts_of
 from ppcls.utils.errors import UserError, suggest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -167,137 +167,92 @@ class PretrainedWeights:
         if self.source == "paddleclas":
             return {}
         layout = next(
-            layout
-            for layout in LAYOUTS[MODELS[self.model].family]
-            if layout.source == self.source
+            layout for layout in layouts_of(self.model) if layout.source == self.source
         )
         epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
         return {**layout.arguments, **epsilon}
 
 
-_PIL = Preprocessing(backend="pil")
-_DPN_STD = 1 / (0.0167 * 255)
-_DPN = Preprocessing(
-    interpolation="bicubic",
-    backend="pil",
-    mean=(124 / 255, 117 / 255, 104 / 255),
-    std=(_DPN_STD, _DPN_STD, _DPN_STD),
-)
-# timm trained its DarkNet53 at 256 pixels and prints the accuracy at 288, without a margin.
-_TIMM_DARKNET = Preprocessing(
-    size=288, resize_short=288, interpolation="bicubic", backend="pil"
-)
-# Darknet takes values from 0 to 1 as they are, and shrinks by plain bilinear interpolation, as OpenCV does.
-_DARKNET = Preprocessing(
-    size=256, resize_short=256, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
-)
-
-# The first eight digits of SHA-256 end the files' names, as is the custom in torch.
-_UCBDRIVE = {
-    "DLA34": "ba72cf86",
-    "DLA46_c": "2bfd52c3",
-    "DLA46x_c": "d761bae7",
-    "DLA60": "24839fc4",
-    "DLA60x": "d15cacda",
-    "DLA60x_c": "b870c45c",
-    "DLA102": "d94d9790",
-    "DLA102x": "ad62be81",
-    "DLA102x2": "262837b6",
-    "DLA169": "0914e092",
-}
-_TIMM_DPN = {
-    "DPN68": (76.346, 93.008),
-    "DPN92": (80.038, 94.86),
-    "DPN98": (79.67, 94.654),
-    "DPN107": (80.168, 94.942),
-    "DPN131": (79.814, 94.7),
-}
-_TORCHVISION: tuple[tuple[str, str, str, float, float], ...] = (
-    ("AlexNet", "alexnet-owt", "7be5be79", 56.522, 79.066),
-    ("SqueezeNet1_0", "squeezenet1_0", "b66bff10", 58.092, 80.42),
-    ("SqueezeNet1_1", "squeezenet1_1", "b8a52dc0", 58.178, 80.624),
-)
-
-
-def _printed(model: str, source: str) -> dict[str, Any]:
-    published = MODELS[model].published[source]
-    return {"top1": published.top1, "top5": published.top5}
+# The recipe of torchvision, which timm and ucbdrive follow too.
+PIL = Preprocessing(backend="pil")
 
 
 def preprocessing_of(model: str) -> Preprocessing:
     """What belongs to a model in general: its recipe's, which is also that of PaddleClas's weights."""
-    info = MODELS[model]
+    return _recipe_preprocessing(info_of(model))
+
+
+def _recipe_preprocessing(info: ModelInfo) -> Preprocessing:
     return Preprocessing(size=info.input_size[1], resize_short=info.resize_short)
 
 
-def _paddleclas_rows() -> Iterator[PretrainedWeights]:
-    for model, info in MODELS.items():
-        if info.weights_url is not None:
-            yield PretrainedWeights(
-                model, "paddleclas", info.weights_url, "Apache-2.0",
-                preprocessing_of(model), **_printed(model, "paddleclas"),
-            )  # fmt: skip
+def printed(info: ModelInfo, source: str) -> dict[str, Any]:
+    """The accuracies that a source prints, as keywords of `PretrainedWeights`."""
+    published = info.published[source]
+    return {"top1": published.top1, "top5": published.top5}
 
 
-def _timm_rows() -> Iterator[PretrainedWeights]:
-    url = "https://huggingface.co/timm/{}/resolve/main/model.safetensors"
-    for model, info in MODELS.items():
-        if info.family == "DLA":
-            # The model cards of Res2Net's say "unknown"
-            licence = "BSD-3-Clause" if model in _UCBDRIVE else None
-            yield PretrainedWeights(
-                model,
-                "timm",
-                url.format(f"{model.lower()}.in1k"),
-                licence,
-                _PIL,
-                **_printed(model, "timm"),
+def paddleclas_weights(models: Iterable[ModelInfo]) -> list[PretrainedWeights]:
+    """PaddleClas's weights of those models for which its accuracies are in the table."""
+    rows = []
+    for info in models:
+        if info.weights_url is None:
+            continue
+        rows.append(
+            PretrainedWeights(
+                info.name,
+                "paddleclas",
+                info.weights_url,
+                "Apache-2.0",
+                _recipe_preprocessing(info),
+                **printed(info, "paddleclas"),
             )
-    for model, (top1, top5) in _TIMM_DPN.items():
-        yield PretrainedWeights(
-            model,
-            "timm",
-            url.format(f"{model.lower()}.mx_in1k"),
-            "Apache-2.0",
-            _DPN,
-            top1,
-            top5,
         )
-    yield PretrainedWeights(
-        "DarkNet53", "timm", url.format("darknet53.c2ns_in1k"), "Apache-2.0", _TIMM_DARKNET,
-        80.536, 95.434,
-    )  # fmt: skip
+    return rows
 
 
-def _other_rows() -> Iterator[PretrainedWeights]:
-    for model, digest in _UCBDRIVE.items():
-        # Since 2025 users report that this host does not answer; the same weights are timm's. No https there.
-        url = f"http://dl.yf.io/dla/models/imagenet/{model.lower()}-{digest}.pth"
-        yield PretrainedWeights(
-            model,
-            "ucbdrive",
-            url,
-            "BSD-3-Clause",
-            _PIL,
-            sha256_prefix=digest,
-            **_printed(model, "ucbdrive"),
-        )
-    for model, name, digest, top1, top5 in _TORCHVISION:
-        url = f"https://download.pytorch.org/models/{name}-{digest}.pth"
-        yield PretrainedWeights(
-            model, "torchvision", url, None, _PIL, top1, top5, digest
-        )
-    yield PretrainedWeights(
-        "DarkNet53", "darknet", "https://pjreddie.com/media/files/darknet53.weights", None, _DARKNET,
-        **_printed("DarkNet53", "paper_reference"),
-    )  # fmt: skip
+def torchvision_weights(
+    model: str, file: str, digest: str, top1: float, top5: float
+) -> PretrainedWeights:
+    """Torchvision's weights in `FILE-DIGEST.pth`; the digest is the beginning of the file's SHA-256."""
+    url = f"https://download.pytorch.org/models/{file}-{digest}.pth"
+    return PretrainedWeights(model, "torchvision", url, None, PIL, top1, top5, digest)
 
 
-_ROWS: tuple[PretrainedWeights, ...] = (
-    *_paddleclas_rows(),
-    *_timm_rows(),
-    *_other_rows(),
-)
+def timm_address(repository: str) -> str:
+    """The address of timm's weights in a repository of theirs at Hugging Face, such as `dla34.in1k`."""
+    return f"https://huggingface.co/timm/{repository}/resolve/main/model.safetensors"
+
+
+class _Sources(Collection[str]):
+    """The names of the sources in order of registration. It grows as families are registered."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def add(self, name: str) -> None:
+        self._names[name] = None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+# What `pretrained` can name: whoever publishes weights
+SOURCES = _Sources()
+_ROWS: list[PretrainedWeights] = []
+
+
+def add_weights(rows: Iterable[PretrainedWeights]) -> None:
+    """Adds published weights, after those that are there."""
+    for row in rows:
+        _ROWS.append(row)
+        SOURCES.add(row.source)
 
 
 def weights_of(model: str) -> list[PretrainedWeights]:
@@ -333,8 +288,3 @@ def find_source(model: str, source: str | None = None) -> PretrainedWeights:
             f"{model} has no pretrained weights named {source!r}{suggest(source, rows)}; it has {known}"
         )
     return rows[source]
-
-
-SOURCES = tuple(dict.fromkeys(row.source for row in _ROWS))
-__all__ = ["MODELS", "SOURCES", "Preprocessing", "PretrainedWeights", "find_source"]
-__all__ += ["preprocessing_by_layout", "preprocessing_of", "weights_of"]

@@ -11,12 +11,15 @@ variants. Deviations from PaddleClas, none of which changes what a given set of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.catalog import DPNParams
 from ppcls.arch.layers import Backbone, Block, conv
+
+if TYPE_CHECKING:
+    from ppcls.arch.families.dpn.facts import DPNParams
 
 _STRIDES = (2, 4, 8, 16, 32)
 

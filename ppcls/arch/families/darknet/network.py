@@ -8,10 +8,14 @@ those of `ppcls.arch.layers`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from paddle import Tensor, nn
 
-from ppcls.arch.catalog import DarkNet53Params
 from ppcls.arch.layers import Backbone, Block, conv_norm_relu
+
+if TYPE_CHECKING:
+    from ppcls.arch.families.darknet.facts import DarkNet53Params
 
 _STEM = 32
 _CHANNELS = (64, 128, 256, 512, 1024)

@@ -5,18 +5,22 @@ Deviations from PaddleClas:
 - The last feature map is pooled to 6 x 6 where it is larger or smaller, as torchvision does it, so that other sizes
   than about 224 are admitted; at 224 it is 6 x 6 and nothing is pooled.
 - Dropout scales in training, not in evaluation. Loading PaddleClas's weights halves those of the layers behind a
-  dropout instead (see `ppcls.arch.weights.names`).
+  dropout instead (see the `facts` beside this file).
 - The classifier is a 1x1 convolution; the initial weights are those of `ppcls.arch.layers`, and in the hidden
   layers normal with a standard deviation of 0.005.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import Normal
 
-from ppcls.arch.catalog import AlexNetParams
 from ppcls.arch.layers import Backbone, Block, conv
+
+if TYPE_CHECKING:
+    from ppcls.arch.families.alexnet.facts import AlexNetParams
 
 _CHANNELS = (64, 192, 256, 256)
 _STRIDES = (4, 8, 16, 32)

@@ -9,12 +9,16 @@ those of `ppcls.arch.layers`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
 
-from ppcls.arch.catalog import SENet154_vdParams
 from ppcls.arch.layers import Backbone, Block, conv, conv_norm_relu
+
+if TYPE_CHECKING:
+    from ppcls.arch.families.senet.facts import SENet154_vdParams
 
 _STEM = (64, 64, 128)
 _CHANNELS = (256, 512, 1024, 2048)

@@ -4,19 +4,22 @@ With the default arguments the geometry is PaddleClas's: 1.1 pads its first conv
 window that the border cuts off. torchvision pads 0 and keeps such windows. Deviations from PaddleClas:
 
 - Dropout scales in training, not in evaluation. Loading PaddleClas's weights halves the classifier's weight
-  instead, which makes both modes the same function (see `ppcls.arch.weights.names`).
+  instead, which makes both modes the same function (see the `facts` beside this file).
 - The initial weights are those of `ppcls.arch.layers`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.catalog import SqueezeNet1_0Params
 from ppcls.arch.layers import Backbone, Block, conv
+
+if TYPE_CHECKING:
+    from ppcls.arch.families.squeezenet.facts import SqueezeNet1_0Params
 
 _STRIDES = (2, 4, 8, 16)
 

@@ -13,12 +13,15 @@ as they are. Deviations from the authors' code, none of which changes what a giv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.layers import Backbone, Block, conv, conv_norm_relu
+
+if TYPE_CHECKING:
+    from ppcls.arch.catalog import BackboneParams
 
 _STRIDES = (1, 2, 4, 8, 16, 32)
 

@@ -1,1 +1,0 @@
-"""The families, one a file: a table of specs and one builder."""
