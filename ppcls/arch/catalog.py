@@ -1,12 +1,12 @@
 """The registry of backbones and the arguments that all of them take. Loads no Paddle."""
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.fields import Fraction, NonNegativeInt, PositiveInt, ReadPath
+from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.fields import BelowOne, NonNegativeInt, PositiveInt, ReadPath
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 
@@ -18,7 +18,7 @@ BACKBONES = Registry("backbone")
 
 
 @dataclass(frozen=True)
-class BackboneParams:
+class BackboneParams(CheckedFields):
     """The arguments of every backbone. A family adds its own in a subclass, whose `_make` makes the network.
 
     Attributes:
@@ -37,21 +37,16 @@ class BackboneParams:
     name: str
     class_num: NonNegativeInt = 1000
     in_channels: PositiveInt = 3
-    drop_rate: Fraction = 0.0
+    drop_rate: BelowOne = 0.0
     pretrained: bool | Annotated[str, ReadPath("weights", SOURCES)] = False
     use_ema: bool = True
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        check_integer("class_num", self.class_num, 0)
-        check_integer("in_channels", self.in_channels, 1)
-        if not is_number(self.drop_rate) or not 0 <= self.drop_rate < 1:
+        super().__post_init__()
+        if self.pretrained == "":
             raise ValueError(
-                f"drop_rate is {self.drop_rate!r}; give a number from 0 to below 1"
-            )
-        if not isinstance(self.pretrained, bool) and not _is_path(self.pretrained):
-            raise ValueError(
-                f"pretrained is {self.pretrained!r}; give true, false, a source's name, an address or a path"
+                "pretrained is ''; write true, false, a source's name, an address or a path"
             )
 
     def make(self) -> "Backbone":
@@ -68,24 +63,3 @@ class BackboneParams:
     def _make(self) -> "Backbone":
         """A new network; Paddle is there when this is called."""
         raise NotImplementedError
-
-
-def check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:
-    """Refuses what is not a whole number of a range.
-
-    Raises:
-        ValueError: `value` is of another type, or out of the range.
-    """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or value < low or (high is not None and value > high):
-        wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} is {value!r}; give a whole number {wanted}")
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a number; true and false are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

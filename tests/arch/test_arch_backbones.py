@@ -192,7 +192,7 @@ def test_reset_classifier(name: str) -> None:
         assert backbone.params.class_num == class_num
     for key, value in before.items():
         np.testing.assert_array_equal(backbone.state_dict()[key].numpy(), value)
-    with pytest.raises(ValueError, match=r"^class_num is -1; give a whole number of at least 0$"):
+    with pytest.raises(ValueError, match=r"^class_num is -1; write a whole number of at least 0$"):
         backbone.reset_classifier(-1)
 
 

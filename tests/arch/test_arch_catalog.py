@@ -20,6 +20,8 @@ from ppcls.arch.families.dpn.network import SPECS as DPN_SPECS
 from ppcls.arch.families.squeezenet.network import SPECS as SQUEEZENET_SPECS
 from ppcls.arch.family import register_family
 from ppcls.arch.model_table import MODELS, ModelInfo, Published, info_of
+from ppcls.utils.annotations import field_types
+from ppcls.utils.describe import describe
 from ppcls.utils.errors import UserError
 
 FAMILIES = Path(families.__file__).parent
@@ -146,19 +148,18 @@ def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("keywords", "text"),
     [
-        ({"class_num": -1}, "class_num is -1; give a whole number of at least 0"),
-        ({"class_num": "ten"}, "class_num is 'ten'; give a whole number of at least 0"),
-        ({"class_num": True}, "class_num is True; give a whole number of at least 0"),
-        ({"in_channels": 0}, "in_channels is 0; give a whole number of at least 1"),
-        ({"drop_rate": 1.0}, "drop_rate is 1.0; give a number from 0 to below 1"),
-        ({"drop_rate": -0.1}, "drop_rate is -0.1; give a number from 0 to below 1"),
-        ({"drop_rate": None}, "drop_rate is None; give a number from 0 to below 1"),
-        ({"stem_padding": -1}, "stem_padding is -1; give a whole number from 0 to 6"),
-        ({"stem_padding": 10**9}, "stem_padding is 1000000000; give a whole number from 0 to 6"),
-        *(
-            ({"pretrained": value}, f"pretrained is {value!r}; give true, false, a source's name, an address or a path")
-            for value in ("", None)
-        ),
+        ({"class_num": -1}, "class_num is -1; write a whole number of at least 0"),
+        ({"class_num": "ten"}, "class_num is 'ten'; write a whole number of at least 0"),
+        ({"class_num": True}, "class_num is True; write a whole number of at least 0"),
+        ({"in_channels": 0}, "in_channels is 0; write a whole number of at least 1"),
+        ({"drop_rate": 1.0}, "drop_rate is 1.0; write a number of at least 0 and below 1"),
+        ({"drop_rate": -0.1}, "drop_rate is -0.1; write a number of at least 0 and below 1"),
+        ({"drop_rate": None}, "drop_rate is None; write a number of at least 0 and below 1"),
+        ({"stem_padding": -1}, "stem_padding is -1; write a whole number from 0 to 6"),
+        ({"stem_padding": 10**9}, "stem_padding is 1000000000; write a whole number from 0 to 6"),
+        ({"pretrained": ""}, "pretrained is ''; write true, false, a source's name, an address or a path"),
+        ({"pretrained": None}, f"pretrained is None; write {describe(field_types(BackboneParams)['pretrained'])}"),
+        ({"ceil_pooling": 1}, "ceil_pooling is 1; write true or false"),
     ],
 )
 def test_impossible_arguments(keywords: dict[str, Any], text: str) -> None:
@@ -171,14 +172,14 @@ def test_impossible_arguments(keywords: dict[str, Any], text: str) -> None:
 def test_impossible_arguments_of_dpn(value: Any) -> None:
     with pytest.raises(ValueError) as error:
         build_model("DPN68", epsilon=value)
-    assert str(error.value) == f"epsilon is {value!r}; give a number above 0 and at most 1, such as 1e-5"
+    assert str(error.value) == f"epsilon is {value!r}; write a number above 0 and at most 1"
 
 
 @pytest.mark.parametrize("value", [1, -0.1, "leaky", False])
 def test_impossible_arguments_of_darknet(value: Any) -> None:
     with pytest.raises(ValueError) as error:
         build_model("DarkNet53", activation_slope=value)
-    assert str(error.value) == f"activation_slope is {value!r}; give a number from 0 to below 1"
+    assert str(error.value) == f"activation_slope is {value!r}; write a number of at least 0 and below 1"
 
 
 def test_unknown_arguments_are_named() -> None:

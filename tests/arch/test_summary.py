@@ -200,8 +200,8 @@ def test_the_default_size_is_the_model_s(monkeypatch: pytest.MonkeyPatch, capsys
             ["DLA34", "--image-size", "100"],
             "DLA34 was given pictures of 100 x 100 pixels; height and width must be multiples of 32",
         ),
-        (["DLA34", "--class-num", "-1"], "DLA34: class_num is -1; give a whole number of at least 0"),
-        (["DLA34", "--in-channels", "0"], "DLA34: in_channels is 0; give a whole number of at least 1"),
+        (["DLA34", "--class-num", "-1"], "DLA34: class_num is -1; write a whole number of at least 0"),
+        (["DLA34", "--in-channels", "0"], "DLA34: in_channels is 0; write a whole number of at least 1"),
     ],
 )
 def test_mistakes_are_sentences(capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:

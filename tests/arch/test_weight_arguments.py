@@ -139,7 +139,7 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
     [
         ({"model": "DPN92"}, "these are weights of DPN92 and not of DPN68; give weights of DPN68"),
         ({"model": "DPN68", "arguments": {"epsilon": -1}},
-         "its record is wrong: epsilon is -1; give a number above 0 and at most 1, such as 1e-5; "
+         "its record is wrong: epsilon is -1; write a number above 0 and at most 1; "
          "convert the weights again"),
         ({"model": "DPN68", "arguments": {"slope": 1}},
          "its record names arguments that DPN68 has not; convert the weights again"),
@@ -185,9 +185,9 @@ def test_a_recorded_argument_of_another_type(tmp_path: Path) -> None:
         path, facts.paddleclas_state("SqueezeNet1_1"), {"model": "SqueezeNet1_1", "arguments": {"ceil_pooling": [1]}}
     )
     assert refusal(build, path, "SqueezeNet1_1") == (
-        f"{path}: its record is wrong: ceil_pooling is [1]; give true or false; convert the weights again"
+        f"{path}: its record is wrong: ceil_pooling is [1]; write true or false; convert the weights again"
     )
-    with pytest.raises(ValueError, match=r"^epsilon is inf; give a number above 0 and at most 1, such as 1e-5$"):
+    with pytest.raises(ValueError, match=r"^epsilon is inf; write a number above 0 and at most 1$"):
         BACKBONES["DPN68"]("DPN68", epsilon=float("inf"))
 
 

@@ -9,7 +9,7 @@ from ppcls.arch.family import register_family
 from ppcls.arch.model_table import ModelInfo, Published
 from ppcls.arch.weights.names import Layout, rules
 from ppcls.arch.weights.sources import paddleclas_weights, torchvision_weights
-from ppcls.utils.fields import Fraction
+from ppcls.utils.fields import BelowOne
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
@@ -72,7 +72,7 @@ register_family(
 class AlexNetParams(BackboneParams):
     """AlexNet, the single stream of 2014."""
 
-    drop_rate: Fraction = 0.5
+    drop_rate: BelowOne = 0.5
 
     def _make(self) -> "Backbone":
         from ppcls.arch.families.alexnet.network import AlexNet

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ppcls.arch.catalog import BACKBONES, BackboneParams, is_number
+from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.family import register_family
 from ppcls.arch.model_table import ModelInfo, Published
 from ppcls.arch.weights.names import Layout, numbered, rules
@@ -15,7 +15,7 @@ from ppcls.arch.weights.sources import (
     printed,
     timm_address,
 )
-from ppcls.utils.fields import Fraction
+from ppcls.utils.fields import BelowOne
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
@@ -123,14 +123,7 @@ class DarkNet53Params(BackboneParams):
             timm's, 0.1 to Darknet's own.
     """
 
-    activation_slope: Fraction = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not is_number(self.activation_slope) or not 0 <= self.activation_slope < 1:
-            raise ValueError(
-                f"activation_slope is {self.activation_slope!r}; give a number from 0 to below 1"
-            )
+    activation_slope: BelowOne = 0.0
 
     def _make(self) -> "Backbone":
         from ppcls.arch.families.darknet.network import DarkNet

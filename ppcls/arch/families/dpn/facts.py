@@ -4,9 +4,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from ppcls.arch.catalog import BACKBONES, BackboneParams, is_number
+from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.family import register_family
 from ppcls.arch.model_table import ModelInfo, Published
 from ppcls.arch.weights.names import Layout, rules
@@ -16,7 +16,7 @@ from ppcls.arch.weights.sources import (
     paddleclas_weights,
     timm_address,
 )
-from ppcls.utils.fields import PositiveFloat
+from ppcls.utils.fields import Range
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
@@ -180,14 +180,7 @@ class DPNParams(BackboneParams):
         epsilon: What batch norm adds to the variance: 1e-5 belongs to PaddleClas's weights, 1e-3 to timm's.
     """
 
-    epsilon: PositiveFloat = 1e-5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not is_number(self.epsilon) or not 0 < self.epsilon <= 1:
-            raise ValueError(
-                f"epsilon is {self.epsilon!r}; give a number above 0 and at most 1, such as 1e-5"
-            )
+    epsilon: Annotated[float, Range(above=0, high=1)] = 1e-5
 
     def _make(self) -> "Backbone":
         from ppcls.arch.families.dpn.network import DPN

@@ -4,12 +4,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from ppcls.arch.catalog import BACKBONES, BackboneParams, check_integer
+from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.family import register_family
 from ppcls.arch.model_table import ModelInfo, Published
 from ppcls.arch.weights.names import Layout, numbered
 from ppcls.arch.weights.sources import paddleclas_weights, torchvision_weights
-from ppcls.utils.fields import Fraction, Range
+from ppcls.utils.fields import BelowOne, Range
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
@@ -110,17 +110,9 @@ class SqueezeNet1_0Params(BackboneParams):
         ceil_pooling: Whether the pools keep a window that is cut off by the border.
     """
 
-    drop_rate: Fraction = 0.5
+    drop_rate: BelowOne = 0.5
     stem_padding: Annotated[int, Range(low=0, high=_MAX_PADDING)] = 0
     ceil_pooling: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_integer("stem_padding", self.stem_padding, 0, _MAX_PADDING)
-        if not isinstance(self.ceil_pooling, bool):
-            raise ValueError(
-                f"ceil_pooling is {self.ceil_pooling!r}; give true or false"
-            )
 
     def _make(self) -> "Backbone":
         from ppcls.arch.families.squeezenet.network import SqueezeNet
