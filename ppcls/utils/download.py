@@ -1,8 +1,8 @@
 """Files from the network, kept in a cache: whole and verified, or absent.
 
-Environment: `PPCLS_HOME` is the folder of the cache, else it is `ppcls` in `XDG_CACHE_HOME` or in `~/.cache`;
-`PPCLS_OFFLINE=1` forbids the network, and `http_proxy`, `https_proxy` and `no_proxy` name proxies. A file put into
-its place by hand is as good as a downloaded one.
+Environment: `PPCLS_HOME` is the folder of the cache; without it the cache is `ppcls` in `XDG_CACHE_HOME` or in
+`~/.cache`. `PPCLS_OFFLINE=1` forbids the network, and `http_proxy`, `https_proxy` and `no_proxy` name proxies. A file
+put into its place by hand is as good as a downloaded one.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, sha256_of, sync_file
 from ppcls.utils.lock import locked
 from ppcls.utils.logging import get_logger
+from ppcls.utils.private_files import private_folder
 from ppcls.utils.transfer import Failed, Interrupted, Transfer
 from ppcls.utils.verify import Expected, note_digest
 
 RETRY_WAITS_SECONDS = (1.0, 3.0, 9.0)
-wait = time.sleep  # tests put something faster here
+wait = time.sleep  # replaced in tests
 
 _ADDRESS = re.compile(
     r"(?=[!-~]+$)https?://([\w.-]+)(?::\d+)?(/[^?#]*)?(?:[?#].*)?", re.ASCII
 )
+_LONGEST_NAME = 160  # characters of the address in a file's name
 
 
 def cached_path(url: str) -> Path:
-    """Where the file of an address lies once it is there; touches neither disk nor network.
+    """Return where the file of an address is kept. Neither disk nor network are touched.
 
-    The name is made of host and path, and of a digest of the address, so that no two addresses share a name.
+    The name is made of host, path and a digest of the address, so no two addresses share a name.
 
     Raises:
-        UserError: it is no http or https address, or no home folder is known.
+        UserError: It is not an http or https address, or the home folder is unknown.
     """
     parts = _ADDRESS.fullmatch(url)
     if parts is None:
@@ -43,14 +45,10 @@ def cached_path(url: str) -> Path:
         )
     path = PurePosixPath(parts[2] or "/")
     suffix = path.suffix if path.suffix[1:].isalnum() else ""
-    readable = re.sub(
-        r"[^A-Za-z0-9.-]+", "_", parts[1] + str(path)[: -len(suffix) or None]
-    )
-    return (
-        cache_home()
-        / "weights"
-        / f"{readable[:160]}-{hashlib.sha256(url.encode()).hexdigest()[:8]}{suffix}"
-    )
+    stem = f"{parts[1]}{path}".removesuffix(suffix)
+    readable = re.sub(r"[^A-Za-z0-9.-]+", "_", stem)[:_LONGEST_NAME]
+    digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return cache_home() / "weights" / f"{readable}-{digest}{suffix}"
 
 
 def fetch(
@@ -60,44 +58,39 @@ def fetch(
     size: int | None = None,
     what: str = "weights",
 ) -> Path:
-    """The file of an address, downloaded unless it is in the cache; of a partial file only the rest.
+    """Return the file of an address, downloaded unless it is in the cache.
 
-    Several processes may ask at once: one downloads, the others wait for it.
+    An interrupted download continues. If several processes ask at once, one downloads and the others wait for it.
 
     Args:
-        url: http or https.
-        sha256_prefix: Beginning of the file's SHA-256 in hexadecimal, checked where it is given.
-        size: The file's bytes, checked where they are given.
-        what: What it is, for messages: `cannot download the {what}`.
+        url: An http or https address.
+        sha256_prefix: The beginning of the file's SHA-256 in hexadecimal, checked if it is given.
+        size: The file's number of bytes, checked if it is given. Without it a file can have up to 4 GiB.
+        what: What the file is, for messages: `cannot download the {what}`.
 
     Raises:
-        UserError: it cannot be had, is not what was expected, or cannot be kept; where another way can help, the
-            sentence says where to put the file by hand.
+        UserError: The file cannot be downloaded or kept, or is not the expected one; where it helps, the sentence
+            says where to put the file by hand.
     """
-    offline = _is_offline()
+    is_offline = _is_offline()
     place = cached_path(url)
     expected = Expected((sha256_prefix or "").lower(), size)
-    transfer = Transfer(
-        url, beside(place, "part"), beside(place, "version"), expected.size_fault, what
-    )
-    if offline and not place.is_file():
+    if is_offline and not place.is_file():
         raise UserError(
             f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file at {place} by hand, or unset "
             "PPCLS_OFFLINE"
         )
     try:
         if not place.is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with locked(beside(place, "lock"), f"downloading {url}"):
-                # Else the process that had the lock has brought it
-                if not place.is_file():
-                    _download(transfer, place, expected)
+            _bring(url, place, expected, what)
         fault = expected.noted_fault(place)
-    except (Interrupted, Failed) as error:
-        again = "try again, or " if isinstance(error, Interrupted) else ""
-        remedy = f"{again}put the file at {place} by hand"
+    except Interrupted as error:
         raise UserError(
-            f"{url}: cannot download the {what}: {error}; {remedy}"
+            f"{url}: cannot download the {what}: {error}; try again, or put the file at {place} by hand"
+        ) from error
+    except Failed as error:
+        raise UserError(
+            f"{url}: cannot download the {what}: {error}; put the file at {place} by hand"
         ) from error
     except OSError as error:
         raise UserError(
@@ -111,21 +104,21 @@ def fetch(
     return place
 
 
+def _bring(url: str, place: Path, expected: Expected, what: str) -> None:
+    """Download a file to its place, unless another process does so meanwhile."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = private_folder(place.parent) / f"{place.name}.part"
+    transfer = Transfer(url, part, expected.most_bytes, expected.size_fault, what)
+    with locked(beside(place, "lock"), f"downloading {url}"):
+        if not place.is_file():
+            _download(transfer, place, expected)
+
+
 def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
     get_logger().info(
         "downloading the %s: %s to %s", transfer.label, transfer.url, place
     )
-    for seconds in (*RETRY_WAITS_SECONDS, None):
-        try:
-            transfer.request()
-            break
-        except Interrupted as error:
-            if seconds is None:
-                raise
-            get_logger().info(
-                "%s: %s; trying again in %g s", transfer.url, error, seconds
-            )
-            wait(seconds)
+    _request(transfer)
     digest = sha256_of(transfer.part)
     fault = expected.fault(transfer.part, digest)
     if fault:
@@ -138,17 +131,33 @@ def _download(transfer: Transfer, place: Path, expected: Expected) -> None:
         sync_file(place.parent)
 
 
+def _request(transfer: Transfer) -> None:
+    """Request a file, again after a pause where that may help."""
+    for seconds in RETRY_WAITS_SECONDS:
+        try:
+            transfer.request()
+            return
+        except Interrupted as error:
+            get_logger().info(
+                "%s: %s; trying again in %g s", transfer.url, error, seconds
+            )
+        wait(seconds)
+    transfer.request()
+
+
 def cache_home() -> Path:
-    """The folder of what is kept from one run to the next.
+    """Return the folder of files that are kept from one run to the next.
 
     Raises:
-        UserError: no home folder is known.
+        UserError: The home folder is unknown.
     """
     try:
         if os.environ.get("PPCLS_HOME"):
             return Path(os.environ["PPCLS_HOME"]).expanduser()
         cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        return (cache if cache.is_absolute() else Path.home() / ".cache") / "ppcls"
+        if not cache.is_absolute():
+            cache = Path.home() / ".cache"
+        return cache / "ppcls"
     except RuntimeError as error:
         raise UserError(
             "no home folder is known; set PPCLS_HOME to a folder that may keep downloads"

@@ -160,6 +160,7 @@ def written_aside(
         aside = beside(target, str(os.getpid()))
     with folder_for(target):
         try:
+            aside.unlink(missing_ok=True)  # what a killed process left, or a link
             with naming(target, aside):
                 yield aside
                 if sync:

@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ _LONGEST_COMMAND = 200  # characters; with a list of overrides a command can be 
 _RECORD_BYTES = 1 << 16
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+# The holder writes its name into the file, which must not be one behind a link that somebody else has put there.
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _held: set[_LockFile] = set()
 
 
@@ -129,15 +132,22 @@ class _LockFile:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise UserError(_not_a_lock(self._path)) from error
             if error.errno not in _READ_ONLY:
                 raise
-            if os.access(self._path, os.R_OK):
-                # Another user's, left behind by a killed process: it can be locked, though not written.
-                return os.open(self._path, os.O_RDONLY)
-            get_logger().debug("%s: not locked (%s)", self._path, error.strerror)
-            raise _NoLocks from error
+            if not os.access(self._path, os.R_OK):
+                get_logger().debug("%s: not locked (%s)", self._path, error.strerror)
+                raise _NoLocks from error
+            # Another user's, left by a killed process: it can be locked but not written
+            descriptor = os.open(self._path, os.O_RDONLY | _NO_LINKS)
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+            os.close(descriptor)
+            raise UserError(_not_a_lock(self._path))
+        return descriptor
 
     @property
     def descriptor(self) -> int:
@@ -209,8 +219,12 @@ class _LockFile:
             self._descriptor = None
 
 
+def _not_a_lock(path: Path) -> str:
+    return f"{path} is a link, or not a file, where this library keeps a lock; remove it and run again"
+
+
 def _let_go() -> None:
-    """For a forked child: a copy of the descriptor would hold the lock for longer than its holder lives."""
+    """Close the copies of the descriptors in a forked child, which would hold a lock after its holder has ended."""
     for file in list(_held):
         file.close()
 

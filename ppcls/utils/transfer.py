@@ -1,9 +1,11 @@
-"""One HTTP request for a file, or for what is missing of one that has come in part."""
+"""One HTTP request for a file, or for the rest of one that has come in part."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -16,59 +18,74 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
+from ppcls.utils.private_files import append, create, read_note, size_of
+
 TIMEOUT_SECONDS = 30.0  # to connect, and between two pieces of the answer
+# A server that sends less than this in a span is given up. The next request asks for the rest.
+SPAN_SECONDS = 60.0
+SPAN_BYTES = 60_000
+clock = time.monotonic  # replaced in tests
 
 _BLOCK_BYTES = 1 << 16
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)", re.ASCII)
-_PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
+_ETAG = re.compile(r'"[!#-~]{0,200}"')
+_DATE = re.compile(r"[A-Za-z0-9:, +-]{1,100}")
+_LONGEST_REASON = 200  # characters of what a server writes, in a message
+_TEMPORARY_STATUS = (202, 408, 425, 429, 500, 502, 503, 504)
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 
 def is_web_page(beginning: bytes) -> bool:
-    """Whether a file that begins so is a web page, as a login or a filter sends it in place of a download."""
+    """Whether a file that begins so is a web page, which a login or a filter sends in place of a download."""
     return beginning[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
 
 
 class Interrupted(Exception):
-    """Trouble that may pass."""
+    """A problem that may be gone with the next request."""
 
 
 class Failed(Exception):
-    """Trouble that another request would meet as well."""
+    """A problem that another request would meet as well."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A file on its way.
+    """A file that is being downloaded.
 
     Attributes:
-        url: http or https.
-        part: Where its bytes go; what is there already is not asked for again.
-        version: Where the version of these bytes is noted, as the server names it.
-        size_fault: What is wrong with the whole file's number of bytes, as part of a sentence; empty if nothing is.
-        label: What the progress bar shows.
+        url: An http or https address.
+        part: The file that gets the bytes. What it already has is not requested again. Nobody else can write to its
+            folder, see `private_files`.
+        most_bytes: The largest number of bytes that are accepted.
+        size_fault: Returns what is wrong with the whole file's number of bytes, as part of a sentence; empty if
+            nothing is.
+        label: The title of the progress bar.
     """
 
     url: str
     part: Path
-    version: Path
+    most_bytes: int
     size_fault: Callable[[int], str]
     label: str
 
+    @property
+    def version(self) -> Path:
+        """The file with the server's name for the version of these bytes."""
+        return self.part.with_suffix(".version")
+
     def request(self) -> None:
-        """Asks once for what is missing; afterwards the part is the whole file.
+        """Request what is missing, once; afterwards the part is the whole file.
 
         Raises:
-            Interrupted: it may come the next time.
-            Failed: it will not.
-            OSError: the disk is full, and the like.
+            Interrupted: The next request may succeed.
+            Failed: It will not.
+            OSError: The part cannot be written, for instance because the disk is full.
         """
-        version = self.version.read_text() if self.version.is_file() else ""
-        have = self.part.stat().st_size if version and self.part.is_file() else 0
-        headers = {
-            "User-Agent": "ppcls",
-            **({"Range": f"bytes={have}-", "If-Range": version} if have else {}),
-        }
+        version = read_note(self.version)
+        have = size_of(self.part) if version else 0
+        headers = {"User-Agent": "ppcls"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": version}
         try:
             answer = build_opener(SafeRedirects).open(
                 Request(self.url, headers=headers), timeout=TIMEOUT_SECONDS
@@ -79,59 +96,83 @@ class Transfer:
             return
         except (OSError, HTTPException) as error:
             raise Interrupted(_reason(error)) from error
-        # Of an address, given or redirected to, that only looks like one
-        except ValueError as error:
-            raise Failed(str(error)) from error
+        except ValueError as error:  # raised for an address that is not valid
+            raise Failed(_readable(str(error))) from error
         with answer:
-            start, total = _extent(answer)
-            if answer.status == 206 and (
-                start != have or _version(answer) not in ("", version)
-            ):
-                self._begin_anew("the server sent the rest of another file")
+            start, total = self._extent(answer, have, version)
             self._receive(answer, start, total)
 
     def discard(self) -> None:
-        """Forgets what has come."""
+        """Delete what has come."""
         for path in (self.part, self.version):
             path.unlink(missing_ok=True)
 
     def _judge(self, error: HTTPError, have: int) -> None:
-        """Returns if the part was the whole file, raises for any other status."""
-        reason = f"HTTP status {error.code} ({' '.join(str(error.reason).split())})"
+        """Return if the part was the whole file already; raise for any other status."""
+        reason = f"HTTP status {error.code} ({_readable(str(error.reason))})"
         if error.code == 416 and have:
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return
-            self._begin_anew(reason)
-        raise (Interrupted if error.code in _PASSING_STATUS else Failed)(reason)
+            self._begin_again(reason)
+        if error.code in _TEMPORARY_STATUS:
+            raise Interrupted(reason)
+        raise Failed(reason)
 
-    def _begin_anew(self, reason: str) -> NoReturn:
+    def _begin_again(self, reason: str) -> NoReturn:
         self.discard()
         raise Interrupted(reason)
 
+    def _extent(self, answer: Any, have: int, version: str) -> tuple[int, int | None]:
+        """Return the offset of the answer's first byte, and the whole file's size if the server states it."""
+        if answer.status == 200:
+            return 0, answer.length
+        if answer.status != 206:
+            reason = f"HTTP status {answer.status} ({_readable(str(answer.reason))})"
+            raise Interrupted(reason)
+        stated = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        is_rest = stated is not None and int(stated[1]) == have
+        if stated is None or not is_rest or _version(answer) not in ("", version):
+            self._begin_again("the server sent the rest of another file")
+        return have, int(stated[2])
+
     def _receive(self, answer: Any, start: int, total: int | None) -> None:
-        """Writes the answer's body behind the first `start` bytes of the part."""
+        """Write the body behind the first `start` bytes of the part."""
+        fault = "" if total is None else self.size_fault(total)
         blocks = _blocks(answer)
         first = next(blocks, b"")
-        if answer.headers.get_content_type() == "text/html" or (
-            not start and is_web_page(first)
-        ):
+        is_page = not start and is_web_page(first)
+        if is_page or answer.headers.get_content_type() == "text/html":
             raise Failed("the answer is a web page, as a login or a filter sends it")
-        fault = "" if total is None else self.size_fault(total)
         if fault:
             self.discard()
             raise Failed(fault)
-        with self.part.open("ab" if start else "wb") as file, tqdm(
-            total=total, initial=start, desc=self.label, unit="B", unit_scale=True, unit_divisor=1024,
-            disable=None,  # on a terminal alone
-        ) as bar:  # fmt: skip
+        bar = tqdm(
+            total=total,
+            initial=start,
+            desc=self.label,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            disable=None,  # shown on a terminal only
+        )
+        have = start
+        with append(self.part) if start else create(self.part) as file, bar:
             if not start:
-                self.version.write_text(_version(answer))
+                with create(self.version) as note:
+                    note.write(_version(answer).encode())
             for block in chain([first], blocks):
+                have += len(block)
+                if have > self.most_bytes:
+                    break
                 file.write(block)
                 bar.update(len(block))
             file.flush()
             os.fsync(file.fileno())
-            have = file.tell()
+        if have > self.most_bytes:
+            self.discard()
+            raise Failed(
+                f"the server sends more than the limit of {self.most_bytes:,} bytes"
+            )
         if total is not None and have < total:
             raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
 
@@ -142,51 +183,63 @@ class SafeRedirects(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
-        """The request to follow, or an HTTPError."""
+        """Return the request to follow, or raise an HTTPError."""
         if urlsplit(newurl).scheme not in ("https", req.type):
-            raise HTTPError(
-                req.full_url,
-                code,
-                f"redirects to {newurl}, which is not safe",
-                headers,
-                fp,
-            )
-        return super().redirect_request(
-            req, fp, 307 if code == 308 else code, msg, headers, newurl
-        )
+            reason = f"redirects to {newurl}, which is not safe"
+            raise HTTPError(req.full_url, code, reason, headers, fp)
+        if code == 308:  # unknown before Python 3.11
+            code = 307
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    # Python before 3.11 does not know it
-    http_error_308 = HTTPRedirectHandler.http_error_302
+    def http_error_302(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any
+    ) -> Any:
+        """Follow a redirect without its body, of which urllib would read any amount into memory."""
+        fp.close()
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
 
-
-def _extent(answer: Any) -> tuple[int, int | None]:
-    """Offset of the answer's first byte in the file (-1: not stated), and the whole file's bytes where stated."""
-    if answer.status != 206:
-        return 0, answer.length
-    stated = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if stated is None:
-        return -1, None
-    return int(stated[1]), None if stated[2] == "*" else int(stated[2])
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _version(answer: Any) -> str:
-    """What names this version of the file in `If-Range`; a weak ETag cannot."""
+    """Return what identifies this version of the file in `If-Range`, which a weak ETag does not; empty if nothing."""
     etag = answer.headers.get("ETag", "")
-    return (
-        etag
-        if etag and not etag.startswith("W/")
-        else answer.headers.get("Last-Modified", "")
-    )
+    if _ETAG.fullmatch(etag):
+        return etag
+    date = answer.headers.get("Last-Modified", "")
+    return date if _DATE.fullmatch(date) else ""
 
 
 def _blocks(answer: Any) -> Iterator[bytes]:
+    """Yield the body in pieces as they come."""
+    span_start = clock()
+    span_bytes = 0
     try:
-        while block := answer.read(_BLOCK_BYTES):
+        while block := answer.read1(_BLOCK_BYTES):
             yield block
+            span_bytes += len(block)
+            if clock() - span_start < SPAN_SECONDS:
+                continue
+            if span_bytes < SPAN_BYTES:
+                raise Interrupted(
+                    f"the server sent only {span_bytes:,} bytes in {SPAN_SECONDS:g} s"
+                )
+            span_start = clock()
+            span_bytes = 0
     except (OSError, HTTPException) as error:
         raise Interrupted(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
     cause = getattr(error, "reason", error)  # of urllib's URLError
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return _readable(text)
+
+
+def _readable(text: str) -> str:
+    """Return what a server wrote as a short part of one line."""
+    line = " ".join(text.split())
+    line = "".join(sign if sign.isprintable() else "?" for sign in line)
+    if len(line) > _LONGEST_REASON:
+        return line[:_LONGEST_REASON] + "..."
+    return line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 from email.message import Message
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
@@ -50,10 +52,16 @@ def sentence(url: str, **keywords: object) -> str:
     return str(caught.value)
 
 
-def names(url: str) -> list[str]:
-    """What lies in the cache, `F` standing for the file's own name."""
+def own(url: str, what: str) -> Path:
+    """A file about the download of an address, in the folder that only this user can write to."""
     place = cached_path(url)
-    return sorted(path.name.replace(place.name, "F") for path in place.parent.iterdir())
+    return place.parent / f".downloads-{os.getuid()}" / f"{place.name}.{what}"
+
+
+def names(url: str) -> list[str]:
+    """The files in the cache and in its own folder, `F` standing for the name of the address's file."""
+    place = cached_path(url)
+    return sorted(path.name.replace(place.name, "F") for path in place.parent.rglob("*") if path.is_file())
 
 
 def hashed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
@@ -69,7 +77,7 @@ def hashed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return read
 
 
-DONE = [".F.sha256", "F"]
+DONE = ["F", "F.sha256"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +146,7 @@ def test_a_download_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with FickleServer(Answer(BODY)) as server:
         place = fetch(server.address)
     assert fetch(server.address) == place
-    assert read == [place.with_name(f".{place.name}.part")]
+    assert read == [own(server.address, "part")]
 
 
 def test_a_slow_server_is_waited_for() -> None:
@@ -189,7 +197,7 @@ def test_what_arrived_is_kept_for_the_next_process() -> None:
             f"{url}: cannot download the weights of DLA34: HTTP status 503 (Service Unavailable)"
             + HAND.format(cached_path(url))
         )
-        assert names(url) == [".F.part", ".F.version"]
+        assert names(url) == ["F.part", "F.version"]
         server.answers[:] = [Answer(BODY, headers=ETAG)]
         assert fetch(url).read_bytes() == BODY
         assert server.requests[-1]["Range"] == "bytes=5000-"
@@ -400,7 +408,7 @@ def test_offline_uses_the_cache_and_else_says_where_to_put_the_file(monkeypatch:
     cached_path(url).parent.mkdir(parents=True)
     cached_path(url).write_bytes(BODY)
     assert fetch(url, sha256_prefix=DIGEST[:8]) == cached_path(url)
-    assert names(url) == [".F.sha256", "F"]
+    assert names(url) == DONE
     monkeypatch.setenv("PPCLS_OFFLINE", "yes")
     assert sentence(url) == "PPCLS_OFFLINE is 'yes'; set it to 1 to forbid downloads, or to 0"
 
@@ -425,7 +433,7 @@ def test_a_file_put_there_by_hand_is_read_once(monkeypatch: pytest.MonkeyPatch) 
     assert "is expected" in sentence(url, sha256_prefix="00")  # the noted digest counts, whoever asks
     place.write_bytes(BODY * 2)
     assert "is expected" in sentence(url, sha256_prefix=DIGEST[:8])
-    assert read == [place]
+    assert read == [place, place]
 
 
 def test_a_full_disk_gets_a_sentence_and_keeps_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,7 +445,7 @@ def test_a_full_disk_gets_a_sentence_and_keeps_the_part(monkeypatch: pytest.Monk
                 f"{cached_path(url).parent}: the weights cannot be kept there ({os.strerror(errno.ENOSPC)}); make "
                 "room, see to the permissions, or set PPCLS_HOME to another folder"
             )
-        assert names(url) == [".F.part", ".F.version"]
+        assert names(url) == ["F.part", "F.version"]
         assert fetch(url).read_bytes() == BODY
 
 
@@ -534,6 +542,188 @@ def test_the_lock_of_a_dead_process_does_not_block() -> None:
         assert process.returncode == 9
         assert path.is_file()
         assert fetch(url).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("length", [None, -1])
+def test_an_empty_body_is_not_a_file(length: int | None) -> None:
+    with FickleServer(Answer(b"", length=length)) as server:
+        url = server.address
+        assert f"{url}: cannot download the weights: the file is empty; " in sentence(url)
+    assert names(url) == []
+
+
+def test_an_answer_without_content_is_asked_for_again(waits: list[float]) -> None:
+    with FickleServer(Answer(status=204, headers=ETAG), Answer(status=202), Answer(BODY)) as server:
+        assert fetch(server.address).read_bytes() == BODY
+    assert waits == [1.0, 3.0]
+
+
+def test_an_empty_file_in_the_cache_is_refused() -> None:
+    url = "https://weights.invalid/w.pth"
+    cached_path(url).parent.mkdir(parents=True)
+    cached_path(url).touch()
+    assert sentence(url).startswith(f"{cached_path(url)}: the file is empty; remove it, or put the weights of {url}")
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"), [(None, BODY), (10_000, BODY), (None, BODY * 3), (10_240, BODY[:5000] + BODY)]
+)
+def test_a_body_without_a_length_has_a_limit(
+    size: int | None, sent: bytes, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    limit = size or 10_239
+    monkeypatch.setattr(verify, "MOST_BYTES", 10_239)
+    with FickleServer(Answer(sent, length=-1, headers=ETAG)) as server:
+        url = server.address
+        assert f": the server sends more than the limit of {limit:,} bytes; put the file" in sentence(url, size=size)
+    assert (names(url), waits) == ([], [])
+    with FickleServer(Answer(BODY[:10_239], length=-1)) as server:
+        assert len(fetch(server.address).read_bytes()) == 10_239
+
+
+def test_a_stated_length_above_the_limit_is_refused_before_it_is_loaded(waits: list[float]) -> None:
+    with FickleServer(Answer(BODY, length=(4 << 30) + 1)) as server:
+        url = server.address
+        assert ": the file has 4,294,967,297 bytes, more than the limit of 4,294,967,296; put" in sentence(url)
+    assert (names(url), waits) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["part", "version", "sha256"])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_planted_link_is_not_followed(kind: str, link: Any, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(BODY[:5000])
+    with FickleServer(Answer(BODY, headers=ETAG, sent=5000), Answer(status=503), Answer(BODY, headers=ETAG)) as server:
+        url = server.address
+        cached_path(url).parent.mkdir(parents=True)
+        link(victim, cached_path(url).with_name(f".{cached_path(url).name}.{kind}"))
+        own(url, kind).parent.mkdir()
+        link(victim, own(url, kind))
+        if kind == "part":
+            own(url, "version").write_text('"one"')
+        while True:
+            try:
+                path = fetch(url)
+                break
+            except UserError as error:
+                assert "HTTP status 503" in str(error)
+                server.answers[:] = [Answer(BODY, headers=ETAG)]
+        assert path.read_bytes() == BODY
+        assert not path.is_symlink()
+    assert victim.read_bytes() == BODY[:5000]
+
+
+def test_a_planted_lock_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    with FickleServer(Answer(BODY)) as server:
+        place = cached_path(server.address)
+        planted = files.beside(place, "lock")
+        place.parent.mkdir(parents=True)
+        for link in (os.symlink, os.link):
+            link(victim, planted)
+            assert sentence(server.address).startswith(f"{planted} is a link, or not a file")
+            planted.unlink()
+        assert fetch(server.address).read_bytes() == BODY
+    assert victim.read_bytes() == b"precious"
+
+
+def test_a_folder_of_its_own_is_private_or_refused(tmp_path: Path) -> None:
+    with FickleServer(Answer(BODY)) as server:
+        url = server.address
+        folder = own(url, "part").parent
+        folder.parent.mkdir(parents=True)
+        (tmp_path / "elsewhere").mkdir()
+        for make in (folder.touch, lambda: folder.symlink_to(tmp_path / "elsewhere")):
+            make()
+            assert sentence(url).startswith(f"{folder} is a link, a file, or another user's folder; remove it")
+            folder.unlink()
+        fetch(url)
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_the_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "http://127.0.0.1:1/w"
+    folder = own(url, "part").parent
+    folder.mkdir(parents=True)
+    real = os.fstat
+
+    def by_another_user(descriptor: int) -> Any:
+        return os.stat_result((*real(descriptor)[:4], 4711, *real(descriptor)[5:]))
+
+    monkeypatch.setattr(os, "fstat", by_another_user)
+    assert sentence(url).startswith(f"{folder} is a link, a file, or another user's folder; remove it")
+
+
+def test_a_changed_file_of_equal_size_and_time_is_found(caplog: pytest.LogCaptureFixture) -> None:
+    with FickleServer(Answer(BODY)) as server:
+        url = server.address
+        place = fetch(url, sha256_prefix=DIGEST[:8])
+    before = place.stat()
+    place.write_bytes(BODY[::-1])
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (place.stat().st_size, place.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert f", but {DIGEST[:8]} is expected; remove it" in sentence(url, sha256_prefix=DIGEST[:8])
+    assert fetch(url) == place
+    assert fetch(url) == place
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [f"{place} has other content than when it was checked before"]
+
+
+@pytest.mark.parametrize("note", [b"", b"\xff\xfe", b"x" * 5000, b"00 1 2 3 4"])
+def test_a_damaged_note_is_not_believed(note: bytes) -> None:
+    with FickleServer(Answer(BODY)) as server:
+        url = server.address
+        place = fetch(url, sha256_prefix=DIGEST)
+    whole = own(url, "sha256").read_bytes()
+    state = whole.partition(b" ")[2]
+    for content in (note, b"00" * 32 + b" " + state):
+        own(url, "sha256").write_bytes(content)
+        assert fetch(url, sha256_prefix=DIGEST) == place
+        assert own(url, "sha256").read_bytes() == whole
+
+
+class Dripping:
+    """An answer whose body comes in blocks of 1,000 bytes."""
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks = blocks
+
+    def read1(self, size: int) -> bytes:
+        self.blocks -= 1
+        return bytes(1000) if self.blocks >= 0 else b""
+
+
+@pytest.mark.parametrize(("seconds_per_block", "sent"), [(1.02, 59), (0.99, 200)])
+def test_a_server_that_hardly_sends_is_given_up(
+    seconds_per_block: float, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 60 s the first sends 59 blocks, less than 60,000 bytes; the second sends 61 of them."""
+    ticks = itertools.count()
+    monkeypatch.setattr(transfer, "clock", lambda: next(ticks) * seconds_per_block)
+    received: list[bytes] = []
+    try:
+        received.extend(transfer._blocks(Dripping(200)))
+    except transfer.Interrupted as error:
+        assert str(error) == "the server sent only 59,000 bytes in 60 s"
+    assert len(received) == sent
+
+
+def test_a_slow_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
+    monkeypatch.setattr(transfer, "SPAN_SECONDS", 0.0)
+    monkeypatch.setattr(transfer, "SPAN_BYTES", 1 << 20)
+    with FickleServer(Answer(BODY, headers=ETAG)) as server:
+        assert fetch(server.address).read_bytes() == BODY
+        assert [request.get("Range") is None for request in server.requests[:2]] == [True, False]
+    assert waits[:1] == [1.0]
+
+
+def test_a_redirects_body_is_not_read() -> None:
+    with FickleServer(Answer(BODY)) as store:
+        location = {"Location": f"{store.address}/file"}
+        with FickleServer(Answer(bytes(100), length=1 << 40, status=302, headers=location, stalls=True)) as server:
+            assert fetch(server.address).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("shown", [True, False])
