@@ -9,7 +9,7 @@ from model_pages_tables import Models
 
 from ppcls.arch.model_table import LATENCIES, LATENCY_BATCHES, ModelInfo
 from ppcls.benchmark import plot
-from ppcls.benchmark.plot import Point
+from ppcls.benchmark.plot import AccuracyPoint, Point
 
 if TYPE_CHECKING:
     import os
@@ -33,17 +33,15 @@ def points(models: Models, kind: str, axis: str) -> list[Point]:
     ]
 
 
-def accuracies(models: Models, kind: str) -> list[tuple[str, float, float]]:
-    """Name, latency at batch 1 in milliseconds, and PaddleClas's top-1 in percent."""
-    found = [
-        (info.name, LATENCIES[kind](info), info.published.get("paddleclas"))
-        for info in models
-    ]
-    return [
-        (name, ms[0], said.top1)
-        for name, ms, said in found
-        if ms and said and said.top1 is not None
-    ]
+def accuracies(models: Models, kind: str) -> list[AccuracyPoint]:
+    """Latency at batch 1 in milliseconds, and PaddleClas's top-1 in percent."""
+    found = []
+    for info in models:
+        latency = LATENCIES[kind](info)
+        published = info.published.get("paddleclas")
+        if latency and published and published.top1 is not None:
+            found.append(AccuracyPoint(info.name, latency[0], published.top1))
+    return found
 
 
 def draw(models: Models, kind: str, file: str | os.PathLike[str] | IO[bytes]) -> None:

@@ -6,10 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from ppcls.benchmark.backends import measure as measure_backends
-from ppcls.benchmark.backends import verifying_gate
+from ppcls.benchmark.backends import measure_backends, verifying_gate
 from ppcls.benchmark.candidates import choose
-from ppcls.benchmark.timing import Plan, time_in_turns
+from ppcls.benchmark.timing import Plan, time_interleaved
 from ppcls.inference import Bundle
 from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
@@ -30,7 +29,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
         raise SystemExit(f"{bundle.folder}: none may be chosen; see `ppcls verify`")
     batch = np.stack([bundle.pipeline(GOLDEN_PICTURE.read_bytes())] * BATCH)
 
-    timings = time_in_turns(
+    timings = time_interleaved(
         {name: partial(open_bare(bundle, name), batch) for name in names}, plan
     )
     best = min(timing.undisturbed for timing in timings.values())

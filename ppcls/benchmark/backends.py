@@ -1,4 +1,4 @@
-"""Which engine is the fastest for one bundle on this machine, measured until the answer is settled."""
+"""Which backend is the fastest for one bundle on this machine, measured until two halves of the calls agree."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ppcls.benchmark.candidates import Candidate
 from ppcls.benchmark.latency import Open
-from ppcls.benchmark.timing import Clock, Plan, Timing, time_in_turns
-from ppcls.benchmark.work import batch_of, batches_a_call, work_of
+from ppcls.benchmark.timing import Clock, Plan, Timing, time_interleaved
+from ppcls.benchmark.work import batch_of, batches_per_call, work_of
 from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.run import verify
@@ -20,33 +21,40 @@ from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable
 
 GOALS = ("throughput", "latency")
-# Times the fastest: what the chosen one may take in each half of the calls
+# The chosen candidate may take this many times the fastest one's time in each half of the calls.
 SETTLED = 1.02
 PASSES = 6
-# Says why a candidate must not be chosen; None if it may.
+# Gives the reason why a candidate must not be chosen; None if it may.
 Gate = Callable[[Bundle, Settings, Backend], str | None]
-Timings = Mapping[Settings, Timing]
+Timings = dict[Settings, Timing]
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What was measured.
+class BackendMeasurement:
+    """The result for one bundle.
 
     Attributes:
-        candidates: one for each of the settings that were tried.
-        doubt: the time that the chosen one takes against the fastest, in that half of the calls where it does worse.
+        candidates: One for each of the settings that were tried.
+        worst_ratio: The time of the chosen one over that of the fastest, in the half of the calls where it is larger.
     """
 
     candidates: list[Candidate]
-    doubt: float
+    worst_ratio: float
 
     @property
     def settled(self) -> bool:
-        """Whether both halves name the same one, or one that is as good."""
-        return self.doubt <= SETTLED
+        """Whether the chosen one is the fastest in both halves, or nearly so."""
+        return self.worst_ratio <= SETTLED
 
 
-def measure(
+class _Opened(NamedTuple):
+    """Backends by their settings, and for the others why they cannot run."""
+
+    backends: dict[Settings, Backend]
+    reasons: dict[Settings, str]
+
+
+def measure_backends(
     bundle: Bundle,
     tried: Sequence[Settings],
     batch: int,
@@ -56,69 +64,73 @@ def measure(
     gate: Gate,
     open_it: Open = open_backend,
     clock: Clock = time.perf_counter,
-) -> Measurement:
-    """Opens, checks and times each of `tried`, in turns, until the fastest is settled or `PASSES` are over.
+) -> BackendMeasurement:
+    """Open, check and time each candidate, in interleaved rounds, until the fastest is settled or `PASSES` are over.
 
     Args:
-        bundle: what is run.
-        tried: the candidates' settings.
-        batch: pictures a batch.
-        goal: `throughput` keeps as many batches running as the settings allow, `latency` runs one at a time.
-        plan: how much is measured in a pass; there are two passes at least.
-        allowed: precisions that may be chosen.
-        gate: decides, once for each backend and allowed precision, whether its scores are good enough.
-        open_it: opens the backends.
-        clock: seconds since some moment.
+        bundle: The bundle to run.
+        tried: The candidates' settings.
+        batch: Pictures per batch.
+        goal: `throughput` runs as many batches at a time as the settings say, `latency` one.
+        plan: How much is measured in one pass; there are at least two passes.
+        allowed: Precisions that may be chosen.
+        gate: Decides, once for each backend and allowed precision, whether its scores are good enough.
+        open_it: Opens a backend.
+        clock: Gives seconds.
     """
-    opened = {settings: _open(bundle, settings, open_it) for settings in tried}
-    running = {
-        settings: backend
-        for settings, backend in opened.items()
-        if not isinstance(backend, str)
-    }
-    refused = _refused(bundle, running, allowed, gate)
-    able = [settings for settings, reason in refused.items() if reason is None]
-    flight = {
-        settings: settings.requests if goal == "throughput" else 1
-        for settings in running
-    }
-    halves: list[Timings] = [{}, {}]
+    opened = _open_all(bundle, tried, open_it)
+    refused = _refusals(bundle, opened.backends, allowed, gate)
+    eligible = [settings for settings in opened.backends if settings not in refused]
+    requests = dict.fromkeys(opened.backends, 1)
+    if goal == "throughput":
+        requests = {settings: settings.requests for settings in opened.backends}
+    inputs = batch_of(bundle, batch)
     with ExitStack() as stack:
-        works = {
-            settings: stack.enter_context(
-                work_of(backend, batch_of(bundle, batch), flight[settings])
-            )
-            for settings, backend in running.items()
-        }
+        works = {}
+        for settings, backend in opened.backends.items():
+            work = work_of(backend, inputs, requests[settings])
+            works[settings] = stack.enter_context(work)
+        halves: tuple[Timings, Timings] = ({}, {})
         for number in range(PASSES):
-            calls = time_in_turns(works, plan, clock)
-            batches = {
-                settings: timing.divided(batches_a_call(flight[settings]))
-                for settings, timing in calls.items()
-            }
-            halves[number % 2] = _joined(halves[number % 2], batches)
-            if number % 2 and doubt_of(halves[0], halves[1], able) <= SETTLED:
+            half = halves[number % 2]
+            for settings, calls in time_interleaved(works, plan, clock).items():
+                batches = calls.divided(batches_per_call(requests[settings]))
+                half[settings] = half.get(settings, Timing(())).joined(batches)
+            is_pair = number % 2 == 1
+            if is_pair and worst_ratio(*halves, eligible) <= SETTLED:
                 break
-    timings = _joined(halves[0], halves[1])
-    found = [
-        Candidate(settings, timings[settings], refused[settings])
-        if settings in timings
-        else Candidate(settings, refused=str(opened[settings]))
-        for settings in tried
-    ]
-    return Measurement(found, doubt_of(halves[0], halves[1], able))
+    candidates = []
+    for settings in tried:
+        if settings in opened.backends:
+            timing = halves[0][settings].joined(halves[1][settings])
+            candidates.append(Candidate(settings, timing, refused.get(settings)))
+        else:
+            reason = opened.reasons[settings]
+            candidates.append(Candidate(settings, refused=reason))
+    return BackendMeasurement(candidates, worst_ratio(*halves, eligible))
 
 
-def doubt_of(one: Timings, other: Timings, able: Sequence[Settings]) -> float:
-    """How far the fastest of all calls is from the fastest of each half, the worse of the two; 1 where it is theirs."""
-    if not able:
+def worst_ratio(
+    one: Mapping[Settings, Timing],
+    other: Mapping[Settings, Timing],
+    eligible: Sequence[Settings],
+) -> float:
+    """How far the fastest of all calls is from the fastest of each half, the larger of the two; 1 where it is both.
+
+    Args:
+        one: The timings of one half.
+        other: The timings of the other half.
+        eligible: The candidates that may be chosen.
+    """
+    if not eligible:
         return 1.0
-    whole = _joined(one, other)
-    chosen = min(able, key=lambda settings: whole[settings].undisturbed)
-    return max(
-        half[chosen].undisturbed / min(half[rival].undisturbed for rival in able)
-        for half in (one, other)
-    )
+    whole = {settings: one[settings].joined(other[settings]) for settings in eligible}
+    chosen = min(eligible, key=lambda settings: whole[settings].undisturbed)
+    ratios = []
+    for half in (one, other):
+        fastest = min(half[settings].undisturbed for settings in eligible)
+        ratios.append(half[chosen].undisturbed / fastest)
+    return max(ratios)
 
 
 def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
@@ -127,46 +139,40 @@ def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
     def gate(bundle: Bundle, settings: Settings, backend: Backend) -> str | None:
         form = Form(settings.engine, settings.precision)
         pictures = None if settings.precision == "float32" else data
-        (row,) = verify(
+        report = verify(
             bundle, {form: backend}, pictures, device=device, threads=settings.threads
-        ).rows
-        return row.failure
+        )
+        return report.rows[0].failure
 
     return gate
 
 
-def _refused(
+def _open_all(bundle: Bundle, tried: Sequence[Settings], open_it: Open) -> _Opened:
+    opened = _Opened({}, {})
+    for settings in tried:
+        try:
+            opened.backends[settings] = open_it(bundle, settings)
+        except Unavailable as error:
+            opened.reasons[settings] = str(error)
+    return opened
+
+
+def _refusals(
     bundle: Bundle,
-    running: Mapping[Settings, Backend],
+    backends: Mapping[Settings, Backend],
     allowed: Collection[str],
     gate: Gate,
-) -> dict[Settings, str | None]:
-    """Why candidates must not be chosen; threads and requests make no difference."""
+) -> dict[Settings, str]:
+    """Why candidates must not be chosen; threads and requests make no difference to that."""
     verdicts: dict[tuple[str, str], str | None] = {}
-    for settings, backend in running.items():
+    refused = {}
+    for settings, backend in backends.items():
         form = settings.engine, settings.precision
-        if form not in verdicts:
-            barred = f"`--allow {settings.precision}` would let it be chosen"
-            verdicts[form] = (
-                gate(bundle, settings, backend)
-                if settings.precision in allowed
-                else barred
-            )
-    return {
-        settings: verdicts[settings.engine, settings.precision] for settings in running
-    }
-
-
-def _joined(one: Timings, other: Timings) -> dict[Settings, Timing]:
-    """The calls of both."""
-    return {
-        key: Timing((*(one[key].seconds if key in one else ()), *other[key].seconds))
-        for key in other
-    }
-
-
-def _open(bundle: Bundle, settings: Settings, open_it: Open) -> Backend | str:
-    try:
-        return open_it(bundle, settings)
-    except Unavailable as error:
-        return str(error)
+        if settings.precision not in allowed:
+            verdicts[form] = f"`--allow {settings.precision}` would let it be chosen"
+        elif form not in verdicts:
+            verdicts[form] = gate(bundle, settings, backend)
+        reason = verdicts[form]
+        if reason is not None:
+            refused[settings] = reason
+    return refused

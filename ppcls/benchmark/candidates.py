@@ -1,4 +1,4 @@
-"""Settings that compete for one bundle: which there are, which of them wins, and the table that shows it."""
+"""Settings that compete for one bundle: which there are, which one wins, and the table that shows it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Candidate:
     """Settings that were tried.
 
     Attributes:
-        settings: what the bundle would carry.
-        timing: seconds a batch; None where it could not be run.
-        refused: why it could not be run, or must not be chosen.
+        settings: The settings for the bundle.
+        timing: Seconds per batch; None where it could not be run.
+        refused: Why it could not be run, or must not be chosen.
     """
 
     settings: Settings
@@ -36,23 +36,27 @@ def candidates(
     """Every combination that some backend offers on the device.
 
     Raises:
-        UserError: one of the precisions is offered by none.
+        UserError: No backend offers one of the precisions.
     """
+    found = []
     for precision in precisions:
-        if all(form.precision != precision for form in FORMS[device]):
+        forms = [form for form in FORMS[device] if form.precision == precision]
+        if not forms:
             raise UserError(
                 f"no backend computes in {precision} on a {device}; leave it out of --precision"
             )
-    return [
-        settings_of(
-            form.backend, precision, device=device, threads=count, requests=flight
-        )
-        for precision in precisions
-        for form in FORMS[device]
-        if form.precision == precision
-        for count in threads
-        for flight in requests
-    ]
+        for form in forms:
+            for count in threads:
+                for flight in requests:
+                    settings = settings_of(
+                        form.backend,
+                        precision,
+                        device=device,
+                        threads=count,
+                        requests=flight,
+                    )
+                    found.append(settings)
+    return found
 
 
 def threads_worth_trying(cores: int) -> tuple[int | None, ...]:
@@ -61,25 +65,27 @@ def threads_worth_trying(cores: int) -> tuple[int | None, ...]:
 
 
 def choose(measured: Sequence[Candidate]) -> Candidate | None:
-    """The fastest of those that may be chosen; None without one."""
-    able = [
-        (one.timing.undisturbed, one)
-        for one in measured
-        if one.timing and one.refused is None
-    ]
-    return min(able, key=lambda pair: pair[0])[1] if able else None
+    """The fastest candidate that may be chosen; None if there is none."""
+    chosen, fastest = None, float("inf")
+    for candidate in measured:
+        if candidate.timing is None or candidate.refused is not None:
+            continue
+        if candidate.timing.undisturbed < fastest:
+            chosen, fastest = candidate, candidate.timing.undisturbed
+    return chosen
 
 
-def table(measured: Sequence[Candidate], batch: int) -> str:
+def candidate_table(measured: Sequence[Candidate], batch: int) -> str:
     """Markdown: the candidates, fastest first, then those that could not be run."""
     chosen = choose(measured)
-    timed = sorted(
-        (one.timing.undisturbed, place)
-        for place, one in enumerate(measured)
-        if one.timing
-    )
-    rows = [_row(measured[place], chosen, batch) for _, place in timed]
-    rows += [_row(one, chosen, batch) for one in measured if one.timing is None]
+    timed, others = [], []
+    for candidate in measured:
+        cells = _cells(candidate, chosen, batch)
+        if candidate.timing is None:
+            others.append(cells)
+        else:
+            timed.append((candidate.timing.undisturbed, cells))
+    timed.sort(key=lambda pair: pair[0])
     header = [
         "backend",
         "precision",
@@ -90,39 +96,36 @@ def table(measured: Sequence[Candidate], batch: int) -> str:
         "first quartile",
         "verdict",
     ]
-    return markdown(header, rows)
+    return markdown(header, [*(cells for _, cells in timed), *others])
 
 
 def described(settings: Settings) -> str:
-    """`openvino, float32, cpu, all cores, 1 request`, as a sentence names settings."""
+    """`openvino, float32, cpu, all cores, 1 request`, for a sentence."""
     threads = "all cores" if settings.threads is None else f"{settings.threads} threads"
-    requests = (
-        "1 request" if settings.requests == 1 else f"{settings.requests} requests"
-    )
+    requests = f"{settings.requests} request{'s' if settings.requests > 1 else ''}"
     return f"{settings.engine}, {settings.precision}, {settings.device}, {threads}, {requests}"
 
 
-def _row(one: Candidate, chosen: Candidate | None, batch: int) -> list[object]:
-    settings = one.settings
-    name = [
+def _cells(
+    candidate: Candidate, chosen: Candidate | None, batch: int
+) -> Sequence[object]:
+    settings, timing = candidate.settings, candidate.timing
+    cells = [
         settings.engine,
         settings.precision,
         settings.threads or "all",
         settings.requests,
     ]
-    if one.timing is None:
-        return [*name, None, None, None, f"not measured: {one.refused}"]
-    milliseconds = [1e3 * one.timing.percentile(percent) for percent in (50, 5, 95)]
-    ratio = (
-        f"x {one.timing.undisturbed / chosen.timing.undisturbed:.3f}"
-        if chosen and chosen.timing
-        else None
-    )
-    verdict = "chosen" if one is chosen else one.refused
+    if timing is None:
+        return [*cells, None, None, None, f"not measured: {candidate.refused}"]
+    ratio = None
+    if chosen is not None and chosen.timing is not None:
+        ratio = f"x {timing.undisturbed / chosen.timing.undisturbed:.3f}"
+    milliseconds = [1e3 * timing.percentile(percent) for percent in (50, 5, 95)]
     return [
-        *name,
+        *cells,
         spread(*milliseconds),
-        f"{batch / one.timing.median:.1f}",
+        f"{batch / timing.median:.1f}",
         ratio,
-        verdict,
+        "chosen" if candidate is chosen else candidate.refused,
     ]

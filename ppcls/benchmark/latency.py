@@ -1,4 +1,4 @@
-"""The latency of one model: by each engine, in each precision, at each batch size, measured in turns."""
+"""The latency of one model: by each backend, in each precision, at each batch size, measured in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
-from ppcls.benchmark.timing import Clock, Plan, Timing, time_in_turns
+from ppcls.benchmark.timing import Clock, Plan, Timing, time_interleaved
 from ppcls.benchmark.work import batch_of, work_of
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
@@ -19,7 +19,7 @@ Open = Callable[[Bundle, Settings], Backend]
 
 
 @dataclass(frozen=True)
-class Way:
+class LatencyCase:
     """One way to run a model, as the user wrote it: `trt`, `float16`, 8."""
 
     backend: str
@@ -29,21 +29,22 @@ class Way:
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """What was measured of a model, run in one way.
+    """The latency of a model in one case.
 
     Attributes:
-        model: its name.
-        crop: height and width of its input in pixels, `224x224`.
-        resize_short: the short side before the crop in pixels; None where the transforms have none.
-        backend: as the user wrote it.
-        precision: of the arithmetic.
-        batch: pictures a call.
-        median_ms: milliseconds of the middle call, whole batch; None where nothing was measured.
-        p5_ms: what 5 % of the calls stay below.
-        p95_ms: what 95 % of the calls stay below.
-        calls: how many were timed.
-        reason: why nothing was measured.
-        form_digest: of what was run, see `ppcls.deployment.verify.forms.form_digest`; empty where nothing says it.
+        model: Its name.
+        crop: Height and width of its input in pixels, `224x224`.
+        resize_short: The short side before the crop in pixels; None where the transforms have none.
+        backend: As the user wrote it.
+        precision: The precision of the arithmetic.
+        batch: Pictures per call.
+        median_ms: Milliseconds of the middle call, whole batch; None where nothing was measured.
+        p5_ms: The 5th percentile of the calls.
+        p95_ms: The 95th percentile of the calls.
+        calls: How many were timed.
+        reason: Why nothing was measured.
+        form_digest: Identifies the files that were run, see `ppcls.deployment.verify.forms.form_digest`; empty where
+            it is not known.
     """
 
     model: str
@@ -60,101 +61,119 @@ class LatencyRow:
     form_digest: str = ""
 
     @property
-    def way(self) -> Way:
+    def case(self) -> LatencyCase:
         """How the model was run."""
-        return Way(self.backend, self.precision, self.batch)
+        return LatencyCase(self.backend, self.precision, self.batch)
+
+    @property
+    def key(self) -> tuple[str, LatencyCase]:
+        """The model and the case, of which a sheet has one row."""
+        return self.model, self.case
+
+    @property
+    def origin(self) -> str:
+        """What the figures depend on besides the machine."""
+        return self.form_digest
+
+
+class _Opened(NamedTuple):
+    """Backends by name and precision, and for the others why they cannot run."""
+
+    backends: dict[tuple[str, str], Backend]
+    reasons: dict[tuple[str, str], str]
 
 
 def measure_latency(
     model: str,
     bundle: Bundle,
-    ways: Sequence[Way],
+    cases: Sequence[LatencyCase],
     settings: Settings,
     plan: Plan,
     open_it: Open = open_backend,
     clock: Clock = time.perf_counter,
 ) -> list[LatencyRow]:
-    """A row for each of `ways`, in their order; one that this machine cannot run says why.
+    """Measure a row for each case, in their order; a case that this machine cannot run gets the reason.
 
     Args:
-        model: the name that the rows bear.
-        bundle: what is run.
-        ways: engines, precisions and batch sizes.
-        settings: device and threads; the rest is that of the ways.
-        plan: how much is measured.
-        open_it: opens the backends.
-        clock: seconds since some moment.
+        model: The name for the rows.
+        bundle: The bundle to run.
+        cases: Backends, precisions and batch sizes.
+        settings: Device and threads; the rest comes from the cases.
+        plan: How much is measured.
+        open_it: Opens a backend.
+        clock: Gives seconds.
     """
-    wanted = dict.fromkeys((way.backend, way.precision) for way in ways)
-    largest = max((way.batch for way in ways), default=1)
-    engines = {
-        engine: _open(bundle, *engine, settings, largest, open_it) for engine in wanted
-    }
+    opened = _open_all(bundle, cases, settings, open_it)
     with ExitStack() as stack:
-        works = {
-            way: stack.enter_context(work_of(engine, batch_of(bundle, way.batch)))
-            for way in ways
-            if not isinstance(engine := engines[way.backend, way.precision], str)
-        }
-        timings = time_in_turns(works, plan, clock)
-    size = _sizes(bundle)
-    return [
-        LatencyRow(
+        works = {}
+        for case in cases:
+            backend = opened.backends.get((case.backend, case.precision))
+            if backend is not None:
+                work = work_of(backend, batch_of(bundle, case.batch))
+                works[case] = stack.enter_context(work)
+        timings = time_interleaved(works, plan, clock)
+    crop = "x".join(str(side) for side in bundle.input.shape[2:])
+    rows = []
+    for case in cases:
+        row = LatencyRow(
             model,
-            *size,
-            way.backend,
-            way.precision,
-            way.batch,
-            **_measured(timings[way]),
+            crop,
+            _resize_short(bundle),
+            case.backend,
+            case.precision,
+            case.batch,
         )
-        if way in timings
-        else LatencyRow(
-            model,
-            *size,
-            way.backend,
-            way.precision,
-            way.batch,
-            reason=str(engines[way.backend, way.precision]),
-        )
-        for way in ways
-    ]
+        if case in timings:
+            rows.append(_with_figures(row, timings[case]))
+        else:
+            reason = opened.reasons[case.backend, case.precision]
+            rows.append(replace(row, reason=reason))
+    return rows
 
 
-def _open(
-    bundle: Bundle,
-    backend: str,
-    precision: str,
-    settings: Settings,
-    largest: int,
-    open_it: Open,
-) -> Backend | str:
-    """The backend, for batches up to the `largest`, or why there is none."""
-    try:
-        wanted = settings_of(
-            backend, precision, device=settings.device, threads=settings.threads
-        )
-        if wanted.tensorrt is not None:  # it would send a larger batch in parts
-            most = max(largest, wanted.tensorrt.max_batch)
-            wanted = replace(wanted, tensorrt=replace(wanted.tensorrt, max_batch=most))
-        return open_it(bundle, wanted)
-    except UserError as error:
-        return str(error)
+def _open_all(
+    bundle: Bundle, cases: Sequence[LatencyCase], settings: Settings, open_it: Open
+) -> _Opened:
+    """Open each backend once, for the largest batch of the cases."""
+    largest = max((case.batch for case in cases), default=1)
+    opened = _Opened({}, {})
+    for backend, precision in dict.fromkeys((c.backend, c.precision) for c in cases):
+        try:
+            wanted = settings_of(
+                backend, precision, device=settings.device, threads=settings.threads
+            )
+            wanted = _for_batches(wanted, largest)
+            opened.backends[backend, precision] = open_it(bundle, wanted)
+        except UserError as error:
+            opened.reasons[backend, precision] = str(error)
+    return opened
 
 
-def _sizes(bundle: Bundle) -> tuple[str, int | None]:
-    """Crop and short side before it."""
-    values: dict[str, Any] = {}
+def _for_batches(settings: Settings, largest: int) -> Settings:
+    """The settings under which a batch of this size runs in one piece; TensorRT divides larger ones."""
+    tensorrt = settings.tensorrt
+    if tensorrt is None or tensorrt.max_batch >= largest:
+        return settings
+    return replace(settings, tensorrt=replace(tensorrt, max_batch=largest))
+
+
+def _resize_short(bundle: Bundle) -> int | None:
+    """The short side before the crop, in pixels."""
     for operation in bundle.transforms:
-        values.update({name: settings or {} for name, settings in operation.items()})
-    return "x".join(map(str, bundle.input.shape[2:])), values.get(
-        "ResizeImage", {}
-    ).get("resize_short")
+        for name, values in operation.items():
+            if name == "ResizeImage":
+                return (values or {}).get("resize_short")
+    return None
 
 
-def _measured(timing: Timing) -> dict[str, Any]:
-    milliseconds = {"median_ms": 50, "p5_ms": 5, "p95_ms": 95}
-    found = {
-        name: round(1e3 * timing.percentile(percent), 4)
-        for name, percent in milliseconds.items()
-    }
-    return {**found, "calls": len(timing.seconds)}
+def _with_figures(row: LatencyRow, timing: Timing) -> LatencyRow:
+    def milliseconds(percent: float) -> float:
+        return round(1e3 * timing.percentile(percent), 4)
+
+    return replace(
+        row,
+        median_ms=milliseconds(50),
+        p5_ms=milliseconds(5),
+        p95_ms=milliseconds(95),
+        calls=len(timing.seconds),
+    )

@@ -1,4 +1,4 @@
-"""What `ppcls benchmark latency` measures: bundles that are there, and models that are exported for it."""
+"""What `ppcls benchmark latency` measures: bundles, and models that are exported for it."""
 
 from __future__ import annotations
 
@@ -6,78 +6,89 @@ import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from ppcls.arch.listing import listed_models
+from ppcls.arch.model_table import MODELS
+from ppcls.benchmark.latency import LatencyCase, Open
+from ppcls.deployment.verify.forms import Form, form_digest
+from ppcls.inference.backends import open_backend
+from ppcls.inference.bundle import Bundle
 from ppcls.utils.load_paddle import load_paddle
 
-if TYPE_CHECKING:
-    from ppcls.benchmark.latency import Open, Way
-    from ppcls.inference.bundle import Bundle
+# Initial weights differ in every export, so these rows are identified by the model's name and the heading's versions.
+UNTRAINED = "untrained"
 
 
 class Target(NamedTuple):
-    """Something to measure.
+    """A model to measure.
 
     Attributes:
-        opened: gives a bundle, and what opens its backends.
-        digest_of: of what a way of running it runs, for the rows.
+        name: Its name in the rows.
+        open: Gives its bundle, and a function that opens backends.
+        digest_of: The digest of the files that a case runs, for the rows.
     """
 
-    opened: Callable[[], contextlib.AbstractContextManager[tuple[Bundle, Open]]]
-    digest_of: Callable[[Way], str]
+    name: str
+    open: Callable[[], AbstractContextManager[tuple[Bundle, Open]]]
+    digest_of: Callable[[LatencyCase], str]
 
 
-def untrained(patterns: Sequence[str]) -> dict[str, Target]:
-    """The models that match, each exported when it is its turn, and deleted after it."""
-    from ppcls.arch.listing import listed_models
+def untrained_targets(patterns: Sequence[str]) -> list[Target]:
+    """The models whose names match; each is exported when it is opened, and deleted afterwards.
 
-    names = dict.fromkeys(
-        model.name for pattern in patterns for model in listed_models(pattern)
-    )
+    Raises:
+        UserError: A pattern matches no model.
+    """
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        for model in listed_models(pattern):
+            names[model.name] = None
     load_paddle()
-    from ppcls.benchmark.shipped_bundles import open_untrained, untrained_bundle
-
-    @contextlib.contextmanager
-    def target(name: str) -> Iterator[tuple[Bundle, Open]]:
-        with tempfile.TemporaryDirectory(prefix="ppcls-latency-") as folder:
-            yield untrained_bundle(name, Path(folder) / name), open_untrained
-
-    # Initial weights are others in every export: what is measured is known by its name, and the heading's versions.
-    return {
-        name: Target(partial(target, name), lambda way: "untrained") for name in names
-    }
+    return [
+        Target(name, partial(_exported, name), lambda case: UNTRAINED) for name in names
+    ]
 
 
-def given(folders: Sequence[str]) -> dict[str, Target]:
-    """The bundles by their names, which do not depend on the order.
+def bundle_targets(folders: Sequence[str]) -> list[Target]:
+    """The bundles, under names that do not depend on their order.
 
-    A bundle has its architecture's name, with its folder where several are of one architecture, or where the published
-    figures are of another kind.
+    A bundle has its architecture's name, and its folder too where several have one architecture, or where the
+    published figures are for another input size.
+
+    Raises:
+        UserError: A folder holds no bundle.
     """
-    from ppcls.arch.model_table import MODELS
-    from ppcls.inference.bundle import Bundle
-
     bundles = [Bundle.load(folder) for folder in dict.fromkeys(map(Path, folders))]
     count = Counter(bundle.architecture for bundle in bundles)
-    found: dict[str, Target] = {}
+    targets = []
     for bundle in bundles:
-        name, info = bundle.architecture, MODELS.get(bundle.architecture)
-        if count[name] > 1 or info is None or bundle.input.shape[1:] != info.input_size:
+        name = bundle.architecture
+        info = MODELS.get(name)
+        is_published = info is not None and bundle.input.shape[1:] == info.input_size
+        if count[name] > 1 or not is_published:
             name = f"{name} in {bundle.folder}"
-        found[name] = Target(partial(_as_it_is, bundle), partial(_digest_of, bundle))
-    return found
-
-
-def _digest_of(bundle: Bundle, way: Way) -> str:
-    from ppcls.deployment.verify.forms import Form, form_digest
-
-    return form_digest(bundle, Form(way.backend, way.precision))
+        target = Target(name, partial(_opened, bundle), partial(_digest_of, bundle))
+        targets.append(target)
+    return targets
 
 
 @contextlib.contextmanager
-def _as_it_is(bundle: Bundle) -> Iterator[tuple[Bundle, Open]]:
-    from ppcls.inference.backends import open_backend
+def _exported(name: str) -> Iterator[tuple[Bundle, Open]]:
+    # Imports Paddle
+    from ppcls.benchmark.shipped_bundles import open_untrained, untrained_bundle
 
+    with tempfile.TemporaryDirectory(prefix="ppcls-latency-") as folder:
+        yield untrained_bundle(name, Path(folder) / name), open_untrained
+
+
+@contextlib.contextmanager
+def _opened(bundle: Bundle) -> Iterator[tuple[Bundle, Open]]:
     yield bundle, open_backend
+
+
+def _digest_of(bundle: Bundle, case: LatencyCase) -> str:
+    return form_digest(bundle, Form(case.backend, case.precision))

@@ -1,4 +1,4 @@
-"""What the figures were measured on: the device, its driver, and the versions of what ran there."""
+"""The machine that figures were measured on: the device, its driver, and the versions of the software."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _PACKAGES = (
     *dict.fromkeys(package for packages in _ENGINES.values() for package in packages),
     "nncf",
 )
-_BUSY = 0.25  # of the cores: from here on, what other programs do shows in the figures
+# Share of the cores above which other programs' work shows in the figures
+_BUSY = 0.25
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Machine:
     """A device and its software.
 
     Attributes:
-        device: name of the GPU or of the processor.
-        cores: of the processor that this process may use.
-        driver: of the GPU, or the kernel of the operating system for a CPU.
-        versions: of Python, this library and the engines that are installed.
+        device: The name of the GPU or of the processor.
+        cores: Processor cores that this process may use.
+        driver: The driver of the GPU, or the operating system's kernel for a CPU.
+        versions: The versions of Python, this library and the installed engines.
     """
 
     device: str
@@ -52,49 +53,56 @@ class Machine:
         return f"{self.device}, {self.cores} CPU cores, {self.driver}; {versions}"
 
     def as_json(self) -> dict[str, object]:
-        """What JSON holds of it."""
+        """The fields, for JSON."""
         return asdict(self)
 
 
 def this_machine(device: str) -> Machine:
-    """The machine that runs this, with its `cpu` or its first `gpu`."""
+    """The machine that runs this, with its processor or its first GPU."""
     versions = {"Python": platform.python_version(), "ppcls": ppcls.__version__}
     versions.update(_versions(_PACKAGES))
-    name, driver = (
-        _gpu()
-        if device == "gpu"
-        else (_processor(), f"{platform.system()} {platform.release()}")
-    )
+    if device == "gpu":
+        name, driver = _gpu()
+    else:
+        name, driver = _processor(), f"{platform.system()} {platform.release()}"
     return Machine(name, usable_cores(), driver, versions)
 
 
 def engine_versions(backend: str) -> str:
-    """The installed packages that compute, of `ppcls.inference.settings.ENGINES`: `paddlepaddle 3.3.1`."""
+    """The installed packages of a backend, with their versions: `paddlepaddle 3.3.1`."""
     return ", ".join(
         f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items()
     )
 
 
 def busy(cores: int, running: float) -> str | None:
-    """The sentence that warns of other programs' work, of which so many threads run; None on a quiet machine."""
+    """A warning that other programs are running; None on a quiet machine.
+
+    Args:
+        cores: Processor cores that this process may use.
+        running: How many threads want to run.
+    """
     if running <= _BUSY * cores:
         return None
     return (
-        f"{running:.1f} threads of other programs wanted this machine's {cores} cores in the last minute: the figures "
-        "are slower than the machine is, and near ones may stand in the wrong order; measure again when it is quiet"
+        f"{running:.1f} threads of other programs competed for this machine's {cores} cores in the last minute: the "
+        "figures will be too slow, and near ones may be in the wrong order; measure again when the machine is quiet"
     )
 
 
 def running_threads() -> float:
-    """How many threads wanted to run in the last minute, on average; 0 where the system does not tell."""
+    """How many threads wanted to run in the last minute, on average; 0 where the system does not report it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those that are installed."""
-    return {
-        name: version for name in packages if (version := _version(name)) is not None
-    }
+    """The versions of the packages that are installed."""
+    versions = {}
+    for name in packages:
+        version = _version(name)
+        if version is not None:
+            versions[name] = version
+    return versions
 
 
 def _version(package: str) -> str | None:
@@ -113,15 +121,14 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _gpu() -> tuple[str, str]:
-    """Name and driver of the first GPU, as NVIDIA's own tool says them."""
+    """Name and driver of the first GPU, from nvidia-smi."""
+    missing = ("no GPU that nvidia-smi shows", "no driver")
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return "no GPU that nvidia-smi shows", "no driver"
+        return missing
     query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
     done = subprocess.run(query, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return missing
     name, _, driver = done.stdout.strip().partition(", ")
-    return (
-        (name, f"driver {driver}")
-        if done.returncode == 0
-        else ("no GPU that nvidia-smi shows", "no driver")
-    )
+    return name, f"driver {driver}"

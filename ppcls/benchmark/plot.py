@@ -11,11 +11,11 @@ import numpy as np
 
 from ppcls.utils.errors import UserError
 
-# Marker and colour of the batches, in their order; the colours are told apart without red-green vision too.
+# Marker and colour of each batch size; the colours differ without red-green vision, too.
 STYLES = ("o#0072b2", "s#e69f00", "^#cc3311", "D#009e73", "v#56b4e9", "P#666666")
-COLOURS = 128  # of a file's palette
-SIZE, DPI = (800, 1000), 100  # pixels, and pixels an inch
-# Where a name may stand: its distance from the point, in points, and its sides that lie there.
+COLOURS = 128  # colours in a file's palette
+SIZE, DPI = (800, 1000), 100  # pixels, and pixels per inch
+# Where a name may be: its offset from the marker, in points, and its alignment there.
 PLACES = (
     ((0, 5), "center", "bottom"),
     ((0, -5), "center", "top"),
@@ -29,24 +29,32 @@ PLACES = (
 
 
 class Point(NamedTuple):
-    """A model in a plot: its place on the horizontal axis, and its latencies in milliseconds, one a batch size."""
+    """A model in a plot of latencies: its horizontal coordinate, and its milliseconds at each batch size."""
 
     name: str
     x: float
     latency: Sequence[float]
 
 
+class AccuracyPoint(NamedTuple):
+    """A model in the plot of accuracies: milliseconds at the first batch size, and top-1 in percent."""
+
+    name: str
+    latency: float
+    top1: float
+
+
 def require_matplotlib() -> None:
-    """Says at once that there is nothing to draw with.
+    """Check that matplotlib is installed.
 
     Raises:
-        UserError: matplotlib is missing.
+        UserError: It is not.
     """
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"the plots are drawn with matplotlib, which is missing ({error}); run `pip install 'ppcls[demo]'`"
+            f"plots need matplotlib, which cannot be imported ({error}); run `pip install 'ppcls[demo]'`"
         ) from error
 
 
@@ -54,17 +62,17 @@ def draw(
     title: str,
     batches: Sequence[int],
     by_size: Mapping[str, Sequence[Point]],
-    accuracies: Sequence[tuple[str, float, float]],
+    accuracies: Sequence[AccuracyPoint],
     file: str | os.PathLike[str] | IO[bytes],
 ) -> None:
-    """Writes a PNG of 800 x 1000 pixels.
+    """Write a PNG of 800 x 1000 pixels.
 
     Args:
-        title: stands above.
-        batches: the sizes that each point has a latency for.
-        by_size: the label of a horizontal axis, and the models over it; a plot each.
-        accuracies: name, latency at the first batch size in milliseconds, and top-1 in percent; the last plot.
-        file: its path, or a stream.
+        title: The title.
+        batches: The batch sizes that each point has a latency for.
+        by_size: The label of a horizontal axis, and the models over it; one plot for each.
+        accuracies: The models of the last plot.
+        file: The path of the file, or a stream.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -74,23 +82,23 @@ def draw(
         figsize=(SIZE[0] / DPI, SIZE[1] / DPI), dpi=DPI, layout="constrained"
     )
     canvas = FigureCanvasAgg(figure)
-    every: Any = figure.subplots(len(by_size) + 1)
-    for axes, (label, points) in zip(every, by_size.items()):
+    plots: Any = figure.subplots(len(by_size) + 1)
+    for axes, (label, points) in zip(plots, by_size.items()):
         _draw_latency(axes, batches, points, label)
-    _draw_accuracy(every[-1], accuracies, batches[0])
-    every[0].set_title(title)
-    every[0].legend(loc="upper left")
-    for axes in every:
+    _draw_accuracy(plots[-1], accuracies, batches[0])
+    plots[0].set_title(title)
+    plots[0].legend(loc="upper left")
+    for axes in plots:
         axes.margins(x=0.1, y=0.18)  # room for names
         axes.grid(alpha=0.3)
         _ticks(axes)
     figure.align_ylabels()
-    # The layout is settled before names look for a free place
+    # Names are placed when the layout is final
     figure.draw_without_rendering()
-    for axes in every:
+    for axes in plots:
         _place_names(axes, canvas.get_renderer())
     canvas.draw()
-    # A palette makes the files a quarter as large, and they carry no dates and versions.
+    # A palette makes the files a quarter as large; they have no dates and versions.
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
         file, "PNG", optimize=True
@@ -104,25 +112,24 @@ def _draw_latency(
         axes.plot(
             [point.x] * len(batches), point.latency, "-", color="0.8", linewidth=1
         )
+    horizontal = [point.x for point in drawn]
     for place, (batch, style) in enumerate(zip(batches, cycle(STYLES))):
-        shown = [point.x for point in drawn], [point.latency[place] for point in drawn]
+        latencies = [point.latency[place] for point in drawn]
         axes.plot(
-            *shown, style[0], color=style[1:], markersize=5, label=f"batch {batch}"
+            horizontal,
+            latencies,
+            style[0],
+            color=style[1:],
+            markersize=5,
+            label=f"batch {batch}",
         )
     axes.set(xlabel=label, ylabel="latency (ms)", xscale="log", yscale="log")
     _names(axes, [(point.name, point.x, max(point.latency)) for point in drawn])
 
 
-def _draw_accuracy(
-    axes: Any, drawn: Sequence[tuple[str, float, float]], batch: int
-) -> None:
-    axes.plot(
-        [ms for _, ms, _ in drawn],
-        [top1 for _, _, top1 in drawn],
-        "o",
-        color=STYLES[0][1:],
-        markersize=5,
-    )
+def _draw_accuracy(axes: Any, drawn: Sequence[AccuracyPoint], batch: int) -> None:
+    for point in drawn:
+        axes.plot(point.latency, point.top1, "o", color=STYLES[0][1:], markersize=5)
     axes.set(
         xlabel=f"latency at batch {batch} (ms)",
         ylabel="top-1 (%), PaddleClas",
@@ -132,7 +139,7 @@ def _draw_accuracy(
 
 
 def _ticks(axes: Any) -> None:
-    """Plain numbers on logarithmic axes, more of them where the axis is short."""
+    """Label logarithmic axes with plain numbers, more of them where the axis is short."""
     from matplotlib import ticker
 
     for axis, (low, high) in (
@@ -156,28 +163,36 @@ def _names(axes: Any, places: Sequence[tuple[str, float, float]]) -> None:
 
 
 def _place_names(axes: Any, renderer: Any) -> None:
-    """Gives each name the place where it covers the fewest points, sticks and other names, and stays in the frame."""
-    from matplotlib.transforms import Bbox
-
-    taken = [axes.get_legend().get_window_extent(renderer)] if axes.get_legend() else []
-    for line in axes.lines:
-        spots = line.get_transform().transform(line.get_xydata())
-        stick = line.get_linestyle() == "-"
-        for ends in [spots] if stick else [[spot] for spot in spots]:
-            # A name beside a point must not look like another point's
-            margin = 3 if stick else 6
-            taken.append(
-                Bbox([np.min(ends, axis=0) - margin, np.max(ends, axis=0) + margin])
-            )
+    """Move each name where it covers the fewest markers, lines and other names, and stays in the frame."""
+    taken = _taken(axes, renderer)
     boxes = [_at(name, PLACES[0], renderer) for name in axes.texts]
-    for _ in range(4):  # rounds, since a name that moves makes room for another
+    for _ in range(4):  # a name that moves makes room for another
         for index, name in enumerate(axes.texts):
             others = taken + boxes[:index] + boxes[index + 1 :]
-            best = min(
-                PLACES,
-                key=lambda place: _crowd(_at(name, place, renderer), others, axes.bbox),
-            )
+            best, fewest = PLACES[0], np.inf
+            for place in PLACES:
+                overlaps = _overlaps(_at(name, place, renderer), others, axes.bbox)
+                if overlaps < fewest:
+                    best, fewest = place, overlaps
             boxes[index] = _at(name, best, renderer)
+
+
+def _taken(axes: Any, renderer: Any) -> list[Any]:
+    """The boxes of the legend, the lines and the markers."""
+    from matplotlib.transforms import Bbox
+
+    taken = []
+    if axes.get_legend():
+        taken.append(axes.get_legend().get_window_extent(renderer))
+    for line in axes.lines:
+        spots = line.get_transform().transform(line.get_xydata())
+        if line.get_linestyle() == "-":
+            taken.append(Bbox([spots.min(axis=0) - 3, spots.max(axis=0) + 3]))
+            continue
+        for spot in spots:
+            # The larger margin keeps a name away from other models' markers.
+            taken.append(Bbox([spot - 6, spot + 6]))
+    return taken
 
 
 def _at(name: Any, place: Any, renderer: Any) -> Any:
@@ -186,6 +201,7 @@ def _at(name: Any, place: Any, renderer: Any) -> Any:
     return name.get_window_extent(renderer)
 
 
-def _crowd(box: Any, taken: Sequence[Any], frame: Any) -> int:
+def _overlaps(box: Any, taken: Sequence[Any], frame: Any) -> int:
+    """How many boxes a name covers; a name that leaves the frame counts as ten."""
     inside = all(frame.contains(*corner) for corner in (box.min, box.max))
     return box.count_overlaps(taken) + (0 if inside else 10)

@@ -1,248 +1,192 @@
-"""The figures of `ppcls benchmark latency`: Markdown, CSV and JSON, written as models are measured, and resumed."""
+"""A table of measurements in a folder, written after each measurement, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from ppcls.benchmark.latency import LatencyRow, Way
-from ppcls.benchmark.tables import csv_text, markdown, short, spread
+from ppcls.benchmark.tables import csv_text
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.lock import claimed
 
-NAME = "latency"
-NOTE = (
-    "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch. The columns named "
-    "PaddleClas are as it published them, by TensorRT on a V100 or T4; they were not measured here.\n"
-)
+REMEDY = "give another --output"
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a model without measuring.
+class SheetRow(Protocol):
+    """A dataclass with the figures of one measurement."""
 
-    Attributes:
-        params_m: trainable parameters in 1e6.
-        flops_g: floating-point operations in 1e9, two for each multiply-accumulate.
-        top1: ImageNet top-1 in percent, as PaddleClas publishes it.
-        published: milliseconds that PaddleClas prints, by what they were measured on (`V100 FP32`) and batch size.
-    """
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    params_m: float
-    flops_g: float
-    top1: float | None = None
-    published: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    @property
+    def key(self) -> object:
+        """What was measured; a sheet has one row for each key."""
+        ...
+
+    @property
+    def origin(self) -> object:
+        """What the figures depend on; with another origin they are measured again."""
+        ...
 
 
-class Sheet:
-    """Rows under a heading.
+Row = TypeVar("Row", bound=SheetRow)
+
+
+class Sheet(Generic[Row]):
+    """Rows of measurements, and the files NAME.md, NAME.csv and NAME.json.
+
+    A subclass sets `NAME` and `ROW`, and gives the Markdown text, the columns that the CSV file has besides the row's
+    own fields, and what the JSON file holds besides the rows.
 
     Args:
-        heading: the machine and the method; rows of another one do not belong here.
-        facts: of the models, by the names that rows bear.
-        notes: paragraphs below the tables.
+        folder: Where the files are; rows that an earlier run left in NAME.json are taken over. None writes nothing.
+
+    Raises:
+        UserError: NAME.json was not written by this class, or does not belong to this run.
     """
 
-    def __init__(
-        self,
-        heading: Mapping[str, str],
-        facts: Mapping[str, Facts],
-        notes: Sequence[str] = (),
-    ) -> None:
-        self.heading = dict(heading)
-        self.facts = facts
-        self.notes = notes
-        self.rows: list[LatencyRow] = []
+    NAME: ClassVar[str]
+    ROW: ClassVar[type]
 
-    def resume(self, folder: PathLike) -> None:
-        """Takes the rows over that an earlier run wrote there, but for those that it could not measure.
+    def __init__(self, folder: PathLike | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.rows: list[Row] = []
+        if folder is not None:
+            file = Path(folder) / f"{self.NAME}.json"
+            if file.is_file():
+                self.rows = self._read(file)
 
-        Raises:
-            UserError: they are of another machine or method, or the file is not of this command.
-        """
-        file = Path(folder) / f"{NAME}.json"
-        if not file.is_file():
-            return
-        try:
-            earlier = json.loads(file.read_text(encoding="utf-8"))
-            heading, rows = (
-                earlier["heading"],
-                [_row(values) for values in earlier["rows"]],
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{file} was not written by `ppcls benchmark latency`; give another --output"
-            ) from error
-        for name, value in self.heading.items():
-            if heading.get(name) != value:
-                raise UserError(
-                    f"{file} was measured with {name} {heading.get(name)!r}, which now is {value!r}; "
-                    "give another --output"
-                )
-        self.rows = [row for row in rows if row.reason is None]
-
-    def keep(self, model: str, digest_of: Callable[[Way], str]) -> None:
-        """Leaves rows of the model out that are of something else.
-
-        Args:
-            model: the name that rows bear.
-            digest_of: the digest of what a way of running the model runs now.
-        """
-        self.rows = [
-            row
-            for row in self.rows
-            if row.model != model or row.form_digest == digest_of(row.way)
-        ]
-
-    def missing(self, model: str, ways: Sequence[Way]) -> list[Way]:
-        """Those of `ways` that no row of the model is about."""
-        there = {row.way for row in self.rows if row.model == model}
-        return [way for way in ways if way not in there]
-
+    @property
     def is_empty(self) -> bool:
-        """Whether nothing has been measured."""
-        return all(row.reason for row in self.rows)
+        """Whether no row has figures."""
+        return not any(self.has_figures(row) for row in self.rows)
 
-    def write(self, folder: PathLike) -> list[Path]:
-        """Writes `latency.md`, `latency.csv` and `latency.json`; returns their paths."""
+    def has_figures(self, row: Row) -> bool:
+        """Whether a row holds figures, and not the reason why there are none."""
+        return True
+
+    def find(self, key: object, origin: object) -> Row | None:
+        """The row with this key, unless its figures have another origin."""
+        for row in self.rows:
+            if (row.key, row.origin) == (key, origin):
+                return row
+        return None
+
+    def add(self, *rows: Row) -> None:
+        """Put rows in, each in place of an older one with the same key, and write the files."""
+        for new in rows:
+            keys = [row.key for row in self.rows]
+            if new.key in keys:
+                self.rows[keys.index(new.key)] = new
+            else:
+                self.rows.append(new)
+        if self.folder is not None and not self.is_empty:
+            self.write()
+
+    def write(self) -> list[Path]:
+        """Write the files and return their paths."""
+        assert self.folder is not None
         texts = {".md": self.markdown(), ".csv": self.csv(), ".json": self.json()}
-        files = [Path(folder) / f"{NAME}{suffix}" for suffix in texts]
-        for file, text in zip(files, texts.values()):
-            write_atomically(file, text.encode())
+        files = []
+        for suffix, text in texts.items():
+            files.append(self.folder / f"{self.NAME}{suffix}")
+            write_atomically(files[-1], text.encode())
         return files
 
     def markdown(self) -> str:
-        """A table in the published layout for each engine and precision, and what could not be measured."""
-        parts = [
-            "".join(f"- {name}: {value}\n" for name, value in self.heading.items())
-        ]
-        for backend, precision in self.engines(measured=True):
-            parts += [f"### {backend}, {precision}\n", self._table(backend, precision)]
-        missing = dict.fromkeys(
-            (r.backend, r.precision, r.model, r.reason) for r in self.rows if r.reason
-        )
-        if missing:
-            parts.append(
-                "".join(
-                    f"- not measured: {b}, {p}, {m}: {reason}\n"
-                    for b, p, m, reason in missing
-                )
-            )
-        return "\n".join([*parts, NOTE, *(f"{note}\n" for note in self.notes)])
+        """The table for people."""
+        raise NotImplementedError
 
     def csv(self) -> str:
-        """A line a row, and what PaddleClas published at its batch size."""
-        kinds = self._kinds()
-        header = [item.name for item in fields(LatencyRow)]
-        published = [f"published_{kind.replace(' ', '_').lower()}_ms" for kind in kinds]
-        return csv_text(
-            [*header, *published],
-            (
-                [
-                    *asdict(row).values(),
-                    *(self._published(row.model, kind, row.batch) for kind in kinds),
-                ]
-                for row in self.rows
-            ),
-        )
+        """One line per row: its fields, and the published figures of its model."""
+        names = [field.name for field in fields(self.ROW)]
+        lines = []
+        for row in self.rows:
+            lines.append([*asdict(row).values(), *self.published_cells(row)])
+        return csv_text([*names, *self.published_columns()], lines)
 
     def json(self) -> str:
-        """Heading, rows, and the facts of their models."""
-        models = dict.fromkeys(row.model for row in self.rows)
-        content = {
-            "heading": self.heading,
-            "rows": [asdict(row) for row in self.rows],
-            "models": {
-                model: asdict(self.facts[model])
-                for model in models
-                if model in self.facts
-            },
-        }
+        """The rows, and `extra_content`."""
+        content = {**self.extra_content(), "rows": [asdict(row) for row in self.rows]}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
-    def engines(self, measured: bool = False) -> list[tuple[str, str]]:
-        """Backends and precisions of the rows, or of those that were measured."""
-        return list(
-            dict.fromkeys(
-                (r.backend, r.precision)
-                for r in self.rows
-                if not (measured and r.reason)
+    def published_columns(self) -> Sequence[str]:
+        """The names of the CSV file's columns with published figures."""
+        return ()
+
+    def published_cells(self, row: Row) -> Sequence[object]:
+        """The cells of a row in these columns."""
+        return ()
+
+    def extra_content(self) -> dict[str, Any]:
+        """What the JSON file holds besides the rows."""
+        return {}
+
+    def check(self, content: dict[str, Any], file: Path) -> None:
+        """Check that rows of an earlier run belong to this one.
+
+        Args:
+            content: What the JSON file holds.
+            file: Its path, for the message.
+
+        Raises:
+            UserError: They do not.
+        """
+
+    def not_ours(self, file: Path) -> UserError:
+        """The error for a file that no sheet of this kind wrote."""
+        return UserError(
+            f"{file} was not written by `ppcls benchmark {self.NAME}`; {REMEDY}"
+        )
+
+    def _read(self, file: Path) -> list[Row]:
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            rows = [self.ROW(**values) for values in content["rows"]]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self.not_ours(file) from error
+        self.check(content, file)
+        return [row for row in rows if self.has_figures(row)]
+
+
+@contextlib.contextmanager
+def claimed_sheet(folder: PathLike | None, name: str) -> Iterator[None]:
+    """Keep other processes from writing the same sheet, which would lose rows; None does nothing.
+
+    Raises:
+        UserError: Another process is writing it, the folder cannot be written to, or it has files with the sheet's
+            names that no sheet wrote.
+    """
+    if folder is None:
+        yield
+        return
+    record = Path(folder) / f"{name}.json"
+    for suffix in (".csv", ".md"):
+        table = record.with_suffix(suffix)
+        if table.exists() and not record.exists():
+            raise UserError(
+                f"{table} exists already, without the {record.name} that an earlier run would have written; {REMEDY}"
             )
-        )
-
-    def batches(self) -> list[int]:
-        """Batch sizes of the rows."""
-        return sorted({row.batch for row in self.rows})
-
-    def _table(self, backend: str, precision: str) -> str:
-        rows: dict[str, dict[int, LatencyRow]] = {}
-        for row in self.rows:
-            if (row.backend, row.precision) == (backend, precision):
-                rows.setdefault(row.model, {})[row.batch] = row
-        batches, kinds = self.batches(), self._kinds()
-        header = [
-            "model",
-            "crop (px)",
-            "resize_short (px)",
-            *(f"batch {batch} (ms)" for batch in batches),
-        ]
-        header += [
-            f"PaddleClas, {kind}, batch {batch} (ms)"
-            for kind, sizes in kinds.items()
-            for batch in sizes
-        ]
-        return markdown(
-            header,
-            [self._line(model, of, batches, kinds) for model, of in rows.items()],
-        )
-
-    def _line(
-        self,
-        model: str,
-        of: dict[int, LatencyRow],
-        batches: Sequence[int],
-        kinds: Mapping[str, Sequence[int]],
-    ) -> list[Any]:
-        first = next(iter(of.values()))
-        measured = [_cell(of.get(batch)) for batch in batches]
-        published = [
-            short(self._published(model, kind, batch))
-            for kind, sizes in kinds.items()
-            for batch in sizes
-        ]
-        return [model, first.crop, first.resize_short, *measured, *published]
-
-    def _kinds(self) -> dict[str, list[int]]:
-        """What was published of these models, and at which batch sizes."""
-        found: dict[str, list[int]] = {}
-        for row in self.rows:
-            for kind, latencies in (
-                self.facts[row.model].published if row.model in self.facts else {}
-            ).items():
-                found[kind] = sorted({*found.get(kind, ()), *latencies})
-        return found
-
-    def _published(self, model: str, kind: str, batch: int) -> float | None:
-        return (
-            self.facts[model].published.get(kind, {}).get(batch)
-            if model in self.facts
-            else None
-        )
+    # Makes the folder, too, and deletes it again if nothing was measured.
+    with claimed(record, "writing", f"wait until it ends, or {REMEDY}"):
+        require_writable(folder, REMEDY)
+        yield
 
 
-def _cell(row: LatencyRow | None) -> str | None:
-    if row is None:
-        return None
-    if row.reason:
-        return "not measured"
-    assert (
-        row.median_ms is not None and row.p5_ms is not None and row.p95_ms is not None
-    )
-    return spread(row.median_ms, row.p5_ms, row.p95_ms)
+def require_writable(folder: PathLike, remedy: str) -> None:
+    """Check before measuring that results can be written, so that hours do not end in an error.
 
+    Args:
+        folder: Where results will be written.
+        remedy: The end of the message.
 
-def _row(values: Any) -> LatencyRow:
-    return LatencyRow(**values)
+    Raises:
+        UserError: The folder cannot be written to.
+    """
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{folder} cannot be written to; {remedy}")

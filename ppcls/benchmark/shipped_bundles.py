@@ -1,4 +1,4 @@
-"""Bundles of the shipped configurations, for what is measured of them."""
+"""Bundles of the shipped configurations, exported to be measured."""
 
 from __future__ import annotations
 
@@ -17,48 +17,44 @@ from ppcls.utils.errors import Unavailable
 
 
 def published_bundle(model: str, folder: Path) -> Bundle:
-    """Loads the bundle in `folder`, or exports the model there first, as ONNX too where paddle2onnx is installed.
+    """Load the bundle in `folder`; export the model there first if needed, as ONNX too where paddle2onnx is installed.
 
     Args:
-        model: its name, which is its configuration's.
-        folder: the bundle's place.
+        model: The name of the model and of its configuration.
+        folder: The bundle's folder.
 
     Raises:
-        UserError: the weights cannot be had.
+        UserError: The weights cannot be loaded.
     """
     if (folder / MANIFEST_FILE).is_file():
         return Bundle.load(folder)
-    return _export(
-        model,
-        folder,
-        "true",
-        opset=OPSET if importlib.util.find_spec("paddle2onnx") else None,
-    )
+    opset = OPSET if importlib.util.find_spec("paddle2onnx") else None
+    return _export(model, folder, "true", opset=opset)
 
 
 def untrained_bundle(model: str, folder: Path) -> Bundle:
-    """Exports a model with its initial weights, for what does not depend on them: how fast it runs.
+    """Export a model with its initial weights, which do not change how fast it runs.
 
     Args:
-        model: its name, which is its configuration's.
-        folder: the bundle's place.
+        model: The name of the model and of its configuration.
+        folder: The bundle's folder.
     """
     return _export(model, folder, "false", untrained=True)
 
 
 def _export(model: str, folder: Path, pretrained: str, **keywords: Any) -> Bundle:
     overrides = [f"Global.save_inference_dir={folder}", f"Arch.pretrained={pretrained}"]
-    # Its path: a file or folder of that name may lie where the user is
+    # The path, because the working directory may have a file or folder with the model's name
     shipped = str(shipped_configs()[model])
     export(load_config(shipped, overrides, registries(), "export"), **keywords)
     return Bundle.load(folder)
 
 
 def open_untrained(bundle: Bundle, settings: Settings) -> Backend:
-    """The backend of the settings; the first that runs ONNX has it made.
+    """Open a backend; if it runs ONNX and the bundle has no ONNX form, add that first.
 
     Raises:
-        UserError: as `open_backend`, or there is no ONNX form to be had, or int8 is asked for.
+        UserError: As for `open_backend`, or the model cannot be converted to ONNX, or int8 is asked for.
     """
     if settings.precision == "int8":
         raise Unavailable(

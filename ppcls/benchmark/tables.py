@@ -1,4 +1,4 @@
-"""Rows as Markdown and as CSV, and figures as they stand in cells."""
+"""Rows as Markdown and as CSV, and how figures are written in cells."""
 
 from __future__ import annotations
 
@@ -8,39 +8,36 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table, its last line ended; None is an empty cell."""
-    lines = [
-        header,
-        ["---"] * len(header),
-        *([_text(cell) for cell in row] for row in rows),
-    ]
+    """A Markdown table that ends with a newline; None is an empty cell."""
+    lines: list[Sequence[str]] = [header, ["---"] * len(header)]
+    for row in rows:
+        lines.append([_text(cell).replace("|", "\\|") for cell in row])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The same for programs; None is an empty cell."""
+    """The text of a CSV file; None is an empty cell."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_text(cell, "") for cell in row] for row in rows)
+    for row in rows:
+        writer.writerow([_text(cell) for cell in row])
     return file.getvalue()
 
 
 def spread(median: float, low: float, high: float) -> str:
-    """`31.20 (30.95 to 33.10)`: the median, and what nine of ten calls lie in."""
+    """`31.20 (30.95 to 33.10)`: the median, and the range of nine out of ten calls."""
     return f"{median:.2f} ({low:.2f} to {high:.2f})"
 
 
 def short(value: float | None) -> str | None:
-    """A figure of someone else's, as printed."""
-    return (
-        None
-        if value is None
-        else f"{value:g}"
-        if value == round(value, 2)
-        else str(value)
-    )
+    """A published figure, with the digits that were printed."""
+    if value is None:
+        return None
+    if value == round(value, 2):
+        return f"{value:g}"
+    return str(value)
 
 
-def _text(cell: object, bar: str = "\\") -> str:
-    return "" if cell is None else str(cell).replace("|", f"{bar}|")
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)

@@ -1,8 +1,8 @@
-"""Seconds that pieces of work take, measured in turns.
+"""Seconds that pieces of work take, measured in interleaved rounds.
 
-Every round gives each piece a turn, so that what the machine does beside us falls on all of them alike; every second
-round goes backwards, so that none always follows the same one. A turn begins with calls that are not timed: they warm
-the caches, and outlast the threads of the piece before, which some engines leave spinning for up to 0.2 s.
+Every round times each piece, so that what the machine does besides affects all of them alike; every second round goes
+backwards, so that no piece always follows the same other one. Before timed calls come calls that are not timed: they
+warm the caches, and outlast the threads of the piece before, which some engines leave spinning for up to 0.2 s.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        rounds: turns of each piece of work.
-        settle: seconds of untimed calls that begin a turn, at least one call.
-        span: seconds of timed calls that end it, at least one call.
+        rounds: How often each piece of work is timed.
+        settle: Seconds of calls in each round that are not timed; at least one call.
+        span: Seconds of timed calls in each round; at least one call.
 
     Raises:
-        ValueError: nothing would be measured.
+        ValueError: Nothing would be measured.
     """
 
     rounds: int = 10
@@ -59,46 +59,53 @@ class Timing:
     seconds: tuple[float, ...]
 
     def percentile(self, percent: float) -> float:
-        """Seconds that so many percent of the calls stay below, between two calls interpolated linearly."""
+        """The percentile of the calls' seconds, interpolated linearly between two calls."""
         return float(np.percentile(self.seconds, percent))
 
     @property
     def median(self) -> float:
-        """Seconds of the middle call."""
+        """The median of the calls' seconds."""
         return self.percentile(50)
 
     @property
     def undisturbed(self) -> float:
-        """Seconds of the first quartile, by which pieces are compared: other programs only ever add time."""
+        """The first quartile, by which pieces are compared: other programs only ever add time."""
         return self.percentile(25)
 
     def divided(self, parts: int) -> Timing:
-        """The same calls, each taken as so many equal parts."""
+        """The calls' seconds, each divided by a number."""
         return Timing(tuple(seconds / parts for seconds in self.seconds))
 
+    def joined(self, other: Timing) -> Timing:
+        """The calls of both."""
+        return Timing(self.seconds + other.seconds)
 
-def time_in_turns(
+
+def time_interleaved(
     works: Mapping[Key, Callable[[], object]],
     plan: Plan,
     clock: Clock = time.perf_counter,
 ) -> dict[Key, Timing]:
-    """Times every piece of work, by `plan`, in turns.
+    """Time every piece of work in interleaved rounds.
 
     Args:
-        works: what to call, by any key.
-        plan: rounds, and what a turn is.
-        clock: seconds since some moment.
+        works: What to call, by any key.
+        plan: How much is measured.
+        clock: Gives seconds.
     """
     seconds: dict[Key, list[float]] = {key: [] for key in works}
     for number in range(plan.rounds):
-        for key in list(works) if number % 2 == 0 else reversed(list(works)):
-            _calls(works[key], plan.settle, clock)
-            seconds[key] += _calls(works[key], plan.span, clock)
+        keys = list(works)
+        if number % 2 == 1:
+            keys.reverse()
+        for key in keys:
+            _call(works[key], plan.settle, clock)
+            seconds[key] += _call(works[key], plan.span, clock)
     return {key: Timing(tuple(values)) for key, values in seconds.items()}
 
 
-def _calls(work: Callable[[], object], span: float, clock: Clock) -> list[float]:
-    """Calls until `span` seconds are over, once at least; the seconds of each."""
+def _call(work: Callable[[], object], span: float, clock: Clock) -> list[float]:
+    """Call until `span` seconds are over, at least once; return the seconds of each call."""
     found: list[float] = []
     first = now = clock()
     while not found or now - first < span:

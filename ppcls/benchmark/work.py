@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,29 +12,28 @@ from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
 
 # In a call with several requests, so that one of them can be late without the others waiting
-BATCHES_A_REQUEST = 2
+_BATCHES_PER_REQUEST = 2
 
 
 def batch_of(bundle: Bundle, size: int) -> np.ndarray:
-    """Float32 [size, C, H, W] of noise: what is in a picture does not change how long it takes."""
-    return np.random.default_rng(size).standard_normal(
-        (size, *bundle.input.shape[1:]), dtype=np.float32
-    )
+    """Noise, float32 [size, C, H, W]: what is in a picture does not change how long it takes."""
+    shape = (size, *bundle.input.shape[1:])
+    return np.random.default_rng(size).standard_normal(shape, dtype=np.float32)
 
 
 @contextlib.contextmanager
 def work_of(
     backend: Backend, batch: np.ndarray, requests: int = 1
 ) -> Iterator[Callable[[], object]]:
-    """A call that runs `batches_a_call(requests)` batches, `requests` at a time."""
+    """Give a function that runs `batches_per_call(requests)` batches, `requests` at a time."""
     if requests == 1:
         yield lambda: backend.run(batch)
         return
     with ThreadPoolExecutor(requests, thread_name_prefix="ppcls-measure") as pool:
-        batches: Sequence[np.ndarray] = [batch] * batches_a_call(requests)
+        batches = [batch] * batches_per_call(requests)
         yield lambda: list(pool.map(backend.run, batches))
 
 
-def batches_a_call(requests: int) -> int:
+def batches_per_call(requests: int) -> int:
     """How many batches one call of `work_of` runs."""
-    return 1 if requests == 1 else requests * BATCHES_A_REQUEST
+    return 1 if requests == 1 else requests * _BATCHES_PER_REQUEST

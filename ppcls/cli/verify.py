@@ -1,15 +1,17 @@
-"""`ppcls verify`: every engine and precision of a bundle against the model in float32."""
+"""`ppcls verify`: every backend and precision of a bundle against the model in float32."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
+from ppcls.cli.benchmark_options import number
 from ppcls.cli.common import add_option
-from ppcls.cli.measuring import number
 from ppcls.cli.optional_config import add_optional_config, read_optional_config
 from ppcls.cli.parser import CommandParser
 from ppcls.cli.pictures import add_data, read_data
+from ppcls.deployment.verify.run import verify
+from ppcls.inference.backends import Backend
+from ppcls.inference.bundle import Bundle
 from ppcls.utils.load_paddle import load_paddle
 
 
@@ -20,42 +22,31 @@ def add_arguments(command: CommandParser) -> None:
     )
     add_option(
         command, "--backend", old=["--backends"], metavar="LIST", default="all",
-        help="all, or engines with or without a precision: openvino,onnxruntime:int8 (default: all)",
+        help="all, or backends with or without a precision: openvino,onnxruntime:int8 (default: all)",
     )  # fmt: skip
     add_data(command)
     command.add_argument(
-        "--device",
-        choices=("cpu", "gpu"),
-        default="cpu",
+        "--device", choices=("cpu", "gpu"), default="cpu",
         help="where they run (default: cpu)",
-    )
+    )  # fmt: skip
     command.add_argument(
-        "--batch-size",
-        metavar="N",
-        type=number,
-        default=8,
-        help="pictures at a time (default: 8)",
-    )
+        "--batch-size", metavar="N", type=number, default=8,
+        help="pictures per batch (default: 8)",
+    )  # fmt: skip
     command.add_argument(
-        "--threads",
-        metavar="N",
-        type=number,
-        help="of the kernels (default: the cores)",
-    )
+        "--threads", metavar="N", type=number,
+        help="threads of the kernels (default: all cores)",
+    )  # fmt: skip
     command.add_argument(
-        "--calib",
-        metavar="LIST",
+        "--calib", metavar="LIST",
         help="for trt:int8: pictures that TensorRT calibrates on, a list or a folder",
-    )
+    )  # fmt: skip
     text = "compare with the model of this configuration and its weights, not with the exported float32 program"
     add_optional_config(command, text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
-    from ppcls.deployment.verify.run import verify
-    from ppcls.inference.bundle import Bundle
-
     bundle = Bundle.load(arguments.bundle)
     data = read_data(arguments, bundle) if arguments.data else None
     report = verify(
@@ -72,12 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if report.failures else 0
 
 
-def _model(arguments: argparse.Namespace) -> Any:
+def _model(arguments: argparse.Namespace) -> Backend | None:
     """The configured model, on the CPU, as a backend; None without a configuration."""
     config = read_optional_config(arguments, with_weights=True)
     if config is None:
         return None
     load_paddle()
+    # Imports Paddle
     from ppcls.engine.export import reference
 
     return reference(config)

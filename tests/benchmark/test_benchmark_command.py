@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from ppcls.arch.model_table import MODELS
-from ppcls.benchmark.backends import measure
-from ppcls.cli import main, measuring
+from ppcls.benchmark import sheet
+from ppcls.benchmark.backends import measure_backends
+from ppcls.cli import benchmark_backends, benchmark_latency, main
 from ppcls.deployment.verify.forms import REFERENCE, form_digest
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
@@ -40,12 +41,12 @@ def test_the_choice_is_written_and_taken_back(copy, capsys):
     assert f"| onnxruntime | float32 | 1 | 1 |  |  |  | not measured: {_without_onnx(copy, 'onnxruntime')} |" in said
     assert said.splitlines()[-1] == (
         f"written to {copy}/inference.yml: paddle, float32, cpu, 1 threads, 1 request (before: none); "
-        f"`ppcls benchmark backends {copy} --reset` takes the settings out again"
+        f"`ppcls benchmark backends {copy} --reset` removes the settings again"
     )
     assert Bundle.load(copy).settings == Settings(threads=1)
     assert main(["benchmark", "backends", str(copy), "--reset"]) == 0
     assert capsys.readouterr().out == (
-        f"{copy}/inference.yml: settings are taken out (they were: paddle, float32, cpu, 1 threads, 1 request)\n"
+        f"{copy}/inference.yml: settings removed (they were: paddle, float32, cpu, 1 threads, 1 request)\n"
     )
     assert Bundle.load(copy).settings is None
 
@@ -54,9 +55,9 @@ def test_what_another_command_adds_while_it_measures_stays(copy, monkeypatch):
     def meanwhile(*arguments):
         (copy / "inference.onnx").write_bytes(b"onnx")
         Bundle.load(copy).change(onnx=digested(copy / "inference.onnx"))
-        return measure(*arguments)
+        return measure_backends(*arguments)
 
-    monkeypatch.setattr("ppcls.benchmark.backends.measure", meanwhile)
+    monkeypatch.setattr("ppcls.benchmark.backends.measure_backends", meanwhile)
     assert backends(copy) == 0
     bundle = Bundle.load(copy)
     assert (bundle.onnx, bundle.settings) == (digested(copy / "inference.onnx"), Settings(threads=1))
@@ -74,7 +75,7 @@ def test_a_dry_run_writes_nothing(copy, capsys):
     said = capsys.readouterr().out
     assert "batch 1 (ms)" in said
     assert said.splitlines()[-1] == (
-        f"--dry-run: {copy}/inference.yml stays as it is (settings: none); chosen would be: "
+        f"--dry-run: {copy}/inference.yml is unchanged (settings: none); chosen would be: "
         "paddle, float32, cpu, 1 threads, 1 request"
     )
     assert (copy / "inference.yml").read_bytes() == before
@@ -88,7 +89,7 @@ def test_a_program_that_is_not_the_model_is_not_chosen(copy, capsys, write_golde
     captured = capsys.readouterr()
     assert "the golden input's scores are off by " in captured.out
     assert captured.err == (
-        f"{copy}: no candidate may be chosen, so the settings stay as they are; the table's last column says why\n"
+        f"{copy}: no candidate may be chosen, so the settings are unchanged; the table's last column says why\n"
     )
     assert (copy / "inference.yml").read_bytes() == before
 
@@ -121,7 +122,7 @@ def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
 def test_a_busy_machine_is_warned_of(copy, capsys, monkeypatch):
     monkeypatch.setattr("ppcls.benchmark.machine.running_threads", lambda: 999.0)
     assert backends(copy, "--dry-run") == 0
-    assert capsys.readouterr().err.startswith("warning: 999.0 threads of other programs wanted ")
+    assert capsys.readouterr().err.startswith("warning: 999.0 threads of other programs competed for ")
 
 
 def test_latency_of_a_bundle(exported, tmp_path, capsys):
@@ -162,7 +163,7 @@ def test_the_order_of_bundles_changes_no_name(exported, tmp_path, monkeypatch, c
     manifest = yaml.safe_load((other / "inference.yml").read_text())
     assert manifest["parameters"]["file"] == parameters["file"]
     (other / "inference.yml").write_text(yaml.safe_dump({**manifest, "parameters": parameters}))
-    monkeypatch.setattr("ppcls.inference.backends.open_backend", lambda bundle, settings: FakeBackend())
+    monkeypatch.setattr("ppcls.benchmark.latency_targets.open_backend", lambda bundle, settings: FakeBackend())
     # The published figures are of inputs like these, so a bundle alone has the model's name.
     monkeypatch.setitem(MODELS, "Tiny", replace(MODELS["DLA34"], input_size=(3, 32, 32)))
     digests = [form_digest(Bundle.load(folder), REFERENCE) for folder in (one, other)]
@@ -176,7 +177,7 @@ def test_the_order_of_bundles_changes_no_name(exported, tmp_path, monkeypatch, c
 
 
 def test_a_bundle_that_was_exported_again_is_measured_again(copy, edit, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ppcls.inference.backends.open_backend", lambda bundle, settings: FakeBackend())
+    monkeypatch.setattr("ppcls.benchmark.latency_targets.open_backend", lambda bundle, settings: FakeBackend())
     (first,) = latency(tmp_path / "out", copy).values()
     edit({"parameters": {"file": "inference.pdiparams", "sha256": "0" * 64}})
     capsys.readouterr()
@@ -224,11 +225,11 @@ def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
     [
         (["--backend", "tenosrrt"], "'tenosrrt' is unknown; write some of paddle,onnxruntime,openvino,trt"),
         (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
-        (["--batch-size", "1,x"], "'1,x' is no list of whole numbers; write some such as 1,4,8"),
+        (["--batch-size", "1,x"], "'1,x' is not a list of whole numbers; write some such as 1,4,8"),
         (["--batch-size", "0"], "0 is in the list; write whole numbers from 1"),
-        (["--rounds", "0"], "'0' is no whole number from 1"),
-        (["--threads", "1,2"], "'1,2' is no whole number from 1"),
-        (["--batch-size", ","], "names nothing; write values with commas between"),
+        (["--rounds", "0"], "'0' is not a whole number from 1"),
+        (["--threads", "1,2"], "'1,2' is not a whole number from 1"),
+        (["--batch-size", ","], "the list is empty; write values with commas between"),
     ],
 )
 def test_arguments_that_are_wrong(arguments, sentence, capsys):
@@ -241,13 +242,14 @@ def test_arguments_that_are_wrong(arguments, sentence, capsys):
 
 
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_measured(exported, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(measuring.os, "access", lambda path, mode: False)
-    monkeypatch.setattr(measuring, "say_if_busy", lambda: pytest.fail("it goes on"))
+    monkeypatch.setattr(sheet.os, "access", lambda path, mode: False)
+    for module in (benchmark_backends, benchmark_latency):
+        monkeypatch.setattr(module, "warn_if_busy", lambda: pytest.fail("it goes on"))
     assert main(["benchmark", "latency", "--bundles", str(exported), "--output", str(tmp_path / "out")]) == 2
     assert main(["benchmark", "backends", str(exported)]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path / 'out'} cannot be written to; give another --output",
-        f"{exported} cannot be written to; write --dry-run to measure alone",
+        f"{exported} cannot be written to; write --dry-run to measure without writing",
     ]
 
 

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ppcls.benchmark import machine
-from ppcls.benchmark.accuracy import AccuracyRow, AccuracySheet, measure_accuracy
+from ppcls.benchmark import accuracy_run, machine
+from ppcls.benchmark.accuracy import AccuracyRow, measure_accuracy
+from ppcls.benchmark.accuracy_sheet import AccuracySheet
 from ppcls.cli import main
 from ppcls.data.picture_list import read_picture_list
 from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
-from ppcls.inference import backends as backends_module
 from ppcls.inference.backends import open_backend
 from ppcls.utils.errors import Unavailable, UserError
 
@@ -56,7 +56,7 @@ def opened(monkeypatch):
         forms.append(f"{settings.backend}:{settings.precision}")
         return open_backend(bundle, settings) if settings.backend == "paddle" else Means()
 
-    monkeypatch.setattr(backends_module, "open_backend", note)
+    monkeypatch.setattr(accuracy_run, "open_backend", note)
     return forms
 
 
@@ -138,7 +138,7 @@ def test_a_run_that_breaks_off_keeps_its_rows(exported, listed, tmp_path, opened
             raise RuntimeError("the engine fell over")
         return Means()
 
-    monkeypatch.setattr(backends_module, "open_backend", broken)
+    monkeypatch.setattr(accuracy_run, "open_backend", broken)
     with pytest.raises(RuntimeError, match="fell over"):
         accuracy(exported, "--data", listed, "--output", tmp_path / "out")
     rows = json.loads((tmp_path / "out" / "accuracy.json").read_text())["rows"]
@@ -212,7 +212,7 @@ def test_an_exported_model_is_not_exported_again(exported, tmp_path, monkeypatch
         for file in exported.iterdir():
             (exported_here / file.name).write_bytes(file.read_bytes())
 
-    monkeypatch.setattr(shipped_bundles.commands, "export", export)
+    monkeypatch.setattr(shipped_bundles, "export", export)
     for _ in range(2):
         assert shipped_bundles.published_bundle("SqueezeNet1_1", tmp_path / "SqueezeNet1_1").architecture == "Tiny"
     assert said == [("SqueezeNet1_1", True, str(tmp_path / "SqueezeNet1_1"))]
@@ -255,6 +255,6 @@ def test_only_what_cannot_be_had_is_left_out(exported, listed, tmp_path, monkeyp
     def broken(bundle, settings):
         raise UserError("the file is broken")
 
-    monkeypatch.setattr(backends_module, "open_backend", broken)
+    monkeypatch.setattr(accuracy_run, "open_backend", broken)
     assert accuracy(exported, "--data", listed, "--output", tmp_path / "out") == 2
     assert capsys.readouterr().err == "the file is broken\n"

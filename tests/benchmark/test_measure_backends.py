@@ -4,8 +4,15 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.fake_time import Clock, FakeBackend
-from ppcls.benchmark.backends import Measurement, doubt_of, measure, verifying_gate
-from ppcls.benchmark.candidates import Candidate, candidates, choose, described, table, threads_worth_trying
+from ppcls.benchmark.backends import BackendMeasurement, measure_backends, verifying_gate, worst_ratio
+from ppcls.benchmark.candidates import (
+    Candidate,
+    candidate_table,
+    candidates,
+    choose,
+    described,
+    threads_worth_trying,
+)
 from ppcls.benchmark.timing import Plan, Timing
 from ppcls.data.picture_list import PictureList
 from ppcls.inference.bundle import Bundle
@@ -32,14 +39,14 @@ def measured(bundle, costs, gate=passes, allowed=("float32",), batch=8, goal="th
             raise Unavailable(costs[settings])
         return opened.setdefault(settings, FakeBackend(clock, costs[settings]))
 
-    return measure(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock).candidates
+    return measure_backends(bundle, list(costs), batch, goal, PLAN, allowed, gate, open_it, clock).candidates
 
 
 def test_the_fastest_allowed_one_is_chosen(exported):
     found = measured(Bundle.load(exported), {PADDLE: 0.004, OPENVINO: 0.003, BF16: 0.001, ORT: "no inference.onnx"})
     chosen = choose(found)
     assert chosen.settings == OPENVINO
-    assert table(found, 8) == (
+    assert candidate_table(found, 8) == (
         "| backend | precision | threads | requests | batch 8 (ms) | images/s | first quartile | verdict |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
         "| openvino | bfloat16 | all | 1 | 8.00 (8.00 to 8.00) | 1000.0 | x 0.333 "
@@ -70,7 +77,7 @@ def test_what_is_allowed_must_pass_the_gate(exported):
 def test_nothing_may_be_chosen(exported):
     found = measured(Bundle.load(exported), {PADDLE: 0.004, ORT: "not installed"}, lambda *_: "its scores are off")
     assert choose(found) is None
-    assert table(found, 8).splitlines()[2:] == [
+    assert candidate_table(found, 8).splitlines()[2:] == [
         "| paddle | float32 | all | 1 | 32.00 (32.00 to 32.00) | 250.0 |  | its scores are off |",
         "| onnxruntime | float32 | all | 1 |  |  |  | not measured: not installed |",
     ]
@@ -110,26 +117,26 @@ def test_measuring_ends_when_two_halves_agree(exported):
         opened = {PADDLE: backends[PADDLE], OPENVINO: SimpleNamespace(run=run)}
         plan = Plan(rounds=1, settle=0, span=0)
         tried = list(opened)
-        return measure(
+        return measure_backends(
             bundle, tried, 1, "latency", plan, ("float32",), passes, lambda _, settings: opened[settings], clock
         )
 
     quick = calls(9, 9)
     assert [len(one.timing.seconds) for one in quick.candidates] == [2, 2]
-    assert (quick.doubt, quick.settled) == (1.0, True)
+    assert (quick.worst_ratio, quick.settled) == (1.0, True)
     near = calls(10.1, 9.95)  # the first half prefers Paddle, by less than matters
-    assert (near.doubt, len(near.candidates[1].timing.seconds)) == (pytest.approx(1.01), 2)
+    assert (near.worst_ratio, len(near.candidates[1].timing.seconds)) == (pytest.approx(1.01), 2)
     third = calls(12, 9, 9, 9, 9, 9)  # quartiles of the halves: 9.75 and 9 after four passes
-    assert (third.doubt, len(third.candidates[1].timing.seconds)) == (1.0, 4)
+    assert (third.worst_ratio, len(third.candidates[1].timing.seconds)) == (1.0, 4)
     never = calls(*[12, 9] * 3)
     assert len(never.candidates[1].timing.seconds) == 6
-    assert (never.doubt, never.settled) == (pytest.approx(1.2), False)
+    assert (never.worst_ratio, never.settled) == (pytest.approx(1.2), False)
     assert choose(never.candidates).settings == OPENVINO
 
 
-def test_doubt_without_candidates():
-    assert doubt_of({}, {}, []) == 1.0
-    assert Measurement([], 1.021).settled is False
+def test_nothing_that_may_be_chosen_is_settled():
+    assert worst_ratio({}, {}, []) == 1.0
+    assert BackendMeasurement([], 1.021).settled is False
 
 
 def test_candidates_are_what_backends_offer():
@@ -176,4 +183,4 @@ def test_a_damaged_bundle_is_no_candidate_left_out(exported):
         raise UserError("inference.pdiparams is not the file that was exported")
 
     with pytest.raises(UserError, match="is not the file"):
-        measure(Bundle.load(exported), [PADDLE], 1, "latency", PLAN, ("float32",), passes, open_it, Clock())
+        measure_backends(Bundle.load(exported), [PADDLE], 1, "latency", PLAN, ("float32",), passes, open_it, Clock())

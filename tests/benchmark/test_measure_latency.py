@@ -8,10 +8,11 @@ from PIL import Image
 
 from helpers.fake_time import Clock, FakeBackend
 from ppcls.benchmark import machine
-from ppcls.benchmark.latency import LatencyRow, Way, measure_latency
-from ppcls.benchmark.plot import Point
-from ppcls.benchmark.sheet import Facts, Sheet
-from ppcls.benchmark.sheet_plots import points, write_plots
+from ppcls.benchmark.latency import LatencyCase, LatencyRow, measure_latency
+from ppcls.benchmark.latency_plots import plot_data, write_plots
+from ppcls.benchmark.latency_sheet import LatencySheet
+from ppcls.benchmark.plot import AccuracyPoint, Point
+from ppcls.benchmark.published import ModelFacts
 from ppcls.benchmark.tables import csv_text, markdown, short, spread
 from ppcls.benchmark.timing import Plan
 from ppcls.inference.bundle import Bundle
@@ -20,8 +21,8 @@ from ppcls.utils.errors import UserError
 
 HEADING = {"machine": "a machine", "device": "cpu", "method": "two rounds"}
 FACTS = {
-    "Tiny": Facts(1.25, 0.5, 60.1, {"V100 FP32": {1: 0.62, 4: 1.3, 8: 2.09}, "T4 FP16": {1: 0.81378}}),
-    "Unpublished": Facts(2.5, 1.5),
+    "Tiny": ModelFacts(1.25, 0.5, 60.1, {"V100 FP32": {1: 0.62, 4: 1.3, 8: 2.09}, "T4 FP16": {1: 0.81378}}),
+    "Unpublished": ModelFacts(2.5, 1.5),
 }
 
 
@@ -30,13 +31,13 @@ def row(model="Tiny", batch=1, milliseconds=2.0, backend="paddle", precision="fl
     return LatencyRow(model, "32x32", 40, backend, precision, batch, **({} if "reason" in more else times), **more)
 
 
-def sheet(*rows, heading=HEADING):
-    made = Sheet(heading, FACTS, ["A note."])
-    made.rows = list(rows)
+def sheet(*rows, heading=HEADING, folder=None):
+    made = LatencySheet(folder, heading, FACTS, ["A note."])
+    made.add(*rows)
     return made
 
 
-def test_every_way_gets_a_row(exported):
+def test_every_case_gets_a_row(exported):
     clock = Clock()
     opened = []
 
@@ -46,11 +47,13 @@ def test_every_way_gets_a_row(exported):
             raise UserError("OpenVINO is not installed")
         return FakeBackend(clock, {"paddle": 0.002, "onnxruntime": 0.001}[settings.backend])
 
-    ways = [Way(backend, "float32", batch) for backend in ("paddle", "onnxruntime", "openvino") for batch in (1, 4)]
-    ways += [Way("trt", "float32", 1), Way("paddle", "float16", 1)]
+    cases = [
+        LatencyCase(backend, "float32", batch) for backend in ("paddle", "onnxruntime", "openvino") for batch in (1, 4)
+    ]
+    cases += [LatencyCase("trt", "float32", 1), LatencyCase("paddle", "float16", 1)]
     settings = Settings(threads=2)
-    rows = measure_latency("Tiny", Bundle.load(exported), ways, settings, Plan(3, 0, 0), open_it, clock)
-    assert [one.way for one in rows] == ways
+    rows = measure_latency("Tiny", Bundle.load(exported), cases, settings, Plan(3, 0, 0), open_it, clock)
+    assert [one.case for one in rows] == cases
     assert opened == [replace(settings, backend=name) for name in ("paddle", "onnxruntime", "openvino")]
     assert rows[1] == LatencyRow("Tiny", "32x32", 40, "paddle", "float32", 4, 8.0, 8.0, 8.0, 3)
     assert [one.median_ms for one in rows] == [2.0, 8.0, 1.0, 4.0, None, None, None, None]
@@ -71,8 +74,8 @@ def test_tensorrt_takes_the_largest_batch_whole(exported):
         return FakeBackend(clock, 0.001)
 
     for largest in (8, 64):
-        ways = [Way("trt", "float16", batch) for batch in (1, largest)]
-        measure_latency("Tiny", Bundle.load(exported), ways, Settings(device="gpu"), Plan(1, 0, 0), open_it, clock)
+        cases = [LatencyCase("trt", "float16", batch) for batch in (1, largest)]
+        measure_latency("Tiny", Bundle.load(exported), cases, Settings(device="gpu"), Plan(1, 0, 0), open_it, clock)
     assert [(one.engine, one.precision, one.tensorrt.max_batch) for one in opened] == [
         ("trt", "float16", 32), ("trt", "float16", 64),
     ]  # fmt: skip
@@ -120,50 +123,49 @@ def test_csv_and_json():
 
 
 def test_an_interrupted_run_goes_on(tmp_path):
-    first = sheet(row(), row(batch=4, reason="OpenVINO is not installed"))
-    assert [file.name for file in first.write(tmp_path)] == ["latency.md", "latency.csv", "latency.json"]
-    second = sheet()
-    second.resume(tmp_path)
+    first = sheet(row(), row(batch=4, reason="OpenVINO is not installed"), folder=tmp_path)
+    assert [file.name for file in first.write()] == ["latency.md", "latency.csv", "latency.json"]
+    second = sheet(folder=tmp_path)
     assert second.rows == [row()]  # what could not be measured is tried again
-    ways = [Way("paddle", "float32", batch) for batch in (1, 4)]
-    assert second.missing("Tiny", ways) == ways[1:]
-    assert second.missing("Unpublished", ways) == ways
-    empty = sheet()
-    empty.resume(tmp_path / "nothing")
-    assert empty.rows == []
+    cases = [LatencyCase("paddle", "float32", batch) for batch in (1, 4)]
+    assert second.missing("Tiny", cases) == cases[1:]
+    assert second.missing("Unpublished", cases) == cases
+    assert sheet(folder=tmp_path / "nothing").rows == []
 
 
 def test_rows_of_something_else_are_left_out():
     made = sheet(row(form_digest="a float32"), row(batch=4), row(backend="openvino", form_digest="b"), row("Unknown"))
-    made.keep("Tiny", lambda way: f"a {way.precision}")
+    made.drop_outdated("Tiny", lambda case: f"a {case.precision}")
     assert made.rows == [row(form_digest="a float32"), row("Unknown")]
-    assert made.missing("Tiny", [Way("paddle", "float32", batch) for batch in (1, 4)]) == [Way("paddle", "float32", 4)]
+    assert made.missing("Tiny", [LatencyCase("paddle", "float32", batch) for batch in (1, 4)]) == [
+        LatencyCase("paddle", "float32", 4)
+    ]
 
 
 def test_rows_of_before_are_of_nothing_that_is_known(tmp_path):
-    sheet(row()).write(tmp_path)
+    sheet(row(), folder=tmp_path)
     file = tmp_path / "latency.json"
     before = json.loads(file.read_text())
     del before["rows"][0]["form_digest"]  # as it was written once
     file.write_text(json.dumps(before))
-    made = sheet()
-    made.resume(tmp_path)
-    assert made.rows == [row(form_digest="")]
+    assert sheet(folder=tmp_path).rows == [row(form_digest="")]
 
 
 def test_rows_of_another_machine_are_not_mixed_in(tmp_path):
-    sheet(row()).write(tmp_path)
+    sheet(row(), folder=tmp_path)
     with pytest.raises(UserError) as caught:
-        sheet(heading={**HEADING, "device": "gpu"}).resume(tmp_path)
+        sheet(heading={**HEADING, "device": "gpu"}, folder=tmp_path)
     file = tmp_path / "latency.json"
     assert str(caught.value) == f"{file} was measured with device 'cpu', which now is 'gpu'; give another --output"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"heading": {}, "rows": [{"model": "DLA34"}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"heading": {}, "rows": [{"model": "DLA34"}]}', '{"heading": 1, "rows": []}']
+)
 def test_a_file_of_others_is_left_alone(tmp_path, text):
     (tmp_path / "latency.json").write_text(text)
     with pytest.raises(UserError, match=r"was not written by `ppcls benchmark latency`; give another --output"):
-        sheet().resume(tmp_path)
+        sheet(folder=tmp_path)
     assert (tmp_path / "latency.json").read_text() == text
 
 
@@ -171,12 +173,12 @@ def test_what_is_drawn(tmp_path):
     rows = [row(), row(batch=8, milliseconds=10.0), row("Unpublished"), row("Unpublished", 8, 30.0), row("Unknown")]
     rows += [row("Unknown", 8), row(backend="trt", reason="no"), row(backend="openvino")]  # not at every batch
     made = sheet(*rows)
-    by_size, accuracies = points(made, "paddle", "float32")
+    by_size, accuracies = plot_data(made, "paddle", "float32")
     assert by_size == {
         "trainable parameters (M)": [Point("Tiny", 1.25, [2.0, 10.0]), Point("Unpublished", 2.5, [2.0, 30.0])],
         "FLOPs = 2 x MACs (G)": [Point("Tiny", 0.5, [2.0, 10.0]), Point("Unpublished", 1.5, [2.0, 30.0])],
     }
-    assert accuracies == [("Tiny", 2.0, 60.1)]
+    assert accuracies == [AccuracyPoint("Tiny", 2.0, 60.1)]
     (file,) = write_plots(made, tmp_path, "a machine")
     assert file == tmp_path / "latency_paddle_float32.png"
     with Image.open(file) as picture:
@@ -219,7 +221,7 @@ def test_the_versions_of_an_engine(monkeypatch):
 def test_a_busy_machine_is_said():
     assert machine.busy(2, 0.5) is None
     assert machine.busy(2, 0.6) == (
-        "0.6 threads of other programs wanted this machine's 2 cores in the last minute: the figures are slower than "
-        "the machine is, and near ones may stand in the wrong order; measure again when it is quiet"
+        "0.6 threads of other programs competed for this machine's 2 cores in the last minute: the figures will be too "
+        "slow, and near ones may be in the wrong order; measure again when the machine is quiet"
     )
     assert machine.running_threads() >= 0

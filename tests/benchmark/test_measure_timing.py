@@ -4,23 +4,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.fake_time import Clock, FakeBackend, Work
-from ppcls.benchmark.timing import Plan, Timing, time_in_turns
-from ppcls.benchmark.work import batch_of, batches_a_call, work_of
+from ppcls.benchmark.timing import Plan, Timing, time_interleaved
+from ppcls.benchmark.work import batch_of, batches_per_call, work_of
 from ppcls.inference.bundle import Bundle
 
 
-def test_a_turn_warms_up_and_then_times_whole_calls():
+def test_a_round_warms_up_and_then_times_whole_calls():
     clock = Clock()
     work = Work(clock, [1.0])
-    timings = time_in_turns({"a": work}, Plan(rounds=2, settle=2.5, span=1.5), clock)
-    assert timings == {"a": Timing((1.0,) * 4)}  # 2 a turn: the second begins at 1.0 of 1.5
+    timings = time_interleaved({"a": work}, Plan(rounds=2, settle=2.5, span=1.5), clock)
+    assert timings == {"a": Timing((1.0,) * 4)}  # 2 per round: the second begins at 1.0 of 1.5
     assert work.calls == 2 * (3 + 2)
 
 
-def test_without_seconds_a_turn_is_one_call_of_each_kind():
+def test_without_seconds_a_round_is_one_call_of_each_kind():
     clock, log = Clock(), []
     works = {"a": Work(clock, [5.0, 1.0], "a", log), "b": Work(clock, [7.0, 3.0], "b", log)}
-    timings = time_in_turns(works, Plan(rounds=3, settle=0, span=0), clock)
+    timings = time_interleaved(works, Plan(rounds=3, settle=0, span=0), clock)
     assert timings == {"a": Timing((1.0,) * 3), "b": Timing((3.0,) * 3)}  # the calls of 5 and 7 s were warm-up
     assert "".join(log) == "aabb" + "bbaa" + "aabb"
 
@@ -70,7 +70,7 @@ def test_work_runs_one_batch_or_as_many_as_are_in_flight(exported):
         with work_of(backend, batch, requests) as work:
             work()
         assert backend.shapes == [(3, 3, 32, 32)] * batches
-        assert batches_a_call(requests) == batches
+        assert batches_per_call(requests) == batches
         assert clock.now == 1.5 * batches
 
 

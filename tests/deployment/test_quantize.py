@@ -115,7 +115,7 @@ def test_a_form_that_agrees_is_written(bundle, pictures, engine, capsys):
         f"written: {bundle / FILES[0]}, {bundle / FILES[1]}; 1.0 MB, float32 4.0 MB; calibrated on {form.calibration}"
     )
     assert row.split()[:2] == ["openvino", "int8"] and row.split()[4:] == ["97.00", "-", "-", "passed"]
-    assert last == "compared with Paddle's float32 program, by 100 pictures that it was not calibrated on"
+    assert last == "compared with Paddle's float32 program, on 100 pictures that it was not calibrated on"
     assert not [path for path in bundle.iterdir() if path.name.startswith(".")]
 
 

@@ -52,7 +52,7 @@ def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monke
     capsys.readouterr()
     verify = ["verify", "inference", "--backend", "paddle:float32", "--data", str(pictures), *MODEL]
     assert main([*verify, "-o", "Global.pretrained_model=w1"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "compared with the model that was given, by 3 pictures"
+    assert capsys.readouterr().out.splitlines()[-1] == "compared with the given model, on 3 pictures"
     assert main([*verify, "-o", "Global.pretrained_model=w2"]) == 1
     assert "FAILED: scores differ by up to " in capsys.readouterr().out
 
@@ -63,7 +63,7 @@ def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, capsys, opti
         main(["verify", str(exported), "--backend", "paddle", option, "0"])
     assert caught.value.code == 2
     assert capsys.readouterr().err == (
-        f"ppcls verify: argument {option}: '0' is no whole number from 1; see `ppcls verify --help`\n"
+        f"ppcls verify: argument {option}: '0' is not a whole number from 1; see `ppcls verify --help`\n"
     )
 
 

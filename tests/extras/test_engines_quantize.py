@@ -186,7 +186,7 @@ def test_the_command_and_what_it_leaves(place, tmp_path, engine):
     written, _, row, last = done.stdout.splitlines()
     assert written.startswith(f"written: {bundle / f'inference.{engine}-int8.'}")
     assert row.split()[:2] == [engine, "int8"] and row.endswith("passed")
-    assert last == "compared with Paddle's float32 program, by 30 pictures that it was not calibrated on"
+    assert last == "compared with Paddle's float32 program, on 30 pictures that it was not calibrated on"
     (form,) = Bundle.load(bundle).quantized
     assert {path.name for path in bundle.iterdir()} == {
         *(path.name for path in (place / "bundle").iterdir()), *(entry.file for entry in form.files),

@@ -17,7 +17,7 @@ from ppcls.cli import main
 from ppcls.data.picture_list import read_picture_list
 from ppcls.deployment.npz.files import npz_name
 from ppcls.deployment.verify.forms import Form, parse_forms
-from ppcls.deployment.verify.report import Report
+from ppcls.deployment.verify.report import VerificationReport
 from ppcls.deployment.verify.run import labelled_batches, verify
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
@@ -44,12 +44,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(exported: Path) -> Report:
+def report(exported: Path) -> VerificationReport:
     bundle = Bundle.load(exported)
     return verify(bundle, "all", read_picture_list(LIST, bundle.class_num))
 
 
-def test_every_float32_engine_gives_the_same_200_answers(report: Report) -> None:
+def test_every_float32_engine_gives_the_same_200_answers(report: VerificationReport) -> None:
     rows = {row.form.backend: row for row in report.rows if row.form.precision == "float32"}
     assert tuple(rows) == FLOAT32
     for row in rows.values():
@@ -62,7 +62,7 @@ def test_every_float32_engine_gives_the_same_200_answers(report: Report) -> None
     assert report.base.accuracy["top5"] == pytest.approx(0.905, abs=0.005 + 1e-9)
 
 
-def test_bfloat16_loses_at_most_one_picture(report: Report) -> None:
+def test_bfloat16_loses_at_most_one_picture(report: VerificationReport) -> None:
     rows = [row for row in report.rows if row.form.precision == "bfloat16"]
     possible = {form for form in parse_forms("all:bfloat16") if form not in report.left_out}
     assert {row.form for row in rows} == possible
@@ -72,7 +72,7 @@ def test_bfloat16_loses_at_most_one_picture(report: Report) -> None:
         assert 1e-4 < row.seen.max_difference < 0.1, row.form  # it is another precision, and the same model
 
 
-def test_what_the_bundle_lacks_is_named(report: Report) -> None:
+def test_what_the_bundle_lacks_is_named(report: VerificationReport) -> None:
     for engine in ("onnxruntime", "openvino"):
         assert "has no int8 form" in report.left_out[Form(engine, "int8")]
 
@@ -98,7 +98,7 @@ def test_another_programs_onnx_is_refused(exported: Path, tmp_path: Path, capsys
 
 @pytest.mark.parametrize("form", ["paddle:float32", "onnxruntime:float32", "openvino:float32"])
 def test_the_npz_flow_scores_what_verify_does(
-    exported: Path, report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+    exported: Path, report: VerificationReport, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
     engine, precision = form.split(":")
     inputs, results = tmp_path / "in", tmp_path / "out"
@@ -119,7 +119,7 @@ def test_the_npz_flow_scores_what_verify_does(
     assert np.array_equal(read_arrays(inputs / name)["image"], inputs_of_first)
 
 
-def test_accuracy_of_every_engine(exported: Path, report: Report, tmp_path: Path) -> None:
+def test_accuracy_of_every_engine(exported: Path, report: VerificationReport, tmp_path: Path) -> None:
     words = ["--data", str(LIST), "--output", str(tmp_path), "--backend", "all:float32"]
     assert main(["benchmark", "accuracy", str(exported), *words]) == 0
     rows = json.loads((tmp_path / "accuracy.json").read_text())["rows"]

@@ -5,6 +5,6 @@
 """
 
 from ppcls.deployment.quantize.options import QuantizeOptions
-from ppcls.deployment.quantize.run import GateFailure, Report, quantize
+from ppcls.deployment.quantize.run import GateFailure, QuantizationResult, quantize
 
-__all__ = ["GateFailure", "QuantizeOptions", "Report", "quantize"]
+__all__ = ["GateFailure", "QuantizationResult", "QuantizeOptions", "quantize"]

@@ -11,7 +11,8 @@ from pathlib import Path
 from ppcls.deployment.quantize.samples import Samples
 from ppcls.deployment.verify.comparison import failure_of
 from ppcls.deployment.verify.forms import REFERENCE, Form
-from ppcls.deployment.verify.run import Report, Row, compare
+from ppcls.deployment.verify.report import FormResult, VerificationReport
+from ppcls.deployment.verify.run import compare
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import Quantized
@@ -27,7 +28,7 @@ def judge(
     folder: Path,
     samples: Samples,
     indices: list[int],
-) -> Report:
+) -> VerificationReport:
     """Compares an int8 form with the bundle's own float32 program.
 
     Args:
@@ -50,6 +51,6 @@ def judge(
     whole, seen = compare({form: int8}, reference, samples.batches(indices, _BATCH))
     if not whole.pictures:
         raise UserError(samples.none_readable(len(indices)))
-    row = Row(form, seen[form], failure_of(form.precision, seen[form], whole))
-    said = f"Paddle's float32 program, by {whole.pictures} pictures that it was not calibrated on"
-    return Report(str(bundle.folder), said, whole, (row,), {})
+    row = FormResult(form, seen[form], failure_of(form.precision, seen[form], whole))
+    said = f"Paddle's float32 program, on {whole.pictures} pictures that it was not calibrated on"
+    return VerificationReport(str(bundle.folder), said, whole, (row,), {})

@@ -15,7 +15,7 @@ from ppcls.deployment.quantize.samples import (
     calibration_inputs,
     split,
 )
-from ppcls.deployment.verify.run import Report as Verdict
+from ppcls.deployment.verify.report import VerificationReport
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import Quantized
 from ppcls.utils.errors import UserError
@@ -25,13 +25,13 @@ from ppcls.utils.files import PathLike
 class GateFailure(UserError):
     """An int8 form is too far from float32; `verdict` says how far."""
 
-    def __init__(self, message: str, verdict: Verdict) -> None:
+    def __init__(self, message: str, verdict: VerificationReport) -> None:
         self.verdict = verdict
         super().__init__(message)
 
 
 @dataclass(frozen=True)
-class Report:
+class QuantizationResult:
     """What was written.
 
     Attributes:
@@ -47,7 +47,7 @@ class Report:
     form: Quantized
     bytes_before: int
     bytes_after: int
-    verdict: Verdict
+    verdict: VerificationReport
     unreadable: dict[str, str]
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ def quantize(
     image_root: PathLike | None = None,
     count: int | None = None,
     compared: int = COMPARED,
-) -> Report:
+) -> QuantizationResult:
     """Adds an int8 form to a bundle, in place of an older one of the same engine, if it is as good as float32.
 
     Args:
@@ -118,7 +118,9 @@ def quantize(
         size = sum((folder / entry.file).stat().st_size for entry in files)
         bundle = add_form(bundle, form, folder)
     unreadable = {**samples.unreadable, **chosen.comparison.unreadable}
-    return Report(bundle, form, onnx.stat().st_size, size, verdict, unreadable)
+    return QuantizationResult(
+        bundle, form, onnx.stat().st_size, size, verdict, unreadable
+    )
 
 
 def add_form(bundle: Bundle, form: Quantized, folder: Path) -> Bundle:

@@ -8,12 +8,12 @@ import numpy as np
 
 from ppcls.metric.topk import TopkCounter
 
-SCORE_BOUND = 1e-4  # of float32: largest difference of a probability
+SCORE_BOUND = 1e-4  # for float32: largest difference of a probability
 # Points of top-1 that may be lost
 ACCURACY_BOUNDS = {"bfloat16": 0.5, "float16": 0.5, "int8": 1.0}
-# Of lower precisions without labels: share of pictures whose first class is the reference's
+# For lower precisions without labels: share of pictures whose first class is the reference's
 AGREEMENT_BOUND = 0.97
-# What the reference's accuracy has over chance at least, or nothing could be lost
+# How much better than chance the reference must be for its accuracy to count
 BEYOND_CHANCE = 0.05
 
 
@@ -21,10 +21,10 @@ class Comparison:
     """Differences of scores, counted batch by batch.
 
     Attributes:
-        class_num: scores a picture has.
-        pictures: how many were compared.
-        agreed: of how many the first class is the reference's (of equal scores the lower class).
-        max_difference: largest absolute difference of a score; not a number where one is none.
+        class_num: Scores per picture.
+        pictures: How many were compared.
+        agreed: How many have the reference's first class (among equal scores the lower class counts).
+        max_difference: Largest absolute difference of a score; NaN if a score is NaN.
     """
 
     def __init__(self) -> None:
@@ -42,22 +42,22 @@ class Comparison:
         reference: np.ndarray,
         labels: np.ndarray | None = None,
     ) -> None:
-        """Counts a batch.
+        """Count a batch.
 
         Args:
             scores: [N, class_num].
             reference: [N, class_num].
-            labels: class ids [N], of all batches or of none.
+            labels: Class ids [N]; all batches have labels, or none.
 
         Raises:
-            ValueError: the shapes differ.
+            ValueError: The shapes differ.
         """
         if scores.shape != reference.shape:
             raise ValueError(
                 f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}"
             )
         difference = np.abs(scores.astype(np.float64) - reference)
-        # Max() would lose a NaN
+        # max() would lose a NaN.
         self.max_difference = float(np.maximum(self.max_difference, difference.max()))
         self._sum += float(difference.sum())
         self._scores += difference.size
@@ -92,52 +92,59 @@ class Comparison:
         """Pictures whose first class is their label."""
         return self._counter.correct[0]
 
+    @property
+    def beats_chance(self) -> bool:
+        """Whether there are labels that match the model, such as labels in another order of the classes do not."""
+        if not self.labelled:
+            return False
+        return self.correct > (1 / self.class_num + BEYOND_CHANCE) * self.pictures
+
 
 def failure_of(precision: str, seen: Comparison, reference: Comparison) -> str | None:
-    """Which bound a form passes, in words, or None.
+    """The bound that a form exceeds, in words, or None.
 
     Args:
-        precision: of the form.
-        seen: the form against the reference.
-        reference: the reference against itself, for its accuracy.
+        precision: The form's precision.
+        seen: The form against the reference.
+        reference: The reference against itself, for its accuracy.
     """
-    others = seen.pictures - seen.agreed
     if np.isnan(seen.max_difference):
-        return "some scores are not numbers"
+        return "some scores are NaN"
     if precision == "float32":
-        if seen.max_difference > SCORE_BOUND:
-            return f"scores differ by up to {seen.max_difference:.1e} (at most {SCORE_BOUND:g})"
-        return (
-            f"{others} of {seen.pictures} first classes differ (none may)"
-            if others
-            else None
-        )
-    if _tells(reference):
-        bound, lost = (
-            ACCURACY_BOUNDS[precision],
-            100 * (reference.correct - seen.correct),
-        )
-        if lost <= bound * seen.pictures:
-            return None
-        said = f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
-        enough = math.ceil(100 / bound)
-        return (
-            said
-            if seen.pictures >= enough
-            else f"{said}; one picture is more than that, give {enough} or more"
-        )
-    if seen.agreed < AGREEMENT_BOUND * seen.pictures:
-        said = f"{others} of {seen.pictures} first classes differ (at most {1 - AGREEMENT_BOUND:.0%})"
-        if reference.labelled:
-            said += f"; the labels tell nothing, for float32 itself is right on {reference.accuracy['top1']:.2%}"
-        return said
+        return _float32_failure(seen)
+    if reference.beats_chance:
+        return _accuracy_failure(ACCURACY_BOUNDS[precision], seen, reference)
+    return _agreement_failure(seen, reference)
+
+
+def _float32_failure(seen: Comparison) -> str | None:
+    if seen.max_difference > SCORE_BOUND:
+        return f"scores differ by up to {seen.max_difference:.1e} (at most {SCORE_BOUND:g})"
+    others = seen.pictures - seen.agreed
+    if others:
+        return f"{others} of {seen.pictures} first classes differ (none may)"
     return None
 
 
-def _tells(reference: Comparison) -> bool:
-    """Whether there are labels, and they are the model's; with those of another order it knows none, and loses none."""
-    return (
-        reference.labelled
-        and reference.correct
-        > (1 / reference.class_num + BEYOND_CHANCE) * reference.pictures
-    )
+def _accuracy_failure(
+    bound: float, seen: Comparison, reference: Comparison
+) -> str | None:
+    lost = 100 * (reference.correct - seen.correct)
+    if lost <= bound * seen.pictures:
+        return None
+    failure = f"top-1 is {lost / seen.pictures:.2f} points lower (at most {bound:g})"
+    enough = math.ceil(100 / bound)
+    if seen.pictures < enough:
+        failure += f"; one picture is more than that, so give at least {enough}"
+    return failure
+
+
+def _agreement_failure(seen: Comparison, reference: Comparison) -> str | None:
+    if seen.agreed >= AGREEMENT_BOUND * seen.pictures:
+        return None
+    others = seen.pictures - seen.agreed
+    failure = f"{others} of {seen.pictures} first classes differ (at most {1 - AGREEMENT_BOUND:.0%})"
+    if reference.labelled:
+        right = f"{reference.accuracy['top1']:.2%}"
+        failure += f"; the labels do not match this model: float32 is right on {right}"
+    return failure

@@ -1,4 +1,4 @@
-"""The forms in which a bundle can be run: an engine and a precision, such as `openvino:bfloat16`."""
+"""The forms in which a bundle can be run: a backend and a precision, such as `openvino:bfloat16`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ppcls.utils.errors import UserError, suggest
 
 @dataclass(frozen=True)
 class Form:
-    """An engine, of `ENGINES`, and the precision of its arithmetic."""
+    """A backend, one of `ENGINES`, and the precision of its arithmetic."""
 
     backend: str
     precision: str
@@ -36,15 +36,15 @@ class Form:
         threads: int | None = None,
         calibration: str | None = None,
     ) -> Settings:
-        """What the form is opened with; nothing that a bundle has stored counts.
+        """The settings that open the form; the bundle's own settings are ignored.
 
         Args:
             device: `cpu` or `gpu`.
-            threads: of the CPU kernels.
-            calibration: pictures for `CALIBRATED`, which alone reads it.
+            threads: CPU threads.
+            calibration: Pictures for `CALIBRATED`, the only form that reads them.
 
         Raises:
-            UserError: the form does not run on the device, or the threads are fewer than one.
+            UserError: The form does not run on the device, or threads is less than one.
         """
         pictures = calibration if self == CALIBRATED else None
         return settings_of(
@@ -52,69 +52,76 @@ class Form:
         )
 
 
+def _forms(device: str) -> tuple[Form, ...]:
+    forms = []
+    for backend, offered in OFFERED.items():
+        forms += [Form(backend, precision) for precision in offered.get(device, ())]
+    if device == "gpu":
+        forms += [Form(TRT, precision) for precision in TENSORRT_PRECISIONS]
+    return tuple(forms)
+
+
 REFERENCE = Form("paddle", "float32")
-CALIBRATED = Form(TRT, "int8")  # when it is opened, not before
-FORMS: dict[str, tuple[Form, ...]] = {
-    device: tuple(
-        Form(b, p) for b, offered in OFFERED.items() for p in offered.get(device, ())
-    )
-    for device in DEVICES
-}
-FORMS["gpu"] += tuple(Form(TRT, precision) for precision in TENSORRT_PRECISIONS)
+CALIBRATED = Form(TRT, "int8")  # TensorRT calibrates when it builds the engine
+FORMS: dict[str, tuple[Form, ...]] = {device: _forms(device) for device in DEVICES}
 
 
 def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
-    """What a user asks for, in the order of `FORMS`: whether the form was asked for by its name.
+    """Read the forms that a user asks for; the value says whether the form was named.
 
     Args:
-        text: `all`, or engines with or without a precision, `openvino,onnxruntime:int8`; an engine alone asks for its
-            float32 by name, and for its other precisions where they can be had. `all:float32` is all of a precision.
+        text: `all`, or backends with or without a precision: `openvino,onnxruntime:int8`. A backend alone names its
+            float32 form, and asks for its other precisions where they are available. `all:float32` asks for every
+            form of one precision.
         device: `cpu` or `gpu`.
 
     Raises:
-        UserError: an engine or a precision is not known, or no such form exists.
+        UserError: A backend or precision is unknown, or no such form exists.
     """
     asked: dict[Form, bool] = {}
     for item in text.split(","):
         backend, _, precision = item.strip().partition(":")
-        _known("backend", backend, ("all", *ENGINES))
+        _check_known("backend", backend, ("all", *ENGINES))
         if precision:
-            _known("precision", precision, PRECISIONS)
-        found = [
-            f
-            for f in FORMS[device]
-            if backend in ("all", f.backend) and precision in ("", f.precision)
-        ]
+            _check_known("precision", precision, PRECISIONS)
+        found = _matching(backend, precision, device)
         if not found:
             possible = ", ".join(str(form) for form in FORMS[device])
             raise UserError(
                 f"nothing runs {item.strip()} on a {device.upper()}; write all, or some of {possible}"
             )
         for form in found:
-            by_name = backend != "all" and form.precision == (precision or "float32")
-            asked[form] = asked.get(form, False) or by_name
+            is_named = backend != "all" and form.precision == (precision or "float32")
+            asked[form] = asked.get(form, False) or is_named
     return {form: asked[form] for form in FORMS[device] if form in asked}
 
 
-def _known(name: str, value: str, possible: tuple[str, ...]) -> None:
+def _matching(backend: str, precision: str, device: str) -> list[Form]:
+    """The device's forms of a backend or `all`, in a precision or, if that is empty, in any."""
+    found = []
+    for form in FORMS[device]:
+        if backend in ("all", form.backend) and precision in ("", form.precision):
+            found.append(form)
+    return found
+
+
+def _check_known(name: str, value: str, possible: tuple[str, ...]) -> None:
     if value not in possible:
         raise UserError(
-            f"{value!r} is no {name}{suggest(value, possible)}; write one of {', '.join(possible)}"
+            f"unknown {name} {value!r}{suggest(value, possible)}; write one of {', '.join(possible)}"
         )
 
 
 def form_digest(bundle: Bundle, form: Form) -> str:
-    """SHA-256 of what the scores of a form follow from: its preprocessing, and the digests of the files it runs."""
+    """SHA-256 of what determines the scores of a form: its preprocessing, and the digests of the files it runs."""
     if form.backend in ("paddle", TRT):
         files = [bundle.program.sha256, bundle.parameters.sha256]
     elif form.precision == "int8":
-        files = [
-            entry.sha256
-            for kind in bundle.quantized
-            if kind.backend == form.backend
-            for entry in kind.files
-        ]
+        files = []
+        for quantized in bundle.quantized:
+            if quantized.backend == form.backend:
+                files += [entry.sha256 for entry in quantized.files]
     else:
         files = [bundle.onnx.sha256] if bundle.onnx else []
-    said = json.dumps([str(form), files, bundle.transforms], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    content = json.dumps([str(form), files, bundle.transforms], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()

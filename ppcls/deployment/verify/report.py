@@ -1,4 +1,4 @@
-"""What `ppcls verify` finds, as a table and as a verdict."""
+"""The result of `ppcls verify`, as a table and as a verdict."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ from ppcls.inference.golden import Agreement, GoldenMismatch
 from ppcls.utils.text_table import aligned
 
 _HEADER = (
-    *(
-        "Backend",
-        "Precision",
-        "Max difference",
-        "Mean difference",
-        "Top-1 equal (%)",
-        "Top-1 (%)",
-        "Top-5 (%)",
-    ),
+    "Backend",
+    "Precision",
+    "Max difference",
+    "Mean difference",
+    "Top-1 equal (%)",
+    "Top-1 (%)",
+    "Top-5 (%)",
     "Verdict",
 )
 _TEXT_COLUMNS = frozenset(("Backend", "Precision", "Verdict"))
 
 
 @dataclass(frozen=True)
-class Row:
-    """What was found of a form.
+class FormResult:
+    """The result for one form.
 
     Attributes:
-        form: engine and precision.
-        seen: how its scores compare.
-        failure: which bound it passes, or None.
-        golden: how far it is from the golden picture; None for other precisions than float32.
+        form: Backend and precision.
+        seen: How its scores compare with the reference.
+        failure: Which bound they exceed, or None.
+        golden: How far they are from the golden picture's; None for other precisions than float32.
     """
 
     form: Form
@@ -42,67 +40,68 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What `verify` found.
+class VerificationReport:
+    """The result for a bundle.
 
     Attributes:
-        bundle: its folder.
-        reference: what the forms are compared with, in words.
-        base: the reference compared with itself, for its accuracy.
-        rows: one a form that could be run.
-        left_out: the others, each with the reason.
+        bundle: Its folder.
+        reference: What the forms were compared with, in words.
+        base: The reference compared with itself, for its accuracy.
+        rows: One for each form that could be run.
+        left_out: The other forms, each with the reason.
     """
 
     bundle: str
     reference: str
     base: Comparison
-    rows: tuple[Row, ...]
+    rows: tuple[FormResult, ...]
     left_out: dict[Form, str]
 
     @property
-    def failures(self) -> tuple[Row, ...]:
-        """The rows that pass a bound."""
+    def failures(self) -> tuple[FormResult, ...]:
+        """The forms that exceed a bound."""
         return tuple(row for row in self.rows if row.failure)
 
     def require(self) -> None:
-        """Raises GoldenMismatch, with every failure, if there is one."""
+        """Check that no form exceeds a bound.
+
+        Raises:
+            GoldenMismatch: One does; the message has every failure.
+        """
         if self.failures:
             found = "; ".join(f"{row.form}: {row.failure}" for row in self.failures)
             raise GoldenMismatch(f"{self.bundle}: {found}")
 
     def table(self) -> str:
-        """A line a form, what was left out, and what it was compared with."""
-        cells = [
-            _cells(
-                row.form,
-                row.seen,
-                f"FAILED: {row.failure}" if row.failure else "passed",
-            )
-            for row in self.rows
-        ]
+        """One line per form, then the forms that were left out, and what they were compared with."""
+        cells = []
         if self.base.labelled:
-            cells.insert(
-                0, ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-")
+            cells.append(
+                ("reference", "float32", "-", "-", "-", *_accuracy(self.base), "-")
             )
+        for row in self.rows:
+            verdict = f"FAILED: {row.failure}" if row.failure else "passed"
+            cells.append(_cells(row, verdict))
         lines = [aligned(_HEADER, cells, _TEXT_COLUMNS)]
-        lines += [
-            f"left out: {form}: {reason}" for form, reason in self.left_out.items()
-        ]
+        for form, reason in self.left_out.items():
+            lines.append(f"left out: {form}: {reason}")
         return "\n".join([*lines, f"compared with {self.reference}"])
 
 
-def _cells(form: Form, seen: Comparison, verdict: str) -> tuple[str, ...]:
-    differences = (
+def _cells(row: FormResult, verdict: str) -> tuple[str, ...]:
+    seen = row.seen
+    return (
+        row.form.backend,
+        row.form.precision,
         f"{seen.max_difference:.1e}",
         f"{seen.mean_difference:.1e}",
         f"{100 * seen.agreement:.2f}",
+        *_accuracy(seen),
+        verdict,
     )
-    return (form.backend, form.precision, *differences, *_accuracy(seen), verdict)
 
 
 def _accuracy(seen: Comparison) -> list[str]:
-    return (
-        [f"{100 * seen.accuracy[k]:.2f}" for k in ("top1", "top5")]
-        if seen.labelled
-        else ["-", "-"]
-    )
+    if not seen.labelled:
+        return ["-", "-"]
+    return [f"{100 * seen.accuracy[name]:.2f}" for name in ("top1", "top5")]

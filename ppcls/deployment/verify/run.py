@@ -1,27 +1,43 @@
-"""The gate: every form of a bundle, each engine and precision, against the model in float32.
+"""Compare every form of a bundle, each backend and precision, with the model in float32.
 
-At export the model itself scores the golden picture; those scores travel in the bundle, and the exported float32
-program is held to them. So the golden picture is compared with the model, and pictures of one's own (`data`) with the
-float32 program of Paddle, or with the model itself where the caller gives it as `reference`.
+At export the model itself scores the golden picture. Those scores are part of the bundle, and the exported float32
+program is compared with them. So the golden picture is compared with the model, and a user's pictures (`data`) with
+Paddle's float32 program, or with the model itself if the caller gives it as `reference`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.comparison import Comparison, failure_of
 from ppcls.deployment.verify.forms import CALIBRATED, REFERENCE, Form, parse_forms
-from ppcls.deployment.verify.report import Report, Row
+from ppcls.deployment.verify.report import FormResult, VerificationReport
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.golden import Golden, agreement_with
+from ppcls.inference.golden import Agreement, Golden, agreement_with
 from ppcls.inference.reading import read_batches
 from ppcls.utils.errors import Unavailable, UserError
 
 Batch = tuple[np.ndarray, np.ndarray | None]  # inputs float32 [N, C, H, W], labels [N]
+
+
+class _Opened(NamedTuple):
+    """The forms that can run, and for the others why they cannot."""
+
+    backends: dict[Form, Backend]
+    left_out: dict[Form, str]
+
+
+class _Reference(NamedTuple):
+    """What forms are compared with, in words too, and the batches of the comparison."""
+
+    backend: Backend
+    words: str
+    batches: Iterable[Batch]
 
 
 def verify(
@@ -34,65 +50,92 @@ def verify(
     batch_size: int = 8,
     threads: int | None = None,
     calibration: str | None = None,
-) -> Report:
-    """Compares forms of a bundle with the model in float32.
+) -> VerificationReport:
+    """Compare forms of a bundle with the model in float32.
 
     Args:
-        bundle: its files are compared with their digests first.
-        backends: which forms; see `parse_forms`. Or forms that are open already.
-        data: pictures to compare by; the golden one alone by default, of which lower precisions prove little.
-        reference: the model itself, which then takes the place of the golden scores and of the float32 program.
+        bundle: The bundle; its files are compared with their digests first.
+        backends: The forms, see `parse_forms`, or forms that are open already.
+        data: Pictures to compare on; by default the golden picture alone, which proves little for lower precisions.
+        reference: The model itself, to be used instead of the golden scores and of the float32 program.
         device: `cpu` or `gpu`.
-        batch_size: pictures that go through the model together.
-        threads: of the kernels and of the reading; None takes every core.
-        calibration: a list file or folder of pictures for TensorRT's int8; not those of `data`.
+        batch_size: Pictures per batch.
+        threads: Threads of the kernels and of reading; None takes every core.
+        calibration: A list file or folder of pictures for TensorRT's int8; not those of `data`.
 
     Raises:
-        GoldenMismatch: the preprocessing, or with `data` the float32 program, is not what was exported.
-        UserError: the bundle is damaged, a form that was asked for by name cannot be run, or a picture not be read.
+        GoldenMismatch: The preprocessing, or with `data` the float32 program, is not what was exported.
+        UserError: The bundle is damaged, a form that was named cannot run, or a picture cannot be read.
     """
-    if bundle.golden is None:  # of another library's program
+    if bundle.golden is None:  # made by another library
         raise UserError(
-            f"{bundle.folder} has no golden picture, so nothing says what is right; export the model here"
+            f"{bundle.folder} has no golden picture to compare with; export the model here"
         )
     bundle.checked(*bundle.entries)
-    opened, left_out = _opened(bundle, backends, device, threads, calibration)
-    golden = Golden.of(bundle)
-    agreements = {
-        form: agreement_with(golden, bundle.pipeline, b)
-        for form, b in opened.items()
-        if _exact(form)
-    }
-    base: Backend | None = reference
-    if data is None:
-        batches: Iterable[Batch] = [(golden.input, None)]
-        base, said = (
-            base or _Stored(golden.scores),
-            f"the model's scores of the golden {_one_picture(opened)}",
-        )
+    if isinstance(backends, str):
+        opened = _open_forms(bundle, backends, device, threads, calibration)
     else:
-        batches = labelled_batches(bundle, data, batch_size, threads)
-        said = f"the model that was given, by {len(data)} pictures"
-        if base is None:
-            # A GPU may round products to TF32
-            shared = opened.get(REFERENCE) if device == "cpu" else None
-            base = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
-            agreement_with(golden, bundle.pipeline, base).require(bundle.folder)
-            said = f"Paddle's float32 program, which gives the model's golden scores, by {len(data)} pictures"
-    whole, seen = compare(opened, base, batches)
-    rows = []
-    for form in opened:
-        agreement = agreements.get(form)
-        problem = agreement.problem() if agreement else None
-        rows.append(
-            Row(
-                form,
-                seen[form],
-                problem or failure_of(form.precision, seen[form], whole),
-                agreement,
-            )
+        opened = _Opened(dict(backends), {})
+    golden = Golden.of(bundle)
+    agreements = {}
+    for form, backend in opened.backends.items():
+        if form.precision == "float32":
+            agreements[form] = agreement_with(golden, bundle.pipeline, backend)
+    if data is None:
+        chosen = _golden_reference(golden, reference, opened)
+    else:
+        # The program of a GPU is not the reference: it may round products to TF32.
+        shared = opened.backends.get(REFERENCE) if device == "cpu" else None
+        chosen = _data_reference(
+            bundle, golden, data, reference, shared, batch_size, threads
         )
-    return Report(str(bundle.folder), said, whole, tuple(rows), left_out)
+    whole, seen = compare(opened.backends, chosen.backend, chosen.batches)
+    rows = []
+    for form in opened.backends:
+        rows.append(_result(form, seen[form], whole, agreements.get(form)))
+    return VerificationReport(
+        str(bundle.folder), chosen.words, whole, tuple(rows), opened.left_out
+    )
+
+
+def compare(
+    backends: Mapping[Form, Backend], reference: Backend, batches: Iterable[Batch]
+) -> tuple[Comparison, dict[Form, Comparison]]:
+    """Send every batch through every form.
+
+    Args:
+        backends: The forms.
+        reference: What they are compared with; one of them may be it.
+        batches: Inputs, and labels for all of them or for none.
+
+    Returns:
+        The reference against itself, which has its accuracy, and each form against the reference.
+    """
+    whole = Comparison()
+    seen = {form: Comparison() for form in backends}
+    for inputs, labels in batches:
+        expected = reference.run(inputs)
+        whole.add(expected, expected, labels)
+        for form, backend in backends.items():
+            # The reference is not run twice.
+            scores = expected if backend is reference else backend.run(inputs)
+            seen[form].add(scores, expected, labels)
+    return whole, seen
+
+
+def labelled_batches(
+    bundle: Bundle, data: PictureList, batch_size: int = 8, threads: int | None = None
+) -> Iterator[Batch]:
+    """Read the pictures of a list as a bundle's inputs, with their labels; see `read_batches`."""
+    start = 0
+    for inputs in read_batches(
+        bundle.pipeline.from_file, data.paths, batch_size, threads
+    ):
+        labels = None
+        if data.labels is not None:
+            labels = data.labels[start : start + len(inputs)]
+        yield inputs, labels
+        start += len(inputs)
 
 
 class _Stored:
@@ -105,89 +148,73 @@ class _Stored:
         return self._scores
 
 
-def _one_picture(opened: Iterable[Form]) -> str:
-    lower = not all(map(_exact, opened))
-    return (
-        "picture; one picture proves little of a lower precision, give --data"
-        if lower
-        else "picture"
-    )
-
-
-def _exact(form: Form) -> bool:
-    return form.precision == "float32"
-
-
-def _opened(
+def _open_forms(
     bundle: Bundle,
-    backends: str | Mapping[Form, Backend],
+    text: str,
     device: str,
     threads: int | None,
     calibration: str | None,
-) -> tuple[dict[Form, Backend], dict[Form, str]]:
-    """The forms that can be run, and why the others cannot; UserError for one that was asked for by name."""
-    if not isinstance(backends, str):
-        return dict(backends), {}
-    opened: dict[Form, Backend] = {}
-    left_out: dict[Form, str] = {}
-    asked = parse_forms(backends, device)
+) -> _Opened:
+    """Open the forms that a user asks for.
+
+    Raises:
+        UserError: A form that was named cannot run, or none can, or nothing reads the calibration pictures.
+    """
+    asked = parse_forms(text, device)
     if calibration is not None and CALIBRATED not in asked:
         raise UserError(
-            f"pictures to calibrate on ({calibration}) are for {CALIBRATED} alone, which is not compared here; leave "
-            f"them out, or write --device gpu --backend {CALIBRATED}"
+            f"pictures to calibrate on ({calibration}) are read by {CALIBRATED} alone, which is not compared here; "
+            f"leave them out, or write --device gpu --backend {CALIBRATED}"
         )
-    for form, by_name in asked.items():
+    opened = _Opened({}, {})
+    for form, is_named in asked.items():
         try:
-            opened[form] = open_backend(
-                bundle, form.settings(device, threads, calibration)
-            )
+            settings = form.settings(device, threads, calibration)
+            opened.backends[form] = open_backend(bundle, settings)
         except Unavailable as error:
-            if by_name:
+            if is_named:
                 raise
-            left_out[form] = str(error)
-    if not opened:
-        raise UserError(
-            f"{bundle.folder}: nothing can be run: {'; '.join(dict.fromkeys(left_out.values()))}"
-        )
-    return opened, left_out
+            opened.left_out[form] = str(error)
+    if not opened.backends:
+        reasons = "; ".join(dict.fromkeys(opened.left_out.values()))
+        raise UserError(f"{bundle.folder}: nothing can be run: {reasons}")
+    return opened
 
 
-def compare(
-    opened: Mapping[Form, Backend], reference: Backend, batches: Iterable[Batch]
-) -> tuple[Comparison, dict[Form, Comparison]]:
-    """Sends every batch through every form.
-
-    Args:
-        opened: the forms.
-        reference: what they are compared with; one of them may be it.
-        batches: inputs, and labels for all of them or for none.
-
-    Returns:
-        The reference against itself, which has its accuracy, and each form against the reference.
-    """
-    whole, seen = Comparison(), {form: Comparison() for form in opened}
-    for inputs, labels in batches:
-        expected = reference.run(inputs)
-        whole.add(expected, expected, labels)
-        for form, backend in opened.items():
-            seen[form].add(
-                expected if backend is reference else backend.run(inputs),
-                expected,
-                labels,
-            )
-    return whole, seen
+def _golden_reference(
+    golden: Golden, reference: Backend | None, opened: _Opened
+) -> _Reference:
+    """Compare on the golden picture, with the model's stored scores."""
+    words = "the model's scores of the golden picture"
+    if any(form.precision != "float32" for form in opened.backends):
+        words += "; one picture proves little for a lower precision, give --data"
+    backend = reference or _Stored(golden.scores)
+    return _Reference(backend, words, [(golden.input, None)])
 
 
-def labelled_batches(
-    bundle: Bundle, data: PictureList, batch_size: int = 8, threads: int | None = None
-) -> Iterator[Batch]:
-    """The pictures as a bundle takes them, and their labels; see `read_batches`."""
-    start = 0
-    for inputs in read_batches(
-        bundle.pipeline.from_file, data.paths, batch_size, threads
-    ):
-        yield (
-            inputs,
-            None if data.labels is None else data.labels[start : start + len(inputs)],
-        )
-        start += len(inputs)
+def _data_reference(
+    bundle: Bundle,
+    golden: Golden,
+    data: PictureList,
+    reference: Backend | None,
+    shared: Backend | None,
+    batch_size: int,
+    threads: int | None,
+) -> _Reference:
+    """Compare on pictures, with the given model or with the float32 program (`shared` if that is open already)."""
+    batches = labelled_batches(bundle, data, batch_size, threads)
+    if reference is not None:
+        words = f"the given model, on {len(data)} pictures"
+        return _Reference(reference, words, batches)
+    program = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
+    agreement_with(golden, bundle.pipeline, program).require(bundle.folder)
+    words = f"Paddle's float32 program, which gives the model's golden scores, on {len(data)} pictures"
+    return _Reference(program, words, batches)
+
+
+def _result(
+    form: Form, seen: Comparison, whole: Comparison, agreement: Agreement | None
+) -> FormResult:
+    problem = agreement.problem() if agreement else None
+    failure = problem or failure_of(form.precision, seen, whole)
+    return FormResult(form, seen, failure, agreement)

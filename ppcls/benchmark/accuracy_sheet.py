@@ -1,0 +1,81 @@
+"""The tables of `ppcls benchmark accuracy`, beside the figures that others published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ppcls.arch.model_table import Published
+from ppcls.benchmark.accuracy import AccuracyRow
+from ppcls.benchmark.published import SOURCES, published_accuracies
+from ppcls.benchmark.sheet import Sheet
+from ppcls.benchmark.tables import markdown, short
+
+_HEADER = ("model", "engine", "precision", "pictures", "top-1 (%)", "top-5 (%)")
+_NOTE = (
+    "Columns with a name in them are as published by those it names, on the 50,000 pictures of ImageNet's validation "
+    "set; they were not measured here, and belong to their weights and preprocessing.\n"
+)
+
+
+class AccuracySheet(Sheet[AccuracyRow]):
+    """Rows, each for one form of one bundle on one device."""
+
+    NAME = "accuracy"
+    ROW = AccuracyRow
+
+    def markdown(self) -> str:
+        """One table; a bundle's folder is named where several have one model."""
+        header = list(_HEADER)
+        for source in self._sources():
+            header += [f"{SOURCES[source]}, {name} (%)" for name in ("top-1", "top-5")]
+        lines = []
+        for row in self.rows:
+            published = [short(figure) for figure in self.published_cells(row)]
+            lines.append([*self._cells(row), *published])
+        table = markdown(header, lines)
+        return f"{table}\n{_NOTE}" if self._sources() else table
+
+    def published_columns(self) -> list[str]:
+        """Two columns for each source."""
+        columns = []
+        for source in self._sources():
+            columns += [f"{source}_top1", f"{source}_top5"]
+        return columns
+
+    def published_cells(self, row: AccuracyRow) -> list[float | None]:
+        """Top-1 and top-5 of each source."""
+        found = published_accuracies(row.model, row.classes)
+        cells: list[float | None] = []
+        for source in self._sources():
+            accuracy = found.get(source, Published())
+            cells += [accuracy.top1, accuracy.top5]
+        return cells
+
+    def extra_content(self) -> dict[str, Any]:
+        """What others published of the models."""
+        models: dict[str, dict[str, Any]] = {}
+        for row in self.rows:
+            for source, accuracy in published_accuracies(
+                row.model, row.classes
+            ).items():
+                models.setdefault(row.model, {})[source] = asdict(accuracy)
+        return {"published": models}
+
+    def _sources(self) -> list[str]:
+        """Who published accuracies of one of the models."""
+        found: set[str] = set()
+        for row in self.rows:
+            found.update(published_accuracies(row.model, row.classes))
+        return [source for source in SOURCES if source in found]
+
+    def _cells(self, row: AccuracyRow) -> list[str]:
+        folders = {other.bundle for other in self.rows if other.model == row.model}
+        return [
+            row.model if len(folders) == 1 else f"{row.model} in {row.bundle}",
+            row.backend if row.device == "cpu" else f"{row.backend} ({row.device})",
+            row.precision,
+            str(row.pictures),
+            f"{row.top1:.2f}",
+            f"{row.top5:.2f}",
+        ]
