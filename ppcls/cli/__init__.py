@@ -15,8 +15,9 @@ from typing import Any
 
 from ppcls import __version__
 from ppcls.cli.commands import GROUPS, overview, split_command
+from ppcls.cli.common import add_imports
 from ppcls.cli.parser import CommandParser
-from ppcls.utils import cpu, environment
+from ppcls.utils import cpu, environment, user_code
 from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
 
@@ -83,6 +84,8 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = CommandParser(prog=f"ppcls {command.name}", description=command.summary)
     parser.set_defaults(run=module.run)
     module.add_arguments(parser)
+    if command.has_components:
+        add_imports(parser)
     return parser.parse_args(rest)
 
 
@@ -91,6 +94,8 @@ def _run(words: Sequence[str]) -> int:
     try:
         arguments = parse_arguments(words)
         _expand(arguments)
+        # Before a configuration is read, which may name what the files register
+        user_code.load(getattr(arguments, "imports", ()))
         return arguments.run(arguments)
     except UserError as error:
         print(error, file=sys.stderr)

@@ -20,11 +20,13 @@ class Command(NamedTuple):
         name: What the user types behind `ppcls`.
         module: The module of `ppcls.cli` that implements it.
         summary: One line for the help.
+        has_components: Whether it uses components, such as transforms, to which `--import` can add.
     """
 
     name: str
     module: str
     summary: str
+    has_components: bool = True
 
 
 # Commands of two words: the first word and what its commands have in common.
@@ -84,6 +86,7 @@ COMMANDS = (
         "npz score",
         "npz_score",
         "print the top-1 and top-5 accuracy of the scores of any runtime",
+        has_components=False,
     ),
     Command(
         "finetune",
@@ -94,11 +97,13 @@ COMMANDS = (
         "prepare-imagenet",
         "prepare_imagenet",
         "arrange ImageNet as the configurations expect it",
+        has_components=False,
     ),
     Command(
         "pack",
         "pack",
         "pack pictures into tar shards for WebDatasetDataset; an interrupted run continues",
+        has_components=False,
     ),
     Command(
         "models",

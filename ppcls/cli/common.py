@@ -26,6 +26,18 @@ def add_option(
         command.rename(name, names[-1])
 
 
+def add_imports(command: CommandParser) -> None:
+    """Add `--import`, for files that `ppcls.utils.user_code` runs."""
+    command.add_argument(
+        "--import",
+        metavar="FILE",
+        dest="imports",
+        action="append",
+        default=[],
+        help="run a Python file that registers your own components; can be given several times",
+    )
+
+
 def add_config(command: CommandParser, default: str | None = None) -> None:
     """Add `-c`, which is required unless it has a default, and `-o` and `--print-config`."""
     example = ": DLA60" if default is None else f" (default: {default})"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE
-from ppcls.utils import child
+from ppcls.utils import child, user_code
 from ppcls.utils.errors import UserError
 from ppcls.utils.load_paddle import load_paddle
 
@@ -69,6 +69,7 @@ def save_legacy_program(
 def _write(folder: Path) -> None:
     """The child's part."""
     paddle = load_paddle()
+    user_code.load()
     from ppcls.arch.catalog import BACKBONES
     from ppcls.deployment.exported_network import Deployed
 

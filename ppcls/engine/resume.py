@@ -13,6 +13,7 @@ from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line, same_pictures
 from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, shown
 from ppcls.engine.trainer import Trainer, TrainState, groups
+from ppcls.utils import user_code
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
@@ -237,6 +238,11 @@ def _say_what_else_differs(
     trainer: Trainer, states: dict[str, Any], schedule: Any
 ) -> None:
     """What keeps the meaning of a run, and is worth knowing."""
+    other_code = user_code.difference(states.get("user_code", {}))
+    if other_code is not None:
+        get_logger().warning(
+            "it was saved with other user code (--import): %s", other_code
+        )
     if states["threads"] != device.threads():
         get_logger().info(
             "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",

@@ -6,6 +6,7 @@ import paddle
 
 from ppcls.config import Config
 from ppcls.engine import device, processes
+from ppcls.utils import user_code
 from ppcls.utils.logging import get_logger, setup_logging
 
 
@@ -24,5 +25,6 @@ def start(config: Config, parallel: bool = False, keep_log: bool = False) -> Non
         processes.refuse_several()
     setup_logging(keep_lines=keep_log and processes.is_first())
     get_logger().info(device.describe(device.select_device(config.Global.device)))
+    user_code.log()
     processes.connect()
     paddle.seed(config.Global.seed)

@@ -217,5 +217,6 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "order": (_is_text, "short text"),
     "frozen": (_are_texts_by_name, "digests by the names of models"),
     "config_sha256": (_is_text, "short text"),
+    "user_code": (_are_texts_by_name, "digests by the names of files"),
     "versions": (_are_texts_by_name, "versions by name"),
 }

@@ -32,6 +32,7 @@ from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import Callback, Trainer, groups
+from ppcls.utils import user_code
 from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
 
@@ -155,6 +156,7 @@ def _facts(config: Config, pictures: build.Pictures, reader: Any) -> dict[str, A
         "order": reader.order,
         "config_sha256": hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         "frozen": build.frozen_weights(config),
+        "user_code": user_code.digests(),
         "versions": {"ppcls": __version__, "paddle": paddle.__version__},
     }
 

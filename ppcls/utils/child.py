@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ppcls
+from ppcls.utils import user_code
 
 T = TypeVar("T")
 
@@ -86,6 +87,7 @@ def _answer() -> None:
     """Does what `call` asks for on standard input; what the function prints goes to standard error."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        user_code.load()  # may define what is unpickled
         function, arguments = pickle.load(sys.stdin.buffer)
         returned: Any = None
         error = None

@@ -7,6 +7,7 @@ import importlib
 import io
 import sys
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 from ppcls.utils import cpu, environment
@@ -23,35 +24,42 @@ def load_paddle() -> ModuleType:
         Unavailable: Paddle, or something that it needs, is missing or does not load; the sentence names the remedy.
     """
     cpu.prepare()
+    # Every network with batch norm that trains warns of this once, and nobody needs to do anything about it.
+    warnings.filterwarnings(
+        "ignore", message="When training, we now always track global mean and variance"
+    )
     if "paddle" in sys.modules:
         return sys.modules["paddle"]
-    said = io.StringIO()
+    with without_chatter() as held:
+        try:
+            return importlib.import_module("paddle")
+        except Exception as error:
+            # Python raises this where Ctrl-C interrupts the initialisation of a library
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            fault = environment.fault(error)
+            if fault is None:
+                raise
+            # What Paddle wrote about it, which the sentence says better
+            held.truncate(held.seek(0))
+            raise Unavailable(fault) from error
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[io.StringIO]:
+    """Hold back what is written to standard error, then write it without Paddle's advice about our own settings.
+
+    Yields:
+        What is held back.
+    """
+    held = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            paddle = importlib.import_module("paddle")
-        # Said once by every network with batch norm that trains, and of no use to anybody.
-        warnings.filterwarnings(
-            "ignore",
-            message="When training, we now always track global mean and variance",
-        )
-        return paddle
-    except Exception as error:
-        # A library that was being initialised makes this of it
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        fault = environment.fault(error)
-        if fault is None:
-            raise
-        # What Paddle wrote about it, which the sentence says better
-        said.truncate(said.seek(0))
-        raise Unavailable(fault) from error
+        with contextlib.redirect_stderr(held):
+            yield held
     finally:
-        rest = [
-            line
-            for line in said.getvalue().splitlines(True)
-            if not line.startswith(_CHATTER)
-        ]
-        sys.stderr.write("".join(rest))
+        for line in held.getvalue().splitlines(True):
+            if not line.startswith(_CHATTER):
+                sys.stderr.write(line)
 
 
 def missing_gpu() -> str | None:

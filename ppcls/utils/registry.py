@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ppcls.utils.errors import UserError, suggest
 
 T = TypeVar("T", bound=type)
+_OR_IMPORT = "or give the file that registers it: --import FILE"
 
 
 class Registry:
@@ -46,11 +47,11 @@ class Registry:
 
     def __getitem__(self, name: str) -> type:
         if name not in self._classes:
-            hint = (
-                suggest(name, self._classes)
-                or f"; known: {', '.join(sorted(self._classes))}"
+            near = suggest(name, self._classes)
+            known = "" if near else f"; known: {', '.join(sorted(self._classes))}"
+            raise UserError(
+                f"there is no {self.kind} named {name!r}{near}{known}; {_OR_IMPORT}"
             )
-            raise UserError(f"there is no {self.kind} named {name!r}{hint}")
         return self._classes[name]
 
     def __contains__(self, name: object) -> bool:

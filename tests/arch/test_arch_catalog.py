@@ -133,16 +133,28 @@ def test_duplicates_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("DLA43", "there is no backbone named 'DLA43' (did you mean DLA34?)"),
-        ("dla60X_c", "there is no backbone named 'dla60X_c' (did you mean DLA60x_c?)"),
-        ("SqueezNet1_1", "there is no backbone named 'SqueezNet1_1' (did you mean SqueezeNet1_1?)"),
-        ("ViT", f"there is no backbone named 'ViT'; known: {', '.join(sorted(list_models()))}"),
+        (
+            "DLA43",
+            "there is no backbone named 'DLA43' (did you mean DLA34?)",
+        ),
+        (
+            "dla60X_c",
+            "there is no backbone named 'dla60X_c' (did you mean DLA60x_c?)",
+        ),
+        (
+            "SqueezNet1_1",
+            "there is no backbone named 'SqueezNet1_1' (did you mean SqueezeNet1_1?)",
+        ),
+        (
+            "ViT",
+            f"there is no backbone named 'ViT'; known: {', '.join(sorted(list_models()))}",
+        ),
     ],
 )
 def test_unknown_names_get_the_nearest(name: str, text: str) -> None:
     with pytest.raises(UserError) as error:
         build_model(name)
-    assert str(error.value) == text
+    assert str(error.value) == f"{text}; or give the file that registers it: --import FILE"
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_the_command_line_says_once_what_of_a_file_is_taken(tmp_path: Path, caps
          "{folder}/other.safetensors: not the weights of DPN68: 361 missing (first fc.weight), "
          "1 unexpected (first a.weight); give weights of DPN68"),
         (["--arch", "DLA43", "{given}", "{folder}/out.pdparams"],
-         "there is no backbone named 'DLA43' (did you mean DLA34?)"),
+         "there is no backbone named 'DLA43' (did you mean DLA34?); or give the file that registers it: --import FILE"),
     ],
 )  # fmt: skip
 def test_one_sentence_for_a_mistake(

@@ -195,7 +195,11 @@ def test_the_default_size_is_the_model_s(monkeypatch: pytest.MonkeyPatch, capsys
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["dla34"], "there is no backbone named 'dla34' (did you mean DLA34?)"),
+        (
+            ["dla34"],
+            "there is no backbone named 'dla34' (did you mean DLA34?)"
+            "; or give the file that registers it: --import FILE",
+        ),
         (
             ["DLA34", "--image-size", "100"],
             "DLA34 was given pictures of 100 x 100 pixels; height and width must be multiples of 32",

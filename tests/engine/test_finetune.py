@@ -212,7 +212,8 @@ def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["flowers", "--arch", "DLA43"], "there is no backbone named 'DLA43' (did you mean DLA34?)"),
+        (["flowers", "--arch", "DLA43"], "there is no backbone named 'DLA43' (did you mean DLA34?)"
+         "; or give the file that registers it: --import FILE"),
         (["flower", "--arch", "DLA34"],
          "there is no folder flower; give the folder that holds one folder of pictures per class"),
         (["flowers", "--arch", "DLA34", "--pretrained", "torchvision"],
