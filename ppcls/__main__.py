@@ -24,7 +24,8 @@ def run(module, argv=None):
         argv: Given to `main`.
 
     Returns:
-        The exit code: that of `main`, or 2 where this Python is too old, or a package is missing or broken.
+        The exit code: that of `main`, or 2 where this Python is too old, a package is missing or broken, or the system
+        is short of memory, file descriptors or threads.
     """
     if sys.version_info[:2] < OLDEST:
         sys.stderr.write(
@@ -36,15 +37,15 @@ def run(module, argv=None):
 
     import importlib
 
-    from ppcls.utils import environment
+    from ppcls.utils import environment, shortage
 
     try:
         return importlib.import_module(module).main(argv)
     except Exception as error:
-        fault = environment.fault(error)
-        if fault is None:
+        sentence = shortage.shortage(error) or environment.fault(error)
+        if sentence is None:
             raise
-        sys.stderr.write(fault + "\n")
+        sys.stderr.write(sentence + "\n")
         return 2
 
 

@@ -96,24 +96,40 @@ def _run(words: Sequence[str]) -> int:
         _expand(arguments)
         # Before a configuration is read, which may name what the files register
         user_code.load(getattr(arguments, "imports", ()))
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:  # `ppcls predict ... | head`
-        # Otherwise the interpreter reports the closed pipe again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 1
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None or environment.fault(error) is not None:
             raise
         # An error of copying names two files; the second is the one that is written.
-        place = error.filename2 or error.filename or "a file could not be written"
+        place = error.filename2 or error.filename or _unnamed_place()
         print(f"{place}: {error.strerror}; {remedy}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _unnamed_place() -> str:
+    """What an error is about that names no file: standard output if that cannot be written to."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
+        return "standard output"
+    return "a file could not be written"
+
+
+def _discard_stdout() -> None:
+    """Keep the interpreter from reporting an error of standard output again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _expand(arguments: argparse.Namespace) -> None:

@@ -7,22 +7,31 @@ from collections.abc import Callable
 
 
 class Background:
-    """Runs jobs in a thread, each after the one before; what one raises, the next call here raises."""
+    """Runs jobs in a thread, each after the one before; what a job raises, the next call here raises."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Starts a job once the one before has ended."""
+        """Start a job once the one before has ended."""
         self.wait()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(job,), name="checkpoint writer"
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._run(job)
+        else:
+            self._thread = thread
 
     def wait(self) -> None:
-        """Returns when nothing runs."""
+        """Return when nothing runs.
+
+        Raises:
+            BaseException: what the job has raised.
+        """
         if self._thread is not None:
             self._thread.join()
             self._thread = None

@@ -48,6 +48,10 @@ def refusals(
         yield
     except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(
+            f"{path}: out of memory while this {kind} was read; give the process more memory, or {again}"
+        ) from error
     except Refused as error:
         raise UserError(
             f"{path}: refused, for it asks for {error} and only arrays and plain containers are read from it; {remedy}"

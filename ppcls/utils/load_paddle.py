@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
-from ppcls.utils import cpu, environment
+from ppcls.utils import cpu, environment, shortage
 from ppcls.utils.errors import Unavailable
 
 # Advice for OpenBLAS builds, printed whenever OMP_NUM_THREADS is above 1, which `cpu.prepare` sets for good reason.
@@ -37,7 +37,7 @@ def load_paddle() -> ModuleType:
             # Python raises this where Ctrl-C interrupts the initialisation of a library
             if isinstance(error.__cause__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
-            fault = environment.fault(error)
+            fault = shortage.shortage(error) or environment.fault(error)
             if fault is None:
                 raise
             # What Paddle wrote about it, which the sentence says better

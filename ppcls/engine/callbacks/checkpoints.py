@@ -186,20 +186,18 @@ class SaveCheckpoints(Callback):
         try:
             self._background.wait()
             return True
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             there = checkpoint.verify(self._latest) is None
             kept = (
                 "the one before it is there still"
                 if there
                 else "no checkpoint is there"
             )
-            self._lost = (
-                f"{self._latest}: cannot be written ({error.strerror or error}); {kept}"
-            )
+            reason, remedy = _reason_and_remedy(error)
+            self._lost = f"{self._latest}: cannot be written ({reason}); {kept}"
             if self.on_error == "stop":
-                raise UserError(
-                    f"{self._lost}; make room and {'resume' if there else 'begin again'}"
-                ) from error
+                again = "resume" if there else "begin again"
+                raise UserError(f"{self._lost}; {remedy} and {again}") from error
             get_logger().warning("%s, and the run goes on", self._lost)
             return False
 
@@ -233,6 +231,18 @@ class SaveCheckpoints(Callback):
         kept = sorted((number for number in numbers if number <= newest), reverse=True)
         for number in kept[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")
+
+
+def _reason_and_remedy(error: OSError | MemoryError) -> tuple[str, str]:
+    """Why a file could not be written, and what to do about it."""
+    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+        return "out of memory", "free memory, or lower the batch size,"
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return reason, "raise the limit (ulimit -n)"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return reason, "change the permissions"
+    return reason, "make room"
 
 
 def _disk_of(folder: Path) -> int:

@@ -1,0 +1,154 @@
+"""A command that is short of memory, descriptors, threads or disk space ends with one sentence."""
+
+import errno
+import os
+import resource
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from tiny_run import prepare_own, use_tiny
+
+from helpers.starving import descriptors, file_size, memory, run_starved
+from ppcls.engine import checkpoint
+from ppcls.engine.background import Background
+from ppcls.engine.precision import Precision
+from ppcls.inference import manifest
+from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.utils.shortage import shortage
+
+
+@pytest.fixture
+def predict(exported, tmp_path, monkeypatch):
+    """The words that predict forty pictures."""
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    for number in range(40):
+        shutil.copy(GOLDEN_PICTURE, f"pictures/{number}.png")
+    return ["predict", "-o", f"Global.inference_model_dir={exported}", "-o", "Global.infer_imgs=pictures"]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json"])
+def test_a_full_disk_at_predict_names_the_file(predict, name):
+    code, text = run_starved([*predict, "-o", f"Global.output={name}"], file_size(500))
+    assert code == 2
+    assert text.endswith(f"\n{name}: {os.strerror(errno.EFBIG)}; make room or choose another place and run again\n")
+
+
+def test_a_full_disk_behind_standard_output_is_named(predict):
+    with Path("/dev/full").open("w") as full:
+        code, text = run_starved(predict, stdout=full)
+    said = f"standard output: {os.strerror(errno.ENOSPC)}; make room or choose another place and run again\n"
+    assert (code, text) == (2, said)
+
+
+def test_reading_without_memory(predict, exported, monkeypatch):
+    """It is not said that the file is damaged."""
+
+    def parse(*arguments, **keywords):
+        raise MemoryError
+
+    monkeypatch.setattr(manifest, "read_yaml", parse)
+    code, text = run_starved(predict)
+    assert (code, text) == (
+        2,
+        f"{exported}/inference.yml: out of memory while this manifest was read; give the process more memory, or copy "
+        "the bundle again, or export again\n",
+    )
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """The words of a tiny training into `output`."""
+    monkeypatch.chdir(tmp_path)
+    use_tiny(monkeypatch.setattr)
+    prepare_own(tmp_path)
+    return ["train", "-c", "own.yaml", "-o", "Global.epochs=2"]
+
+
+def test_training_without_memory(train, monkeypatch):
+    """Paddle's own error, of an allocation in a step."""
+
+    def backward(self, loss):
+        paddle.empty([3 * 10**9])
+
+    monkeypatch.setattr(Precision, "backward", backward)
+    code, text = run_starved(train, memory(2000))
+    assert code == 2
+    assert text.splitlines()[-1].startswith("out of memory (")
+    assert text.endswith(" GB of address space; raise the limit (ulimit -v), or lower the batch size and num_workers\n")
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (
+            lambda: descriptors(0)(),
+            f"{os.strerror(errno.EMFILE)}); no checkpoint is there; raise the limit (ulimit -n)",
+        ),
+        (lambda: file_size(1000)(), f"{os.strerror(errno.EFBIG)}); no checkpoint is there; make room"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written(train, monkeypatch, limit, said):
+    """The first is written short of descriptors, or of space on the disk; the run's folder is there already."""
+    write = checkpoint.write
+
+    def starved(*arguments):
+        limit()
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoint, "write", starved)
+    code, text = run_starved(train)
+    assert code == 2
+    assert f"latest: cannot be written ({said} and begin again\n" in text
+    assert "Traceback" not in text
+
+
+def test_a_checkpoint_without_memory_for_it(train, monkeypatch):
+    def write(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    code, text = run_starved(train)
+    assert code == 2
+    assert "latest: cannot be written (out of memory); no checkpoint is there; " in text
+    assert "Traceback" not in text
+
+
+def test_what_is_short_is_told_from_the_exception():
+    with pytest.raises(MemoryError) as by_numpy:
+        np.empty(10**16)
+    with pytest.raises(MemoryError) as by_paddle:
+        paddle.empty([10**15])
+    for caught in (by_numpy, by_paddle):
+        assert shortage(caught.value).endswith("; lower the batch size and num_workers, or end other programs")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert shortage(OSError(errno.EMFILE, "x", "a.png")) == (
+        f"a.png: no file descriptors left, of which this process may have {limit}; raise the limit (ulimit -n), or "
+        "lower num_workers"
+    )
+    assert shortage(RuntimeError("can't start new thread")) == (
+        "the system gives this process no more threads or processes (can't start new thread); raise the limit "
+        "(ulimit -u), lower num_workers, or end other programs"
+    )
+    assert shortage(BlockingIOError(errno.EAGAIN, "fork")).startswith("the system gives this process no more threads")
+    for other in (OSError(errno.ENOSPC, "full"), RuntimeError("shape"), ValueError("out of memory"), KeyError("x")):
+        assert shortage(other) is None
+
+
+def test_without_threads_a_job_runs_at_once(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    background, done = Background(), []
+    background.submit(lambda: done.append(1))
+    assert done == [1]
+    background.submit(lambda: done.remove(2))
+    with pytest.raises(ValueError):
+        background.wait()
+    background.wait()
