@@ -1,4 +1,4 @@
-"""Arrays in the terms of this machine."""
+"""Arrays with this machine's byte order, in types that numpy has."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import numpy as np
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """The same numbers in this machine's byte order, copied only where they are not."""
+    """The same values in this machine's byte order, copied only if they have another one."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def plain(array: np.ndarray) -> np.ndarray:
-    """The same numbers in this machine's byte order and in C's order, as files have them; 0-d stays 0-d."""
+    """The same values in this machine's byte order and in C order, as files have them; 0-d stays 0-d."""
     array = native(array)
     return array if array.flags.c_contiguous else array.copy("C")
 
 
 def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
-    """The upper halves of float32 numbers, as unsigned integers [N], to these numbers, exactly."""
+    """Converts bfloat16 numbers, given as unsigned 16-bit integers [N], to float32, exactly."""
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def float32_size(array: np.ndarray) -> int:
+    """The bytes that an array takes, with half-precision numbers as float32, which models convert them to."""
+    if array.dtype.kind == "f" and array.dtype.itemsize < 4:
+        return 4 * array.size
+    return array.nbytes

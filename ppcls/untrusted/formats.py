@@ -1,4 +1,4 @@
-"""Which format a file of weights has: its content tells."""
+"""The format of a file of weights, by its content."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _DARKNET_HEADS = {
     for minor in (1, 2)
     for revision in range(10)
 }
-_KNOWN = "a .pdparams file, one of torch.save, .safetensors, or Darknet's .weights"
+_KNOWN = "a .pdparams, torch.save, .safetensors or Darknet .weights file"
 
 
 def format_of(path: Path) -> str:
-    """pdparams, torch, safetensors or darknet.
+    """Recognises the format: pdparams, torch, safetensors or darknet.
 
     Raises:
         UserError: the file cannot be read, or is none of these.
@@ -30,15 +30,15 @@ def format_of(path: Path) -> str:
     with refusals(path, "file"), path.open("rb") as file:
         head, size = file.read(512), os.fstat(file.fileno()).st_size
     if not head:
-        raise UserError(f"{path}: is empty; copy or download the file again")
+        raise UserError(f"{path}: empty file; copy or download the file again")
     if is_web_page(head):
         raise UserError(
-            f"{path}: an HTML page, not weights; the download was answered by a web page, "
-            "so take the file from an address that needs no page in between"
+            f"{path}: a web page (HTML), not weights; "
+            "download the file from an address that gives the file itself"
         )
     if head.startswith(b"version https://git-lfs"):
         raise UserError(
-            f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` where it comes from"
+            f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` in its repository"
         )
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or is_legacy(head):
         return "torch"
@@ -53,6 +53,6 @@ def format_of(path: Path) -> str:
     formats = {".safetensors": "safetensors", ".weights": "darknet"}
     if path.suffix not in formats:
         raise UserError(
-            f"{path}: begins like no file of weights ({head[:8].hex(' ')}); give {_KNOWN}"
+            f"{path}: not a known format of weights (it starts with {head[:8].hex(' ')}); give {_KNOWN}"
         )
     return formats[path.suffix]

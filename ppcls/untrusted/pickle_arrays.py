@@ -1,4 +1,4 @@
-"""Stand-ins for what numpy pickles: arrays, numbers and their types. Not even its own reconstruction runs."""
+"""Stand-ins for what numpy pickles: arrays, numbers and their types. Nothing of numpy's own reconstruction runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.pickle_limits import Meter
-from ppcls.untrusted.pickle_stand_ins import Admitted, Names, StandIn, never
+from ppcls.untrusted.arrays import float32_size, native
+from ppcls.untrusted.limits import Meter
+from ppcls.untrusted.pickle_stand_ins import Allowed, Changeable, Names, StandIn, never
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 
 _KINDS = "biufcSU"  # of dtypes; objects, records and everything with pointers stay out
+_MAX_NAME = 12  # characters of a dtype's name
+_MAX_DIMENSIONS = 32  # what every version of numpy has
+_ORDERS = ("C", "F", "K")
 
 
-class _Dtype:
+class _Dtype(Changeable):
     """Stands for a dtype of numbers or text."""
 
     __slots__ = ("dtype",)
@@ -21,11 +25,13 @@ class _Dtype:
     def __init__(
         self, name: object, align: object = False, copy: object = False
     ) -> None:
-        if not (isinstance(name, str) and name[:1] in _KINDS and name[1:].isdecimal()):
+        if not isinstance(name, str) or name[:1] not in _KINDS:
+            raise Refused(f"arrays of type {shown(name)!r}")
+        if len(name) > _MAX_NAME or not name[1:].isdecimal():
             raise Refused(f"arrays of type {shown(name)!r}")
         self.dtype = np.dtype(name)
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def set_state(self, state: Any) -> None:
         _, order, subtype, names, fields = state[:5]
         if subtype is not None or names is not None or fields is not None:
             raise Refused("arrays of records")
@@ -43,17 +49,22 @@ class _Array(StandIn):
         self.parts = parts
         self.value: Any = None
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def set_state(self, state: Any) -> None:
         _, shape, dtype, fortran, content = state
         self.parts = (content, dtype, shape, "F" if fortran else "C")
 
     def finish(self, meter: Meter) -> Any:
-        """The array, in memory of its own; the same one however often it is asked for."""
+        """Returns the array, in memory of its own; the same one each time, which each time counts as made.
+
+        Whoever gets an array under many names may copy it for each of them.
+        """
         if self.value is None:
             if not self.parts:
                 raise Damaged("an array without contents")
-            # Whose bytes are no longer needed
-            self.value, self.parts = _array(meter, *self.parts), ()
+            self.value = _array(meter, *self.parts)
+            self.parts = ()  # whose bytes are no longer needed
+        else:
+            meter.claim(float32_size(self.value))
         return self.value
 
 
@@ -71,22 +82,28 @@ def _array(
 ) -> np.ndarray:
     if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, bytearray)):
         raise Refused("an array that is not made of bytes")
-    if not isinstance(shape, tuple) or any(
-        type(side) is not int or side < 0 for side in shape
-    ):
-        raise Damaged("an array whose shape is not made of sizes")
-    meter.claim(len(content))
     flat = np.frombuffer(content, dtype.dtype)
-    array = (
-        flat.reshape(shape, order=order)
-        if axes is None
-        else flat.reshape(shape).transpose(axes)
-    )
-    return array.copy("K")
+    meter.claim(float32_size(flat))
+    if axes is None:
+        array = flat.reshape(_sizes(shape), order=order)
+    else:
+        array = flat.reshape(_sizes(shape)).transpose(_sizes(axes))
+    # Both copy, the first only where the byte order is another one
+    array = native(array)
+    return array.copy("K") if array.base is not None else array
+
+
+def _sizes(numbers: Any) -> tuple[int, ...]:
+    if not isinstance(numbers, tuple) or len(numbers) > _MAX_DIMENSIONS:
+        raise Damaged("an array whose shape is not made of sizes")
+    for number in numbers:
+        if type(number) is not int or number < 0:
+            raise Damaged("an array whose shape is not made of sizes")
+    return numbers
 
 
 def _reconstruct(subtype: object, shape: object, dtype: object) -> _Array:
-    if not (isinstance(subtype, Admitted) and subtype.name == "ndarray"):
+    if not isinstance(subtype, Allowed) or subtype.name != "ndarray":
         raise Refused("a subclass of an array")
     return _Array()
 
@@ -94,7 +111,7 @@ def _reconstruct(subtype: object, shape: object, dtype: object) -> _Array:
 def _frombuffer(
     content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
 ) -> _Array:
-    if order not in ("C", "F", "K"):
+    if order not in _ORDERS:
         raise Damaged("an array in an unknown order")
     return _Array(content, dtype, shape, order, axes)
 

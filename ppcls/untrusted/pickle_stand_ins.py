@@ -3,47 +3,68 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ppcls.untrusted.pickle_limits import Meter
-from ppcls.untrusted.refusals import Refused, shown
+from ppcls.untrusted.limits import MAX_NAME, Meter
+from ppcls.untrusted.refusals import Damaged, Refused, shown
 
-PLAIN = (str, bytes, bool, int, float, complex, type(None))
+PLAIN = frozenset({str, bytes, bool, int, float, complex, type(None)})
 Names = dict[str, Callable[..., Any]]
+# No name takes more; a call with a shared tuple of thousands would copy it each time
+_MAX_ARGUMENTS = 16
+_MAX_KEY_BITS = 64
+# Keys of one container whose hashes a file can choose, so that each is compared with all before it
+_MAX_COLLIDING = 300
 
 
-class StandIn:
-    """What a file's object is until the whole file has been read."""
+class Changeable:
+    """What a pickle may try to change after it is made."""
+
+    __slots__ = ()
+
+    def set_state(self, state: Any) -> None:
+        """Changes the object.
+
+        Raises:
+            Refused: it cannot be changed.
+        """
+        raise Refused(f"a change of {type(self).__name__.lstrip('_').lower()}")
+
+
+class StandIn(Changeable):
+    """Stands for an object of the file until the whole file has been read."""
 
     __slots__ = ()
 
     def finish(self, meter: Meter) -> Any:
-        """The object itself."""
+        """Returns the object itself."""
         raise NotImplementedError
 
-    def __setstate__(self, state: Any) -> None:
-        raise Refused(f"a change of {type(self).__name__.lstrip('_').lower()}")
 
+class Allowed(Changeable):
+    """A name from a table of allowed names: it can be called and cannot be changed."""
 
-class Admitted:
-    """A name out of a table, as a pickle sees it: it can be called, and cannot be changed."""
+    __slots__ = ("function", "meter", "name")
 
-    __slots__ = ("call", "meter", "name")
+    def __init__(self, name: str, function: Callable[..., Any], meter: Meter) -> None:
+        self.name = name
+        self.function = function
+        self.meter = meter
 
-    def __init__(self, name: str, call: Callable[..., Any], meter: Meter) -> None:
-        self.name, self.call, self.meter = name, call, meter
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Calls what stands for the name, after counting what it has to go through."""
+    def __call__(self, arguments: tuple[Any, ...]) -> Any:
+        """Calls the function of the table, after counting what it has to read."""
+        if len(arguments) > _MAX_ARGUMENTS:
+            raise Damaged(f"{self.name} with {len(arguments):,} arguments")
         for argument in arguments:
             if isinstance(argument, str):
                 self.meter.claim(len(argument))
             elif isinstance(argument, (list, tuple, set, dict)):
                 self.meter.step(len(argument))
-        return self.call(*arguments)
+        return self.function(*arguments)
 
-    def __setstate__(self, state: object) -> None:
+    def set_state(self, state: Any) -> None:
+        """Refuses the change."""
         raise Refused(f"a change of {self.name}")
 
 
@@ -58,21 +79,11 @@ class Inert(StandIn):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, *arguments: Any) -> Inert:
-        """The object that a call would make."""
-        return self
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def append(self, item: object) -> None:
-        """Drops an item of an object that is a list."""
-
-    def extend(self, items: object) -> None:
-        """Drops items of an object that is a list."""
+    def set_state(self, state: Any) -> None:
+        """Ignores the change."""
 
     def finish(self, meter: Meter) -> Inert:
-        """Itself."""
+        """Returns itself."""
         return self
 
 
@@ -83,7 +94,7 @@ class Ordered(dict):
 
 
 def never(what: str) -> Callable[..., None]:
-    """A name that may be spoken of and never called."""
+    """A function for a name that a pickle may mention and must not call."""
 
     def refuse(*arguments: object) -> None:
         raise Refused(what)
@@ -91,44 +102,104 @@ def never(what: str) -> Callable[..., None]:
     return refuse
 
 
-def check_key(key: object) -> object:
-    """Refuses what takes long to hash: tuples in tuples, and numbers without end.
-
-    Args:
-        key: What is to be a dictionary's key or stand in a set.
+def put(target: Any, items: Sequence[Any]) -> Any:
+    """Adds alternating keys and values to a dictionary.
 
     Returns:
-        The same.
+        The dictionary.
+
+    Raises:
+        Refused: it is no dictionary, or a key cannot be used.
     """
-    for part in key if type(key) is tuple and len(key) <= 16 else (key,):
-        if not (type(part) in PLAIN or isinstance(part, StandIn)):
-            raise Refused(f"a key of type {type(part).__name__}")
-        if type(part) is int and part.bit_length() > 64:
-            raise Refused("a key of more than 64 bits")
-    return key
-
-
-def put(target: Any, items: Sequence[Any]) -> Any:
-    """Adds keys and values, which take turns in `items`, to a dictionary; returns it."""
     if isinstance(target, Inert):
         return target
     if type(target) is not dict and not isinstance(target, Ordered):
         raise Refused(f"items in a {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2]):
-        if check_key(key) in target:
-            raise Refused(f"the key {shown(key)!r} twice")
+        check_key(key, target)
         target[key] = value
     return target
 
 
-def _ordered(pairs: Sequence[Sequence[Any]] = ()) -> Ordered:
-    return put(Ordered(), [part for key, value in pairs for part in (key, value)])
+def add(target: Any, items: Iterable[Any]) -> Any:
+    """Adds members to a set.
+
+    Returns:
+        The set.
+
+    Raises:
+        Refused: it is no set, or a member cannot be used.
+    """
+    if isinstance(target, Inert):
+        return target
+    if type(target) is not set:
+        raise Refused(f"items in a {type(target).__name__}")
+    for item in items:
+        check_key(item, target)
+        target.add(item)
+    return target
 
 
-def _encode(text: str, encoding: str) -> bytes:
+def check_key(key: object, container: dict[Any, Any] | set[Any]) -> None:
+    """Refuses keys that take long to hash or to find, and a key that is there already.
+
+    Args:
+        key: A dictionary's new key, or a set's new member.
+        container: The dictionary or the set.
+
+    Raises:
+        Refused: it cannot be used.
+    """
+    kind = type(key)
+    if kind is int:
+        _check_number(key)
+    elif kind is tuple:
+        _check_tuple(key)
+    elif kind not in PLAIN and not isinstance(key, StandIn):
+        raise Refused(f"a key of type {kind.__name__}")
+    can_collide = kind in (tuple, complex) or isinstance(key, StandIn)
+    if can_collide and len(container) >= _MAX_COLLIDING:
+        raise Refused(f"a {kind.__name__} as one of more than {_MAX_COLLIDING} keys")
+    # Comparing two long equal texts takes time, so the first of them is the last
+    if key in container:
+        raise Refused(f"the key {shown(key)!r} twice")
+
+
+def _check_tuple(key: Any) -> None:
+    if len(key) > _MAX_ARGUMENTS:
+        raise Refused(f"a key of {len(key):,} parts")
+    for part in key:
+        if type(part) not in PLAIN and not isinstance(part, StandIn):
+            raise Refused(f"a key of type {type(part).__name__}")
+        if type(part) is int:
+            _check_number(part)
+        elif type(part) in (str, bytes) and len(part) > MAX_NAME:
+            raise Refused(f"a key with a text of {len(part):,} characters")
+
+
+def _check_number(key: Any) -> None:
+    if key.bit_length() > _MAX_KEY_BITS:
+        raise Refused(f"a key of more than {_MAX_KEY_BITS} bits")
+
+
+def ordered(pairs: Any, target: Ordered) -> Ordered:
+    """Fills a stand-in for an OrderedDict from a list of pairs, and returns it."""
+    for pair in pairs:
+        if type(pair) not in (list, tuple) or len(pair) != 2:
+            raise Damaged("an OrderedDict that is not made of pairs")
+        put(target, pair)
+    return target
+
+
+def _ordered(pairs: Any = ()) -> Ordered:
+    return ordered(pairs, Ordered())
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
     if encoding != "latin1":
         raise Refused(f"the codec {shown(encoding)}")
-    return text.encode("latin-1")
+    encoded: bytes = text.encode("latin-1")
+    return encoded
 
 
 def _tuple(items: Any = ()) -> tuple[Any, ...]:
@@ -138,7 +209,13 @@ def _tuple(items: Any = ()) -> tuple[Any, ...]:
 
 
 def _set(items: Any = ()) -> Any:
-    return {check_key(item) for item in _tuple(items)}
+    return add(set(), _tuple(items))
+
+
+def _complex(real: Any, imaginary: Any) -> complex:
+    if type(real) is not float or type(imaginary) is not float:
+        raise Damaged("a complex number that is not made of two numbers")
+    return complex(real, imaginary)
 
 
 # Modules whose names can do harm where they are called. Other packages' names are inert; of these only the data below.
@@ -191,8 +268,8 @@ def is_inert(module: str, name: str) -> bool:
 PYTHON_NAMES: Names = {
     "collections.OrderedDict": _ordered,
     "_codecs.encode": _encode,  # how protocol 2 writes bytes
-    "builtins.bytes": lambda: b"",  # how it writes none
+    "builtins.bytes": lambda: b"",  # how it writes no bytes
     "builtins.set": _set,
-    "builtins.tuple": _tuple,  # how paddle.save writes a lone tensor
-    "builtins.complex": complex,
+    "builtins.tuple": _tuple,  # how paddle.save writes a single tensor
+    "builtins.complex": _complex,
 }

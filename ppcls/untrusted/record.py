@@ -1,43 +1,73 @@
-"""What a file of weights holds: arrays by name, and as JSON text what `write_weights` was told to remember."""
+"""What a file of weights holds: arrays by name, and as JSON text the record that `write_weights` adds."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.refusals import shown
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.limits import MAX_NAME
+from ppcls.untrusted.refusals import Damaged, shown
 from ppcls.utils.errors import UserError
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any] | None]
+# The entry that Paddle adds to what it saves: a table of parameter names, not a tensor.
+NAME_TABLE = "StructuredToParameterName@@"
+# The entry of a .pdparams file with the record; not a tensor either.
+RECORD = "ppcls_record@@"
+_AGAIN = "convert the weights again"
+_TEXTS = ("model", "source", "url", "licence")
+_MAX_PARTS = 20
+_SIMPLE = (str, bool, int, float, type(None))
 
 
 def parse_record(path: Path, text: Any) -> dict[str, Any]:
-    """What the JSON text of a record says.
+    """Parses the JSON text of a record.
 
     Raises:
-        UserError: it is no JSON object, or one of its names is no text.
+        UserError: it is not a JSON object, or one of its entries is not what it should be.
     """
-    try:
-        record = json.loads(text, parse_constant=_no_constant)
-    except (TypeError, ValueError, RecursionError) as error:
+    if not isinstance(text, str):
         raise UserError(
-            f"{path}: its record is no JSON text ({shown(str(error))}); convert the weights again"
-        ) from error
-    if not isinstance(record, dict):
-        raise UserError(
-            f"{path}: its record is no JSON object; convert the weights again"
+            f"{path}: its record is of type {type(text).__name__}, not text; {_AGAIN}"
         )
-    for key in ("model", "source", "url", "licence"):
-        if not isinstance(record.get(key), (str, type(None))):
-            raise UserError(
-                f"{path}: the {key} in its record is of type {type(record[key]).__name__} and not text; "
-                "convert the weights again"
-            )
+    try:
+        record = parse_json(text)
+    except Damaged as error:
+        raise UserError(f"{path}: its record is {error}; {_AGAIN}") from error
+    if not isinstance(record, dict):
+        raise UserError(f"{path}: its record is not a JSON object; {_AGAIN}")
+    for key in _TEXTS:
+        _check_text(path, key, record.get(key))
+    _check_arguments(path, record.get("arguments", {}))
     return record
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+def _check_text(path: Path, key: str, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise UserError(
+            f"{path}: the {key} in its record is of type {type(value).__name__}, not text; {_AGAIN}"
+        )
+    if len(value) > MAX_NAME:
+        raise UserError(
+            f"{path}: the {key} in its record has {len(value):,} characters, more than {MAX_NAME}; {_AGAIN}"
+        )
+
+
+def _check_arguments(path: Path, arguments: Any) -> None:
+    """Refuses arguments that are too long for a message; of which type each has to be, the model knows."""
+    if not isinstance(arguments, dict):
+        return
+    for name, value in arguments.items():
+        parts = value if isinstance(value, list) else [value]
+        is_short = len(parts) <= _MAX_PARTS and len(name) <= MAX_NAME
+        for part in parts:
+            is_short = is_short and type(part) in _SIMPLE and len(str(part)) <= MAX_NAME
+        if not is_short:
+            raise UserError(
+                f"{path}: the argument {shown(name)} in its record is too long; {_AGAIN}"
+            )

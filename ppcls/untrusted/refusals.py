@@ -1,4 +1,4 @@
-"""Files that somebody else wrote: what may be wrong with one, and the sentence that says so."""
+"""Problems of files that somebody else wrote, and the one sentence about each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ class Damaged(Exception):
 
 
 def shown(text: object, length: int = 100) -> str:
-    """What stands in a file as a message may show it: in one short line, without control characters."""
-    return (
-        repr(text[:length])[1:-1]
-        if isinstance(text, str)
-        else f"something of type {type(text).__name__}"
-    )
+    """Text of a file as a message can show it: short, in one line, without control characters."""
+    if not isinstance(text, str):
+        return f"something of type {type(text).__name__}"
+    return repr(text[:length])[1:-1]
 
 
 @contextlib.contextmanager
@@ -33,13 +31,13 @@ def refusals(
     remedy: str = "",
     again: str = "copy or download the file again",
 ) -> Iterator[None]:
-    """Makes one sentence of whatever goes wrong while a file is read.
+    """Turns everything that goes wrong while a file is read into one sentence.
 
     Args:
         path: The file.
-        kind: What it should be.
-        remedy: What to use instead of a file that asks for more than data.
-        again: What to do about a damaged one.
+        kind: What it should be, such as `pickle of arrays`.
+        remedy: What to do about a file that asks for more than data.
+        again: What to do about a damaged file.
 
     Raises:
         UserError: the file cannot be read, is damaged, or asks for more than data.
@@ -53,18 +51,17 @@ def refusals(
             f"{path}: out of memory while this {kind} was read; give the process more memory, or {again}"
         ) from error
     except Refused as error:
+        reason = f"it asks for {error}, and only arrays and plain containers are read"
         raise UserError(
-            f"{path}: refused, for it asks for {error} and only arrays and plain containers are read from it; {remedy}"
+            f"{path}: refused, because {reason}; {remedy or again}"
         ) from error
+    except Damaged as error:
+        raise UserError(f"{path}: not a valid {kind} ({error}); {again}") from error
     # Damaged files raise almost anything, OSErrors without a number too
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(
                 f"{path}: cannot be read ({error.strerror}); give the file's path"
             ) from error
-        what = (
-            str(error)
-            if isinstance(error, Damaged)
-            else f"{type(error).__name__}: {shown(str(error), 200)}"
-        )
-        raise UserError(f"{path}: no whole {kind} ({what}); {again}") from error
+        what = f"{type(error).__name__}: {shown(str(error), 200)}"
+        raise UserError(f"{path}: not a valid {kind} ({what}); {again}") from error

@@ -1,79 +1,167 @@
-"""Files of safetensors: a header in JSON, then numbers. Our record stands in the header's metadata."""
+"""Files of safetensors: the size of a header, the header in JSON, then numbers.
+
+Our record is in the header's metadata.
+"""
 
 from __future__ import annotations
 
-import json
+import math
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.limits import MAX_ARRAYS
 from ppcls.untrusted.record import Content, parse_record
 from ppcls.untrusted.refusals import Damaged, refusals, shown
 from ppcls.utils.errors import UserError
 
 _RECORD = "ppcls_record"
+_METADATA = "__metadata__"
+_SIZE_BYTES = 8
+_MAX_DIMENSIONS = 32  # what every version of numpy has
+_BFLOAT16 = "BF16"
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
-    "BF16": "<u2",
-    "BOOL": "?",
-    **{
-        f"{kind}{8 * size}": f"<{kind.lower()}{size}"
-        for kind in "IU"
-        for size in (1, 2, 4, 8)
-    },
+    _BFLOAT16: "<u2",
+    "BOOL": "u1",
+    "I8": "i1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U8": "u1",
+    "U16": "<u2",
+    "U32": "<u4",
+    "U64": "<u8",
 }
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A tensor of the header: its type as safetensors names it, its shape, and where its bytes start and end."""
+
+    kind: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
 def read_safetensors(path: Path) -> Content:
-    """Arrays, bfloat16 as float32, and record.
+    """Reads arrays, bfloat16 as float32, and the record.
 
     Raises:
-        UserError: the file cannot be read, is damaged, or holds types that are no weights.
+        UserError: the file cannot be read, is damaged, or holds types that are not weights.
     """
-    with refusals(path, "safetensors file"):
-        content = path.read_bytes()
-        tensors = safetensors.deserialize(content)
-        header = json.loads(
-            content[8 : 8 + int.from_bytes(content[:8], "little")],
-            object_pairs_hook=_no_duplicates,
-        )
-        del content
-        arrays = {name: _array(path, name, tensor) for name, tensor in tensors}
-        # In the file's order
-        arrays = {name: arrays[name] for name in header if name != "__metadata__"}
-    text = (header.get("__metadata__") or {}).get(_RECORD)
+    with refusals(path, "safetensors file"), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        header = _read_header(file, size)
+        metadata = header.pop(_METADATA, None) or {}
+        if not isinstance(metadata, dict):
+            raise Damaged("its metadata is not an object")
+        if len(header) > MAX_ARRAYS:
+            raise Damaged(f"it has {len(header):,} tensors, more than {MAX_ARRAYS:,}")
+        entries = {name: _entry(path, name, part) for name, part in header.items()}
+        first = file.tell()
+        _check_layout(entries, size - first)
+        arrays = {name: _read(file, first, entry) for name, entry in entries.items()}
+    text = metadata.get(_RECORD)
     return arrays, None if text is None else parse_record(path, text)
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise Damaged("a name stands twice in its header")
-    return dict(pairs)
+def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
+    if size < _SIZE_BYTES:
+        raise Damaged(f"its {size} bytes are less than a header")
+    length = int.from_bytes(file.read(_SIZE_BYTES), "little")
+    if length > size - _SIZE_BYTES:
+        raise Damaged(f"a header of {length} bytes in a file of {size}")
+    try:
+        header = parse_json(file.read(length))
+    except Damaged as error:
+        raise Damaged(f"its header is {error}") from error
+    if not isinstance(header, dict):
+        raise Damaged("its header is not an object")
+    return header
 
 
-def _array(path: Path, name: str, tensor: Mapping[str, Any]) -> np.ndarray:
-    kind = tensor["dtype"]
-    if kind not in _DTYPES:
+def _entry(path: Path, name: str, description: Any) -> _Entry:
+    if not isinstance(description, dict):
+        raise Damaged(f"{shown(name)} is not described by an object")
+    kind = description.get("dtype")
+    if not isinstance(kind, str) or kind not in _DTYPES:
         raise UserError(
-            f"{path}: {shown(name)} is of type {kind}, which is not read; give weights in F32, F16 or BF16"
+            f"{path}: {shown(name)} is of type {shown(kind)}, which is not read; give weights in F32, F16 or BF16"
         )
-    flat = np.frombuffer(tensor["data"], _DTYPES[kind])
-    numbers = bfloat16_to_float32(flat) if kind == "BF16" else native(flat)
-    return numbers.reshape(tensor["shape"])
+    shape = _counts(name, description.get("shape"), _MAX_DIMENSIONS)
+    offsets = _counts(name, description.get("data_offsets"), 2)
+    if len(offsets) != 2:
+        raise Damaged(f"{shown(name)} has {len(offsets)} offsets, not 2")
+    start, end = offsets
+    wanted = math.prod(shape) * np.dtype(_DTYPES[kind]).itemsize
+    if end - start != wanted:
+        raise Damaged(
+            f"{shown(name)} has {end - start} bytes, and its shape and type need {wanted}"
+        )
+    return _Entry(kind, shape, start, end)
+
+
+def _counts(name: str, numbers: Any, limit: int) -> tuple[int, ...]:
+    if not isinstance(numbers, list) or len(numbers) > limit:
+        raise Damaged(f"the shape or the offsets of {shown(name)} are not counts")
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < 1 << 63:
+            raise Damaged(f"the shape or the offsets of {shown(name)} are not counts")
+    return tuple(numbers)
+
+
+def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
+    """Refuses tensors that overlap, and bytes that belong to none.
+
+    Raises:
+        Damaged: there are some.
+    """
+    place = 0
+    for name, entry in sorted(entries.items(), key=_place_of):
+        if entry.start != place:
+            raise Damaged(
+                f"{shown(name)} starts at byte {entry.start}, and the tensor before it ends at {place}"
+            )
+        place = entry.end
+    if place != size:
+        raise Damaged(
+            f"its tensors have {place} bytes and the file has {size} for them"
+        )
+
+
+def _place_of(named: tuple[str, _Entry]) -> tuple[int, int]:
+    return named[1].start, named[1].end
+
+
+def _read(file: BinaryIO, first: int, entry: _Entry) -> np.ndarray:
+    content = np.empty(entry.end - entry.start, np.uint8)
+    file.seek(first + entry.start)
+    filled = file.readinto(content)  # type: ignore[attr-defined]
+    if filled != len(content):
+        raise Damaged("it has become shorter while it was read")
+    numbers = content.view(_DTYPES[entry.kind])
+    if entry.kind == "BOOL":
+        numbers = numbers != 0  # numpy's truth values are 0 and 1 alone
+    elif entry.kind == _BFLOAT16:
+        numbers = bfloat16_to_float32(numbers)
+    return native(numbers).reshape(entry.shape)
 
 
 def write_safetensors(
     path: Path, arrays: dict[str, np.ndarray], record: str | None
 ) -> None:
     """Writes arrays, and a record of JSON text."""
-    # Its own `save_file` leaves a file that nobody else may read.
-    path.write_bytes(
-        safetensors.numpy.save(arrays, None if record is None else {_RECORD: record})
-    )
+    metadata = None if record is None else {_RECORD: record}
+    # `save_file` of safetensors writes a file that no other user may read.
+    path.write_bytes(safetensors.numpy.save(arrays, metadata))

@@ -1,4 +1,4 @@
-"""Stand-ins for the storages of `torch.save`: runs of numbers, which tensors are views of."""
+"""Stand-ins for the storages of `torch.save`: sequences of numbers, which tensors are views of."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
-from ppcls.untrusted.pickle_limits import Meter
-from ppcls.untrusted.pickle_stand_ins import Admitted, StandIn
+from ppcls.untrusted.limits import MAX_NAME, Meter
+from ppcls.untrusted.pickle_stand_ins import Allowed, StandIn
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 
 _BFLOAT16 = "BFloat16Storage"
@@ -25,33 +25,42 @@ DTYPES = {
     "BoolStorage": "?",
     "UntypedStorage": "u1",
 }
+_MAX_DIMENSIONS = 32  # what every version of numpy has
+_MAX_SIZE = 1 << 62
 
 
 class Storage(StandIn):
-    """Stands for a storage; its numbers come after the pickle has named it."""
+    """Stands for a storage, whose numbers are read after the pickle has named it."""
 
     __slots__ = ("count", "kind", "numbers")
 
     def __init__(self, kind: str, count: int) -> None:
-        self.kind, self.count = kind, count
+        self.kind = kind
+        self.count = count
         self.numbers: np.ndarray | None = None
 
     @property
     def stored(self) -> np.dtype:
-        """The type of the bytes in the file."""
+        """The type of the numbers in the file."""
         return np.dtype(DTYPES[self.kind])
 
     def fill(self, content: np.ndarray, order: Any) -> None:
-        """Takes over the storage's bytes, which lie in memory of their own."""
-        numbers = native(content.view(self.stored.newbyteorder(order)))
+        """Takes over the storage's bytes, which own their memory.
+
+        Args:
+            content: Unsigned 8-bit integers [bytes].
+            order: Their byte order, `<` or `>`.
+        """
         if self.kind == "BoolStorage":
-            numbers = content != 0  # a byte of 2 is no truth value to numpy
-        self.numbers = (
-            bfloat16_to_float32(numbers) if self.kind == _BFLOAT16 else numbers
-        )
+            self.numbers = content != 0  # numpy's truth values are 0 and 1 alone
+            return
+        numbers = native(content.view(self.stored.newbyteorder(order)))
+        if self.kind == _BFLOAT16:
+            numbers = bfloat16_to_float32(numbers)
+        self.numbers = numbers
 
     def finish(self, meter: Meter) -> np.ndarray:
-        """All of its numbers."""
+        """Returns all of its numbers."""
         if self.numbers is None:
             raise Damaged("a storage without bytes")
         return self.numbers
@@ -65,50 +74,65 @@ class Slice(StandIn):
     def __init__(self, root: Storage, start: int, count: int) -> None:
         if start + count > root.count:
             raise Damaged("a view that reaches beyond its storage")
-        self.root, self.start, self.count = root, start, count
+        self.root = root
+        self.start = start
+        self.count = count
 
     def finish(self, meter: Meter) -> np.ndarray:
-        """Its numbers."""
+        """Returns the numbers of the part."""
         return self.root.finish(meter)[self.start : self.start + self.count]
 
 
 class Storages:
-    """The storages that a pickle speaks of, by key."""
+    """The storages that a pickle names, by key."""
 
     def __init__(self) -> None:
         self.by_key: dict[str, Storage] = {}
 
     def find(self, named: Any) -> StandIn:
-        """What stands for a persistent id: ("storage", class, key, place, count) and, in old files, a view."""
-        if isinstance(named, tuple) and named[:1] == ("module",):
+        """What stands for a persistent id: ("storage", class, key, place, count) and, in old files, a view.
+
+        Raises:
+            Refused: it is not the id of a storage.
+            Damaged: it contradicts itself or another one.
+        """
+        if not isinstance(named, tuple):
+            raise Refused("an object that is not in the file (a persistent id)")
+        if named[:1] == ("module",):
             raise Refused("a whole module")
-        if (
-            not isinstance(named, tuple)
-            or len(named) not in (5, 6)
-            or named[0] != "storage"
-        ):
-            raise Refused("an object from elsewhere (a persistent id)")
+        if len(named) not in (5, 6) or named[0] != "storage":
+            raise Refused("an object that is not in the file (a persistent id)")
         _, kind, key, _, count, *view = named
-        if (
-            not isinstance(kind, Admitted)
-            or kind.name not in DTYPES
-            or type(key) is not str
-        ):
-            raise Refused("a storage without type or key")
-        storage = self.by_key.setdefault(key, Storage(kind.name, *sizes((count,))))
-        if (storage.kind, storage.count) != (kind.name, count):
+        if not isinstance(kind, Allowed) or kind.name not in DTYPES:
+            raise Refused("a storage without a type")
+        if type(key) is not str or len(key) > MAX_NAME:
+            raise Refused("a storage without a name")
+        storage = self._storage(key, kind.name, sizes((count,))[0])
+        if not view or view[0] is None:
+            return storage
+        if not isinstance(view[0], tuple) or len(view[0]) != 3:
+            raise Damaged(f"a view of storage {shown(key)} that is not described")
+        return Slice(storage, *sizes(view[0][1:]))
+
+    def _storage(self, key: str, kind: str, count: int) -> Storage:
+        storage = self.by_key.get(key)
+        if storage is None:
+            storage = Storage(kind, count)
+            self.by_key[key] = storage
+        elif (storage.kind, storage.count) != (kind, count):
             raise Damaged(f"storage {shown(key)} is described in two ways")
-        if view and view[0] is not None:
-            if not isinstance(view[0], tuple) or len(view[0]) != 3:
-                raise Damaged(f"a view of storage {shown(key)} that is not described")
-            return Slice(storage, *sizes(view[0][1:]))
         return storage
 
 
 def sizes(numbers: Any) -> tuple[int, ...]:
-    """Numbers out of a pickle that have to be counts."""
-    if not isinstance(numbers, (tuple, list)) or any(
-        type(number) is not int or number < 0 for number in numbers
-    ):
-        raise Damaged("a tensor whose sizes, strides or offset are no counts")
+    """Checks numbers of a pickle that have to be counts, and returns them.
+
+    Raises:
+        Damaged: one is negative or not a whole number, or there are too many.
+    """
+    if not isinstance(numbers, (tuple, list)) or len(numbers) > _MAX_DIMENSIONS:
+        raise Damaged("a tensor whose sizes, strides or offset are not counts")
+    for number in numbers:
+        if type(number) is not int or not 0 <= number <= _MAX_SIZE:
+            raise Damaged("a tensor whose sizes, strides or offset are not counts")
     return tuple(numbers)

@@ -1,42 +1,38 @@
 """Reads pickles of arrays without running anything that a pickle may ask for.
 
 `.pdparams` and `.pdopt` files are pickles, and a pickle is a program: it may call whatever can be imported. Here
-every name that a file asks for becomes a stand-in out of a fixed table (`ADMITTED`, or a reader's own), or an `Inert`
-one that does nothing, or the file is refused. What comes out is rebuilt from plain types and `Inert` alone, and
-`pickle_limits` bounds its size.
+every name that a file asks for is replaced by a stand-in from a fixed table (`ALLOWED_NAMES`, or the table of another
+reader), or by an `Inert` one that does nothing, or the file is refused. The result consists of plain types and `Inert`
+alone, and `limits` bounds its size.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
-import struct
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+from ppcls.untrusted.limits import Meter, Stream
 from ppcls.untrusted.pickle_arrays import NUMPY_NAMES
-from ppcls.untrusted.pickle_limits import Meter, Stream
+from ppcls.untrusted.pickle_machine import Machine
 from ppcls.untrusted.pickle_stand_ins import (
     PLAIN,
     PYTHON_NAMES,
-    Admitted,
-    Inert,
+    Allowed,
     Names,
     Ordered,
     StandIn,
-    check_key,
-    is_inert,
     never,
-    put,
 )
-from ppcls.untrusted.refusals import Refused, refusals, shown
+from ppcls.untrusted.refusals import Refused, refusals
 from ppcls.utils.files import PathLike
 
-ADMITTED: Names = {**PYTHON_NAMES, **NUMPY_NAMES}
+ALLOWED_NAMES: Names = {**PYTHON_NAMES, **NUMPY_NAMES}
 _MAX_DEPTH = 150
-_MAX_NAME = 500  # characters
+_OBJECT_COST = 4  # steps
+_no_persistent_id = never("an object that is not in the file (a persistent id)")
 
 
 def load_pickle(path: PathLike) -> Any:
@@ -53,122 +49,30 @@ def load_pickle(path: PathLike) -> Any:
         return rebuild(unpickle(stream), stream.meter)
 
 
-# The implementation in Python: its memo is a dictionary, so a crafted index cannot claim all memory, and its
-# instructions can be replaced.
-class _ArrayUnpickler(pickle._Unpickler):
-    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(
-        pickle._Unpickler.dispatch
-    )
-    stack: list[Any]
-    pop_mark: Callable[[], list[Any]]
-
-    def __init__(
-        self, stream: Stream, admitted: Names, outside: Callable[[Any], Any]
-    ) -> None:
-        super().__init__(stream, encoding="utf-8")
-        self.stream, self.admitted, self.outside = stream, admitted, outside
-
-    def persistent_load(self, pid: Any) -> Any:
-        return self.outside(pid)
-
-    def find_class(self, module: str, name: str) -> Any:
-        # A short pickle can ask for a long one again and again
-        if len(module) + len(name) > _MAX_NAME:
-            raise Refused(f"{shown(module)}.{shown(name)}")
-        home = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
-        call = self.admitted.get(f"{home.replace('__builtin__', 'builtins')}.{name}")
-        if call is not None:
-            return Admitted(name, call, self.stream.meter)
-        if isinstance(module, str) and isinstance(name, str) and is_inert(module, name):
-            return Inert(f"{module}.{name}")
-        raise Refused(f"{shown(module)}.{shown(name)}")
-
-    def get_extension(self, code: int) -> None:
-        raise Refused(f"the registered extension {code}")
-
-    def _skip_frame(self) -> None:
-        """A frame says how much to read ahead, and nothing here does."""
-        self.stream.check(*struct.unpack("<Q", self.stream.read(8)))
-
-    def _load_bytearray(self) -> None:
-        self.stack.append(
-            bytearray(self.stream.read(*struct.unpack("<Q", self.stream.read(8))))
-        )
-
-    def _load_dict(self) -> None:
-        items = self.pop_mark()
-        self.stack.append(put({}, items))
-
-    def _set_item(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        put(self.stack[-1], (key, value))
-
-    def _set_items(self) -> None:
-        items = self.pop_mark()
-        put(self.stack[-1], items)
-
-    def _new_object(self) -> None:
-        arguments, cls = self.stack.pop(), self.stack.pop()
-        self.stack.append(self._made(cls, arguments))
-
-    def _new_object_with_keywords(self) -> None:
-        _, arguments, cls = self.stack.pop(), self.stack.pop(), self.stack.pop()
-        self.stack.append(self._made(cls, arguments))
-
-    def _made(self, cls: Any, arguments: Any) -> Inert:
-        if not isinstance(cls, Inert):
-            raise TypeError(f"an object made of something of type {type(cls).__name__}")
-        return cls(*arguments)
-
-    def _add_items(self) -> None:
-        items = self.pop_mark()
-        if isinstance(self.stack[-1], Inert):
-            return
-        if type(self.stack[-1]) is not set:
-            raise Refused(f"items in a {type(self.stack[-1]).__name__}")
-        self.stack[-1].update(map(check_key, items))
-
-    def _refuse_frozenset(self) -> None:
-        raise Refused("an object of type frozenset")
-
-    dispatch[pickle.FRAME[0]] = _skip_frame
-    dispatch[pickle.BYTEARRAY8[0]] = _load_bytearray
-    dispatch[pickle.DICT[0]] = _load_dict
-    dispatch[pickle.SETITEM[0]] = _set_item
-    dispatch[pickle.SETITEMS[0]] = _set_items
-    dispatch[pickle.ADDITEMS[0]] = _add_items
-    dispatch[pickle.NEWOBJ[0]] = _new_object
-    dispatch[pickle.NEWOBJ_EX[0]] = _new_object_with_keywords
-    dispatch[pickle.FROZENSET[0]] = _refuse_frozenset
-
-
-_NOTHING_ELSEWHERE = never("an object from elsewhere (a persistent id)")
-
-
 def unpickle(
     stream: Stream,
-    admitted: Names = ADMITTED,
-    persistent_load: Callable[[Any], Any] = _NOTHING_ELSEWHERE,
+    names: Names = ALLOWED_NAMES,
+    persistent_load: Callable[[Any], Any] = _no_persistent_id,
 ) -> Any:
-    """Reads one pickle into plain containers and stand-ins; `rebuild` makes data of them.
+    """Reads one pickle into plain containers and stand-ins; `rebuild` converts them to data.
 
     Args:
         stream: Where it begins; afterwards, where it ends.
-        admitted: What stands for each name that a file may ask for, by module and name.
-        persistent_load: What stands for an object that the pickle names by a persistent id.
+        names: What to use for each name that a file may ask for, by module and name.
+        persistent_load: What to use for an object that the pickle names by a persistent id.
 
     Raises:
         Refused: the pickle asks for anything else.
-        Exception: of any kind, where it is damaged.
+        Exception: of any kind, if it is damaged.
     """
-    return _ArrayUnpickler(stream, admitted, persistent_load).load()
+    return Machine(stream, names, persistent_load).run()
 
 
 def rebuild(value: Any, meter: Meter) -> Any:
     """Replaces stand-ins by what they stand for; shared parts stay shared.
 
     Raises:
-        Refused: a container contains itself or lies too deep, or something is no data.
+        Refused: a container contains itself or is nested too deeply, or something is not data.
     """
     return _Rebuilder(meter).rebuild(value, 0)
 
@@ -176,33 +80,41 @@ def rebuild(value: Any, meter: Meter) -> Any:
 class _Rebuilder:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
+        # By the identity of a container; None while it is being rebuilt
         self.done: dict[int, Any] = {}
 
     def rebuild(self, value: Any, depth: int) -> Any:
         if type(value) in PLAIN:
             return value
         if isinstance(value, StandIn):
+            self.meter.step(_OBJECT_COST)
             return value.finish(self.meter)
+        if id(value) in self.done:
+            rebuilt = self.done[id(value)]
+            if rebuilt is None:
+                raise Refused("a container that contains itself")
+            return rebuilt
         if depth > _MAX_DEPTH:
             raise Refused(f"containers nested more than {_MAX_DEPTH} deep")
-        if id(value) not in self.done:
-            self.done[id(value)] = Refused
-            self.done[id(value)] = self._container(value, depth + 1)
-        if self.done[id(value)] is Refused:
-            raise Refused("a container that contains itself")
-        return self.done[id(value)]
+        self.done[id(value)] = None
+        rebuilt = self._container(value, depth + 1)
+        self.done[id(value)] = rebuilt
+        return rebuilt
 
     def _container(self, value: Any, depth: int) -> Any:
-        if type(value) in (list, tuple, set):
-            return type(value)([self.rebuild(item, depth) for item in value])
-        if type(value) is dict or isinstance(value, Ordered):
-            items = [
-                (self.rebuild(key, depth), self.rebuild(item, depth))
-                for key, item in value.items()
-            ]
-            return OrderedDict(items) if isinstance(value, Ordered) else dict(items)
-        raise Refused(
-            f"a bare {value.name}"
-            if isinstance(value, Admitted)
-            else f"an object of type {type(value).__name__}"
-        )
+        kind = type(value)
+        if kind in (list, tuple, set):
+            self.meter.step(len(value) + _OBJECT_COST)
+            return kind([self.rebuild(item, depth) for item in value])
+        if kind is dict or isinstance(value, Ordered):
+            self.meter.step(2 * len(value) + _OBJECT_COST)
+            return self._dictionary(value, depth)
+        if isinstance(value, Allowed):
+            raise Refused(f"a bare {value.name}")
+        raise Refused(f"an object of type {kind.__name__}")
+
+    def _dictionary(self, value: Any, depth: int) -> dict[Any, Any]:
+        rebuilt: dict[Any, Any] = OrderedDict() if isinstance(value, Ordered) else {}
+        for key, item in value.items():
+            rebuilt[self.rebuild(key, depth)] = self.rebuild(item, depth)
+        return rebuilt

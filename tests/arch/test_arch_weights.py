@@ -179,7 +179,7 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, squeezenet: dict[s
             **state,
             "_conv.bias": np.zeros(64, "int64"),
         },
-        "holds no weights by name; it is of type list; give a file of weights": [1, 2],
+        "its content is of type list, not weights by name; give a file of weights": [1, 2],
     }
     for text, content in faults.items():
         path = save(tmp_path, content)

@@ -161,9 +161,9 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
         ({"model": "DPN68", "preprocessing": {"mean": 0.5}},
          "its recorded preprocessing is wrong: mean is 0.5 and not three numbers from -1e+06 to 1e+06; "
          "convert it again"),
-        ({"model": ["x"]}, "the model in its record is of type list and not text; convert the weights again"),
+        ({"model": ["x"]}, "the model in its record is of type list, not text; convert the weights again"),
         ({"model": "DPN68", "source": {"a": 1}},
-         "the source in its record is of type dict and not text; convert the weights again"),
+         "the source in its record is of type dict, not text; convert the weights again"),
     ],
 )  # fmt: skip
 def test_wrong_records(record: dict[str, Any], text: str, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_damaged_download_is_to_be_removed(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(b"\x02" + bytes(7) + b"{}")
     monkeypatch.setattr(load, "fetch", lambda url, **keywords: path)
     text = refusal(build_model, "SqueezeNet1_1", pretrained=address)
-    assert text.startswith((f"{path}: no whole safetensors file (", f"{path}: holds no arrays; "))
+    assert text.startswith((f"{path}: not a valid safetensors file (", f"{path}: holds no arrays; "))
     assert text.endswith(f"; this is the kept download of {address}: remove it first")
     assert "kept download" not in refusal(build_model, "SqueezeNet1_1", pretrained=path)
 

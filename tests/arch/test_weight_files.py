@@ -164,7 +164,7 @@ def test_the_first_wrapper_that_holds_arrays_counts_and_a_prefix_of_some_names_s
     path = written(tmp_path, "w.pdparams", pickle.dumps(content))
     assert_same(read_weights(path).arrays, {"module.w": SIX + 1, "w": SIX})
     path.write_bytes(pickle.dumps({"x": SIX, "net": [1]}))
-    assert error_of(read_weights, path) == f"{path}: net is of type list and not an array; give a state dict"
+    assert error_of(read_weights, path) == f"{path}: net is of type list, not an array; give a state dict"
 
 
 def test_what_paddle_saves_is_read(tmp_path):
@@ -268,7 +268,7 @@ def test_a_file_of_safetensors_whose_header_begins_like_a_pickle_is_known(tmp_pa
     (("w.pdparams", {}), "there are no arrays to write; give some"),
     (("w.pdparams", {RECORD_KEY: SIX}), "ppcls_record@@ cannot be a tensor's name; give it another"),
     (("w.pdparams", {1: SIX}), "something of type int cannot be a tensor's name; give it another"),
-    (("w.pdparams", {"w": [1.0]}), "w is of type list and not an array; give arrays"),
+    (("w.pdparams", {"w": [1.0]}), "w is of type list, not an array; give arrays"),
     (("w.pdparams", {"w": np.array(["x"])}), "w is of type <U1, which no weights are; give a state dict"),
     (("w.safetensors", {"w": np.array([1, np.inf], np.float32)}), "1 of 2 values of w are NaN or infinite; "
      "copy or download the file again, or take an earlier checkpoint"),
@@ -315,7 +315,7 @@ def test_the_message_of_numbers_that_are_none_is_a_sentence(tmp_path):
 def test_names_are_shown_without_control_characters(tmp_path):
     path = written(tmp_path, "w.pdparams", pickle.dumps({"w": SIX, "a\x1b[31m\n" + "b" * 200: 1}))
     text = error_of(read_weights, path)
-    assert text == f"{path}: a\\x1b[31m\\n{'b' * 93} is of type int and not an array; give a state dict"
+    assert text == f"{path}: a\\x1b[31m\\n{'b' * 93} is of type int, not an array; give a state dict"
 
 
 def test_an_archive_as_torch_writes_it_today_is_read(tmp_path):
@@ -342,7 +342,8 @@ def test_darknet_numbers_are_named_in_the_networks_order(tmp_path, version, head
     assert (found.format, found.record) == ("darknet", None)
     assert_same(found.arrays, {"values": np.arange(24, dtype=np.float32)})
     named = {
-        name: (list(array.shape), array.ravel().tolist()) for name, array in split_darknet(found, CONVOLUTIONS).items()
+        name: (list(array.shape), array.ravel().tolist())
+        for name, array in split_darknet(path, found.arrays["values"], CONVOLUTIONS).items()
     }
     assert named == {
         "stem.bn.bias": ([2], [0, 1]),
@@ -363,6 +364,6 @@ def test_darknet_numbers_are_named_in_the_networks_order(tmp_path, version, head
 @pytest.mark.parametrize("count, much", [(23, "1 too few"), (1000, "976 too many")])
 def test_darknet_numbers_that_are_not_the_networks_are_counted(tmp_path, count, much):
     path = written(tmp_path, "w.weights", zoo.darknet(range(count)))
-    assert error_of(split_darknet, read_weights(path), CONVOLUTIONS) == (
+    assert error_of(split_darknet, path, read_weights(path).arrays["values"], CONVOLUTIONS) == (
         f"{path}: holds {count:,} numbers where the network has 24 ({much}); give the weights of this network, whole"
     )

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.arch.weights.darknet import read_darknet
-from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
-from ppcls.arch.weights.pdparams import read_pdparams, write_pdparams
-from ppcls.arch.weights.state_dicts import without_prefix
-from ppcls.arch.weights.torch_files import read_torch
-from ppcls.untrusted.arrays import plain
+from ppcls.untrusted.arrays import float32_size, plain
+from ppcls.untrusted.darknet import read_darknet
 from ppcls.untrusted.formats import format_of
-from ppcls.untrusted.record import Content
-from ppcls.untrusted.refusals import shown
+from ppcls.untrusted.limits import MAX_ARRAYS, MAX_NAME, Meter
+from ppcls.untrusted.pdparams import read_pdparams, write_pdparams
+from ppcls.untrusted.record import NAME_TABLE, RECORD, Content
+from ppcls.untrusted.refusals import refusals, shown
 from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensors
+from ppcls.untrusted.state_dicts import without_prefix
+from ppcls.untrusted.torch_files import read_torch
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import (
     PathLike,
@@ -34,15 +34,6 @@ from ppcls.utils.files import (
     written_aside,
 )
 
-_READERS: dict[str, Callable[[Path], Content]] = {
-    "safetensors": read_safetensors,
-    "darknet": read_darknet,
-}
-# Files of these may hold more than one dictionary of weights.
-_PICKLE_READERS: dict[str, Callable[[Path, bool], Content]] = {
-    "pdparams": read_pdparams,
-    "torch": read_torch,
-}
 _WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
 
 
@@ -78,17 +69,48 @@ def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
     """
     file = weights_file(path)
     kind = format_of(file)
-    arrays, record = (
-        _PICKLE_READERS[kind](file, use_ema)
-        if kind in _PICKLE_READERS
-        else _READERS[kind](file)
-    )
+    arrays, record = _read(file, kind, use_ema)
+    _check_proportions(file, arrays)
     arrays = without_prefix(file, arrays)
     if not arrays:
         raise UserError(f"{file}: holds no arrays; give a file of weights")
     for name, array in arrays.items():
         _check(file, name, array)
     return WeightsFile(file, kind, arrays, record)
+
+
+def _read(file: Path, kind: str, use_ema: bool) -> Content:
+    # Pickles may hold more than one dictionary of weights
+    if kind == "pdparams":
+        return read_pdparams(file, use_ema)
+    if kind == "torch":
+        return read_torch(file, use_ema)
+    if kind == "safetensors":
+        return read_safetensors(file)
+    return read_darknet(file)
+
+
+def _check_proportions(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuses more arrays, longer names and more memory than weights of a file of this size can have.
+
+    An array that has many names counts for each of them, because a model takes a copy for each.
+
+    Raises:
+        UserError: there is more.
+    """
+    if len(arrays) > MAX_ARRAYS:
+        raise UserError(
+            f"{file}: holds {len(arrays):,} arrays, more than {MAX_ARRAYS:,}; give the weights of one network"
+        )
+    meter = Meter(file.stat().st_size)
+    with refusals(file, "file of weights", "save each array once"):
+        for name, array in arrays.items():
+            if len(name) > MAX_NAME:
+                raise UserError(
+                    f"{file}: the name {shown(name)}... has {len(name):,} characters, more than {MAX_NAME}; "
+                    "give a state dict"
+                )
+            meter.claim(float32_size(array))
 
 
 def write_weights(
@@ -119,7 +141,7 @@ def write_weights(
             )
         if not isinstance(array, np.ndarray):
             raise UserError(
-                f"{target}: {shown(name)} is of type {type(array).__name__} and not an array; give arrays"
+                f"{target}: {shown(name)} is of type {type(array).__name__}, not an array; give arrays"
             )
         _check(target, name, array)
     if not arrays:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppcls.arch.weights.names import OURS, Layout, layouts_of
+from ppcls.untrusted.record import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
 
-# Paddle adds it to what it saves: a table of parameter names, not a tensor.
-NAME_TABLE = "StructuredToParameterName@@"
-# What `write_weights` was told to remember stands in a .pdparams file under this name; not a tensor either.
-RECORD = "ppcls_record@@"
 _TORCH_LEAVES = {"_mean": "running_mean", "_variance": "running_var"}
 _COUNTER = "num_batches_tracked"
 

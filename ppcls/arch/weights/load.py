@@ -191,7 +191,11 @@ def named_arrays(
     """
     layout, arrays = _layout_of(model, file), file.arrays
     if file.format == "darknet":
-        arrays = split_darknet(file, _convolutions(model, file.arrays["values"].size))
+        arrays = split_darknet(
+            file.path,
+            file.arrays["values"],
+            _convolutions(model, file.arrays["values"].size),
+        )
     with np.errstate(over="ignore"):  # what becomes infinite, `fit.check` refuses
         floats = {
             key: value.astype(np.float32, copy=False)

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.arch.weights.layouts import RECORD
-from ppcls.arch.weights.state_dicts import only_arrays, unwrap
-from ppcls.untrusted.record import Content, parse_record
+from ppcls.untrusted.record import RECORD, Content, parse_record
+from ppcls.untrusted.state_dicts import only_arrays, unwrap
 from ppcls.untrusted.unpickle import load_pickle
 
 
 def read_pdparams(path: Path, use_ema: bool = True) -> Content:
-    """Arrays and record of a file that `paddle.save` or `write_pdparams` wrote; `use_ema` as in `unwrap`.
+    """Reads arrays and record of a file that `paddle.save` or `write_pdparams` wrote; `use_ema` as in `unwrap`.
 
     Raises:
         UserError: it is damaged, asks for more than data, or holds no weights.
