@@ -7,8 +7,8 @@ from typing import BinaryIO
 from ppcls.untrusted.refusals import Damaged, Refused
 
 MAX_NAME = 500  # characters of a name
-MAX_ARRAYS = 20_000  # in one file; the largest model here has about 1,500
-_MAX_STEPS = 1_000_000  # of which an array takes 50 to 70
+MAX_ARRAYS = 10_000  # in one file; the largest model here has about 1,500
+_MAX_STEPS = 800_000  # an array takes 50 to 70
 _MAX_COPIES = 4  # of the file's size; arrays may share what they are made of
 _SHORT = 1024  # bytes
 

@@ -25,7 +25,7 @@ from ppcls.untrusted.refusals import Damaged, Refused, shown
 _LATEST_PROTOCOL = 5
 # In steps: what takes longer or more memory than an instruction on average does
 _SET_COST = 8
-_CALL_COST = 6
+_CALL_COST = 8
 
 
 class Machine:

@@ -297,8 +297,8 @@ def test_damaged_results_are_named_together(runner, tmp_path):
     with pytest.raises(UserError) as error:
         runner()
     first, second = str(error.value).splitlines()
-    assert first.startswith(f"{tmp_path / 'results' / 'a.npz'}: no whole .npz file (BadZipFile: ")
-    assert second.startswith(f"{tmp_path / 'results' / 'b.npz'}: no whole .npz file (it holds an array of object)")
+    assert first.startswith(f"{tmp_path / 'results' / 'a.npz'}: not a valid .npz file (BadZipFile: ")
+    assert second.startswith(f"{tmp_path / 'results' / 'b.npz'}: not a valid .npz file (it holds an array of object)")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_whatever_a_damaged_file_raises_is_one_sentence(tmp_path, content, place
     (tmp_path / "o.npz").write_bytes(content)
     with pytest.raises(UserError) as error:
         read_arrays(tmp_path / "o.npz")
-    assert str(error.value).startswith(f"{tmp_path / 'o.npz'}: no whole .npz file ({says}")
+    assert str(error.value).startswith(f"{tmp_path / 'o.npz'}: not a valid .npz file ({says}")
     assert str(error.value).endswith("); write it again")
 
 
@@ -400,7 +400,7 @@ def test_a_changed_byte_is_read_as_it_is_or_named(tmp_path_factory, data):
     try:
         arrays = read_arrays(path)
     except UserError as error:
-        assert str(error).startswith(f"{path}: no whole .npz file (")
+        assert str(error).startswith(f"{path}: not a valid .npz file (")
     else:
         assert all(isinstance(array, np.ndarray) for array in arrays.values())
 

@@ -73,7 +73,7 @@ def test_a_golden_file_holds_what_was_saved(tmp_path_factory, picture, side, cla
 def test_a_pickle_in_a_golden_file_is_refused(tmp_path):
     path = tmp_path / "golden.npz"
     np.savez(path, picture=np.array([{"a": 1}], object), input=np.zeros(1), scores=np.zeros(1))
-    with pytest.raises(UserError, match=r"golden.npz: no whole golden file \(it holds an array of object"):
+    with pytest.raises(UserError, match=r"golden.npz: not a valid golden file \(it holds an array of object"):
         Golden.load(path)
 
 
@@ -87,7 +87,9 @@ def npy():
 def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
     path = tmp_path / "golden.npz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"golden\.npz: no whole golden file \(.*\); copy the bundle again, or export"):
+    with pytest.raises(
+        UserError, match=r"golden\.npz: not a valid golden file \(.*\); copy the bundle again, or export"
+    ):
         Golden.load(path)
     path.unlink()
     with pytest.raises(UserError, match=r"golden\.npz is missing; copy the bundle again, or export again$"):

@@ -235,7 +235,7 @@ def varint(number):
 def test_a_file_of_parameters_that_cannot_be(tmp_path, content, says):
     path = tmp_path / "inference.pdiparams"
     path.write_bytes(content)
-    assert refused(check_parameters, path).startswith(f"{path}: no whole file of parameters ({says}")
+    assert refused(check_parameters, path).startswith(f"{path}: not a valid file of parameters ({says}")
     path.write_bytes(tensor(2, 0) + tensor(3) + b"abc" + tensor() + b"a")
     check_parameters(path)
 
@@ -250,7 +250,7 @@ def test_a_hostile_file_of_parameters_is_passed_or_refused(tmp_path, data):
     try:
         check_parameters(path)
     except UserError as error:
-        assert str(error).startswith(f"{path}: no whole file of parameters (")
+        assert str(error).startswith(f"{path}: not a valid file of parameters (")
 
 
 def test_a_missing_part_is_said(model, tmp_path):
@@ -328,9 +328,9 @@ def test_a_tar_that_claims_more_than_it_has_or_is_compressed(tmp_path):
     member.size = 1 << 40
     (tmp_path / "x.tar").write_bytes(member.tobuf() + bytes(10240))
     said = refused(unpack, tmp_path / "x.tar", tmp_path)
-    assert said.startswith(f"{tmp_path / 'x.tar'}: no whole uncompressed tar (")
+    assert said.startswith(f"{tmp_path / 'x.tar'}: not a valid uncompressed tar (")
     place = archive(tmp_path / "x.tar.gz", [("a/inference.pdmodel", b"x")], mode="w:gz")
-    assert refused(unpack, place, tmp_path).startswith(f"{place}: no whole uncompressed tar (")
+    assert refused(unpack, place, tmp_path).startswith(f"{place}: not a valid uncompressed tar (")
     assert not (tmp_path / "inference.pdmodel").exists()
 
 

@@ -172,9 +172,9 @@ def test_what_the_user_has_to_say(write, preprocess, output, says):
 
 def test_damaged_files(write, tmp_path):
     whole = model()
-    assert said(write(b"")) == "FILE: no whole ONNX program (it has 0 graphs); copy or download the file again"
-    assert "no whole ONNX program" in said(write(whole[:-3]))
-    assert "no whole ONNX program" in said(write(b"<!doctype html>"))
+    assert said(write(b"")) == "FILE: not a valid ONNX program (it has 0 graphs); copy or download the file again"
+    assert "not a valid ONNX program" in said(write(whole[:-3]))
+    assert "not a valid ONNX program" in said(write(b"<!doctype html>"))
     assert "cannot be read (No such file or directory)" in said(tmp_path / "none.onnx")
 
 
