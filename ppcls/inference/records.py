@@ -3,6 +3,7 @@
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from ppcls.untrusted.refusals import shortened
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.fields import is_union
 
@@ -52,13 +53,7 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     try:
         return cls(**known, **values)
     except ValueError as error:
-        raise UserError(f"{where}: {_shortened(str(error))}") from error
-
-
-def _shortened(text: str) -> str:
-    """One line of at most 600 characters; an error of a transform may quote a value as large as the manifest."""
-    line = " ".join(text.split())
-    return line if len(line) <= 600 else f"{line[:600]}..."
+        raise UserError(f"{where}: {shortened(str(error))}") from error
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ppcls.untrusted.protobuf import messages, numbers
+from ppcls.untrusted.protobuf import Budget, Message
 from ppcls.untrusted.refusals import Damaged, refusals
 
 # Name, element type, shape with -1 for what is not fixed
 Port = tuple[str, int, tuple[int, ...]]
 FLOAT32 = 1  # of TensorProto.DataType
 # Operators that move no value
-_PASSING = (b"Identity", b"Cast", b"Reshape", b"Flatten", b"Squeeze", b"Unsqueeze")
+_PASSING = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
+_MAX_AXES = 64
 
 
 class OnnxProgram(NamedTuple):
@@ -39,57 +40,57 @@ def read_onnx(path: Path) -> OnnxProgram:
         return _parse(memoryview(path.read_bytes()))
 
 
-def _parse(model: memoryview) -> OnnxProgram:
+def _parse(content: memoryview) -> OnnxProgram:
     """Reads by the numbers of onnx.proto3.
 
     ModelProto.graph = 7; GraphProto: node = 1, initializer = 5, input = 11, output = 12; TensorProto.name = 8.
     """
-    graphs = messages(model, 7)
+    model = Message(content, Budget())
+    graphs = list(model.messages(7))
     if len(graphs) != 1:
         raise Damaged(f"it has {len(graphs)} graphs")
     (graph,) = graphs
-    parameters = {_text(tensor, 8) for tensor in messages(graph, 5)}
-    inputs, outputs = (
-        [_port(value) for value in messages(graph, number)] for number in (11, 12)
-    )
-    ends_in_softmax = (
-        bool(outputs) and _last_operator(graph, outputs[0][0].encode()) == b"Softmax"
-    )
+    parameters = {tensor.text(8) for tensor in graph.messages(5)}
+    inputs = [_port(value) for value in graph.messages(11)]
+    outputs = [_port(value) for value in graph.messages(12)]
     return OnnxProgram(
-        [port for port in inputs if port[0] not in parameters], outputs, ends_in_softmax
+        [port for port in inputs if port[0] not in parameters],
+        outputs,
+        bool(outputs) and _last_operator(graph, outputs[0][0]) == "Softmax",
     )
 
 
-def _last_operator(graph: memoryview, output: bytes) -> bytes | None:
+def _last_operator(graph: Message, output: str) -> str | None:
     """The operator that computes a value, behind those that only change its shape or type.
 
     NodeProto: input = 1, output = 2, op_type = 4.
     """
-    makers = {
-        bytes(name): node for node in messages(graph, 1) for name in messages(node, 2)
-    }
+    makers: dict[str, Message] = {}
+    for node in graph.messages(1):
+        for name in node.bytes_of(2):
+            makers[bytes(name).decode()] = node
     while output in makers:
         # So that a graph that leads round and round comes to an end
         node = makers.pop(output)
-        operator = bytes((messages(node, 4) or [memoryview(b"")])[0])
-        inputs = messages(node, 1)
-        if operator not in _PASSING or not inputs:
+        operator = node.text(4)
+        if operator not in _PASSING or not node.bytes_of(1):
             return operator
-        output = bytes(inputs[0])
+        output = node.text(1)
     return None
 
 
-def _port(value: memoryview) -> Port:
+def _port(value: Message) -> Port:
     """ValueInfoProto: name = 1, type = 2 {tensor_type = 1 {elem_type = 1, shape = 2 {dim = 1 {dim_value = 1}}}}."""
-    tensors = [tensor for kind in messages(value, 2) for tensor in messages(kind, 1)]
+    tensors = [tensor for kind in value.messages(2) for tensor in kind.messages(1)]
+    name = value.text(1)
     if len(tensors) != 1:
-        return _text(value, 1), 0, ()
-    shapes = messages(tensors[0], 2)
-    sides = tuple(
-        (numbers(side, 1) or [-1])[0] for shape in shapes for side in messages(shape, 1)
-    )
-    return _text(value, 1), (numbers(tensors[0], 1) or [0])[0], sides
-
-
-def _text(message: memoryview, number: int) -> str:
-    return bytes((messages(message, number) or [memoryview(b"")])[0]).decode()
+        return name, 0, ()
+    (tensor,) = tensors
+    element_type = next(iter(tensor.numbers(1)), 0)
+    sides: list[int] = []
+    for shape in tensor.messages(2):
+        for side in shape.messages(1):
+            sides.append(next(iter(side.numbers(1)), -1))
+    if len(sides) > _MAX_AXES:
+        raise Damaged(f"an input or output has {len(sides)} axes")
+    return name, element_type, tuple(sides)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ppcls.untrusted.paddle_programs import shape_of
-from ppcls.untrusted.protobuf import numbers
+from ppcls.untrusted.protobuf import Budget, Message
 from ppcls.untrusted.refusals import Damaged, refusals
 
 # Of a value, by Paddle's number of its type
 _BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}
 _AXES = 9  # of a tensor of Paddle, at most
+_LEVELS = 16  # of sequences, which pictures have none of
+_DESCRIPTION_BYTES = 1000  # of a type and at most nine sides
 
 
 def check_parameters(parameters: Path) -> None:
@@ -30,19 +32,23 @@ def check_parameters(parameters: Path) -> None:
         size = parameters.stat().st_size
         if not size:
             raise Damaged("it is empty")
+        budget = Budget()
         while file.tell() < size:
-            _pass_tensor(file, size)
+            _pass_tensor(file, size, budget)
 
 
-def _pass_tensor(file: BinaryIO, size: int) -> None:
+def _pass_tensor(file: BinaryIO, size: int, budget: Budget) -> None:
+    budget.take()
     _, levels = struct.unpack("<IQ", file.read(12))
+    if levels > _LEVELS:
+        raise Damaged(f"a tensor with {levels} levels of detail")
     for _ in range(levels):
         _pass(file, struct.unpack("<Q", file.read(8))[0], size)
     _, length = struct.unpack("<Ii", file.read(8))
-    if length < 0:
+    if not 0 <= length <= _DESCRIPTION_BYTES:
         raise Damaged(f"a tensor's description of {length} bytes")
-    description = memoryview(file.read(length))
-    (kind,) = numbers(description, 1)
+    description = Message(memoryview(file.read(length)), budget)
+    (kind,) = description.numbers(1)
     if kind not in _BYTES:
         raise Damaged(f"a tensor of the unknown type {kind!r}")
     shape = shape_of(description)

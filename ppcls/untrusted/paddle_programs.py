@@ -11,10 +11,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ppcls.untrusted.protobuf import messages, numbers
-from ppcls.untrusted.refusals import refusals
+from ppcls.untrusted.protobuf import Budget, Message
+from ppcls.untrusted.refusals import Damaged, refusals
 
 Shape = tuple[int, ...]
+_MAX_BYTES = 256 << 20
+_MAX_AXES = 9  # of a tensor of Paddle
 
 
 def declared_inputs(program: Path) -> dict[str, Shape]:
@@ -24,55 +26,72 @@ def declared_inputs(program: Path) -> dict[str, Shape]:
         UserError: the file cannot be read or is damaged.
     """
     with refusals(program, "program of Paddle"):
+        if program.stat().st_size > _MAX_BYTES:
+            raise Damaged(f"it has more than {_MAX_BYTES >> 20} MiB")
         content = program.read_bytes()
-        return (
-            _of_json(json.loads(content))
-            if program.suffix == ".json"
-            else _of_protobuf(memoryview(content))
-        )
+        if program.suffix == ".json":
+            inputs = _of_json(json.loads(content))
+        else:
+            inputs = _of_protobuf(memoryview(content))
+        for shape in inputs.values():
+            _check_shape(shape)
+        return inputs
 
 
-def shape_of(tensor: memoryview) -> Shape:
+def shape_of(tensor: Message) -> Shape:
     """The shape in a message TensorDesc, whose numbers are signed."""
     return tuple(
-        side - (1 << 64) if side >= 1 << 63 else side for side in numbers(tensor, 2)
+        side - (1 << 64) if side >= 1 << 63 else side for side in tensor.numbers(2)
     )
+
+
+def _check_shape(shape: Shape) -> None:
+    if len(shape) > _MAX_AXES:
+        raise Damaged(f"an input has {len(shape)} axes")
+    if any(abs(side) >= 1 << 63 for side in shape):
+        raise Damaged("a side of an input has more than 64 bits")
 
 
 def _of_json(program: Any) -> dict[str, Shape]:
     (region,) = program["program"]["regions"]
     found = {}
     for operation in region["blocks"][0]["ops"]:
-        if operation["#"].endswith(".data"):
-            attributes = {
-                attribute["N"]: attribute["AT"]["D"] for attribute in operation["A"]
-            }
-            found[str(attributes["name"])] = tuple(
-                int(side) for side in attributes["shape"]
-            )
+        if not operation["#"].endswith(".data"):
+            continue
+        attributes = {
+            attribute["N"]: attribute["AT"]["D"] for attribute in operation["A"]
+        }
+        name, shape = str(attributes["name"]), attributes["shape"]
+        found[name] = tuple(int(side) for side in shape)
     return found
 
 
-def _of_protobuf(program: memoryview) -> dict[str, Shape]:
-    block = messages(program, 1)[0]
-    fed = []
-    for operation in messages(block, 4):
-        if messages(operation, 3) == [b"feed"]:
-            fed += [
-                _text(name)
-                for pair in messages(operation, 2)
-                for name in messages(pair, 2)
-            ]
+def _of_protobuf(content: memoryview) -> dict[str, Shape]:
+    program = Message(content, Budget())
+    block = next(program.messages(1))
+    fed = dict.fromkeys(_fed(block))  # quick to search, in their order
     shapes = {}
-    for variable in messages(block, 3):
-        name = _text(messages(variable, 1)[0])
+    for variable in block.messages(3):
+        name = variable.text(1)
         if name in fed:
-            tensor = variable
-            for number in (2, 3, 1):
-                (tensor,) = messages(tensor, number)
-            shapes[name] = shape_of(tensor)
+            shapes[name] = shape_of(_tensor(variable))
     return {name: shapes[name] for name in fed}
 
 
-def _text(name: memoryview) -> str:
-    return bytes(name).decode()
+def _fed(block: Message) -> list[str]:
+    """The names of the values that come from outside."""
+    names: list[str] = []
+    for operation in block.messages(4):
+        if operation.text(3) != "feed":
+            continue
+        for pair in operation.messages(2):
+            names += [bytes(name).decode() for name in pair.bytes_of(2)]
+    return names
+
+
+def _tensor(variable: Message) -> Message:
+    """The message TensorDesc of a variable."""
+    (kind,) = variable.messages(2)
+    (lod_tensor,) = kind.messages(3)
+    (tensor,) = lod_tensor.messages(1)
+    return tensor

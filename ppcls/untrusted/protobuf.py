@@ -6,8 +6,65 @@ from collections.abc import Iterator
 
 from ppcls.untrusted.refusals import Damaged
 
+MAX_FIELDS = 250_000  # of a file; a program of DPN131, the largest model here, has 15,000 that are read
 _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}  # bytes by wire type
+
+
+class Budget:
+    """Bounds how many fields of a file are read: two bytes are one field."""
+
+    def __init__(self, most: int = MAX_FIELDS) -> None:
+        self.left = most
+
+    def take(self) -> None:
+        """Counts a field.
+
+        Raises:
+            Damaged: there were too many before it.
+        """
+        if self.left <= 0:
+            raise Damaged(f"it has more than {MAX_FIELDS:,} fields")
+        self.left -= 1
+
+
+class Message:
+    """The fields of a message by number, read once. Values that are bytes are not copied.
+
+    Args:
+        content: the bytes of the message.
+        budget: that of the file.
+
+    Raises:
+        Damaged: the bytes are no message, or the file has too many fields.
+    """
+
+    def __init__(self, content: memoryview, budget: Budget) -> None:
+        self._budget = budget
+        self._values: dict[int, list[int | memoryview]] = {}
+        for number, value in fields(content):
+            budget.take()
+            self._values.setdefault(number, []).append(value)
+
+    def bytes_of(self, number: int) -> list[memoryview]:
+        """Return the values of a field that are bytes: text, a message, a packed list."""
+        values = self._values.get(number, ())
+        return [value for value in values if isinstance(value, memoryview)]
+
+    def messages(self, number: int) -> Iterator[Message]:
+        """Read the messages of a field, one after another."""
+        for content in self.bytes_of(number):
+            yield Message(content, self._budget)
+
+    def numbers(self, number: int) -> list[int]:
+        """Return the values of a field that are whole numbers."""
+        return [
+            value for value in self._values.get(number, ()) if isinstance(value, int)
+        ]
+
+    def text(self, number: int) -> str:
+        """Return the first text of a field, or an empty one."""
+        return bytes(next(iter(self.bytes_of(number)), b"")).decode()
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -36,24 +93,6 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             )
         yield number, message[place : place + length]
         place += length
-
-
-def messages(message: memoryview, number: int) -> list[memoryview]:
-    """The fields of a number that hold bytes."""
-    return [
-        value
-        for found, value in fields(message)
-        if found == number and isinstance(value, memoryview)
-    ]
-
-
-def numbers(message: memoryview, number: int) -> list[int]:
-    """The fields of a number that hold a whole number."""
-    return [
-        value
-        for found, value in fields(message)
-        if found == number and isinstance(value, int)
-    ]
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:

@@ -54,24 +54,34 @@ def environment() -> dict[str, str]:
     }
 
 
-def call(function: Callable[..., T], *arguments: object) -> T:
+def call(
+    function: Callable[..., T],
+    *arguments: object,
+    quiet: bool = False,
+    seconds: float | None = None,
+) -> T:
     """Calls a function of this package in a new process.
 
     Args:
         function: a module's own, which is found by its name there.
         *arguments: what can be pickled.
+        quiet: whether what the process prints, such as Paddle's report of a crash, is thrown away.
+        seconds: after which the process is killed; None waits for ever.
 
     Returns:
         What the function returns; or raises what it raises.
 
     Raises:
         ChildProcessError: the process ended without an answer.
+        subprocess.TimeoutExpired: it took too long.
     """
     done = subprocess.run(
         command(__name__),
         input=pickle.dumps((function, arguments)),
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
         env=environment(),
+        timeout=seconds,
     )
     if done.returncode != 0:
         raise ChildProcessError(

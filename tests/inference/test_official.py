@@ -26,6 +26,7 @@ from ppcls.inference.official.find import find_bundle
 from ppcls.untrusted.paddle_parameters import check_parameters
 from ppcls.untrusted.paddle_programs import declared_inputs
 from ppcls.untrusted.tar import unpack
+from ppcls.utils import child
 from ppcls.utils.errors import Unavailable, UserError
 
 # ruff: noqa: E501 (whole messages stand in one line)
@@ -44,6 +45,14 @@ THEIRS = {
     "PreProcess": {"transform_ops": [{**TRANSFORMS[0]}, *TRANSFORMS[1:]]},
     "PostProcess": {"Topk": {"topk": 5, "label_list": ["ant", "bee", "cat", "dog", 5]}},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home(tmp_path_factory):
+    """What trials of programs found is kept for the tests of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PPCLS_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -197,14 +206,56 @@ def test_a_hostile_program_is_read_or_refused(official, exported, tmp_path, name
 
 
 def test_without_paddle_nobody_is_sent_to_download_again(model, monkeypatch):
-    from ppcls.inference.official import in_memory
+    from ppcls.inference.official import trial
 
     def absent(*_):
         raise Unavailable("Paddle is not installed; run `pip install paddlepaddle`")
 
-    monkeypatch.setattr(in_memory, "open_predictor", absent)
+    monkeypatch.setattr(trial, "load_paddle", absent)
     with pytest.raises(Unavailable, match=r"^Paddle is not installed; run"):
         find_bundle(model, "DLA34")
+
+
+def test_a_program_that_ends_the_process_inside_paddle_is_a_sentence(model, monkeypatch):
+    monkeypatch.setenv("PPCLS_HOME", str(model / "home"))
+    monkeypatch.setattr(child, "command", lambda module: [sys.executable, "-c", "import os; os.abort()"])
+    program = model / "inference.pdmodel"
+    assert refused(find_bundle, model, "DLA34") == (
+        f"{program}: Paddle ends with a crash while it runs this program, which is damaged; download or export it again"
+    )
+    assert not list((model / "home").rglob("*.json"))
+
+
+def test_a_program_is_tried_once(model, monkeypatch):
+    monkeypatch.setenv("PPCLS_HOME", str(model / "home"))
+    found = find_bundle(model, "DLA34")
+    (record,) = (model / "home" / "programs").iterdir()
+    assert json.loads(record.read_text()) == {
+        "output": found.output.name, "class_num": 5, "meaning": "probabilities",
+    }  # fmt: skip
+    monkeypatch.setattr(child, "call", None)  # which nobody calls again
+    assert find_bundle(model, "DLA34") == found
+    # Other parameters are another model
+    (model / "inference.pdiparams").write_bytes(zeroed((model / "inference.pdiparams").read_bytes()))
+    with pytest.raises(TypeError):
+        find_bundle(model, "DLA34")
+
+
+def zeroed(parameters):
+    """The same tensors, the last value of the last one being 0."""
+    assert parameters[-4:] != bytes(4)
+    return parameters[:-4] + bytes(4)
+
+
+def test_a_damaged_record_of_a_trial_is_written_anew(model, monkeypatch):
+    monkeypatch.setenv("PPCLS_HOME", str(model / "home"))
+    found = find_bundle(model, "DLA34")
+    (record,) = (model / "home" / "programs").iterdir()
+    whole = record.read_bytes()
+    for damage in (b"", b"[]", b'{"output": 1}'):
+        record.write_bytes(damage)
+        assert find_bundle(model, "DLA34") == found
+        assert record.read_bytes() == whole
 
 
 def tensor(*sides, levels=0, length=None):
@@ -228,7 +279,7 @@ def varint(number):
         (tensor(*[1] * 10), "a tensor of the impossible shape [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"),
         (tensor(*[1 << 62] * 9), f"its last tensor ends at byte {112 + (1 << 558)} of 112"),
         (tensor(3, length=-1), "a tensor's description of -1 bytes"),
-        (tensor(3, levels=1 << 60), "its last tensor ends at byte 17179869204 of 24"),
+        (tensor(3, levels=1 << 60), "a tensor with 1152921504606846976 levels of detail"),
         (tensor(3), "its last tensor ends at byte 27 of 24"),
     ],
 )

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ppcls.inference import Classifier
 from ppcls.inference.onnx_file import bundle_of_onnx
 from ppcls.inference.pictures import GOLDEN_PICTURE
-from ppcls.untrusted.protobuf import fields, messages, numbers
+from ppcls.untrusted.protobuf import MAX_FIELDS, Budget, Message, fields
+from ppcls.untrusted.refusals import Damaged
 from ppcls.utils.errors import UserError
 
 FLOAT, HALF = 1, 10
@@ -80,7 +81,7 @@ def test_a_file_as_a_bundle(write):
     assert bundle.program == bundle.parameters == bundle.onnx
     assert bundle.checked(bundle.onnx) == (path,)
     assert dataclasses.astuple(bundle.input) == ("input", (-1, 3, 32, 32), "float32", "NCHW", "RGB")
-    assert dataclasses.astuple(bundle.output) == ("logits", (-1, 5), "logits")
+    assert dataclasses.astuple(bundle.output) == ("logits", (-1, 5), "logits", "classification")
     assert bundle.settings.backend == "onnxruntime"
     assert [next(iter(op)) for op in bundle.transforms][:3] == ["DecodeImage", "ResizeImage", "CropImage"]
     resize = bundle.transforms[1]["ResizeImage"]
@@ -195,10 +196,17 @@ def test_fields_are_read_as_they_were_written(written):
     view = memoryview(content)
     assert [(field, value if isinstance(value, int) else bytes(value)) for field, value in fields(view)] == written
     for field in {field for field, _ in written}:
-        assert numbers(view, field) == [v for f, v in written if f == field and isinstance(v, int)]
-        assert [bytes(v) for v in messages(view, field)] == [
+        assert Message(view, Budget()).numbers(field) == [v for f, v in written if f == field and isinstance(v, int)]
+        assert [bytes(v) for v in Message(view, Budget()).bytes_of(field)] == [
             v for f, v in written if f == field and isinstance(v, bytes)
         ]
+
+
+def test_a_file_of_too_many_fields_is_refused():
+    content = memoryview(number(1, 0) * (MAX_FIELDS + 1))
+    with pytest.raises(Damaged, match="more than 250,000 fields"):
+        Message(content, Budget())
+    assert len(Message(content[2:], Budget()).numbers(1)) == MAX_FIELDS
 
 
 class Session:

@@ -67,7 +67,12 @@ def read_official_description(
         )
         problems.raise_if_any()
         assert transforms is not INVALID
-    labels = (after.get("Topk") or {}).get("label_list")
+    topk = after.get("Topk") or {}
+    labels = topk.get("label_list") if isinstance(topk, dict) else topk
+    if not isinstance(labels, (list, type(None))):
+        raise UserError(
+            f"{file}: PostProcess.Topk.label_list is not a list of names; give PaddleClas's own file"
+        )
     return OfficialDescription(
         None if model.get("model_name") is None else str(model["model_name"]),
         transforms,

@@ -15,24 +15,22 @@ from ppcls.config.paddleclas.inference_yml import (
     read_official_description,
 )
 from ppcls.data.transforms import TRANSFORMS, Pipeline
-from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import (
     PARAMETERS_FILE,
     PROGRAM_FILES,
     Bundle,
     digested,
 )
-from ppcls.inference.entries import Input, ModelOrigin, Output
+from ppcls.inference.entries import Input, ModelOrigin, Output, shape_text
 from ppcls.inference.manifest import MANIFEST_FILE, is_ours
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
+from ppcls.inference.official.trial import tried
 from ppcls.inference.pictures import GOLDEN_PICTURE
-from ppcls.inference.settings import Settings
 from ppcls.untrusted.paddle_parameters import check_parameters
 from ppcls.untrusted.paddle_programs import Shape, declared_inputs
+from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.tar import unpack
-from ppcls.utils import child
 from ppcls.utils.errors import UserError
-from ppcls.utils.forks import loaded_before_fork
 
 _UNKNOWN = "unknown"
 
@@ -51,7 +49,7 @@ def bundle_in_memory(
         UserError: nothing says the preprocessing, it does not fit the program, or a file is missing or damaged.
     """
     folder = _unpacked(place) if place.is_file() else place
-    if is_ours(folder):
+    if folder != place and is_ours(folder):
         raise UserError(
             f"{place} has a bundle of this library in it; unpack it, and give the bundle's folder"
         )
@@ -75,7 +73,9 @@ def bundle_in_memory(
     pipeline = pipeline_of(place, model, preprocess, described)
     check_parameters(folder / PARAMETERS_FILE)
     name, shape = _input(place, program, pipeline)
-    output_name, scores = _tried(place, program, name, pipeline)
+    entries = digested(program), digested(folder / PARAMETERS_FILE)
+    batch = pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis]
+    trial = tried(program, entries, name, batch)
     try:
         return Bundle(
             folder=folder,
@@ -84,10 +84,10 @@ def bundle_in_memory(
             architecture=model or described.model_name or _UNKNOWN,
             config_sha256=None,
             weights_sha256=None,
-            program=digested(program),
-            parameters=digested(folder / PARAMETERS_FILE),
+            program=entries[0],
+            parameters=entries[1],
             input=Input(name, shape, "float32", "NCHW", pipeline.color),
-            output=Output(output_name, (-1, scores.shape[1]), _meaning(scores)),
+            output=Output(trial.output, (-1, trial.class_num), trial.meaning),
             transforms=tuple(pipeline.normalized().to_list()),
             class_names=described.class_names,
             golden=None,
@@ -109,7 +109,7 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
     inputs: dict[str, Shape] = declared_inputs(program)
     if len(inputs) != 1:
         raise UserError(
-            f"{place} takes {len(inputs)} inputs ({', '.join(inputs)}); a classifier takes pictures alone"
+            f"{place} takes {len(inputs)} inputs ({shown(', '.join(inputs))}); a classifier takes pictures alone"
         )
     ((name, shape),) = inputs.items()
     given = pipeline.output_size
@@ -119,7 +119,7 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
         )
     if len(shape) != 4 or shape[0] != -1:
         raise UserError(
-            f"{place} takes an input of {list(shape)}; a classifier takes [-1, channels, height, width]"
+            f"{place} takes an input of {shape_text(shape)}; a classifier takes [-1, channels, height, width]"
         )
     whole = (
         -1,
@@ -134,48 +134,3 @@ def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
             f"{list(given)}; give the size that belongs to it"
         )
     return name, whole
-
-
-def _tried(
-    place: Path, program: Path, input_name: str, pipeline: Pipeline
-) -> tuple[str, np.ndarray]:
-    """The name of the output, and what it is for the library's picture."""
-    batch = pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis]
-    try:
-        if loaded_before_fork("paddle"):
-            name, scores = child.call(_run_once, program, input_name, batch)
-        else:
-            name, scores = _run_once(program, input_name, batch)
-    except UserError:  # of Paddle itself, which is not there
-        raise
-    except (RuntimeError, ValueError) as error:
-        raise UserError(
-            f"{place}: Paddle cannot run it ({str(error).strip().splitlines()[0]}); download or export it again"
-        ) from error
-    if scores.ndim != 2:
-        raise UserError(
-            f"{place} gives {list(scores.shape)} for a picture; a classifier gives [1, class_num]"
-        )
-    return name, scores
-
-
-def _run_once(
-    program: Path, input_name: str, batch: np.ndarray
-) -> tuple[str, np.ndarray]:
-    """The name of a program's only output, and what it is for a batch."""
-    predictor = open_predictor(
-        program, program.with_name(PARAMETERS_FILE), Settings(onednn=False)
-    )
-    predictor.get_input_handle(input_name).copy_from_cpu(batch)
-    predictor.run()
-    (name,) = predictor.get_output_names()
-    return name, predictor.get_output_handle(name).copy_to_cpu()
-
-
-def _meaning(scores: np.ndarray) -> str:
-    """Official programs end in softmax; one that does not gives rows that are no probabilities."""
-    return (
-        "probabilities"
-        if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
-        else "logits"
-    )
