@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +38,26 @@ def add_imports(command: CommandParser) -> None:
         default=[],
         help="run a Python file that registers your own components; can be given several times",
     )
+
+
+class SetKey(argparse.Action):
+    """An option that sets a key of the configuration, as `-o KEY=VALUE` does, in the order of the command line.
+
+    Args:
+        key: The key.
+    """
+
+    def __init__(self, *args: Any, key: str, **settings: Any) -> None:
+        settings |= {"dest": "override", "default": argparse.SUPPRESS}
+        super().__init__(*args, **settings)
+        self._key = key
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+    ) -> None:
+        """Append the override."""
+        override = f"{self._key}={json.dumps(values, ensure_ascii=False)}"
+        namespace.override = [*namespace.override, override]
 
 
 def add_config(command: CommandParser, default: str | None = None) -> None:

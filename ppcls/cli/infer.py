@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import add_rows_output
+from ppcls.cli.common import SetKey, add_rows_output
 from ppcls.cli.configured import add_configured, read_config_with_weights, start
 from ppcls.cli.parser import CommandParser
 
@@ -12,6 +12,22 @@ from ppcls.cli.parser import CommandParser
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""
     add_configured(command)
+    command.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=int,
+        action=SetKey,
+        key="Infer.batch_size",
+        help="pictures at a time",
+    )
+    command.add_argument(
+        "--topk",
+        metavar="K",
+        type=int,
+        action=SetKey,
+        key="Infer.PostProcess.topk",
+        help="classes per picture, the likeliest first",
+    )
     add_rows_output(command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import add_config
+from ppcls.cli.common import SetKey, add_config
 from ppcls.cli.parser import CommandParser
 from ppcls.config import load_deploy_config
 from ppcls.data.transforms import TRANSFORMS
@@ -15,6 +15,43 @@ from ppcls.engine.processes import refuse_several
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""
     add_config(command, "inference_cls.yaml")
+    command.add_argument(
+        "--backend",
+        metavar="NAME",
+        action=SetKey,
+        key="Global.backend",
+        help="paddle, onnxruntime or openvino (default: that of the bundle)",
+    )
+    command.add_argument(
+        "--precision",
+        metavar="NAME",
+        action=SetKey,
+        key="Global.precision",
+        help="float32, float16, bfloat16 or int8 (default: that of the bundle)",
+    )
+    command.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=int,
+        action=SetKey,
+        key="Global.batch_size",
+        help="pictures at a time",
+    )
+    command.add_argument(
+        "--topk",
+        metavar="K",
+        type=int,
+        action=SetKey,
+        key="PostProcess.Topk.topk",
+        help="classes per picture, the likeliest first",
+    )
+    command.add_argument(
+        "--output",
+        metavar="FILE",
+        action=SetKey,
+        key="Global.output",
+        help="also write one row per picture, to .csv or .json",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
