@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ppcls.cli.parser import CommandParser
+from ppcls.deployment.adopt import adopt
 
 _FIELDS = ("size", "resize_short", "interpolation", "backend", "mean", "std")
 
@@ -59,8 +60,6 @@ def add_arguments(command: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
-    from ppcls.deployment.adopt import adopt
-
     given = {
         name: getattr(arguments, name)
         for name in _FIELDS

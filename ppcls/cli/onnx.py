@@ -6,7 +6,11 @@ import argparse
 from typing import Any
 
 from ppcls.cli.parser import CommandParser
+from ppcls.deployment.onnx import export as onnx_export
+from ppcls.deployment.onnx.export import add_onnx
+from ppcls.inference import Bundle
 from ppcls.utils.errors import UserError
+from ppcls.utils.logging import setup_logging
 
 
 def add_arguments(command: CommandParser) -> None:
@@ -41,8 +45,6 @@ def opset_of(arguments: argparse.Namespace) -> int | None:
 
 
 def _checked(given: int | None) -> int:
-    from ppcls.deployment.onnx import export as onnx_export
-
     opset = onnx_export.OPSET if given is None else given
     onnx_export.check(opset)
     return opset
@@ -50,10 +52,6 @@ def _checked(given: int | None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
-    from ppcls.deployment.onnx.export import add_onnx
-    from ppcls.inference import Bundle
-    from ppcls.utils.logging import setup_logging
-
     opset = _checked(arguments.opset)
     setup_logging(None)
     add_onnx(Bundle.load(arguments.bundle), opset)

@@ -7,6 +7,8 @@ import sys
 
 from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
+from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
+from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
 _OPTIONS = (
@@ -91,9 +93,6 @@ def add_arguments(command: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
-    from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
-    from ppcls.inference.bundle import Bundle
-
     try:
         options = QuantizeOptions(
             **{name: getattr(arguments, name) for name in _OPTIONS}
