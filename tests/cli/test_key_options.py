@@ -5,7 +5,6 @@ import yaml
 
 from ppcls.cli import main, parse_arguments
 
-
 PREDICT = ["predict", "-o", "Global.infer_imgs=photos"]
 
 
