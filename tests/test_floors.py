@@ -39,6 +39,8 @@ RUNTIME = {
             "text",
             "picture_files",
             "picture_list",
+            "picture_sources",
+            "read_ahead",
         )
     ),
     "metric": ("ppcls.metric.topk",),

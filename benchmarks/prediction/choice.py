@@ -10,7 +10,7 @@ from ppcls.benchmark.backends import measure_backends, verifying_gate
 from ppcls.benchmark.candidates import choose
 from ppcls.benchmark.timing import Plan, time_interleaved
 from ppcls.inference import Bundle
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from prediction.bare import engines, open_bare
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.data.picture_sources import find_pictures
 from ppcls.engine.predict import open_classifier
 from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle, Result
-from ppcls.inference.pictures import find_pictures
 from prediction.bare import Run, engines, open_bare
 from prediction.turns import ratio, take_turns
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ppcls.inference import Bundle
 from ppcls.inference.backends import Backend, open_backend
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from prediction.bare import engines

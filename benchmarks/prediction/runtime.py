@@ -13,7 +13,7 @@ import numpy as np
 
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from prediction.bare import engines, open_bare
 from prediction.turns import ratio, take_turns

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from ppcls.inference import Bundle
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from prediction.bare import engines
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,10 +15,9 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import GOLDEN_FILE, PARAMETERS_FILE, Bundle, digested
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.entries import GoldenFile, ModelOrigin
-from ppcls.inference.golden import Agreement, Golden
+from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Golden
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import Preprocess
-from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import (

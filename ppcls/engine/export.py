@@ -18,7 +18,7 @@ from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.startup import start
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
 

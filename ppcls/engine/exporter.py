@@ -14,6 +14,7 @@ import numpy as np
 import paddle
 
 from ppcls.data.transforms import Pipeline
+from ppcls.deployment.bundle_writer import write_manifest
 from ppcls.deployment.exported_network import Deployed
 from ppcls.deployment.installing import IN_USE, is_aside
 from ppcls.deployment.legacy_program import save_legacy_program
@@ -25,10 +26,8 @@ from ppcls.inference.bundle import (
     PARAMETERS_FILE,
     PROGRAM_FILE,
     Bundle,
-    write_manifest,
 )
-from ppcls.inference.golden import Agreement, Golden
-from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Golden
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, numbered, replace_folder, scratch_folder
 from ppcls.utils.lock import claimed

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.data.picture_sources import pictures_of
 from ppcls.engine.result_files import console_line, encodable, open_results
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import with_decoding
-from ppcls.inference.pictures import pictures_of
 from ppcls.inference.prediction import Prediction
 from ppcls.inference.settings import DEFAULTS
 from ppcls.utils.cpu import usable_cores

@@ -3,7 +3,7 @@
 Nothing here trains, and Paddle is loaded only when a `PaddleBackend` is made.
 """
 
-from ppcls.inference.bundle import Bundle, write_manifest
+from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.golden import Agreement, Golden, GoldenMismatch
 from ppcls.inference.prediction import Prediction
@@ -18,5 +18,4 @@ __all__ = [
     "Prediction",
     "Result",
     "Results",
-    "write_manifest",
 ]

@@ -6,11 +6,10 @@
     golden.npz            a picture, its input tensor and its scores; see `ppcls.inference.golden`
     inference.onnx        the same program for other engines, where it was asked for
 
-The exporter writes the manifest with `write_manifest`, every runtime reads it with `Bundle.load`, and what adds to a
+`ppcls.deployment.bundle_writer` writes the manifest, every runtime reads it with `Bundle.load`, and what adds to a
 bundle changes it (`bundle.change(settings=...)`); so the format stands here once.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +27,8 @@ from ppcls.inference.entries import (
     shape_text,
 )
 from ppcls.inference.manifest import MANIFEST_FILE, manifest_text, read_manifest
-from ppcls.inference.records import read_record, shown
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.records import read_record, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
@@ -212,69 +211,6 @@ class Bundle:
     def pipeline(self) -> Pipeline:
         """The preprocessing, from a picture's bytes to float32 [C, H, W]."""
         return Pipeline.from_list(self.transforms)
-
-
-def write_manifest(
-    folder: PathLike,
-    *,
-    paddle: str,
-    architecture: str,
-    config_sha256: str | None,
-    weights_sha256: str | None,
-    input_name: str,
-    input_shape: Sequence[int],
-    output_name: str,
-    class_num: int,
-    transforms: Pipeline,
-    class_names: Sequence[str] | None,
-    golden_source: str,
-    program_file: str = PROGRAM_FILE,
-    architecture_arguments: Mapping[str, Any] | None = None,
-    weights_source: str | None = None,
-) -> Bundle:
-    """Writes the manifest of the program, parameters and golden file that lie in `folder`, and reads it back.
-
-    Args:
-        folder: holds `program_file`, `inference.pdiparams` and `golden.npz`.
-        paddle: Paddle's version.
-        architecture: the backbone's name.
-        config_sha256: digest of the resolved configuration, None without one.
-        weights_sha256: digest of the weights' file, None for weights that were never loaded.
-        input_name: the program's name of its input.
-        input_shape: (channels, height, width).
-        output_name: the program's name of its output.
-        class_num: scores a picture.
-        transforms: the preprocessing, which says the colour order too; written in its canonical form.
-        class_names: one name a class, or None.
-        golden_source: whose picture the golden one is.
-        program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
-        architecture_arguments: the backbone's arguments.
-        weights_source: the file or address of the weights.
-    """
-    place = Path(folder)
-    bundle = Bundle(
-        folder=place,
-        library=ppcls.__version__,
-        paddle=paddle,
-        architecture=architecture,
-        config_sha256=config_sha256,
-        weights_sha256=weights_sha256,
-        program=digested(place / program_file),
-        parameters=digested(place / PARAMETERS_FILE),
-        input=Input(
-            input_name, (-1, *input_shape), "float32", "NCHW", transforms.color
-        ),
-        output=Output(output_name, (-1, class_num), "probabilities"),
-        transforms=tuple(transforms.normalized().to_list()),
-        class_names=None if class_names is None else tuple(class_names),
-        golden=GoldenFile(GOLDEN_FILE, golden_source, sha256_of(place / GOLDEN_FILE)),
-        architecture_arguments=(
-            None if architecture_arguments is None else dict(architecture_arguments)
-        ),
-        weights_source=weights_source,
-    )
-    bundle.save()
-    return Bundle.load(place)
 
 
 def digested(path: Path) -> DigestedFile:

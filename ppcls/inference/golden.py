@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from ppcls.inference.backends import Backend
     from ppcls.inference.bundle import Bundle
 
+# Drawn by integer arithmetic alone (tests/data_pipeline/test_picture_sources.py holds the script and compares every
+# pixel), so nobody owns it. Its rings, weave, stripes and chequers change visibly under another interpolation, its
+# sides and colours under a flip or another channel order.
+GOLDEN_PICTURE = Path(__file__).with_name("golden.png")
+GOLDEN_SOURCE = "drawn by the library (ppcls/inference/golden.png)"
+
 INPUT_TOLERANCE = 1e-4
 SCORE_TOLERANCE = 2e-4
 # Probabilities below this one count as this one: Paddle's softmax gives none below exp(-64) = 1.6e-28, oneDNN's does.

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ppcls.data.picture_sources import NoPicture, Picture, pictures_of
 from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.inference.backends import Backend
-from ppcls.inference.pictures import NoPicture, Picture, pictures_of
 from ppcls.inference.results import Result, Results
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError

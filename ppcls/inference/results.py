@@ -14,8 +14,8 @@ from typing import Any, ClassVar, overload
 
 from PIL import Image
 
+from ppcls.data.picture_sources import NoPicture, Picture
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
-from ppcls.inference.pictures import NoPicture, Picture
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN = 10  # results that are printed

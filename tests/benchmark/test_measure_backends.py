@@ -16,8 +16,7 @@ from ppcls.benchmark.candidates import (
 from ppcls.benchmark.timing import Plan, Timing
 from ppcls.data.picture_list import PictureList
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.golden import Golden
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE, Golden
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
 

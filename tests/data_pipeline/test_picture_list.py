@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ppcls.data import read_ahead as reading
 from ppcls.data.picture_list import PictureList, balanced, read_picture_list
-from ppcls.inference import reading
-from ppcls.inference.reading import parallel, read_batches
+from ppcls.data.read_ahead import parallel, read_batches
 from ppcls.utils.errors import UserError
 
 

@@ -17,7 +17,7 @@ from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.precision import Precision
 from ppcls.inference import manifest
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils.shortage import shortage
 
 

@@ -11,7 +11,7 @@ from engine_bundles import bundle_of
 
 from ppcls.cli import main
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 
 QUICK = ["--rounds", "1", "--settle", "0", "--span", "0"]
 ENGINES = ("paddle", "onnxruntime", "openvino")

@@ -13,7 +13,7 @@ from engine_bundles import bundle_of
 from helpers.forking import in_fork
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import open_backend
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from ppcls.data.transforms import Pipeline
-from ppcls.inference import Bundle, Golden, write_manifest
-from ppcls.inference.pictures import GOLDEN_PICTURE, GOLDEN_SOURCE
+from ppcls.deployment.bundle_writer import write_manifest
+from ppcls.inference import Bundle, Golden
+from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE
 from ppcls.utils.files import sha256_of
 
 TRANSFORMS = [

@@ -11,7 +11,7 @@ from PIL import Image
 import ppcls
 from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference.backends.paddle import PaddleBackend
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 

@@ -12,7 +12,7 @@ from test_classifier import Means, flat, save
 from helpers.forking import LONG, in_fork
 from ppcls.inference import Classifier
 from ppcls.inference import classifier as classifier_module
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppcls.inference import Bundle, Classifier, Golden, GoldenMismatch
-from ppcls.inference.golden import classes_compared, input_difference, score_difference
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE, classes_compared, input_difference, score_difference
 from ppcls.utils.errors import UserError
 
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppcls.inference import Classifier
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.onnx_file import bundle_of_onnx
-from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.untrusted.protobuf import MAX_FIELDS, Budget, Message, fields
 from ppcls.untrusted.refusals import Damaged
 from ppcls.utils.errors import UserError

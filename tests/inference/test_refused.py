@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ppcls.cli import main
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 
 CONFIG = """
 Global: {device: cpu, epochs: 1, image_shape: [3, 32, 32], output_dir: output, save_inference_dir: exported}

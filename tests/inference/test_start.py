@@ -22,7 +22,7 @@ print([name for name in kept if name in sys.modules])
 
 
 def test_a_bundle_is_opened_without_configurations_models_or_paddle(exported):
-    from ppcls.inference.pictures import GOLDEN_PICTURE
+    from ppcls.inference.golden import GOLDEN_PICTURE
 
     words = [sys.executable, "-c", OPEN, str(exported), str(GOLDEN_PICTURE)]
     answer = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.picture_list import PictureList
+from ppcls.data.read_ahead import parallel, read_batches
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.npz.files import (
     is_whole,
@@ -32,7 +33,6 @@ from ppcls.deployment.npz.files import (
 from ppcls.deployment.verify.forms import Form, form_digest
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.reading import parallel, read_batches
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.picture_list import PictureList, balanced, read_picture_list
+from ppcls.data.read_ahead import parallel
 from ppcls.data.transforms import UnreadableImage
 from ppcls.deployment.npz.folders import (
     DATALIST_FILE,
@@ -19,7 +20,6 @@ from ppcls.deployment.npz.folders import (
     read_input,
 )
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.reading import parallel
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, sha256_of
 

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ppcls.data.picture_list import PictureList
+from ppcls.data.read_ahead import read_batches
 from ppcls.deployment.verify.comparison import Comparison, failure_of
 from ppcls.deployment.verify.forms import CALIBRATED, REFERENCE, Form, parse_forms
 from ppcls.deployment.verify.report import FormResult, VerificationReport
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.golden import Agreement, Golden, agreement_with
-from ppcls.inference.reading import read_batches
 from ppcls.utils.errors import Unavailable, UserError
 
 Batch = tuple[np.ndarray, np.ndarray | None]  # inputs float32 [N, C, H, W], labels [N]

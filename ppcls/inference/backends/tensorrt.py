@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.picture_list import PictureList, read_picture_list
+from ppcls.data.read_ahead import read_batches
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
 from ppcls.inference.backends.tensorrt_roads import ENGINE_FOLDER_FLAG, ROADS, Task
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.reading import read_batches
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import Unavailable, UserError

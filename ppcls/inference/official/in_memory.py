@@ -22,10 +22,10 @@ from ppcls.inference.bundle import (
     digested,
 )
 from ppcls.inference.entries import Input, ModelOrigin, Output, shape_text
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.manifest import MANIFEST_FILE, is_ours
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.official.trial import tried
-from ppcls.inference.pictures import GOLDEN_PICTURE
 from ppcls.untrusted.paddle_parameters import check_parameters
 from ppcls.untrusted.paddle_programs import Shape, declared_inputs
 from ppcls.untrusted.refusals import shown

@@ -1,4 +1,4 @@
-"""Which pictures a source means, and the one picture that the library ships."""
+"""Which pictures a source means: files, folders, patterns, bytes, images and arrays."""
 
 from __future__ import annotations
 
@@ -20,12 +20,6 @@ from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 from ppcls.utils.user_paths import expanded
-
-# Drawn by integer arithmetic alone (tests/inference/test_pictures.py holds the script and compares every pixel), so
-# nobody owns it. Its rings, weave, stripes and chequers change visibly under another interpolation, its sides and
-# colours under a flip or another channel order.
-GOLDEN_PICTURE = Path(__file__).with_name("golden.png")
-GOLDEN_SOURCE = "drawn by the library (ppcls/inference/golden.png)"
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 _ARRAYS = "give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or [H, W]"

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from ppcls.data.picture_files import is_picture_name
+from ppcls.data.picture_sources import NoPicture, find_pictures, pictures_of
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
-from ppcls.inference.pictures import GOLDEN_PICTURE, NoPicture, find_pictures, pictures_of
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils.errors import UserError
 
 
