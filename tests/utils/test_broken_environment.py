@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ppcls import __main__ as entry
-from ppcls.utils import environment
+from ppcls.utils import environment, failed_import, packages
 from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.optional import import_optional
@@ -29,17 +29,17 @@ TOO_OLD = "ppcls needs Python 3.10 or newer, and {} is Python 3.8; run this with
 def stand_ins(tmp_path, monkeypatch):
     """Writes modules that are imported as `program` (which counts as ours), and as somebody else's packages."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    monkeypatch.setattr(environment, "_OURS", (*environment._OURS, ours))
-    monkeypatch.setattr(environment, "_PACKAGE", tmp_path / "no_checkout" / "ppcls")
-    monkeypatch.setattr(environment, "_is_managed_by_the_system", lambda: False)
+    monkeypatch.setattr(failed_import, "_OURS", (*failed_import._OURS, ours))
+    monkeypatch.setattr(packages, "_CHECKOUT", tmp_path / "no_checkout")
+    monkeypatch.setattr(packages, "_is_managed_by_the_system", lambda: False)
     for folder in (ours, theirs):
         folder.mkdir()
         monkeypatch.syspath_prepend(str(folder))
     before = set(sys.modules)
 
-    def write(program, **packages):
+    def write(program, **modules):
         (ours / "program.py").write_text(program)
-        for name, content in packages.items():
+        for name, content in modules.items():
             (theirs / f"{name}.py").write_text(content)
 
     yield write
@@ -122,14 +122,14 @@ def test_the_versions_are_those_of_the_other_files():
 def test_every_requirement_is_known():
     text = "".join((ROOT / name).read_text("utf-8") for name in ("requirements-core.txt", "requirements.txt"))
     names = set(re.findall(r"^([a-z][\w-]*)>=", text, re.MULTILINE))
-    assert names == {names[0] for names in environment.REQUIRED.values()}
+    assert names == {names[0] for names in packages.REQUIRED.values()}
 
 
 def test_all_missing_packages_are_named_together(stand_ins, monkeypatch, capsys):
     stand_ins("import yaml")
     monkeypatch.setitem(sys.modules, "yaml", None)
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr(environment, "_version", lambda name: None)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
     assert fault_of(capsys) == (
         f"opencv-python-headless and pyyaml are not installed for {sys.executable}; "
         f"run `{sys.executable} -m pip install opencv-python-headless pyyaml`"
@@ -140,7 +140,7 @@ def test_files_that_are_missing_are_installed_again(stand_ins, monkeypatch, caps
     """pip would find nothing to do."""
     stand_ins("import cv2")
     monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr(environment, "_version", lambda name: "4.10" if name == "opencv-python" else None)
+    monkeypatch.setattr(packages, "version_of", lambda name: "4.10" if name == "opencv-python" else None)
     assert fault_of(capsys) == (
         "opencv-python cannot be imported: files are missing; "
         f"reinstall by `{sys.executable} -m pip install --force-reinstall --no-deps opencv-python`"
@@ -151,7 +151,7 @@ def test_an_empty_folder_is_a_missing_package(stand_ins, monkeypatch, tmp_path, 
     stand_ins("import tqdm\ntqdm.tqdm([])")
     monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
     monkeypatch.delitem(sys.modules, "tqdm", raising=False)
-    monkeypatch.setattr(environment, "_version", lambda name: None)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
     (tmp_path / "theirs" / "tqdm").mkdir()
     assert re.match(r".*\btqdm\b.* (is|are) not installed for ", fault_of(capsys))
 
@@ -159,7 +159,7 @@ def test_an_empty_folder_is_a_missing_package(stand_ins, monkeypatch, tmp_path, 
 def test_a_python_that_paddle_has_no_build_for(stand_ins, monkeypatch, capsys):
     stand_ins("import paddle")
     monkeypatch.setitem(sys.modules, "paddle", None)
-    monkeypatch.setattr(environment, "_version", lambda name: None)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
     monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
     assert "Paddle has no build for this Python; use Python 3.10 to 3.13" in fault_of(capsys)
 
@@ -170,15 +170,15 @@ def test_a_checkouts_own_environment_is_named_first(stand_ins, monkeypatch, tmp_
     python.parent.mkdir(parents=True)
     python.touch()
     monkeypatch.setitem(sys.modules, "yaml", None)
-    monkeypatch.setattr(environment, "_version", lambda name: None)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
     assert f"run this with {python}, or install by `{sys.executable} -m pip install pyyaml`" in fault_of(capsys)
 
 
 def test_a_python_of_the_system_needs_a_virtual_environment(stand_ins, monkeypatch, capsys):
     stand_ins("import yaml")
     monkeypatch.setitem(sys.modules, "yaml", None)
-    monkeypatch.setattr(environment, "_version", lambda name: None)
-    monkeypatch.setattr(environment, "_is_managed_by_the_system", lambda: True)
+    monkeypatch.setattr(packages, "version_of", lambda name: None)
+    monkeypatch.setattr(packages, "_is_managed_by_the_system", lambda: True)
     said = fault_of(capsys)
     assert f"`{sys.executable} -m venv .venv`" in said
     assert re.search(r"`.venv/bin/python -m pip install numpy .* paddlepaddle`", said)
@@ -279,7 +279,7 @@ NOT_FOUND = "cannot open shared object file: No such file or directory"
 def test_a_package_that_does_not_load(stand_ins, monkeypatch, capsys, module, code, wanted):
     installed = ("opencv-python", "paddlepaddle-gpu")
     others = ("pillow", "numpy", "visualdl", "tqdm", "pyyaml", "safetensors", "simplejpeg")
-    monkeypatch.setattr(environment, "_version", lambda name: "1.0" if name in installed + others else None)
+    monkeypatch.setattr(packages, "version_of", lambda name: "1.0" if name in installed + others else None)
     monkeypatch.delitem(sys.modules, module, raising=False)
     stand_ins(f"import {module}", **{module: code})
     assert wanted.format(*[sys.executable] * 3) in fault_of(capsys)
@@ -288,7 +288,7 @@ def test_a_package_that_does_not_load(stand_ins, monkeypatch, capsys, module, co
 def test_a_compiled_module_without_its_library(stand_ins, tmp_path, capsys):
     """The loader's own error, of a file that is no library: no frame of the module's is in the traceback."""
     stand_ins("import compiled_thing")
-    suffix = environment.importlib.machinery.EXTENSION_SUFFIXES[0]
+    suffix = failed_import.importlib.machinery.EXTENSION_SUFFIXES[0]
     (tmp_path / "theirs" / f"compiled_thing{suffix}").write_bytes(b"\x7fELF")
     said = fault_of(capsys)
     assert said.startswith("compiled_thing ") and "--force-reinstall --no-deps compiled_thing" in said

@@ -1,0 +1,110 @@
+"""Which package of somebody else's did not load, read from the exception that an import ended with."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import re
+import sys
+from pathlib import Path
+from types import FrameType, TracebackType
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_OURS = (
+    _PACKAGE,
+    _PACKAGE.parent / "tools",
+    _PACKAGE.parent / "deploy",
+    _PACKAGE.parent / "benchmarks",
+)
+# How the loader of Linux, macOS and Windows says that a library cannot be loaded.
+NOT_LOADED = re.compile(
+    r"cannot open shared object file|undefined symbol|invalid ELF header|wrong ELF class|file too short|"
+    r"version `\S+' not found|cannot enable executable stack|failed to map segment|"
+    r"Library not loaded|Symbol not found|image not found|incompatible architecture|DLL load failed"
+)
+
+
+def failed_package(error: BaseException) -> str | None:
+    """Return the top-level module of the package that did not load; None if no package is to blame.
+
+    In the traceback, below the last frame of this library, stands the code of the package that was imported, or no
+    frame at all if the package is one compiled file.
+    """
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        path = Path(error.filename)
+        if not _is_ours(path):
+            return _module_of(path)
+    frames = _frames_of(error.__traceback__)
+    is_reading = bool(frames) and _is_importlib(frames[-1])
+    if is_reading and isinstance(error, OSError) and error.filename:
+        return _module_of(Path(error.filename))
+    frames = _frames_of_others(frames)
+    if not frames:
+        return _compiled_package(error)
+    if not _is_about_import(error, frames[0]):
+        return None
+    module = str(frames[0].f_globals.get("__name__", ""))
+    return module.split(".")[0] or None
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what went wrong first, in one line; some packages print pages of advice around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, ImportError):
+        return lines[0]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def _frames_of(traceback: TracebackType | None) -> list[FrameType]:
+    frames = []
+    while traceback is not None:
+        frames.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    return frames
+
+
+def _frames_of_others(frames: list[FrameType]) -> list[FrameType]:
+    """Return the frames below the last one of this library or of the program, without those of `import` itself."""
+    below: list[FrameType] = []
+    for frame in reversed(frames):
+        is_program = frame.f_globals.get("__name__") == "__main__"
+        if is_program or _is_ours(Path(frame.f_code.co_filename)):
+            break
+        if not _is_importlib(frame):
+            below.insert(0, frame)
+    return below
+
+
+def _compiled_package(error: BaseException) -> str | None:
+    """Return the package that is one compiled file, which has no frames."""
+    if not isinstance(error, ImportError) or not error.name or error.path is None:
+        return None
+    if not error.path.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+        return None
+    return error.name.split(".")[0]
+
+
+def _is_about_import(error: BaseException, first: FrameType) -> bool:
+    """Whether an error ended an import; `first` is the outermost frame of the other package."""
+    if isinstance(error, ImportError) or first.f_code.co_name == "<module>":
+        return True
+    # ctypes reports a library that does not load without a number
+    is_load = isinstance(error, OSError) and error.errno is None
+    return is_load and NOT_LOADED.search(str(error)) is not None
+
+
+def _is_ours(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _OURS)
+
+
+def _module_of(path: Path) -> str | None:
+    """Return the top-level module that a file belongs to."""
+    for folder in sys.path:
+        if folder and path.is_relative_to(folder):
+            return path.relative_to(folder).with_suffix("").parts[0]
+    return None
+
+
+def _is_importlib(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").split(".")[0] == "importlib"

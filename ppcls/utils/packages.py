@@ -1,0 +1,99 @@
+"""The packages that this library needs, and the commands that install them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shlex
+import sys
+import sysconfig
+from pathlib import Path
+
+# The modules that ppcls needs, and the distributions that have them; the first is the one to install.
+REQUIRED = {
+    "numpy": ("numpy",),
+    "cv2": (
+        "opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python",
+    ),
+    "PIL": ("pillow",),
+    "yaml": ("pyyaml",),
+    "tqdm": ("tqdm",),
+    "visualdl": ("visualdl",),
+    "safetensors": ("safetensors",),
+    "simplejpeg": ("simplejpeg",),
+    "paddle": ("paddlepaddle", "paddlepaddle-gpu"),
+}  # fmt: skip
+NEWEST_FOR_PADDLE = (3, 13)  # the newest Python that Paddle has a build for
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def is_found(module: str) -> bool:
+    """Whether a module can be imported; a folder without any Python file cannot."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin is not None
+
+
+def version_of(distribution: str) -> str | None:
+    """Return the installed version; None if the distribution is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def distribution_of(module: str) -> str:
+    """Return the installed distribution of a module, or the one to install."""
+    names = REQUIRED.get(module)
+    if names is None:
+        names = (*importlib.metadata.packages_distributions().get(module, ()), module)
+    for name in names:
+        if version_of(name) is not None:
+            return name
+    return names[0]
+
+
+def requirements_file(name: str) -> str:
+    """Return the path of a requirements file; in a wheel, which has none, its name."""
+    path = _CHECKOUT / name
+    return str(path) if path.is_file() else name
+
+
+def install(*requirements: str) -> str:
+    """Return how to install packages, as the end of a sentence."""
+    wanted = " ".join(shlex.quote(requirement) for requirement in requirements)
+    own = _CHECKOUT / ".venv" / "bin" / "python"
+    if own.is_file() and not own.parent.samefile(Path(sys.executable).parent):
+        return f"run this with {own}, or install by `{pip()} install {wanted}`"
+    if not _is_managed_by_the_system():
+        return f"run `{pip()} install {wanted}`"
+    # The new environment does not see what the system's Python has
+    listed = _CHECKOUT / "requirements.txt"
+    if listed.is_file():
+        everything = f"-r {listed}"
+    else:
+        everything = " ".join(names[0] for names in REQUIRED.values())
+    python = shlex.quote(sys.executable)
+    return (
+        f"make a virtual environment, because the system manages this Python: `{python} -m venv .venv`, then "
+        f"`.venv/bin/python -m pip install {everything}`, and run this with .venv/bin/python"
+    )
+
+
+def reinstall(*distributions: str) -> str:
+    """Return how to reinstall packages, as the end of a sentence."""
+    return f"reinstall by `{pip()} install --force-reinstall --no-deps {' '.join(distributions)}`"
+
+
+def pip() -> str:
+    """Return the command that runs pip for this Python."""
+    return f"{shlex.quote(sys.executable)} -m pip"
+
+
+def _is_managed_by_the_system() -> bool:
+    """Whether pip refuses to install into this Python (PEP 668)."""
+    if sys.prefix != sys.base_prefix:
+        return False
+    return Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file()
