@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ppcls
-from ppcls.untrusted.yaml_nodes import Origin
-from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.files import (
+from ppcls.untrusted.weights_paths import (
     LATEST,
     WEIGHTS_STEM,
     WEIGHTS_SUFFIXES,
-    beside,
     weights_file,
 )
+from ppcls.untrusted.yaml_nodes import Origin
+from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.files import beside
 
 _LABELS = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.txt"
 # The first is the name that a saved configuration gets, since a package lies elsewhere on every machine.

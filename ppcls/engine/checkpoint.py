@@ -38,15 +38,9 @@ from ppcls.engine.states import (
     require_keys,
 )
 from ppcls.untrusted.unpickle import load_pickle
+from ppcls.untrusted.weights_paths import LATEST, WEIGHTS_STEM
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import (
-    LATEST,
-    WEIGHTS_STEM,
-    beside,
-    numbered,
-    replace_folder,
-    sha256_of,
-)
+from ppcls.utils.files import beside, numbered, replace_folder, sha256_of
 
 _TORN_STATES = f".{STATES}"
 _FILES = (STATES, _TORN_STATES, *WEIGHTS)

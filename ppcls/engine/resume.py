@@ -13,9 +13,9 @@ from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line, same_pictures
 from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, shown
 from ppcls.engine.trainer import Trainer, TrainState, groups
+from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
 
 # What training goes on with, beside the weights

@@ -17,8 +17,9 @@ from typing import Any
 from ppcls.config import Config
 from ppcls.config.dump import dump
 from ppcls.engine import checkpoint, processes
+from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import BEST_MODEL, numbered, write_beside_others
+from ppcls.utils.files import numbered, write_beside_others
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger, log_also_to
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ppcls.data.picture_files import read_file
-from ppcls.utils.files import WEIGHTS_STEM, WEIGHTS_SUFFIXES
+from ppcls.untrusted.weights_paths import WEIGHTS_STEM, WEIGHTS_SUFFIXES
 
 SCHEMA = 1
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)

@@ -32,8 +32,8 @@ from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
 from ppcls.engine.signals import Interrupted, StopRequest
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import Callback, Trainer, groups
+from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
-from ppcls.utils.files import BEST_MODEL
 from ppcls.utils.logging import get_logger
 
 OpenPictures = Callable[..., build.Pictures]

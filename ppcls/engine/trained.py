@@ -23,8 +23,8 @@ from ppcls.engine import processes
 from ppcls.engine.run_folder import CONFIG_FILE, path_of
 from ppcls.engine.schema import registries
 from ppcls.engine.states import PARAMS, STATES, DamagedStates, read_states
+from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils.errors import ConfigError, UserError
-from ppcls.utils.files import BEST_MODEL, LATEST
 
 _WEIGHT_KEYS = (
     "Global.pretrained_model",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ppcls.untrusted.refusals import refusals
 from ppcls.untrusted.torch_stream import is_legacy
+from ppcls.untrusted.weights_paths import WEIGHTS_SUFFIXES
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import WEIGHTS_SUFFIXES
 from ppcls.utils.transfer import is_web_page
 
 # Versions 0.1 and 0.2, of any of their revisions; such files are called yolov3.weights, darknet53.conv.74, x.backup.

@@ -12,12 +12,7 @@ from pathlib import Path
 
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
-from ppcls.utils.user_paths import expanded
 
-WEIGHTS_STEM = "ppcls"
-# Checkpoints of a run, by the names that their folders have in the run's.
-BEST_MODEL, LATEST = "best_model", "latest"
-WEIGHTS_SUFFIXES = (".pdparams", ".pdopt", ".pdstates")
 PathLike = str | os.PathLike[str]
 
 
@@ -206,35 +201,3 @@ def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
         if error.errno is not None and is_about:
             error.filename, error.filename2 = str(path), None
         raise
-
-
-def weights_file(path: PathLike) -> Path:
-    """The file of weights that a path means: the file itself, or the `.pdparams` of a checkpoint.
-
-    Args:
-        path: A file; its path without `.pdparams`; a checkpoint's folder, or another file of it; or the folder of a
-            run, of this library or of PaddleClas, which means its best model, or where no evaluation chose one its
-            latest checkpoint.
-
-    Raises:
-        UserError: nothing is there.
-    """
-    given = Path(expanded(path))
-    if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
-        return given
-    stems = [given / WEIGHTS_STEM]
-    # A folder of ours; PaddleClas writes `best_model.pdparams`
-    for name in (BEST_MODEL, LATEST):
-        stems += [given / name / WEIGHTS_STEM, given / name]
-    if given.name:
-        stems.append(given)
-    if given.suffix in WEIGHTS_SUFFIXES:
-        stems.append(given.with_suffix(""))
-    for stem in stems:
-        file = stem.with_name(stem.name + WEIGHTS_SUFFIXES[0])
-        if file.is_file():
-            return file
-    raise UserError(
-        f"{given}: no weights there; give a file of weights, its path without .pdparams (.../{WEIGHTS_STEM}), or the "
-        "folder of a checkpoint or of a run"
-    )

@@ -26,13 +26,9 @@ from ppcls.untrusted.refusals import refusals, shown
 from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensors
 from ppcls.untrusted.state_dicts import without_prefix
 from ppcls.untrusted.torch_files import read_torch
+from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import (
-    PathLike,
-    require_place,
-    weights_file,
-    written_aside,
-)
+from ppcls.utils.files import PathLike, require_place, written_aside
 
 _WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
 
@@ -61,7 +57,7 @@ def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
     A prefix that all names share, such as `module.`, is left out.
 
     Args:
-        path: The file, or what names a `.pdparams` file, see `ppcls.utils.files.weights_file`.
+        path: The file, or what names a `.pdparams` file, see `ppcls.untrusted.weights_paths.weights_file`.
         use_ema: Whether the moving average is read where the file holds weights and their moving average.
 
     Raises:

@@ -36,9 +36,10 @@ from ppcls.arch.weights.sources import (
     find_source,
     preprocessing_by_layout,
 )
+from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.download import fetch
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, weights_file
+from ppcls.utils.files import PathLike
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
@@ -154,7 +155,7 @@ def load_weights(
 
     Args:
         model: The model.
-        path: The file, see `ppcls.utils.files.weights_file`.
+        path: The file, see `ppcls.untrusted.weights_paths.weights_file`.
         new_classifier: Whether the model keeps its own classifier where the file has none, or one of other classes.
 
     Raises:

@@ -13,8 +13,8 @@ from ppcls.engine import checkpoint, processes
 from ppcls.engine.background import Background
 from ppcls.engine.meters import over_all_processes
 from ppcls.engine.trainer import Callback, Trainer
+from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import BEST_MODEL, LATEST
 from ppcls.utils.logging import get_logger
 
 
