@@ -26,11 +26,11 @@ def test_from_an_export_to_a_chosen_engine_and_tables(sandbox):
     said = [
         documents.run_command(line if "export" in line else f"{line} {' '.join(QUICK)}", sandbox) for line in commands()
     ]
-    assert said[1].splitlines()[-1].startswith("--dry-run: inference/inference.yml stays as it is (settings: none); ")
+    assert said[1].splitlines()[-1].startswith("--dry-run: inference/inference.yml is unchanged (settings: none); ")
     for text in said[2:4]:
         assert text.splitlines()[-1].startswith("written to inference/inference.yml: ")
     assert ["batch 8 (ms)" in text for text in said[1:4]] == [True, True, False]
-    assert said[4].startswith("inference/inference.yml: settings are taken out (they were: ")
+    assert said[4].startswith("inference/inference.yml: settings removed (they were: ")
     rows = json.loads((sandbox / "latency" / "latency.json").read_text())["rows"]
     assert [(row["model"], row["batch"]) for row in rows if row["backend"] == "paddle"] == [
         (model, batch) for model in ("DLA46_c", "DLA46x_c") for batch in (1, 4, 8)
