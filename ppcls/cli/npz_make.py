@@ -13,7 +13,7 @@ from ppcls.cli.parser import CommandParser
 from ppcls.cli.pictures import add_data
 from ppcls.data.picture_list import PictureList, balanced, read_picture_list
 from ppcls.data.transforms import Pipeline
-from ppcls.deployment.npz.folders import DATALIST_FILE, make
+from ppcls.deployment.npz.inputs import DATALIST_FILE, make_inputs
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--seed belongs to --count; write --count N as well")
     if arguments.count is not None:
         pictures = _calibration_set(arguments, pictures)
-    done = make(source.pipeline, pictures, arguments.output, arguments.threads)
+    done = make_inputs(source.pipeline, pictures, arguments.output, arguments.threads)
     print(f"{arguments.output}/{DATALIST_FILE}: {done}")
     return 0
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ppcls.cli.benchmark_options import precision
 from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
-from ppcls.deployment.npz.folders import run as run_inputs
+from ppcls.deployment.npz.results import run_inputs
 from ppcls.deployment.verify.forms import Form
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle
@@ -38,6 +39,7 @@ def add_arguments(command: CommandParser) -> None:
     command.add_argument(
         "--precision",
         metavar="NAME",
+        type=precision,
         help="the precision (default: that of the bundle)",
     )
     command.add_argument(

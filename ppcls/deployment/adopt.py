@@ -1,4 +1,4 @@
-"""A model without a manifest into a bundle of ours."""
+"""Turn a model without a manifest into a bundle."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def adopt(
     preprocess: Preprocess | None = None,
     class_names: str | Path | Sequence[str] | None = None,
 ) -> Agreement:
-    """Writes a bundle of PaddleClas's folder or tar; the golden scores are the program's own.
+    """Write a bundle from PaddleClas's folder or tar; the golden scores are the program's own.
 
     Args:
-        source: the folder or the tar; see `find_bundle`.
-        target: the bundle's folder, which is new.
-        model: a name in the table of models.
-        preprocess: in place of that model's.
-        class_names: a label file, or one name a class.
+        source: The folder or the tar; see `find_bundle`.
+        target: The bundle's folder, which must not exist.
+        model: A name in the table of models, which gives the preprocessing.
+        preprocess: Replaces that preprocessing.
+        class_names: A label file, or one name per class.
 
     Returns:
         How far the kernels that run it (oneDNN) are from the plain ones.
 
     Raises:
-        UserError: the source cannot be used, is a bundle already, or the target is there or being made.
-        GoldenMismatch: the kernels disagree.
+        UserError: The source cannot be used or is a bundle already, or the target exists or is being written.
+        GoldenMismatch: The kernels disagree.
     """
     folder = Path(target).resolve()
     _check_new(folder)
@@ -61,47 +61,51 @@ def adopt(
     if found.origin is ModelOrigin.BUNDLE:
         raise UserError(f"{source} is a bundle already; use it as it is")
     if class_names is not None:
-        names = (
-            load_class_names(class_names)
-            if isinstance(class_names, (str, Path))
-            else class_names
-        )
-        found = _named(found, tuple(str(name) for name in names))
+        found = _with_class_names(found, class_names)
     with claimed(folder, "adopting a model into", IN_USE):
         return _adopt(found, folder)
 
 
 def _adopt(found: Bundle, folder: Path) -> Agreement:
-    """Makes the bundle aside, and moves it to `folder` once its golden scores are right."""
+    """Write the bundle aside, and move it to `folder` when its golden scores are right."""
     with scratch_folder(beside(folder, "new")) as aside:
         for entry in (found.program, found.parameters):
             shutil.copyfile(found.path_of(entry), aside / entry.file)
-        picture = GOLDEN_PICTURE.read_bytes()
-        tensor = found.pipeline(picture)[np.newaxis]
-        Golden(
-            picture, tensor, open_backend(found, Settings(onednn=False)).run(tensor)
-        ).save(aside / GOLDEN_FILE)
-        program, parameters = (
-            digested(aside / found.program.file),
-            digested(aside / PARAMETERS_FILE),
+        _golden(found).save(aside / GOLDEN_FILE)
+        bundle = replace(
+            found,
+            folder=aside,
+            program=digested(aside / found.program.file),
+            parameters=digested(aside / PARAMETERS_FILE),
+            golden=GoldenFile(GOLDEN_FILE, _SOURCE, sha256_of(aside / GOLDEN_FILE)),
         )
-        golden = GoldenFile(GOLDEN_FILE, _SOURCE, sha256_of(aside / GOLDEN_FILE))
-        replace(
-            found, folder=aside, program=program, parameters=parameters, golden=golden
-        ).save()
+        bundle.save()
         agreement = Classifier(Bundle.load(aside)).verify()
-        _check_new(folder)  # once more: another process may have been faster
+        _check_new(folder)  # again, because another process may have been faster
         replace_folder(aside, folder)
     return agreement
 
 
+def _golden(found: Bundle) -> Golden:
+    """The golden picture with the program's own scores, by plain kernels."""
+    picture = GOLDEN_PICTURE.read_bytes()
+    tensor = found.pipeline(picture)[np.newaxis]
+    scores = open_backend(found, Settings(onednn=False)).run(tensor)
+    return Golden(picture, tensor, scores)
+
+
 def _check_new(folder: Path) -> None:
     if folder.exists():
-        raise UserError(f"{folder} is there already; give the name of a new folder")
+        raise UserError(f"{folder} exists already; give the name of a new folder")
 
 
-def _named(bundle: Bundle, names: Sequence[str]) -> Bundle:
+def _with_class_names(
+    bundle: Bundle, class_names: str | Path | Sequence[str]
+) -> Bundle:
+    if isinstance(class_names, (str, Path)):
+        class_names = load_class_names(class_names)
+    names = tuple(str(name) for name in class_names)
     try:
-        return replace(bundle, class_names=tuple(names))
+        return replace(bundle, class_names=names)
     except ValueError as error:
         raise UserError(f"{error}; give one name per class") from error

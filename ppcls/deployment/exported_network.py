@@ -8,12 +8,16 @@ import paddle
 
 
 class Deployed(paddle.nn.Layer):
-    """What a bundle's program computes: the model's probabilities."""
+    """A model with softmax: the probabilities that a bundle's program computes."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, image: paddle.Tensor) -> paddle.Tensor:
-        """Float32 [N, C, H, W] to [N, class_num]."""
+        """Return the probabilities, [N, class_num].
+
+        Args:
+            image: Float32 [N, C, H, W].
+        """
         return paddle.nn.functional.softmax(self.model(image), axis=-1)

@@ -1,4 +1,4 @@
-"""Files that are added to a bundle's folder: all of a form's and the manifest's word of them, or none."""
+"""Add files to a bundle: all files of a form together with their entries in the manifest, or none."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ _FORMS = (ONNX, "openvino-int8", "onnxruntime-int8")
 
 
 @contextlib.contextmanager
-def aside(bundle: Bundle, form: str) -> Iterator[Path]:
-    """A hidden folder in the bundle's, on the same disk, that is gone afterwards; the bundle is claimed meanwhile.
+def temporary_folder(bundle: Bundle, form: str) -> Iterator[Path]:
+    """Claim a bundle and give a hidden folder in it, on the same disk, which is deleted at the end.
+
+    Args:
+        bundle: The bundle.
+        form: The form that is added to it.
 
     Raises:
-        UserError: another process adds to the bundle, or exports into its folder.
+        UserError: Another process adds to the bundle, or exports into its folder.
     """
     assert form in _FORMS, form
-    folder = bundle.folder / f".{form}"
     with (
         claimed(bundle.folder, f"adding the form {form} to", IN_USE),
-        scratch_folder(folder),
+        scratch_folder(bundle.folder / f".{form}") as folder,
     ):
         yield folder
 
 
-def is_aside(path: Path) -> bool:
-    """Whether a path in a bundle's folder is what a process left that was killed while it added to the bundle."""
-    return path.name.startswith(".inference.") or path.name in [
-        f".{form}" for form in _FORMS
-    ]
+def is_leftover(path: Path) -> bool:
+    """Whether a path in a bundle's folder was left by a process that was killed while it changed the bundle."""
+    hidden_folders = [f".{form}" for form in _FORMS]
+    return path.name.startswith(".inference.") or path.name in hidden_folders
 
 
 def install(
@@ -48,28 +50,30 @@ def install(
     without: dict[str, Any],
     fields: dict[str, Any],
 ) -> Bundle:
-    """Moves files from `folder` into a bundle and names them in its manifest, in place of older ones.
+    """Move files from `folder` into a bundle and name them in its manifest, in place of older ones.
 
-    Whatever is raised on the way, Ctrl-C too, leaves the bundle as it was. A process that is killed leaves one whose
-    manifest names neither the older files nor the new ones.
+    Any error or Ctrl-C leaves the bundle as it was. If the process is killed, the manifest names neither the older
+    files nor the new ones.
 
     Args:
-        current: the bundle, just read.
-        folder: of `aside`.
-        new: the files there.
-        older: the files of the bundle that go.
-        without: fields of a manifest that names neither.
-        fields: fields of the manifest that names the new ones.
+        current: The bundle, just read.
+        folder: The folder from `temporary_folder`.
+        new: The files there.
+        older: The files of the bundle that are replaced.
+        without: Fields of a manifest that names neither.
+        fields: Fields of the manifest that names the new ones.
 
     Returns:
-        The bundle with them.
+        The changed bundle.
     """
     kept = folder / "older"
     kept.mkdir()
-    moves = [(current.folder / entry.file, kept / entry.file) for entry in older]
-    moves += [(folder / entry.file, current.folder / entry.file) for entry in new]
+    moves = []
+    for entry in older:
+        moves.append((current.folder / entry.file, kept / entry.file))
     for entry in new:
         sync_file(folder / entry.file)
+        moves.append((folder / entry.file, current.folder / entry.file))
     try:
         current.change(**without)
         for source, target in moves:

@@ -1,7 +1,8 @@
-"""Programs in Paddle 2's format (`inference.pdmodel`), written by Paddle 3 in a process of their own.
+"""Programs in Paddle 2's format (`inference.pdmodel`), written by Paddle 3 in a child process.
 
-Paddle chooses the format by a flag that it reads while it is imported, and a failed export spoils the next one in its
-process. So a child, `ppcls.deployment.legacy_program FOLDER`, gets the flag, the model's arguments and weights.
+Paddle chooses the format by a flag that it reads while it is imported, and a failed export breaks the next one in its
+process. So a child, `python -m ppcls.deployment.legacy_program FOLDER`, gets the flag, the model's arguments and its
+weights.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _NOT_FOR_INFERENCE = "inference.pdiparams.info"  # names of parameters, for trai
 def save_legacy_program(
     model: Any, folder: Path, image_shape: tuple[int, int, int]
 ) -> None:
-    """Writes `inference.pdmodel` and `inference.pdiparams` of a backbone's probabilities, with a dynamic batch axis.
+    """Write `inference.pdmodel` and `inference.pdiparams` of a backbone's probabilities, with a dynamic batch axis.
 
     Args:
-        model: a `ppcls.arch` backbone.
-        folder: where to; it is there.
-        image_shape: (channels, height, width) of the input.
+        model: A `ppcls.arch` backbone.
+        folder: An existing folder.
+        image_shape: Channels, height and width of the input.
 
     Raises:
         UserError: Paddle cannot write the model in this format.
@@ -43,10 +44,8 @@ def save_legacy_program(
     }
     weights, instructions = folder / _WEIGHTS, folder / _TASK
     try:
-        np.savez(
-            weights,
-            **{name: value.numpy() for name, value in model.state_dict().items()},
-        )
+        state = model.state_dict()
+        np.savez(weights, **{name: value.numpy() for name, value in state.items()})
         instructions.write_text(json.dumps(task), encoding="utf-8")
         done = subprocess.run(
             child.command("ppcls.deployment.legacy_program", folder),
@@ -57,17 +56,16 @@ def save_legacy_program(
         weights.unlink(missing_ok=True)
         instructions.unlink(missing_ok=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [
-            f"its process ended with code {done.returncode}"
-        ]
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1].strip() if lines else f"exit code {done.returncode}"
         raise UserError(
-            f"Paddle cannot write {model.params.name} as {LEGACY_PROGRAM_FILE} ({said[-1].strip()}); export it in "
+            f"Paddle cannot write {model.params.name} as {LEGACY_PROGRAM_FILE} ({reason}); export it in "
             "Paddle 3's format, without --format pdmodel"
         )
 
 
 def _write(folder: Path) -> None:
-    """The child's part."""
+    """Write the program; runs in the child."""
     paddle = load_paddle()
     user_code.load()
     from ppcls.arch.catalog import BACKBONES
@@ -91,7 +89,7 @@ def _write(folder: Path) -> None:
 
 
 def _sigmoid(x: Any, name: Any = None) -> Any:
-    """`paddle.nn.functional.sigmoid` while a program of Paddle 2 is written, which the one of Paddle 3 cannot do."""
+    """Replace `paddle.nn.functional.sigmoid`, which cannot be written into a Paddle 2 program."""
     from paddle.base.layer_helper import LayerHelper
 
     helper = LayerHelper("sigmoid")

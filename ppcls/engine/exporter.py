@@ -16,7 +16,7 @@ import paddle
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.bundle_writer import write_manifest
 from ppcls.deployment.exported_network import Deployed
-from ppcls.deployment.installing import IN_USE, is_aside
+from ppcls.deployment.installing import IN_USE, is_leftover
 from ppcls.deployment.legacy_program import save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
 from ppcls.deployment.verify.run import verify
@@ -242,5 +242,7 @@ def _check_place(folder: Path) -> None:
 def _ours(path: Path) -> bool:
     """Whether an earlier export, or what adds to a bundle, wrote a file."""
     return (
-        path.name == GOLDEN_FILE or path.name.startswith(f"{_STEM}.") or is_aside(path)
+        path.name == GOLDEN_FILE
+        or path.name.startswith(f"{_STEM}.")
+        or is_leftover(path)
     )

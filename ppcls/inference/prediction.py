@@ -22,8 +22,8 @@ import numpy as np
 
 from ppcls.data.picture_sources import NoPicture, Picture, pictures_of
 from ppcls.data.postprocess import Topk
+from ppcls.data.read_ahead import Unreadable, batch_of_readings, read_or_reason
 from ppcls.data.transforms import Pipeline, UnreadableImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.inference.backends import Backend
 from ppcls.inference.results import Result, Results
 from ppcls.utils.cpu import usable_cores
@@ -126,65 +126,45 @@ class Prediction:
         places = [None] * len(pictures) if room is None else list(room)
         pools = self._pools.get()
         readings = [
-            pools.readers.submit(self._read, *job) for job in zip(pictures, places)
+            pools.readers.submit(read_or_reason, self._read, *job)
+            for job in zip(pictures, places)
         ]
-        return _Batch(
-            pictures,
-            readings,
-            pools.runners.submit(self._run, pictures, readings, room),
-            os.getpid(),
-        )
+        scores = pools.runners.submit(self._run, pictures, readings, room)
+        return _Batch(pictures, readings, scores, os.getpid())
 
     def _run(
         self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None
-    ) -> list[np.ndarray | str]:
-        """A picture's scores [class_num], or why there are none, for each of a batch."""
-        tensors = [reading.result() for reading in readings]
-        readable = [tensor for tensor in tensors if not isinstance(tensor, str)]
-        if len({tensor.shape for tensor in readable}) > 1:
-            raise UserError(
-                _unequal(
-                    [
-                        (p.source, t)
-                        for p, t in zip(pictures, tensors)
-                        if not isinstance(t, str)
-                    ]
-                )
-            )
-        scores = iter(self.backend.run(_joined(readable, room)) if readable else ())
-        return [
-            tensor if isinstance(tensor, str) else next(scores) for tensor in tensors
-        ]
+    ) -> list[np.ndarray | Unreadable]:
+        """Each picture's scores [class_num], or why there are none."""
+        names = [picture.source for picture in pictures]
+        found = [reading.result() for reading in readings]
+        batch = batch_of_readings(names, found, room=room)
+        if batch.indices:
+            for index, scores in zip(batch.indices, self.backend.run(batch.inputs)):
+                found[index] = scores
+        return found
 
     def _results(self, batch: _Batch) -> Iterator[Result]:
         if not batch.is_ours:  # there was a fork since it was begun
             batch = self._begin(batch.pictures)
         for picture, scores in zip(batch.pictures, batch.scores.result()):
             self._recent.append(picture)
-            result = (
-                Result(picture.source, error=scores)
-                if isinstance(scores, str)
-                else self._result(picture, scores)
-            )
+            if isinstance(scores, Unreadable):
+                result = Result(picture.source, error=scores.reason)
+            else:
+                result = self._result(picture, scores)
             yield result.of(picture)
 
-    def _read(self, picture: Picture, place: np.ndarray | None) -> np.ndarray | str:
-        """The input tensor [C, H, W], if possible in its `place` of the batch; or why there is none."""
+    def _read(self, picture: Picture, place: np.ndarray | None) -> np.ndarray:
+        """The input tensor [C, H, W], if possible in its `place` of the batch."""
         content = picture.content
         if isinstance(content, NoPicture):
-            return content.reason
-        try:
-            if isinstance(content, Path):
-                return self.pipeline.from_file(content, out=place)
-            if isinstance(content, bytes):
-                return self.pipeline(content, out=place)
-            return self.pipeline.from_array(content, picture.color)
-        except UnreadableImage as error:
-            return error.reason
-        except MemoryError:
-            return NotEnoughMemory.reason
-        except UserError as error:
-            return str(error)
+            raise UnreadableImage(content.reason)
+        if isinstance(content, Path):
+            return self.pipeline.from_file(content, out=place)
+        if isinstance(content, bytes):
+            return self.pipeline(content, out=place)
+        return self.pipeline.from_array(content, picture.color)
 
     def _result(self, picture: Picture, scores: np.ndarray) -> Result:
         try:
@@ -195,24 +175,3 @@ class Prediction:
         return Result(
             picture.source, class_ids, probabilities, names if self.class_names else []
         )
-
-
-def _joined(tensors: list[np.ndarray], room: np.ndarray | None) -> np.ndarray:
-    """The tensors as a batch [N, C, H, W]: `room`, if each was put in its place there and none is missing."""
-    if (
-        room is not None
-        and len(room) == len(tensors)
-        and all(tensor.base is room for tensor in tensors)
-    ):
-        return room
-    return np.stack(tensors)
-
-
-def _unequal(tensors: list[tuple[str | int, np.ndarray]]) -> str:
-    (first, one), (other, two) = next(
-        (tensors[0], pair) for pair in tensors if pair[1].shape != tensors[0][1].shape
-    )
-    return (
-        f"{first} and {other} have different sizes after the transforms, {list(one.shape)} and {list(two.shape)}; put "
-        "CropImage or ResizeImage with size into them, or take a batch size of 1"
-    )

@@ -2,6 +2,7 @@ import hashlib
 import itertools
 import os
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 
 from ppcls.data import read_ahead as reading
 from ppcls.data.picture_list import PictureList, balanced, read_picture_list
-from ppcls.data.read_ahead import parallel, read_batches
+from ppcls.data.read_ahead import (
+    Unreadable,
+    batch_of_readings,
+    parallel,
+    read_batches,
+    read_or_reason,
+)
+from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
 
 
@@ -131,16 +139,40 @@ def test_every_thread_has_work_whatever_the_batch(monkeypatch, batch_size, threa
     monkeypatch.setattr(reading, "usable_cores", lambda: 4)
     asked = itertools.count()
     batches = read_batches(lambda item: np.zeros((3, 2, 2)), asked, batch_size, threads)
-    assert len(next(batches)) == batch_size
+    assert len(next(batches).inputs) == batch_size
     batches.close()
     assert next(asked) == ahead + batch_size  # one more for each that was given
 
 
 def test_batches_are_stacked_and_the_last_is_smaller():
     batches = list(read_batches(lambda item: np.full((3, 2, 2), item, np.float32), range(5), batch_size=2))
-    assert [batch[:, 0, 0, 0].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
-    with pytest.raises(UserError, match="inputs have different sizes"):
-        list(read_batches(lambda item: np.zeros((3, item, 2)), [1, 2], batch_size=2))
+    assert [batch.inputs[:, 0, 0, 0].tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    assert [batch.indices for batch in batches] == [[0, 1], [2, 3], [4]]
+    with pytest.raises(UserError, match=r"^3 and 4 have different sizes after the transforms, \[3, 3, 2\] and "):
+        list(read_batches(lambda item: np.zeros((3, item, 2)), [3, 4], batch_size=2))
+
+
+def test_items_that_cannot_be_read_are_left_out_with_their_reasons():
+    def read(item):
+        if item in (1, 4):
+            raise UnreadableImage("it is empty", f"{item}.png")
+        if item == 5:
+            raise MemoryError
+        return np.full((3, 2, 2), item, np.float32)
+
+    batches = list(read_batches(partial(read_or_reason, read), range(6), batch_size=2))
+    assert [batch.indices for batch in batches] == [[0], [2, 3], []]
+    assert [batch.inputs.shape for batch in batches] == [(1, 3, 2, 2), (2, 3, 2, 2), (0,)]
+    assert [batch.unreadable for batch in batches] == [
+        {1: "it is empty"}, {}, {4: "it is empty", 5: "there is not enough memory to read it"},
+    ]  # fmt: skip
+
+
+def test_inputs_that_lie_in_the_batch_already_are_not_copied():
+    room = np.zeros((2, 3, 2, 2), np.float32)
+    assert batch_of_readings("ab", list(room), room=room).inputs is room
+    one = batch_of_readings("ab", [room[0], Unreadable("empty")], room=room)
+    assert (one.inputs.shape, one.inputs.base, one.unreadable) == ((1, 3, 2, 2), None, {1: "empty"})
 
 
 CLASSES = ["rose", "sky", "leaf"]

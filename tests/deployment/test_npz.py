@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from ppcls.cli import main
 from ppcls.data.picture_list import PictureList, read_picture_list
-from ppcls.deployment.npz.files import npz_name, numbered, read_datalist
-from ppcls.deployment.npz.folders import Progress, make, run
+from ppcls.deployment.npz.files import npz_name, number_order, read_datalist
+from ppcls.deployment.npz.inputs import make_inputs
+from ppcls.deployment.npz.record import Progress
+from ppcls.deployment.npz.results import run_inputs
 from ppcls.deployment.npz.score import Score, score, scores_of
 from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle
@@ -47,7 +49,7 @@ def listed(tmp_path):
 
 @pytest.fixture
 def inputs(bundle, listed, tmp_path):
-    made = make(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
+    made = make_inputs(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
     assert made == Progress(3, 0)
     return tmp_path / "inputs"
 
@@ -85,7 +87,7 @@ def test_making_goes_on_where_it_was_interrupted(bundle, listed, inputs):
     (inputs / FILES[0]).unlink()
     (inputs / FILES[1]).write_bytes(whole[FILES[1]][:-30])
     kept = (inputs / FILES[2]).stat().st_mtime_ns
-    assert str(make(bundle.pipeline, read_picture_list(listed, 5), inputs)) == "2 written, 1 were there already"
+    assert str(make_inputs(bundle.pipeline, read_picture_list(listed, 5), inputs)) == "2 written, 1 existed already"
     assert {name: (inputs / name).read_bytes() for name in FILES} == whole
     assert (inputs / FILES[2]).stat().st_mtime_ns == kept
 
@@ -93,7 +95,7 @@ def test_making_goes_on_where_it_was_interrupted(bundle, listed, inputs):
 def test_a_folder_of_other_inputs_is_left_as_it_is(bundle, listed, inputs):
     pictures = read_picture_list(listed, 5)
     with pytest.raises(UserError) as error:
-        make(bundle.pipeline, pictures.take([0, 1]), inputs)
+        make_inputs(bundle.pipeline, pictures.take([0, 1]), inputs)
     assert str(error.value) == (
         f"{inputs} holds inputs of another list or preprocessing; give another folder, or remove it"
     )
@@ -103,17 +105,17 @@ def test_a_folder_of_other_inputs_is_left_as_it_is(bundle, listed, inputs):
 def test_a_name_that_a_datalist_cannot_hold_is_said_before_anything_is_written(bundle, tmp_path):
     pictures = PictureList(tmp_path, ["a.png", os.fsdecode(b"caf\xe9.png")])
     with pytest.raises(UserError) as error:
-        make(bundle.pipeline, pictures, tmp_path / "inputs")
+        make_inputs(bundle.pipeline, pictures, tmp_path / "inputs")
     assert str(error.value) == "caf\udce9.npz: the name is not UTF-8, which a datalist is; rename it"
     with pytest.raises(UserError, match="the name is not UTF-8, which a datalist is; rename it"):
-        make(bundle.pipeline, pictures.take([0]), tmp_path / os.fsdecode(b"\xe9"))
+        make_inputs(bundle.pipeline, pictures.take([0]), tmp_path / os.fsdecode(b"\xe9"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_cannot_be_read_ends_it_without_a_datalist(bundle, listed, tmp_path):
     (listed.parent / NAMES[1]).write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"cannot read the picture .*two\.jpg"):
-        make(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
+        make_inputs(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
     assert not (tmp_path / "inputs" / "npz_datalist.txt").exists()
 
 
@@ -122,12 +124,12 @@ def test_names_stay_apart(bundle, listed, tmp_path):
     assert npz_name("/x/../y.png") == "x__y.npz"
     listed.write_text("cat/one.png 0\ncat/one.png 0\n")
     with pytest.raises(UserError, match=r"cat/one.png and cat/one.png would both be cat__one.npz; rename one"):
-        make(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
+        make_inputs(bundle.pipeline, read_picture_list(listed, 5), tmp_path / "inputs")
 
 
 def test_results_bear_the_names_of_their_inputs(bundle, inputs, tmp_path):
     backend, results = Means(), tmp_path / "results"
-    assert run(bundle, backend, REFERENCE, inputs / "npz_datalist.txt", results, batch_size=2) == Progress(3, 0)
+    assert run_inputs(bundle, backend, REFERENCE, inputs / "npz_datalist.txt", results, batch_size=2) == Progress(3, 0)
     assert backend.batches == [2, 1]
     for file in FILES:
         ((key, array),) = read_arrays(results / file).items()
@@ -135,15 +137,15 @@ def test_results_bear_the_names_of_their_inputs(bundle, inputs, tmp_path):
         expected = read_arrays(inputs / file)["image"].mean(axis=(2, 3))
         np.testing.assert_allclose(array[:, :3], expected, atol=1e-6)
     (results / FILES[1]).unlink()
-    assert run(bundle, backend, REFERENCE, inputs / "npz_datalist.txt", results) == Progress(1, 2)
+    assert run_inputs(bundle, backend, REFERENCE, inputs / "npz_datalist.txt", results) == Progress(1, 2)
     assert backend.batches == [2, 1, 1]
 
 
 def test_results_of_another_program_are_not_mixed(bundle, inputs, tmp_path, edit):
-    run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+    run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
     other = Bundle.load(edit({"parameters": {"file": "inference.pdiparams", "sha256": "0" * 64}}))
     with pytest.raises(UserError, match=MIXED):
-        run(other, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+        run_inputs(other, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
 
 
 MIXED = "holds results of other inputs, or of another bundle, engine or precision; give another folder, or remove it"
@@ -153,37 +155,37 @@ def test_results_of_other_inputs_are_not_mixed(bundle, tmp_path):
     for folder in ("one", "other"):
         save(tmp_path / folder / "x.npz", image=np.zeros((1, 3, 32, 32)))
         (tmp_path / folder / "list.txt").write_text("x.npz\n")
-    assert run(bundle, Means(), REFERENCE, tmp_path / "one" / "list.txt", tmp_path / "results") == Progress(1, 0)
+    assert run_inputs(bundle, Means(), REFERENCE, tmp_path / "one" / "list.txt", tmp_path / "results") == Progress(1, 0)
     with pytest.raises(UserError, match=MIXED):
-        run(bundle, Means(), REFERENCE, tmp_path / "other" / "list.txt", tmp_path / "results")
+        run_inputs(bundle, Means(), REFERENCE, tmp_path / "other" / "list.txt", tmp_path / "results")
 
 
 def test_a_folder_that_got_no_results_takes_others(bundle, inputs, tmp_path):
     (tmp_path / "list.txt").write_text("gone.npz\n")
     with pytest.raises(UserError, match=r"gone\.npz is missing"):
-        run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
-    assert run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results") == Progress(3, 0)
+        run_inputs(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
+    assert run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results") == Progress(3, 0)
 
 
 def test_results_of_inputs_that_were_made_anew_are_not_kept(bundle, listed, inputs, tmp_path):
-    run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+    run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
     shutil.rmtree(inputs)
     listed.write_text("".join(f"{name} 0\n" for name in NAMES))
-    make(bundle.pipeline, read_picture_list(listed, 5), inputs)  # the same paths
+    make_inputs(bundle.pipeline, read_picture_list(listed, 5), inputs)  # the same paths
     with pytest.raises(UserError, match=MIXED):
-        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
+        run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
 
 
 def test_files_that_no_record_tells_of_are_left_alone(bundle, listed, inputs, tmp_path):
     foreign = tmp_path / "foreign"
     save(foreign / FILES[0], o=LOGITS)
-    said = f"foreign has {FILES[0]}, but no {{}} that says what it is of; give another folder, or remove it$"
+    said = f"foreign has {FILES[0]}, but no {{}} that says what it was made of; give another folder, or remove it$"
     with pytest.raises(UserError, match=said.format("npz_results.json")):
-        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", foreign)
+        run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", foreign)
     with pytest.raises(UserError, match=said.format("npz_inputs.json")):
-        make(bundle.pipeline, read_picture_list(listed, 5), foreign)
+        make_inputs(bundle.pipeline, read_picture_list(listed, 5), foreign)
     with pytest.raises(UserError, match=r"inputs has .*npz, but no npz_results.json"):  # it would write over them
-        run(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", inputs)
+        run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", inputs)
     assert [file.name for file in foreign.iterdir()] == [FILES[0]]
 
 
@@ -192,7 +194,7 @@ def test_the_result_of_an_npy_file_is_an_npz_file(bundle, tmp_path):
     (tmp_path / "list.txt").write_text("y.npy\n")
     (tmp_path / "labels.txt").write_text("y 1\n")
     for done in (Progress(1, 0), Progress(0, 1)):
-        assert run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results") == done
+        assert run_inputs(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results") == done
     assert score(tmp_path / "results", tmp_path / "list.txt", tmp_path / "labels.txt") == Score(1, 0.0, 1.0)
     (tmp_path / "results" / "y.npz").rename(tmp_path / "results" / "val__y.npz")
     (tmp_path / "list.txt").write_text("val__y.npy\n")
@@ -217,7 +219,7 @@ def test_an_input_of_another_shape_is_named(bundle, tmp_path, arrays, said):
     save(tmp_path / "x.npz", **arrays)
     (tmp_path / "list.txt").write_text("x.npz\n")
     with pytest.raises(UserError, match=said):
-        run(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
+        run_inputs(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
 
 
 @pytest.fixture
@@ -274,19 +276,19 @@ words = st.text(st.characters(min_codepoint=33, exclude_categories=["Nd", "Cs"])
 )
 def test_numbered_names_are_in_the_order_of_their_numbers(before, after, wide, numbers, data):
     expected = [f"{before}{one:0{wide}}-{two}{after}.npz" for one, two in sorted(numbers)]
-    assert sorted(data.draw(st.permutations(expected)), key=numbered) == expected
+    assert sorted(data.draw(st.permutations(expected)), key=number_order) == expected
 
 
 def test_numbers_that_are_equal_are_in_order_too():
     for names in (["1.npz", "01.npz"], ["01.npz", "1.npz"]):
-        assert sorted(names, key=numbered) == ["01.npz", "1.npz"]
+        assert sorted(names, key=number_order) == ["01.npz", "1.npz"]
 
 
 def test_missing_results_are_no_score(runner, tmp_path):
     with pytest.raises(UserError) as error:
         runner({"o": LOGITS})
     assert str(error.value) == (
-        f"{tmp_path / 'results'}: 2 of 3 results are missing (b.npz, c.npz); run the rest, or list what was run"
+        f"{tmp_path / 'results'}: 2 of 3 results are missing (b.npz, c.npz); run the rest, or list only what was run"
     )
 
 
@@ -304,11 +306,11 @@ def test_damaged_results_are_named_together(runner, tmp_path):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        ("a.npz 1\nb.npz 0\n", "labels.txt has no label of c.npz"),
-        ("a 1\nb 0\nx/c.jpg 1\ny/c.jpg 2\n", r"labels.txt has several labels of c.npz \(1, 2\); leave one$"),
-        ("a 5\nb 0\nc 5\na 2\n", r"labels.txt has several labels of a.npz \(2, 5\); leave one$"),
-        ("b 0\na.npz 5\nc 5\na.jpg 2\n", r"labels.txt has several labels of a.npz \(2, 5\); leave one$"),
-        ("a 1\nb nil\n", r"labels.txt:2: 'b nil' is no name with a label"),
+        ("a.npz 1\nb.npz 0\n", "labels.txt has no label for c.npz"),
+        ("a 1\nb 0\nx/c.jpg 1\ny/c.jpg 2\n", r"labels.txt has several labels for c.npz \(1, 2\); leave one$"),
+        ("a 5\nb 0\nc 5\na 2\n", r"labels.txt has several labels for a.npz \(2, 5\); leave one$"),
+        ("b 0\na.npz 5\nc 5\na.jpg 2\n", r"labels.txt has several labels for a.npz \(2, 5\); leave one$"),
+        ("a 1\nb nil\n", r"labels.txt:2: 'b nil' is not a name with a label"),
         ("a 1\nb 0\nc 9\n", "c.npz: its label is 9, but there are 7 classes"),
     ],
 )
@@ -335,7 +337,7 @@ def test_scores_are_found_among_other_arrays(scores, before, after, kind, data):
     arrays = {**others, "found": row.reshape([*before, len(row), *after])}
     assert scores_of(arrays, label).tolist() == row.tolist()
     assert scores_of(arrays, label, len(row)).dtype == np.float32
-    with pytest.raises(ValueError, match=f"of {len(row) + 1} scores a picture"):
+    with pytest.raises(ValueError, match=f"of {len(row) + 1} scores per picture"):
         scores_of(arrays, label, len(row) + 1)
     with pytest.raises(ValueError, match="one array"):
         scores_of({**arrays, "twice": row}, label)
@@ -344,8 +346,8 @@ def test_scores_are_found_among_other_arrays(scores, before, after, kind, data):
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (np.array([0.5, np.nan]), "a score is not a number"),
-        (np.zeros((2, 5)), r"it holds \[2, 5\]; one array \[1, C\] or \[C\] of more than 1 scores"),
+        (np.array([0.5, np.nan]), "a score is NaN"),
+        (np.zeros((2, 5)), r"it holds \[2, 5\]; write one array \[1, C\] or \[C\] of more than 1 scores"),
         (np.zeros(5, bool), "one array"),
         (np.zeros(5, complex), "one array"),
     ],

@@ -81,7 +81,7 @@ def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):
     assert (image, scores) == ("image", "fetch_name_0")
     assert (program, parameters) == (str(copy / "inference.json"), str(copy / "inference.pdiparams"))
     assert child.environments[0]["PYTHONPATH"]
-    assert "inference.onnx: opset 13; its scores were not compared, for ONNX Runtime" in capsys.readouterr().out
+    assert "inference.onnx: opset 13; its scores were not compared: ONNX Runtime" in capsys.readouterr().out
     bundle = Bundle.load(copy)
     assert bundle.checked(bundle.onnx) == (copy / "inference.onnx",)
     changed = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
@@ -100,7 +100,7 @@ def test_the_file_goes_into_the_bundle(copy, installed, child, capsys):
         (("start\nFailed to convert PaddlePaddle model: no op x.\n", "Traceback\nKeyError: 1\n"), "Failed to convert "
          "PaddlePaddle model: no op x."),
         (("start\n", "\nAborted at 0x1\n\n"), "Aborted at 0x1"),
-        (("", ""), "it said nothing"),
+        (("", ""), "it printed nothing"),
     ],
 )  # fmt: skip
 def test_a_failing_conversion_is_one_sentence(copy, installed, child, capsys, output, says):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ppcls.cli import main
-from ppcls.deployment.installing import aside
+from ppcls.deployment.installing import temporary_folder
 from ppcls.deployment.quantize import QuantizeOptions, gate, run
 from ppcls.deployment.quantize import onnxruntime as onnxruntime_module
 from ppcls.deployment.quantize import openvino as openvino_module
@@ -70,7 +70,7 @@ def engine(monkeypatch):
 
         def quantize(self, onnx, inputs, options, folder):
             self.calls.append((onnx, inputs.shape, options))
-            names = FILES if options.engine == "openvino" else onnxruntime_module.FILES
+            names = FILES if options.backend == "openvino" else onnxruntime_module.FILES
             for name in names:
                 (folder / name).write_bytes(self.content * 500000)
             return "as said"
@@ -82,13 +82,13 @@ def engine(monkeypatch):
             return Wrong(open_backend(self.bundle, gate.REFERENCE.settings()), self.wrong)
 
     stand_in = Engine()
-    judge = run.judge
+    compare_int8 = run.compare_int8
 
     def remember(bundle, *rest):
         stand_in.bundle = bundle
-        return judge(bundle, *rest)
+        return compare_int8(bundle, *rest)
 
-    monkeypatch.setattr(run, "judge", remember)
+    monkeypatch.setattr(run, "compare_int8", remember)
     monkeypatch.setattr(gate, "open_backend", stand_in.open_backend)
     for module in (openvino_module, onnxruntime_module):
         monkeypatch.setattr(module, "require", lambda: None)
@@ -104,7 +104,7 @@ def test_a_form_that_agrees_is_written(bundle, pictures, engine, capsys):
     engine.wrong = 3
     assert main(["quantize", str(bundle), "--calib", str(pictures)]) == 0
     ((onnx, shape, options),) = engine.calls
-    assert (onnx, shape, options.engine) == (bundle / "inference.onnx", (100, 3, 32, 32), "openvino")
+    assert (onnx, shape, options.backend) == (bundle / "inference.onnx", (100, 3, 32, 32), "openvino")
     (form,) = Bundle.load(bundle).quantized
     assert [entry.file for entry in form.files] == list(FILES)
     assert Bundle.load(bundle).checked(*form.files) == tuple(bundle / name for name in FILES)
@@ -210,7 +210,7 @@ def test_a_process_that_is_killed_leaves_a_bundle_that_is_whole(bundle, pictures
 def test_what_another_process_added_meanwhile_is_kept(bundle, pictures, engine):
     stale = Bundle.load(bundle)
     assert main(["quantize", str(bundle), "--calib", str(pictures), "--backend", "onnxruntime"]) == 0
-    with aside(stale, "openvino-int8") as folder:
+    with temporary_folder(stale, "openvino-int8") as folder:
         method = engine.quantize(None, np.zeros(1), QuantizeOptions("openvino"), folder)
         form = gate.Quantized("openvino", tuple(digested(folder / name) for name in FILES), method, "none")
         changed = run.add_form(stale, form, folder)
@@ -235,7 +235,7 @@ def test_pictures_that_cannot_be_read_are_named(bundle, pictures, engine, capsys
         (["--ranges", "entropy"], "ranges for openvino is 'entropy'; write minmax, mean, percentile or histogram"),
         (["--count", "0"], "count is 0; write 1 or more"),
         (["--check", "0"], "check is 0; write 1 or more"),
-        (["--backend", "paddle"], "engine is 'paddle'; write openvino or onnxruntime"),
+        (["--backend", "paddle"], "backend is 'paddle'; write openvino or onnxruntime"),
     ],
 )
 def test_mistakes_are_one_sentence(bundle, pictures, engine, capsys, arguments, sentence):
@@ -246,9 +246,7 @@ def test_mistakes_are_one_sentence(bundle, pictures, engine, capsys, arguments, 
 
 def test_a_bundle_without_onnx_is_told_the_command(copy, pictures, engine, capsys):
     assert main(["quantize", str(copy), "--calib", str(pictures)]) == 2
-    assert capsys.readouterr().err == (
-        f"{copy} has no inference.onnx, which is quantized; add it by `ppcls onnx {copy}`\n"
-    )
+    assert capsys.readouterr().err == (f"{copy} has no inference.onnx to quantize; add it with `ppcls onnx {copy}`\n")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppcls.data.picture_list import PictureList, read_picture_list
-from ppcls.deployment.npz.folders import make
+from ppcls.deployment.npz.inputs import make_inputs
 from ppcls.deployment.quantize.layers import outer_layers
 from ppcls.deployment.quantize.options import QuantizeOptions
-from ppcls.deployment.quantize.samples import Samples, calibration_inputs, choose, evenly_spaced, split
+from ppcls.deployment.quantize.samples import Samples, choose, evenly_spaced, split
 from ppcls.inference import Bundle
 from ppcls.utils.errors import UserError
 
@@ -39,33 +39,33 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"engine": "tensorrt"}, "engine is 'tensorrt'; write openvino or onnxruntime"),
+        ({"backend": "tensorrt"}, "backend is 'tensorrt'; write openvino or onnxruntime"),
         (
             {"ranges": "entropy"},
             "ranges for openvino is 'entropy'; write minmax, mean, percentile or histogram",
         ),
         (
-            {"engine": "onnxruntime", "ranges": "histogram"},
+            {"backend": "onnxruntime", "ranges": "histogram"},
             "ranges for onnxruntime is 'histogram'; write minmax, percentile or entropy",
         ),
         ({"float32_layers": "all"}, "float32 layers is 'all'; write none, first, last or both"),
         (
             {"percentile": 99.9},
-            "percentile 99.9 is read with ranges percentile alone; leave it out, or ask for these",
+            "percentile 99.9 has an effect only with ranges percentile; leave it out, or choose these ranges",
         ),
-        ({"bins": 4096}, "bins 4096 is read with ranges entropy alone; leave it out, or ask for these"),
+        ({"bins": 4096}, "bins 4096 has an effect only with ranges entropy; leave it out, or choose these ranges"),
         (
             {"ranges": "percentile", "percentile": 100.0},
             "percentile is 100; write a number above 50 and below 100, such as 99.99",
         ),
         (
-            {"engine": "onnxruntime", "ranges": "entropy", "bins": 128},
-            "bins is 128; write 2048 or more, for fewer give what minmax gives",
+            {"backend": "onnxruntime", "ranges": "entropy", "bins": 128},
+            "bins is 128; write 2048 or more, because fewer give the same ranges as minmax",
         ),
         ({"bias_correction": "slow"}, "bias correction is 'slow'; write fast, full or none"),
         (
-            {"engine": "onnxruntime", "bias_correction": "fast"},
-            "bias correction is NNCF's, for openvino alone; leave it out, or ask for openvino",
+            {"backend": "onnxruntime", "bias_correction": "fast"},
+            "bias correction is available for openvino only; leave it out, or choose openvino",
         ),
     ],
 )
@@ -162,7 +162,7 @@ def test_pictures_of_data_that_were_calibrated_on_are_left_out(bundle, folder, t
         split(calibration, Samples(bundle, tmp_path / "first.txt"))
     assert str(caught.value) == (
         f"{tmp_path / 'first.txt'}: the model is calibrated on every picture there, so none is left to compare on; "
-        "give others by --data"
+        "give others with --data"
     )
     with pytest.raises(UserError) as caught:
         split(calibration, None, 2)
@@ -171,7 +171,7 @@ def test_pictures_of_data_that_were_calibrated_on_are_left_out(bundle, folder, t
 
 def test_inputs_are_those_of_the_pipeline(bundle, folder):
     samples = Samples(bundle, folder / "list.txt")
-    inputs = calibration_inputs(samples, [0, 7])
+    inputs = samples.inputs([0, 7])
     assert inputs.dtype == np.float32
     np.testing.assert_array_equal(inputs[1], bundle.pipeline.from_file(folder / "07.png"))
     batches = list(samples.batches([5, 6, 10], 2))
@@ -182,11 +182,11 @@ def test_inputs_are_those_of_the_pipeline(bundle, folder):
 def test_a_picture_that_cannot_be_read_is_named_and_not_replaced(bundle, folder):
     (folder / "03.png").write_bytes(b"no picture")
     samples = Samples(bundle, folder / "list.txt")
-    assert len(calibration_inputs(samples, [2, 3, 4])) == 2
+    assert len(samples.inputs([2, 3, 4])) == 2
     assert list(samples.unreadable) == ["03.png"] and samples.unreadable["03.png"]
     with pytest.raises(UserError) as caught:
-        calibration_inputs(samples, [3])
-    assert str(caught.value).startswith(f"{folder / 'list.txt'}: none of 1 pictures could be read (03.png: ")
+        samples.inputs([3])
+    assert str(caught.value).startswith(f"{folder / 'list.txt'}: none of 1 pictures can be read (03.png: ")
 
 
 def test_the_digest_is_that_of_the_list_file_or_of_the_names(bundle, folder):
@@ -204,11 +204,11 @@ def test_the_digest_of_a_name_that_is_no_utf8_is_of_its_bytes(bundle, tmp_path):
 @pytest.mark.parametrize("name", ["list.txt", "names.txt"])
 def test_inputs_that_are_stored_are_the_same(bundle, folder, tmp_path, name):
     pictures = Samples(bundle, folder / name)
-    make(bundle.pipeline, read_picture_list(folder / name, 5), tmp_path / "npz")
+    make_inputs(bundle.pipeline, read_picture_list(folder / name, 5), tmp_path / "npz")
     stored = Samples(bundle, tmp_path / "npz")
     assert len(stored) == 12
     assert choose(stored.list, 5) == choose(pictures.list, 5)
-    np.testing.assert_array_equal(calibration_inputs(stored, [3, 9]), calibration_inputs(pictures, [3, 9]))
+    np.testing.assert_array_equal(stored.inputs([3, 9]), pictures.inputs([3, 9]))
     (tmp_path / "npz" / "03.npz").write_bytes(b"PK")
-    assert len(calibration_inputs(stored, [3, 9])) == 1
+    assert len(stored.inputs([3, 9])) == 1
     assert "03.npz" in stored.unreadable

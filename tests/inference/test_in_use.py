@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ppcls.cli import main
-from ppcls.deployment.installing import aside
+from ppcls.deployment.installing import temporary_folder
 from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle
 from ppcls.inference.results import Result
@@ -100,7 +100,7 @@ def test_a_bundle_that_cannot_be_written_is_read(copy, monkeypatch):
 def test_what_a_killed_process_left_is_no_obstacle(copy, tmp_path):
     for name in (f".{copy.name}.lock", f"{copy.name}/.inference.yml.lock"):
         (tmp_path / name).write_text('{"process": 1, "doing": "exporting into it"}')
-    with aside(Bundle.load(copy), "onnx"):
+    with temporary_folder(Bundle.load(copy), "onnx"):
         Bundle.load(copy).change(class_names=None)
     assert not [path.name for path in tmp_path.rglob("*lock*")]
 
@@ -111,9 +111,9 @@ def test_a_second_process_that_adds_to_a_bundle_is_refused(copy, tmp_path, monke
     if way == "a link":
         other.symlink_to(copy)
     monkeypatch.chdir(tmp_path)
-    with aside(Bundle.load(copy), "onnx") as folder:
+    with temporary_folder(Bundle.load(copy), "onnx") as folder:
         (folder / "half").touch()
-        with pytest.raises(UserError) as caught, aside(Bundle.load(other), "openvino-int8"):
+        with pytest.raises(UserError) as caught, temporary_folder(Bundle.load(other), "openvino-int8"):
             pass
         assert str(caught.value).startswith(f"process {os.getpid()} is adding the form onnx to {copy} (")
         assert str(caught.value).endswith("; wait until it ends, and run this again")
@@ -123,7 +123,7 @@ def test_a_second_process_that_adds_to_a_bundle_is_refused(copy, tmp_path, monke
 
 
 def test_an_export_into_a_bundle_in_use_is_refused(copy, capsys, tree):
-    with aside(Bundle.load(copy), "onnx"):
+    with temporary_folder(Bundle.load(copy), "onnx"):
         text = refusal(
             capsys, "export", "-c", "SqueezeNet1_1", "--untrained", "-o", f"Global.save_inference_dir={copy}"
         )
@@ -131,7 +131,11 @@ def test_an_export_into_a_bundle_in_use_is_refused(copy, capsys, tree):
 
 
 def test_nothing_is_added_to_a_bundle_that_is_being_exported(copy, tree):
-    with lock_of(copy), pytest.raises(UserError, match=f"is exporting into {copy} "), aside(Bundle.load(copy), "onnx"):
+    with (
+        lock_of(copy),
+        pytest.raises(UserError, match=f"is exporting into {copy} "),
+        temporary_folder(Bundle.load(copy), "onnx"),
+    ):
         pass
 
 

@@ -411,9 +411,7 @@ def test_an_adopted_model_is_a_bundle_that_verifies(official, tmp_path, name):
     assert Classifier(tmp_path / "bundle").verify().classes_compared == 5
     names = sorted(path.name for path in (tmp_path / "bundle").iterdir())
     assert names == ["golden.npz", "inference.pdiparams", "inference.pdmodel", "inference.yml"]
-    assert refused(adopt, place, tmp_path / "bundle", "DLA34").endswith(
-        "is there already; give the name of a new folder"
-    )
+    assert refused(adopt, place, tmp_path / "bundle", "DLA34").endswith("exists already; give the name of a new folder")
     again = refused(adopt, tmp_path / "bundle", tmp_path / "other")
     assert again == f"{tmp_path / 'bundle'} is a bundle already; use it as it is"
 

@@ -1,11 +1,10 @@
-"""`.npz` files, one a picture, and the list of them."""
+"""Names of `.npz` files, and the list of them."""
 
 from __future__ import annotations
 
 import io
 import re
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,47 +16,46 @@ from ppcls.utils.files import PathLike, write_atomically
 
 
 def npz_name(picture: str) -> str:
-    """A picture's file among the inputs: its path in the list, on one level: `val/a.jpg` is `val__a.npz`."""
-    parts = [
-        part for part in Path(picture).with_suffix("").parts if part not in ("/", "..")
-    ]
+    """A picture's file among the inputs: its path in the list, on one level; `val/a.jpg` is `val__a.npz`."""
+    parts = []
+    for part in Path(picture).with_suffix("").parts:
+        if part not in ("/", ".."):
+            parts.append(part)
     return "__".join(parts) + ".npz"
 
 
-def numbered(name: str) -> tuple[list[str | int], str]:
-    """What sorts names by the numbers in them, `2.npz` before `10.npz`."""
-    # Text and numbers take turns, so like is compared with like
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
+def number_order(name: str) -> tuple[list[str | int], str]:
+    """A key that sorts names by the numbers in them, `2.npz` before `10.npz`."""
+    # Text and numbers alternate, so like is compared with like.
+    key: list[str | int] = list(re.split(r"(\d+)", name))
+    key[1::2] = [int(digits) for digits in key[1::2]]
+    return key, name
 
 
 def read_datalist(path: PathLike) -> list[Path]:
-    """The inputs of a datalist, one path per line; one that moved with its list is found beside it.
+    """Read the inputs of a datalist, one path per line; an input that is not there is searched beside the list.
 
     Raises:
-        UserError: the list is empty, or two files have the same name.
+        UserError: The list is empty, or two files have the same name.
     """
     listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
     if not listed:
-        raise UserError(f"{path} lists no file; write the path of an .npz file a line")
-    twice = next(
-        (
-            name
-            for name, count in Counter(file.stem for file in listed).items()
-            if count > 1
-        ),
-        None,
-    )
-    if twice:
         raise UserError(
-            f"{path}: two files have the name {twice}, so their results would too; rename one"
+            f"{path} lists no files; write one path of an .npz file per line"
         )
-    beside = Path(path).parent
-    return [file if file.is_file() else beside / file.name for file in listed]
+    stems: set[str] = set()
+    for file in listed:
+        if file.stem in stems:
+            raise UserError(
+                f"{path}: two files have the name {file.stem}, so their results would too; rename one"
+            )
+        stems.add(file.stem)
+    folder = Path(path).parent
+    return [file if file.is_file() else folder / file.name for file in listed]
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the file is there; of one that a failing machine cut short, the end is missing."""
+    """Whether the file exists and has its end, which is missing after a machine failed."""
     return zipfile.is_zipfile(path)
 
 

@@ -1,6 +1,6 @@
-"""`ppcls.deployment.onnx.child PROGRAM PARAMETERS OUT OPSET INPUT OUTPUT`, a program: one conversion by paddle2onnx.
+"""`python -m ppcls.deployment.onnx.child PROGRAM PARAMETERS OUT OPSET INPUT OUTPUT`: one conversion by paddle2onnx.
 
-A process of its own, because paddle2onnx ends the process that it runs in where it does not know what to do.
+It runs in a child process, because paddle2onnx ends its process when it cannot convert something.
 """
 
 from __future__ import annotations
@@ -14,19 +14,26 @@ from ppcls.utils.load_paddle import load_paddle
 
 
 def convert(program: Path, parameters: Path, opset: int, names: tuple[str, str]) -> Any:
-    """The ONNX model of a program, its input and output called by `names`, its batch axis `batch`."""
+    """Convert a program to ONNX.
+
+    Args:
+        program: The program's file.
+        parameters: The file of its parameters.
+        opset: The version of ONNX's operators.
+        names: Names for the input and the output; their batch axis is named `batch`.
+    """
     load_paddle()
     import onnx
     import paddle2onnx
 
-    # Its own optimizers are left out: one installs packages where it misses some, another drops what it needs.
+    # Without its optimizers: one of them installs packages that it misses, another removes nodes that are needed.
     content = paddle2onnx.export(
         str(program), str(parameters), opset_version=opset, optimize_tool="None"
     )
     model = onnx.load_from_string(content)
     tidy(model.graph)
     _rename(model.graph, names)
-    # 3, of opset 7, lists parameters among the inputs
+    # IR version 3, of opset 7, lists parameters among the inputs.
     model.ir_version = max(model.ir_version, 4)
     for port in (*model.graph.input, *model.graph.output):
         port.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -35,9 +42,9 @@ def convert(program: Path, parameters: Path, opset: int, names: tuple[str, str])
 
 
 def tidy(graph: Any) -> None:
-    """Writes a graph of paddle2onnx as other exporters would; what it computes stays the same.
+    """Rewrite a graph of paddle2onnx as other exporters write it; what it computes stays the same.
 
-    There every parameter is an operation, an identity follows every operation, and every bias is reshaped and added.
+    In the original every parameter is a node, an identity follows every node, and every bias is reshaped and added.
     """
     _clear(graph)
     _give_biases(graph)
@@ -45,10 +52,10 @@ def tidy(graph: Any) -> None:
 
 
 def _clear(graph: Any) -> None:
-    """Makes constants initializers, and leaves identities out."""
+    """Turn constants into initializers, and remove identities."""
     names: dict[str, str] = {}
     results, kept = {port.name for port in graph.output}, []
-    for node in graph.node:  # each stands behind those that it reads
+    for node in graph.node:  # in topological order
         node.input[:] = [names.get(name, name) for name in node.input]
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             tensor = graph.initializer.add()
@@ -62,17 +69,17 @@ def _clear(graph: Any) -> None:
 
 
 def _give_biases(graph: Any) -> None:
-    """Makes a convolution plus a parameter [C] as [1, C, 1, 1] a convolution with a bias."""
+    """Turn a convolution plus a parameter [C], reshaped to [1, C, 1, 1], into a convolution with a bias."""
     parameters = {tensor.name for tensor in graph.initializer}
     makers = {node.output[0]: node for node in graph.node}
     uses = Counter(name for node in graph.node for name in node.input)
-    for add in [node for node in graph.node if node.op_type == "Add"]:
+    for add in list(graph.node):
+        if add.op_type != "Add":
+            continue
         conv, reshape = (makers.get(name) for name in add.input)
-        if (
-            conv is None
-            or reshape is None
-            or (conv.op_type, reshape.op_type) != ("Conv", "Reshape")
-        ):
+        if conv is None or conv.op_type != "Conv":
+            continue
+        if reshape is None or reshape.op_type != "Reshape":
             continue
         bias = reshape.input[0]
         if len(conv.input) == 2 and bias in parameters and uses[conv.output[0]] == 1:
@@ -82,7 +89,7 @@ def _give_biases(graph: Any) -> None:
 
 
 def _drop_unused(graph: Any) -> None:
-    """Leaves out what no result is made of."""
+    """Remove nodes and initializers that no output depends on."""
     used, kept = {port.name for port in graph.output}, []
     for node in reversed(graph.node):
         if used.intersection(node.output):
@@ -96,7 +103,7 @@ def _drop_unused(graph: Any) -> None:
 
 
 def _rename(graph: Any, names: tuple[str, str]) -> None:
-    """Gives input and output their names: paddle2onnx calls the output of a program of Paddle 2 by another."""
+    """Rename input and output, because paddle2onnx renames the output of a Paddle 2 program."""
     (image,), (scores,) = graph.input, graph.output
     new = {image.name: names[0], scores.name: names[1]}
     for node in graph.node:
@@ -106,7 +113,7 @@ def _rename(graph: Any, names: tuple[str, str]) -> None:
 
 
 def _keep(messages: Any, kept: list[Any]) -> None:
-    """Sets a repeated field of protobuf."""
+    """Set a repeated field of protobuf."""
     copies = [type(message).FromString(message.SerializeToString()) for message in kept]
     del messages[:]
     messages.extend(copies)
@@ -115,7 +122,7 @@ def _keep(messages: Any, kept: list[Any]) -> None:
 def main(
     program: str, parameters: str, out: str, opset: str, image: str, scores: str
 ) -> None:
-    """Writes the file `out`."""
+    """Convert, and write the file `out`."""
     model = convert(Path(program), Path(parameters), int(opset), (image, scores))
     Path(out).write_bytes(model.SerializeToString())
 

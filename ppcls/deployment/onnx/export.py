@@ -1,4 +1,4 @@
-"""A bundle's program as ONNX, for other engines than Paddle."""
+"""Add an ONNX program to a bundle, for backends other than Paddle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ppcls.deployment.installing import ONNX, aside, install
+from ppcls.deployment.installing import ONNX, install, temporary_folder
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import DigestedFile
@@ -24,28 +24,28 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 ONNX_FILE = "inference.onnx"
-OPSETS = range(7, 22)  # of paddle2onnx 2.1.0; others end its process
-# The first that per-channel int8 needs, and one that every engine of today reads
+OPSETS = range(7, 22)  # paddle2onnx 2.1.0 ends its process for others
+# The lowest one with int8 per channel; every current engine reads it
 OPSET = 13
 
 
 def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
-    """Writes `inference.onnx` beside a bundle's program and into its manifest, once it gives the golden scores.
+    """Write `inference.onnx` beside a bundle's program and into its manifest, if it gives the golden scores.
 
     Args:
-        bundle: with a program of Paddle 2 or 3.
-        opset: the version of ONNX's operators, 7 to 21.
+        bundle: A bundle with a program of Paddle 2 or 3.
+        opset: The version of ONNX's operators, 7 to 21.
 
     Returns:
-        The bundle with its new file. How far its golden scores are is logged, or why they could not be compared.
+        The bundle with its new file. The difference of its golden scores is logged, or why they were not compared.
 
     Raises:
-        GoldenMismatch: the scores are off; the bundle is as it was.
+        GoldenMismatch: The scores are off; the bundle is unchanged.
         UserError: paddle2onnx is not installed, does not run on this Python, or cannot convert the program.
     """
     check(opset)
     bundle.checked(bundle.program, bundle.parameters)
-    with aside(bundle, ONNX) as folder:
+    with temporary_folder(bundle, ONNX) as folder:
         convert(bundle, folder / ONNX_FILE, opset)
         entry = digested(folder / ONNX_FILE)
         tried = DigestedFile(f"{folder.name}/{ONNX_FILE}", entry.sha256)
@@ -55,28 +55,18 @@ def add_onnx(bundle: Bundle, opset: int = OPSET) -> Bundle:
                 f"{bundle.architecture} as ONNX: the golden input's scores are off by {difference:.3g} (relative, at "
                 f"most {SCORE_TOLERANCE:g}), so the file was not kept; try another --opset"
             )
-        # Another process may have added to it meanwhile
+        # Another process may have changed the bundle in the meantime.
         current = Bundle.load(bundle.folder)
         older = [] if current.onnx is None else [current.onnx]
         changed = install(
             current, folder, [entry], older, {"onnx": None}, {"onnx": entry}
         )
-    if difference is None:
-        why = "ONNX Runtime is not installed (`pip install 'ppcls[onnxruntime]'`)"
-        why = why if bundle.golden else "the bundle has no golden picture"
-        get_logger().warning(
-            "%s: opset %d; its scores were not compared, for %s", ONNX_FILE, opset, why
-        )
-    else:
-        get_logger().info(
-            "%s: opset %d; through ONNX Runtime its scores differ by %.1e of their spread",
-            ONNX_FILE, opset, difference,
-        )  # fmt: skip
+    _log(changed, opset, difference)
     return changed
 
 
 def check(opset: int) -> None:
-    """Whether a conversion can begin.
+    """Check that a conversion can begin.
 
     Raises:
         UserError: paddle2onnx does not write this opset, is not installed, or does not run on this Python.
@@ -96,26 +86,27 @@ def check(opset: int) -> None:
 
 
 def convert(bundle: Bundle, target: Path, opset: int) -> None:
-    """Converts a bundle's program in a process of its own; see `ppcls.deployment.onnx.child`.
+    """Convert a bundle's program in a child process; see `ppcls.deployment.onnx.child`.
 
     Raises:
-        UserError: paddle2onnx fails; what it said is told.
+        UserError: paddle2onnx fails; the message has its reason.
     """
-    files, names = (
-        map(bundle.path_of, (bundle.program, bundle.parameters)),
-        (bundle.input.name, bundle.output.name),
-    )
     command = child.command(
-        "ppcls.deployment.onnx.child", *files, target, opset, *names
+        "ppcls.deployment.onnx.child",
+        bundle.path_of(bundle.program),
+        bundle.path_of(bundle.parameters),
+        target,
+        opset,
+        bundle.input.name,
+        bundle.output.name,
     )
-    environment = child.environment()
     done = subprocess.run(
         command,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
-        env=environment,
+        env=child.environment(),
     )
     if done.returncode or not target.is_file():
         reason = _reason(done.stdout + done.stderr)
@@ -125,16 +116,32 @@ def convert(bundle: Bundle, target: Path, opset: int) -> None:
 
 
 def _reason(output: str) -> str:
-    """The line in which paddle2onnx says why, or else the last one."""
+    """The line with paddle2onnx's reason, otherwise the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if "Failed to convert" in line]
-    return (told or lines or ["it said nothing"])[-1]
+    for line in reversed(lines):
+        if "Failed to convert" in line:
+            return line
+    return lines[-1] if lines else "it printed nothing"
 
 
 def _golden_difference(bundle: Bundle) -> float | None:
     if bundle.golden is None or importlib.util.find_spec("onnxruntime") is None:
         return None
     golden = Golden.of(bundle)
-    return score_difference(
-        open_backend(bundle, Settings("onnxruntime")).run(golden.input), golden.scores
+    backend = open_backend(bundle, Settings("onnxruntime"))
+    return score_difference(backend.run(golden.input), golden.scores)
+
+
+def _log(bundle: Bundle, opset: int, difference: float | None) -> None:
+    if difference is not None:
+        get_logger().info(
+            "%s: opset %d; through ONNX Runtime its scores differ by %.1e of their spread",
+            ONNX_FILE, opset, difference,
+        )  # fmt: skip
+        return
+    reason = "the bundle has no golden picture"
+    if bundle.golden is not None:
+        reason = "ONNX Runtime is not installed (`pip install 'ppcls[onnxruntime]'`)"
+    get_logger().warning(
+        "%s: opset %d; its scores were not compared: %s", ONNX_FILE, opset, reason
     )

@@ -1,7 +1,7 @@
 """Int8 forms of a bundle, made after training: `ppcls quantize`.
 
-`options` says what may be asked for, `samples` which pictures are calibrated and compared on, `openvino` and
-`onnxruntime` quantize, `gate` compares with float32, `store` puts the form into the bundle, `run` does it all in turn.
+`options` has the choices, `samples` chooses the pictures to calibrate and compare on, `openvino` and `onnxruntime`
+quantize, `gate` compares with float32, and `run` does it all and adds the form to the bundle.
 """
 
 from ppcls.deployment.quantize.options import QuantizeOptions

@@ -5,6 +5,7 @@ The bounds and the counting are those of `ppcls verify`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,35 +23,36 @@ from ppcls.utils.errors import UserError
 _BATCH = 8
 
 
-def judge(
+def compare_int8(
     bundle: Bundle,
     quantized: Quantized,
     folder: Path,
     samples: Samples,
-    indices: list[int],
+    indices: Sequence[int],
 ) -> VerificationReport:
-    """Compares an int8 form with the bundle's own float32 program.
+    """Compare an int8 form with the bundle's float32 program.
 
     Args:
-        bundle: its float32 program is held to the golden scores first.
-        quantized: the form.
-        folder: where its files lie.
-        samples: pictures; accuracy counts where they have labels, else equal answers.
-        indices: which of them.
+        bundle: The bundle; its float32 program is compared with the golden scores first.
+        quantized: The int8 form.
+        folder: The folder of its files.
+        samples: Pictures; with labels the accuracies are compared, otherwise the first classes.
+        indices: Which of them.
 
     Raises:
-        GoldenMismatch: the float32 program is not the one that was exported.
-        UserError: a file is damaged, or no picture could be read.
+        GoldenMismatch: The float32 program is not the one that was exported.
+        UserError: A file is damaged, or no picture can be read.
     """
     form = Form(quantized.backend, "int8")
-    int8 = open_backend(
-        replace(bundle, folder=folder, quantized=(quantized,)), form.settings()
-    )
+    with_int8 = replace(bundle, folder=folder, quantized=(quantized,))
+    int8 = open_backend(with_int8, form.settings())
     reference = open_backend(bundle, REFERENCE.settings())
     agreement_with(Golden.of(bundle), bundle.pipeline, reference).require(bundle.folder)
-    whole, seen = compare({form: int8}, reference, samples.batches(indices, _BATCH))
+    batches = samples.batches(indices, _BATCH)
+    whole, seen = compare({form: int8}, reference, batches)
     if not whole.pictures:
         raise UserError(samples.none_readable(len(indices)))
-    row = FormResult(form, seen[form], failure_of(form.precision, seen[form], whole))
-    said = f"Paddle's float32 program, on {whole.pictures} pictures that it was not calibrated on"
-    return VerificationReport(str(bundle.folder), said, whole, (row,), {})
+    failure = failure_of(form.precision, seen[form], whole)
+    result = FormResult(form, seen[form], failure)
+    words = f"Paddle's float32 program, on {whole.pictures} pictures that it was not calibrated on"
+    return VerificationReport(str(bundle.folder), words, whole, (result,), {})

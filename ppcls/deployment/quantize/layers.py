@@ -12,13 +12,13 @@ def outer_layers(
     end: Sequence[str],
     which: str,
 ) -> list[str]:
-    """Names of the layers that stand next to the input or to the output, with no other layer in between.
+    """Find the layers next to the input or to the output, with no other layer in between.
 
     Args:
-        consumers: for each node the nodes that take what it gives.
-        layers: the nodes with weights to quantize (convolutions, fully connected layers).
-        begin: the nodes that take the network's input.
-        end: the nodes that give the network's output.
+        consumers: For each node the nodes that take its output.
+        layers: The nodes with weights to quantize (convolutions, fully connected layers).
+        begin: The nodes that take the network's input.
+        end: The nodes that give the network's output.
         which: `first`, `last`, `both` or `none`.
 
     Returns:
@@ -39,7 +39,7 @@ def outer_layers(
 def _nearest(
     start: Sequence[str], neighbours: Mapping[str, Sequence[str]], layers: set[str]
 ) -> set[str]:
-    """The layers that a walk from `start` comes to first on each of its ways."""
+    """The first layers on every path from `start`."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = list(start)

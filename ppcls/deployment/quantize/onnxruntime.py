@@ -1,4 +1,4 @@
-"""ONNX Runtime's static quantization, in the form of nodes that quantize and dequantize (QDQ)."""
+"""ONNX Runtime's static quantization, with nodes that quantize and dequantize (QDQ)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ppcls.utils.optional import import_optional
 
 FILES = ("inference.onnxruntime-int8.onnx",)
 _LAYERS = ("Conv", "Gemm", "MatMul")
-# What runs in int8. Softmax is left out: in steps of 1/256 small probabilities would be lost.
+# The operators that run in int8. Softmax does not: in steps of 1/256 small probabilities would be lost.
 _QUANTIZED = (
     *_LAYERS, "Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "LeakyRelu", "MaxPool", "Mul",
     "Relu", "Reshape", "Sigmoid", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
-_PICTURES_AT_A_TIME = 4  # a calibrator keeps every activation of those
+_PICTURES_AT_A_TIME = 4  # a calibrator keeps all their activations
 
 
 def require() -> Any:
-    """ONNX Runtime, with what its quantization needs.
+    """Import ONNX Runtime and the packages that its quantization needs.
 
     Raises:
-        Unavailable: a package is not installed.
+        Unavailable: A package is not installed.
     """
     for package in ("onnx", "ml_dtypes"):
         import_optional(package, f"The package {package}", "quantize")
@@ -38,13 +38,13 @@ def require() -> Any:
 def quantize(
     onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path
 ) -> str:
-    """Writes `FILES` into `folder`.
+    """Write `FILES` into `folder`.
 
     Args:
-        onnx: the float32 program.
-        inputs: to calibrate on, float32 [N, C, H, W].
-        options: ranges, float32 layers.
-        folder: of the file.
+        onnx: The float32 program.
+        inputs: Inputs to calibrate on, float32 [N, C, H, W].
+        options: Ranges and float32 layers.
+        folder: The folder for the file.
 
     Returns:
         The method in words.
@@ -60,13 +60,13 @@ def quantize(
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    # Batch norms folded into convolutions, shapes inferred
+    # Batch norms are folded into convolutions, and shapes inferred.
     prepared = folder / "prepared.onnx"
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         quant_pre_process(str(onnx), str(prepared), skip_symbolic_shape=True)
         ranges = _ranges(prepared, inputs, options, folder / "augmented.onnx")
         model = load_model_with_shape_infer(prepared)
-        # Its `quantize_static` does the same, but keeps the activations of all pictures, and takes no number of bins.
+        # `quantize_static` does the same, but keeps the activations of all pictures and has no option for bins.
         quantizer = QDQQuantizer(
             model,
             per_channel=True,
@@ -87,24 +87,20 @@ def quantize(
 def _ranges(
     model: Path, inputs: np.ndarray, options: QuantizeOptions, augmented: Path
 ) -> Any:
-    """The ranges of all activations."""
+    """Estimate the ranges of all activations."""
     from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibrator
 
-    method, extra = {
-        "minmax": (CalibrationMethod.MinMax, {}),
-        "percentile": (
-            CalibrationMethod.Percentile,
-            {
-                "symmetric": False,
-                "num_bins": FEWEST_BINS,
-                "percentile": options.percentile or PERCENTILE,
-            },
-        ),
-        "entropy": (
-            CalibrationMethod.Entropy,
-            {"num_bins": options.bins or FEWEST_BINS},
-        ),
-    }[options.estimator]
+    method, extra = CalibrationMethod.MinMax, {}
+    if options.estimator == "percentile":
+        method = CalibrationMethod.Percentile
+        extra = {
+            "symmetric": False,
+            "num_bins": FEWEST_BINS,
+            "percentile": options.percentile or PERCENTILE,
+        }
+    elif options.estimator == "entropy":
+        method = CalibrationMethod.Entropy
+        extra = {"num_bins": options.bins or FEWEST_BINS}
     calibrator = create_calibrator(
         model,
         list(_QUANTIZED),
@@ -112,16 +108,15 @@ def _ranges(
         calibrate_method=method,
         extra_options=extra,
     )
-    (name,) = (port.name for port in calibrator.infer_session.get_inputs())
+    (port,) = calibrator.infer_session.get_inputs()
     for start in range(0, len(inputs), _PICTURES_AT_A_TIME):
-        calibrator.collect_data(
-            _Reader(name, inputs[start : start + _PICTURES_AT_A_TIME])
-        )
+        pictures = inputs[start : start + _PICTURES_AT_A_TIME]
+        calibrator.collect_data(_CalibrationReader(port.name, pictures))
     return calibrator.compute_data()
 
 
-class _Reader:
-    """Inputs as a calibrator asks for them."""
+class _CalibrationReader:
+    """Gives inputs to a calibrator, one at a time."""
 
     def __init__(self, name: str, inputs: np.ndarray) -> None:
         self._batches: Iterator[dict[str, np.ndarray]] = (
@@ -134,26 +129,29 @@ class _Reader:
 
 
 def _float32_layers(graph: Any, which: str) -> list[str]:
-    """Names of the nodes that stay as they are."""
+    """Names of the nodes that stay float32."""
     takers: dict[str, list[str]] = {}
     for node in graph.node:
         for value in node.input:
             takers.setdefault(value, []).append(node.name)
-    consumers: dict[str, Sequence[str]] = {
-        node.name: [taker for value in node.output for taker in takers.get(value, ())]
-        for node in graph.node
-    }
+    outputs = {value.name for value in graph.output}
+    consumers: dict[str, Sequence[str]] = {}
+    layers, end = set(), []
+    for node in graph.node:
+        consumers[node.name] = _takers_of(node.output, takers)
+        if node.op_type in _LAYERS:
+            layers.add(node.name)
+        if outputs.intersection(node.output):
+            end.append(node.name)
     weights = {value.name for value in graph.initializer}
-    given = {value.name for value in graph.output}
-    return outer_layers(
-        consumers,
-        {node.name for node in graph.node if node.op_type in _LAYERS},
-        [
-            taker
-            for value in graph.input
-            if value.name not in weights
-            for taker in takers.get(value.name, ())
-        ],
-        [node.name for node in graph.node if given & set(node.output)],
-        which,
-    )
+    inputs = [value.name for value in graph.input if value.name not in weights]
+    begin = _takers_of(inputs, takers)
+    return outer_layers(consumers, layers, begin, end, which)
+
+
+def _takers_of(values: Sequence[str], takers: dict[str, list[str]]) -> list[str]:
+    """The nodes that take one of the values."""
+    found = []
+    for value in values:
+        found += takers.get(value, [])
+    return found

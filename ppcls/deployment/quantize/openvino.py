@@ -1,4 +1,4 @@
-"""OpenVINO's int8, by post-training quantization of NNCF."""
+"""OpenVINO's int8, by NNCF's post-training quantization."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ _ESTIMATORS = {
 
 
 def require() -> tuple[Any, Any]:
-    """OpenVINO and NNCF.
+    """Import OpenVINO and NNCF.
 
     Raises:
-        Unavailable: one is not installed.
+        Unavailable: One is not installed.
     """
-    return import_optional("openvino", "OpenVINO", "quantize"), import_optional(
-        "nncf", "NNCF", "quantize"
-    )
+    openvino = import_optional("openvino", "OpenVINO", "quantize")
+    nncf = import_optional("nncf", "NNCF", "quantize")
+    return openvino, nncf
 
 
 def quantize(
     onnx: Path, inputs: np.ndarray, options: QuantizeOptions, folder: Path
 ) -> str:
-    """Writes `FILES` into `folder`.
+    """Write `FILES` into `folder`.
 
     Args:
-        onnx: the float32 program.
-        inputs: to calibrate on, float32 [N, C, H, W].
-        options: ranges, bias correction, float32 layers.
-        folder: of the files.
+        onnx: The float32 program.
+        inputs: Inputs to calibrate on, float32 [N, C, H, W].
+        options: Ranges, bias correction and float32 layers.
+        folder: The folder for the files.
 
     Returns:
         The method in words.
@@ -57,7 +57,7 @@ def quantize(
     """
     openvino, nncf = require()
     nncf.set_log_level(logging.ERROR)
-    # Folds batch norms into convolutions, which `read_model` leaves to later
+    # Unlike `read_model`, this folds batch norms into convolutions.
     model = openvino.convert_model(onnx)
     bias = options.bias_correction or "fast"
     with _progress_on_standard_error():
@@ -84,24 +84,23 @@ def quantize(
 
 
 def _float32_layers(model: Any, which: str) -> list[str]:
-    """Names of the nodes that NNCF leaves alone."""
-    nodes = model.get_ordered_ops()
-    consumers: dict[str, Sequence[str]] = {
-        node.get_friendly_name(): [
-            port.get_node().get_friendly_name()
-            for output in node.outputs()
-            for port in output.get_target_inputs()
-        ]
-        for node in nodes
-    }
-    kinds = {node.get_friendly_name(): node.get_type_name() for node in nodes}
-    return outer_layers(
-        consumers,
-        {name for name, kind in kinds.items() if kind in _LAYERS},
-        [name for name, kind in kinds.items() if kind == "Parameter"],
-        [name for name, kind in kinds.items() if kind == "Result"],
-        which,
-    )
+    """Names of the nodes that NNCF leaves in float32."""
+    consumers: dict[str, Sequence[str]] = {}
+    layers, begin, end = set(), [], []
+    for node in model.get_ordered_ops():
+        name, kind = node.get_friendly_name(), node.get_type_name()
+        takers = []
+        for output in node.outputs():
+            for port in output.get_target_inputs():
+                takers.append(port.get_node().get_friendly_name())
+        consumers[name] = takers
+        if kind in _LAYERS:
+            layers.add(name)
+        elif kind == "Parameter":
+            begin.append(name)
+        elif kind == "Result":
+            end.append(name)
+    return outer_layers(consumers, layers, begin, end, which)
 
 
 def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
@@ -124,7 +123,7 @@ def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
     known = getattr(RangeEstimatorParametersSet, _ESTIMATORS[options.estimator], None)
     if known is None:
         raise UserError(
-            f"NNCF {nncf.__version__} has no ranges {options.estimator}; run `pip install --upgrade nncf`, or ask for "
+            f"NNCF {nncf.__version__} has no ranges {options.estimator}; run `pip install --upgrade nncf`, or choose "
             "others"
         )
     return known
@@ -132,7 +131,7 @@ def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
 
 @contextlib.contextmanager
 def _progress_on_standard_error() -> Iterator[None]:
-    """NNCF draws its bars on standard output, which is for results."""
+    """Move NNCF's progress bars away from standard output, which is for results."""
     with contextlib.redirect_stdout(
         sys.stderr if sys.stderr.isatty() else io.StringIO()
     ):

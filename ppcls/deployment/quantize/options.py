@@ -1,11 +1,11 @@
-"""How a bundle is quantized: for which engine, and how ranges are estimated."""
+"""How a bundle is quantized: for which backend, and how ranges are estimated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-ENGINES = ("openvino", "onnxruntime")
-# How the ranges of activations are estimated; an engine's first is taken where none is said.
+BACKENDS = ("openvino", "onnxruntime")
+# How the ranges of activations are estimated; a backend's first one is the default.
 RANGES: dict[str, tuple[str, ...]] = {
     "openvino": ("minmax", "mean", "percentile", "histogram"),
     "onnxruntime": ("minmax", "percentile", "entropy"),
@@ -18,31 +18,36 @@ RANGES_IN_WORDS = {
     "entropy": "the smallest Kullback-Leibler divergence over {bins} bins",
 }
 BIAS_CORRECTIONS = ("fast", "full", "none")
-FLOAT32_LAYERS = ("none", "first", "last", "both")
-# With the 128 of ONNX Runtime's default, entropy has nothing to choose and gives minmax
+FLOAT32_LAYERS = {
+    "none": "",
+    "first": "; first layers float32",
+    "last": "; last layers float32",
+    "both": "; first and last layers float32",
+}
+# With the 128 of ONNX Runtime's default, entropy has nothing to choose and gives minmax.
 FEWEST_BINS = 2048
 PERCENTILE = 99.99
 
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """What is asked for; None takes the default.
+    """The options of a quantization; None is the default.
 
     Attributes:
-        engine: `openvino` (by NNCF) or `onnxruntime`.
-        ranges: how the range of an activation is estimated, one of `RANGES[engine]`.
-        percentile: with ranges `percentile`: how much of the values the range holds, the same share cut off at either
-            end; default 99.99.
-        bins: with ranges `entropy`: of the histogram; default and least 2,048.
+        backend: `openvino` (by NNCF) or `onnxruntime`.
+        ranges: How the range of an activation is estimated, one of `RANGES[backend]`.
+        percentile: For ranges `percentile`: how much of the values the range holds, with the same share cut off at
+            both ends; default 99.99.
+        bins: For ranges `entropy`: bins of the histogram; default and minimum 2,048.
         bias_correction: NNCF's: `fast`, `full` (more exact, slower) or `none`; default `fast`.
-        float32_layers: convolutions and fully connected layers that stay float32: those next to the input (`first`),
+        float32_layers: Convolutions and fully connected layers that stay float32: those next to the input (`first`),
             those next to the output (`last`), `both` or `none`.
 
     Raises:
-        ValueError: a value is not possible, or nothing would read it.
+        ValueError: A value is impossible, or would have no effect.
     """
 
-    engine: str = "openvino"
+    backend: str = "openvino"
     ranges: str | None = None
     percentile: float | None = None
     bins: int | None = None
@@ -50,36 +55,32 @@ class QuantizeOptions:
     float32_layers: str = "none"
 
     def __post_init__(self) -> None:
-        _one_of("engine", self.engine, ENGINES)
-        _one_of(f"ranges for {self.engine}", self.estimator, RANGES[self.engine])
-        _one_of("float32 layers", self.float32_layers, FLOAT32_LAYERS)
-        for name, value, needs in (
-            ("percentile", self.percentile, "percentile"),
-            ("bins", self.bins, "entropy"),
-        ):
-            if value is not None and self.estimator != needs:
+        _one_of("backend", self.backend, BACKENDS)
+        _one_of(f"ranges for {self.backend}", self.estimator, RANGES[self.backend])
+        _one_of("float32 layers", self.float32_layers, tuple(FLOAT32_LAYERS))
+        if self.percentile is not None:
+            self._needs_ranges("percentile", self.percentile, "percentile")
+            if not 50 < self.percentile < 100:
                 raise ValueError(
-                    f"{name} {value} is read with ranges {needs} alone; leave it out, or ask for these"
+                    f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99"
                 )
-        if self.percentile is not None and not 50 < self.percentile < 100:
-            raise ValueError(
-                f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99"
-            )
-        if self.bins is not None and self.bins < FEWEST_BINS:
-            raise ValueError(
-                f"bins is {self.bins}; write {FEWEST_BINS} or more, for fewer give what minmax gives"
-            )
+        if self.bins is not None:
+            self._needs_ranges("bins", self.bins, "entropy")
+            if self.bins < FEWEST_BINS:
+                raise ValueError(
+                    f"bins is {self.bins}; write {FEWEST_BINS} or more, because fewer give the same ranges as minmax"
+                )
         if self.bias_correction is not None:
             _one_of("bias correction", self.bias_correction, BIAS_CORRECTIONS)
-            if self.engine != "openvino":
+            if self.backend != "openvino":
                 raise ValueError(
-                    "bias correction is NNCF's, for openvino alone; leave it out, or ask for openvino"
+                    "bias correction is available for openvino only; leave it out, or choose openvino"
                 )
 
     @property
     def estimator(self) -> str:
-        """`ranges`, or the engine's default."""
-        return self.ranges or RANGES[self.engine][0]
+        """`ranges`, or the backend's default."""
+        return self.ranges or RANGES[self.backend][0]
 
     @property
     def outliers(self) -> float:
@@ -89,12 +90,16 @@ class QuantizeOptions:
     @property
     def words(self) -> str:
         """The ranges and the layers that stay float32, for the manifest."""
-        words = RANGES_IN_WORDS[self.estimator]
-        ranges = words.format(
+        ranges = RANGES_IN_WORDS[self.estimator].format(
             percentile=self.percentile or PERCENTILE, bins=self.bins or FEWEST_BINS
         )
-        layers = {"none": "", "both": "; first and last layers float32"}
-        return f"ranges by {ranges}{layers.get(self.float32_layers, f'; {self.float32_layers} layers float32')}"
+        return f"ranges by {ranges}{FLOAT32_LAYERS[self.float32_layers]}"
+
+    def _needs_ranges(self, name: str, value: float, needed: str) -> None:
+        if self.estimator != needed:
+            raise ValueError(
+                f"{name} {value} has an effect only with ranges {needed}; leave it out, or choose these ranges"
+            )
 
 
 def _one_of(name: str, value: str, possible: tuple[str, ...]) -> None:

@@ -127,15 +127,11 @@ def labelled_batches(
     bundle: Bundle, data: PictureList, batch_size: int = 8, threads: int | None = None
 ) -> Iterator[Batch]:
     """Read the pictures of a list as a bundle's inputs, with their labels; see `read_batches`."""
-    start = 0
-    for inputs in read_batches(
+    for batch in read_batches(
         bundle.pipeline.from_file, data.paths, batch_size, threads
     ):
-        labels = None
-        if data.labels is not None:
-            labels = data.labels[start : start + len(inputs)]
-        yield inputs, labels
-        start += len(inputs)
+        labels = None if data.labels is None else data.labels[batch.indices]
+        yield batch.inputs, labels
 
 
 class _Stored:

@@ -175,8 +175,8 @@ def _full(
     for batch in read_batches(
         bundle.pipeline.from_file, pictures.paths, count, threads
     ):
-        if len(batch) == count:
-            yield batch
+        if len(batch.inputs) == count:
+            yield batch.inputs
 
 
 def _digest(pictures: PictureList) -> str:

@@ -1,0 +1,126 @@
+"""Pictures as the `.npz` files that accelerator benchmarks read.
+
+A folder of inputs holds one file per picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
+if the list has labels, `npz_labels.txt` with `file label` lines. An interrupted run is resumed: each file is written
+atomically, and a record beside them says what they were made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ppcls.data.picture_list import PictureList
+from ppcls.data.read_ahead import parallel
+from ppcls.data.transforms import Pipeline
+from ppcls.deployment.npz.files import is_whole, npz_name, save_array
+from ppcls.deployment.npz.record import FolderRecord, Progress
+from ppcls.inference.bundle import Bundle
+from ppcls.untrusted.npz import read_arrays
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import PathLike, write_atomically
+
+DATALIST_FILE = "npz_datalist.txt"
+LABELS_FILE = "npz_labels.txt"
+_KEY = "image"
+_RECORD = "npz_inputs.json"
+# How Python shows bytes of a file name that are not UTF-8
+_SURROGATES = re.compile("[\udc80-\udcff]")
+
+
+def make_inputs(
+    pipeline: Pipeline,
+    pictures: PictureList,
+    folder: PathLike,
+    threads: int | None = None,
+) -> Progress:
+    """Write the inputs of a list.
+
+    Args:
+        pipeline: The preprocessing.
+        pictures: The list.
+        folder: The folder of the inputs; an interrupted run there is resumed.
+        threads: Threads that read pictures; None takes every core.
+
+    Raises:
+        UserError: A picture cannot be read, two would have one name, a name is not UTF-8, or the folder holds inputs
+            of something else, or files without a record.
+    """
+    place = Path(folder)
+    names = [npz_name(name) for name in pictures.names]
+    _check_names(pictures.names, names, place)
+    content = {
+        "transforms": pipeline.normalized().to_list(),
+        "pictures": pictures.digest,
+    }
+    contradiction = "inputs of another list or preprocessing"
+    record = FolderRecord(_RECORD, content, contradiction, (DATALIST_FILE, LABELS_FILE))
+
+    def write(item: tuple[Path, str]) -> bool:
+        picture, name = item
+        if is_whole(place / name):
+            return False
+        save_array(place / name, _KEY, pipeline.from_file(picture)[np.newaxis])
+        return True
+
+    with record.filling(place, "writing inputs into"):
+        written = sum(parallel(write, zip(pictures.paths, names), threads))
+        if pictures.labels is not None:
+            pairs = zip(names, pictures.labels)
+            lines = [f"{name} {label}\n" for name, label in pairs]
+            write_atomically(place / LABELS_FILE, "".join(lines).encode())
+        lines = [f"{place.resolve() / name}\n" for name in names]
+        write_atomically(place / DATALIST_FILE, "".join(lines).encode())
+    return Progress(written, len(names) - written)
+
+
+def read_input(file: Path, bundle: Bundle) -> np.ndarray:
+    """Read the one array of an input's file, float32 [C, H, W].
+
+    Raises:
+        UserError: The file is missing or damaged, or holds something else.
+    """
+    arrays = list(read_arrays(file).values())
+    shape = bundle.input.shape[1:]
+    if len(arrays) != 1 or arrays[0].shape not in (shape, (1, *shape)):
+        found = " and ".join(str(list(array.shape)) for array in arrays) or "nothing"
+        raise UserError(
+            f"{file} holds {found}; {bundle.folder} takes one array {[1, *shape]}, as `ppcls npz make` writes them"
+        )
+    return arrays[0].reshape(shape).astype(np.float32, copy=False)
+
+
+def inputs_digest(inputs: Sequence[Path]) -> str:
+    """SHA-256 of the inputs' paths and of the records beside them; reading the files would take as long as a run."""
+    digest = hashlib.sha256(b"\n".join(os.fsencode(file.resolve()) for file in inputs))
+    for folder in dict.fromkeys(file.parent for file in inputs):
+        digest.update(b"\n")
+        record = folder / _RECORD
+        if record.is_file():
+            digest.update(record.read_bytes())
+    return digest.hexdigest()
+
+
+def _check_names(pictures: Sequence[str], names: Sequence[str], folder: Path) -> None:
+    """Check that the names of the files differ and can be written into a datalist.
+
+    Raises:
+        UserError: They cannot.
+    """
+    picture_of: dict[str, str] = {}
+    for picture, name in zip(pictures, names):
+        if name in picture_of:
+            raise UserError(
+                f"{picture_of[name]} and {picture} would both be {name}; rename one, or list it once"
+            )
+        picture_of[name] = picture
+    for name in (*names, str(folder.resolve())):
+        if _SURROGATES.search(name):
+            raise UserError(
+                f"{name}: the name is not UTF-8, which a datalist is; rename it"
+            )

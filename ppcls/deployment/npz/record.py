@@ -1,0 +1,90 @@
+"""The record of a folder of `.npz` files, by which an interrupted run is resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppcls.utils.errors import UserError
+from ppcls.utils.files import write_atomically
+from ppcls.utils.lock import claimed
+
+_REMEDY = "give another folder, or remove it"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many files were written, and how many existed already."""
+
+    written: int
+    kept: int
+
+    def __str__(self) -> str:
+        if not self.kept:
+            return f"{self.written} written"
+        return f"{self.written} written, {self.kept} existed already"
+
+
+@dataclass(frozen=True)
+class FolderRecord:
+    """What the files of a folder were made of, in a JSON file beside them.
+
+    Attributes:
+        name: The name of the JSON file.
+        content: What the files are made of now.
+        contradiction: What a folder with another record holds, for the message.
+        others: Names of files besides `*.npz` that are written with the record.
+    """
+
+    name: str
+    content: dict[str, Any]
+    contradiction: str
+    others: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def filling(self, folder: Path, doing: str) -> Iterator[None]:
+        """Keep the record of a folder that gets files meanwhile; if none is written, the record is deleted again.
+
+        Args:
+            folder: The folder, which need not exist.
+            doing: What the caller does, for other processes: `writing inputs into`.
+
+        Raises:
+            UserError: The folder holds files that were made of something else or without a record, or another process
+                writes there.
+        """
+        with claimed(folder, doing, "wait until it ends, or give another folder"):
+            self._check(folder)
+            record = folder / self.name
+            is_new = not folder.exists()
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                write_atomically(record, self._text().encode())
+                yield
+            except BaseException:
+                if not any(folder.glob("*.npz")):
+                    record.unlink(missing_ok=True)
+                    if is_new:
+                        folder.rmdir()
+                raise
+
+    def _check(self, folder: Path) -> None:
+        files = sorted(folder.glob("*.npz"))
+        files += [folder / name for name in self.others]
+        existing = [file for file in files if file.exists()]
+        record = folder / self.name
+        if not existing:
+            return
+        if not record.is_file():
+            raise UserError(
+                f"{folder} has {existing[0].name}, but no {self.name} that says what it was made of; {_REMEDY}"
+            )
+        if record.read_text(encoding="utf-8") != self._text():
+            raise UserError(f"{folder} holds {self.contradiction}; {_REMEDY}")
+
+    def _text(self) -> str:
+        return json.dumps(self.content, sort_keys=True, indent=1)
