@@ -13,6 +13,7 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.data.picture_files import NAMES, PictureScan, folders_in, is_picture_name
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.logging import get_logger
 
@@ -62,7 +63,7 @@ def read_class_folders(
         twice = [name for name, count in Counter(known.names).items() if count > 1]
         if twice:
             raise UserError(
-                f"{known.source}: the class {twice[0]} stands twice; give every class a name of its own"
+                f"{known.source}: the class {brief(twice[0])} is listed twice; give every class a name of its own"
             )
     pictures = pictures_by_class(image_root, to_train=learned is None)
     if known:
@@ -173,7 +174,8 @@ def class_folders(image_root: str) -> list[str]:
 
 def refuse_foreign(image_root: str, folders: list[str], known: Classes) -> None:
     """Raises a UserError that names the folders which are not among the classes."""
-    foreign = [name for name in folders if name not in known.names]
+    names = set(known.names)
+    foreign = [name for name in folders if name not in names]
     if foreign:
         places = shown([join(image_root, name) for name in foreign])
         what, folder = (
@@ -276,8 +278,21 @@ def _is_in_run(folder: Path, top: Path) -> bool:
 
 def _holds_output(place: str) -> bool:
     """Whether a run or a bundle is in a folder, or a training that begins holds its lock there."""
-    names = [name for _, _, names in os.walk(place) for name in names]
-    return any(
-        name in _OUTPUT_FILES or (name.startswith(".") and name.endswith(".lock"))
-        for name in names
-    )
+    waiting = [place]
+    # os.walk calls itself for each level before Python 3.12, and there may be a thousand
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as listing:
+                entries = list(listing)
+        except OSError:  # nothing is known of it
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif entry.name in _OUTPUT_FILES or _is_lock(entry.name):
+                return True
+    return False
+
+
+def _is_lock(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".lock")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ppcls.data.imagenet_archives import read_member
-from ppcls.data.text import read_lines
+from ppcls.data.text import brief, read_lines
+from ppcls.utils import child
 from ppcls.utils.errors import UserError
 
 # A class: its wnid ("n01440764"), or its label.
@@ -19,6 +21,9 @@ ClassKey = str | int
 DEVKIT = "ILSVRC2012_devkit_t12"
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
+# Of the process that reads it: seconds of processor time, and bytes with those of its libraries
+_SECONDS, _MEMORY = 10, 600 * 2**20
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,12 @@ class Devkit:
     @property
     def truth(self) -> str:
         """The validation pictures' IDs, a number a line."""
-        return self._read(_TRUTH).decode("ascii")
+        content = self._read(_TRUTH)
+        if not content.isascii():
+            raise UserError(
+                f"{self.path}: {_TRUTH} is not a text of numbers; give the official devkit"
+            )
+        return content.decode("ascii")
 
     @cached_property
     def wnids(self) -> dict[int, str]:
@@ -48,18 +58,20 @@ class Devkit:
             UserError: scipy, which reads `meta.mat`, is not installed.
         """
         try:
-            from scipy.io import loadmat
+            import scipy.io  # noqa: F401 - read in another process
         except ImportError as error:
             raise UserError(
                 f"{self.path}: {_META} is read by scipy; run `pip install scipy` and run again"
             ) from error
-        synsets = loadmat(io.BytesIO(self._read(_META)), squeeze_me=True)["synsets"]
-        # The classes are the leaves of the hierarchy; its inner nodes have IDs above theirs.
-        return {
-            int(row["ILSVRC2012_ID"]): str(row["WNID"])
-            for row in synsets
-            if int(row["num_children"]) == 0
-        }
+        try:
+            return dict(_leaves_by_process(self._read(_META)))
+        except UserError:
+            raise
+        # A damaged file raises almost anything, or ends the process at its limits
+        except Exception as error:
+            raise UserError(
+                f"{self.path}: {_META} is damaged or too large; give the official devkit"
+            ) from error
 
     def _read(self, name: str) -> bytes:
         return (
@@ -67,6 +79,27 @@ class Devkit:
             if self.path.is_dir()
             else read_member(self.path, name)
         )
+
+
+@lru_cache(maxsize=1)
+def _leaves_by_process(content: bytes) -> dict[int, str]:
+    return child.call(_leaves, content)
+
+
+def _leaves(content: bytes) -> dict[int, str]:
+    """Read the IDs and wnids of `meta.mat`, within limits: it may state arrays of any size."""
+    import resource
+
+    from scipy.io import loadmat
+
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    leaves = {}
+    for row in loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]:
+        # The classes are the leaves of the hierarchy; its inner nodes have IDs above theirs
+        if int(row["num_children"]) == 0:
+            leaves[int(row["ILSVRC2012_ID"])] = str(row["WNID"])
+    return leaves
 
 
 def read_labels(
@@ -103,13 +136,13 @@ def read_numbers(
         (
             number
             for number, line in enumerate(lines, 1)
-            if not line.strip().isdecimal()
+            if not _NUMBER.fullmatch(line.strip())
         ),
         None,
     )
     if bad is not None:
         raise UserError(
-            f"{file}:{bad}: {lines[bad - 1]!r} is no number; write a number, or `name label`, a line"
+            f"{file}:{bad}: {brief(lines[bad - 1])!r} is not a number; write a number, or `name label`, a line"
         )
     if len(lines) != count:
         raise UserError(
@@ -133,13 +166,19 @@ def read_numbers(
 
 def _read_table(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
     labels: dict[str, ClassKey] = {}
-    for row in csv.DictReader(lines):
-        answer = (row.get("PredictionString") or "").split()
-        if not answer:
-            raise UserError(
-                f"{file}: no PredictionString for {row['ImageId']!r}; give the official table"
-            )
-        labels[row["ImageId"]] = answer[0]  # the boxes follow
+    try:
+        for row in csv.DictReader(lines):
+            name = row.get("ImageId") or ""
+            answer = (row.get("PredictionString") or "").split()
+            if not answer:
+                raise UserError(
+                    f"{file}: no PredictionString for {brief(name)!r}; give the official table"
+                )
+            labels[name] = answer[0]  # the boxes follow
+    except csv.Error as error:
+        raise UserError(
+            f"{file}: a line cannot be read as a line of a table ({error}); give the official table"
+        ) from error
     return labels
 
 
@@ -149,14 +188,14 @@ def _read_pairs(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
         parts = line.rsplit(None, 1)  # a name may contain spaces
         if len(parts) != 2:
             raise UserError(
-                f"{file}:{number}: {line!r} is not `name label`; write a picture's name and its label"
+                f"{file}:{number}: {brief(line)!r} is not `name label`; write a picture's name and its label"
             )
         name, label = parts[0].rpartition("/")[2], parts[1]
         if name in labels:
             raise UserError(
-                f"{file}:{number}: {name} has a label already; remove one of the two lines"
+                f"{file}:{number}: {brief(name)} has a label already; remove one of the two lines"
             )
-        labels[name] = int(label) if label.isdecimal() else label
+        labels[name] = int(label) if _NUMBER.fullmatch(label) else label
     return labels
 
 

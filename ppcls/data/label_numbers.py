@@ -11,6 +11,7 @@ import numpy as np
 from ppcls.data.labelled_list import LabelledList, raise_together
 from ppcls.data.labels import Classes
 from ppcls.data.list_rows import WHOLE_NUMBER
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError, suggest
 
 _SHOWN = 5
@@ -77,14 +78,14 @@ def _refuse_mixed(listed: LabelledList) -> None:
             problems.append(
                 (
                     line,
-                    f"the label {label!r} is a number, but most others are names; write a name",
+                    f"the label {brief(label)!r} is a number, but most others are names; write a name",
                 )
             )
         if not number and mostly_numbers:
             problems.append(
                 (
                     line,
-                    f"the label {label!r} is not a whole number, but most others are; write a number",
+                    f"the label {brief(label)!r} is not a whole number, but most others are; write a number",
                 )
             )
     raise_together(listed.file, problems)
@@ -131,7 +132,9 @@ def _check_range(
 def _named(listed: LabelledList, class_num: int | None) -> Numbered:
     names = class_names_of(listed.labels)
     if class_num not in (None, len(names)):
-        shown = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+        shown = ", ".join(brief(name) for name in names[:_SHOWN])
+        if len(names) > _SHOWN:
+            shown += ", ..."
         raise UserError(
             f"{listed.file}: the labels name {len(names)} classes ({shown}), but Arch.class_num is {class_num}; write "
             f"Arch.class_num: {len(names)}, or the names of all {class_num} classes in a file that the dataset's "
@@ -139,7 +142,9 @@ def _named(listed: LabelledList, class_num: int | None) -> Numbered:
         )
     index = {name: number for number, name in enumerate(names)}
     labels = np.array([index[label] for label in listed.labels], np.int64)
-    note = f"labels are names, numbered in their order, so class 0 is {names[0]!r}"
+    note = (
+        f"labels are names, numbered in their order, so class 0 is {brief(names[0])!r}"
+    )
     return Numbered(labels, names, [note])
 
 
@@ -184,14 +189,14 @@ def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> N
             problems.append(
                 (
                     line,
-                    f"the label {label!r} is no class of {known.source}{near}; correct it",
+                    f"the label {brief(label)!r} is no class of {known.source}{near}; correct it",
                 )
             )
         elif counts[label] > 1:
             problems.append(
                 (
                     line,
-                    f"several classes of {known.source} are called {label!r}; write their numbers",
+                    f"several classes of {known.source} are called {brief(label)!r}; write their numbers",
                 )
             )
     raise_together(listed.file, problems)

@@ -27,7 +27,7 @@ from ppcls.data.list_columns import (
 from ppcls.data.list_rows import WHOLE_NUMBER, Rows, possible_rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place, folders_below, places_above
-from ppcls.data.text import read_lines
+from ppcls.data.text import brief, read_lines
 from ppcls.utils.errors import UserError
 
 # So many files are looked for one by one; a network disk takes minutes for a million
@@ -133,17 +133,23 @@ def sampled(count: int) -> Sequence[int]:
     return np.linspace(0, count - 1, SAMPLE).astype(int).tolist()
 
 
-def raise_together(file: str, problems: Sequence[tuple[int, str]]) -> None:
-    """Raise the first five (line, what is wrong) in one error, and count the others."""
+def raise_together(
+    file: str, problems: Sequence[tuple[int, str]], count: int | None = None
+) -> None:
+    """Raise the first five (line, what is wrong) in one error, and count the others.
+
+    Args:
+        file: The list.
+        problems: All problems, or the first five of them.
+        count: How many there are; None for those that are given.
+    """
     if not problems:
         return
     shown = [f"{file}:{line}: {text}" for line, text in problems[:_SHOWN]]
-    more = (
-        [f"... and {len(problems) - _SHOWN} lines more"]
-        if len(problems) > _SHOWN
-        else []
-    )
-    raise UserError("\n".join([*shown, *more]))
+    others = (count or len(problems)) - len(shown)
+    if others:
+        shown.append(f"... and {others} lines more")
+    raise UserError("\n".join(shown))
 
 
 def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
@@ -203,15 +209,14 @@ def _paths(
     if missing and not reading.found:
         _refuse_root(file, names, options)
     problems = []
-    for index in missing:
+    for index in missing[:_SHOWN]:
         path = place.path(names[index])
         unclear = place.unclear.get(path.replace("\\", "/"))
         # Takes any name
         what = "is not a regular file" if os.path.exists(path) else "is not there"  # noqa: PTH110
-        problems.append(
-            (lines[index], unclear or f"{path} {what}; correct the line or {key}")
-        )
-    raise_together(file, problems)
+        text = f"{brief(path, 500)} {what}; correct the line or {key}"
+        problems.append((lines[index], unclear or text))
+    raise_together(file, problems, len(missing))
     return [path for path in found if path is not None]
 
 
@@ -238,8 +243,8 @@ def _refuse_root(file: str, names: list[str], options: Options) -> None:
                 else f"write {key}: {below[0]}"
             )
         raise UserError(
-            f"{file}: {names[0]} and the others are not in {options.image_root or 'the working directory'}, but in "
-            f"{' and in '.join(below[:_SHOWN])}; {remedy}"
+            f"{file}: {brief(names[0])} and the others are not in {options.image_root or 'the working directory'}, "
+            f"but in {' and in '.join(below[:_SHOWN])}; {remedy}"
         )
 
 
@@ -277,17 +282,21 @@ def _not_found(file: str, rows: Rows, options: Options) -> str:
         return only_a_header(file)
     address = next((name for name in last if _ADDRESS.match(name)), None)
     if address:
-        return f"{file} names addresses such as {address}; download the pictures, and write their paths into the list"
+        return (
+            f"{file} names addresses such as {brief(address)}; download the pictures, and write their paths into the "
+            "list"
+        )
     absolute = next((name for name in last if _ABSOLUTE.match(name)), None)
     if absolute:
         return (
-            f"{file}: there is no {absolute}; its paths are absolute and those of another place, so write them "
+            f"{file}: there is no {brief(absolute)}; its paths are absolute and those of another place, so write them "
             f"relative to a folder, and give this folder as {options.keys[0]}"
         )
     root = options.image_root or "the working directory"
     return (
-        f"{file}: neither {root} nor a folder below it holds the pictures of the list (a line is {' '.join(last)!r}); "
-        f"give the folder that its paths are relative to as {options.keys[0]}, or put the pictures into one folder"
+        f"{file}: neither {root} nor a folder below it holds the pictures of the list (a line is "
+        f"{brief(' '.join(last))!r}); give the folder that its paths are relative to as {options.keys[0]}, "
+        "or put the pictures into one folder"
     )
 
 
@@ -339,7 +348,10 @@ def refuse_two_labels(listed: LabelledList) -> None:
     ):
         before, before_line = first.setdefault(name, (label, line))
         if before != label:
-            text = f"{path} has the label {label!r} here and {before!r} in line {before_line}; keep one of the lines"
+            text = (
+                f"{brief(path, 500)} has the label {brief(label)!r} here and {brief(before)!r} in line {before_line}; "
+                "keep one of the lines"
+            )
             problems.append((line, text))
     raise_together(listed.file, problems)
 
@@ -350,16 +362,21 @@ def _notes(columns: Columns, width: int, place: Place, options: Options) -> list
     header = columns.header
     if header:
         notes.append(
-            f"pictures are in the column {header[columns.image]!r}, labels in {header[columns.label]!r}"
+            f"pictures are in the column {brief(header[columns.image])!r}, labels in "
+            f"{brief(header[columns.label])!r}"
         )
-        notes += [] if columns.part is None else [f"parts in {header[columns.part]!r}"]
+        notes += (
+            []
+            if columns.part is None
+            else [f"parts in {brief(header[columns.part])!r}"]
+        )
         # An index has none
         others = [
             name
             for other, name in enumerate(header)
             if name and other not in columns.read
         ]
-        notes += [f"not read: {', '.join(others)}"] if others else []
+        notes += [f"not read: {brief(', '.join(others))}"] if others else []
     elif columns.read != [0, 1] or width > 2:
         notes.append(
             f"pictures are in column {columns.image}, labels in column {columns.label} (counted from 0)"

@@ -9,15 +9,18 @@ import numpy as np
 from ppcls.data.list_rows import Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError, suggest
 
 Column = str | int
 
 SAMPLE = 64
+_LOOKED_FOR = 2048  # files, where a table is so wide that each column is tried
 _PICTURE_NAMES = (
     "image", "images", "img", "picture", "photo", "filename", "file_name", "file", "filepath", "file_path", "path",
     "image_id", "image_name", "image_path", "imagename", "img_path", "img_name", "id", "name",
 )  # fmt: skip
+_SHOWN = 5
 _LABEL_NAMES = (
     "label",
     "labels",
@@ -106,12 +109,9 @@ class Columns:
 def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
     """Choose the column whose fields are found most often; of several alike the one that names each picture once."""
     fields = rows.fields[1:] or rows.fields  # the first row may be a header
-    sample = [
-        fields[index]
-        for index in np.linspace(0, len(fields) - 1, min(SAMPLE, len(fields))).astype(
-            int
-        )
-    ]
+    size = min(SAMPLE, len(fields), max(4, _LOOKED_FOR // rows.width))
+    places = np.linspace(0, len(fields) - 1, size).astype(int)
+    sample = [fields[index] for index in places]
     if options.image_column is not None:
         columns = [_column(file, options.image_column, rows, options.keys[1])]
     elif rows.is_plain:
@@ -195,7 +195,7 @@ def _tell_apart(
     for chosen in (distinct, named):
         if len(chosen) == 1:
             return chosen
-    which = " and ".join(_called(rows, column) for column in columns)
+    which = " and ".join(_called(rows, column) for column in columns[:_SHOWN])
     raise UserError(
         f"{file}: the columns {which} both name pictures; {_which(options.keys[1])}"
     )
@@ -214,7 +214,7 @@ def _is_index(rows: Rows, column: int) -> bool:
 
 
 def _called(rows: Rows, column: int) -> str:
-    return f"{column} ({rows.fields[0][column]!r})"
+    return f"{column} ({brief(rows.fields[0][column])!r})"
 
 
 def _column(file: str, wanted: Column, rows: Rows, key: str) -> int:
@@ -230,7 +230,7 @@ def _column(file: str, wanted: Column, rows: Rows, key: str) -> int:
         return names.index(wanted)
     raise UserError(
         f"{file}: no column is called {wanted!r}{suggest(wanted, names)}, which {key} names; the columns are "
-        f"{', '.join(names)}"
+        f"{brief(', '.join(names), 500)}"
     )
 
 
@@ -333,11 +333,11 @@ def _label_column(
         for row in fields
     ):
         raise UserError(
-            f"{file}: the columns {names} mark a picture's class by a 1, one column per class; write the name of the "
-            "class into one column instead"
+            f"{file}: the columns {brief(names)} mark a picture's class by a 1, one column per class; write the name "
+            "of the class into one column instead"
         )
     raise UserError(
-        f"{file}: any of the columns {names} may be the label; {_which(options.keys[2])}"
+        f"{file}: any of the columns {brief(names)} may be the label; {_which(options.keys[2])}"
     )
 
 

@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ppcls.data.text import brief
+
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _TABLE_DELIMITERS = ("\t", ",", ";", "|")
+MOST_COLUMNS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:
             rows.problems.append(
                 (
                     number,
-                    f"{line!r} has no label; write the path, {delimiter!r} and the label",
+                    f"{brief(line)!r} has no label; write the path, {delimiter!r} and the label",
                 )
             )
     is_plain = not rows.problems and all(
@@ -107,6 +110,12 @@ def _table(lines: Sequence[str], delimiter: str) -> Rows:
     begin = 1
     try:
         for fields in reader:
+            if len(fields) > MOST_COLUMNS:
+                text = (
+                    f"the line has {len(fields):,} fields, more than {MOST_COLUMNS:,}"
+                )
+                rows.problems.append((begin, f"{text}; give a table of fewer columns"))
+                return rows
             stripped = [text.strip() for text in fields]
             if any(stripped):
                 _add(rows, begin, stripped)

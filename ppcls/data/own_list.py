@@ -18,6 +18,7 @@ from ppcls.data.own_folder import (
 )
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.data.picture_files import is_picture_name
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -85,7 +86,7 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
     listed = _read(file, options)
     if all(map(_FRACTION.fullmatch, listed.labels)):
         raise UserError(
-            f"{file}: the labels are fractions such as {listed.labels[0]}, not classes; give classes"
+            f"{file}: the labels are fractions such as {brief(listed.labels[0])}, not classes; give classes"
         )
     root = listed.root or "."
     paths = [_relative(path, root) for path in listed.paths]
@@ -103,7 +104,7 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
     names = class_names_of([label for _, label in learnt])
     if len(names) < 2:
         raise UserError(
-            f"{file} names one class only ({names[0]}); add pictures of other classes"
+            f"{file} names one class only ({brief(names[0])}); add pictures of other classes"
         )
     notes = [*_said(listed), *notes, *_remarks(listed, names, learnt)]
     if given is not None:
@@ -203,7 +204,7 @@ def _remarks(listed: LabelledList, names: list[str], learnt: _Labelled) -> list[
     remarks = []
     if listed.are_numbers and [int(name) for name in names] != list(range(len(names))):
         remarks.append(
-            f"labels are taken as names, not as numbers of classes: class 0 is {names[0]!r}"
+            f"labels are taken as names, not as numbers of classes: class 0 is {brief(names[0])!r}"
         )
     folded: dict[str, list[str]] = {}
     for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -150,9 +151,10 @@ def _the_one_for(parts: Mapping[str, str], wanted: Sequence[str]) -> str:
 
 def shown(names: Sequence[str]) -> str:
     """The first names, for a sentence."""
-    return ", ".join(names[:_SHOWN]) + (
-        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    )
+    text = ", ".join(brief(name) for name in names[:_SHOWN])
+    if len(names) > _SHOWN:
+        text += f" and {len(names) - _SHOWN} more"
+    return text
 
 
 def join(root: str, part: str) -> str:

@@ -132,7 +132,7 @@ class PictureScan:
         """Paths of the picture files in `folder` and its subfolders, sorted."""
         found: list[str] = []
         suffixes = _read_suffixes()
-        for entry in self._files(folder, set()):
+        for entry in self._files(folder):
             kind = (
                 ""
                 if entry.name.lower().endswith(suffixes)
@@ -181,25 +181,33 @@ class PictureScan:
         )
         self._passed.clear()
 
-    def _files(self, folder: str, seen: set[str]) -> Iterator[os.DirEntry[str]]:
-        """What is not a folder in `folder` and below it."""
-        real = os.path.realpath(folder)
-        if real in seen:
-            return
-        seen.add(real)
+    def _files(self, folder: str) -> Iterator[os.DirEntry[str]]:
+        """Yield what is not a folder in `folder` and below it."""
+        seen: set[str] = set()
+        waiting = [folder]
+        while waiting:
+            place = waiting.pop()
+            real = os.path.realpath(place)
+            if real in seen:
+                continue
+            seen.add(real)
+            below = []
+            for entry in self._entries(place):
+                if _holds(entry.is_dir):
+                    below.append(entry.path)
+                else:
+                    yield entry
+            waiting.extend(reversed(below))
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """What is in a folder, by name; hidden entries are left out."""
         try:
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = [entry for entry in listing if not _is_hidden(entry.name)]
         except OSError as error:
             self._pass_over(f"folder: {error.strerror}", folder)
-            return
-        for entry in entries:
-            if _is_hidden(entry.name):
-                continue
-            if _holds(entry.is_dir):
-                yield from self._files(entry.path, seen)
-            else:
-                yield entry
+            return []
+        return sorted(entries, key=lambda entry: entry.name)
 
     def _pass_over(self, kind: str, path: str) -> None:
         self._passed.setdefault(kind, []).append(path)

@@ -6,20 +6,23 @@ import codecs
 import re
 from pathlib import Path
 
+from ppcls.data.picture_files import read_file
 from ppcls.utils.errors import UserError
 
+LONGEST_LINE = 16_384
+"""Characters of a line: a path has up to 4,096, and tables carry captions."""
 # UTF-16 is full of the first; undecodable bytes become the others
 _NOT_TEXT = re.compile("[\0\udc80-\udcff]")
 
 
 def read_lines(path: str | Path) -> list[str]:
-    r"""Lines of a UTF-8 file, ended by `\n` or `\r\n`; a byte order mark is passed over.
+    r"""Read the lines of a UTF-8 file, ended by `\n` or `\r\n`; a byte order mark is skipped.
 
     Raises:
-        UserError: the file cannot be opened, or a line is not UTF-8.
+        UserError: The file cannot be opened, or a line is not UTF-8 or too long.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_file(str(path))
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror or error}; give a file that can be read"
@@ -34,4 +37,23 @@ def read_lines(path: str | Path) -> list[str]:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    return [line[:-1] if line.endswith("\r") else line for line in lines]
+    lines = [line[:-1] if line.endswith("\r") else line for line in lines]
+    if max(map(len, lines), default=0) > LONGEST_LINE:
+        _refuse_long_line(path, lines)
+    return lines
+
+
+def _refuse_long_line(path: str | Path, lines: list[str]) -> None:
+    for number, line in enumerate(lines, 1):
+        # Old Macintoshes ended lines so
+        length = max(map(len, line.split("\r")))
+        if length > LONGEST_LINE:
+            raise UserError(
+                f"{path}:{number}: the line has {length:,} characters, more than {LONGEST_LINE:,}; give a text file of "
+                "shorter lines"
+            )
+
+
+def brief(text: str, most: int = 150) -> str:
+    """A text of any length as a message may show it."""
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -19,10 +19,16 @@ _OPENERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
 }
-_LONGEST = 6
+HEAD_BYTES = 6
+"""First bytes of a file that tell how it is compressed."""
 # Pictures are compressed already: an archive of them shrinks by a little
 _FREE = 16 * 2**20
 _MOST_TIMES = 20
+
+
+def is_compressed(head: bytes) -> bool:
+    """Whether a file that begins with `head` is compressed."""
+    return head.startswith(tuple(_OPENERS))
 
 
 class Decompressed:
@@ -35,12 +41,12 @@ class Decompressed:
         is_compressed: Whether it is.
     """
 
-    def __init__(self, stream: io.RawIOBase) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stored = _Counted(stream)
         buffered = io.BufferedReader(self._stored, 1 << 16)
         self._content: Any = buffered
         self._size = 0
-        head = buffered.peek(_LONGEST)
+        head = buffered.peek(HEAD_BYTES)
         for magic, opener in _OPENERS.items():
             if head.startswith(magic):
                 self._content = opener(buffered)
@@ -65,7 +71,7 @@ class Decompressed:
 class _Counted(io.RawIOBase):
     """Passes a file on and counts its bytes."""
 
-    def __init__(self, stream: io.RawIOBase) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.size = 0
 

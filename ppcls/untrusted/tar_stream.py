@@ -128,7 +128,7 @@ class TarStream:
         # Before POSIX a folder was told by its name
         is_file = header.kind in _FILES and not name.endswith("/")
         self._begin(0 if header.kind in _WITHOUT_DATA else size)
-        return Member(name, size, is_file)
+        return Member(name.rstrip("/"), size, is_file)
 
     def _extra(self, header: _Header) -> bytes:
         """The content of a header's header."""

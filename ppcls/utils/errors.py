@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+_LONGEST_NAME, _MOST_NAMES = 200, 10_000
+
 
 class UserError(ValueError):
     """A mistake of the user's, in one sentence: the file, the value, the remedy."""
@@ -31,5 +33,8 @@ class ConfigError(UserError):
 def suggest(name: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the nearest of `known`, without regard to case; an empty string if none is near."""
     by_folded = {candidate.lower(): candidate for candidate in known}
+    # The comparison takes the product of all lengths
+    if len(name) > _LONGEST_NAME or len(by_folded) > _MOST_NAMES:
+        return ""
     near = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
     return f" (did you mean {by_folded[near[0]]}?)" if near else ""

@@ -62,7 +62,7 @@ def test_the_trainings_numbers_can_be_used(tmp_path: Path) -> None:
         read_class_folders(str(root), 3, str(names))
     assert str(caught.value) == f"{root}/fox is not a class of {names}; rename or remove the folder"
     names.write_text("dog\ncat\ndog\n")
-    with pytest.raises(UserError, match="the class dog stands twice; give every class a name of its own"):
+    with pytest.raises(UserError, match="the class dog is listed twice; give every class a name of its own"):
         read_class_folders(str(root), 3, str(names))
 
 

@@ -131,7 +131,7 @@ def test_a_list_that_is_not_there(tmp_path: Path) -> None:
 
 def test_of_long_lists_a_sample_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_for = []
-    monkeypatch.setattr(picture_places.Path, "is_file", lambda path: looked_for.append(path.name) or True)
+    monkeypatch.setattr(picture_places, "_is_file", lambda path: looked_for.append(path.rpartition("/")[2]) or True)
     path = write(tmp_path, "".join(f"{i}.jpg 0\n" for i in range(1001)))
     read_list_file(path, str(tmp_path), 1)
     numbers = sorted({int(name.split(".")[0]) for name in looked_for if name.endswith(".jpg")})
@@ -142,6 +142,14 @@ def test_of_long_lists_a_sample_is_looked_for(tmp_path: Path, monkeypatch: pytes
     assert len({name for name in looked_for if name.endswith(".jpg")}) == 1000
 
 
+class Everything:
+    """A set that holds whatever is asked for."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+EVERYTHING = Everything()
 # What a file's name may hold: neither a slash (here), nor NUL, nor a line's end; a blank at its end is not found again.
 names = st.text(st.characters(exclude_characters="/\0\n\r", exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
     lambda name: name == name.rstrip() and name.strip() not in ("", ".", "..") and not name.startswith("\ufeff")
@@ -156,7 +164,8 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     path = tmp_path_factory.getbasetemp() / "written.txt"
     path.write_bytes("".join(f"{name} {label}{end}" for name, label in rows).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(picture_places.Path, "is_file", lambda path: True)
+        patch.setattr(picture_places, "_is_file", lambda path: True)
+        patch.setattr(picture_places, "_list", lambda folder: picture_places._Listing(EVERYTHING, {}))
         images = read_list_file(str(path), "pictures", 1000)
     assert images.paths == [f"pictures/{name}" for name, _ in rows]
     assert images.labels.tolist() == [label for _, label in rows]

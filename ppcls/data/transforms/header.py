@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,13 @@ MOST_PIXELS = 178_956_970
 _PIXELS_PER_BYTE = 16
 MOST_SCANS = 100
 """Scans of a progressive JPEG unless more are allowed. Encoders write about 10; each costs as much as a decoding."""
+
+# Pixels times scans of a progressive JPEG, however small its file; a second of processor time
+_SCANNED = 1_500_000_000
+_SCANS_PER_PIXEL = 10
+
+# A comment of a text PPM, wherever it stands
+_PPM_TEXT, _PPM_COMMENT = (b"P1", b"P2", b"P3"), re.compile(rb"#[^\r\n]*[\r\n]?")
 
 # Of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
 _MOST_TILES = 4096
@@ -121,7 +129,7 @@ def read_header(
         bytes_per_pixel = _JPEG_BYTES.get(components, _OTHER_JPEG_BYTES)
         # Decoders take no second scan then
         if frame is None or not frame.runs_from_the_top:
-            _check_scans(data, max_scans)
+            _check_scans(data, pixels, max_scans, max_pixels)
     else:
         with open_picture(data) as file:
             width, height = file.size
@@ -149,10 +157,12 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     known = _known_format(data)
     module, name, _ = _PLUGINS[known]
     opener: Any = getattr(importlib.import_module(module), name)
-    if known is not formats.TIFF:
-        return opener(io.BytesIO(data))
-    quiet_libtiff()
-    return open_tiff(data, opener)
+    if known is formats.TIFF:
+        quiet_libtiff()
+        return open_tiff(data, opener)
+    if data.startswith(_PPM_TEXT):
+        data = _PPM_COMMENT.sub(b"", data)  # Pillow copies a block for each of them
+    return opener(io.BytesIO(data))
 
 
 def _known_format(data: bytes) -> PictureFormat:
@@ -188,12 +198,22 @@ def _check_pixels(
         )
 
 
-def _check_scans(data: bytes, max_scans: int) -> None:
+def _check_scans(
+    data: bytes, pixels: int, max_scans: int, max_pixels: int | None
+) -> None:
     scans = count_scans(data)
     if scans > max_scans:
         raise UnreadableImage(
             f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or "
             f"write max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)"
+        )
+    # Each scan goes over all pixels, whatever little it holds
+    allowed = max(_SCANNED, _SCANS_PER_PIXEL * _PIXELS_PER_BYTE * len(data))
+    if max_pixels is None and pixels * scans > allowed:
+        raise UnreadableImage(
+            f"it is a JPEG of {pixels:,} pixels in {scans} scans, which takes too long for a file of {len(data):,} "
+            f"bytes; save it again, or write max_pixels: {pixels} in DecodeImage (a bundle's stands in its "
+            "inference.yml)"
         )
 
 

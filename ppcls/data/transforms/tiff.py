@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ppcls.data.transforms.exif import stated_orientation
-from ppcls.data.transforms.jpeg import decode_whole, jpeg_frame
+from ppcls.data.transforms.jpeg import count_scans, decode_whole, jpeg_frame
 from ppcls.data.transforms.tiff_tags import BIG, Tag, numbers, tags
 from ppcls.data.transforms.unreadable import UnreadableImage
 
@@ -47,6 +47,10 @@ _UNCOMPRESSED, _JPEG = 1, 7
 _END_OF_JPEG = b"\xff\xd9"
 _SEPARATE = 2
 _FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+# Bytes of the values of a directory for each of the file's, and of any file's
+_VALUES_PER_BYTE, _FEW_VALUES = 2, 1 << 16
+# Pixels of all strips or tiles for each of the picture's: those at the edges reach beyond it
+_STRIP_PIXELS, _FEW_PIXELS = 4, 1 << 22
 _RANGE = "whose range is not defined; save it with unsigned values of 8 or 16 bits"
 
 
@@ -88,7 +92,9 @@ def read_tiff(data: bytes) -> Tiff:
         raise UnreadableImage(
             "it is a big-endian BigTIFF; save it as little-endian, or as plain TIFF"
         )
-    found = {tag.number: tag for tag in reversed(list(tags(data)))}
+    listed = list(tags(data))
+    _check_directory(data, listed)
+    found = {tag.number: tag for tag in reversed(listed)}
     if _WIDTH not in found or _HEIGHT not in found:
         raise UnreadableImage("the file is truncated or damaged: it states no size")
     values = {
@@ -132,6 +138,15 @@ def read_tiff(data: bytes) -> Tiff:
         f"{colour}, {each} bits per pixel, compression {compression}",
         found.get(_PHOTOMETRIC),
     )
+
+
+def _check_directory(data: bytes, listed: list[Tag]) -> None:
+    """Refuse a directory whose tags share their values; Pillow copies the values of each tag."""
+    size = sum(tag.value_bytes * tag.length for tag in listed)
+    if size > _VALUES_PER_BYTE * len(data) + _FEW_VALUES:
+        raise UnreadableImage(
+            f"its directory states {size:,} bytes of values, but the file has {len(data):,}"
+        )
 
 
 def _used_bits(bits: tuple[int, ...], most: tuple[int, ...]) -> int:
@@ -223,13 +238,20 @@ def _check_jpegs(data: bytes) -> None:
         if shared is None
         else data[shared.at : shared.at + shared.length].removesuffix(_END_OF_JPEG)
     )
+    width, height = (int(numbers(data, found[side])[0]) for side in (_WIDTH, _HEIGHT))
+    left = _STRIP_PIXELS * width * height + _FEW_PIXELS
     sizes = numbers(data, found[lengths], found[lengths].length)
     for begin, size in zip(numbers(data, found[begins], found[begins].length), sizes):
         part = data[int(begin) : int(begin + size)]
         part = head + part[2 if head else 0 :] + _END_OF_JPEG
         frame = jpeg_frame(part)
-        if frame is not None:
-            decode_whole(part, frame, to_rgb=True)
+        if frame is None:
+            continue
+        scans = 1 if frame.runs_from_the_top else count_scans(part)
+        left -= frame.width * frame.height * scans
+        if left < 0:
+            raise UnreadableImage("its strips or tiles hold more than the picture")
+        decode_whole(part, frame, to_rgb=True)
 
 
 def remaining_orientation(file: ImageFile, data: bytes) -> int:
