@@ -1,7 +1,7 @@
-"""`Arch.name: DistillationModel`: a model that is trained beside others that are not. Loads no Paddle."""
+"""`Arch.name: DistillationModel`: a model that is trained beside frozen ones. Loads no Paddle."""
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,9 +28,9 @@ class DistillationModelParams:
         name: `DistillationModel`.
         class_num: Length of the logits of each model.
         models: A name of your choice to a backbone, each in a mapping of its own.
-        freeze_params_list: For each of them whether it is frozen; all are but one.
-        pretrained_list: For each of them what its `pretrained` says; null leaves that to the model.
-        infer_model_name: The one that is evaluated and exported.
+        freeze_params_list: For each model whether it is frozen; all but one are.
+        pretrained_list: For each model its `pretrained`; null leaves that to the model.
+        infer_model_name: The model that is evaluated and exported.
     """
 
     name: str
@@ -43,43 +43,49 @@ class DistillationModelParams:
     infer_model_name: str = "Student"
 
     def __post_init__(self) -> None:
+        self._check_names()
+        self._check_length("freeze_params_list", self.freeze_params_list)
+        self._check_length("pretrained_list", self.pretrained_list)
+        self._check_roles()
+        pretrained = self._pretrained()
+        for name, params in self._backbones().items():
+            self._check_model(name, params, pretrained[name])
+
+    def _check_names(self) -> None:
         if len(self.models) < 2 or any(len(model) != 1 for model in self.models):
             raise ValueError(
-                "models is no list of two or more `name: {name: DLA34}`; write one item for each model"
+                "models is not a list of two or more `name: {name: DLA34}`; write one item for each model"
             )
-        names = _names(self.models)
+        names = [next(iter(model)) for model in self.models]
         if len(set(names)) < len(names):
             raise ValueError(
                 f"models has the names {', '.join(names)}; write a different one for each model"
             )
-        for what, given in (
-            ("freeze_params_list", self.freeze_params_list),
-            ("pretrained_list", self.pretrained_list),
-        ):
-            if given is not None and len(given) != len(names):
-                raise ValueError(
-                    f"{what} has the length {len(given)} for {len(names)} models; write a value for each"
-                )
+
+    def _check_length(self, key: str, given: tuple[Any, ...] | None) -> None:
+        count = len(self.models)
+        if given is not None and len(given) != count:
+            raise ValueError(
+                f"{key} has the length {len(given)} for {count} models; write a value for each"
+            )
+
+    def _check_roles(self) -> None:
+        """Check that one model is trained, and that the one to evaluate is among the models."""
+        names = list(self._backbones())
         if self.infer_model_name not in names:
             near = suggest(self.infer_model_name, names)
             raise ValueError(
                 f"infer_model_name is {self.infer_model_name}{near}; write one of {', '.join(names)}"
             )
-        trained = [
-            name for name, frozen in zip(names, self.freeze_params_list) if not frozen
-        ]
+        trained = [name for name in names if name not in self.frozen]
         if len(trained) != 1:
             raise ValueError(
                 f"freeze_params_list leaves {' and '.join(trained) or 'no model'} to be trained; write false for one "
                 "model and true for the others"
             )
-        for model, listed in zip(
-            self.models, self.pretrained_list or [None] * len(names)
-        ):
-            for name, params in model.items():
-                self._check(name, params, listed)
 
-    def _check(self, name: str, params: Any, listed: bool | str | None) -> None:
+    def _check_model(self, name: str, params: Any, listed: bool | str | None) -> None:
+        """Check one model against what the lists say of it."""
         if not isinstance(params, BackboneParams):
             raise ValueError(
                 f"the model {name} is made of several itself; write one backbone, such as DLA34"
@@ -94,41 +100,47 @@ class DistillationModelParams:
                 f"the model {name} has pretrained {params.pretrained}, but pretrained_list has {listed} for it; write "
                 "one of the two"
             )
-        if name in self.frozen and not (listed or params.pretrained):
+        has_weights = listed or params.pretrained
+        if name in self.frozen and not has_weights:
             raise ValueError(
                 f"the model {name} is frozen and has no weights that another could learn from; write its pretrained"
             )
 
+    def _backbones(self) -> dict[str, BackboneParams]:
+        """The models by their names, as `models` has them."""
+        backbones: dict[str, BackboneParams] = {}
+        for model in self.models:
+            backbones.update(model)
+        return backbones
+
+    def _pretrained(self) -> dict[str, bool | str | None]:
+        """What `pretrained_list` has for each model."""
+        names = list(self._backbones())
+        if self.pretrained_list is None:
+            return dict.fromkeys(names)
+        return dict(zip(names, self.pretrained_list))
+
     @property
     def members(self) -> dict[str, BackboneParams]:
-        """The models by their names, each with the weights that `pretrained_list` may have for it."""
-        members = {
-            name: params for model in self.models for name, params in model.items()
-        }
-        listed = self.pretrained_list or [None] * len(members)
-        return {
-            name: params if given is None else replace(params, pretrained=given)
-            for (name, params), given in zip(members.items(), listed)
-        }
+        """The models by their names, with the weights of `pretrained_list`."""
+        members = self._backbones()
+        for name, pretrained in self._pretrained().items():
+            if pretrained is not None:
+                members[name] = replace(members[name], pretrained=pretrained)
+        return members
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """The names of those that are not trained."""
-        return tuple(
-            name
-            for name, frozen in zip(_names(self.models), self.freeze_params_list)
-            if frozen
-        )
+        """The names of the models that are not trained."""
+        pairs = zip(self._backbones(), self.freeze_params_list)
+        return tuple(name for name, frozen in pairs if frozen)
 
     def completed(
         self, members: Mapping[str, BackboneParams]
     ) -> "DistillationModelParams":
         """The same with other arguments of its models."""
-        return replace(
-            self,
-            models=tuple({name: members[name]} for name in self.members),
-            pretrained_list=None,
-        )
+        models = tuple({name: members[name]} for name in self._backbones())
+        return replace(self, models=models, pretrained_list=None)
 
     def build(self) -> "DistillationModel":
         """The models with their weights: those that are drawn come from Paddle's generator.
@@ -136,23 +148,21 @@ class DistillationModelParams:
         Raises:
             UserError: Paddle is missing, or weights cannot be had or do not fit.
         """
-        models = {name: build_backbone(params) for name, params in self.members.items()}
+        models: dict[str, Backbone] = {}
+        for name, params in self.members.items():
+            models[name] = build_backbone(params)
         return self.assemble(models)
 
     def assemble(self, models: Mapping[str, "Backbone"]) -> "DistillationModel":
-        """Puts finished models together; those of `frozen` are frozen by it."""
+        """Put finished models together, and freeze those of `frozen`."""
         load_paddle()
         from ppcls.arch.distillation_network import DistillationModel
 
         return DistillationModel(self, models)
 
 
-def _names(models: Iterable[Mapping[str, Any]]) -> list[str]:
-    return [name for model in models for name in model]
-
-
 def architectures() -> Registry:
-    """What `Arch.name` may say: every backbone, and DistillationModel, which is none."""
+    """What `Arch.name` can name: every backbone, and DistillationModel, which is none."""
     registry = Registry(BACKBONES.kind)
     for name in BACKBONES:
         registry.register(name)(BACKBONES[name])

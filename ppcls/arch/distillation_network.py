@@ -1,7 +1,7 @@
 """A model that is trained beside frozen ones, on the same pictures.
 
 Hinton et al. 2015, "Distilling the Knowledge in a Neural Network" (arXiv:1503.02531); with the losses of SSLD, Cui et
-al. 2021, "Beyond Self-Supervision" (arXiv:2103.05959). What is learnt from whom, the losses say.
+al. 2021, "Beyond Self-Supervision" (arXiv:2103.05959). The losses say which model learns from which.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class DistillationModel(nn.Layer):
     """Logits of several models by their names.
 
-    The frozen ones are no layers of this one, so that nothing that walks a network meets them: no optimizer, no
-    moving average, no checkpoint, no `train()`. They stay as they came, in evaluation mode, and no gradient passes
-    through them. The state is that of the one that is trained, by its own names: so a checkpoint is one of that model.
+    The frozen models are not sublayers, so nothing that walks a network finds them: no optimizer, no moving average,
+    no checkpoint, no `train()`. They stay in evaluation mode, and no gradient passes through them. The state is that
+    of the trained model, by its own names, so a checkpoint is one of that model.
 
     Attributes:
         params: The arguments that it was made with.
-        learner: The one that is trained.
+        learner: The model that is trained.
     """
 
     def __init__(
@@ -35,11 +35,14 @@ class DistillationModel(nn.Layer):
     ) -> None:
         super().__init__()
         self.params = params
-        (name,) = (name for name in models if name not in params.frozen)
-        self.learner = models[name]
-        self._learner_name = name
-        # Layers in a dict are not seen
-        self._frozen = {name: _freeze(models[name]) for name in params.frozen}
+        # In a dictionary, where Paddle does not register layers
+        self._frozen: dict[str, Backbone] = {}
+        for name, model in models.items():
+            if name in params.frozen:
+                self._frozen[name] = _freeze(model)
+            else:
+                self._learner_name = name
+                self.learner = model
 
     @property
     def frozen(self) -> Mapping[str, Backbone]:
@@ -48,7 +51,7 @@ class DistillationModel(nn.Layer):
 
     @property
     def infer_model(self) -> Backbone:
-        """The one that is evaluated and exported."""
+        """The model that is evaluated and exported."""
         return self.frozen.get(self.params.infer_model_name, self.learner)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -59,18 +62,18 @@ class DistillationModel(nn.Layer):
         if name == self._learner_name:
             return self.learner(x)
         model = self.frozen[name]
-        model.eval()  # whoever holds it may have called its `train()`
+        model.eval()  # somebody else may have called its `train()`
         with paddle.no_grad():
             return model(x)
 
     def state_dict(self, *arguments: Any, **keywords: Any) -> dict[str, Tensor]:
-        """That of the model that is trained."""
+        """The state of the model that is trained."""
         return self.learner.state_dict(*arguments, **keywords)
 
     def set_state_dict(
         self, *arguments: Any, **keywords: Any
     ) -> tuple[list[str], list[str]]:
-        """Fills the model that is trained."""
+        """Fill the model that is trained."""
         return self.learner.set_state_dict(*arguments, **keywords)
 
     set_dict = set_state_dict

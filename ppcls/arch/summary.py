@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -24,7 +25,7 @@ class LayerRow:
     Attributes:
         name: Dotted name within the network; empty for the network itself.
         kind: Name of its class.
-        output_shape: Shape of its first result, without the batch; None where it was never called or gave several.
+        output_shape: Shape of its first result, without the batch; None if it was never called or has several results.
         params: Parameters that are trained; one that several layers share counts for the first of them.
         macs: Multiply-accumulates of all its calls together.
         calls: How many times it was called.
@@ -44,8 +45,9 @@ class Summary:
 
     Attributes:
         rows: The layers that hold no others, or do work of their own, in the order in which they are called; those
-            that never are come last. A layer that is used several times is listed once. The totals are their sums.
-        blocks: The layers that hold others, with everything that lies in them.
+            that are never called come last. A layer that is called several times is listed once. The totals are sums
+            of these rows.
+        blocks: The layers that hold others, each with everything in it.
         trainable_params: Parameters that are trained.
         params_with_statistics: All that a weights file holds: those, frozen ones, batch norm's means and variances.
         macs: Multiply-accumulates of convolutions (Conv2D) and fully connected layers (Linear), for one picture.
@@ -68,42 +70,42 @@ class Summary:
         return 4 * self.params_with_statistics / 1e6
 
     def table(self, depth: int | None = None) -> str:
-        """The layers, a line each, and the totals.
+        """The layers, one line each, and the totals.
 
         Args:
-            depth: How many parts a name may have, at least 1: what lies deeper is one line with the block that it
-                lies in. None shows all `rows`.
+            depth: How many parts a name can have, at least 1: deeper layers are one line with the block that holds
+                them. None shows all `rows`.
 
         Raises:
             ValueError: `depth` is below 1.
         """
-        cells = [
-            _cells(row) for row in (self.rows if depth is None else self._merged(depth))
-        ]
-        totals = (
-            ("Trainable parameters", f"{self.trainable_params:,}"),
-            (
-                "Parameters with batch-norm statistics",
-                f"{self.params_with_statistics:,}",
-            ),
-            ("MACs (multiply-accumulates)", f"{self.macs:,}"),
-            ("FLOPs (2 x MACs)", f"{self.flops:,}"),
-            ("Size of float32 weights (MB)", f"{self.megabytes:,.2f}"),
-        )
-        lines = (f"{label:<37}  {value:>15}" for label, value in totals)
-        return "\n".join((aligned(_HEADER, cells, _TEXT_COLUMNS), "", *lines))
+        shown = self.rows if depth is None else self._merged(depth)
+        totals = {
+            "Trainable parameters": f"{self.trainable_params:,}",
+            "Parameters with batch-norm statistics": f"{self.params_with_statistics:,}",
+            "MACs (multiply-accumulates)": f"{self.macs:,}",
+            "FLOPs (2 x MACs)": f"{self.flops:,}",
+            "Size of float32 weights (MB)": f"{self.megabytes:,.2f}",
+        }
+        lines = [aligned(_HEADER, list(map(_cells, shown)), _TEXT_COLUMNS), ""]
+        for label, value in totals.items():
+            lines.append(f"{label:<37}  {value:>15}")
+        return "\n".join(lines)
 
     def _merged(self, depth: int) -> list[LayerRow]:
+        """The rows of layers with at most `depth` parts in their names, and of the blocks that hold deeper ones."""
         if depth < 1:
             raise ValueError(f"depth is {depth}; give a whole number of at least 1")
         blocks = {block.name: block for block in self.blocks}
         shown: dict[str, LayerRow] = {}
         for row in self.rows:
             parts = row.name.split(".")
+            if len(parts) < depth:
+                shown[row.name] = row
+                continue
             name = ".".join(parts[:depth])
-            shown.setdefault(
-                name, blocks.get(name, row) if len(parts) >= depth else row
-            )
+            if name not in shown:
+                shown[name] = blocks.get(name, row)
         return list(shown.values())
 
 
@@ -112,9 +114,9 @@ def summarize(
     image_size: tuple[int, int] = (224, 224),
     in_channels: int | None = None,
 ) -> Summary:
-    """Runs a network on one black picture, in evaluation mode, and notes what each layer does.
+    """Run a network on one black picture, in evaluation mode, and record what each layer does.
 
-    The network is left as it was found.
+    The network is left as it was.
 
     Args:
         model: A backbone, or any layer that takes float32 [N, in_channels, H, W].
@@ -127,25 +129,26 @@ def summarize(
     if in_channels is None:
         in_channels = model.params.in_channels if isinstance(model, Backbone) else 3
     layers = dict(model.named_sublayers(include_self=True))
-    called = _run(model, layers, (1, in_channels, *image_size))
+    every = _run(model, layers, (1, in_channels, *image_size))
+    for name, layer in layers.items():
+        if name not in every:  # never called
+            every[name] = LayerRow(name, type(layer).__name__)
     params = _own_params(layers)
-    idle = {
-        name: LayerRow(name, type(layer).__name__)
-        for name, layer in layers.items()
-        if name not in called
-    }
-    rows = [
-        replace(row, params=params[name]) for name, row in {**called, **idle}.items()
-    ]
-    holders = [row for row in rows if layers[row.name].sublayers()]
-    rows = [row for row in rows if row.params or row.macs or row not in holders]
+    rows: list[LayerRow] = []
+    blocks: list[LayerRow] = []
+    for name, row in every.items():
+        row = replace(row, params=params[name])
+        is_block = bool(layers[name].sublayers())
+        if row.params or row.macs or not is_block:
+            rows.append(row)
+        if is_block and name:  # not the network itself
+            blocks.append(row)
+    state = model.state_dict().values()
     return Summary(
         rows=tuple(rows),
-        blocks=tuple(_with_content(block, rows) for block in holders if block.name),
+        blocks=tuple(_with_content(block, rows) for block in blocks),
         trainable_params=sum(row.params for row in rows),
-        params_with_statistics=sum(
-            prod(value.shape) for value in model.state_dict().values()
-        ),
+        params_with_statistics=sum(prod(value.shape) for value in state),
         macs=sum(row.macs for row in rows),
     )
 
@@ -153,24 +156,22 @@ def summarize(
 def _run(
     model: nn.Layer, layers: Mapping[str, nn.Layer], shape: Sequence[int]
 ) -> dict[str, LayerRow]:
-    """What each layer did with a picture of zeros, without its parameters, in the order of the calls' ends."""
+    """What each called layer does with a picture of zeros, without its parameters, in the order of the calls' ends."""
     rows: dict[str, LayerRow] = {}
 
-    def hook_of(name: str) -> Callable[[nn.Layer, Any, Any], None]:
-        def note(layer: nn.Layer, _: Any, output: Any) -> None:
+    def record(name: str, layer: nn.Layer, inputs: Any, output: Any) -> None:
+        row = rows.get(name)
+        if row is None:
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
-            row = rows.get(name, LayerRow(name, type(layer).__name__, shape))
-            rows[name] = replace(
-                row, macs=row.macs + _macs(layer, output), calls=row.calls + 1
-            )
+            row = LayerRow(name, type(layer).__name__, shape)
+        macs = row.macs + _macs(layer, output)
+        rows[name] = replace(row, macs=macs, calls=row.calls + 1)
 
-        return note
-
-    modes = [(layer, layer.training) for layer in layers.values()]
-    hooks = [
-        layer.register_forward_post_hook(hook_of(name))
-        for name, layer in layers.items()
-    ]
+    hooks = []
+    modes = []
+    for name, layer in layers.items():
+        hooks.append(layer.register_forward_post_hook(partial(record, name)))
+        modes.append((layer, layer.training))
     try:
         model.eval()
         with paddle.no_grad():
@@ -192,27 +193,26 @@ def _macs(layer: nn.Layer, output: Any) -> int:
 
 
 def _own_params(layers: Mapping[str, nn.Layer]) -> dict[str, int]:
-    """Trained parameters of each layer without its sublayers'; a shared one belongs to the first that has it."""
+    """Trained parameters of each layer without its sublayers'; a shared one counts for the first layer that has it."""
     counts: dict[str, int] = {}
     seen: set[int] = set()
     for name, layer in layers.items():
-        own = {
-            id(p): p
-            for p in layer.parameters(include_sublayers=False)
-            if not p.stop_gradient and id(p) not in seen
-        }
-        seen.update(own)
-        counts[name] = sum(prod(p.shape) for p in own.values())
+        counts[name] = 0
+        for parameter in layer.parameters(include_sublayers=False):
+            if parameter.stop_gradient or id(parameter) in seen:
+                continue
+            seen.add(id(parameter))
+            counts[name] += prod(parameter.shape)
     return counts
 
 
 def _with_content(block: LayerRow, rows: Sequence[LayerRow]) -> LayerRow:
-    inside = [row for row in rows if f"{row.name}.".startswith(f"{block.name}.")]
-    return replace(
-        block,
-        params=sum(row.params for row in inside),
-        macs=sum(row.macs for row in inside),
-    )
+    params = macs = 0
+    for row in rows:
+        if f"{row.name}.".startswith(f"{block.name}."):
+            params += row.params
+            macs += row.macs
+    return replace(block, params=params, macs=macs)
 
 
 def _cells(row: LayerRow) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def test_a_list_of_weights_goes_before_the_models_own():
     assert dataclasses.replace(config.Arch, pretrained_list=None) != completed
 
 
-TWO = "Arch: models is no list of two or more `name: {name: DLA34}`; write one item for each model"
+TWO = "Arch: models is not a list of two or more `name: {name: DLA34}`; write one item for each model"
 ERRORS = {
     "Arch.models.1.Student.class_num=8": "Arch: the model Student has class_num 8, but Arch.class_num is 1000; write the number once, as Arch.class_num",
     "Arch.freeze_params_list=[true]": "Arch: freeze_params_list has the length 1 for 2 models; write a value for each",
