@@ -81,11 +81,9 @@ def entry_point(name: str) -> Callable[..., Backbone]:
     build.__doc__ = (
         f"Makes {name}. {inspect.getdoc(cls)}\n\n{inspect.getdoc(BackboneParams)}"
     )
-    parameters = list(inspect.signature(cls).parameters.values())[1:]
-    keyword_only = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in parameters
-    ]
+    keyword_only = []
+    for parameter in list(inspect.signature(cls).parameters.values())[1:]:
+        keyword_only.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
     build.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
     return build
 
@@ -93,8 +91,12 @@ def entry_point(name: str) -> Callable[..., Backbone]:
 def _params(name: str, arguments: Mapping[str, Any]) -> BackboneParams:
     cls = BACKBONES[name]
     known = list(inspect.signature(cls).parameters)[1:]
-    unknown = [key for key in arguments if key not in known]
+    unknown = []
+    for key in arguments:
+        if key not in known:
+            unknown.append(f"{key}{suggest(key, known)}")
     if unknown:
-        named = ", ".join(f"{key}{suggest(key, known)}" for key in unknown)
-        raise UserError(f"{name} has no argument {named}; it has {', '.join(known)}")
+        raise UserError(
+            f"{name} has no argument {', '.join(unknown)}; it has {', '.join(known)}"
+        )
     return cls(name, **arguments)

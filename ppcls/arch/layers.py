@@ -27,7 +27,7 @@ def conv(
     groups: int = 1,
     bias: bool = False,
 ) -> nn.Conv2D:
-    """A convolution, padded by half its kernel unless told otherwise.
+    """A convolution, padded by half its kernel unless `padding` is given.
 
     Its weight starts normal with variance 2 / n, n being the number of inputs of one output, which keeps the scale
     of the activations from layer to layer (He et al. 2015, arXiv:1502.01852, equation 10). A bias starts at 0.
@@ -61,10 +61,10 @@ def conv_norm_relu(
 
 
 class Block(nn.Layer):
-    """A part of a backbone that can forget its inner results and compute them again in the backward pass.
+    """A part of a backbone that can drop its inner results and compute them again in the backward pass.
 
-    Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174). What the first pass draws, the second draws again,
-    and batch norm's running statistics are updated by the first pass only.
+    Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174). Dropout draws the same in both passes, and batch norm's
+    running statistics are updated by the first pass only.
 
     Attributes:
         recompute: Whether it does so in training.
@@ -74,13 +74,12 @@ class Block(nn.Layer):
 
     def __call__(self, *inputs: Tensor) -> Any:
         """The block's result; see its `forward`."""
-        # Where no input needs a gradient, as behind frozen layers, Paddle would give the block's parameters none.
-        needed = paddle.is_grad_enabled() and not all(
-            value.stop_gradient for value in inputs
-        )
-        if not (self.recompute and self.training and needed):
+        if not self.recompute or not self.training or not paddle.is_grad_enabled():
             return super().__call__(*inputs)
-        # Loads much that nobody else needs
+        # Where no input needs a gradient, as behind frozen layers, Paddle would give the block's parameters none.
+        if all(value.stop_gradient for value in inputs):
+            return super().__call__(*inputs)
+        # Loads much that nothing else needs
         from paddle.distributed.fleet.utils import recompute
 
         return recompute(self._pass, *inputs)
@@ -89,26 +88,23 @@ class Block(nn.Layer):
         # Paddle runs the first pass without gradients, the second with them
         if not paddle.is_grad_enabled():
             return super().__call__(*inputs)
-        norms = [
-            part
-            for part in self.sublayers()
-            if isinstance(part, (nn.BatchNorm2D, nn.SyncBatchNorm))
-        ]
-        momenta = [norm._momentum for norm in norms]
+        momenta: dict[nn.Layer, float] = {}
+        for part in self.sublayers():
+            if isinstance(part, (nn.BatchNorm2D, nn.SyncBatchNorm)):
+                momenta[part] = part._momentum
+                part._momentum = 1.0  # the share of the old statistics in the new
         try:
-            for norm in norms:
-                norm._momentum = 1.0  # the share of the old statistics in the new
             return super().__call__(*inputs)
         finally:
-            for norm, momentum in zip(norms, momenta):
+            for norm, momentum in momenta.items():
                 norm._momentum = momentum
 
 
 class Backbone(nn.Layer):
     """A classifier whose stages can be used one by one.
 
-    A family gives `features`, says which sizes of input it admits if not all, and replaces `forward_head` if its
-    classifier does not stand behind the pooling.
+    A family defines `features`. It also defines `admits` if it does not admit every input size, and `forward_head` if
+    its classifier does not follow the pooling.
 
     Attributes:
         stem_layer: Name of the convolution that reads the picture.
@@ -166,21 +162,21 @@ class Backbone(nn.Layer):
         return self.forward_head(self.forward_features(x))
 
     def reset_classifier(self, class_num: int) -> None:
-        """Replaces the classifier by a new one of `class_num` classes (0: none); the other layers stay.
+        """Replace the classifier by a new one of `class_num` classes (0: none); the other layers stay.
 
         The classifier is a 1x1 convolution that starts normal with a standard deviation of 0.01, small enough for
         the first loss to be log(class_num) whatever the number of classes.
         """
         self.params = replace(self.params, class_num=class_num)
-        small = Normal(std=0.01)
-        self.fc = (
-            nn.Conv2D(self.num_features, class_num, 1, weight_attr=small)
-            if class_num
-            else None
-        )
+        fc = None
+        if class_num:
+            small = Normal(std=0.01)
+            fc = nn.Conv2D(self.num_features, class_num, 1, weight_attr=small)
+        # Set once: a new layer takes the old one's place in the order of parameters
+        self.fc = fc
 
     def set_recompute(self, enable: bool = True) -> None:
-        """Switches gradient checkpointing of every block; see `Block`."""
+        """Switch gradient checkpointing of every block on or off; see `Block`."""
         self.params = replace(self.params, recompute=enable)
         for part in self.sublayers():
             if isinstance(part, Block):
@@ -189,7 +185,7 @@ class Backbone(nn.Layer):
     def set_state_dict(
         self, state_dict: Mapping[str, Any], use_structured_name: bool = True
     ) -> tuple[list[str], list[str]]:
-        """As in Paddle; takes the dictionaries of PaddleClas and of every layout that `ppcls.arch.weights` knows.
+        """Load a dictionary as Paddle does, or one of any layout that the model's family has, such as PaddleClas's.
 
         Raises:
             UserError: the dictionary belongs to other arguments of the model than it was made with.
@@ -201,22 +197,19 @@ class Backbone(nn.Layer):
         check_arguments(self, layout)
         conversion = convert_state_dict(self, state_dict, layout)
         missing, unexpected = super().set_state_dict(conversion.state)
-        self.preprocessing = (
-            preprocessing_by_layout(self.params.name, layout.source)
-            or self.preprocessing
-        )
-        return missing, unexpected + [
-            key for key in conversion.unexpected if key not in unexpected
-        ]
+        preprocessing = preprocessing_by_layout(self.params.name, layout.source)
+        if preprocessing is not None:
+            self.preprocessing = preprocessing
+        return missing, list(dict.fromkeys([*unexpected, *conversion.unexpected]))
 
     set_dict = set_state_dict
     load_dict = set_state_dict
 
     def admits(self, side: int) -> bool:
-        """Whether the geometry admits a height or width of `side` pixels, in any engine that a model may move to.
+        """Whether the geometry admits a height or width of `side` pixels, in every backend that a model may run in.
 
-        Paddle runs some sizes in which a pool's window exceeds its input; other engines give nothing for them.
-        Where every layer is padded, even one pixel passes; other families say what they admit.
+        Paddle runs some sizes in which a pool's window exceeds its input; other backends give nothing for them.
+        Where every layer is padded, even one pixel passes; other families define what they admit.
         """
         return side >= 1
 
@@ -224,10 +217,15 @@ class Backbone(nn.Layer):
         """The sizes that the geometry admits, as the end of a sentence."""
         return "height and width must be at least 1"
 
-    @jit.not_to_static  # in there, an unknown size would be a graph's value
+    @jit.not_to_static  # a static graph would turn an unknown size into a tensor
     def check_input(self, x: Tensor) -> None:
-        """Refuses an input that the convolutions would refuse, or mangle, deep inside; unknown sizes (-1) pass."""
-        name, shape = self.params.name, list(x.shape)
+        """Refuse an input that the convolutions would refuse with a less helpful error; unknown sizes (-1) pass.
+
+        Raises:
+            UserError: the input has other channels, or a size that the geometry does not admit.
+        """
+        name = self.params.name
+        shape = list(x.shape)
         if len(shape) != 4:
             raise UserError(
                 f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}"

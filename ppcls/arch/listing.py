@@ -57,8 +57,8 @@ def listed_models(pattern: str = "*") -> list[ListedModel]:
     names = list_models(pattern)
     if not names:
         every = list_models()
-        families = dict.fromkeys(info_of(name).family for name in every)
-        near = suggest(pattern, [*every, *(f"{family}*" for family in families)])
+        families = [f"{info_of(name).family}*" for name in every]
+        near = suggest(pattern, [*every, *families])
         raise UserError(f"no model matches {pattern!r}{near}; `ppcls models` lists all")
     return [_listed(info_of(name)) for name in names]
 

@@ -84,7 +84,7 @@ class AlexNet(Backbone):
             return x
         return self.fc(x.unsqueeze([2, 3])).flatten(1)  # [N, class_num]
 
-    @jit.not_to_static  # in there, an unknown size would be a graph's value
+    @jit.not_to_static  # a static graph would turn an unknown size into a tensor
     def _to_grid(self, x: Tensor) -> Tensor:
         return x if list(x.shape[2:]) == [_GRID, _GRID] else self.pool(x)
 
