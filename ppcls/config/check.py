@@ -34,6 +34,8 @@ from ppcls.utils.registry import Registry
 from ppcls.utils.user_paths import expanded
 
 INVALID: Any = object()
+_TOO_LARGE = 2**63
+_LONGEST_PATH = 4096  # of Linux; variables in a path can make it longer without end
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -123,7 +125,7 @@ class Checker:
         number = type(value) in (int, float) and math.isfinite(value)
         if kind is float and number:
             return float(value)
-        if kind is int and number and value == int(value):
+        if kind is int and number and value == int(value) and abs(value) < _TOO_LARGE:
             return int(value)
         return (
             value
@@ -159,7 +161,7 @@ class Checker:
 
     def _expanded(self, path: str, node: Node, key: str) -> Any:
         try:
-            return expanded(path)
+            return _bounded(expanded(_bounded(path)))
         except UserError as error:
             self.problems.add(node.origin, key, str(error))
             return INVALID
@@ -343,3 +345,10 @@ def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:
     return node.value is None and any(
         isinstance(mark, ReadPath) and "" in mark.names for mark in marks
     )
+
+
+def _bounded(path: str) -> str:
+    """The path itself, if it is one that a file can have."""
+    if len(path) > _LONGEST_PATH or "\0" in path:
+        raise UserError(f"is {show(path)}, which cannot be a path; write another one")
+    return path

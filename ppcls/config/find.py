@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ppcls
+from ppcls.untrusted.regular_files import is_file
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.user_paths import expanded
 
@@ -43,7 +44,7 @@ def find_deploy_config(name: object) -> Path:
 def find_base(name: str, folder: Path) -> Path:
     """The file that `base: name` means in a file of `folder`: relative to it, or a shipped configuration or recipe."""
     path = Path(os.path.normpath(folder / expanded(name)))
-    if path.is_file():
+    if is_file(path):
         return path
     return _match(name, dict(_shipped(_TRAINING, recipes=True))) or path
 
@@ -78,9 +79,9 @@ def _from_here(file: Path) -> Path:
 
 def _find(name: str, folders: tuple[Path, ...]) -> Path:
     path = Path(name)
-    if path.is_file():
+    if is_file(path):
         return path
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (pathlib raises an error for names that are too long)
         raise UserError(f"{name} is a folder; give one YAML file in it")
     known = dict(_shipped(folders))
     file = _match(name, known)

@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
 from ppcls.config.find import find_base
+from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 
+# The shipped configurations have a few kilobytes and up to seven bases.
+_LARGEST = 10_000_000
+_MAX_FILES = 50
 
-def read_tree(
-    file: Path,
-    problems: Problems,
-    origin: Origin | None = None,
-    path: tuple[Path, ...] = (),
-) -> Node | None:
-    """The mapping of a file, merged over its bases; None (and a problem) if it or a base cannot be read.
+
+def read_tree(file: Path, problems: Problems) -> Node | None:
+    """Read a file and merge it over its bases.
 
     Args:
         file: the YAML file.
         problems: takes what is wrong.
-        origin: where `base` names the file.
-        path: the files that led here by their `base`.
+
+    Returns:
+        The mapping; None (and a problem) if the file or a base cannot be read.
     """
-    root = _read_file(file, problems, origin or Origin(str(file)))
-    if root is None:
-        return None
-    bases = _bases(root, problems)
-    tree: Node | None = Node({}, root.origin)
-    for base in bases or ():
-        parent = find_base(base.value, file.parent)
-        if parent.resolve() in (
-            *(earlier.resolve() for earlier in path),
-            file.resolve(),
-        ):
-            circle = " -> ".join(map(str, (*path, file, parent)))
-            problems.add(
-                base.origin, "base", f"goes in a circle ({circle}); remove one of them"
-            )
+    return _Tree(problems).read(file, Origin(str(file)), ())
+
+
+class _Tree:
+    """Reads one configuration and its bases, a limited number of files in all.
+
+    Attributes:
+        files: how many were read so far.
+    """
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.files = 0
+
+    def read(self, file: Path, named_at: Origin, path: tuple[Path, ...]) -> Node | None:
+        """As `read_tree`; `path` are the files that led here by their `base`, the last one at `named_at`."""
+        if _real(file) in map(_real, path):
+            circle = " -> ".join(map(str, (*path, file)))
+            text = f"goes in a circle ({circle}); remove one of them"
+            self.problems.add(named_at, "base", text)
             return None
-        inherited = read_tree(parent, problems, base.origin, (*path, file))
-        tree = merge(tree, inherited) if tree and inherited else None
-    return merge(tree, root) if tree and bases is not None else None
+        self.files += 1
+        if self.files > _MAX_FILES:
+            text = f"leads to more than {_MAX_FILES} files; write fewer"
+            self.problems.add(named_at, "base", text)
+            self.problems.raise_if_any()
+        root = _read_file(file, self.problems, named_at)
+        if root is None:
+            return None
+        bases = _bases(root, self.problems)
+        if bases is None:
+            return None
+        tree: Node | None = Node({}, root.origin)
+        for base in bases:
+            parent = find_base(base.value, file.parent)
+            inherited = self.read(parent, base.origin, (*path, file))
+            tree = merge(tree, inherited) if tree and inherited else None
+        return merge(tree, root) if tree else None
+
+
+def _real(file: Path) -> str:
+    """The path without links; unlike `Path.resolve` it accepts links that go in a circle."""
+    return os.path.realpath(file)
 
 
 def merge(under: Node, over: Node) -> Node:
@@ -64,7 +90,7 @@ def _is_other_component(under: Node, over: Node) -> bool:
 
 def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_regular_file(file, _LARGEST).decode("utf-8-sig")
     except OSError as error:
         key = "base" if named_at.line else ""
         problems.add(
@@ -96,7 +122,7 @@ def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
     if node is None:
         return ()
     items = node.value if isinstance(node.value, list) else [node]
-    if all(isinstance(item.value, str) for item in items):
+    if all(isinstance(item.value, str) and "\0" not in item.value for item in items):
         return tuple(items)
     problems.add(
         node.origin,

@@ -126,12 +126,18 @@ def _lacks_name(
     return True
 
 
+def _position(part: str) -> int | None:
+    """The place of an item, from 0; None for a name. Python refuses to read numbers of thousands of digits."""
+    return int(part) if part.isdecimal() and len(part) < 10 else None
+
+
 def _find(
     items: list[Node], part: str, where: str, origin: Origin, problems: Problems
 ) -> Node | None:
     """The item at a place or with an operation's name; None (and a problem) if there is none or more than one."""
-    if part.isdecimal() and int(part) < len(items):
-        return items[int(part)]
+    position = _position(part)
+    if position is not None and position < len(items):
+        return items[position]
     places: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         for name in item.value if isinstance(item.value, dict) else ():

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.utils.errors import ConfigError
+from ppcls.utils.errors import ConfigError, shortened
+
+MOST_PROBLEMS = 100
+_LONGEST_KEY, _LONGEST_TEXT = 210, 500  # characters of a message
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,9 @@ class Node:
         """The value without places, in dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
-        return (
-            [node.plain() for node in self.value]
-            if isinstance(self.value, list)
-            else self.value
-        )
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,11 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        place = str(self.origin)
-        said_already = not self.key or place.startswith(f"-o {self.key}=")
-        return (
-            f"{place}: {self.text}"
-            if said_already
-            else f"{place} {self.key}: {self.text}"
-        )
+        place = shortened(str(self.origin), _LONGEST_KEY)
+        text = shortened(self.text, _LONGEST_TEXT)
+        if not self.key or place.startswith(f"-o {self.key}="):
+            return f"{place}: {text}"
+        return f"{place} {shortened(self.key, _LONGEST_KEY)}: {text}"
 
     @property
     def order(self) -> tuple[bool, str, int]:
@@ -75,35 +74,41 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """All that is wrong with one configuration."""
+    """All that is wrong with one configuration, up to `MOST_PROBLEMS`."""
 
     def add(self, origin: Origin, key: str, text: str) -> None:
-        """Notes a problem: what is wrong; what to write."""
+        """Note a problem: what is wrong; what to write.
+
+        Raises:
+            ConfigError: There are `MOST_PROBLEMS` already. A file of a million wrong lines is reported in a moment.
+        """
+        if len(self) == MOST_PROBLEMS:
+            self.raise_if_any()
         self.append(Problem(origin, key, text))
 
     def raise_if_any(self) -> None:
-        """Reports all problems together.
+        """Report all problems together.
 
         Raises:
-            ConfigError: there is one at least.
+            ConfigError: There is at least one.
         """
-        if self:
-            raise ConfigError(
-                [
-                    str(problem)
-                    for problem in sorted(self, key=lambda problem: problem.order)
-                ]
-            )
+        if not self:
+            return
+        messages = []
+        for problem in sorted(self, key=lambda problem: problem.order):
+            messages.append(str(problem))
+        if len(messages) == MOST_PROBLEMS:
+            messages.append("there may be more problems; correct these first")
+        raise ConfigError(messages)
 
 
 def as_node(value: Any, origin: Origin) -> Node:
     """The node of a value in dicts, lists and scalars, all of one place."""
     if isinstance(value, dict):
         return Node({key: as_node(item, origin) for key, item in value.items()}, origin)
-    return Node(
-        [as_node(item, origin) for item in value] if isinstance(value, list) else value,
-        origin,
-    )
+    if isinstance(value, list):
+        return Node([as_node(item, origin) for item in value], origin)
+    return Node(value, origin)
 
 
 def join(key: str, part: object) -> str:
@@ -126,10 +131,15 @@ def find(root: Node, key: str) -> tuple[Node, bool]:
 
 
 def _children(node: Node) -> dict[str, Node]:
+    """The nodes below by their keys, or by their places and the names of their operations."""
+    if isinstance(node.value, dict):
+        return node.value
     if not isinstance(node.value, list):
-        return node.value if isinstance(node.value, dict) else {}
-    operations = [item.value for item in node.value if isinstance(item.value, dict)]
-    named = {
-        name: child for operation in operations for name, child in operation.items()
-    }
-    return {**named, **{str(place): item for place, item in enumerate(node.value)}}
+        return {}
+    children: dict[str, Node] = {}
+    for item in node.value:
+        if isinstance(item.value, dict):
+            children.update(item.value)
+    for place, item in enumerate(node.value):
+        children[str(place)] = item
+    return children

@@ -11,9 +11,11 @@ from yaml.reader import Reader
 from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
 from ppcls.untrusted.yaml_scalars import Scalar, parse_scalar
+from ppcls.utils.describe import show
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000  # aliases of aliases grow without end
+MAX_KEY = 200  # characters; dotted keys of messages are made of these
 _TAG = "tag:yaml.org,2002:"
 _PYTHON_TYPES = {"null": type(None), "bool": bool, "int": int, "float": float}
 
@@ -44,29 +46,30 @@ def read_yaml(
         problems.add(
             origin_of(line),
             "",
-            f"the character {odd.group()!r} cannot stand in YAML; remove it",
+            f"YAML does not allow the character {odd.group()!r}; remove it",
         )
         return None
     builder = _Builder(origin_of, problems, parse)
     try:
         return builder.document(yaml.parse(text, Loader=loader or YAML_LOADER))
-    except yaml.MarkedYAMLError as error:
-        assert error.problem_mark is not None
-        line = error.problem_mark.line
-        problems.add(
-            origin_of(line + 1), "", _syntax_sentence(error, text.split("\n"), line)
-        )
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = 0 if mark is None else mark.line
+        problems.add(origin_of(line + 1), "", _syntax_sentence(error, text, line))
     except _Unreadable:
         pass
     return None
 
 
-def _syntax_sentence(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
+def _syntax_sentence(error: yaml.YAMLError, text: str, line: int) -> str:
+    lines = text.split("\n")
     here = lines[line] if line < len(lines) else ""
-    if "\t" in here[: len(here) - len(here.lstrip())]:
-        return "a tab indents this line; YAML is indented with spaces"
-    said = " ".join(part for part in (error.context, error.problem) if part)
-    return f"is not YAML ({said}); mend this line or the one before it, or put the text in quotes"
+    indent = here[: len(here) - len(here.lstrip())]
+    if "\t" in indent:
+        return "this line is indented with a tab; indent YAML with spaces"
+    reasons = [getattr(error, name, None) for name in ("context", "problem")]
+    reason = " ".join(filter(None, reasons)) or str(error)
+    return f"is not YAML ({reason}); correct this line or the one before it, or put the text in quotes"
 
 
 class _Builder:
@@ -98,7 +101,7 @@ class _Builder:
             self.stop(
                 event,
                 "",
-                "a second document begins here; a configuration is one document, remove the `---`",
+                "a second document begins here; keep one document and remove the `---`",
             )
         return node
 
@@ -127,7 +130,7 @@ class _Builder:
                 self.stop(
                     event,
                     key,
-                    f"no anchor &{event.anchor} stands before *{event.anchor}; quote the text if none is meant",
+                    f"there is no anchor &{event.anchor} before *{event.anchor}; put it in quotes if it is text",
                 )
             node = self.anchors[event.anchor].copy()
             self.count(node, event, key, depth)
@@ -151,12 +154,11 @@ class _Builder:
             self.stop(
                 event,
                 key,
-                f"aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer",
+                f"aliases expand this file to over {MAX_NODES} values or {MAX_DEPTH} levels; write fewer",
             )
         if isinstance(node.value, (dict, list)):
-            for child in (
-                node.value.values() if isinstance(node.value, dict) else node.value
-            ):
+            values = node.value
+            for child in values.values() if isinstance(values, dict) else values:
                 self.count(child, event, key, depth + 1)
 
     def refuse_tag(self, event: Any, plain: str, key: str) -> None:
@@ -166,7 +168,7 @@ class _Builder:
             self.problems.add(
                 self.origin(event),
                 key,
-                f"the tag {shown} is not read here; write the value without it",
+                f"the tag {shown} is not supported; remove it",
             )
 
     def scalar(self, event: Any, key: str) -> Any:
@@ -174,13 +176,16 @@ class _Builder:
         if event.implicit[0]:
             return self.parse(event.value)
         kind = (event.tag or "").replace(_TAG, "")
-        if kind in _PYTHON_TYPES:
-            value = self.parse(event.value)
-            value = float(value) if kind == "float" and type(value) is int else value
-            if type(value) is _PYTHON_TYPES[kind]:
-                return value
-        self.refuse_tag(event, "str", key)
-        return event.value
+        if kind not in _PYTHON_TYPES:
+            self.refuse_tag(event, "str", key)
+            return event.value
+        value = self.parse(event.value)
+        if kind == "float" and type(value) is int:
+            value = float(value)
+        if type(value) is not _PYTHON_TYPES[kind]:
+            text = f"the tag !!{kind} does not fit {show(event.value)}; remove it"
+            self.problems.add(self.origin(event), key, text)
+        return value
 
     def sequence(self, key: str, depth: int) -> list[Node]:
         """The items up to the list's end."""
@@ -199,27 +204,32 @@ class _Builder:
             node = self.node(next(self.events), join(key, name), depth + 1)
             node.origin = self.origin(event)
             if name in first_lines:
-                after = f", after line {first_lines[name]}" if first_lines[name] else ""
+                after = (
+                    f", first in line {first_lines[name]}" if first_lines[name] else ""
+                )
                 self.problems.add(
                     node.origin,
                     join(key, name),
-                    f"is written a second time{after}; remove one",
+                    f"is written twice{after}; remove one",
                 )
             elif name == "<<" and event.implicit[0]:
                 merged = self.merged(node, key)
             else:
                 own[name] = node
             first_lines.setdefault(name, node.origin.line)
-        return {
-            **own,
-            **{name: node for name, node in merged.items() if name not in own},
-        }
+        for name, node in merged.items():
+            own.setdefault(name, node)
+        return own
 
     def key_name(self, event: Any, key: str) -> str:
         """The text of a key, which must be a scalar."""
         if not isinstance(event, yaml.ScalarEvent):
             self.stop(
                 event, key, "a list, mapping or alias cannot be a key; write a name"
+            )
+        if len(event.value) > MAX_KEY:
+            self.stop(
+                event, key, f"a key has over {MAX_KEY} characters; write a shorter one"
             )
         return event.value
 
@@ -228,11 +238,12 @@ class _Builder:
         keys: dict[str, Node] = {}
         for source in node.value if isinstance(node.value, list) else [node]:
             if isinstance(source.value, dict):
-                keys = {**source.value, **keys}
+                for name, child in source.value.items():
+                    keys.setdefault(name, child)
             else:
                 self.problems.add(
                     node.origin,
                     join(key, "<<"),
-                    "merges something that is no mapping; write `<<: *anchor`",
+                    "merges a value that is not a mapping; write `<<: *anchor`",
                 )
         return keys

@@ -6,8 +6,10 @@ import dataclasses
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.utils.annotations import DICTS, LISTS, field_types
+from ppcls.utils.errors import shortened
 from ppcls.utils.fields import Component, Operation, Range, ReadPath, is_union
 
+_LONGEST = 200
 _PLAIN = {
     bool: "true or false",
     int: "a whole number",
@@ -33,7 +35,9 @@ def show(value: Any) -> str:
         return "a list"
     if value is None:
         return "empty"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shortened(repr(value), _LONGEST)
 
 
 def describe(annotation: Any) -> str:

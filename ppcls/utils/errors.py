@@ -32,9 +32,23 @@ class ConfigError(UserError):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the nearest of `known`, without regard to case; an empty string if none is near."""
+    near = nearest(name, known)
+    return f" (did you mean {near}?)" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The nearest of `known`, without regard to case; None if none is near."""
     by_folded = {candidate.lower(): candidate for candidate in known}
     # The comparison takes the product of all lengths
     if len(name) > _LONGEST_NAME or len(by_folded) > _MOST_NAMES:
-        return ""
+        return None
     near = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
-    return f" (did you mean {by_folded[near[0]]}?)" if near else ""
+    return by_folded[near[0]] if near else None
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text in one line of at most so many characters: of a longer one the beginning and the end."""
+    if len(text) > longest:
+        half = (longest - 5) // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return " ".join(text.splitlines())

@@ -182,7 +182,7 @@ def test_all_problems_come_together_by_file_and_line_and_overrides_last(small):
     text = small.VALID.replace("rate: 0.1", "rate: x").replace("epochs: 2", "epochs: 2\n  epochs: 3\n  sed: 4")
     text = text.replace("Batches", "Batchs", 1).replace("size: 8", "size: 8.5", 1)
     assert small.problems(text, "Global.seed=-1", "Arch.class_num=x", "Zoo=1") == [
-        "c.yaml:3 Global.epochs: is written a second time, after line 2; remove one",
+        "c.yaml:3 Global.epochs: is written twice, first in line 2; remove one",
         "c.yaml:4 Global.sed: is no key here (did you mean seed?); write that or remove it",
         "c.yaml:14 Optimizer.lr.rate: is 'x'; write a number above 0",
         "c.yaml:22 DataLoader.Train.dataset.transform_ops.1.Crop.size: is 8.5; "
@@ -211,7 +211,7 @@ def test_the_error_is_all_of_them_in_one_text(small):
 
 def test_a_file_that_cannot_be_read_on_is_reported_alone(small):
     assert small.problems("Global: {epoch: 1}\n\tArch: 1", "Zoo=1") == [
-        "c.yaml:2: a tab indents this line; YAML is indented with spaces"
+        "c.yaml:2: this line is indented with a tab; indent YAML with spaces"
     ]
 
 

@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read():
 
 def test_a_base_with_broken_syntax_is_named_itself():
     write(c="base: b.yaml", b="a: 1\n\tb: 2")
-    assert problems_of("c.yaml") == ["b.yaml:2: a tab indents this line; YAML is indented with spaces"]
+    assert problems_of("c.yaml") == ["b.yaml:2: this line is indented with a tab; indent YAML with spaces"]
 
 
 def test_text_of_another_encoding():

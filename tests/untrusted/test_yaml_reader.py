@@ -79,24 +79,23 @@ def test_tags_that_say_what_is_there_anyway():
 
 
 PROBLEMS = {
-    "a: 1\nb: 2\na: 3": "f:3 a: is written a second time, after line 1; remove one",
-    "a:\n  b: 1\n  b: 2": "f:3 a.b: is written a second time, after line 2; remove one",
-    "a: {<<: {}, <<: {}}": "f:1 a.<<: is written a second time, after line 1; remove one",
-    "a: {<<: 5}": "f:1 a.<<: merges something that is no mapping; write `<<: *anchor`",
-    "a: !!python/object:os.system x": "f:1 a: the tag !!python/object:os.system is not read here; "
-    "write the value without it",
-    "a: !!python/object/apply:os.system [x]": "f:1 a: the tag !!python/object/apply:os.system is not read here; "
-    "write the value without it",
-    "a:\n  - !thing {}": "f:2 a.0: the tag !thing is not read here; write the value without it",
-    "a: !!int x": "f:1 a: the tag !!int is not read here; write the value without it",
-    "a: 1\n\tb: 2": "f:2: a tab indents this line; YAML is indented with spaces",
-    "a:\n  b: 1\n \tc: 2": "f:3: a tab indents this line; YAML is indented with spaces",
-    "a: *b": "f:1 a: no anchor &b stands before *b; quote the text if none is meant",
-    "a: &a [*a]": "f:1 a.0: no anchor &a stands before *a; quote the text if none is meant",
-    "a: 1\n---\nb: 2": "f:2: a second document begins here; a configuration is one document, remove the `---`",
+    "a: 1\nb: 2\na: 3": "f:3 a: is written twice, first in line 1; remove one",
+    "a:\n  b: 1\n  b: 2": "f:3 a.b: is written twice, first in line 2; remove one",
+    "a: {<<: {}, <<: {}}": "f:1 a.<<: is written twice, first in line 1; remove one",
+    "a: {<<: 5}": "f:1 a.<<: merges a value that is not a mapping; write `<<: *anchor`",
+    "a: !!python/object:os.system x": "f:1 a: the tag !!python/object:os.system is not supported; remove it",
+    "a: !!python/object/apply:os.system [x]": "f:1 a: the tag !!python/object/apply:os.system is not supported; "
+    "remove it",
+    "a:\n  - !thing {}": "f:2 a.0: the tag !thing is not supported; remove it",
+    "a: !!int x": "f:1 a: the tag !!int does not fit 'x'; remove it",
+    "a: 1\n\tb: 2": "f:2: this line is indented with a tab; indent YAML with spaces",
+    "a:\n  b: 1\n \tc: 2": "f:3: this line is indented with a tab; indent YAML with spaces",
+    "a: *b": "f:1 a: there is no anchor &b before *b; put it in quotes if it is text",
+    "a: &a [*a]": "f:1 a.0: there is no anchor &a before *a; put it in quotes if it is text",
+    "a: 1\n---\nb: 2": "f:2: a second document begins here; keep one document and remove the `---`",
     "? [x]\n: 1": "f:1: a list, mapping or alias cannot be a key; write a name",
-    "\nb: \x07": "f:2: the character '\\x07' cannot stand in YAML; remove it",
-    "a: 1\nb: \x07": "f:2: the character '\\x07' cannot stand in YAML; remove it",
+    "\nb: \x07": "f:2: YAML does not allow the character '\\x07'; remove it",
+    "a: 1\nb: \x07": "f:2: YAML does not allow the character '\\x07'; remove it",
     "[" * 200: f"f:1 {'.'.join('0' * (MAX_DEPTH + 1))}: is nested more than {MAX_DEPTH} deep; write it flatter",
 }
 
@@ -113,7 +112,7 @@ def test_broken_syntax_is_one_sentence_with_its_line(text, line, loader):
     node, (problem,) = read(text, loader)
     assert node is None
     assert problem.startswith(f"f:{line}: is not YAML (")
-    assert problem.endswith("); mend this line or the one before it, or put the text in quotes")
+    assert problem.endswith("); correct this line or the one before it, or put the text in quotes")
     assert "\n" not in problem
 
 
@@ -129,7 +128,7 @@ def test_aliases_of_aliases_stay_small():
     text += "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
     node, (problem,) = read(text)
     assert node is None
-    assert problem.endswith(f": aliases make over {MAX_NODES} values or {MAX_DEPTH} levels of this file; write fewer")
+    assert problem.endswith(f": aliases expand this file to over {MAX_NODES} values or {MAX_DEPTH} levels; write fewer")
 
 
 def test_aliases_of_aliases_stay_flat():
@@ -137,7 +136,7 @@ def test_aliases_of_aliases_stay_flat():
     deep = "[" * half + "{}" + "]" * half
     assert read(f"a: &a {deep.format('1')}\nb: *a\n")[1] == []
     (problem,) = read(f"a: &a {deep.format('1')}\nb: {deep.format('*a')}\n")[1]
-    assert problem.endswith(" levels of this file; write fewer")
+    assert problem.endswith(" levels; write fewer")
 
 
 def test_the_parser_can_be_chosen():

@@ -1,0 +1,44 @@
+"""Reading whole files that other people name: regular files only, up to a limit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read_regular_file(path: str | Path, limit: int) -> bytes:
+    """Read a whole file.
+
+    Pipes and devices never end, and opening a pipe waits for a writer; neither is read.
+
+    Args:
+        path: The file.
+        limit: The most bytes that it may hold.
+
+    Raises:
+        OSError: It cannot be opened, is not a regular file, or is larger.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, "the name is impossible", str(path)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        text = f"it is larger than {limit // 1_000_000} MB"
+        raise OSError(errno.EFBIG, text, str(path))
+    return content
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there; False for a name that no file can have, where pathlib raises an error."""
+    try:
+        return stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
