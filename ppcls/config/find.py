@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ppcls
 from ppcls.untrusted.regular_files import is_file
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, shortened, suggest
 from ppcls.utils.user_paths import expanded
 
 _PACKAGE = Path(ppcls.__file__).resolve().parent
@@ -83,6 +83,7 @@ def _find(name: str, folders: tuple[Path, ...]) -> Path:
         return path
     if os.path.isdir(path):  # noqa: PTH112 (pathlib raises an error for names that are too long)
         raise UserError(f"{name} is a folder; give one YAML file in it")
+    name = shortened(name, 300)
     known = dict(_shipped(folders))
     file = _match(name, known)
     if file is not None:

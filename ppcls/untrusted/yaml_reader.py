@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,10 +13,13 @@ from ppcls.untrusted.yaml_loader import YAML_LOADER
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
 from ppcls.untrusted.yaml_scalars import Scalar, parse_scalar
 from ppcls.utils.describe import show
+from ppcls.utils.errors import ConfigError
 
 MAX_DEPTH = 100
 MAX_NODES = 100_000  # aliases of aliases grow without end
 MAX_KEY = 200  # characters; dotted keys of messages are made of these
+MAX_DIRECTIVES = 20  # libyaml's time grows with the square of their number
+_DIRECTIVE = re.compile("^%", re.MULTILINE)
 _TAG = "tag:yaml.org,2002:"
 _PYTHON_TYPES = {"null": type(None), "bool": bool, "int": int, "float": float}
 
@@ -49,6 +53,10 @@ def read_yaml(
             f"YAML does not allow the character {odd.group()!r}; remove it",
         )
         return None
+    if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
+        text = f"over {MAX_DIRECTIVES} lines begin with %; remove them"
+        problems.add(origin_of(1), "", text)
+        return None
     builder = _Builder(origin_of, problems, parse)
     try:
         return builder.document(yaml.parse(text, Loader=loader or YAML_LOADER))
@@ -56,7 +64,7 @@ def read_yaml(
         mark = getattr(error, "problem_mark", None)
         line = 0 if mark is None else mark.line
         problems.add(origin_of(line + 1), "", _syntax_sentence(error, text, line))
-    except _Unreadable:
+    except (_Unreadable, ConfigError):  # the latter of too many problems
         pass
     return None
 
@@ -123,7 +131,7 @@ class _Builder:
         self.node_count += 1
         if self.node_count > MAX_NODES:
             self.stop(
-                event, key, f"is value {MAX_NODES + 1:,} of this file; write fewer"
+                event, key, f"this file has over {MAX_NODES:,} values; write fewer"
             )
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:

@@ -117,8 +117,8 @@ def test_a_manifest_that_is_not_yaml(copy):
     ("written", "says"),
     [
         ("library: 2001-13-45", ""),  # text, as any version is
-        ("library: !!int abc", ":3 library: the tag !!int is not read here; "),
-        ("library: !!python/name:os.system", ":3 library: the tag !!python/name:os.system is not read here; "),
+        ("library: !!int abc", ":3 library: the tag !!int does not fit 'abc'; "),
+        ("library: !!python/name:os.system", ":3 library: the tag !!python/name:os.system is not supported; "),
         (f"library: {'7' * 5000}", " library: str is expected, not inf; "),
         ("library: {a: 1}", " library: str is expected, not a mapping; "),
         (f"library: {'[' * 200}{']' * 200}", ":3 library.0.0"),

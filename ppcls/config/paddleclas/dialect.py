@@ -47,14 +47,12 @@ class Legacy:
 
     def key(self, key: str) -> Unused | None:
         """What is known of a key, if anything is."""
-        return next(
-            (
-                unused
-                for pattern, unused in self.keys.items()
-                if fnmatchcase(key, pattern)
-            ),
-            None,
-        )
+        if key in self.keys:
+            return self.keys[key]
+        for pattern, unused in self.keys.items():
+            if "*" in pattern and fnmatchcase(key, pattern):
+                return unused
+        return None
 
     def name(self, kind: str, name: str) -> str | None:
         """The sentence for a component's name."""
