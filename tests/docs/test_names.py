@@ -1,0 +1,57 @@
+"""Paths, commands and options that README.md and the documents name exist."""
+
+import re
+
+import pytest
+import test_documents as documents
+
+from ppcls.cli.commands import COMMANDS, GROUPS
+
+ROOT = documents.ROOT
+PAGES = [documents.README, *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = ("ppcls", "configs", "tools", "deploy", "benchmarks", "docs", "tests")
+ELSEWHERE = {"tools/convert2tnn"}  # of TNN
+NAMES = {command.name for command in COMMANDS}
+
+
+def code_of(page):
+    """What stands in single backticks and in blocks of code."""
+    return re.findall(r"`+([^`]+)`+", page.read_text(encoding="utf-8"))
+
+
+def ids(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_paths_of_the_repository_exist(page):
+    text = "\n".join(code_of(page))
+    pattern = rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]"
+    # `configs/FAMILY/` stands for any family
+    paths = {found for found in re.findall(pattern, text) if not re.search("[A-Z]{4}", found)} - ELSEWHERE
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_commands_exist(page):
+    unknown = set()
+    for code in code_of(page):
+        for first, second in re.findall(r"(?<![\w./-])(?<!from )ppcls ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", code):
+            name = f"{first} {second}" if first in GROUPS else first
+            if name not in NAMES and first not in ("help", *GROUPS):
+                unknown.add(name)
+    assert unknown == set()
+
+
+def test_the_pages_name_something():
+    assert sum(code.startswith("ppcls/") for code in code_of(documents.README)) > 10
+    assert "ppcls predict" in documents.README.read_text(encoding="utf-8")
+
+
+def test_the_map_is_the_layout():
+    text = documents.README.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", text.partition("## Map")[2].partition("## Models")[0], re.MULTILINE)
+    named = [path for row in rows for path in re.findall(r"`([^`]+)/`", row)]
+    packages = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "ppcls").glob("*/__init__.py")}
+    assert {path for path in named if path.startswith("ppcls/")} == packages
+    assert all((ROOT / path).is_dir() for path in named)
