@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
+import ppcls.deployment.quantize.onnxruntime as onnxruntime
+import ppcls.deployment.quantize.openvino as openvino
 from ppcls.deployment.installing import install, temporary_folder
-from ppcls.deployment.quantize import onnxruntime, openvino
 from ppcls.deployment.quantize.gate import compare_int8
 from ppcls.deployment.quantize.options import QuantizeOptions
 from ppcls.deployment.quantize.samples import COMPARED, Samples, split
@@ -17,7 +17,8 @@ from ppcls.inference.entries import DigestedFile, Quantized
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
-_BACKENDS: dict[str, ModuleType] = {"openvino": openvino, "onnxruntime": onnxruntime}
+# By the names of `ppcls.deployment.quantize.options.BACKENDS`
+_BACKENDS = {"openvino": openvino, "onnxruntime": onnxruntime}
 
 
 class GateFailure(UserError):
