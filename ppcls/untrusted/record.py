@@ -64,10 +64,10 @@ def _check_arguments(path: Path, arguments: Any) -> None:
         return
     for name, value in arguments.items():
         parts = value if isinstance(value, list) else [value]
-        is_short = len(parts) <= _MAX_PARTS and len(name) <= MAX_NAME
-        for part in parts:
-            is_short = is_short and type(part) in _SIMPLE and len(str(part)) <= MAX_NAME
-        if not is_short:
+        is_simple = len(parts) <= _MAX_PARTS and all(
+            type(part) in _SIMPLE for part in parts
+        )
+        if not is_simple or len(name) + len(str(value)) > MAX_NAME:
             raise UserError(
                 f"{path}: the argument {shown(name)} in its record is too long; {_AGAIN}"
             )

@@ -113,6 +113,26 @@ def darknet(values: Sequence[float], version: Sequence[int] = (0, 2, 0)) -> byte
     return struct.pack("<iii" + ("q" if wide else "i"), *version, 77) + np.asarray(values, "<f4").tobytes()
 
 
+ONE = np.float32(1).tobytes()
+FOUR = np.arange(4, dtype=np.float32).tobytes()
+
+
+def honest_files() -> dict[str, bytes]:
+    """A whole file of each format by its name."""
+    ones = np.ones(4, np.float32)
+    tensors = {"state_dict": {"module.w": tensor(storage("0", "FloatStorage", 4), (2, 2)), "epoch": 3}}
+    old = {"w": tensor(storage("7", "HalfStorage", 4, None), (2,), (2,))}
+    entry = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+    return {
+        "four.pdparams": pickle.dumps({"w": ones, "StructuredToParameterName@@": {"w": "p"}}, protocol=4),
+        "two.pdparams": pickle.dumps({"w": ones, "ppcls_record@@": "{}"}, protocol=2),
+        "archive.pth": archive({**tensors, "state_dict": {"w": tensors["state_dict"]["module.w"]}}, {"0": FOUR}),
+        "stream.pth": legacy(old, {"7": (4, ones.astype(np.float16).tobytes())}),
+        "w.safetensors": safetensors({"__metadata__": {"ppcls_record": "{}"}, "w": entry}, FOUR),
+        "w.weights": darknet([1, 2, 3]),
+    }
+
+
 class Hostile(NamedTuple):
     """A file and what the refusal says of it, after the file's name."""
 
@@ -127,10 +147,6 @@ def _doubled(levels: int, kind: type = list) -> Any:
     for _ in range(levels):
         content = kind((content, content))
     return content
-
-
-ONE = np.float32(1).tobytes()
-FOUR = np.arange(4, dtype=np.float32).tobytes()
 
 
 def _asks(what: str) -> str:

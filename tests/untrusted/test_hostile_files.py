@@ -6,7 +6,6 @@ import pickle
 import sys
 import tracemalloc
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,27 +85,9 @@ def test_the_canary_and_the_audit_would_tell(tmp_path, deeds, extension):
     assert pickle.loads(attacks["ext1"]) is os.system
 
 
-def honest():
-    """A whole file of each format by its name."""
-    ones = np.ones(4, np.float32)
-    tensors = {"state_dict": {"module.w": zoo.tensor(zoo.storage("0", "FloatStorage", 4), (2, 2)), "epoch": 3}}
-    old = {"w": zoo.tensor(zoo.storage("7", "HalfStorage", 4, None), (2,), (2,))}
-    entry = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
-    return {
-        "four.pdparams": pickle.dumps({"w": ones, "StructuredToParameterName@@": {"w": "p"}}, protocol=4),
-        "two.pdparams": pickle.dumps({"w": ones, "ppcls_record@@": "{}"}, protocol=2),
-        "archive.pth": zoo.archive(
-            {**tensors, "state_dict": {"w": tensors["state_dict"]["module.w"]}}, {"0": zoo.FOUR}
-        ),
-        "stream.pth": zoo.legacy(old, {"7": (4, ones.astype(np.float16).tobytes())}),
-        "w.safetensors": zoo.safetensors({"__metadata__": {"ppcls_record": "{}"}, "w": entry}, zoo.FOUR),
-        "w.weights": zoo.darknet([1, 2, 3]),
-    }
-
-
-@pytest.mark.parametrize("name", honest())
+@pytest.mark.parametrize("name", zoo.honest_files())
 def test_a_file_cut_anywhere_is_refused(tmp_path, name):
-    path, whole = tmp_path / name, honest()[name]
+    path, whole = tmp_path / name, zoo.honest_files()[name]
     path.write_bytes(whole)
     assert read_weights(path).arrays
     for length in range(len(whole)):
@@ -117,10 +98,10 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, name):
             refusal(path)
 
 
-@pytest.mark.parametrize("name", honest())
+@pytest.mark.parametrize("name", zoo.honest_files())
 @given(data=st.data())
 def test_a_file_with_other_bytes_is_weights_or_refused(tmp_path_factory, name, data):
-    content = bytearray(honest()[name])
+    content = bytearray(zoo.honest_files()[name])
     places = st.integers(0, len(content) - 1)
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=8)):
         content[place] = value

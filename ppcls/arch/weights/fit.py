@@ -24,6 +24,8 @@ _AGAIN = "copy or download the file again, or take an earlier checkpoint"
 _VARIANCES = ("._variance", ".running_var")  # of Paddle and of torch
 # Modules beside one another in a file of prefixed names; a network of its own has more, or known ones
 _FEW = 4
+# No model has as many, so none is made to compare them
+_MOST_NAMES = 3_000
 
 
 def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool) -> str:
@@ -146,7 +148,7 @@ def lacks_classifier(missing: Sequence[str]) -> bool:
 
 
 def _first(what: str, keys: Sequence[str]) -> Sequence[str]:
-    return [f"{len(keys)} {what} (first {keys[0]})"] if keys else []
+    return [f"{len(keys)} {what} (first {shown(keys[0])})"] if keys else []
 
 
 def _remedy(
@@ -188,6 +190,8 @@ def _likely(given: Mapping[str, np.ndarray], name: str) -> str:
 
 def likely_model(given: Mapping[str, np.ndarray]) -> str | None:
     """The first model whose names and shapes a dictionary has, with whatever classes, if any, and input channels."""
+    if len(given) > _MOST_NAMES:
+        return None
     return next(
         (name for name in BACKBONES if _fits(outline(BACKBONES[name](name)), given)),
         None,

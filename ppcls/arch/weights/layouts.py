@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +70,12 @@ def known_layouts(model_name: str) -> tuple[Layout, ...]:
 def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
     """The layout that knows most of the keys; ours if none knows any."""
     targets = list(model.state_dict())
+    modules = _modules(targets)
 
     def known(layout: Layout) -> int:
         names = _their_names(layout, model, targets)
         return sum(
-            key in names or _reason_to_drop(layout, key, targets) is not None
+            key in names or _reason_to_drop(layout, key, modules) is not None
             for key in keys
         )
 
@@ -98,12 +99,13 @@ def convert_state_dict(
     layout = layout or recognise(model, list(state))
     targets = {key: list(value.shape) for key, value in model.state_dict().items()}
     ours = _their_names(layout, model, list(targets))
+    modules = _modules(targets)
     converted: dict[str, Any] = {}
     uses, unexpected = [], []
     for key, value in state.items():
-        reason = (
-            _reason_to_drop(layout, key, list(targets)) if key not in ours else None
-        )
+        reason = None
+        if key not in ours:
+            reason = _reason_to_drop(layout, key, modules)
         if reason is not None:
             uses.append(KeyUse(key, None, reason))
         elif key not in ours:
@@ -193,12 +195,23 @@ def _their_names(
     return names
 
 
-def _reason_to_drop(layout: Layout, key: str, targets: Sequence[str]) -> str | None:
+def _modules(targets: Iterable[str]) -> frozenset[str]:
+    """The names of all modules that hold our tensors, and of those that hold them."""
+    found = set()
+    for key in targets:
+        module = key.rpartition(".")[0]
+        while module and module not in found:
+            found.add(module)
+            module = module.rpartition(".")[0]
+    return frozenset(found)
+
+
+def _reason_to_drop(layout: Layout, key: str, modules: frozenset[str]) -> str | None:
     if key == NAME_TABLE:
         return "Paddle's table of parameter names"
     if key == RECORD:
         return "what the converter noted of the file"
-    reason = layout.unused(key, targets)
+    reason = layout.unused(key, modules)
     if reason is None and layout.torch and key.endswith(f".{_COUNTER}"):
         reason = "a count of batches that nothing reads"
     return reason

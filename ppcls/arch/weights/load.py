@@ -36,6 +36,7 @@ from ppcls.arch.weights.sources import (
     find_source,
     preprocessing_by_layout,
 )
+from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.download import fetch
 from ppcls.utils.errors import UserError
@@ -322,7 +323,7 @@ def _origin(
         )
     except ValueError as error:
         raise UserError(
-            f"{file.path}: its recorded preprocessing is wrong: {error}; convert it again"
+            f"{file.path}: its recorded preprocessing is wrong: {shown(str(error), 300)}; convert it again"
         ) from error
     return str(file.record.get("source", layout.source)), preprocessing
 

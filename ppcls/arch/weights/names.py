@@ -29,7 +29,7 @@ class Layout:
         factors: Our tensors that are theirs times a factor.
         arguments: What the model has to be made with, for the same values to mean the same function.
         epsilon: What batch norm adds to the variance there, where the model here has an argument for it.
-        unused: Their key and our keys to the reason to drop it, since ours lack it; None if there is none.
+        unused: Their key and our modules to the reason to drop it, since ours lack it; None if there is none.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Layout:
     factors: Mapping[str, float] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     epsilon: float | None = None
-    unused: Callable[[str, Sequence[str]], str | None] = lambda key, ours: None
+    unused: Callable[[str, frozenset[str]], str | None] = lambda key, modules: None
 
 
 def same(model: str, layers: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ PaddleClas's page of DLA prints multiply-accumulates as FLOPs; its pages of othe
 """
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -225,11 +225,10 @@ def _weights() -> Iterator[PretrainedWeights]:
         )
 
 
-def _unused_projection(key: str, ours: Sequence[str]) -> str | None:
+def _unused_projection(key: str, modules: frozenset[str]) -> str | None:
     """Ucbdrive gives every tree a projection of its input; a tree of trees passes its input on and never uses it."""
     tree, dot, _ = key.rpartition(".project.")
-    subtree = f"{tree}.tree1.tree1."
-    if dot and any(name.startswith(subtree) for name in ours):
+    if dot and f"{tree}.tree1.tree1" in modules:
         return "a projection that the authors' network makes and never uses"
     return None
 
