@@ -15,8 +15,8 @@ from ppcls.utils import user_code
 
 T = TypeVar("T")
 
-# `python -m` would look for modules in the current folder first, where another `ppcls` may lie; `-c` does so too, until
-# its entry is gone. (PYTHONSAFEPATH, which leaves it out, is of Python 3.11.)
+# `python -m` looks for modules in the current folder first, which may have another `ppcls`. So does `-c`, until the
+# folder is removed from `sys.path`. (PYTHONSAFEPATH does the same from Python 3.11 on.)
 _RUN = """
 import sys
 sys.path[:] = filter(None, sys.path)
@@ -26,32 +26,30 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 
 def command(module: str, *arguments: object) -> list[str]:
-    """The command that runs a module as `python -m` does, whatever lies in the current folder, and without warnings.
+    """Return the command that runs a module as `python -m` does, without warnings and without the current folder.
 
-    It belongs with `environment()`.
+    Run it with `environment()`.
     """
     return [interpreter(), "-W", "ignore", "-c", _RUN, module, *map(str, arguments)]
 
 
 def interpreter() -> str:
-    """Python's program. Where another program embeds Python (uWSGI, mod_wsgi), `sys.executable` is that program."""
+    """Return the path of Python; if a program embeds Python (uWSGI, mod_wsgi), `sys.executable` is that program."""
     if Path(sys.executable or "").name.lower().startswith("py"):
         return sys.executable
-    candidates = [
-        Path(sys.prefix) / name for name in ("bin/python3", "bin/python", "python.exe")
-    ]
-    return next((str(path) for path in candidates if path.is_file()), sys.executable)
+    for name in ("bin/python3", "bin/python", "python.exe"):
+        path = Path(sys.prefix) / name
+        if path.is_file():
+            return str(path)
+    return sys.executable
 
 
 def environment() -> dict[str, str]:
-    """This process's variables, with which a `command` finds this package, from wherever it is started."""
-    root = str(Path(ppcls.__file__).resolve().parents[1])
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(
-            [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        ),
-    }
+    """Return this process's variables, with which a `command` finds this package from any folder."""
+    paths = [str(Path(ppcls.__file__).resolve().parents[1])]
+    if os.environ.get("PYTHONPATH"):
+        paths.append(os.environ["PYTHONPATH"])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def call(
@@ -60,20 +58,20 @@ def call(
     quiet: bool = False,
     seconds: float | None = None,
 ) -> T:
-    """Calls a function of this package in a new process.
+    """Call a function of this package in a new process.
 
     Args:
-        function: a module's own, which is found by its name there.
-        *arguments: what can be pickled.
-        quiet: whether what the process prints, such as Paddle's report of a crash, is thrown away.
-        seconds: after which the process is killed; None waits for ever.
+        function: A function that its module has by its name.
+        *arguments: Anything that can be pickled.
+        quiet: Whether to discard what the process prints, such as Paddle's report of a crash.
+        seconds: The time after which the process is killed; None waits for ever.
 
     Returns:
-        What the function returns; or raises what it raises.
+        What the function returns; what it raises is raised here.
 
     Raises:
-        ChildProcessError: the process ended without an answer.
-        subprocess.TimeoutExpired: it took too long.
+        ChildProcessError: The process ended without an answer.
+        subprocess.TimeoutExpired: It took too long.
     """
     done = subprocess.run(
         command(__name__),
@@ -94,7 +92,7 @@ def call(
 
 
 def _answer() -> None:
-    """Does what `call` asks for on standard input; what the function prints goes to standard error."""
+    """Run the function that `call` sends on standard input; what it prints goes to standard error."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         user_code.load()  # may define what is unpickled

@@ -1,8 +1,8 @@
-"""Prepares the process for fast arithmetic on a Linux CPU; runs before Paddle is imported.
+"""Prepares the process for fast arithmetic on a Linux CPU. It runs before Paddle is imported.
 
-Paddle's wheel carries an old MKL that takes its AVX2 and AVX-512 kernels on AMD processors only if
-`MKL_DEBUG_CPU_TYPE` says so (5 is AVX2, 7 is AVX-512), and uses one OpenMP thread unless told otherwise. Both are read
-when the library loads, so they must be in the environment by then. What the user has set is never overridden.
+Paddle's wheel contains an old MKL that uses its AVX2 and AVX-512 kernels on AMD processors only if `MKL_DEBUG_CPU_TYPE`
+says so (5 is AVX2, 7 is AVX-512), and one OpenMP thread unless `OMP_NUM_THREADS` is set. Both are read when the library
+loads, so they must be set before. What the user has set is never overridden.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-# What MKL's kernels for AVX-512 use, all of it: without any one of these they end the process.
+# MKL's kernels for AVX-512 use all of these, and without one of them they end the process.
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 # Zen 4 runs AVX-512 instructions in two halves: no faster than AVX2, and training by MKL's AVX-512 kernels is slower
 # (benchmarks/README.md). Zen 5, which is family 26, runs them whole.
@@ -20,7 +20,7 @@ _APPLIED: dict[str, str] = {}
 
 
 def prepare() -> dict[str, str]:
-    """Sets what is missing in the environment and returns what this process has set; safe to call twice."""
+    """Set the missing variables and return those that this process has set; it can be called repeatedly."""
     if sys.platform != "linux" or "paddle" in sys.modules:
         return dict(_APPLIED)
     wanted = {"OMP_NUM_THREADS": str(threads_for_this_process())}
@@ -34,43 +34,45 @@ def prepare() -> dict[str, str]:
 
 
 def applied() -> dict[str, str]:
-    """What `prepare` has set in this process."""
+    """Return the variables that `prepare` has set in this process."""
     return dict(_APPLIED)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, cut by the control group's quota if there is one."""
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
+    """Return the number of cores that this process may use, by its affinity and its control group's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     quota = _cgroup_quota()
-    return max(1, min(cores, int(quota))) if quota else cores
+    if quota is None:
+        return cores
+    return max(1, min(cores, int(quota)))
 
 
 def threads_for_this_process() -> int:
-    """Usable cores, divided among the training processes that Paddle's launcher has started on this machine."""
-    return max(
-        1, usable_cores() // max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
-    )
+    """Return the usable cores per training process that Paddle's launcher has started on this machine."""
+    processes = max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
+    return max(1, usable_cores() // processes)
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return the cores that a control group of version 2 or 1 allows; None without a limit."""
     v2 = root / "cpu.max"
     if v2.is_file():
-        quota, period = v2.read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
+        allowed, period = v2.read_text().split()
+        return None if allowed == "max" else int(allowed) / int(period)
     v1 = root / "cpu" / "cpu.cfs_quota_us"
-    if v1.is_file() and int(v1.read_text()) > 0:
-        return int(v1.read_text()) / int(
-            (root / "cpu" / "cpu.cfs_period_us").read_text()
-        )
-    return None
+    if not v1.is_file():
+        return None
+    quota = int(v1.read_text())
+    if quota <= 0:
+        return None
+    return quota / int((root / "cpu" / "cpu.cfs_period_us").read_text())
 
 
 def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
-    """The text in which Linux describes its processors; empty where there is none."""
+    """Return the text in which Linux describes its processors; empty on other systems."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -78,7 +80,7 @@ def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _mkl_type(cpuinfo: str) -> str | None:
-    """The value of `MKL_DEBUG_CPU_TYPE` for the best kernels that every processor of an AMD machine can run.
+    """Return the value of `MKL_DEBUG_CPU_TYPE` for the best kernels that every processor of an AMD machine can run.
 
     Args:
         cpuinfo: The text of /proc/cpuinfo.

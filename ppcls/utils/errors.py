@@ -1,6 +1,6 @@
-"""What a user did wrong, as opposed to what is wrong in here.
+"""Errors that the user can correct, as opposed to bugs of this library.
 
-The command line prints these as they are, without a traceback, and exits with code 2.
+The command line prints them without a traceback, and exits with code 2.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _LONGEST_NAME, _MOST_NAMES = 200, 10_000
 
 
 class UserError(ValueError):
-    """A mistake of the user's, in one sentence: the file, the value, the remedy."""
+    """A mistake of the user, in one sentence with the file, the value and the remedy."""
 
 
 class Unavailable(UserError):
-    """What is asked for cannot be had here: a package, an ability of the machine, or a form of a bundle is missing.
+    """Something is missing here: a package, a feature of the machine, or a program of a bundle.
 
-    Who tries several things names this one and goes on with the others.
+    A command that tries several things reports this one and continues with the others.
     """
 
 

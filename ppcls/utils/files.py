@@ -17,9 +17,9 @@ PathLike = str | os.PathLike[str]
 
 
 def sha256_of(path: PathLike) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file."""
     digest = hashlib.sha256()
-    # Python's lock is let go for each block: of small ones a thread beside a busy one waits longer than it computes.
+    # Python's lock is released for each block. With small blocks a thread waits for the lock longer than it computes.
     block = memoryview(bytearray(1 << 23))
     with Path(path).open("rb", buffering=0) as file:
         while size := file.readinto(block):
@@ -28,7 +28,7 @@ def sha256_of(path: PathLike) -> str:
 
 
 def sync_file(path: Path) -> None:
-    """Waits until a file's bytes (or a folder's entries) are on the disk."""
+    """Wait until a file's bytes (or a folder's entries) are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,16 +37,16 @@ def sync_file(path: Path) -> None:
 
 
 def beside(folder: Path, what: str) -> Path:
-    """The hidden neighbour of a folder that is being replaced: `.NAME.new` or `.NAME.old`."""
+    """Return the hidden neighbour of a file or folder: `.NAME.WHAT`."""
     whole = folder if folder.name else folder.resolve()  # `.` has no name of its own
     return whole.with_name(f".{whole.name}.{what}")
 
 
 def require_place(path: PathLike) -> None:
-    """Check that no file is where a folder is needed, before the work whose result is to lie at a path.
+    """Check that no file is where a folder is needed, before the work whose result is written to a path.
 
     Raises:
-        UserError: one is.
+        UserError: A file is in the way.
     """
     nearest = next(
         parent for parent in Path(path).absolute().parents if parent.exists()
@@ -59,10 +59,10 @@ def require_place(path: PathLike) -> None:
 
 @contextlib.contextmanager
 def folder_for(path: PathLike) -> Iterator[None]:
-    """Makes the folder that a file or folder lies in, which is deleted at the end if nothing is there.
+    """Make the folder of a file or folder, and delete it at the end if it is empty.
 
     Raises:
-        UserError: a file is where a folder is needed.
+        UserError: A file is in the way.
     """
     require_place(path)
     missing = [folder for folder in Path(path).parents if not folder.exists()]
@@ -76,14 +76,14 @@ def folder_for(path: PathLike) -> Iterator[None]:
 
 
 def numbered(path: Path) -> Path:
-    """`DLA34.1` beside `DLA34`, `config.1.yaml` beside `config.yaml`; or the number after the highest that is there."""
+    """Return a free name: `DLA34.1` for `DLA34`, `config.1.yaml` for `config.yaml`, or the next number."""
     stem, suffix = (path.name, "") if path.is_dir() else (path.stem, path.suffix)
     pattern = re.compile(re.escape(stem) + r"\.([1-9][0-9]*)" + re.escape(suffix))
-    matches = [
-        pattern.fullmatch(neighbour.name)
-        for neighbour in path.absolute().parent.iterdir()
-    ]
-    highest = max((int(match.group(1)) for match in matches if match), default=0)
+    highest = 0
+    for neighbour in path.absolute().parent.iterdir():
+        match = pattern.fullmatch(neighbour.name)
+        if match is not None:
+            highest = max(highest, int(match[1]))
     return path.with_name(f"{stem}.{highest + 1}{suffix}")
 
 
@@ -174,7 +174,7 @@ def write_atomically(path: PathLike, content: bytes, sync: bool = True) -> None:
 
 
 def write_beside_others(path: Path, content: bytes) -> None:
-    """Writes a file; one with other content keeps it under a numbered name: `config.yaml` as `config.1.yaml`."""
+    """Write a file. An earlier one with other content is renamed first: `config.yaml` to `config.1.yaml`."""
     if not path.is_file() or path.read_bytes() == content:
         write_atomically(path, content)
         return
@@ -190,7 +190,7 @@ def write_beside_others(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
-    """Gives an error that names no file, as that of a full disk does not, or the file `aside`, the name of this one."""
+    """Put the name of a file into an error that names none, such as that of a full disk, or that names `aside`."""
     try:
         yield
     except OSError as error:

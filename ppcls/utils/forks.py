@@ -1,8 +1,8 @@
-"""What a forked process must not take over from the one that it was forked from.
+"""Values that a forked process must not inherit.
 
-Only the thread that forks goes on in the new process (gunicorn --preload, multiprocessing, celery). Pools have no
-threads there, locks that other threads held stay locked for ever, and libraries such as OpenMP, Paddle and CUDA wait
-for threads that are gone.
+Only the thread that forks continues in the new process (gunicorn --preload, multiprocessing, celery). Thread pools are
+empty there, locks of other threads stay locked for ever, and libraries such as OpenMP, Paddle and CUDA wait for threads
+that do not exist.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """A value that each process makes for itself: the first at once, a forked one when it first needs the value.
+    """A value that each process makes for itself: the first one at once, a forked one on first use.
 
     Args:
-        make: makes the value.
-        native: whether a C library holds threads for it. A forked process that inherits such a value ends without the
+        make: Makes the value.
+        native: Whether a C library has threads for it. A forked process that inherits such a value ends without the
             destructors of C libraries, which would wait for these threads.
     """
 
@@ -35,7 +35,7 @@ class PerProcess(Generic[T]):
         _values.add(self)
 
     def get(self) -> T:
-        """This process's value."""
+        """Return this process's value."""
         if not self._made:
             with self._lock:
                 if not self._made:
@@ -43,7 +43,7 @@ class PerProcess(Generic[T]):
         return self._made[0]
 
     def _forget(self) -> None:
-        """Leaves the inherited value alone, for ever: its destructor would wait for threads that are not here."""
+        """Keep the inherited value for ever: its destructor would wait for threads that are not here."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._made))
         self._made = []
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ def loaded_before_fork(module: str) -> bool:
 
 
 def _end_without_destructors() -> None:
-    """Makes `_exit` the first of the handlers that `exit` calls, with its status, once Python has finished."""
+    """Make `_exit` the first handler that `exit` calls, with its status, once Python has finished."""
     if hasattr(_LIBC, "on_exit"):  # of glibc
         _LIBC.on_exit(ctypes.cast(_LIBC._exit, ctypes.c_void_p), None)
 

@@ -1,4 +1,4 @@
-"""Imports Paddle for a program: its absence is one sentence, its chatter about our own settings is left out."""
+"""Imports Paddle for a program, without its advice about OMP_NUM_THREADS; if it is missing, that is one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHATTER = ("WARNING: OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISEL
 
 
 def load_paddle() -> ModuleType:
-    """Prepares the CPU and imports Paddle.
+    """Prepare the CPU and import Paddle.
 
     Raises:
         Unavailable: Paddle, or something that it needs, is missing or does not load; the sentence names the remedy.
@@ -40,7 +40,7 @@ def load_paddle() -> ModuleType:
             fault = shortage.shortage(error) or environment.fault(error)
             if fault is None:
                 raise
-            # What Paddle wrote about it, which the sentence says better
+            # The sentence replaces what Paddle wrote about it
             held.truncate(held.seek(0))
             raise Unavailable(fault) from error
 
@@ -63,7 +63,7 @@ def without_chatter() -> Iterator[io.StringIO]:
 
 
 def missing_gpu() -> str | None:
-    """Why Paddle cannot compute on a GPU here, as part of a sentence; None if it can."""
+    """Return why Paddle cannot compute on a GPU here, as part of a sentence; None if it can."""
     paddle = load_paddle()
     if not paddle.is_compiled_with_cuda():
         return "this build of Paddle has no CUDA"

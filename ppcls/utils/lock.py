@@ -1,7 +1,7 @@
-"""A lock between processes, which the system lifts when its holder ends, however it ends.
+"""A lock between processes, which the system releases when the holder ends for any reason.
 
-The lock is on a file of its own, beside what it protects. While it is held, the file says who holds it; afterwards it
-is deleted, unless the holder was killed. A forked child (a worker of a data loader) does not inherit the lock.
+The lock is on a separate file beside the thing that it protects. While it is held, the file names the holder;
+afterwards it is deleted, unless the holder was killed. A forked child (a worker of a data loader) does not inherit it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ppcls.utils.files import PathLike, beside, folder_for, require_place
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
-wait = time.sleep  # tests put something faster here
+wait = time.sleep  # replaced in tests
 
 _LONGEST_COMMAND = 200  # characters; with a list of overrides a command can be a page
 _RECORD_BYTES = 1 << 16
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-# The holder writes its name into the file, which must not be one behind a link that somebody else has put there.
+# The holder writes to the file, which must not be one behind a link that somebody else has put there.
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _held: set[_LockFile] = set()
 
@@ -45,23 +45,23 @@ class _NoLocks(Exception):
 
 @contextlib.contextmanager
 def locked(path: Path, doing: str, remedy: str | None = None) -> Iterator[None]:
-    """Holds the lock of a file while entered.
+    """Hold the lock of a file during a `with` block.
 
-    Where the file system has no locks, or the file cannot be made because the place is read-only, the caller goes on
-    without one; in the first case a warning says so. The lock is not reentrant: a thread that holds it and asks again
-    is refused, or waits for ever.
+    If the file system has no locks, or the file cannot be made because the place is read-only, the caller continues
+    without one; in the first case a warning says so. The lock is not reentrant: a thread that holds it and requests it
+    again is refused, or waits for ever.
 
     Args:
         path: The file; its folder exists. It is made, and deleted at the end. `files.beside(thing, "lock")` is the
             usual name.
-        doing: What the caller is doing and where, for other processes: `training into output/DLA34`. They are told
-            `process 4711 is {doing}`.
-        remedy: For long work: what the user can do where another process holds the lock, for the end of the error.
-            Without one the caller waits.
+        doing: What the caller does and where, for messages of other processes: `training into output/DLA34` gives
+            `process 4711 is training into output/DLA34`.
+        remedy: For long work: what the user can do if another process holds the lock, for the end of the error.
+            Without a remedy the caller waits.
 
     Raises:
-        UserError: another process (or thread) holds the lock, and there is a remedy.
-        OSError: the file cannot be made or locked for another reason.
+        UserError: Another process (or thread) holds the lock, and there is a remedy; or the file is a link.
+        OSError: The file cannot be made or locked for another reason.
     """
     file = None
     with contextlib.suppress(_NoLocks):
@@ -77,18 +77,18 @@ def locked(path: Path, doing: str, remedy: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator[None]:
-    """Holds the lock of a file or folder that is written, which lies beside it; see `locked`.
+    """Hold the lock of a file or folder that is written, as `locked` does. The lock is beside it.
 
     Args:
-        target: The file or folder, which need not exist; the folder that it lies in is made, and deleted at the end
-            if nothing has been written there.
+        target: The file or folder, which need not exist. Its parent folder is made, and deleted at the end if nothing
+            has been written there.
         doing: What the caller does to it, such as `exporting into`.
         remedy: As for `locked`.
 
     Raises:
-        UserError: a file is where a folder is needed, or as for `locked`.
+        UserError: A file is in the way, or as for `locked`.
     """
-    place = Path(target).resolve()  # one lock for every path that leads there
+    place = Path(target).resolve()  # one lock for every path of the same place
     require_place(target)  # by the name that the user gave
     with folder_for(place), locked(beside(place, "lock"), f"{doing} {target}", remedy):
         yield
@@ -156,7 +156,7 @@ class _LockFile:
         return self._descriptor
 
     def lock(self) -> bool:
-        """Locks the file, unless somebody else has."""
+        """Lock the file, unless another process has; return whether it is locked."""
         try:
             return _lock(self.descriptor)
         except OSError as error:
@@ -177,7 +177,7 @@ class _LockFile:
             return False
 
     def write_record(self, doing: str) -> None:
-        """Notes who holds the lock; where nothing can be written, the next one is told about `another process`."""
+        """Write down who holds the lock; without it the message is about `another process`."""
         record = {
             "doing": doing,
             "process": os.getpid(),
@@ -191,7 +191,7 @@ class _LockFile:
             os.write(self.descriptor, json.dumps(record).encode())
 
     def read_record(self) -> dict[str, Any]:
-        """What the holder has noted; empty where it has not yet."""
+        """Return what the holder has written; empty if it has not yet."""
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         try:
             record = json.loads(os.read(self.descriptor, _RECORD_BYTES))
@@ -200,7 +200,7 @@ class _LockFile:
         return record if isinstance(record, dict) else {}
 
     def release(self) -> None:
-        """Deletes the file, then lifts the lock: who waits for it sees that the file is no longer current."""
+        """Delete the file, then release the lock: a waiting process sees that the file is no longer current."""
         if self._descriptor is None:  # in a forked child
             return
         if sys.platform != "win32":
@@ -212,7 +212,7 @@ class _LockFile:
                 self._path.unlink()
 
     def close(self) -> None:
-        """Closes the file, which lifts a lock that this process holds, but not one that its parent does."""
+        """Close the file, which releases a lock of this process, but not one of its parent."""
         _held.discard(self)
         if self._descriptor is not None:
             os.close(self._descriptor)
@@ -223,7 +223,7 @@ def _not_a_lock(path: Path) -> str:
     return f"{path} is a link, or not a file, where this library keeps a lock; remove it and run again"
 
 
-def _let_go() -> None:
+def _close_inherited() -> None:
     """Close the copies of the descriptors in a forked child, which would hold a lock after its holder has ended."""
     for file in list(_held):
         file.close()
@@ -239,7 +239,7 @@ def _command() -> str:
 
 
 def _sentence(record: dict[str, Any], path: Path) -> str:
-    """`process 4711 is training into output/DLA34 (ppcls train ..., since 2026-11-29 12:30:00)`."""
+    """Return `process 4711 is training into output/DLA34 (ppcls train ..., since 2026-11-29 12:30:00)`."""
     if "process" not in record or "doing" not in record:
         return f"another process is using {path.parent} (lock {path.name})"
     host = record.get("host")
@@ -267,7 +267,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_close_inherited)
 
     def _lock(descriptor: int) -> bool:
         try:

@@ -21,28 +21,28 @@ class _ConsoleHandler(logging.Handler):
     """Writes lines to standard output above a running progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Half of what starting the runtime would cost, for a line that may never be said
+        # Importing it takes half as long as starting the runtime, for a line that may never be logged
         from tqdm import tqdm
 
         try:
             tqdm.write(self.format(record), file=sys.stdout)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever listened is gone (`| head`, a closed terminal); that must not end a training.
+            # The reader is gone (`| head`, a closed terminal), which must not end a training
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _FileHandler(logging.FileHandler):
-    """Says once that the file cannot be written, in place of a traceback for every line."""
+    """Reports once that the file cannot be written, instead of a traceback for every line."""
 
-    _said = False
+    _reported = False
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._said:
-            self._said = True
+        elif not self._reported:
+            self._reported = True
             reason = error.strerror or error
             print(
                 f"{self.baseFilename}: lines of the log cannot be written ({reason}); they are lost",
@@ -61,13 +61,13 @@ class _KeptLines(logging.handlers.MemoryHandler):
 
 
 def get_logger() -> logging.Logger:
-    """The library's logger; silent about debug messages, and a library's user may configure it as any other."""
+    """Return the library's logger, which a program can configure as any other."""
     return logging.getLogger(LOGGER_NAME)
 
 
 @contextlib.contextmanager
 def remarked(remark: str) -> Iterator[None]:
-    """While entered, every line that this thread logs ends with ` (remark)`."""
+    """Append ` (remark)` to every line that this thread logs during a `with` block."""
     thread = threading.get_ident()
 
     def add(record: logging.LogRecord) -> bool:
@@ -86,9 +86,12 @@ def remarked(remark: str) -> Iterator[None]:
 def setup_logging(
     file: Path | None = None, console: bool = True, keep_lines: bool = False
 ) -> None:
-    """Directs the library's log to standard output, and to `file` as well (appended; its folder is made).
+    """Write the library's log to standard output.
 
-    With `keep_lines` the lines are kept in memory too, for a file that `log_also_to` names later.
+    Args:
+        file: Also append the log to this file, whose folder is made.
+        console: Whether to write to standard output.
+        keep_lines: Also keep the lines in memory, for a file that `log_also_to` names later.
     """
     logger = get_logger()
     for handler in list(logger.handlers):
@@ -110,7 +113,7 @@ def setup_logging(
 
 
 def log_also_to(file: Path) -> None:
-    """Appends the library's log to a file too, which begins with the lines that were kept; its folder is made."""
+    """Also append the library's log to a file, beginning with the lines that were kept; its folder is made."""
     logger = get_logger()
     file.parent.mkdir(parents=True, exist_ok=True)
     to_file = _FileHandler(file, encoding="utf-8")

@@ -10,15 +10,15 @@ from ppcls.utils.errors import Unavailable
 
 
 def import_optional(module: str, name: str, extra: str) -> Any:
-    """Imports what not everybody has.
+    """Import a package that an extra installs.
 
     Args:
-        module: as it is imported.
-        name: as people call it.
-        extra: of `pip install 'ppcls[extra]'`.
+        module: The module to import.
+        name: The name of the package, for messages.
+        extra: The extra, as in `pip install 'ppcls[extra]'`.
 
     Raises:
-        Unavailable: it is not installed or does not load; the sentence names the remedy.
+        Unavailable: The package is not installed or does not load; the sentence names the remedy.
     """
     try:
         return importlib.import_module(module)

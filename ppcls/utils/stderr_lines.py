@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def without_stderr_lines(*parts: str) -> Iterator[None]:
-    """While entered, holds back what is written to standard error, and then passes it on without some lines.
+    """Hold back standard error during a `with` block, and then write it without some lines.
 
     Args:
-        parts: A line that holds one of them is left out.
+        parts: A line that contains one of them is left out.
     """
     try:
         screen = os.dup(2)

@@ -8,13 +8,22 @@ from collections.abc import Collection, Sequence
 def aligned(
     header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: Collection[str]
 ) -> str:
-    """Columns two spaces apart: those of `text_columns` begin in line, the others, which are numbers, end in line."""
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    lines = (
-        "  ".join(
-            cell.ljust(width) if title in text_columns else cell.rjust(width)
-            for title, cell, width in zip(header, row, widths)
-        )
-        for row in (header, *rows)
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    """Return a table whose columns are two spaces apart.
+
+    Args:
+        header: The titles.
+        rows: The cells.
+        text_columns: The titles of the columns that are aligned left. The others are numbers and aligned right.
+    """
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = []
+    for row in table:
+        cells = []
+        for title, cell, width in zip(header, row, widths):
+            if title in text_columns:
+                cells.append(cell.ljust(width))
+            else:
+                cells.append(cell.rjust(width))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

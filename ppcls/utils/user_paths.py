@@ -1,4 +1,4 @@
-"""Paths as people write them, where no shell has expanded them: `~/data`, `$HOME/data`, `${SCRATCH}/data`."""
+"""Expands paths that no shell has expanded: `~/data`, `$HOME/data`, `${SCRATCH}/data`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_PATHS = ("pipe:", "http://", "https://")
 
 
 def expanded(path: PathLike) -> str:
-    """The path with the home folder for a leading `~` or `~user`, and the values of environment variables.
+    """Return a path with the home folder for a leading `~` or `~user`, and with the values of environment variables.
 
     An address, a command behind `pipe:`, and a file whose own name has a `$` stay as they are.
 
@@ -32,5 +32,5 @@ def expanded(path: PathLike) -> str:
                     f"{text}: the environment variable {name} is not set; set it, or write the path itself"
                 )
         text = _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
-    # Pathlib would also drop a trailing slash
+    # pathlib would also drop a trailing slash
     return os.path.expanduser(text)  # noqa: PTH111

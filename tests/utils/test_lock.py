@@ -117,7 +117,7 @@ def test_a_forked_child_does_not_hold_the_lock_of_its_killed_parent(tmp_path: Pa
 def test_a_forked_child_leaves_its_parents_lock_alone(tmp_path: Path) -> None:
     path = tmp_path / ".run.lock"
     with locked(path, "training"):
-        lock._let_go()  # what a child does, here to the descriptors of this process
+        lock._close_inherited()  # what a child does, here to the descriptors of this process
         assert lock._held == set()
     assert path.is_file()
 
