@@ -195,7 +195,7 @@ def _order(lab, value):
     return (picture - transform("NormalizeImage", picture, **keys))[:, 0].tolist()
 
 
-@probe("transform NormalizeImage.channel_num", (3, [10, 20, 30]), (4, Saying("channel_num is 4; write 3, or 1")))
+@probe("transform NormalizeImage.channel_num", (3, [10, 20, 30]), (4, Saying("is 4; write 1 or 3")))
 def _channel_num(lab, value):
     try:
         return normalized(channel_num=value)
