@@ -35,7 +35,7 @@ def add_arguments(command: CommandParser) -> None:
         type=int,
         action=SetKey,
         key="Global.batch_size",
-        help="pictures at a time",
+        help="pictures per batch",
     )
     command.add_argument(
         "--topk",

@@ -8,6 +8,7 @@ import re
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.model_table import info_of
+from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
@@ -15,10 +16,12 @@ from ppcls.utils.errors import UserError
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""
     command.add_argument("name", metavar="NAME", help="a model of `ppcls models`")
-    command.add_argument(
-        "--image-size",
+    add_option(
+        command,
+        "--size",
+        old=["--image-size"],
         metavar="SIZE",
-        type=_image_size,
+        type=_size,
         help="pixels of both sides, or HxW: 224, 192x256 (default: the model's own size)",
     )
     command.add_argument(
@@ -43,7 +46,7 @@ def add_arguments(command: CommandParser) -> None:
     )
 
 
-def _image_size(text: str) -> tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     matched = re.fullmatch("([1-9][0-9]{0,3})(?:x([1-9][0-9]{0,3}))?", text)
     if matched is None:
         raise argparse.ArgumentTypeError(
@@ -75,6 +78,6 @@ def run(arguments: argparse.Namespace) -> int:
     model = build_backbone(params)  # loads Paddle, which the next import needs
     from ppcls.arch.summary import summarize
 
-    size = arguments.image_size or info_of(arguments.name).input_size[1:]
+    size = arguments.size or info_of(arguments.name).input_size[1:]
     print(summarize(model, size).table(arguments.depth))
     return 0

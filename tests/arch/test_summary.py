@@ -180,7 +180,7 @@ def test_the_channels_are_the_backbone_s() -> None:
 def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str], dla34: Summary) -> None:
     assert main(["summary", "DLA34"]) == 0
     assert capsys.readouterr().out == dla34.table() + "\n"
-    options = ["--image-size", "64x96", "--class-num", "7", "--in-channels", "1", "--depth", "1"]
+    options = ["--size", "64x96", "--class-num", "7", "--in-channels", "1", "--depth", "1"]
     assert main(["summary", "DLA46_c", *options]) == 0
     expected = summarize(build_model("DLA46_c", class_num=7, in_channels=1), (64, 96)).table(1)
     assert capsys.readouterr().out == expected + "\n"
@@ -201,7 +201,7 @@ def test_the_default_size_is_the_model_s(monkeypatch: pytest.MonkeyPatch, capsys
             "; or give the file that registers it: --import FILE",
         ),
         (
-            ["DLA34", "--image-size", "100"],
+            ["DLA34", "--size", "100"],
             "DLA34 was given pictures of 100 x 100 pixels; height and width must be multiples of 32",
         ),
         (["DLA34", "--class-num", "-1"], "DLA34: class_num is -1; write a whole number of at least 0"),
@@ -216,7 +216,7 @@ def test_mistakes_are_sentences(capsys: pytest.CaptureFixture[str], arguments: l
 @pytest.mark.parametrize("size", ["0", "x", "224x", "x224", "1x2x3", "-3", "10000", "224X224", "٣٢", "32 "])
 def test_sizes_that_are_none(capsys: pytest.CaptureFixture[str], size: str) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["summary", "DLA34", f"--image-size={size}"])
+        main(["summary", "DLA34", f"--size={size}"])
     assert stopped.value.code == 2
     assert f"{size!r} is not a size; give pixels from 1 to 9999: 224, or 192x256 (HxW)" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ from ppcls.cli import main
 
 # Each refers to something missing, so it ends before it measures anything.
 COMMANDS = [
+    ("summary DLX34 --size 64", "--image-size", "--size"),
     ("verify missing --backend paddle", "--backends", "--backend"),
     ("quantize missing --calib list.txt --backend onnxruntime", "--engine", "--backend"),
     ("adopt missing out --resize-backend pil", "--backend", "--resize-backend"),

@@ -267,3 +267,14 @@ assert min(values) >= 80 and max(values) <= 120 and len(values) > 10, values
 """
     (sandbox / "brightness.py").write_text(code + check)
     run(["brightness.py"], sandbox)
+
+
+def test_a_command_imports_the_transform_of_the_documents(sandbox):
+    (code,) = blocks(ROOT / "docs" / "add_a_transform.md", "python")
+    (sandbox / "imported.py").write_text(code.replace("RandBrightness", "RandBrightnessByFile"))
+    operations = "DataLoader.Train.dataset.transform_ops=[DecodeImage: {}, RandBrightnessByFile: {strength: %s}]"
+    words = ["train", "-c", "DLA34", "--print-config", "--import", "imported.py", "-o"]
+    assert "strength: 0.2\n" in run(["-m", "ppcls", *words, operations % 0.2], sandbox)
+    ran = run_script(ROOT / "ppcls" / "__main__.py", *words, operations % 2, folder=sandbox)
+    assert ran.code == 2
+    assert "RandBrightnessByFile.strength" in ran.err

@@ -189,7 +189,7 @@ COMMANDS = [
     "lr-find -c own.yaml --output a/b.png --low 2 --high 1",
     # what writes no files
     "summary NoSuchModel",
-    "summary DLA34 --image-size 8",
+    "summary DLA34 --size 8",
     "summary DLA34 --class-num -1",
     "models NoSuchModel",
     "config migrate missing.yaml",
