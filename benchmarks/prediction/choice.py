@@ -37,7 +37,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
         print(
             f"{name:11} batch {BATCH} choice   bare {1000 * timings[name].undisturbed:7.2f} ms a batch"
         )
-    engine = chosen.settings.engine
+    engine = chosen.settings.backend
     print(
         f"{engine:11} is chosen; time x {timings[engine].undisturbed / best:.3f} of the fastest (goal at most {GOAL})"
     )

@@ -137,7 +137,7 @@ def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
     """The gate of `ppcls verify`: float32 by the golden picture, other precisions by the pictures of `data`."""
 
     def gate(bundle: Bundle, settings: Settings, backend: Backend) -> str | None:
-        form = Form(settings.engine, settings.precision)
+        form = Form(settings.backend, settings.precision)
         pictures = None if settings.precision == "float32" else data
         report = verify(
             bundle, {form: backend}, pictures, device=device, threads=settings.threads
@@ -167,7 +167,7 @@ def _refusals(
     verdicts: dict[tuple[str, str], str | None] = {}
     refused = {}
     for settings, backend in backends.items():
-        form = settings.engine, settings.precision
+        form = settings.backend, settings.precision
         if settings.precision not in allowed:
             verdicts[form] = f"`--allow {settings.precision}` would let it be chosen"
         elif form not in verdicts:

@@ -103,7 +103,7 @@ def described(settings: Settings) -> str:
     """`openvino, float32, cpu, all cores, 1 request`, for a sentence."""
     threads = "all cores" if settings.threads is None else f"{settings.threads} threads"
     requests = f"{settings.requests} request{'s' if settings.requests > 1 else ''}"
-    return f"{settings.engine}, {settings.precision}, {settings.device}, {threads}, {requests}"
+    return f"{settings.backend}, {settings.precision}, {settings.device}, {threads}, {requests}"
 
 
 def _cells(
@@ -111,7 +111,7 @@ def _cells(
 ) -> Sequence[object]:
     settings, timing = candidate.settings, candidate.timing
     cells = [
-        settings.engine,
+        settings.backend,
         settings.precision,
         settings.threads or "all",
         settings.requests,

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from ppcls.benchmark import machine
 from ppcls.benchmark.timing import Plan
 from ppcls.cli.parser import CommandParser
-from ppcls.inference.settings import ENGINES, PRECISIONS
+from ppcls.inference.settings import BACKENDS, PRECISIONS
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
 # The short names that PaddleClas and TensorRT use
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
-_BACKENDS = {"ort": "onnxruntime", "tensorrt": "trt"}
+_OTHER_NAMES = {"ort": "onnxruntime", "tensorrt": "trt"}
 
 
 def words(text: str) -> list[str]:
@@ -63,7 +63,7 @@ def precisions(text: str) -> list[str]:
 
 def backends(text: str) -> list[str]:
     """`paddle,trt` as a list of backends."""
-    return _known(text, _BACKENDS, ENGINES)
+    return _known(text, _OTHER_NAMES, BACKENDS)
 
 
 def add_plan(command: CommandParser, rounds: int) -> None:

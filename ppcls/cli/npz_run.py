@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
     )
-    form = Form(settings.engine, settings.precision)
+    form = Form(settings.backend, settings.precision)
     done = run_inputs(
         bundle,
         open_backend(bundle, settings),

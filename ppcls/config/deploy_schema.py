@@ -26,7 +26,7 @@ class DeployGlobalSection(CheckedFields):
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
         cpu_num_threads: threads on the CPU; null for one a core.
-        backend: the engine; null for the one that the bundle names, or else Paddle.
+        backend: the engine (`trt` is TensorRT inside Paddle); null for the one that the bundle names, or else Paddle.
         precision: of the arithmetic; null for the one that the bundle names with its engine, or else float32.
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
             core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
@@ -43,7 +43,7 @@ class DeployGlobalSection(CheckedFields):
     use_gpu: bool = False
     enable_mkldnn: bool = True
     cpu_num_threads: PositiveInt | None = None
-    backend: Literal["paddle", "onnxruntime", "openvino"] | None = None
+    backend: Literal["paddle", "onnxruntime", "openvino", "trt"] | None = None
     precision: Literal["float32", "float16", "bfloat16", "int8"] | None = None
     requests: PositiveInt | None = None
     use_fp16: bool = False
@@ -58,7 +58,8 @@ class DeployGlobalSection(CheckedFields):
             raise ValueError(
                 f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them"
             )
-        if self.tensorrt != _TENSORRT and not self.use_tensorrt:
+        runs_it = self.use_tensorrt or self.backend == "trt"
+        if self.tensorrt != _TENSORRT and not runs_it:
             raise ValueError(
                 "tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"
             )

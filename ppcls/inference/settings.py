@@ -9,7 +9,8 @@ from typing import Any
 from ppcls.utils.errors import UserError
 from ppcls.utils.tensorrt import TensorRT
 
-BACKENDS = ("paddle", "onnxruntime", "openvino")
+TRT = "trt"  # TensorRT inside Paddle
+BACKENDS = ("paddle", "onnxruntime", "openvino", TRT)
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 DEVICES = ("cpu", "gpu")
 # What each backend computes in, by device.
@@ -17,17 +18,13 @@ OFFERED: dict[str, dict[str, tuple[str, ...]]] = {
     "paddle": {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "float16")},
     "onnxruntime": {"cpu": ("float32", "int8")},
     "openvino": {"cpu": ("float32", "bfloat16", "int8")},
+    TRT: {"gpu": ("float32", "float16", "int8")},
 }
-# What TensorRT computes in, inside Paddle on a GPU, by the program's format; as an engine of its own it is called trt.
-TRT = "trt"
-ENGINES = (*BACKENDS, TRT)
+# Of these TensorRT computes in some, by the program's format
 TENSORRT_OFFERED: dict[str, tuple[str, ...]] = {
     ".pdmodel": ("float32", "float16", "int8"),
     ".json": ("float32", "float16"),  # Paddle calibrates programs of Paddle 2 alone
 }
-TENSORRT_PRECISIONS = tuple(
-    p for p in PRECISIONS if any(p in offered for offered in TENSORRT_OFFERED.values())
-)
 
 
 # Beyond any machine of today; with many more an engine does not start, or ends the process.
@@ -35,10 +32,12 @@ _MOST = {"threads": 1024, "requests": 64}
 
 
 def offered_on(device: str) -> tuple[str, ...]:
-    """The precisions that some backend computes in on a device."""
-    return tuple(
-        p for p in PRECISIONS if any(p in on.get(device, ()) for on in OFFERED.values())
-    )
+    """The precisions that some backend computes in on a device, without pictures to calibrate on."""
+    offered: set[str] = set()
+    for backend, on in OFFERED.items():
+        if backend != TRT:  # the others are calibrated by `ppcls quantize`
+            offered.update(on.get(device, ()))
+    return tuple(precision for precision in PRECISIONS if precision in offered)
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,14 @@ class Settings:
     """What a backend is opened with. A bundle may carry one, which `ppcls benchmark backends` writes.
 
     Attributes:
-        backend: `paddle`, `onnxruntime` or `openvino`.
+        backend: `paddle`, `onnxruntime`, `openvino`, or `trt` for TensorRT inside Paddle.
         precision: of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; see `OFFERED`.
         device: `cpu` or `gpu`.
         threads: of the CPU kernels, for all requests together; None takes every core that this process may use.
         requests: batches that run at the same time.
         onednn: whether Paddle on a CPU runs oneDNN's kernels, about four times as fast as its own.
-        tensorrt: how Paddle on a GPU runs TensorRT; None for Paddle's own kernels.
+        tensorrt: the options of `trt`; None for any other backend. Given with `paddle`, as manifests of schema 2 have
+            it, they make the backend `trt`.
 
     Raises:
         UserError: a value is none of these, or the backend does not have it.
@@ -67,26 +67,17 @@ class Settings:
     tensorrt: TensorRT | None = None
 
     def __post_init__(self) -> None:
-        for name, possible in (
-            ("backend", BACKENDS),
-            ("precision", PRECISIONS),
-            ("device", DEVICES),
-        ):
-            if getattr(self, name) not in possible:
-                raise UserError(
-                    f"{name} is {getattr(self, name)!r}; write {' or '.join(possible)}"
-                )
-        for name in ("threads", "requests"):
-            value = getattr(self, name)
-            if value is not None and (
-                not isinstance(value, Integral) or not 1 <= int(value) <= _MOST[name]
-            ):
-                raise UserError(
-                    f"{name} is {value!r}; write a whole number from 1 to {_MOST[name]}"
-                )
+        self._check_value("backend", BACKENDS)
+        self._check_value("precision", PRECISIONS)
+        self._check_value("device", DEVICES)
+        self._check_count("threads", self.threads)
+        self._check_count("requests", self.requests)
+        if self.tensorrt is not None and self.backend == "paddle":
+            object.__setattr__(self, "backend", TRT)
+        if self.tensorrt is None and self.backend == TRT:
+            object.__setattr__(self, "tensorrt", TensorRT())
         if self.tensorrt is not None:
             self._check_tensorrt(self.tensorrt)
-            return
         offered = OFFERED[self.backend]
         if self.device not in offered:
             raise UserError(
@@ -98,16 +89,28 @@ class Settings:
                 f"{' or '.join(offered[self.device])}"
             )
 
-    def _check_tensorrt(self, options: TensorRT) -> None:
-        if (self.backend, self.device) != ("paddle", "gpu"):
+    def _check_value(self, name: str, possible: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in possible:
             raise UserError(
-                f"TensorRT runs inside Paddle on a GPU alone, not by {self.backend} on a {self.device.upper()}; write "
-                "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
+                f"{name} is {repr(value)[:100]}; write {' or '.join(possible)}"
             )
-        if self.precision not in TENSORRT_PRECISIONS:
+
+    def _check_count(self, name: str, value: int | None) -> None:
+        if value is None:
+            return
+        most = _MOST[name]
+        if not isinstance(value, Integral) or not 1 <= int(value) <= most:
             raise UserError(
-                f"TensorRT does not compute in {self.precision} here; write precision "
-                f"{' or '.join(TENSORRT_PRECISIONS)}"
+                f"{name} is {repr(value)[:100]}; write a whole number from 1 to {most}"
+            )
+
+    def _check_tensorrt(self, options: TensorRT) -> None:
+        if (self.backend, self.device) != (TRT, "gpu"):
+            engine = "paddle" if self.backend == TRT else self.backend
+            raise UserError(
+                f"TensorRT runs inside Paddle on a GPU alone, not by {engine} on a {self.device.upper()}; write "
+                "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
             )
         if options.calibration is not None and self.precision != "int8":
             raise UserError(
@@ -115,46 +118,52 @@ class Settings:
                 "leave calibration out"
             )
 
-    @property
-    def engine(self) -> str:
-        """The backend's name, or `trt`."""
-        return self.backend if self.tensorrt is None else TRT
-
 
 DEFAULTS = Settings()
-_BELONGS_TO = ("backend", "device")
 
 
 def settings_of(
-    engine: str, precision: str, calibration: str | None = None, **more: Any
+    backend: str, precision: str, calibration: str | None = None, **more: Any
 ) -> Settings:
-    """The settings of an engine by its name, where `trt` is Paddle with TensorRT, but for `calibration` as by default.
+    """The settings of a backend as by default, but for TensorRT's `calibration`.
 
     Raises:
         UserError: a value is none of those of `Settings`.
     """
-    if engine == TRT:
-        return Settings(
-            "paddle", precision, tensorrt=TensorRT(calibration=calibration), **more
-        )
-    return Settings(engine, precision, **more)
+    options = TensorRT(calibration=calibration) if backend == TRT else None
+    return Settings(backend, precision, tensorrt=options, **more)
 
 
 def resolve(stored: Settings | None, **given: Any) -> Settings:
     """The settings that a user gets: what was `given` (None: was not), over what the bundle has `stored`.
 
     `tensorrt` may be given as True, which is TensorRT as it is stored or else by default, or as False, which is none.
-    Stored settings belong to their backend and device: with another one given, they do not count.
+    Stored settings belong to their backend (`trt` is one of Paddle's) and device: with another one given, they do not
+    count.
 
     Raises:
         UserError: a value is none of those of `Settings`.
     """
-    told = {name: value for name, value in given.items() if value is not None}
-    if stored is None or any(
-        told.get(name, getattr(stored, name)) != getattr(stored, name)
-        for name in _BELONGS_TO
-    ):
+    named = {name: value for name, value in given.items() if value is not None}
+    if stored is None or not _belongs(stored, named):
         stored = DEFAULTS
-    if isinstance(told.get("tensorrt"), bool):
-        told["tensorrt"] = (stored.tensorrt or TensorRT()) if told["tensorrt"] else None
-    return replace(stored, **told)
+    backend = named.get("backend", stored.backend)
+    options = named.get("tensorrt", backend == TRT)
+    if options is True:
+        options = stored.tensorrt or TensorRT()
+    if options is False:
+        options = None
+        backend = _engine(backend)
+    return replace(stored, **{**named, "backend": backend, "tensorrt": options})
+
+
+def _belongs(stored: Settings, named: dict[str, Any]) -> bool:
+    """Whether stored settings are of the backend and device that were named."""
+    backend = named.get("backend", stored.backend)
+    device = named.get("device", stored.device)
+    return _engine(backend) == _engine(stored.backend) and device == stored.device
+
+
+def _engine(backend: str) -> str:
+    """The library that runs a backend."""
+    return "paddle" if backend == TRT else backend

@@ -45,7 +45,7 @@ def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
         thread.join()
     for number, batch in enumerate(BATCHES):
         np.testing.assert_array_equal(answers[number], alone.run(batch))
-    with two._turns.take() as first, two._turns.take() as second:
+    with two._pool.take() as first, two._pool.take() as second:
         assert first._process.pid != second._process.pid
         assert {first._process.poll(), second._process.poll()} == {None}
         os.kill(first._process.pid, signal.SIGINT)  # Ctrl-C reaches all processes of a terminal
@@ -54,22 +54,22 @@ def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
 
 
 def test_they_end_with_their_maker(two):
-    with two._turns.take() as one, two._turns.take() as other:
+    with two._pool.take() as one, two._pool.take() as other:
         processes = [one._process, other._process]
     del one, other
-    two._turns = None
+    two._pool = None
     gc.collect()
     assert [process.poll() for process in processes] == [0, 0]
 
 
 def test_they_end_though_another_process_holds_their_socket(two):
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         process, held = one._process, one._channel.fileno()
     del one
     holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[held])
     killed_after = threading.Timer(30, process.kill)  # so that a fault is no endless test
     killed_after.start()
-    two._turns = None
+    two._pool = None
     gc.collect()
     killed_after.cancel()
     assert process.poll() == 0
@@ -79,18 +79,18 @@ def test_they_end_though_another_process_holds_their_socket(two):
 
 def test_one_that_does_not_end_is_killed(two, monkeypatch):
     monkeypatch.setattr(engine_process, "SECONDS_TO_END", 0.01)
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         process = one._process
     os.kill(process.pid, signal.SIGSTOP)
     del one
-    two._turns = None
+    two._pool = None
     gc.collect()
     assert process.poll() == -signal.SIGKILL
 
 
 def test_a_forked_copy_leaves_its_parents_alone(two, exported, monkeypatch):
     alone = open_backend(Bundle.load(exported), Settings(threads=1))
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         socket_of_parent = Connection(os.dup(one._channel.fileno()))
         with monkeypatch.context() as forked:
             forked.setattr(os, "getpid", lambda: -1)
@@ -102,7 +102,7 @@ def test_a_forked_copy_leaves_its_parents_alone(two, exported, monkeypatch):
 
 
 def test_one_that_is_killed_is_said(two):
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         one._process.kill()
         one._process.wait()
     with pytest.raises(UserError) as caught:
@@ -114,7 +114,7 @@ def test_one_that_is_killed_is_said(two):
 
 
 def test_what_is_no_batch_ends_one_with_its_reason(two):
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         one._channel.send((2, "three"))
         with pytest.raises(TypeError, match="'str' object cannot be interpreted as an integer"):
             one.run(BATCHES[0])
@@ -142,7 +142,7 @@ class Interrupted:
 @pytest.mark.parametrize("during", ["send", "send_bytes", "recv", "recv_bytes_into"])
 def test_after_ctrl_c_a_batch_gets_its_own_scores(two, exported, during):
     alone = open_backend(Bundle.load(exported), Settings(threads=1))
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         interrupted, one._channel = one._process, Interrupted(one._channel, during)
     with pytest.raises(KeyboardInterrupt):
         two.run(BATCHES[1])
@@ -163,7 +163,7 @@ def test_a_batch_that_fails_is_the_only_one(exported, two):
     four_channels = np.zeros((2, 4, 32, 32), np.float32)
     with pytest.raises(Exception, match=r"channel") as expected:
         alone.run(four_channels)
-    with two._turns.take() as one:
+    with two._pool.take() as one:
         before = one._process.pid
         for _ in range(2):
             with pytest.raises(type(expected.value), match=r"channel"):
@@ -210,5 +210,5 @@ def test_the_first_builds_tensorrts_engines_for_all(exported, monkeypatch):
             order.append("loaded")
 
     settings = Settings(device="gpu", threads=2, requests=2, tensorrt=TensorRT())
-    Process.start_all(Bundle.load(exported), settings)
+    Process.start_all(Bundle.load(exported), settings, one_first=True)
     assert order == ["started", "loaded", "started", "loaded"]

@@ -16,9 +16,9 @@ from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends import paddle as paddle_backend
 from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
-from ppcls.inference.backends.common import Turns
+from ppcls.inference.backends.common import Pool
 from ppcls.inference.bundle import digested
-from ppcls.inference.entries import Quantized
+from ppcls.inference.entries import ModelOrigin, Quantized
 from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
 from ppcls.utils.errors import UserError
 
@@ -229,7 +229,7 @@ def test_a_damaged_form_is_refused(with_forms, sessions):
 
 
 def test_turns_are_taken_by_one_at_a_time():
-    turns = Turns("ab")
+    turns = Pool("ab")
     with turns.take() as first, turns.take() as second:
         assert {first, second} == {"a", "b"}
         assert turns._free.empty()
@@ -345,11 +345,12 @@ def test_what_an_engine_says_of_a_program_is_one_sentence(with_forms, sessions, 
 
 def test_a_model_that_is_no_bundle_is_sent_the_right_way(with_forms, compiled):
     file = with_forms.folder / "inference.onnx"
-    foreign = dataclasses.replace(with_forms, golden=None, quantized=())
+    foreign = dataclasses.replace(with_forms, golden=None, quantized=(), origin=ModelOrigin.ONNX)
+    foreign = dataclasses.replace(foreign, program=foreign.onnx)
     assert message(foreign, backend="openvino", precision="int8") == (
         f"{file} is run as it is; leave precision int8 out, which `ppcls quantize` makes of bundles alone"
     )
-    assert message(dataclasses.replace(foreign, onnx=None), backend="openvino") == (
+    assert message(dataclasses.replace(foreign, origin=ModelOrigin.PADDLECLAS), backend="openvino") == (
         f"{file.parent} is a model of PaddleClas, which openvino does not run; make a bundle of it by `ppcls adopt "
         f"{file.parent} NEW`, and add its ONNX form by `ppcls onnx NEW`"
     )

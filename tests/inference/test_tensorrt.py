@@ -21,8 +21,8 @@ from ppcls.cli import main
 from ppcls.deployment.verify.forms import FORMS, Form, form_digest, parse_forms
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.backends import open_backend
-from ppcls.inference.backends.adapted import InParts
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
+from ppcls.inference.backends.tensorrt import InParts
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings, resolve, settings_of
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.tensorrt import TensorRT
@@ -390,7 +390,7 @@ def test_int8_needs_the_older_format_and_enough_pictures(machine, copy, pir, pic
              "other backend (in Python, device='gpu'), or leave TensorRT out"),
         ({"backend": "openvino"}, "TensorRT runs inside Paddle on a GPU alone, not by openvino on a CPU; "),
         ({**GPU, "precision": "bfloat16"},
-         "TensorRT does not compute in bfloat16 here; write precision float32 or float16 or int8"),
+         "trt on a GPU does not compute in bfloat16; write precision float32 or float16 or int8"),
         ({**GPU, "tensorrt": TensorRT(calibration="list")},
          "TensorRT's calibration is for int8, but the precision is float32; write precision int8, or leave "),
     ],
@@ -419,14 +419,17 @@ def test_true_and_false_stand_for_options():
     stored = Settings(**GPU, tensorrt=TensorRT(max_batch=64))
     assert resolve(None, **GPU, tensorrt=True) == Settings(**GPU, tensorrt=TensorRT())
     assert resolve(stored) == resolve(stored, tensorrt=True) == stored
-    assert resolve(stored, tensorrt=False) == Settings(**GPU)
+    assert resolve(stored, tensorrt=False) == resolve(stored, backend="paddle") == Settings(**GPU)
+    assert stored == Settings("trt", **GPU, tensorrt=TensorRT(max_batch=64))  # the name of Paddle with TensorRT
+    assert resolve(stored, backend="trt") == stored
+    assert resolve(None, backend="trt", **GPU) == Settings("trt", **GPU) == Settings(**GPU, tensorrt=TensorRT())
     assert resolve(stored, device="cpu") == resolve(stored, backend="paddle", device="cpu") == Settings()
     assert resolve(stored, backend="openvino", device="cpu") == Settings("openvino")
     half = Settings("paddle", "float16", threads=3, **GPU)
     assert resolve(half) == resolve(half, device="gpu") == half
     assert resolve(half, device="cpu") == Settings()  # which has no float16
-    assert settings_of("trt", "float16", **GPU).engine == "trt"
-    assert settings_of("paddle", "float16", **GPU).engine == "paddle"
+    assert settings_of("trt", "float16", **GPU).backend == "trt"
+    assert settings_of("paddle", "float16", **GPU).backend == "paddle"
 
 
 def test_a_bundle_keeps_the_settings(machine, copy):
@@ -496,7 +499,7 @@ def test_pictures_to_calibrate_on_are_for_int8_alone(machine, legacy, pictures, 
     words = ["verify", str(legacy.folder), "--device", "gpu", "--backend", "trt:float32,paddle"]
     assert main([*words, "--calib", str(pictures)]) == 2
     assert capsys.readouterr().err == (
-        f"pictures to calibrate on ({pictures}) are for trt:int8 alone, which is not compared here; leave them out, "
+        f"pictures to calibrate on ({pictures}) are read by trt:int8 alone, which is not compared here; leave them out, "
         "or write --device gpu --backend trt:int8\n"
     )
     assert Form("trt", "float16").settings("gpu", calibration="list") == settings("float16")

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import (
+    BACKENDS,
     DEVICES,
-    ENGINES,
     OFFERED,
     PRECISIONS,
-    TENSORRT_PRECISIONS,
     TRT,
     Settings,
     settings_of,
@@ -22,7 +21,7 @@ from ppcls.utils.errors import UserError, suggest
 
 @dataclass(frozen=True)
 class Form:
-    """A backend, one of `ENGINES`, and the precision of its arithmetic."""
+    """A backend, one of `BACKENDS`, and the precision of its arithmetic."""
 
     backend: str
     precision: str
@@ -56,8 +55,6 @@ def _forms(device: str) -> tuple[Form, ...]:
     forms = []
     for backend, offered in OFFERED.items():
         forms += [Form(backend, precision) for precision in offered.get(device, ())]
-    if device == "gpu":
-        forms += [Form(TRT, precision) for precision in TENSORRT_PRECISIONS]
     return tuple(forms)
 
 
@@ -81,7 +78,7 @@ def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
     asked: dict[Form, bool] = {}
     for item in text.split(","):
         backend, _, precision = item.strip().partition(":")
-        _check_known("backend", backend, ("all", *ENGINES))
+        _check_known("backend", backend, ("all", *BACKENDS))
         if precision:
             _check_known("precision", precision, PRECISIONS)
         found = _matching(backend, precision, device)

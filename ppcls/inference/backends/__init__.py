@@ -5,22 +5,16 @@ A module here holds one engine: its class takes the bundle and the settings, and
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ppcls.inference.backends.engines import ENGINES, open_engine
 from ppcls.utils.forks import PerProcess, loaded_before_fork
 
 if TYPE_CHECKING:
     from ppcls.inference.bundle import Bundle
     from ppcls.inference.settings import Settings
-
-_CLASSES = {  # by the name of the engine, which is that of its package too
-    "paddle": ("ppcls.inference.backends.paddle", "PaddleBackend"),
-    "onnxruntime": ("ppcls.inference.backends.onnxruntime", "OnnxRuntimeBackend"),
-    "openvino": ("ppcls.inference.backends.openvino", "OpenVinoBackend"),
-}
 
 
 class Backend(Protocol):
@@ -36,25 +30,10 @@ def open_backend(bundle: Bundle, settings: Settings) -> Backend:
     Raises:
         UserError: the engine is not installed, cannot do what the settings ask for, or the bundle lacks what it runs.
     """
-    from ppcls.inference.backends.adapted import InParts, adapted
+    # Needs the bundle's parts, which take time to load
+    from ppcls.inference.backends.adapted import adapted
 
-    backend: Backend = _OfThisProcess(bundle, settings)
-    if settings.tensorrt is not None:
-        from ppcls.inference.backends.tensorrt import batches
-
-        low, _, high = batches(bundle, settings.tensorrt)
-        backend = InParts(backend, low, high)
-    return adapted(backend, bundle)
-
-
-def open_engine(bundle: Bundle, settings: Settings) -> Backend:
-    """The engine of the settings within this process, for programs and batches as the bundle has them.
-
-    Raises:
-        UserError: as of `open_backend`.
-    """
-    module, name = _CLASSES[settings.backend]
-    return getattr(importlib.import_module(module), name)(bundle, settings)
+    return adapted(_OfThisProcess(bundle, settings), bundle)
 
 
 class _OfThisProcess:
@@ -72,9 +51,9 @@ class _OfThisProcess:
         return self.engine.get().run(batch)
 
     def _open(self) -> Backend:
-        if not loaded_before_fork(self._settings.backend):
+        if not loaded_before_fork(ENGINES[self._settings.backend].package):
             return open_engine(self._bundle, self._settings)
-        # Rarely needed, takes time to load
-        from ppcls.inference.backends.engine_process import EngineProcesses
+        # Needs the bundle's parts, which take time to load
+        from ppcls.inference.backends.common import PooledBackend, engine_processes
 
-        return EngineProcesses(self._bundle, self._settings)
+        return PooledBackend(engine_processes(self._bundle, self._settings))

@@ -44,31 +44,6 @@ class OneByOne:
         )
 
 
-class InParts:
-    """Sends batches through a backend that takes `low` to `high` pictures: larger ones cut, smaller ones filled up."""
-
-    def __init__(self, backend: Backend, low: int, high: int) -> None:
-        self._backend, self._low, self._high = backend, low, high
-
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
-        parts = [
-            batch[start : start + self._high]
-            for start in range(0, len(batch), self._high)
-        ]
-        found = [self._part(part) for part in parts]
-        return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def _part(self, part: np.ndarray) -> np.ndarray:
-        missing = self._low - len(part)
-        if missing <= 0:
-            return self._backend.run(part)
-        filled = np.concatenate(
-            [part, np.zeros((missing, *part.shape[1:]), part.dtype)]
-        )
-        return self._backend.run(filled)[: len(part)]
-
-
 class Probabilities:
     """Holds a program to what was told of it: that its scores are probabilities."""
 

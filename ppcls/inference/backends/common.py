@@ -1,4 +1,4 @@
-"""What the backends of other engines than Paddle share: which files they run, and turns among threads."""
+"""What backends share: the files that they run, and pools of what one thread at a time may use."""
 
 from __future__ import annotations
 
@@ -7,33 +7,63 @@ import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
 
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import ModelOrigin
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
 
+if TYPE_CHECKING:
+    from ppcls.inference.backends import Backend
+
 T = TypeVar("T")
 _SAID = 300  # characters of what an engine says; some go on for pages
 
 
-class Turns(Generic[T]):
-    """Things that one thread at a time may use; the one used last is the next, for its memory is warm."""
+class Pool(Generic[T]):
+    """A pool of items that one thread at a time may use.
 
-    def __init__(self, things: Iterable[T]) -> None:
+    The most recently used item is handed out first, because its memory is still in cache.
+    """
+
+    def __init__(self, items: Iterable[T]) -> None:
         self._free: queue.LifoQueue[T] = queue.LifoQueue()
-        for thing in things:
-            self._free.put(thing)
+        for item in items:
+            self._free.put(item)
 
     @contextlib.contextmanager
     def take(self) -> Iterator[T]:
-        """One of the things, once one is free."""
-        thing = self._free.get()
+        """Waits for a free item, and gives it back afterwards."""
+        item = self._free.get()
         try:
-            yield thing
+            yield item
         finally:
-            self._free.put(thing)
+            self._free.put(item)
+
+
+class PooledBackend:
+    """A backend for several threads, of some that serve one thread each."""
+
+    def __init__(self, backends: Iterable[Backend]) -> None:
+        self._pool = Pool(backends)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
+        with self._pool.take() as backend:
+            return backend.run(np.ascontiguousarray(batch))
+
+
+def engine_processes(
+    bundle: Bundle, settings: Settings, one_first: bool = False
+) -> list[Backend]:
+    """Opens an engine in each of `settings.requests` processes; see `EngineProcess.start_all`."""
+    # Rarely needed, takes time to load
+    from ppcls.inference.backends.engine_process import EngineProcess
+
+    return list(EngineProcess.start_all(bundle, settings, one_first))
 
 
 def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:

@@ -21,8 +21,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from ppcls.inference.backends import open_engine
-from ppcls.inference.backends.common import Turns
+from ppcls.inference.backends.engines import open_engine
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
@@ -30,18 +29,6 @@ from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
 SECONDS_TO_END = 10  # then it is killed
-
-
-class EngineProcesses:
-    """A backend of `settings.requests` processes; see `EngineProcess.start_all`."""
-
-    def __init__(self, bundle: Bundle, settings: Settings) -> None:
-        self._turns = Turns(EngineProcess.start_all(bundle, settings))
-
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._turns.take() as process:
-            return process.run(np.ascontiguousarray(batch))
 
 
 class EngineProcess:
@@ -56,8 +43,15 @@ class EngineProcess:
         self._start()
 
     @classmethod
-    def start_all(cls, bundle: Bundle, settings: Settings) -> list[EngineProcess]:
-        """`settings.requests` of them, which share the threads.
+    def start_all(
+        cls, bundle: Bundle, settings: Settings, one_first: bool = False
+    ) -> list[EngineProcess]:
+        """Starts `settings.requests` of them, which share the threads.
+
+        Args:
+            bundle: what they run.
+            settings: how.
+            one_first: whether the others begin when the first has loaded, because they find what it has built.
 
         Raises:
             UserError: as of `open_backend`.
@@ -65,8 +59,8 @@ class EngineProcess:
         threads = max(1, (settings.threads or usable_cores()) // settings.requests)
         alone = replace(settings, requests=1, threads=threads)
         first = cls(bundle, alone)
-        if settings.tensorrt is not None:
-            first._loaded()  # and has built the engines that the others find
+        if one_first:
+            first._loaded()
         started = [first, *(cls(bundle, alone) for _ in range(settings.requests - 1))]
         for process in started:
             process._loaded()

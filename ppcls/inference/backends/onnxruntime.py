@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.backends.common import (
-    Turns,
+    Pool,
     begin,
     check_names,
     loading,
@@ -52,11 +52,11 @@ class OnnxRuntimeBackend:
             [port.name for port in outputs],
         )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
-        self._turns = Turns(range(settings.requests))
+        self._pool = Pool(range(settings.requests))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._turns.take():
+        with self._pool.take():
             return self._session.run(
                 self._outputs, {self._input: np.ascontiguousarray(batch)}
             )[0]

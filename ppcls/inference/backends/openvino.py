@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.backends.common import (
-    Turns,
+    Pool,
     begin,
     check_names,
     loading,
@@ -52,13 +52,13 @@ class OpenVinoBackend:
                 core.read_model(file), "CPU", _properties(settings)
             )
         check_names(file, bundle, _names(model.inputs), _names(model.outputs))
-        self._turns = Turns(
+        self._pool = Pool(
             model.create_infer_request() for _ in range(settings.requests)
         )
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._turns.take() as request:
+        with self._pool.take() as request:
             request.infer([np.ascontiguousarray(batch)], share_inputs=True)
             return request.get_output_tensor(0).data.copy()
 

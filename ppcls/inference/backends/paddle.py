@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import Turns, begin, check_names
+from ppcls.inference.backends.common import (
+    PooledBackend,
+    begin,
+    check_names,
+    engine_processes,
+)
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
@@ -15,9 +20,10 @@ from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 LEGACY = ".pdmodel"  # of Paddle 2
+_NO_GPU = "-o Global.use_gpu=False or --device cpu (in Python, device='cpu')"
 
 
-class PaddleBackend:
+class PaddleBackend(PooledBackend):
     """Runs a bundle's program by Paddle Inference. Threads may share it.
 
     Args:
@@ -30,43 +36,35 @@ class PaddleBackend:
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULTS) -> None:
         if settings.requests == 1:
-            self._turns: Turns[Any] = Turns([Predictor(bundle, settings)])
+            super().__init__([_load(bundle, settings)])
         else:
-            # Rarely needed, takes time to load
-            from ppcls.inference.backends.engine_process import EngineProcess
-
-            self._turns = Turns(EngineProcess.start_all(bundle, settings))
-
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
-        with self._turns.take() as predictor:
-            return predictor.run(np.ascontiguousarray(batch))
+            super().__init__(engine_processes(bundle, settings))
 
 
-class Predictor:
-    """One predictor of this process, for one thread at a time; see `PaddleBackend`."""
+def _load(bundle: Bundle, settings: Settings) -> LoadedPredictor:
+    checked = begin(bundle.checked, bundle.program, bundle.parameters)
+    check(bundle.path_of(bundle.program), settings)
+    program, parameters = checked()
+    return LoadedPredictor(bundle, open_predictor(program, parameters, settings))
 
-    def __init__(self, bundle: Bundle, settings: Settings) -> None:
-        checked = begin(bundle.checked, bundle.program, bundle.parameters)
-        check(bundle.path_of(bundle.program), settings)
-        program, parameters = checked()
-        if settings.tensorrt is None:
-            self._predictor = open_predictor(program, parameters, settings)
-        else:
-            # Takes time to load
-            from ppcls.inference.backends.tensorrt import (
-                open_predictor as open_with_tensorrt,
-            )
 
-            self._predictor = open_with_tensorrt(bundle, settings)
+class LoadedPredictor:
+    """A predictor of Paddle in this process, for one thread at a time.
+
+    Raises:
+        UserError: its inputs and outputs are not those of the manifest.
+    """
+
+    def __init__(self, bundle: Bundle, predictor: Any) -> None:
         check_names(
-            program,
+            bundle.path_of(bundle.program),
             bundle,
-            self._predictor.get_input_names(),
-            self._predictor.get_output_names(),
+            predictor.get_input_names(),
+            predictor.get_output_names(),
         )
-        self._input = self._predictor.get_input_handle(bundle.input.name)
-        self._output = self._predictor.get_output_handle(bundle.output.name)
+        self._predictor = predictor
+        self._input = predictor.get_input_handle(bundle.input.name)
+        self._output = predictor.get_output_handle(bundle.output.name)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
@@ -87,11 +85,7 @@ def check(program: Path, settings: Settings) -> None:
         )
     load_paddle()
     if settings.device == "gpu":
-        _require_gpu(settings)
-        if settings.tensorrt is not None:
-            from ppcls.inference.backends.tensorrt import require
-
-            require(program, settings)
+        require_gpu("a GPU is asked for", _NO_GPU)
     elif settings.precision == "bfloat16":
         _require_bfloat16(program, settings)
 
@@ -127,21 +121,17 @@ def open_predictor(
     return create_predictor(config)
 
 
-def _require_gpu(settings: Settings) -> None:
+def require_gpu(reason: str, remedy: str) -> None:
+    """Whether this machine has a GPU that this Paddle can use.
+
+    Raises:
+        Unavailable: it has none; `reason` says why one is needed, `remedy` what to write instead.
+    """
     missing = missing_gpu()
     if missing:
-        asks, off = (
-            "a GPU is asked for",
-            "-o Global.use_gpu=False or --device cpu (in Python, device='cpu')",
-        )
-        if settings.tensorrt is not None:
-            asks, off = (
-                "TensorRT needs a GPU",
-                "-o Global.use_tensorrt=False -o Global.use_gpu=False",
-            )
         raise Unavailable(
-            f"{asks}, but {missing}; write {off}, or install "
-            "paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+            f"{reason}, but {missing}; write {remedy}, or install paddlepaddle-gpu for your CUDA version "
+            "(requirements-gpu.txt)"
         )
 
 

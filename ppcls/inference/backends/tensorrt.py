@@ -1,6 +1,6 @@
 """TensorRT inside Paddle Inference: parts of the program become engines for one kind of GPU.
 
-Whether it can be had is said before anything is loaded. Engines are built once (`tensorrt_roads`), and kept
+Whether it can be had is said before anything is loaded. Engines are built once (`tensorrt_engines`), and kept
 (`engine_cache`).
 """
 
@@ -11,15 +11,21 @@ import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.data.read_ahead import read_batches
+from ppcls.inference.backends.common import PooledBackend, begin, engine_processes
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
-from ppcls.inference.backends.tensorrt_roads import ENGINE_FOLDER_FLAG, ROADS, Task
-from ppcls.inference.bundle import Bundle
+from ppcls.inference.backends.paddle import LoadedPredictor, require_gpu
+from ppcls.inference.backends.tensorrt_engines import (
+    ENGINE_BUILDERS,
+    ENGINE_FOLDER_FLAG,
+    Task,
+)
+from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import Unavailable, UserError
@@ -28,7 +34,68 @@ from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 from ppcls.utils.tensorrt import TensorRT
 
+if TYPE_CHECKING:
+    from ppcls.inference.backends import Backend
+
 _PIR = ".json"  # the format of Paddle 3's programs
+
+
+class TensorRtBackend:
+    """Runs a bundle's program by TensorRT, inside Paddle, on a GPU. Threads may share it.
+
+    Batches outside of `min_batch` and `max_batch` are cut or filled up.
+
+    Args:
+        bundle: what to run; its files are compared with their digests first.
+        settings: precision and options; several requests are as many processes, see `engine_process`.
+
+    Raises:
+        UserError: the bundle is damaged, or this machine cannot do what the settings ask for.
+    """
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        low, _, high = batches(bundle, _options(settings))
+        if settings.requests == 1:
+            engines: list[Backend] = [_load(bundle, settings)]
+        else:
+            engines = engine_processes(bundle, settings, one_first=True)
+        self._backend = InParts(PooledBackend(engines), low, high)
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
+        return self._backend.run(batch)
+
+
+def _load(bundle: Bundle, settings: Settings) -> LoadedPredictor:
+    checked = begin(bundle.checked, bundle.program, bundle.parameters)
+    require(bundle.path_of(bundle.program), settings)
+    checked()
+    return LoadedPredictor(bundle, open_predictor(bundle, settings))
+
+
+class InParts:
+    """Sends batches through a backend that takes `low` to `high` pictures: larger ones cut, smaller ones filled up."""
+
+    def __init__(self, backend: Backend, low: int, high: int) -> None:
+        self._backend, self._low, self._high = backend, low, high
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
+        parts = [
+            batch[start : start + self._high]
+            for start in range(0, len(batch), self._high)
+        ]
+        found = [self._part(part) for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _part(self, part: np.ndarray) -> np.ndarray:
+        missing = self._low - len(part)
+        if missing <= 0:
+            return self._backend.run(part)
+        filled = np.concatenate(
+            [part, np.zeros((missing, *part.shape[1:]), part.dtype)]
+        )
+        return self._backend.run(filled)[: len(part)]
 
 
 def require(program: Path, settings: Settings) -> None:
@@ -37,6 +104,15 @@ def require(program: Path, settings: Settings) -> None:
     Raises:
         Unavailable: it cannot.
     """
+    if program.suffix == ONNX_SUFFIX:
+        raise Unavailable(
+            f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
+        )
+    load_paddle()
+    require_gpu(
+        "TensorRT needs a GPU",
+        "-o Global.use_tensorrt=False -o Global.use_gpu=False",
+    )
     compiled, runtime = _versions()
     if not any(compiled):
         raise Unavailable(
@@ -94,7 +170,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         settings.precision,
         options,
     )
-    road = ROADS[program.suffix]
+    builder = ENGINE_BUILDERS[program.suffix]
     pictures = (
         None if options.calibration is None else _enough(options, best[0], bundle)
     )
@@ -105,14 +181,14 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
             "building TensorRT's engines of %s; it takes minutes, and is done once",
             program,
         )
-        road.build(
+        builder.build(
             task,
             folder,
             None
             if pictures is None
             else _full(bundle, pictures, best[0], settings.threads),
         )
-        if not any(folder.glob(road.engines)):
+        if not any(folder.glob(builder.engines)):
             raise Unavailable(
                 f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
                 "leave TensorRT out"
@@ -125,7 +201,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         engine_key(bundle, task, None if pictures is None else _digest(pictures)),
         build,
     )
-    return road.open(task, folder)
+    return builder.open(task, folder)
 
 
 def engine_key(bundle: Bundle, task: Task, calibration: str | None) -> EngineKey:

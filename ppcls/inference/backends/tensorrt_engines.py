@@ -1,4 +1,4 @@
-"""Paddle's two roads to TensorRT, one for each format of programs, each as the calls that it takes.
+"""How Paddle builds and runs engines of TensorRT: one way for each format of programs, as the calls that it takes.
 
 A program of Paddle 2 goes through `Config.enable_tensorrt_engine`, which builds engines when a predictor is made and
 keeps them in its cache folder. One of Paddle 3 is converted before by `paddle.tensorrt`, which writes another program
@@ -46,8 +46,8 @@ class Task:
     options: TensorRT
 
 
-class Road(Protocol):
-    """How engines come to be, and are run."""
+class EngineBuilder(Protocol):
+    """Builds engines and runs them."""
 
     engines: str  # a pattern of the files' names
 
@@ -60,8 +60,8 @@ class Road(Protocol):
         """A predictor that runs the engines in a folder; it has run once, so everything is loaded."""
 
 
-class LegacyRoad:
-    """Of programs of Paddle 2."""
+class LegacyEngineBuilder:
+    """Builds and runs the engines of programs of Paddle 2."""
 
     engines = "trt_serialized_*"
     _SHAPES_FILE = "shapes.pbtxt"
@@ -82,7 +82,7 @@ class LegacyRoad:
         self.open(task, folder)
 
     def open(self, task: Task, folder: Path) -> Any:
-        """See `Road`."""
+        """See `EngineBuilder`."""
         return _run(self._predictor(task, folder), [_zeros(task.shapes[1])])
 
     def _predictor(self, task: Task, folder: Path) -> Any:
@@ -113,8 +113,8 @@ class LegacyRoad:
         return create_predictor(config)
 
 
-class PirRoad:
-    """Of programs of Paddle 3."""
+class PirEngineBuilder:
+    """Builds and runs the engines of programs of Paddle 3."""
 
     engines = "converted/*.trt"
     _CONVERTED = "converted"
@@ -123,7 +123,7 @@ class PirRoad:
     def build(
         self, task: Task, folder: Path, calibration: Iterable[np.ndarray] | None
     ) -> None:
-        """Converts the program; there is no calibration on this road."""
+        """Converts the program; programs of Paddle 3 cannot be calibrated."""
         from paddle.tensorrt.export import Input, PrecisionMode, TensorRTConfig, convert
 
         low, best, high = task.shapes
@@ -145,7 +145,7 @@ class PirRoad:
         convert(str(task.program.with_suffix("")), config)
 
     def open(self, task: Task, folder: Path) -> Any:
-        """See `Road`."""
+        """See `EngineBuilder`."""
         from paddle.inference import create_predictor
 
         stem = folder / self._CONVERTED
@@ -159,7 +159,10 @@ class PirRoad:
             return _run(create_predictor(config), [_zeros(task.shapes[1])])
 
 
-ROADS: dict[str, Road] = {".pdmodel": LegacyRoad(), ".json": PirRoad()}
+ENGINE_BUILDERS: dict[str, EngineBuilder] = {
+    ".pdmodel": LegacyEngineBuilder(),
+    ".json": PirEngineBuilder(),
+}
 
 
 def _config(program: Path, parameters: Path) -> Any:
