@@ -39,6 +39,7 @@ RUNTIME = {
             "text",
             "picture_files",
             "picture_list",
+            "picture_items",
             "picture_sources",
             "read_ahead",
         )

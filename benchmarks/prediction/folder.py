@@ -15,7 +15,7 @@ import numpy as np
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
-from ppcls.data.picture_sources import find_pictures
+from ppcls.data.picture_files import find_pictures
 from ppcls.engine.predict import open_classifier
 from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle, Result

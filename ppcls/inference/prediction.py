@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ppcls.data.picture_sources import NoPicture, Picture, pictures_of
+from ppcls.data.picture_items import NoPicture, Picture
+from ppcls.data.picture_sources import pictures_of
 from ppcls.data.postprocess import Topk
 from ppcls.data.read_ahead import Unreadable, batch_of_readings, read_or_reason
 from ppcls.data.transforms import Pipeline, UnreadableImage

@@ -1,4 +1,4 @@
-"""What was found in pictures: one `Result` for each, and `Results` for those of a call."""
+"""The classes of pictures: one `Result` per picture, and the `Results` of a call."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
+import numpy as np
 from PIL import Image
 
-from ppcls.data.picture_sources import NoPicture, Picture
+from ppcls.data.picture_items import NoPicture, Picture
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -27,7 +28,7 @@ _FILLED = "height:10px;background:#4c8bf5;width:{:.1f}%"
 
 @dataclass(frozen=True)
 class Result:
-    """What was found in one picture, best class first; `error` says why nothing was.
+    """The classes of one picture, the best first, or the `error` why it could not be read.
 
     A notebook shows it as the picture, the names and their scores.
 
@@ -72,7 +73,7 @@ class Result:
         return kept
 
     def of(self, picture: Picture) -> Result:
-        """This result, which knows its picture from now on."""
+        """Remember which picture the result is of, and return the result."""
         object.__setattr__(self, "_picture", weakref.ref(picture))
         return self
 
@@ -80,29 +81,28 @@ class Result:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __str__(self) -> str:
-        where = (
-            f"picture {self.source}"
-            if isinstance(self.source, int)
-            else printable(self.source)
-        )
         if self.error is not None:
-            return f"{where}: error: {printable(self.error)}"
-        return f"{where}: {', '.join(f'{label} {score:.3f}' for label, score in self._labelled())}"
+            return f"{self._where}: error: {printable(self.error)}"
+        labelled = [f"{label} {score:.3f}" for label, score in self._labelled()]
+        return f"{self._where}: {', '.join(labelled)}"
+
+    @property
+    def _where(self) -> str:
+        if isinstance(self.source, int):
+            return f"picture {self.source}"
+        return printable(self.source)
 
     def _repr_html_(self) -> str:
         """The picture, and beside it the names, each with a bar as long as its score."""
-        heading = html.escape(
-            f"picture {self.source}"
-            if isinstance(self.source, int)
-            else printable(self.source)
-        )
         picture = ""
         if self.error is not None:
             body = f"<em>{html.escape(printable(self.error))}</em>"
         else:
             picture = _thumbnail(self.picture)
-            body = f"<table>{''.join(_row(label, score) for label, score in self._labelled())}</table>"
-        return f'<div style="{_CARD}">{picture}<div><strong>{heading}</strong>{body}</div></div>'
+            rows = [_html_row(label, score) for label, score in self._labelled()]
+            body = f"<table>{''.join(rows)}</table>"
+        heading = f"<strong>{html.escape(self._where)}</strong>"
+        return f'<div style="{_CARD}">{picture}<div>{heading}{body}</div></div>'
 
     def _labelled(self) -> list[tuple[str, float]]:
         labels = self.names or [f"class {class_id}" for class_id in self.class_ids]
@@ -185,20 +185,21 @@ class Results(Sequence[Result]):
         )
 
     def _keep(self, count: int) -> None:
-        """Classifies until so many results are kept."""
+        """Classify until `count` results are kept."""
         while len(self._kept) < count:
             if self._rest is None:
                 self._rest = self._stream_from(len(self._kept))
             try:
                 result = next(self._rest)
             except BaseException:
-                # It has ended; who asks again begins again, and sees why once more
+                # The stream has ended: the next call begins again, and raises the same error
                 self._rest = None
                 raise
             self._kept_pictures.append(result.picture)
             self._kept.append(result)
 
     def _more(self) -> list[str]:
+        """The line that says how many results are not shown, if any."""
         more = len(self) - _SHOWN
         return [f"... and {more} more"] if more > 0 else []
 
@@ -219,15 +220,19 @@ def printable(text: str) -> str:
     )
 
 
-def _row(label: str, score: float) -> str:
-    bar = f'<div style="{_BAR}"><div style="{_FILLED.format(100 * min(max(score, 0.0), 1.0))}"></div></div>'
+def _html_row(label: str, score: float) -> str:
+    filled = _FILLED.format(100 * min(max(score, 0.0), 1.0))
+    bar = f'<div style="{_BAR}"><div style="{filled}"></div></div>'
     return f"<tr><td>{html.escape(label)}</td><td>{bar}</td><td>{score:.3f}</td></tr>"
 
 
 def _thumbnail(picture: Picture | None) -> str:
-    """The picture as an element of HTML, small; an empty text where it is gone, or cannot be read."""
-    image = None if picture is None else _image(picture)
-    if image is None:
+    """A small copy of the picture as an HTML element, or an empty text where it is gone or cannot be read."""
+    if picture is None or isinstance(picture.content, NoPicture):
+        return ""
+    try:
+        image = Image.fromarray(_pixels(picture))
+    except (OSError, ValueError, MemoryError, UnreadableImage):
         return ""
     image.thumbnail((_SIDE, _SIDE))
     content = io.BytesIO()
@@ -235,17 +240,12 @@ def _thumbnail(picture: Picture | None) -> str:
     return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}">'
 
 
-def _image(picture: Picture) -> Image.Image | None:
+def _pixels(picture: Picture) -> np.ndarray:
+    """The pixels of a picture, uint8 [H, W, 3] in the order RGB."""
     content = picture.content
-    if isinstance(content, NoPicture):
-        return None
-    try:
-        if isinstance(content, Path):
-            content = content.read_bytes()
-        if isinstance(content, bytes):
-            return Image.fromarray(DecodeImage()(content))
-    except (OSError, ValueError, MemoryError, UnreadableImage):
-        return None
-    return Image.fromarray(
-        content if picture.color == "RGB" else content[..., ::-1].copy()
-    )
+    if isinstance(content, Path):
+        content = content.read_bytes()
+    if isinstance(content, bytes):
+        return DecodeImage()(content)
+    assert isinstance(content, np.ndarray)
+    return content if picture.color == "RGB" else content[..., ::-1].copy()

@@ -35,25 +35,30 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     """
     if not isinstance(value, dict):
         raise UserError(f"{where}: a mapping is expected, not {shown(value)}; {_AGAIN}")
-    wanted = [field for field in fields(cls) if field.name not in known]  # type: ignore[arg-type]
-    names = [field.name for field in wanted]
-    for key in value:
-        if key not in names:
-            raise UserError(
-                f"{where}: nothing reads the key {shown(key)}{suggest(str(key)[:_SHOWN], names)}; remove it"
-            )
-    for field in wanted:
-        if field.default is MISSING and field.name not in value:
-            raise UserError(f"{where}: {field.name} is missing; {_AGAIN}")
+    wanted = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in known:
+            wanted[field.name] = field
+    _check_keys(value, wanted, where)
     hints = get_type_hints(cls)
-    values = {
-        name: _convert(hints[name], item, f"{where} {name}")
-        for name, item in value.items()
-    }
+    values = {}
+    for name, item in value.items():
+        values[name] = _convert(hints[name], item, f"{where} {name}")
     try:
         return cls(**known, **values)
     except ValueError as error:
         raise UserError(f"{where}: {shortened(str(error))}") from error
+
+
+def _check_keys(value: dict[Any, Any], wanted: dict[str, Any], where: str) -> None:
+    """Refuse unknown keys, and miss those that have no default."""
+    for key in value:
+        if key not in wanted:
+            hint = suggest(str(key)[:_SHOWN], list(wanted))
+            raise UserError(f"{where}: unknown key {shown(key)}{hint}; remove it")
+    for name, field in wanted.items():
+        if field.default is MISSING and name not in value:
+            raise UserError(f"{where}: {name} is missing; {_AGAIN}")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppcls.data.picture_files import is_picture_name
-from ppcls.data.picture_sources import NoPicture, find_pictures, pictures_of
+from ppcls.data.picture_files import find_pictures, is_picture_name
+from ppcls.data.picture_items import NoPicture
+from ppcls.data.picture_sources import pictures_of
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
 from ppcls.inference.golden import GOLDEN_PICTURE
@@ -148,22 +149,23 @@ def test_one_of_a_kind_is_a_list_of_one():
 @pytest.mark.parametrize(
     ("source", "color", "says"),
     [
-        (ARRAY, None, 'picture 0 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
-        ([b"", ARRAY], None, 'picture 1 is an array: say its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
+        (ARRAY, None, 'picture 0 is an array: give its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
+        ([b"", ARRAY], None, 'picture 1 is an array: give its channel order, color="RGB" or color="BGR" (OpenCV\'s)'),
         (b"", "rgb", "color is 'rgb'; write RGB or BGR"),
         (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 [H, W, 3], [H, W, 4], "
          "[H, W, 1] or [H, W], with values from 0 to 255"),
-        (np.zeros((3, 9, 8), np.uint8), "RGB", "picture 0 is an array uint8 [3, 9, 8]; move its channels behind, "
-         "array.transpose(1, 2, 0)"),
+        (np.zeros((3, 9, 8), np.uint8), "RGB", "picture 0 is an array uint8 [3, 9, 8]; move its channels to the last "
+         "axis, array.transpose(1, 2, 0)"),
         (ARRAY[:0], "RGB", "picture 0 is an array uint8 [0, 4, 3]; give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or "
          "[H, W]"),
         (np.zeros((9, 8, 2), np.uint8), "RGB", "picture 0 is an array uint8 [9, 8, 2]; give uint8 [H, W, 3], "
          "[H, W, 4], [H, W, 1] or [H, W]"),
         (io.StringIO("text"), None, "picture 0 is a file that gives no bytes; open it with mode 'rb'"),
         (closed(), None, "picture 0 is a file that cannot be read (I/O operation on closed file.)"),
-        (3, None, "an int is no picture; give a folder, a file, bytes, an image of Pillow, an array, or a list"),
-        ({"a.png": 1}, None, "a dict is no picture; give a folder, a file, bytes, an image of Pillow, an array, or a "
-         "list"),
+        (3, None, "an int cannot be read as pictures; give a folder, a file, bytes, an image of Pillow, an array, "
+         "or a list"),
+        ({"a.png": 1}, None, "a dict cannot be read as pictures; give a folder, a file, bytes, an image of Pillow, an "
+         "array, or a list"),
         ("", None, "the path is empty"),
         ("a\0b.png", None, "a\\x00b.png: no file's name has a zero byte"),
         ("https://example.com/cat.jpg", None, "https://example.com/cat.jpg: an address, and nothing is downloaded; "
@@ -183,8 +185,8 @@ def test_what_is_no_picture_is_said(source, color, says):
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        (None, "a NoneType is no picture; give a path, bytes, an image or an array"),
-        (float("nan"), "a float is no picture; give a path, bytes, an image or an array"),
+        (None, "a NoneType cannot be read as a picture; give a path, bytes, an image or an array"),
+        (float("nan"), "a float cannot be read as a picture; give a path, bytes, an image or an array"),
         (ARRAY.astype("uint16"), "an array uint16 [2, 4, 3]; give uint8 [H, W, 3], "),
         (np.zeros((2, 3, 4, 5), np.uint8), "an array uint8 [2, 3, 4, 5]; give uint8 [H, W, 3], "),
         ("a\0b", "no file's name has a zero byte"),
@@ -222,7 +224,7 @@ def test_arrays_of_other_channels(array, color, expected, said):
 
 
 def test_an_array_with_alpha_says_its_colour_order():
-    with pytest.raises(UserError, match=r"^picture 0 is an array: say its channel order"):
+    with pytest.raises(UserError, match=r"^picture 0 is an array: give its channel order"):
         pictures_of(np.zeros((2, 4, 4), np.uint8))
 
 
@@ -343,7 +345,7 @@ class Tensor:
 def test_tensors_are_arrays():
     for source in (Tensor(), [Tensor()]):
         assert np.array_equal(pictures_of(source, "RGB")[0].content, ARRAY)
-    with pytest.raises(UserError, match=r"^picture 0 is an array: say its channel order"):
+    with pytest.raises(UserError, match=r"^picture 0 is an array: give its channel order"):
         pictures_of([Tensor()])
 
 

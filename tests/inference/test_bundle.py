@@ -182,7 +182,7 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"clas_names": None}, ": nothing reads the key 'clas_names' (did you mean class_names?); remove it"),
+        ({"clas_names": None}, ": unknown key 'clas_names' (did you mean class_names?); remove it"),
         ({"architecture": 5}, " architecture: str is expected, not 5; export the model again"),
         ({"input": []}, " input: a mapping is expected, not []; export the model again"),
         ({"input": {**INPUT, "shape": 3}}, " input shape: a list is expected, not 3; export the model again"),

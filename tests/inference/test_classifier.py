@@ -129,7 +129,7 @@ def test_arrays_state_their_color_order(exported):
     assert rgb.source == 0
     assert rgb.class_ids[:3] == [0, 1, 2]
     assert wrong.class_ids[:3] == [2, 1, 0]
-    with pytest.raises(UserError, match='say its channel order, color="RGB" or color="BGR"'):
+    with pytest.raises(UserError, match='give its channel order, color="RGB" or color="BGR"'):
         classifier.predict(picture)  # at once, not when the first result is asked for
 
 
@@ -274,7 +274,7 @@ def test_threads_may_share_a_backend(exported):
 def test_a_batch_has_the_predictor_for_itself(exported):
     """The race that this prevents is too rare to be waited for."""
     backend = PaddleBackend(Bundle.load(exported))
-    turns, taken = backend._turns, []
+    turns, taken = backend._pool, []
 
     class Watched:
         @contextlib.contextmanager
@@ -283,7 +283,7 @@ def test_a_batch_has_the_predictor_for_itself(exported):
                 taken.append(turns._free.qsize())
                 yield turn
 
-    backend._turns = Watched()
+    backend._pool = Watched()
     for _ in range(2):
         assert backend.run(np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 5)
     assert taken == [0, 0]

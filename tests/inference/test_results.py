@@ -13,7 +13,7 @@ from PIL import Image
 from test_classifier import Means, flat, save
 from test_prediction import Numbers, Remainders, pictures
 
-from ppcls.data.picture_sources import Picture
+from ppcls.data.picture_items import Picture
 from ppcls.inference import Classifier, Result, Results
 from ppcls.inference.prediction import Prediction
 from ppcls.utils.errors import UserError

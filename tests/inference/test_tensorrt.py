@@ -499,8 +499,8 @@ def test_pictures_to_calibrate_on_are_for_int8_alone(machine, legacy, pictures, 
     words = ["verify", str(legacy.folder), "--device", "gpu", "--backend", "trt:float32,paddle"]
     assert main([*words, "--calib", str(pictures)]) == 2
     assert capsys.readouterr().err == (
-        f"pictures to calibrate on ({pictures}) are read by trt:int8 alone, which is not compared here; leave them out, "
-        "or write --device gpu --backend trt:int8\n"
+        f"pictures to calibrate on ({pictures}) are read by trt:int8 alone, which is not compared here; leave them "
+        "out, or write --device gpu --backend trt:int8\n"
     )
     assert Form("trt", "float16").settings("gpu", calibration="list") == settings("float16")
     assert Form("trt", "int8").settings("gpu", calibration="list") == settings("int8", calibration="list")
