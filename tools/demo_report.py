@@ -1,4 +1,4 @@
-"""Reads what the demonstration's commands wrote, and draws it."""
+"""Reads what the commands of the demonstration wrote, and plots it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ EPOCH_END = re.compile(
     r"END epoch:(\d+) +(train|valid) top1: ([\d.]+),.*? loss: ([\d.]+),"
 )
 GRID = (6, 8)  # rows and columns of pictures
+_LINES = (
+    ("train", ".--", "training (crops, smoothed labels)"),
+    ("valid", "o-", "held out"),
+)
 Curves = dict[str, list[tuple[int, float, float]]]
 
 
@@ -25,28 +29,25 @@ class Answer(NamedTuple):
 
 
 def read_answers(path: Path) -> list[Answer]:
-    """The rows of a results file, by the pictures' paths; a picture's folder is its class."""
+    """Read the rows of a results file, sorted by path; the folder of a picture is its class."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["picture"])
-    return [
-        Answer(
-            row["picture"],
-            int(Path(row["picture"]).parent.name),
-            int(row["class_id_1"]),
-            float(row["score_1"]),
-        )
-        for row in rows
-    ]
+    answers = []
+    for row in rows:
+        label = int(Path(row["picture"]).parent.name)
+        best, score = int(row["class_id_1"]), float(row["score_1"])
+        answers.append(Answer(row["picture"], label, best, score))
+    return answers
 
 
 def share_right(answers: list[Answer]) -> str:
-    """`98.33 % (354 of 360)`."""
+    """Return `98.33 % (354 of 360)`."""
     right = sum(answer.best == answer.label for answer in answers)
     return f"{100 * right / len(answers):.2f} % ({right} of {len(answers)})"
 
 
 def read_curves(log: Path) -> Curves:
-    """(epochs trained, top-1, loss) by `train` and `valid`, from a training log."""
+    """Read epoch, top-1 and loss of `train` and `valid` from a training log."""
     curves: Curves = {"train": [], "valid": []}
     for epoch, part, top1, loss in EPOCH_END.findall(log.read_text(encoding="utf-8")):
         curves[part].append((int(epoch) + 1, float(top1), float(loss)))
@@ -54,7 +55,7 @@ def read_curves(log: Path) -> Curves:
 
 
 def draw_report(curves: Curves, answers: list[Answer], path: Path) -> None:
-    """Training curves beside held-out pictures, the mistaken ones first and in red."""
+    """Plot the training curves beside held-out pictures; wrong answers are first and in red."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -83,18 +84,12 @@ def draw_report(curves: Curves, answers: list[Answer], path: Path) -> None:
 
 
 def draw_curves(axes: Any, curves: Curves) -> None:
-    """Top-1 above, loss below; training and held-out in each."""
+    """Plot top-1 above and loss below, for training and held-out pictures."""
     for axis, column, name in zip(axes, (1, 2), ("top-1", "loss")):
-        for part, style in (("train", ".--"), ("valid", "o-")):
-            label = {"train": "training (crops, smoothed labels)", "valid": "held out"}[
-                part
-            ]
-            axis.plot(
-                [row[0] for row in curves[part]],
-                [row[column] for row in curves[part]],
-                style,
-                label=label,
-            )
+        for part, style, label in _LINES:
+            epochs = [row[0] for row in curves[part]]
+            values = [row[column] for row in curves[part]]
+            axis.plot(epochs, values, style, label=label)
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
         axis.legend()

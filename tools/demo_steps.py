@@ -1,4 +1,4 @@
-"""The demonstration: from real scans to served predictions, through the commands that a user types.
+"""The demonstration: from scanned digits to predictions, by the commands that a user types.
 
 Writes scikit-learn's handwritten digits under demo/ of the current folder, trains on them, evaluates, exports,
 predicts with Paddle Inference, and ends with a table and demo/report.png.
@@ -33,10 +33,10 @@ Row = tuple[str, float, str]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the demonstration; the exit code is that of the first command that fails."""
+    """Run the demonstration and return the exit code, which is that of the first command that fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--epochs", type=int, help="fewer than the configuration's, for a quick look"
+        "--epochs", type=int, help="fewer epochs than in the configuration"
     )
     epochs = parser.parse_args(argv).epochs
     shorter = [] if epochs is None else ["-o", f"Global.epochs={epochs}"]
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     for what, command in commands.items():
         print(f"\n$ ppcls {' '.join(command)}", flush=True)
         start = time.perf_counter()
-        # A prediction prints a line a picture, which its file holds as well.
+        # Its lines, one per picture, are in its file as well
         with (
             contextlib.redirect_stdout(io.StringIO())
             if what == "predicted"
@@ -82,10 +82,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def write_digits(folder: Path) -> tuple[int, int]:
-    """Writes the scans as `train/7/0042.png` and `val/...`, and the lists; anew each time.
+    """Write the scans as `train/7/0042.png` and `val/...`, and the lists; earlier ones are deleted.
 
     Returns:
-        The numbers of pictures to train on and held out.
+        The number of training pictures and of held-out pictures.
     """
     import cv2
     from sklearn.datasets import load_digits
@@ -98,7 +98,7 @@ def write_digits(folder: Path) -> tuple[int, int]:
         part = "val" if index % 5 == 0 else "train"
         name = f"{part}/{label}/{index:04}.png"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        # Scans have 17 levels of grey
+        # The scans have 17 levels of grey
         cv2.imwrite(str(folder / name), (scan * 255 / 16).round().astype("uint8"))
         lists[part].append(f"{name} {label}\n")
     for part, lines in lists.items():
@@ -112,7 +112,7 @@ def write_digits(folder: Path) -> tuple[int, int]:
 def print_table(
     rows: list[Row], evaluated: list[Answer], predicted: list[Answer]
 ) -> None:
-    """What was done, the seconds it took, and what came of it."""
+    """Print the steps, their seconds and their results."""
     agreed = sum(one.best == other.best for one, other in zip(evaluated, predicted))
     notes = {
         "evaluated": f"top-1 {share_right(evaluated)} by the model",

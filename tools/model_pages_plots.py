@@ -24,17 +24,17 @@ AXES: dict[str, Axis] = {
 
 
 def points(models: Models, kind: str, axis: str) -> list[Point]:
-    """What is drawn of one kind of latency (`T4 FP16`) over an axis of `AXES`; unknown numbers are left out."""
-    found = [(info.name, AXES[axis](info), LATENCIES[kind](info)) for info in models]
-    return [
-        Point(name, x, latency)
-        for name, x, latency in found
-        if x is not None and latency is not None
-    ]
+    """Return the points of one kind of latency (`T4 FP16`) over an axis of `AXES`, without unknown numbers."""
+    found = []
+    for info in models:
+        x, latency = AXES[axis](info), LATENCIES[kind](info)
+        if x is not None and latency is not None:
+            found.append(Point(info.name, x, latency))
+    return found
 
 
 def accuracies(models: Models, kind: str) -> list[AccuracyPoint]:
-    """Latency at batch 1 in milliseconds, and PaddleClas's top-1 in percent."""
+    """Return latency at batch 1 in milliseconds and PaddleClas's top-1 in percent."""
     found = []
     for info in models:
         latency = LATENCIES[kind](info)
@@ -45,7 +45,7 @@ def accuracies(models: Models, kind: str) -> list[AccuracyPoint]:
 
 
 def draw(models: Models, kind: str, file: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Writes a PNG of 800 x 1000 pixels: latency over each of `AXES`, and accuracy over latency."""
+    """Write a PNG of 800 x 1000 pixels: latency over each of `AXES`, and accuracy over latency."""
     by_size = {axis: points(models, kind, axis) for axis in AXES}
     plot.draw(
         kind.replace(" ", ", TensorRT "),

@@ -1,6 +1,6 @@
 """Writes docs/models, in English and Chinese, from the tables of models and weights.
 
-The prose stands in tools/model_pages_text, one file a page and language; `usage` is the part that all pages share.
+The prose is in tools/model_pages_text, one file per page and language; `usage` is the part that all pages share.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ LANGUAGES = ("", "_zh")  # what the names of the files end with
 
 @dataclass(frozen=True)
 class Page:
-    """What one page, in every language, is about.
+    """One page, in every language.
 
     Attributes:
-        name: Beginning of its files' names.
+        name: The beginning of its file names.
         families: Families of its models.
         example: The model that its commands show.
         accuracy_sources: Keys of `ModelInfo.published` in the order of its accuracy table.
@@ -47,20 +47,18 @@ class Page:
 
     @property
     def models(self) -> list[ModelInfo]:
-        """In the order of the table."""
+        """Return its models in the order of the model table."""
         return [info for info in MODELS.values() if info.family in self.families]
 
     @property
     def plots(self) -> dict[str, str]:
-        """Kinds of latency that are known of its models, by the files' names."""
-        known = [
-            kind
-            for kind, latency in LATENCIES.items()
-            if any(map(latency, self.models))
-        ]
-        return {
-            f"{self.name}_{kind.lower().replace(' ', '_')}.png": kind for kind in known
-        }
+        """Return the kinds of latency that are known of its models, by file name."""
+        files = {}
+        for kind, latency_of in LATENCIES.items():
+            if any(latency_of(info) for info in self.models):
+                suffix = kind.lower().replace(" ", "_")
+                files[f"{self.name}_{suffix}.png"] = kind
+        return files
 
 
 _DLA_SOURCES = ("paddleclas", "timm", "ucbdrive")
@@ -78,7 +76,7 @@ PAGES = (
 
 
 def render(page: Page, language: str) -> str:
-    """The text of a page; `language` is one of `LANGUAGES`."""
+    """Return the text of a page; `language` is one of `LANGUAGES`."""
     models = page.models
     values = {
         "example": page.example,
@@ -98,7 +96,7 @@ def render(page: Page, language: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes every page and every plot."""
+    """Write every page and every plot."""
     FOLDER.mkdir(exist_ok=True)
     for page in PAGES:
         for language in LANGUAGES:

@@ -1,6 +1,6 @@
-"""Rows of the tables of docs/models: of the model table, of the weights table, and of the shipped configurations.
+"""Rows of the tables of docs/models, from the model table, the weights table and the shipped configurations.
 
-Only rows are made here; the headers, with their units, stand in each language's text.
+Only rows are made here. The headers, with their units, are in the text of each language.
 """
 
 from __future__ import annotations
@@ -26,58 +26,56 @@ Models = Sequence[ModelInfo]
 
 
 def rows(lines: Iterable[Sequence[object]]) -> str:
-    """Lines of a Markdown table; None is an empty cell."""
-    cells = ([("" if cell is None else str(cell)) for cell in line] for line in lines)
-    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+    """Return lines of a Markdown table; None is an empty cell."""
+    written = []
+    for line in lines:
+        cells = ["" if cell is None else str(cell) for cell in line]
+        written.append(f"| {' | '.join(cells)} |")
+    return "\n".join(written)
 
 
 def accuracy_rows(models: Models, sources: Sequence[str]) -> str:
-    """Model, input size, short side before the crop, then top-1 and top-5 of each source, in percent."""
-    return rows(
-        [
-            info.name,
-            "x".join(map(str, info.input_size[1:])),
-            info.resize_short,
-            *(
-                percent(value)
-                for source in sources
-                for value in (_said(info, source).top1, _said(info, source).top5)
-            ),
-        ]
-        for info in models
-    )
+    """Return model, input size, short side before the crop, then top-1 and top-5 of each source, in percent."""
+    lines: list[list[object]] = []
+    for info in models:
+        size = "x".join(str(side) for side in info.input_size[1:])
+        line: list[object] = [info.name, size, info.resize_short]
+        for source in sources:
+            published = _published(info, source)
+            line += [percent(published.top1), percent(published.top5)]
+        lines.append(line)
+    return rows(lines)
 
 
 def size_rows(models: Models, sources: Sequence[str]) -> str:
-    """Model, ours (parameters in M, MACs and FLOPs in G), then each source's printed parameters and FLOPs."""
-    return rows(
-        [
-            info.name,
-            thousandths(info.trainable_params and info.trainable_params / 1e6),
-            thousandths(info.macs and info.macs / 1e9),
-            thousandths(info.flops and info.flops / 1e9),
-            *(
-                value
-                for source in sources
-                for value in (_said(info, source).params_m, _said(info, source).flops_g)
-            ),
-        ]
-        for info in models
-    )
+    """Return model, our parameters (M), MACs and FLOPs (G), then each source's printed parameters and FLOPs."""
+    lines: list[list[object]] = []
+    for info in models:
+        line: list[object] = [info.name]
+        line.append(thousandths(info.trainable_params, 1e6))
+        line.append(thousandths(info.macs, 1e9))
+        line.append(thousandths(info.flops, 1e9))
+        for source in sources:
+            published = _published(info, source)
+            line += [published.params_m, published.flops_g]
+        lines.append(line)
+    return rows(lines)
 
 
 def latency_rows(models: Models, kinds: Sequence[str]) -> str:
-    """Model, then its latencies in milliseconds at batch 1, 4 and 8 of each kind; models without any are left out."""
-    found = {info.name: [LATENCIES[kind](info) for kind in kinds] for info in models}
-    return rows(
-        [name, *(value for triple in triples for value in triple or (None, None, None))]
-        for name, triples in found.items()
-        if any(triples)
-    )
+    """Return model, then its latencies in ms at batch 1, 4 and 8 of each kind, for models that have some."""
+    lines: list[list[object]] = []
+    for info in models:
+        line: list[object] = [info.name]
+        for kind in kinds:
+            line += LATENCIES[kind](info) or (None, None, None)
+        if any(line[1:]):
+            lines.append(line)
+    return rows(lines)
 
 
 def weights_rows(models: Models) -> str:
-    """Model, source, top-1, top-5, resize and crop, resampling, normalization, arguments, licence, file."""
+    """Return model, source, top-1, top-5, resize and crop, resampling, normalization, arguments, licence, file."""
     return rows(
         [
             row.model,
@@ -99,53 +97,46 @@ def weights_rows(models: Models) -> str:
 
 
 def recipe_rows(models: Models) -> str:
-    """A line a shipped configuration: what it trains with. Names are those that a configuration has."""
-    trees = {
-        file.stem: (file.parent.name, _tree(file))
-        for file in shipped_configs().values()
-    }
-    return rows(
-        _recipe(name, tree)
-        for info in models
-        for name, (folder, tree) in trees.items()
-        # Configs/demo is another matter
-        if (folder, tree["Arch"]["name"]) == (info.family, info.name)
-    )
+    """Return one line per shipped configuration with its training settings."""
+    trees = {file: _tree(file) for file in shipped_configs().values()}
+    lines = []
+    for info in models:
+        for file, tree in trees.items():
+            # This leaves out configs/demo
+            if (file.parent.name, tree["Arch"]["name"]) == (info.family, info.name):
+                lines.append(_recipe(file.stem, tree))
+    return rows(lines)
 
 
 def config_path(name: str) -> str:
-    """`configs/DLA/DLA34.yaml`, whatever the working directory is."""
+    """Return `configs/DLA/DLA34.yaml`, in any working directory."""
     return "/".join(find_config(name).resolve().parts[-3:])
 
 
 def percent(value: float | None) -> str | None:
-    """Two digits behind the point, and a third where the source prints one."""
-    return (
-        None
-        if value is None
-        else f"{value:.2f}"
-        if round(value, 2) == value
-        else f"{value:.3f}"
-    )
+    """Return a number with two decimals, or with three if the source has three."""
+    if value is None:
+        return None
+    if round(value, 2) == value:
+        return f"{value:.2f}"
+    return f"{value:.3f}"
 
 
-def thousandths(value: float | None) -> str | None:
-    """Three digits behind the point."""
-    return None if value is None else f"{value:.3f}"
+def thousandths(value: float | None, unit: float) -> str | None:
+    """Return a number in a unit, with three decimals."""
+    return None if value is None else f"{value / unit:.3f}"
 
 
 def normalization(preprocessing: Preprocessing) -> str:
-    """`ImageNet`, or mean and standard deviation a channel."""
+    """Return `ImageNet`, or mean and standard deviation per channel."""
     if (preprocessing.mean, preprocessing.std) == (IMAGENET_MEAN, IMAGENET_STD):
         return "ImageNet"
-    mean, std = (
-        ", ".join(f"{value:.3g}" for value in triple)
-        for triple in (preprocessing.mean, preprocessing.std)
-    )
+    mean = ", ".join(f"{value:.3g}" for value in preprocessing.mean)
+    std = ", ".join(f"{value:.3g}" for value in preprocessing.std)
     return f"({mean}) / ({std})"
 
 
-def _said(info: ModelInfo, source: str) -> Published:
+def _published(info: ModelInfo, source: str) -> Published:
     return info.published.get(source, Published())
 
 
@@ -183,12 +174,11 @@ def _recipe(name: str, tree: dict[str, Any]) -> list[object]:
 
 def _schedule(lr: dict[str, Any]) -> str:
     if lr["name"] == "Piecewise":
-        return (
-            f"`Piecewise`: x {lr['gamma']} @ {', '.join(map(str, lr['decay_epochs']))}"
-        )
-    return f"`{lr['name']}`" + (
-        f", `warmup_epoch` {lr['warmup_epoch']}" if "warmup_epoch" in lr else ""
-    )
+        epochs = ", ".join(str(epoch) for epoch in lr["decay_epochs"])
+        return f"`Piecewise`: x {lr['gamma']} @ {epochs}"
+    if "warmup_epoch" in lr:
+        return f"`{lr['name']}`, `warmup_epoch` {lr['warmup_epoch']}"
+    return f"`{lr['name']}`"
 
 
 def _augmentation(dataset: dict[str, Any]) -> Iterable[str]:

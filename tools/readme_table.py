@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ppcls.arch.model_table import MODELS, ModelInfo
+from ppcls.arch.model_table import MODELS, ModelInfo, Published
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 HEAD = (
@@ -15,18 +15,25 @@ HEAD = (
 
 
 def row(info: ModelInfo) -> str:
-    """One line of the table; what no source says is left empty."""
-    published = info.published.get("paddleclas")
-    params = f"{info.trainable_params / 1e6:.2f}" if info.trainable_params else ""
-    macs = f"{info.macs / 1e9:.2f}" if info.macs else ""
-    top1 = f"{published.top1:.2f}" if published and published.top1 else ""
-    top5 = f"{published.top5:.2f}" if published and published.top5 else ""
-    size = "x".join(str(side) for side in info.input_size[1:])
-    return f"| {info.name} | {size} | {params} | {macs} | {top1} | {top5} |\n"
+    """Return one line of the table; numbers that no source states are empty."""
+    published = info.published.get("paddleclas", Published())
+    cells = [
+        info.name,
+        "x".join(str(side) for side in info.input_size[1:]),
+        _number(info.trainable_params, 1e6),
+        _number(info.macs, 1e9),
+        _number(published.top1),
+        _number(published.top5),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _number(value: float | None, unit: float = 1) -> str:
+    return f"{value / unit:.2f}" if value else ""
 
 
 def with_table(text: str) -> str:
-    """The text of README.md with its table made anew."""
+    """Return the text of README.md with a new table."""
     table = HEAD + "".join(row(info) for info in MODELS.values())
     pattern = r"(<!-- models: made by tools/model_table.py -->\n).*?(<!-- /models -->)"
     return re.sub(
@@ -38,6 +45,6 @@ def with_table(text: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Writes the table."""
+    """Write the table."""
     README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
     return 0

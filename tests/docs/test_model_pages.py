@@ -160,7 +160,8 @@ def test_the_structure_of_dpn_is_that_of_its_code():
 def test_an_unknown_number_is_an_empty_cell():
     assert model_pages_tables.rows([["DLA34", None, 0.0]]) == "| DLA34 |  | 0.0 |"
     assert model_pages_tables.percent(None) is None
-    assert model_pages_tables.thousandths(None) is None
+    assert model_pages_tables.thousandths(None, 1e6) is None
+    assert model_pages_tables.thousandths(15_742_104, 1e6) == "15.742"
 
 
 def test_dla_flops_of_others_are_in_the_ratio_that_the_text_gives():
