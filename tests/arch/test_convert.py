@@ -70,7 +70,7 @@ def test_a_foreign_file_becomes_ours(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(file.arrays["conv2_1.project.conv.weight"], theirs[key])
     assert done.text == (
         f"{given}: timm's weights of DPN68\n"
-        f"361 keys used, 72 dropped; {target}.keys.txt tells what became of each\n"
+        f"361 keys used, 72 dropped; {target}.keys.txt lists how each was mapped\n"
         "arguments that belong to them: epsilon=0.001\n"
         "preprocessing that belongs to them: short side 256 (bicubic, pil), crop 224, "
         "mean [0.4863, 0.4588, 0.4078], std [0.2348, 0.2348, 0.2348]\n"
@@ -158,7 +158,7 @@ def test_named_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (record["source"], record["licence"]) == ("timm", "BSD-3-Clause")
     assert record["url"] == "https://huggingface.co/timm/dla34.in1k/resolve/main/model.safetensors"
     assert refusal("timm", tmp_path / "out.pdparams") == (
-        "timm: a source of weights of several models; name the one that you want with --arch"
+        "timm: a source of weights of several models; name the model with --arch"
     )
 
 

@@ -178,7 +178,7 @@ def test_the_account_as_text() -> None:
         "_fc7.weight -> fc7.weight (times 0.5, for a dropout that scales in evaluation)\n"
         "_fc8.weight -> fc.weight (transposed; as a 1x1 convolution)\n"
         "StructuredToParameterName@@ -> dropped (Paddle's table of parameter names)\n"
-        "ppcls_record@@ -> dropped (what the converter noted of the file)\n"
+        "ppcls_record@@ -> dropped (the converter's record of the file)\n"
     )
     assert found.unexpected == ("extra",)
     assert (found.missing[0], len(found.missing)) == ("fc.bias", 12)

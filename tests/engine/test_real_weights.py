@@ -41,7 +41,7 @@ def test_torchvisions_squeezenet_scores_what_it_does_there(tmp_path, monkeypatch
     said = run(tmp_path, "tools/convert_weights.py", "--arch", "SqueezeNet1_1", str(published), "squeezenet.pdparams")
     assert said.splitlines() == [
         f"{published}: torchvision's weights of SqueezeNet1_1",
-        "52 keys used, 0 dropped; squeezenet.pdparams.keys.txt tells what became of each",
+        "52 keys used, 0 dropped; squeezenet.pdparams.keys.txt lists how each was mapped",
         "arguments that belong to them: stem_padding=0, ceil_pooling=True",
         "preprocessing that belongs to them: short side 256 (bilinear, pil), crop 224, mean [0.485, 0.456, 0.406], "
         "std [0.229, 0.224, 0.225]",

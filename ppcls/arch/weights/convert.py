@@ -1,4 +1,4 @@
-"""A file of weights of any source to one of ours or PaddleClas's, checked after it is written."""
+"""Conversion of a file of weights of any source to a file of ours or PaddleClas's, which is checked after writing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MADE_BY = "converted by ppcls"
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """What was written: the file, the account of every key, and in words what was done."""
+    """The file that was written, the account of every key, and a text for the user."""
 
     path: Path
     account: Path
@@ -53,16 +53,15 @@ def convert(
     to: str = "ppcls",
     use_ema: bool = True,
 ) -> Converted:
-    """Converts a file of weights.
+    """Convert a file of weights.
 
     Args:
         source: A file of any known layout, its address, or with `arch` the name of a source (`timm`).
-        target: Where to: a path ending in `.pdparams` or `.safetensors`. Beside it, a file of the same name with
-            `.keys.txt` at its end tells what became of every key. Only a file that was converted before is replaced,
-            and only if all goes well.
+        target: A path ending in `.pdparams` or `.safetensors`. A file beside it, with `.keys.txt` added to the name,
+            lists how each key was mapped. Only a file that was converted before is replaced, and only if all goes well.
         arch: The model's name; recognised by the weights if not given.
+        to: `ppcls`, which records the arguments and the preprocessing that belong to the weights, or `paddleclas`.
         use_ema: Whether the moving average is converted where the file holds weights and their moving average.
-        to: `ppcls`, which remembers the arguments and the preprocessing that belong to the weights, or `paddleclas`.
 
     Raises:
         UserError: the source cannot be had or fits no model, the target's layout cannot express it, or another file is
@@ -72,7 +71,7 @@ def convert(
         raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
     if arch is None and source in SOURCES:
         raise UserError(
-            f"{source}: a source of weights of several models; name the one that you want with --arch"
+            f"{source}: a source of weights of several models; name the model with --arch"
         )
     path = writable(target)
     found = locate_weights(arch or "a model", source)
@@ -98,10 +97,12 @@ def convert(
 
 
 def _refuse_to_replace(path: Path, account: Path) -> None:
-    """Refuses the place of a file that no conversion wrote: its account would stand beside it."""
+    """Refuse the place of a file that no conversion wrote: its account would be beside it."""
     is_ours = account.is_file() and _MADE_BY.encode() in account.read_bytes()[:1000]
+    if is_ours:
+        return
     for place in (path, account):
-        if place.exists() and not is_ours:
+        if place.exists():
             raise UserError(
                 f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place"
             )
@@ -113,7 +114,8 @@ def _recognised(file: WeightsFile) -> str:
         name = file.record.get("model")
     elif file.format == "darknet":  # which has no names that could be recognised
         candidates = models_with_layout("darknet")
-        name = candidates[0] if len(candidates) == 1 else None
+        if len(candidates) == 1:
+            name = candidates[0]
     if name is None:
         name = likely_model(file.arrays)
     if name not in BACKBONES:
@@ -130,8 +132,8 @@ def _params_of(arch: str, file: WeightsFile) -> BackboneParams:
     model = outline(params)
     layout, arrays = named_arrays(model, file)
     conversion = convert_state_dict(model, arrays, layout)
-    state = conversion.state
-    bias, stem = state.get("fc.bias"), state.get(f"{model.stem_layer}.weight")
+    bias = conversion.state.get("fc.bias")
+    stem = conversion.state.get(f"{model.stem_layer}.weight")
     if bias is not None and bias.ndim == 1:
         params = dataclasses.replace(params, class_num=len(bias))
     elif conversion.missing and lacks_classifier(conversion.missing):
@@ -142,11 +144,11 @@ def _params_of(arch: str, file: WeightsFile) -> BackboneParams:
 
 
 def _content(loaded: Loaded, found: Found, to: str) -> Any:
+    """The arrays to write, and their record."""
     model = loaded.model
     if to == "ppcls":
-        return {
-            key: value.numpy() for key, value in model.state_dict().items()
-        }, _record(loaded, found)
+        arrays = {key: value.numpy() for key, value in model.state_dict().items()}
+        return arrays, _record(loaded, found)
     layouts = {layout.source: layout for layout in layouts_of(model.params.name)}
     if "paddleclas" not in info_of(model.params.name).published:
         raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
@@ -160,8 +162,8 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
 
 
 def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
-    """What is remembered of the weights; of a file that was converted before, where they first came from."""
-    params, row, before = loaded.model.params, found.row, loaded.file.record or {}
+    """What is recorded of the weights; of a file that was converted before, where they first came from."""
+    params, row = loaded.model.params, found.row
     record: dict[str, Any] = {
         "model": params.name,
         "arguments": own_arguments(params),
@@ -174,24 +176,22 @@ def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
     if row is not None:
         record["licence"] = row.licence
     record["file"] = {"name": found.path.name, "sha256": sha256_of(found.path)}
-    record.update(
-        {key: before[key] for key in ("url", "licence", "file") if key in before}
-    )
+    before = loaded.file.record or {}
+    for key in ("url", "licence", "file"):
+        if key in before:
+            record[key] = before[key]
     return {**record, "converted_by": f"ppcls {__version__}"}
 
 
 def _verify(path: Path, model: Backbone) -> None:
-    """Loads what was written into a new model and compares every value."""
+    """Load what was written into a new model and compare every value."""
     again = model.params.make()
     load_weights(again, path)
+    written = again.state_dict()
     for key, value in model.state_dict().items():
-        expected, found = value.numpy(), again.state_dict()[key].numpy()
-        if not np.allclose(
-            found,
-            expected,
-            rtol=_ROUNDING,
-            atol=_ROUNDING * np.abs(expected).max(initial=0),
-        ):
+        expected, found = value.numpy(), written[key].numpy()
+        atol = _ROUNDING * np.abs(expected).max(initial=0)
+        if not np.allclose(found, expected, rtol=_ROUNDING, atol=atol):
             raise AssertionError(f"{path}: {key} reads back with other values")
 
 
@@ -206,15 +206,14 @@ def _text(loaded: Loaded, path: Path, account: Path, to: str) -> str:
     dropped = sum(use.target is None for use in uses)
     lines = [
         f"{loaded.file.path}: {loaded.source}'s weights of {loaded.model.params.name}",
-        f"{len(uses) - dropped} keys used, {dropped} dropped; {account} tells what became of each",
+        f"{len(uses) - dropped} keys used, {dropped} dropped; {account} lists how each was mapped",
     ]
     if to == "ppcls":
-        arguments = ", ".join(
-            f"{key}={value}"
-            for key, value in own_arguments(loaded.model.params).items()
-        )
-        lines += [f"arguments that belong to them: {arguments}"] if arguments else []
-        lines += [
-            f"preprocessing that belongs to them: {loaded.preprocessing or 'unknown'}"
-        ]
-    return "\n".join([*lines, f"written and verified: {path}"])
+        own = own_arguments(loaded.model.params)
+        arguments = ", ".join(f"{key}={value}" for key, value in own.items())
+        if arguments:
+            lines.append(f"arguments that belong to them: {arguments}")
+        preprocessing = loaded.preprocessing or "unknown"
+        lines.append(f"preprocessing that belongs to them: {preprocessing}")
+    lines.append(f"written and verified: {path}")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Foreign dictionaries to ours and back, with an account of every key."""
+"""Conversion of dictionaries of other libraries to ours and back, with an account of every key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True)
 class KeyUse:
-    """What became of one key of a dictionary.
+    """How one key of a dictionary was mapped.
 
     Attributes:
         source: Their name.
@@ -40,11 +40,11 @@ class Conversion:
     """A dictionary in our layout.
 
     Attributes:
-        layout: What the given one was.
-        state: Values by our names; those that nobody knows under the names they had, unless they had one of ours.
-        uses: Every given key that means something, in order.
+        layout: The layout of the given dictionary.
+        state: Values by our names; values of unknown names keep them, unless it is one of ours.
+        uses: Every given key that the layout knows, in order.
         missing: Names of ours that nothing fills.
-        unexpected: Given names that mean nothing.
+        unexpected: Given names that the layout does not know.
     """
 
     layout: Layout
@@ -54,11 +54,11 @@ class Conversion:
     unexpected: tuple[str, ...]
 
     def account(self) -> str:
-        """A line for every key: its name, its new name, and what happened to it."""
-        lines = [
-            f"{use.source} -> {use.target or 'dropped'}{f' ({use.note})' if use.note else ''}"
-            for use in self.uses
-        ]
+        """One line per key: its name, its new name, and what was done to its values."""
+        lines = []
+        for use in self.uses:
+            note = f" ({use.note})" if use.note else ""
+            lines.append(f"{use.source} -> {use.target or 'dropped'}{note}")
         return "\n".join(lines) + "\n"
 
 
@@ -71,27 +71,29 @@ def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
     """The layout that knows most of the keys; ours if none knows any."""
     targets = list(model.state_dict())
     modules = _modules(targets)
-
-    def known(layout: Layout) -> int:
+    best, most = OURS, 0
+    for layout in known_layouts(model.params.name):
         names = _their_names(layout, model, targets)
-        return sum(
-            key in names or _reason_to_drop(layout, key, modules) is not None
-            for key in keys
-        )
-
-    return max(known_layouts(model.params.name), key=known)
+        known = 0
+        for key in keys:
+            if key in names or _reason_to_drop(layout, key, modules) is not None:
+                known += 1
+        if known > most:
+            best, most = layout, known
+    return best
 
 
 def convert_state_dict(
     model: Backbone, state: Mapping[str, Any], layout: Layout | None = None
 ) -> Conversion:
-    """Renames a dictionary's entries, and changes values where the same function needs other numbers.
+    """Rename a dictionary's entries, and change values where the same function needs other numbers.
+
+    `check_arguments` checks that the model was made with the arguments that the layout needs.
 
     Args:
         model: The model that is to take the result.
         state: Arrays or Paddle tensors by name.
-        layout: What it is; recognised by its keys if not given. Whether the model was made with the arguments that
-            belong to it, `check_arguments` says.
+        layout: Its layout; recognised by its keys if not given.
 
     Raises:
         UserError: the model's epsilon cannot take the given variances.
@@ -103,23 +105,22 @@ def convert_state_dict(
     converted: dict[str, Any] = {}
     uses, unexpected = [], []
     for key, value in state.items():
-        reason = None
-        if key not in ours:
-            reason = _reason_to_drop(layout, key, modules)
+        target = ours.get(key)
+        if target is not None and target in targets:
+            shape = targets[target]
+            converted[target], note = _to_ours(layout, model, target, value, shape)
+            uses.append(KeyUse(key, target, note))
+            continue
+        if target is not None:
+            uses.append(KeyUse(key, None, "the model has no classifier"))
+            continue
+        reason = _reason_to_drop(layout, key, modules)
         if reason is not None:
             uses.append(KeyUse(key, None, reason))
-        elif key not in ours:
-            unexpected.append(key)
-            if key not in targets:
-                converted[key] = value
-        elif ours[key] not in targets:
-            uses.append(KeyUse(key, None, "the model has no classifier"))
-        else:
-            target = ours[key]
-            converted[target], note = _to_ours(
-                layout, model, target, value, targets[target]
-            )
-            uses.append(KeyUse(key, target, note))
+            continue
+        unexpected.append(key)
+        if key not in targets:
+            converted[key] = value
     missing = tuple(key for key in targets if key not in converted)
     return Conversion(layout, converted, tuple(uses), missing, tuple(unexpected))
 
@@ -131,18 +132,17 @@ def to_layout(model: Backbone, layout: Layout) -> dict[str, np.ndarray]:
         UserError: the model was made with arguments that the other library does not have.
     """
     check_arguments(model, layout)
-    targets = {key: value.numpy() for key, value in model.state_dict().items()}
-    theirs = {
-        ours: name for name, ours in _their_names(layout, model, list(targets)).items()
-    }
-    return {
-        theirs[key]: _to_theirs(layout, model, key, value)
-        for key, value in targets.items()
-    }
+    own = model.state_dict()
+    ours = _their_names(layout, model, list(own))
+    theirs = {target: name for name, target in ours.items()}
+    written: dict[str, np.ndarray] = {}
+    for key, value in own.items():
+        written[theirs[key]] = _to_theirs(layout, model, key, value.numpy())
+    return written
 
 
 def check_arguments(model: Backbone, layout: Layout) -> None:
-    """Refuses a layout whose values mean the same function only with other arguments.
+    """Refuse a layout whose values mean the same function only with other arguments.
 
     Raises:
         UserError: naming the arguments.
@@ -157,41 +157,42 @@ def check_arguments(model: Backbone, layout: Layout) -> None:
 
 def wanted_and_given(model: Backbone, layout: Layout) -> tuple[str, str]:
     """The arguments that a layout's values need and those that the model has, as text: `NAME=VALUE, ...`."""
-    wanted = {} if layout is OURS else arguments_of(model, layout)
+    wanted: dict[str, Any] = {}
+    if layout is not OURS:
+        wanted = arguments_of(model, layout)
     given = {name: getattr(model.params, name) for name in wanted}
-    named = (
-        ", ".join(f"{name}={value!r}" for name, value in part.items())
-        for part in (wanted, given)
-    )
-    return next(named), next(named)
+    return _as_text(wanted), _as_text(given)
+
+
+def _as_text(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
 
 
 def arguments_of(model: Backbone, layout: Layout) -> dict[str, Any]:
-    """What a layout says of the geometry: its own arguments, and the defaults of those that only others change."""
-    geometry = {
-        name for known in known_layouts(model.params.name) for name in known.arguments
-    }
-    defaults = {
-        field.name: field.default
-        for field in fields(model.params)
-        if field.name in geometry
-    }
-    return {**defaults, **layout.arguments}
+    """The geometry of a layout: its own arguments, and the defaults of those that only other layouts change."""
+    geometry: set[str] = set()
+    for known in known_layouts(model.params.name):
+        geometry.update(known.arguments)
+    arguments: dict[str, Any] = {}
+    for field in fields(model.params):
+        if field.name in geometry:
+            arguments[field.name] = field.default
+    return {**arguments, **layout.arguments}
 
 
 def _their_names(
     layout: Layout, model: Backbone, targets: Sequence[str]
 ) -> dict[str, str]:
-    """Our key of each of theirs, and of a classifier even if the model has none."""
+    """Our key of each of their keys, with those of a classifier even if the model has none."""
     keys = dict.fromkeys([*targets, "fc.weight", "fc.bias"])
     layers = list(dict.fromkeys(key.rpartition(".")[0] for key in keys))
     naming = layout.naming(model.params.name, layers)
     names = {}
     for key in keys:
         layer, _, leaf = key.rpartition(".")
-        names[
-            f"{naming[layer]}.{_TORCH_LEAVES.get(leaf, leaf) if layout.torch else leaf}"
-        ] = key
+        if layout.torch:
+            leaf = _TORCH_LEAVES.get(leaf, leaf)
+        names[f"{naming[layer]}.{leaf}"] = key
     return names
 
 
@@ -210,7 +211,7 @@ def _reason_to_drop(layout: Layout, key: str, modules: frozenset[str]) -> str | 
     if key == NAME_TABLE:
         return "Paddle's table of parameter names"
     if key == RECORD:
-        return "what the converter noted of the file"
+        return "the converter's record of the file"
     reason = layout.unused(key, modules)
     if reason is None and layout.torch and key.endswith(f".{_COUNTER}"):
         reason = "a count of batches that nothing reads"
@@ -223,16 +224,9 @@ def _to_ours(
     """Their values as ours, and what was done to them."""
     if layout is OURS or not hasattr(value, "shape"):
         return value, ""
-    notes = []
+    notes: list[str] = []
     if _is_matrix(layout, key) and len(value.shape) == 2:
-        value = _array(value)
-        # Torch and convolutions have [out, in], Paddle's matrices [in, out]
-        if layout.torch != (len(shape) == 4):
-            value = value.T
-            notes.append("transposed")
-        if len(shape) == 4:
-            value = value[:, :, None, None]
-            notes.append("as a 1x1 convolution")
+        value = _from_matrix(layout, _array(value), shape, notes)
     if key in layout.factors:
         value = _array(value) * _array(value).dtype.type(layout.factors[key])
         notes.append(
@@ -248,6 +242,21 @@ def _to_ours(
             )
         notes.append(f"{shift:+g}, the difference of the epsilons")
     return value, "; ".join(notes)
+
+
+def _from_matrix(
+    layout: Layout, value: np.ndarray, shape: Sequence[int], notes: list[str]
+) -> np.ndarray:
+    """A matrix of theirs as our matrix or 1x1 convolution of a shape."""
+    is_convolution = len(shape) == 4
+    # Torch and convolutions have [out, in], Paddle's matrices [in, out]
+    if layout.torch != is_convolution:
+        value = value.T
+        notes.append("transposed")
+    if is_convolution:
+        value = value[:, :, None, None]
+        notes.append("as a 1x1 convolution")
+    return value
 
 
 def _to_theirs(

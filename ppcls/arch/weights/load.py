@@ -85,8 +85,8 @@ class Loaded:
     Attributes:
         model: The model; its `params` hold the arguments that belong to the weights.
         file: Where the weights were.
-        conversion: What became of each key.
-        source: Whose weights they are, as far as that is known.
+        conversion: How each key was mapped.
+        source: Who published them, as far as that is known.
         preprocessing: What belongs to them; None if nothing is known.
     """
 
@@ -113,7 +113,8 @@ def locate_weights(model: str, pretrained: bool | PathLike) -> Found:
             "pretrained is False, which means no weights; give True, a source's name or a path"
         )
     if pretrained is True or pretrained in SOURCES:
-        row = find_source(model, None if pretrained is True else str(pretrained))
+        source = None if pretrained is True else str(pretrained)
+        row = find_source(model, source)
         path = fetch(
             row.url,
             sha256_prefix=row.sha256_prefix,
@@ -176,11 +177,11 @@ def record_of(params: BackboneParams) -> dict[str, Any] | None:
 def own_arguments(params: BackboneParams) -> dict[str, Any]:
     """The arguments that only the model's family has: its geometry."""
     common = {field.name for field in dataclasses.fields(BackboneParams)}
-    return {
-        field.name: getattr(params, field.name)
-        for field in dataclasses.fields(params)
-        if field.name not in common
-    }
+    own = {}
+    for field in dataclasses.fields(params):
+        if field.name not in common:
+            own[field.name] = getattr(params, field.name)
+    return own
 
 
 def named_arrays(
@@ -191,20 +192,16 @@ def named_arrays(
     Raises:
         UserError: the file has no names, and its numbers are not as many as the model's.
     """
-    layout, arrays = _layout_of(model, file), file.arrays
+    layout, arrays = _layout_of(model, file), dict(file.arrays)
     if file.format == "darknet":
-        arrays = split_darknet(
-            file.path,
-            file.arrays["values"],
-            _convolutions(model, file.arrays["values"].size),
-        )
-    with np.errstate(over="ignore"):  # what becomes infinite, `fit.check` refuses
-        floats = {
-            key: value.astype(np.float32, copy=False)
-            for key, value in arrays.items()
-            if value.dtype.kind == "f"
-        }
-    return layout, {**arrays, **floats}
+        numbers = arrays["values"]
+        convolutions = _convolutions(model, numbers.size)
+        arrays = split_darknet(file.path, numbers, convolutions)
+    with np.errstate(over="ignore"):  # `fit.check` refuses infinities
+        for key, value in arrays.items():
+            if value.dtype.kind == "f":
+                arrays[key] = value.astype(np.float32, copy=False)
+    return layout, arrays
 
 
 def _layout_of(model: Backbone, file: WeightsFile) -> Layout:
@@ -223,8 +220,12 @@ def _arguments(model: Backbone, file: WeightsFile) -> dict[str, Any]:
     """The arguments that belong to a file's weights."""
     if file.record is None:
         layout = _layout_of(model, file)
-        epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
-        return {} if layout is OURS else {**arguments_of(model, layout), **epsilon}
+        if layout is OURS:
+            return {}
+        arguments = arguments_of(model, layout)
+        if layout.epsilon is not None:
+            arguments["epsilon"] = layout.epsilon
+        return arguments
     recorded, name = file.record.get("model"), model.params.name
     if not isinstance(recorded, str):
         raise UserError(
@@ -258,16 +259,15 @@ def _adapted(
             continue
         if may_follow and given == defaults[name]:
             changes[name] = wanted
-        # The variances of a foreign file can follow any
-        elif name != "epsilon" or file.record is not None:
-            remedy = (
-                f"leave Arch.{name} out"
-                if may_follow
-                else f"make the model with {name}={wanted!r}"
-            )
-            raise UserError(
-                f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}"
-            )
+            continue
+        if name == "epsilon" and file.record is None:
+            continue  # the variances of a foreign file are shifted to any epsilon
+        remedy = f"make the model with {name}={wanted!r}"
+        if may_follow:
+            remedy = f"leave Arch.{name} out"
+        raise UserError(
+            f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}"
+        )
     try:
         return dataclasses.replace(params, **changes)
     except (TypeError, ValueError) as error:
@@ -297,11 +297,13 @@ def _fill(
     check(model, file.path, arrays, state, conversion.unexpected)
     if replaced:
         warn_of_new_classifier(model, file.path, replaced)
-    # The model's own would recognise and convert once more
+    # The model's own method would recognise and convert the layout again
     load_paddle().nn.Layer.set_state_dict(model, state)
-    source, preprocessing = (
-        (row.source, row.preprocessing) if row else _origin(model, file, layout)
-    )
+    preprocessing: Preprocessing | None
+    if row is not None:
+        source, preprocessing = row.source, row.preprocessing
+    else:
+        source, preprocessing = _origin(model, file, layout)
     if preprocessing is not None:
         model.preprocessing = preprocessing
     return Loaded(model, file, conversion, source, preprocessing)
@@ -310,22 +312,22 @@ def _fill(
 def _origin(
     model: Backbone, file: WeightsFile, layout: Layout
 ) -> tuple[str, Preprocessing | None]:
-    """Whose weights these are and what preprocessing belongs to them: as recorded, else as their source has it.
+    """The source of weights and the preprocessing that belongs to them: as recorded, else those of their layout.
 
-    A file in our layout or PaddleClas's may be anybody's training, whose configuration knows the preprocessing.
+    A file in our layout or PaddleClas's may be of any training, whose configuration has the preprocessing.
     """
     if file.record is None:
         return layout.source, preprocessing_by_layout(model.params.name, layout.source)
+    source = str(file.record.get("source", layout.source))
     recorded = file.record.get("preprocessing")
+    if recorded is None:
+        return source, None
     try:
-        preprocessing = (
-            None if recorded is None else Preprocessing.from_record(recorded)
-        )
+        return source, Preprocessing.from_record(recorded)
     except ValueError as error:
         raise UserError(
             f"{file.path}: its recorded preprocessing is wrong: {shown(str(error), 300)}; convert it again"
         ) from error
-    return str(file.record.get("source", layout.source)), preprocessing
 
 
 def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
@@ -336,19 +338,16 @@ def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
     """
     stem = f"{model.stem_layer}.weight"
     convolutions: list[Convolution] = []
+    rest = numbers
     for key, value in model.state_dict().items():
-        if value.ndim == 4 and not key.startswith("fc."):
-            n, c, height, width = value.shape
-            convolutions.append(
-                (
-                    key[: -len(".0.weight")],
-                    (n, 3 if key == stem else c, height, width),
-                    True,
-                )
-            )
-    rest = numbers - sum(
-        math.prod(shape) + 4 * shape[0] for _, shape, _ in convolutions
-    )
+        if value.ndim != 4 or key.startswith("fc."):
+            continue
+        out, channels, height, width = value.shape
+        if key == stem:
+            channels = 3
+        shape = (out, channels, height, width)
+        convolutions.append((key.removesuffix(".0.weight"), shape, True))
+        rest -= math.prod(shape) + 4 * out  # batch norm has four numbers per channel
     if rest == 0:
         return convolutions
     classes, more = divmod(rest, model.num_features + 1)

@@ -41,6 +41,12 @@ class Layout:
     epsilon: float | None = None
     unused: Callable[[str, frozenset[str]], str | None] = lambda key, modules: None
 
+    def own_arguments(self) -> dict[str, Any]:
+        """The arguments of the model that these weights were trained with, where the layout knows them."""
+        if self.epsilon is None:
+            return dict(self.arguments)
+        return {**self.arguments, "epsilon": self.epsilon}
+
 
 def same(model: str, layers: Sequence[str]) -> dict[str, str]:
     """The naming of this library."""

@@ -22,6 +22,22 @@ INTERPOLATIONS = {
 }
 
 
+def _check_sides(size: Any, resize_short: Any) -> None:
+    are_whole = type(size) is int and type(resize_short) is int
+    if not are_whole or not 1 <= size <= resize_short:
+        raise ValueError(
+            f"a size of {size!r} out of {resize_short!r} pixels is impossible"
+        )
+
+
+def _check_triple(name: str, values: Any, low: float) -> None:
+    is_triple = isinstance(values, (list, tuple)) and len(values) == 3
+    if not is_triple or not all(_within(value, low) for value in values):
+        raise ValueError(
+            f"{name} is {values!r} and not three numbers from {low:g} to 1e+06"
+        )
+
+
 def _within(value: object, low: float) -> bool:
     return type(value) in (int, float) and low <= value <= 1e6  # type: ignore[operator]
 
@@ -47,28 +63,13 @@ class Preprocessing:
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __post_init__(self) -> None:
-        sides = (self.size, self.resize_short)
-        if (
-            any(type(side) is not int or side < 1 for side in sides)
-            or self.resize_short < self.size
-        ):
-            raise ValueError(
-                f"a size of {self.size!r} out of {self.resize_short!r} pixels is impossible"
-            )
+        _check_sides(self.size, self.resize_short)
         if self.interpolation not in INTERPOLATIONS.get(self.backend, ()):
             raise ValueError(
                 f"a backend {self.backend!r} with {self.interpolation!r} is impossible"
             )
-        for name, low in (("mean", -1e6), ("std", 1e-6)):
-            values = getattr(self, name)
-            if (
-                not isinstance(values, (list, tuple))
-                or len(values) != 3
-                or not all(_within(v, low) for v in values)
-            ):
-                raise ValueError(
-                    f"{name} is {values!r} and not three numbers from {low:g} to 1e+06"
-                )
+        _check_triple("mean", self.mean, -1e6)
+        _check_triple("std", self.std, 1e-6)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Preprocessing:
@@ -81,24 +82,19 @@ class Preprocessing:
             raise ValueError(
                 f"it is of type {type(record).__name__} and not a JSON object"
             )
+        fields = dict(record)
+        for name, value in record.items():
+            if isinstance(value, list):
+                fields[name] = tuple(value)
         try:
-            lists = {
-                name: tuple(value)
-                for name, value in record.items()
-                if isinstance(value, list)
-            }
-            return cls(**{**record, **lists})
+            return cls(**fields)
         except TypeError as error:
             raise ValueError(str(error)) from error
 
     def __str__(self) -> str:
-        mean, std = (
-            ", ".join(f"{value:.4g}" for value in values)
-            for values in (self.mean, self.std)
-        )
         return (
             f"short side {self.resize_short} ({self.interpolation}, {self.backend}), crop {self.size}, "
-            f"mean [{mean}], std [{std}]"
+            f"mean {_triple(self.mean)}, std {_triple(self.std)}"
         )
 
     def transform_ops(self, channels: int = 3) -> list[dict[str, Any]]:
@@ -137,6 +133,10 @@ class Preprocessing:
         ]
 
 
+def _triple(values: tuple[float, float, float]) -> str:
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
+
+
 @dataclass(frozen=True)
 class PretrainedWeights:
     """One file of weights for ImageNet's 1,000 classes.
@@ -166,11 +166,10 @@ class PretrainedWeights:
         """Arguments that the model has to be made with, where they differ from its defaults, which are PaddleClas's."""
         if self.source == "paddleclas":
             return {}
-        layout = next(
-            layout for layout in layouts_of(self.model) if layout.source == self.source
-        )
-        epsilon = {} if layout.epsilon is None else {"epsilon": layout.epsilon}
-        return {**layout.arguments, **epsilon}
+        for layout in layouts_of(self.model):
+            if layout.source == self.source:
+                return layout.own_arguments()
+        raise AssertionError(f"{self.model} has no layout of {self.source}")
 
 
 # The recipe of torchvision, which timm and ucbdrive follow too.
@@ -265,8 +264,12 @@ def preprocessing_by_layout(model: str, source: str) -> Preprocessing | None:
 
     Weights in these two may be anybody's training, whose configuration knows the preprocessing.
     """
-    rows = {row.source: row for row in weights_of(model) if row.source != "paddleclas"}
-    return rows[source].preprocessing if source in rows else None
+    if source == "paddleclas":
+        return None
+    for row in weights_of(model):
+        if row.source == source:
+            return row.preprocessing
+    return None
 
 
 def find_source(model: str, source: str | None = None) -> PretrainedWeights:
