@@ -95,13 +95,12 @@ def bundles_to_measure(
         raise UserError(
             "nothing to measure is given; give folders of bundles, or --models with a pattern"
         )
-    bundles = [Bundle.load(folder) for folder in folders]
+    bundles = list(map(Bundle.load, folders))
     models = listed_models(pattern) if pattern else []
     yield from bundles
-    if models:
+    for model in models:
         load_paddle()
         # Imports Paddle
         from ppcls.benchmark.shipped_bundles import published_bundle
 
-        for model in models:
-            yield published_bundle(model.name, Path(exports) / model.name)
+        yield published_bundle(model.name, Path(exports) / model.name)

@@ -28,10 +28,11 @@ class AccuracySheet(Sheet[AccuracyRow]):
         """One table; a bundle's folder is named where several have one model."""
         header = list(_HEADER)
         for source in self._sources():
-            header += [f"{SOURCES[source]}, {name} (%)" for name in ("top-1", "top-5")]
+            header.append(f"{SOURCES[source]}, top-1 (%)")
+            header.append(f"{SOURCES[source]}, top-5 (%)")
         lines = []
         for row in self.rows:
-            published = [short(figure) for figure in self.published_cells(row)]
+            published = map(short, self.published_cells(row))
             lines.append([*self._cells(row), *published])
         table = markdown(header, lines)
         return f"{table}\n{_NOTE}" if self._sources() else table

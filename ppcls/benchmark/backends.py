@@ -81,24 +81,16 @@ def measure_backends(
     opened = _open_all(bundle, tried, open_it)
     refused = _refusals(bundle, opened.backends, allowed, gate)
     eligible = [settings for settings in opened.backends if settings not in refused]
-    requests = dict.fromkeys(opened.backends, 1)
-    if goal == "throughput":
-        requests = {settings: settings.requests for settings in opened.backends}
     inputs = batch_of(bundle, batch)
+    works: dict[Settings, Callable[[], object]] = {}
+    batches: dict[Settings, int] = {}
     with ExitStack() as stack:
-        works = {}
         for settings, backend in opened.backends.items():
-            work = work_of(backend, inputs, requests[settings])
+            requests = settings.requests if goal == "throughput" else 1
+            work = work_of(backend, inputs, requests)
             works[settings] = stack.enter_context(work)
-        halves: tuple[Timings, Timings] = ({}, {})
-        for number in range(PASSES):
-            half = halves[number % 2]
-            for settings, calls in time_interleaved(works, plan, clock).items():
-                batches = calls.divided(batches_per_call(requests[settings]))
-                half[settings] = half.get(settings, Timing(())).joined(batches)
-            is_pair = number % 2 == 1
-            if is_pair and worst_ratio(*halves, eligible) <= SETTLED:
-                break
+            batches[settings] = batches_per_call(requests)
+        halves = _time_halves(works, batches, eligible, plan, clock)
     candidates = []
     for settings in tried:
         if settings in opened.backends:
@@ -108,6 +100,37 @@ def measure_backends(
             reason = opened.reasons[settings]
             candidates.append(Candidate(settings, refused=reason))
     return BackendMeasurement(candidates, worst_ratio(*halves, eligible))
+
+
+def _time_halves(
+    works: Mapping[Settings, Callable[[], object]],
+    batches: Mapping[Settings, int],
+    eligible: Sequence[Settings],
+    plan: Plan,
+    clock: Clock,
+) -> tuple[Timings, Timings]:
+    """Time passes for two halves in turn, until both agree about the fastest or `PASSES` are over.
+
+    Args:
+        works: What to call for each candidate.
+        batches: How many batches one call runs.
+        eligible: The candidates that may be chosen.
+        plan: How much is measured in one pass.
+        clock: Gives seconds.
+
+    Returns:
+        The seconds per batch in each half.
+    """
+    one: Timings = dict.fromkeys(works, Timing(()))
+    other: Timings = dict.fromkeys(works, Timing(()))
+    for _ in range(PASSES // 2):
+        for half in (one, other):
+            for settings, calls in time_interleaved(works, plan, clock).items():
+                per_batch = calls.divided(batches[settings])
+                half[settings] = half[settings].joined(per_batch)
+        if worst_ratio(one, other, eligible) <= SETTLED:
+            break
+    return one, other
 
 
 def worst_ratio(
@@ -124,13 +147,16 @@ def worst_ratio(
     """
     if not eligible:
         return 1.0
-    whole = {settings: one[settings].joined(other[settings]) for settings in eligible}
-    chosen = min(eligible, key=lambda settings: whole[settings].undisturbed)
-    ratios = []
+
+    def seconds(settings: Settings) -> float:
+        return one[settings].joined(other[settings]).undisturbed
+
+    chosen = min(eligible, key=seconds)
+    worst = 1.0
     for half in (one, other):
         fastest = min(half[settings].undisturbed for settings in eligible)
-        ratios.append(half[chosen].undisturbed / fastest)
-    return max(ratios)
+        worst = max(worst, half[chosen].undisturbed / fastest)
+    return worst
 
 
 def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,26 +67,24 @@ def threads_worth_trying(cores: int) -> tuple[int | None, ...]:
 
 def choose(measured: Sequence[Candidate]) -> Candidate | None:
     """The fastest candidate that may be chosen; None if there is none."""
-    chosen, fastest = None, float("inf")
+    eligible = []
     for candidate in measured:
-        if candidate.timing is None or candidate.refused is not None:
-            continue
-        if candidate.timing.undisturbed < fastest:
-            chosen, fastest = candidate, candidate.timing.undisturbed
-    return chosen
+        if candidate.timing is not None and candidate.refused is None:
+            eligible.append(candidate)
+    return min(eligible, key=_seconds, default=None)
+
+
+def _seconds(candidate: Candidate) -> float:
+    """The time by which candidates are compared; infinite if it could not be run."""
+    return math.inf if candidate.timing is None else candidate.timing.undisturbed
 
 
 def candidate_table(measured: Sequence[Candidate], batch: int) -> str:
     """Markdown: the candidates, fastest first, then those that could not be run."""
     chosen = choose(measured)
-    timed, others = [], []
-    for candidate in measured:
-        cells = _cells(candidate, chosen, batch)
-        if candidate.timing is None:
-            others.append(cells)
-        else:
-            timed.append((candidate.timing.undisturbed, cells))
-    timed.sort(key=lambda pair: pair[0])
+    rows = []
+    for candidate in sorted(measured, key=_seconds):
+        rows.append(_cells(candidate, chosen, batch))
     header = [
         "backend",
         "precision",
@@ -96,7 +95,7 @@ def candidate_table(measured: Sequence[Candidate], batch: int) -> str:
         "first quartile",
         "verdict",
     ]
-    return markdown(header, [*(cells for _, cells in timed), *others])
+    return markdown(header, rows)
 
 
 def described(settings: Settings) -> str:
@@ -121,10 +120,12 @@ def _cells(
     ratio = None
     if chosen is not None and chosen.timing is not None:
         ratio = f"x {timing.undisturbed / chosen.timing.undisturbed:.3f}"
-    milliseconds = [1e3 * timing.percentile(percent) for percent in (50, 5, 95)]
+    milliseconds = spread(
+        1e3 * timing.median, 1e3 * timing.percentile(5), 1e3 * timing.percentile(95)
+    )
     return [
         *cells,
-        spread(*milliseconds),
+        milliseconds,
         f"{batch / timing.median:.1f}",
         ratio,
         "chosen" if candidate is chosen else candidate.refused,

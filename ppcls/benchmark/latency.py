@@ -112,7 +112,7 @@ def measure_latency(
                 work = work_of(backend, batch_of(bundle, case.batch))
                 works[case] = stack.enter_context(work)
         timings = time_interleaved(works, plan, clock)
-    crop = "x".join(str(side) for side in bundle.input.shape[2:])
+    crop = "x".join(map(str, bundle.input.shape[2:]))
     rows = []
     for case in cases:
         row = LatencyRow(
@@ -159,11 +159,12 @@ def _for_batches(settings: Settings, largest: int) -> Settings:
 
 def _resize_short(bundle: Bundle) -> int | None:
     """The short side before the crop, in pixels."""
+    found = None
     for operation in bundle.transforms:
-        for name, values in operation.items():
-            if name == "ResizeImage":
-                return (values or {}).get("resize_short")
-    return None
+        resize = operation.get("ResizeImage")
+        if resize is not None:
+            found = resize.get("resize_short")
+    return found
 
 
 def _with_figures(row: LatencyRow, timing: Timing) -> LatencyRow:

@@ -63,15 +63,14 @@ def _complete(
     sheet: LatencySheet, backend: str, precision: str
 ) -> dict[str, list[float]]:
     """Milliseconds of the models that were measured at every batch size, in the order of the sizes."""
-    latencies: dict[str, dict[int, float]] = {}
-    for row in sheet.rows:
-        if (row.backend, row.precision) != (backend, precision):
-            continue
-        if row.median_ms is not None:
-            latencies.setdefault(row.model, {})[row.batch] = row.median_ms
     batches = sheet.batches()
     complete = {}
-    for model, by_batch in latencies.items():
-        if len(by_batch) == len(batches):
-            complete[model] = [by_batch[batch] for batch in batches]
+    for model, rows in sheet.by_model(backend, precision).items():
+        latencies = []
+        for batch in sorted(rows):
+            milliseconds = rows[batch].median_ms
+            if milliseconds is not None:
+                latencies.append(milliseconds)
+        if len(latencies) == len(batches):
+            complete[model] = latencies
     return complete

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -84,22 +84,37 @@ class LatencySheet(Sheet[LatencyRow]):
 
     def missing(self, model: str, cases: Sequence[LatencyCase]) -> list[LatencyCase]:
         """The cases that no row of the model covers."""
-        present = {row.case for row in self.rows if row.model == model}
-        return [case for case in cases if case not in present]
+        missing = list(cases)
+        for row in self.rows:
+            if row.model == model and row.case in missing:
+                missing.remove(row.case)
+        return missing
 
     def backends(self) -> list[tuple[str, str]]:
         """Backend and precision of the rows with figures."""
-        measured = [row for row in self.rows if self.has_figures(row)]
-        return list(dict.fromkeys((row.backend, row.precision) for row in measured))
+        found: dict[tuple[str, str], None] = {}
+        for row in self.rows:
+            if self.has_figures(row):
+                found[row.backend, row.precision] = None
+        return list(found)
 
     def batches(self) -> list[int]:
         """Batch sizes of the rows."""
         return sorted({row.batch for row in self.rows})
 
+    def by_model(
+        self, backend: str, precision: str
+    ) -> dict[str, dict[int, LatencyRow]]:
+        """The rows of a backend and precision, by model and batch size."""
+        found: dict[str, dict[int, LatencyRow]] = {}
+        for row in self.rows:
+            if (row.backend, row.precision) == (backend, precision):
+                found.setdefault(row.model, {})[row.batch] = row
+        return found
+
     def markdown(self) -> str:
         """A table in the published layout for each backend and precision, and the cases that could not be measured."""
-        lines = [f"- {name}: {value}\n" for name, value in self.heading.items()]
-        parts = ["".join(lines)]
+        parts = [_bullets(f"{name}: {value}" for name, value in self.heading.items())]
         for backend, precision in self.backends():
             parts.append(f"### {backend}, {precision}\n")
             parts.append(self._table(backend, precision))
@@ -107,22 +122,27 @@ class LatencySheet(Sheet[LatencyRow]):
         for row in self.rows:
             if row.reason is not None:
                 case = f"{row.backend}, {row.precision}, {row.model}"
-                missing[f"- not measured: {case}: {row.reason}\n"] = None
+                missing[f"not measured: {case}: {row.reason}"] = None
         if missing:
-            parts.append("".join(missing))
+            parts.append(_bullets(missing))
         parts.append(NOTE)
-        parts += [f"{note}\n" for note in self.notes]
+        for note in self.notes:
+            parts.append(f"{note}\n")
         return "\n".join(parts)
 
     def published_columns(self) -> list[str]:
         """A column for each device and precision that PaddleClas measured on."""
-        return [
-            f"published_{kind.replace(' ', '_').lower()}_ms" for kind in self._kinds()
-        ]
+        columns = []
+        for kind in self._kinds():
+            columns.append(f"published_{kind.replace(' ', '_').lower()}_ms")
+        return columns
 
     def published_cells(self, row: LatencyRow) -> list[float | None]:
         """The published latencies at the row's batch size."""
-        return [self._published(row.model, kind, row.batch) for kind in self._kinds()]
+        cells = []
+        for kind in self._kinds():
+            cells.append(self._published(row.model, kind, row.batch))
+        return cells
 
     def extra_content(self) -> dict[str, Any]:
         """The heading, and the facts of the models."""
@@ -133,20 +153,20 @@ class LatencySheet(Sheet[LatencyRow]):
         return {"heading": self.heading, "models": models}
 
     def _table(self, backend: str, precision: str) -> str:
-        rows: dict[str, dict[int, LatencyRow]] = {}
-        for row in self.rows:
-            if (row.backend, row.precision) == (backend, precision):
-                rows.setdefault(row.model, {})[row.batch] = row
+        rows = self.by_model(backend, precision)
         header = ["model", "crop (px)", "resize_short (px)"]
-        header += [f"batch {batch} (ms)" for batch in self.batches()]
+        for batch in self.batches():
+            header.append(f"batch {batch} (ms)")
         for kind, sizes in self._kinds().items():
-            header += [f"PaddleClas, {kind}, batch {batch} (ms)" for batch in sizes]
-        return markdown(header, [self._cells(by_batch) for by_batch in rows.values()])
+            for batch in sizes:
+                header.append(f"PaddleClas, {kind}, batch {batch} (ms)")
+        return markdown(header, map(self._cells, rows.values()))
 
     def _cells(self, by_batch: dict[int, LatencyRow]) -> list[object]:
         first = next(iter(by_batch.values()))
         cells: list[object] = [first.model, first.crop, first.resize_short]
-        cells += [_latency(by_batch.get(batch)) for batch in self.batches()]
+        for batch in self.batches():
+            cells.append(_latency(by_batch.get(batch)))
         for kind, sizes in self._kinds().items():
             for batch in sizes:
                 cells.append(short(self._published(first.model, kind, batch)))
@@ -166,6 +186,10 @@ class LatencySheet(Sheet[LatencyRow]):
     def _published(self, model: str, kind: str, batch: int) -> float | None:
         facts = self.facts.get(model)
         return facts.published.get(kind, {}).get(batch) if facts else None
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines)
 
 
 def _latency(row: LatencyRow | None) -> str | None:

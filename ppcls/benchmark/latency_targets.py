@@ -48,9 +48,10 @@ def untrained_targets(patterns: Sequence[str]) -> list[Target]:
         for model in listed_models(pattern):
             names[model.name] = None
     load_paddle()
-    return [
-        Target(name, partial(_exported, name), lambda case: UNTRAINED) for name in names
-    ]
+    targets = []
+    for name in names:
+        targets.append(Target(name, partial(_exported, name), lambda case: UNTRAINED))
+    return targets
 
 
 def bundle_targets(folders: Sequence[str]) -> list[Target]:
@@ -62,18 +63,22 @@ def bundle_targets(folders: Sequence[str]) -> list[Target]:
     Raises:
         UserError: A folder holds no bundle.
     """
-    bundles = [Bundle.load(folder) for folder in dict.fromkeys(map(Path, folders))]
+    bundles = list(map(Bundle.load, dict.fromkeys(map(Path, folders))))
     count = Counter(bundle.architecture for bundle in bundles)
     targets = []
     for bundle in bundles:
         name = bundle.architecture
-        info = MODELS.get(name)
-        is_published = info is not None and bundle.input.shape[1:] == info.input_size
-        if count[name] > 1 or not is_published:
+        if count[name] > 1 or not _has_published_size(bundle):
             name = f"{name} in {bundle.folder}"
         target = Target(name, partial(_opened, bundle), partial(_digest_of, bundle))
         targets.append(target)
     return targets
+
+
+def _has_published_size(bundle: Bundle) -> bool:
+    """Whether the published figures are for inputs like the bundle's."""
+    info = MODELS.get(bundle.architecture)
+    return info is not None and bundle.input.shape[1:] == info.input_size
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -47,9 +47,7 @@ class Machine:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        versions = ", ".join(
-            f"{name} {version}" for name, version in self.versions.items()
-        )
+        versions = _listed(self.versions)
         return f"{self.device}, {self.cores} CPU cores, {self.driver}; {versions}"
 
     def as_json(self) -> dict[str, object]:
@@ -70,9 +68,7 @@ def this_machine(device: str) -> Machine:
 
 def engine_versions(backend: str) -> str:
     """The installed packages of a backend, with their versions: `paddlepaddle 3.3.1`."""
-    return ", ".join(
-        f"{name} {version}" for name, version in _versions(_ENGINES[backend]).items()
-    )
+    return _listed(_versions(_ENGINES[backend]))
 
 
 def busy(cores: int, running: float) -> str | None:
@@ -105,6 +101,10 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
     return versions
 
 
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -113,11 +113,14 @@ def _version(package: str) -> str | None:
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    fallback = platform.processor() or platform.machine()
+    if not cpuinfo.is_file():
+        return fallback
+    for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return fallback
 
 
 def _gpu() -> tuple[str, str]:

@@ -108,11 +108,12 @@ def draw(
 def _draw_latency(
     axes: Any, batches: Sequence[int], drawn: Sequence[Point], label: str
 ) -> None:
+    horizontal, names = [], []
     for point in drawn:
-        axes.plot(
-            [point.x] * len(batches), point.latency, "-", color="0.8", linewidth=1
-        )
-    horizontal = [point.x for point in drawn]
+        stick = [point.x] * len(batches)
+        axes.plot(stick, point.latency, "-", color="0.8", linewidth=1)
+        horizontal.append(point.x)
+        names.append((point.name, point.x, max(point.latency)))
     for place, (batch, style) in enumerate(zip(batches, cycle(STYLES))):
         latencies = [point.latency[place] for point in drawn]
         axes.plot(
@@ -124,7 +125,7 @@ def _draw_latency(
             label=f"batch {batch}",
         )
     axes.set(xlabel=label, ylabel="latency (ms)", xscale="log", yscale="log")
-    _names(axes, [(point.name, point.x, max(point.latency)) for point in drawn])
+    _names(axes, names)
 
 
 def _draw_accuracy(axes: Any, drawn: Sequence[AccuracyPoint], batch: int) -> None:
@@ -169,11 +170,11 @@ def _place_names(axes: Any, renderer: Any) -> None:
     for _ in range(4):  # a name that moves makes room for another
         for index, name in enumerate(axes.texts):
             others = taken + boxes[:index] + boxes[index + 1 :]
-            best, fewest = PLACES[0], np.inf
+            overlaps = []
             for place in PLACES:
-                overlaps = _overlaps(_at(name, place, renderer), others, axes.bbox)
-                if overlaps < fewest:
-                    best, fewest = place, overlaps
+                box = _at(name, place, renderer)
+                overlaps.append(_overlaps(box, others, axes.bbox))
+            best = PLACES[int(np.argmin(overlaps))]
             boxes[index] = _at(name, best, renderer)
 
 
@@ -203,5 +204,7 @@ def _at(name: Any, place: Any, renderer: Any) -> Any:
 
 def _overlaps(box: Any, taken: Sequence[Any], frame: Any) -> int:
     """How many boxes a name covers; a name that leaves the frame counts as ten."""
-    inside = all(frame.contains(*corner) for corner in (box.min, box.max))
-    return box.count_overlaps(taken) + (0 if inside else 10)
+    overlaps = box.count_overlaps(taken)
+    if not frame.contains(*box.min) or not frame.contains(*box.max):
+        overlaps += 10
+    return overlaps

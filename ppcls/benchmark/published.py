@@ -54,7 +54,7 @@ def published_accuracies(model: str, classes: int) -> dict[str, Published]:
         return {}
     found = {}
     for source in SOURCES:
-        accuracy = info.published.get(source)
-        if accuracy is not None and accuracy.top1 is not None:
+        accuracy = info.published.get(source, Published())
+        if accuracy.top1 is not None:
             found[source] = accuracy
     return found

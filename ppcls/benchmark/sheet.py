@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -51,7 +51,7 @@ class Sheet(Generic[Row]):
     """
 
     NAME: ClassVar[str]
-    ROW: ClassVar[type]
+    ROW: ClassVar[Any]
 
     def __init__(self, folder: PathLike | None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -64,7 +64,7 @@ class Sheet(Generic[Row]):
     @property
     def is_empty(self) -> bool:
         """Whether no row has figures."""
-        return not any(self.has_figures(row) for row in self.rows)
+        return not any(map(self.has_figures, self.rows))
 
     def has_figures(self, row: Row) -> bool:
         """Whether a row holds figures, and not the reason why there are none."""
@@ -79,12 +79,10 @@ class Sheet(Generic[Row]):
 
     def add(self, *rows: Row) -> None:
         """Put rows in, each in place of an older one with the same key, and write the files."""
+        by_key = {row.key: row for row in self.rows}
         for new in rows:
-            keys = [row.key for row in self.rows]
-            if new.key in keys:
-                self.rows[keys.index(new.key)] = new
-            else:
-                self.rows.append(new)
+            by_key[new.key] = new
+        self.rows = list(by_key.values())
         if self.folder is not None and not self.is_empty:
             self.write()
 
@@ -104,7 +102,7 @@ class Sheet(Generic[Row]):
 
     def csv(self) -> str:
         """One line per row: its fields, and the published figures of its model."""
-        names = [field.name for field in fields(self.ROW)]
+        names = self.ROW.__dataclass_fields__
         lines = []
         for row in self.rows:
             lines.append([*asdict(row).values(), *self.published_cells(row)])
@@ -112,7 +110,7 @@ class Sheet(Generic[Row]):
 
     def json(self) -> str:
         """The rows, and `extra_content`."""
-        content = {**self.extra_content(), "rows": [asdict(row) for row in self.rows]}
+        content = {**self.extra_content(), "rows": list(map(asdict, self.rows))}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     def published_columns(self) -> Sequence[str]:
@@ -147,11 +145,11 @@ class Sheet(Generic[Row]):
     def _read(self, file: Path) -> list[Row]:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-            rows = [self.ROW(**values) for values in content["rows"]]
+            rows: list[Row] = [self.ROW(**values) for values in content["rows"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self.not_ours(file) from error
         self.check(content, file)
-        return [row for row in rows if self.has_figures(row)]
+        return list(filter(self.has_figures, rows))
 
 
 @contextlib.contextmanager

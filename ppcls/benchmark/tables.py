@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table that ends with a newline; None is an empty cell."""
-    lines: list[Sequence[str]] = [header, ["---"] * len(header)]
+    lines = [" | ".join(header), " | ".join(["---"] * len(header))]
     for row in rows:
-        lines.append([_text(cell).replace("|", "\\|") for cell in row])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        lines.append(" | ".join(_text(cell).replace("|", "\\|") for cell in row))
+    return "".join(f"| {line} |\n" for line in lines)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -21,7 +21,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_text(cell) for cell in row])
+        writer.writerow(map(_text, row))
     return file.getvalue()
 
 

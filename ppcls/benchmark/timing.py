@@ -93,23 +93,23 @@ def time_interleaved(
         plan: How much is measured.
         clock: Gives seconds.
     """
-    seconds: dict[Key, list[float]] = {key: [] for key in works}
-    for number in range(plan.rounds):
-        keys = list(works)
-        if number % 2 == 1:
-            keys.reverse()
+    timings = dict.fromkeys(works, Timing(()))
+    keys = list(works)
+    for _ in range(plan.rounds):
         for key in keys:
             _call(works[key], plan.settle, clock)
-            seconds[key] += _call(works[key], plan.span, clock)
-    return {key: Timing(tuple(values)) for key, values in seconds.items()}
+            calls = _call(works[key], plan.span, clock)
+            timings[key] = timings[key].joined(calls)
+        keys.reverse()
+    return timings
 
 
-def _call(work: Callable[[], object], span: float, clock: Clock) -> list[float]:
-    """Call until `span` seconds are over, at least once; return the seconds of each call."""
+def _call(work: Callable[[], object], span: float, clock: Clock) -> Timing:
+    """Call until `span` seconds are over, at least once."""
     found: list[float] = []
     first = now = clock()
     while not found or now - first < span:
         work()
         before, now = now, clock()
         found.append(now - before)
-    return found
+    return Timing(tuple(found))

@@ -104,8 +104,7 @@ def _with_class_names(
 ) -> Bundle:
     if isinstance(class_names, (str, Path)):
         class_names = load_class_names(class_names)
-    names = tuple(str(name) for name in class_names)
     try:
-        return replace(bundle, class_names=names)
+        return replace(bundle, class_names=tuple(map(str, class_names)))
     except ValueError as error:
         raise UserError(f"{error}; give one name per class") from error

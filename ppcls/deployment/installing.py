@@ -15,6 +15,7 @@ from ppcls.utils.lock import claimed
 ONNX = "onnx"
 IN_USE = "wait until it ends, and run this again"
 _FORMS = (ONNX, "openvino-int8", "onnxruntime-int8")
+_HIDDEN = frozenset(f".{form}" for form in _FORMS)
 
 
 @contextlib.contextmanager
@@ -38,8 +39,8 @@ def temporary_folder(bundle: Bundle, form: str) -> Iterator[Path]:
 
 def is_leftover(path: Path) -> bool:
     """Whether a path in a bundle's folder was left by a process that was killed while it changed the bundle."""
-    hidden_folders = [f".{form}" for form in _FORMS]
-    return path.name.startswith(".inference.") or path.name in hidden_folders
+    # A manifest that is written aside, or a folder of `temporary_folder`
+    return path.name.startswith(".inference.") or path.name in _HIDDEN
 
 
 def install(
@@ -80,8 +81,13 @@ def install(
             source.rename(target)
         return current.change(**fields)
     except BaseException:
-        for source, target in reversed(moves):
-            if target.exists() and not source.exists():
-                target.rename(source)
+        _move_back(moves)
         current.change(**{name: getattr(current, name) for name in fields})
         raise
+
+
+def _move_back(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Undo the moves that were made, the last one first."""
+    for source, target in reversed(moves):
+        if target.exists() and not source.exists():
+            target.rename(source)

@@ -75,9 +75,7 @@ def _write(folder: Path) -> None:
     task = json.loads((folder / _TASK).read_text(encoding="utf-8"))
     model = BACKBONES[task["params"]["name"]](**task["params"]).make()
     with np.load(folder / _WEIGHTS) as arrays:
-        missing, unexpected = model.set_state_dict(
-            {name: arrays[name] for name in arrays.files}
-        )
+        missing, unexpected = model.set_state_dict(dict(arrays))
     assert not missing and not unexpected
     model.eval()
     spec = paddle.static.InputSpec(

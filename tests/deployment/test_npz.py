@@ -211,7 +211,7 @@ def test_inputs_that_moved_are_found_beside_their_list(inputs, tmp_path):
     ("arrays", "said"),
     [
         ({"a": np.zeros((1, 3, 32, 31))}, r"holds \[1, 3, 32, 31\]; .* takes one array \[1, 3, 32, 32\]"),
-        ({"a": np.zeros((3, 32, 32)), "b": np.zeros(1)}, r"holds \[3, 32, 32\] and \[1\]; "),
+        ({"a": np.zeros((3, 32, 32)), "b": np.zeros(1)}, r"holds \[3, 32, 32\], \[1\]; "),
         ({}, "holds nothing; "),
     ],
 )

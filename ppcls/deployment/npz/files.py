@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def number_order(name: str) -> tuple[list[str | int], str]:
     """A key that sorts names by the numbers in them, `2.npz` before `10.npz`."""
     # Text and numbers alternate, so like is compared with like.
     key: list[str | int] = list(re.split(r"(\d+)", name))
-    key[1::2] = [int(digits) for digits in key[1::2]]
+    key[1::2] = map(int, key[1::2])
     return key, name
 
 
@@ -43,15 +44,21 @@ def read_datalist(path: PathLike) -> list[Path]:
         raise UserError(
             f"{path} lists no files; write one path of an .npz file per line"
         )
-    stems: set[str] = set()
+    files: dict[str, Path] = {}
     for file in listed:
-        if file.stem in stems:
+        if file.stem in files:
             raise UserError(
                 f"{path}: two files have the name {file.stem}, so their results would too; rename one"
             )
-        stems.add(file.stem)
-    folder = Path(path).parent
-    return [file if file.is_file() else folder / file.name for file in listed]
+        if not file.is_file():
+            file = Path(path).parent / file.name
+        files[file.stem] = file
+    return list(files.values())
+
+
+def shapes_of(arrays: Iterable[np.ndarray]) -> str:
+    """The shapes of arrays, for a message: `[1, 3, 8, 8], [5]`."""
+    return ", ".join(str(list(array.shape)) for array in arrays) or "nothing"
 
 
 def is_whole(path: Path) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from ppcls.data.picture_list import PictureList
 from ppcls.data.read_ahead import parallel
 from ppcls.data.transforms import Pipeline
-from ppcls.deployment.npz.files import is_whole, npz_name, save_array
+from ppcls.deployment.npz.files import is_whole, npz_name, save_array, shapes_of
 from ppcls.deployment.npz.record import FolderRecord, Progress
 from ppcls.inference.bundle import Bundle
 from ppcls.untrusted.npz import read_arrays
@@ -52,7 +52,7 @@ def make_inputs(
             of something else, or files without a record.
     """
     place = Path(folder)
-    names = [npz_name(name) for name in pictures.names]
+    names = list(map(npz_name, pictures.names))
     _check_names(pictures.names, names, place)
     content = {
         "transforms": pipeline.normalized().to_list(),
@@ -70,12 +70,7 @@ def make_inputs(
 
     with record.filling(place, "writing inputs into"):
         written = sum(parallel(write, zip(pictures.paths, names), threads))
-        if pictures.labels is not None:
-            pairs = zip(names, pictures.labels)
-            lines = [f"{name} {label}\n" for name, label in pairs]
-            write_atomically(place / LABELS_FILE, "".join(lines).encode())
-        lines = [f"{place.resolve() / name}\n" for name in names]
-        write_atomically(place / DATALIST_FILE, "".join(lines).encode())
+        _write_lists(place, names, pictures.labels)
     return Progress(written, len(names) - written)
 
 
@@ -88,22 +83,34 @@ def read_input(file: Path, bundle: Bundle) -> np.ndarray:
     arrays = list(read_arrays(file).values())
     shape = bundle.input.shape[1:]
     if len(arrays) != 1 or arrays[0].shape not in (shape, (1, *shape)):
-        found = " and ".join(str(list(array.shape)) for array in arrays) or "nothing"
         raise UserError(
-            f"{file} holds {found}; {bundle.folder} takes one array {[1, *shape]}, as `ppcls npz make` writes them"
+            f"{file} holds {shapes_of(arrays)}; {bundle.folder} takes one array {[1, *shape]}, as `ppcls npz make` "
+            "writes them"
         )
     return arrays[0].reshape(shape).astype(np.float32, copy=False)
 
 
 def inputs_digest(inputs: Sequence[Path]) -> str:
     """SHA-256 of the inputs' paths and of the records beside them; reading the files would take as long as a run."""
-    digest = hashlib.sha256(b"\n".join(os.fsencode(file.resolve()) for file in inputs))
-    for folder in dict.fromkeys(file.parent for file in inputs):
-        digest.update(b"\n")
-        record = folder / _RECORD
-        if record.is_file():
-            digest.update(record.read_bytes())
-    return digest.hexdigest()
+    parts = []
+    records: dict[Path, bytes] = {}
+    for file in inputs:
+        parts.append(os.fsencode(file.resolve()))
+        record = file.parent / _RECORD
+        if record not in records:
+            records[record] = record.read_bytes() if record.is_file() else b""
+    return hashlib.sha256(b"\n".join([*parts, *records.values()])).hexdigest()
+
+
+def _write_lists(folder: Path, names: Sequence[str], labels: np.ndarray | None) -> None:
+    datalist, label_lines = [], []
+    for index, name in enumerate(names):
+        datalist.append(f"{folder.resolve() / name}\n")
+        if labels is not None:
+            label_lines.append(f"{name} {labels[index]}\n")
+    if labels is not None:
+        write_atomically(folder / LABELS_FILE, "".join(label_lines).encode())
+    write_atomically(folder / DATALIST_FILE, "".join(datalist).encode())
 
 
 def _check_names(pictures: Sequence[str], names: Sequence[str], folder: Path) -> None:

@@ -73,18 +73,23 @@ class FolderRecord:
                 raise
 
     def _check(self, folder: Path) -> None:
-        files = sorted(folder.glob("*.npz"))
-        files += [folder / name for name in self.others]
-        existing = [file for file in files if file.exists()]
+        first = self._first_file(folder)
         record = folder / self.name
-        if not existing:
+        if first is None:
             return
         if not record.is_file():
             raise UserError(
-                f"{folder} has {existing[0].name}, but no {self.name} that says what it was made of; {_REMEDY}"
+                f"{folder} has {first.name}, but no {self.name} that says what it was made of; {_REMEDY}"
             )
         if record.read_text(encoding="utf-8") != self._text():
             raise UserError(f"{folder} holds {self.contradiction}; {_REMEDY}")
+
+    def _first_file(self, folder: Path) -> Path | None:
+        """A file that was written with a record, if there is one."""
+        for pattern in ("*.npz", *self.others):
+            for file in sorted(folder.glob(pattern)):
+                return file
+        return None
 
     def _text(self) -> str:
         return json.dumps(self.content, sort_keys=True, indent=1)

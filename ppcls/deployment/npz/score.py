@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.deployment.npz.files import npz_name, number_order, read_datalist
+from ppcls.deployment.npz.files import (
+    npz_name,
+    number_order,
+    read_datalist,
+    shapes_of,
+)
 from ppcls.metric.topk import TopkCounter
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
@@ -86,10 +91,9 @@ def scores_of(
         )
     found = [array for array in arrays.values() if _is_scores(array, label, classes)]
     if len(found) != 1:
-        shapes = ", ".join(str(list(array.shape)) for array in arrays.values())
         wanted = f"{classes}" if classes else f"more than {max(label, 1)}"
         raise ValueError(
-            f"it holds {shapes or 'nothing'}; write one array [1, C] or [C] of {wanted} scores per picture"
+            f"it holds {shapes_of(arrays.values())}; write one array [1, C] or [C] of {wanted} scores per picture"
         )
     row = found[0].reshape(-1).astype(np.float32)
     if np.isnan(row).any():
@@ -121,6 +125,15 @@ def _labels_of(path: PathLike, inputs: Sequence[Path]) -> list[int]:
         name = name.rstrip()
         by_input.setdefault(npz_name(name), set()).add(int(label))
         by_picture.setdefault(Path(name).stem, set()).add(int(label))
+    return _label_per_input(path, inputs, by_input, by_picture)
+
+
+def _label_per_input(
+    path: PathLike,
+    inputs: Sequence[Path],
+    by_input: Mapping[str, set[int]],
+    by_picture: Mapping[str, set[int]],
+) -> list[int]:
     found: list[int] = []
     problems: list[str] = []
     for file in inputs:
@@ -139,24 +152,34 @@ def _labels_of(path: PathLike, inputs: Sequence[Path]) -> list[int]:
 
 
 def _results_of(folder: Path, inputs: Sequence[Path]) -> list[Path]:
-    named = [folder / f"{file.stem}.npz" for file in inputs]
-    missing = [file.name for file in named if not file.is_file()]
+    named, missing = [], []
+    for file in inputs:
+        result = folder / f"{file.stem}.npz"
+        named.append(result)
+        if not result.is_file():
+            missing.append(result.name)
+    if not missing:
+        return named
     if len(missing) == len(named):
-        numbered = []
-        for file in folder.glob("*.npz"):
-            if not file.name.startswith("."):
-                numbered.append(file)
+        numbered = _numbered_results(folder)
         if len(numbered) == len(inputs):
-            return sorted(numbered, key=lambda file: number_order(file.name))
-    if missing:
-        shown = ", ".join(missing[:_SHOWN])
-        if len(missing) > _SHOWN:
-            shown += ", ..."
-        raise UserError(
-            f"{folder}: {len(missing)} of {len(inputs)} results are missing ({shown}); run the rest, or list only what "
-            "was run"
-        )
-    return named
+            return numbered
+    shown = ", ".join(missing[:_SHOWN])
+    if len(missing) > _SHOWN:
+        shown += ", ..."
+    raise UserError(
+        f"{folder}: {len(missing)} of {len(inputs)} results are missing ({shown}); run the rest, or list only what was "
+        "run"
+    )
+
+
+def _numbered_results(folder: Path) -> list[Path]:
+    """The results in the order of the numbers in their names."""
+    found = []
+    for file in folder.glob("*.npz"):
+        if not file.name.startswith("."):
+            found.append(file)
+    return sorted(found, key=lambda file: number_order(file.name))
 
 
 def _raise_together(problems: Sequence[str]) -> None:

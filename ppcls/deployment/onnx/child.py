@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,10 @@ def tidy(graph: Any) -> None:
 def _clear(graph: Any) -> None:
     """Turn constants into initializers, and remove identities."""
     names: dict[str, str] = {}
-    results, kept = {port.name for port in graph.output}, []
+    results = _names(graph.output)
+    kept = []
     for node in graph.node:  # in topological order
-        node.input[:] = [names.get(name, name) for name in node.input]
+        _replace_names(node.input, names)
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             tensor = graph.initializer.add()
             tensor.CopyFrom(node.attribute[0].t)
@@ -70,19 +72,22 @@ def _clear(graph: Any) -> None:
 
 def _give_biases(graph: Any) -> None:
     """Turn a convolution plus a parameter [C], reshaped to [1, C, 1, 1], into a convolution with a bias."""
-    parameters = {tensor.name for tensor in graph.initializer}
-    makers = {node.output[0]: node for node in graph.node}
-    uses = Counter(name for node in graph.node for name in node.input)
+    parameters = _names(graph.initializer)
+    makers = {}
+    uses: Counter[str] = Counter()
+    for node in graph.node:
+        makers[node.output[0]] = node
+        uses.update(node.input)
     for add in list(graph.node):
         if add.op_type != "Add":
             continue
-        conv, reshape = (makers.get(name) for name in add.input)
-        if conv is None or conv.op_type != "Conv":
-            continue
-        if reshape is None or reshape.op_type != "Reshape":
+        conv: Any = makers.get(add.input[0])
+        reshape: Any = makers.get(add.input[1])
+        if _kind(conv) != "Conv" or _kind(reshape) != "Reshape":
             continue
         bias = reshape.input[0]
-        if len(conv.input) == 2 and bias in parameters and uses[conv.output[0]] == 1:
+        is_free = len(conv.input) == 2 and uses[conv.output[0]] == 1
+        if is_free and bias in parameters:
             conv.input.append(bias)
             conv.output[0] = add.output[0]
             graph.node.remove(add)
@@ -90,7 +95,8 @@ def _give_biases(graph: Any) -> None:
 
 def _drop_unused(graph: Any) -> None:
     """Remove nodes and initializers that no output depends on."""
-    used, kept = {port.name for port in graph.output}, []
+    used = _names(graph.output)
+    kept = []
     for node in reversed(graph.node):
         if used.intersection(node.output):
             used.update(node.input)
@@ -107,9 +113,24 @@ def _rename(graph: Any, names: tuple[str, str]) -> None:
     (image,), (scores,) = graph.input, graph.output
     new = {image.name: names[0], scores.name: names[1]}
     for node in graph.node:
-        node.input[:] = [new.get(name, name) for name in node.input]
-        node.output[:] = [new.get(name, name) for name in node.output]
+        _replace_names(node.input, new)
+        _replace_names(node.output, new)
     image.name, scores.name = names
+
+
+def _names(values: Any) -> set[str]:
+    """The names of inputs, outputs or tensors."""
+    return {value.name for value in values}
+
+
+def _replace_names(names: Any, new: Mapping[str, str]) -> None:
+    """Replace names in a node's inputs or outputs."""
+    names[:] = [new.get(name, name) for name in names]
+
+
+def _kind(node: Any | None) -> str:
+    """The operator of a node; empty for None."""
+    return "" if node is None else node.op_type
 
 
 def _keep(messages: Any, kept: list[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,23 +135,19 @@ def _float32_layers(graph: Any, which: str) -> list[str]:
         for value in node.input:
             takers.setdefault(value, []).append(node.name)
     outputs = {value.name for value in graph.output}
-    consumers: dict[str, Sequence[str]] = {}
+    consumers: dict[str, list[str]] = {}
     layers, end = set(), []
     for node in graph.node:
-        consumers[node.name] = _takers_of(node.output, takers)
+        consumers[node.name] = taking = []
+        for value in node.output:
+            taking += takers.get(value, [])
         if node.op_type in _LAYERS:
             layers.add(node.name)
         if outputs.intersection(node.output):
             end.append(node.name)
     weights = {value.name for value in graph.initializer}
-    inputs = [value.name for value in graph.input if value.name not in weights]
-    begin = _takers_of(inputs, takers)
+    begin = []
+    for value in graph.input:
+        if value.name not in weights:
+            begin += takers.get(value.name, [])
     return outer_layers(consumers, layers, begin, end, which)
-
-
-def _takers_of(values: Sequence[str], takers: dict[str, list[str]]) -> list[str]:
-    """The nodes that take one of the values."""
-    found = []
-    for value in values:
-        found += takers.get(value, [])
-    return found

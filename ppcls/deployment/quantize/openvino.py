@@ -63,7 +63,7 @@ def quantize(
     with _progress_on_standard_error():
         quantized = nncf.quantize(
             model,
-            nncf.Dataset([inputs[index : index + 1] for index in range(len(inputs))]),
+            nncf.Dataset(np.split(inputs, len(inputs))),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(inputs),
             fast_bias_correction=bias != "full",
@@ -105,22 +105,20 @@ def _float32_layers(model: Any, which: str) -> list[str]:
 
 def _estimator(nncf: Any, options: QuantizeOptions) -> Any:
     """NNCF's parameters for the ranges of activations."""
-    from nncf.quantization.range_estimator import AggregatorType as Aggregate
-    from nncf.quantization.range_estimator import (
-        RangeEstimatorParameters,
-        RangeEstimatorParametersSet,
-    )
-    from nncf.quantization.range_estimator import (
-        StatisticsCollectorParameters as Collect,
-    )
-    from nncf.quantization.range_estimator import StatisticsType as Statistic
+    from nncf.quantization import range_estimator
 
     if options.estimator == "percentile":
-        cut = Collect(
-            Statistic.QUANTILE, Aggregate.MEAN, quantile_outlier_prob=options.outliers
+        cut = range_estimator.StatisticsCollectorParameters(
+            range_estimator.StatisticsType.QUANTILE,
+            range_estimator.AggregatorType.MEAN,
+            quantile_outlier_prob=options.outliers,
         )
-        return RangeEstimatorParameters(min=cut, max=cut)
-    known = getattr(RangeEstimatorParametersSet, _ESTIMATORS[options.estimator], None)
+        return range_estimator.RangeEstimatorParameters(min=cut, max=cut)
+    known = getattr(
+        range_estimator.RangeEstimatorParametersSet,
+        _ESTIMATORS[options.estimator],
+        None,
+    )
     if known is None:
         raise UserError(
             f"NNCF {nncf.__version__} has no ranges {options.estimator}; run `pip install --upgrade nncf`, or choose "

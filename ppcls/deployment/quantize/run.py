@@ -99,9 +99,12 @@ def quantize(
         words = f"{len(inputs)} of {len(samples)} pictures of {samples.source.name} (SHA-256 {samples.digest})"
         method = backend.quantize(onnx, inputs, options, folder)
         del inputs  # a few hundred megabytes
-        files = tuple(digested(folder / name) for name in backend.FILES)
-        size = sum((folder / entry.file).stat().st_size for entry in files)
-        form = Quantized(options.backend, files, method, words)
+        size = 0
+        entries = []
+        for name in backend.FILES:
+            entries.append(digested(folder / name))
+            size += (folder / name).stat().st_size
+        form = Quantized(options.backend, tuple(entries), method, words)
         verdict = compare_int8(bundle, form, folder, chosen.comparison, chosen.compared)
         if verdict.failures:
             raise GateFailure(

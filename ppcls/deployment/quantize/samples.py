@@ -65,7 +65,7 @@ class Samples:
             return sha256_of(self.source / DATALIST_FILE)
         if self.source.is_file():
             return sha256_of(self.source)
-        names = "".join(f"{name}\n" for name in self.list.names)
+        names = "\n".join([*self.list.names, ""])
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
     def inputs(self, indices: Sequence[int]) -> np.ndarray:

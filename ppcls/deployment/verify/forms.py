@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ppcls.inference.bundle import Bundle
+from ppcls.inference.entries import DigestedFile
 from ppcls.inference.settings import (
     BACKENDS,
     DEVICES,
@@ -54,7 +56,8 @@ class Form:
 def _forms(device: str) -> tuple[Form, ...]:
     forms = []
     for backend, offered in OFFERED.items():
-        forms += [Form(backend, precision) for precision in offered.get(device, ())]
+        for precision in offered.get(device, ()):
+            forms.append(Form(backend, precision))
     return tuple(forms)
 
 
@@ -78,27 +81,32 @@ def parse_forms(text: str, device: str = "cpu") -> dict[Form, bool]:
     asked: dict[Form, bool] = {}
     for item in text.split(","):
         backend, _, precision = item.strip().partition(":")
-        _check_known("backend", backend, ("all", *BACKENDS))
-        if precision:
-            _check_known("precision", precision, PRECISIONS)
-        found = _matching(backend, precision, device)
-        if not found:
-            possible = ", ".join(str(form) for form in FORMS[device])
-            raise UserError(
-                f"nothing runs {item.strip()} on a {device.upper()}; write all, or some of {possible}"
-            )
-        for form in found:
+        for form in _matching(backend, precision, device):
             is_named = backend != "all" and form.precision == (precision or "float32")
             asked[form] = asked.get(form, False) or is_named
-    return {form: asked[form] for form in FORMS[device] if form in asked}
+    order = FORMS[device].index
+    return {form: asked[form] for form in sorted(asked, key=order)}
 
 
 def _matching(backend: str, precision: str, device: str) -> list[Form]:
-    """The device's forms of a backend or `all`, in a precision or, if that is empty, in any."""
+    """The device's forms of a backend or `all`, in a precision or, if that is empty, in any.
+
+    Raises:
+        UserError: A name is unknown, or there are none.
+    """
+    _check_known("backend", backend, ("all", *BACKENDS))
+    if precision:
+        _check_known("precision", precision, PRECISIONS)
     found = []
     for form in FORMS[device]:
         if backend in ("all", form.backend) and precision in ("", form.precision):
             found.append(form)
+    if not found:
+        name = f"{backend}:{precision}" if precision else backend
+        possible = ", ".join(map(str, FORMS[device]))
+        raise UserError(
+            f"nothing runs {name} on a {device.upper()}; write all, or some of {possible}"
+        )
     return found
 
 
@@ -111,14 +119,18 @@ def _check_known(name: str, value: str, possible: tuple[str, ...]) -> None:
 
 def form_digest(bundle: Bundle, form: Form) -> str:
     """SHA-256 of what determines the scores of a form: its preprocessing, and the digests of the files it runs."""
-    if form.backend in ("paddle", TRT):
-        files = [bundle.program.sha256, bundle.parameters.sha256]
-    elif form.precision == "int8":
-        files = []
-        for quantized in bundle.quantized:
-            if quantized.backend == form.backend:
-                files += [entry.sha256 for entry in quantized.files]
-    else:
-        files = [bundle.onnx.sha256] if bundle.onnx else []
-    content = json.dumps([str(form), files, bundle.transforms], sort_keys=True)
+    digests = [entry.sha256 for entry in _files_of(bundle, form)]
+    content = json.dumps([str(form), digests, bundle.transforms], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _files_of(bundle: Bundle, form: Form) -> Sequence[DigestedFile]:
+    """The files of a bundle that a form runs; none if the bundle does not have the form."""
+    if form.backend in ("paddle", TRT):
+        return bundle.program, bundle.parameters
+    if form.precision != "int8":
+        return () if bundle.onnx is None else (bundle.onnx,)
+    for quantized in bundle.quantized:
+        if quantized.backend == form.backend:
+            return quantized.files
+    return ()

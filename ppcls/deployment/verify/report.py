@@ -104,4 +104,5 @@ def _cells(row: FormResult, verdict: str) -> tuple[str, ...]:
 def _accuracy(seen: Comparison) -> list[str]:
     if not seen.labelled:
         return ["-", "-"]
-    return [f"{100 * seen.accuracy[name]:.2f}" for name in ("top1", "top5")]
+    accuracy = seen.accuracy
+    return [f"{100 * accuracy['top1']:.2f}", f"{100 * accuracy['top5']:.2f}"]
