@@ -23,6 +23,5 @@ def bfloat16_to_float32(bits: np.ndarray) -> np.ndarray:
 
 def float32_size(array: np.ndarray) -> int:
     """The bytes that an array takes, with half-precision numbers as float32, which models convert them to."""
-    if array.dtype.kind == "f" and array.dtype.itemsize < 4:
-        return 4 * array.size
-    return array.nbytes
+    is_half = array.dtype == np.float16
+    return array.nbytes * 2 if is_half else array.nbytes

@@ -18,6 +18,10 @@ _DARKNET_HEADS = {
     for minor in (1, 2)
     for revision in range(10)
 }
+_ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
+_PICKLE_HEAD = 0x80  # since protocol 2
+# By suffix, where the content does not tell
+_FORMATS = {".safetensors": "safetensors", ".weights": "darknet"}
 _KNOWN = "a .pdparams, torch.save, .safetensors or Darknet .weights file"
 
 
@@ -29,6 +33,24 @@ def format_of(path: Path) -> str:
     """
     with refusals(path, "file"), path.open("rb") as file:
         head, size = file.read(512), os.fstat(file.fileno()).st_size
+    _refuse_other_files(path, head)
+    if head.startswith(_ZIP_HEADS) or is_legacy(head):
+        return "torch"
+    if _is_safetensors(head, size, path.suffix):
+        return "safetensors"
+    if head[0] == _PICKLE_HEAD or path.suffix in WEIGHTS_SUFFIXES:
+        return "pdparams"
+    if head[:12] in _DARKNET_HEADS:
+        return "darknet"
+    if path.suffix not in _FORMATS:
+        raise UserError(
+            f"{path}: not a known format of weights (it starts with {head[:8].hex(' ')}); give {_KNOWN}"
+        )
+    return _FORMATS[path.suffix]
+
+
+def _refuse_other_files(path: Path, head: bytes) -> None:
+    """Refuses what is downloaded instead of weights."""
     if not head:
         raise UserError(f"{path}: empty file; copy or download the file again")
     if is_web_page(head):
@@ -40,19 +62,10 @@ def format_of(path: Path) -> str:
         raise UserError(
             f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` in its repository"
         )
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or is_legacy(head):
-        return "torch"
-    if head[8:9] == b"{" and (
-        path.suffix == ".safetensors" or int.from_bytes(head[:8], "little") <= size - 8
-    ):
-        return "safetensors"
-    if head[0] == 0x80 or path.suffix in WEIGHTS_SUFFIXES:
-        return "pdparams"
-    if head[:12] in _DARKNET_HEADS:
-        return "darknet"
-    formats = {".safetensors": "safetensors", ".weights": "darknet"}
-    if path.suffix not in formats:
-        raise UserError(
-            f"{path}: not a known format of weights (it starts with {head[:8].hex(' ')}); give {_KNOWN}"
-        )
-    return formats[path.suffix]
+
+
+def _is_safetensors(head: bytes, size: int, suffix: str) -> bool:
+    """Whether a JSON object follows its length; a damaged length counts if the suffix is right."""
+    length = int.from_bytes(head[:8], "little")
+    fits = length <= size - 8 or suffix == ".safetensors"
+    return head[8:9] == b"{" and fits

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 from ppcls.untrusted.refusals import Damaged, Refused
 
 MAX_NAME = 500  # characters of a name
+MAX_DIMENSIONS = 32  # of an array, in every version of numpy
 MAX_ARRAYS = 10_000  # in one file; the largest model here has about 1,500
 _MAX_STEPS = 800_000  # an array takes 50 to 70
 _MAX_COPIES = 4  # of the file's size; arrays may share what they are made of
 _SHORT = 1024  # bytes
+
+
+def are_counts(numbers: Sequence[Any]) -> bool:
+    """Whether these can be the sizes of an array: few whole numbers, not negative, in 64 bits."""
+    if len(numbers) > MAX_DIMENSIONS:
+        return False
+    return all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
 
 
 class Meter:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from ppcls.untrusted.arrays import float32_size, native
-from ppcls.untrusted.limits import Meter
+from ppcls.untrusted.limits import Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, Changeable, Names, StandIn, never
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 
-_KINDS = "biufcSU"  # of dtypes; objects, records and everything with pointers stay out
-_MAX_NAME = 12  # characters of a dtype's name
-_MAX_DIMENSIONS = 32  # what every version of numpy has
+# Names of dtypes; objects, records and everything with pointers stay out
+_NAME = re.compile("[biufcSU][0-9]{1,10}")
 _ORDERS = ("C", "F", "K")
 
 
@@ -25,9 +25,7 @@ class _Dtype(Changeable):
     def __init__(
         self, name: object, align: object = False, copy: object = False
     ) -> None:
-        if not isinstance(name, str) or name[:1] not in _KINDS:
-            raise Refused(f"arrays of type {shown(name)!r}")
-        if len(name) > _MAX_NAME or not name[1:].isdecimal():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Refused(f"arrays of type {shown(name)!r}")
         self.dtype = np.dtype(name)
 
@@ -94,11 +92,8 @@ def _array(
 
 
 def _sizes(numbers: Any) -> tuple[int, ...]:
-    if not isinstance(numbers, tuple) or len(numbers) > _MAX_DIMENSIONS:
+    if not isinstance(numbers, tuple) or not are_counts(numbers):
         raise Damaged("an array whose shape is not made of sizes")
-    for number in numbers:
-        if type(number) is not int or number < 0:
-            raise Damaged("an array whose shape is not made of sizes")
     return numbers
 
 

@@ -14,7 +14,8 @@ Names = dict[str, Callable[..., Any]]
 # No name takes more; a call with a shared tuple of thousands would copy it each time
 _MAX_ARGUMENTS = 16
 _MAX_KEY_BITS = 64
-# Keys of one container whose hashes a file can choose, so that each is compared with all before it
+# A file can choose the hashes of other keys, so that each is compared with all before it
+_KNOWN_HASHES = frozenset({str, bytes, int, float, bool, type(None)})
 _MAX_COLLIDING = 300
 
 
@@ -150,16 +151,14 @@ def check_key(key: object, container: dict[Any, Any] | set[Any]) -> None:
     Raises:
         Refused: it cannot be used.
     """
-    kind = type(key)
-    if kind is int:
-        _check_number(key)
-    elif kind is tuple:
+    if type(key) is tuple:
         _check_tuple(key)
-    elif kind not in PLAIN and not isinstance(key, StandIn):
-        raise Refused(f"a key of type {kind.__name__}")
-    can_collide = kind in (tuple, complex) or isinstance(key, StandIn)
-    if can_collide and len(container) >= _MAX_COLLIDING:
-        raise Refused(f"a {kind.__name__} as one of more than {_MAX_COLLIDING} keys")
+    else:
+        _check_part(key)
+    has_known_hash = type(key) in _KNOWN_HASHES
+    if not has_known_hash and len(container) >= _MAX_COLLIDING:
+        name = type(key).__name__.lstrip("_").lower()
+        raise Refused(f"a {name} as one of more than {_MAX_COLLIDING} keys")
     # Comparing two long equal texts takes time, so the first of them is the last
     if key in container:
         raise Refused(f"the key {shown(key)!r} twice")
@@ -169,17 +168,17 @@ def _check_tuple(key: Any) -> None:
     if len(key) > _MAX_ARGUMENTS:
         raise Refused(f"a key of {len(key):,} parts")
     for part in key:
-        if type(part) not in PLAIN and not isinstance(part, StandIn):
-            raise Refused(f"a key of type {type(part).__name__}")
-        if type(part) is int:
-            _check_number(part)
-        elif type(part) in (str, bytes) and len(part) > MAX_NAME:
+        _check_part(part)
+        if type(part) in (str, bytes) and len(part) > MAX_NAME:
             raise Refused(f"a key with a text of {len(part):,} characters")
 
 
-def _check_number(key: Any) -> None:
-    if key.bit_length() > _MAX_KEY_BITS:
-        raise Refused(f"a key of more than {_MAX_KEY_BITS} bits")
+def _check_part(key: Any) -> None:
+    if type(key) is int:
+        if key.bit_length() > _MAX_KEY_BITS:
+            raise Refused(f"a key of more than {_MAX_KEY_BITS} bits")
+    elif type(key) not in PLAIN and not isinstance(key, StandIn):
+        raise Refused(f"a key of type {type(key).__name__}")
 
 
 def ordered(pairs: Any, target: Ordered) -> Ordered:

@@ -19,8 +19,6 @@ NAME_TABLE = "StructuredToParameterName@@"
 RECORD = "ppcls_record@@"
 _AGAIN = "convert the weights again"
 _TEXTS = ("model", "source", "url", "licence")
-_MAX_PARTS = 20
-_SIMPLE = (str, bool, int, float, type(None))
 
 
 def parse_record(path: Path, text: Any) -> dict[str, Any]:
@@ -56,6 +54,10 @@ def _check_text(path: Path, key: str, value: Any) -> None:
         raise UserError(
             f"{path}: the {key} in its record has {len(value):,} characters, more than {MAX_NAME}; {_AGAIN}"
         )
+    if not value.isprintable():
+        raise UserError(
+            f"{path}: the {key} in its record has characters that cannot be printed ({shown(value)}); {_AGAIN}"
+        )
 
 
 def _check_arguments(path: Path, arguments: Any) -> None:
@@ -63,11 +65,7 @@ def _check_arguments(path: Path, arguments: Any) -> None:
     if not isinstance(arguments, dict):
         return
     for name, value in arguments.items():
-        parts = value if isinstance(value, list) else [value]
-        is_simple = len(parts) <= _MAX_PARTS and all(
-            type(part) in _SIMPLE for part in parts
-        )
-        if not is_simple or len(name) + len(str(value)) > MAX_NAME:
+        if len(name) + len(str(value)) > MAX_NAME:
             raise UserError(
                 f"{path}: the argument {shown(name)} in its record is too long; {_AGAIN}"
             )

@@ -17,7 +17,7 @@ import safetensors.numpy
 
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.json_text import parse_json
-from ppcls.untrusted.limits import MAX_ARRAYS
+from ppcls.untrusted.limits import MAX_ARRAYS, are_counts
 from ppcls.untrusted.record import Content, parse_record
 from ppcls.untrusted.refusals import Damaged, refusals, shown
 from ppcls.utils.errors import UserError
@@ -25,7 +25,6 @@ from ppcls.utils.errors import UserError
 _RECORD = "ppcls_record"
 _METADATA = "__metadata__"
 _SIZE_BYTES = 8
-_MAX_DIMENSIONS = 32  # what every version of numpy has
 _BFLOAT16 = "BF16"
 _DTYPES = {
     "F64": "<f8",
@@ -63,17 +62,13 @@ def read_safetensors(path: Path) -> Content:
     with refusals(path, "safetensors file"), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         header = _read_header(file, size)
-        metadata = header.pop(_METADATA, None) or {}
-        if not isinstance(metadata, dict):
-            raise Damaged("its metadata is not an object")
-        if len(header) > MAX_ARRAYS:
-            raise Damaged(f"it has {len(header):,} tensors, more than {MAX_ARRAYS:,}")
+        text = _take_record(header)
         entries = {name: _entry(path, name, part) for name, part in header.items()}
         first = file.tell()
         _check_layout(entries, size - first)
         arrays = {name: _read(file, first, entry) for name, entry in entries.items()}
-    text = metadata.get(_RECORD)
-    return arrays, None if text is None else parse_record(path, text)
+    record = None if text is None else parse_record(path, text)
+    return arrays, record
 
 
 def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
@@ -88,7 +83,19 @@ def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
         raise Damaged(f"its header is {error}") from error
     if not isinstance(header, dict):
         raise Damaged("its header is not an object")
+    if len(header) > MAX_ARRAYS:
+        raise Damaged(f"it has {len(header):,} tensors, more than {MAX_ARRAYS:,}")
     return header
+
+
+def _take_record(header: dict[str, Any]) -> Any:
+    """Removes the metadata from a header, and returns the record in it, if there is one."""
+    metadata = header.pop(_METADATA, None)
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict):
+        raise Damaged("its metadata is not an object")
+    return metadata.get(_RECORD)
 
 
 def _entry(path: Path, name: str, description: Any) -> _Entry:
@@ -99,8 +106,8 @@ def _entry(path: Path, name: str, description: Any) -> _Entry:
         raise UserError(
             f"{path}: {shown(name)} is of type {shown(kind)}, which is not read; give weights in F32, F16 or BF16"
         )
-    shape = _counts(name, description.get("shape"), _MAX_DIMENSIONS)
-    offsets = _counts(name, description.get("data_offsets"), 2)
+    shape = _counts(name, description.get("shape"))
+    offsets = _counts(name, description.get("data_offsets"))
     if len(offsets) != 2:
         raise Damaged(f"{shown(name)} has {len(offsets)} offsets, not 2")
     start, end = offsets
@@ -112,12 +119,9 @@ def _entry(path: Path, name: str, description: Any) -> _Entry:
     return _Entry(kind, shape, start, end)
 
 
-def _counts(name: str, numbers: Any, limit: int) -> tuple[int, ...]:
-    if not isinstance(numbers, list) or len(numbers) > limit:
+def _counts(name: str, numbers: Any) -> tuple[int, ...]:
+    if not isinstance(numbers, list) or not are_counts(numbers):
         raise Damaged(f"the shape or the offsets of {shown(name)} are not counts")
-    for number in numbers:
-        if type(number) is not int or not 0 <= number < 1 << 63:
-            raise Damaged(f"the shape or the offsets of {shown(name)} are not counts")
     return tuple(numbers)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -55,21 +55,28 @@ def unwrap(path: Path, content: Any, use_ema: bool = True) -> dict[Any, Any]:
     # Before the whole, because an array such as the best accuracy may be beside them.
     raw = finder.first_of(content, _RAW)
     average = finder.first_of(content, _EMA)
-    if raw and average:
-        return dict(finder.arrays_in(content[_choose(path, raw, average, use_ema)]))
-    if average and not use_ema:
-        raise UserError(
-            f"{path}: holds no weights but only their moving average ({average}); leave out Arch.use_ema, or --no-ema"
-        )
     if raw or average:
-        return dict(finder.arrays_in(content[raw or average]))
+        return dict(finder.arrays_in(content[_choose(path, raw, average, use_ema)]))
     if finder.holds_arrays(content):
         return dict(content)
     return dict(_only_part(path, content, finder))
 
 
 def _choose(path: Path, raw: str, average: str, use_ema: bool) -> str:
-    """The entry to take of weights and their moving average; logs which."""
+    """The entry to load, of weights and their moving average; logs which if there are both.
+
+    Raises:
+        UserError: there is only a moving average, which `use_ema` does not allow.
+    """
+    if not average:
+        return raw
+    if not raw:
+        if not use_ema:
+            raise UserError(
+                f"{path}: holds no weights but only their moving average ({average}); "
+                "leave out Arch.use_ema, or --no-ema"
+            )
+        return average
     taken, other, option = raw, average, "Arch.use_ema=true"
     if use_ema:
         taken, other = average, raw
@@ -124,16 +131,19 @@ def _only_part(path: Path, content: dict[Any, Any], finder: _Finder) -> dict[Any
         UserError: there is none, or more than one.
     """
     parts = [name for name, value in content.items() if finder.arrays_in(value)]
-    if len(parts) == 1:
-        get_logger().info(
-            "%s: the arrays of its entry %s are loaded", path, shown(parts[0])
-        )
-        return finder.arrays_in(content[parts[0]])
-    if parts:
-        names = ", ".join(shown(part) for part in parts[:5])
+    if not parts:
+        _refuse_without_arrays(path, content)
+    if len(parts) > 1:
         raise UserError(
-            f"{path}: holds {len(parts)} sets of arrays ({names}); save the one that you want by itself"
+            f"{path}: holds {len(parts)} sets of arrays ({_first_names(parts)}); save the one that you want by itself"
         )
+    get_logger().info(
+        "%s: the arrays of its entry %s are loaded", path, shown(parts[0])
+    )
+    return finder.arrays_in(content[parts[0]])
+
+
+def _refuse_without_arrays(path: Path, content: Mapping[Any, Any]) -> NoReturn:
     if content.keys() >= _OPTIMIZER:
         raise UserError(
             f"{path}: holds the state of an optimizer and no weights; give the file of the model's weights"
@@ -143,8 +153,13 @@ def _only_part(path: Path, content: dict[Any, Any], finder: _Finder) -> dict[Any
             raise UserError(
                 f"{path}: its {name} is {_kind(content[name])}, not weights; save its state_dict()"
             )
-    names = ", ".join(shown(key) for key in list(content)[:5]) or "nothing"
+    names = _first_names(list(content)) or "nothing"
     raise UserError(f"{path}: holds no arrays but {names}; give a file of weights")
+
+
+def _first_names(names: Sequence[Any]) -> str:
+    """Five names at most, for messages."""
+    return ", ".join(map(shown, names[:5]))
 
 
 def only_arrays(path: Path, state: Mapping[Any, Any]) -> dict[str, np.ndarray]:
@@ -211,12 +226,17 @@ def _split_by_prefix(
 
 def _network_prefix(arrays: Mapping[str, Any]) -> str | None:
     """The prefix that all names have, or nearly all."""
-    names = [name for name in arrays if name != _AVERAGED]
+    names = set(arrays) - {_AVERAGED}
     for prefix in _PREFIXES:
-        count = sum(name.startswith(prefix) and name != prefix for name in names)
+        count = _count_with(prefix, names)
         if count and count >= _NETWORK * len(names):
             return prefix
     return None
+
+
+def _count_with(prefix: str, names: Collection[str]) -> int:
+    """How many names have a prefix and something behind it."""
+    return sum(name.startswith(prefix) and name != prefix for name in names)
 
 
 def _without_wrappers(

@@ -1,4 +1,4 @@
-"""PaddleClas's inference tars: `DLA34_infer/inference.pdmodel` and so on, plainly archived."""
+"""PaddleClas's inference tars: uncompressed, with `DLA34_infer/inference.pdmodel` and so on."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def unpack(archive: Path, folder: Path) -> None:
     """Writes the program, its parameters and its description into `folder`, and nothing of the rest of the tar.
 
     Raises:
-        UserError: it is no uncompressed tar, is damaged, holds other things than plain files, or not one model.
+        UserError: it is not an uncompressed tar, is damaged, holds other things than plain files, or not one model.
     """
     with refusals(archive, "uncompressed tar"), tarfile.open(archive, "r:") as opened:
         try:
             members = _members(opened, archive.stat().st_size)
         except Refused as error:
             raise UserError(
-                f"{archive}: refused, for it holds {error}; give the tar as PaddleClas publishes it"
+                f"{archive}: refused, because it holds {error}; give the tar as PaddleClas publishes it"
             ) from error
         for name, member in members.items():
             content = opened.extractfile(member)
@@ -47,21 +47,28 @@ def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
     wanted: dict[str, tarfile.TarInfo] = {}
     folders, claimed = set(), 0
     for member in archive:
-        path = PurePosixPath(member.name)
-        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-            raise Refused(f"a member outside of its folder ({shown(member.name)})")
-        if not (member.isreg() or member.isdir()) or member.issparse():
-            raise Refused(
-                f"a member that is neither a plain file nor a folder ({shown(member.name)})"
-            )
+        _check_member(member)
         claimed += member.size
         if claimed > size:
             raise Damaged("its members claim more bytes than the file has")
-        if member.isreg() and path.name in _WANTED:
-            if path.name in wanted:
-                raise Refused(f"two files named {path.name}")
-            wanted[path.name] = member
-            folders.add(path.parent)
+        path = PurePosixPath(member.name)
+        if not member.isreg() or path.name not in _WANTED:
+            continue
+        if path.name in wanted:
+            raise Refused(f"two files named {path.name}")
+        wanted[path.name] = member
+        folders.add(path.parent)
     if len(folders) > 1:
         raise Refused(f"its model's files in {len(folders)} folders")
     return wanted
+
+
+def _check_member(member: tarfile.TarInfo) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+        raise Refused(f"a member outside of its folder ({shown(member.name)})")
+    is_plain = member.isreg() and not member.issparse()
+    if not is_plain and not member.isdir():
+        raise Refused(
+            f"a member that is neither a plain file nor a folder ({shown(member.name)})"
+        )

@@ -16,6 +16,7 @@ from ppcls.untrusted.unpickle import rebuild, unpickle
 
 _ENCRYPTED = 1  # a bit of a member's flags
 _ORDERS = {b"little": "<", b"big": ">"}
+_PROGRAM = {"constants.pkl", "code"}  # what an archive of a TorchScript program has
 _BLOCK = 1 << 20
 
 
@@ -71,9 +72,9 @@ def _check_member(info: zipfile.ZipInfo) -> None:
 
 
 def _refuse_programs(members: dict[str, zipfile.ZipInfo]) -> None:
-    for name in members:
-        if name == "constants.pkl" or name.startswith("code/"):
-            raise Refused("a TorchScript program")
+    parts = {name.partition("/")[0] for name in members}
+    if parts & _PROGRAM:
+        raise Refused("a TorchScript program")
 
 
 def _byte_order(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> str:

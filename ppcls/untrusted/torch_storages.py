@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
-from ppcls.untrusted.limits import MAX_NAME, Meter
+from ppcls.untrusted.limits import MAX_NAME, Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, StandIn
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 
@@ -25,8 +25,6 @@ DTYPES = {
     "BoolStorage": "?",
     "UntypedStorage": "u1",
 }
-_MAX_DIMENSIONS = 32  # what every version of numpy has
-_MAX_SIZE = 1 << 62
 
 
 class Storage(StandIn):
@@ -96,23 +94,17 @@ class Storages:
             Refused: it is not the id of a storage.
             Damaged: it contradicts itself or another one.
         """
-        if not isinstance(named, tuple):
-            raise Refused("an object that is not in the file (a persistent id)")
-        if named[:1] == ("module",):
-            raise Refused("a whole module")
-        if len(named) not in (5, 6) or named[0] != "storage":
-            raise Refused("an object that is not in the file (a persistent id)")
-        _, kind, key, _, count, *view = named
+        _, kind, key, _, count, view = _six_parts(named)
         if not isinstance(kind, Allowed) or kind.name not in DTYPES:
             raise Refused("a storage without a type")
         if type(key) is not str or len(key) > MAX_NAME:
             raise Refused("a storage without a name")
         storage = self._storage(key, kind.name, sizes((count,))[0])
-        if not view or view[0] is None:
+        if view is None:
             return storage
-        if not isinstance(view[0], tuple) or len(view[0]) != 3:
+        if not isinstance(view, tuple) or len(view) != 3:
             raise Damaged(f"a view of storage {shown(key)} that is not described")
-        return Slice(storage, *sizes(view[0][1:]))
+        return Slice(storage, *sizes(view[1:]))
 
     def _storage(self, key: str, kind: str, count: int) -> Storage:
         storage = self.by_key.get(key)
@@ -124,15 +116,24 @@ class Storages:
         return storage
 
 
+def _six_parts(named: Any) -> tuple[Any, ...]:
+    """The parts of a storage's persistent id; the last is None if the id has no view."""
+    parts = named if isinstance(named, tuple) else ()
+    if parts[:1] == ("module",):
+        raise Refused("a whole module")
+    if len(parts) == 5:
+        parts = (*parts, None)
+    if len(parts) != 6 or parts[0] != "storage":
+        raise Refused("an object that is not in the file (a persistent id)")
+    return parts
+
+
 def sizes(numbers: Any) -> tuple[int, ...]:
     """Checks numbers of a pickle that have to be counts, and returns them.
 
     Raises:
         Damaged: one is negative or not a whole number, or there are too many.
     """
-    if not isinstance(numbers, (tuple, list)) or len(numbers) > _MAX_DIMENSIONS:
+    if not isinstance(numbers, (tuple, list)) or not are_counts(numbers):
         raise Damaged("a tensor whose sizes, strides or offset are not counts")
-    for number in numbers:
-        if type(number) is not int or not 0 <= number <= _MAX_SIZE:
-            raise Damaged("a tensor whose sizes, strides or offset are not counts")
     return tuple(numbers)

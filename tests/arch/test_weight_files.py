@@ -269,7 +269,7 @@ def test_a_file_of_safetensors_whose_header_begins_like_a_pickle_is_known(tmp_pa
     (("w.pdparams", {RECORD_KEY: SIX}), "ppcls_record@@ cannot be a tensor's name; give it another"),
     (("w.pdparams", {1: SIX}), "something of type int cannot be a tensor's name; give it another"),
     (("w.pdparams", {"w": [1.0]}), "w is of type list, not an array; give arrays"),
-    (("w.pdparams", {"w": np.array(["x"])}), "w is of type <U1, which no weights are; give a state dict"),
+    (("w.pdparams", {"w": np.array(["x"])}), "w is of type <U1, which weights cannot have; give a state dict"),
     (("w.safetensors", {"w": np.array([1, np.inf], np.float32)}), "1 of 2 values of w are NaN or infinite; "
      "copy or download the file again, or take an earlier checkpoint"),
 ])  # fmt: skip

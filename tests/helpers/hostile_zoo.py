@@ -255,8 +255,8 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
         dump(Call(Name("_codecs", "encode"), "x", _doubled(80))),
         _asks("the codec something of type list"),
     )
-    case("strings", _weights(np.array(["abc"])), "w is of type <U3, which no weights are; give a state dict")
-    case("complex numbers", _weights(np.ones(2, np.complex64)), "w is of type complex64, which no weights are; ")
+    case("strings", _weights(np.array(["abc"])), "w is of type <U3, which weights cannot have; give a state dict")
+    case("complex numbers", _weights(np.ones(2, np.complex64)), "w is of type complex64, which weights cannot have; ")
     case("NaN", _weights(np.array([1, np.nan, np.nan], np.float32)), "2 of 3 values of w are NaN or infinite; copy or ")
     case("infinity", _weights(np.array([[-np.inf, 1]], np.float16)), "1 of 2 values of w are NaN or infinite; copy or ")
     case("text for an array", _weights("zeros"), "w is of type str, not an array; give a state dict")
@@ -266,6 +266,8 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
         pickle.dumps({1: np.ones(1)}),
         "a tensor's name is of type int, not text; give a state dict",
     )
+    case("name of half a character", b"\x80\x04}X\x05\x00\x00\x00w.\xed\xa0\x80" + dump(np.ones(1))[2:-1] + b"s.",
+         r"the name w.\ud800 is not valid text; give a state dict")  # fmt: skip
     case("the same name twice", b"\x80\x02}(X\x01\x00\x00\x00wNX\x01\x00\x00\x00wNu.", _asks("the key 'w' twice"))
     case("lists in lists", b"]" * 100_000 + b"a" * 99_999 + b".", _asks("containers nested more than 150 deep"))
     case("dictionaries in dictionaries", b"}" + b"K\x01}" * 100_000 + b"s" * 100_000 + b".",
@@ -317,6 +319,13 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
         ("no text", 7, "its record is of type int, not text; "),
         ("NaN", '{"a": NaN}', "its record is not valid JSON: NaN is not a number; convert"),
         ("deep JSON", deep_json, "its record is not valid JSON: maximum recursion depth exceeded"),
+        (
+            "a name of half a character",
+            '{"source": "\\ud800"}',
+            r"the source in its record has characters that cannot be "
+            r"printed (\ud800); convert the weights again",
+        ),
+        ("two lines", '{"model": "a\\nb"}', r"the model in its record has characters that cannot be printed (a\nb); "),
     ):
         content = pickle.dumps({"w": np.ones(1), "ppcls_record@@": record})
         case(f"record: {id}", content, says)

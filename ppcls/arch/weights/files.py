@@ -1,7 +1,7 @@
-"""Files of weights: recognised by what they hold, read into numpy arrays, written in two formats.
+"""Files of weights: recognised by their content, read into numpy arrays, written in two formats.
 
-Nothing that a file asks for is run; see `ppcls.untrusted.unpickle`. Each format has a module of its own beside this
-one: pdparams, safetensors_files, torch_files, darknet.
+Nothing that a file asks for is run; see `ppcls.untrusted.unpickle`. Each format has a module of its own in
+`ppcls.untrusted`: pdparams, safetensors_files, torch_files, darknet.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, require_place, written_aside
 
+# Names that formats use for other things
+_RESERVED = (RECORD, NAME_TABLE, "__metadata__")
 _WRITERS = {".pdparams": write_pdparams, ".safetensors": write_safetensors}
 
 
@@ -40,9 +42,9 @@ class WeightsFile:
     Attributes:
         path: The file.
         format: pdparams, torch, safetensors or darknet.
-        arrays: Finite numbers by the names that stand in the file, without a prefix that all share. Of Darknet,
-            which knows no names, all of the file's numbers [N] as `values`.
-        record: What `write_weights` was told to remember: preprocessing, arguments and the like.
+        arrays: Finite numbers by their names in the file, without a prefix that all names share. Darknet has no
+            names: all numbers of its files are one array [N], `values`.
+        record: The record that was given to `write_weights`: preprocessing, arguments and so on.
     """
 
     path: Path
@@ -61,7 +63,7 @@ def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
         use_ema: Whether the moving average is read where the file holds weights and their moving average.
 
     Raises:
-        UserError: there is no such file, it is damaged, asks for more than data, or holds what are no weights.
+        UserError: there is no such file, it is damaged, asks for more than data, or holds something else.
     """
     file = weights_file(path)
     kind = format_of(file)
@@ -101,12 +103,22 @@ def _check_proportions(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     meter = Meter(file.stat().st_size)
     with refusals(file, "file of weights", "save each array once"):
         for name, array in arrays.items():
-            if len(name) > MAX_NAME:
-                raise UserError(
-                    f"{file}: the name {shown(name)}... has {len(name):,} characters, more than {MAX_NAME}; "
-                    "give a state dict"
-                )
+            _check_name(file, name)
             meter.claim(float32_size(array))
+
+
+def _check_name(file: Path, name: str) -> None:
+    if len(name) > MAX_NAME:
+        raise UserError(
+            f"{file}: the name {shown(name)}... has {len(name):,} characters, more than {MAX_NAME}; "
+            "give a state dict"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{file}: the name {shown(name)} is not valid text; give a state dict"
+        ) from error
 
 
 def write_weights(
@@ -118,28 +130,21 @@ def write_weights(
     """Writes weights, whole or not at all, and reads them back to compare every bit.
 
     Args:
-        path: Where to; the suffix says how: `.pdparams`, which every `paddle.load` reads, or `.safetensors`.
+        path: The file; its suffix is the format: `.pdparams`, which every `paddle.load` reads, or `.safetensors`.
         arrays: Finite numbers by name.
-        record: What JSON can say of them: preprocessing, arguments and the like.
-        before: Called with the finished file before it takes its place; what it raises leaves the place as it was.
+        record: What JSON can express about them: preprocessing, arguments and so on.
+        before: Called with the finished file before it takes its place. If it raises, the old file stays.
 
     Returns:
         The file as it was read back.
 
     Raises:
-        UserError: another suffix, names or values that no file of weights holds, or no place to write to.
+        UserError: the suffix is another one, a name or a value cannot be in a file of weights, or the file cannot be
+            written.
     """
     target = writable(path)
     for name, array in arrays.items():
-        if not isinstance(name, str) or name in (RECORD, NAME_TABLE, "__metadata__"):
-            raise UserError(
-                f"{target}: {shown(name)} cannot be a tensor's name; give it another"
-            )
-        if not isinstance(array, np.ndarray):
-            raise UserError(
-                f"{target}: {shown(name)} is of type {type(array).__name__}, not an array; give arrays"
-            )
-        _check(target, name, array)
+        _check_given(target, name, array)
     if not arrays:
         raise UserError(f"{target}: there are no arrays to write; give some")
     text = None if record is None else json.dumps(record, allow_nan=False)
@@ -152,8 +157,20 @@ def write_weights(
     return dataclasses.replace(found, path=target)
 
 
+def _check_given(target: Path, name: Any, array: Any) -> None:
+    if not isinstance(name, str) or name in _RESERVED:
+        raise UserError(
+            f"{target}: {shown(name)} cannot be a tensor's name; give it another"
+        )
+    if not isinstance(array, np.ndarray):
+        raise UserError(
+            f"{target}: {shown(name)} is of type {type(array).__name__}, not an array; give arrays"
+        )
+    _check(target, name, array)
+
+
 def writable(path: PathLike) -> Path:
-    """The path of weights to be written.
+    """Checks that weights can be written to a path, and returns it.
 
     Raises:
         UserError: weights cannot be written with this suffix, or a file is in the place of its folder.
@@ -170,9 +187,11 @@ def writable(path: PathLike) -> Path:
 def _check(path: Path, name: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise UserError(
-            f"{path}: {shown(name)} is of type {array.dtype}, which no weights are; give a state dict"
+            f"{path}: {shown(name)} is of type {array.dtype}, which weights cannot have; give a state dict"
         )
-    wrong = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+    if array.dtype.kind != "f":
+        return
+    wrong = array.size - int(np.isfinite(array).sum())
     if wrong:
         raise UserError(
             f"{path}: {wrong:,} of {array.size:,} values of {shown(name)} are NaN or infinite; "
@@ -182,8 +201,8 @@ def _check(path: Path, name: str, array: np.ndarray) -> None:
 
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """Give a neighbour to write to, which then takes the target's place; see `written_aside`."""
-    # Its suffix says how it is written and read.
+    """Yields a file beside the target to write to, which then takes the target's place; see `written_aside`."""
+    # Its suffix is the format
     aside = target.with_name(f".{os.getpid()}.{target.name}")
     try:
         with written_aside(target, aside):
@@ -198,18 +217,22 @@ def _aside(target: Path) -> Iterator[Path]:
 def _compare(
     found: WeightsFile, arrays: Mapping[str, np.ndarray], record: str | None
 ) -> None:
-    def same(name: str) -> bool:
-        left, right = found.arrays[name], arrays[name]
-        return (
-            left.dtype == right.dtype
-            and left.shape == right.shape
-            and left.tobytes() == right.tobytes()
-        )
+    """Compares what was read back with what was written.
 
-    different = [name for name in arrays if name not in found.arrays or not same(name)]
-    if different or len(found.arrays) != len(arrays):
-        raise OSError(
-            f"{shown(different[0]) if different else 'a tensor'} reads back with other values"
-        )
-    if found.record != (None if record is None else json.loads(record)):
+    Raises:
+        OSError: they differ.
+    """
+    for name, array in arrays.items():
+        if name not in found.arrays or not _is_same(found.arrays[name], array):
+            raise OSError(f"{shown(name)} reads back with other values")
+    if len(found.arrays) != len(arrays):
+        raise OSError("a tensor reads back with other values")
+    expected = None if record is None else json.loads(record)
+    if found.record != expected:
         raise OSError("the record reads back with other values")
+
+
+def _is_same(left: np.ndarray, right: np.ndarray) -> bool:
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    return left.tobytes() == right.tobytes()
