@@ -6,10 +6,10 @@ RUN := $(VENV)/bin/python
 # The versions that both commands install, whatever day it is.
 FIXED := --constraint=constraints.txt
 TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
-CORE := -m "not gpu and not long" --numprocesses auto --maxprocesses 8 --dist worksteal
+CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-fuzz test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
+.PHONY: demo test test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -19,6 +19,9 @@ test: lint  ## lint, types and all core tests
 
 test-fuzz: environment-test  ## damaged and hostile files for every reader, a minute each
 	PPCLS_FUZZ_SECONDS=60 $(RUN) -m pytest tests/fuzz --numprocesses auto --dist worksteal
+
+test-chaos: environment-test  ## processes that are killed, starved or doubled, some minutes
+	$(RUN) -m pytest tests/chaos -m chaos --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-newest:  ## the same tests with the newest versions that the requirements allow
 	tools/environment.sh .venv-newest --upgrade $(TESTED)

@@ -7,8 +7,8 @@ import numpy as np
 import paddle
 import pytest
 from PIL import Image
-from tiny_run import Tiny, use_tiny
 
+from helpers.tiny_run import Tiny, use_tiny
 from ppcls.arch import build_model
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.families.dla.facts import DLAParams

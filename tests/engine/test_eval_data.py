@@ -4,8 +4,8 @@ import re
 import shutil
 
 import pytest
-import tiny_run
 
+from helpers import tiny_run
 from ppcls.cli import main
 
 MODEL = "Global.pretrained_model=SqueezeNet1_1/latest"

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import paddle
 import pytest
-import tiny_run
 from PIL import Image
 
+from helpers import tiny_run
 from ppcls.cli import main
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader

@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from tiny_run import Tiny
 
+from helpers.tiny_run import Tiny
 from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.engine import exporter

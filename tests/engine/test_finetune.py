@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-import tiny_run
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers import tiny_run
 from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.config import load_config

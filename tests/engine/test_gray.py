@@ -7,8 +7,8 @@ import numpy as np
 import paddle
 import pytest
 from PIL import Image
-from tiny_run import use_tiny
 
+from helpers.tiny_run import use_tiny
 from ppcls.cli import main
 from ppcls.config import load_config
 from ppcls.data.transforms import DecodeImage

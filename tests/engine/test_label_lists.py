@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_run import use_tiny
 
+from helpers.tiny_run import use_tiny
 from ppcls.config import load_config
 from ppcls.engine import build, checkpoint
 from ppcls.engine.evaluate import evaluate

@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 import pytest
-from launching import finish, finish_well, launch, process_of
 from PIL import Image
 
 from helpers.forks import wait_for
+from helpers.launching import finish, finish_well, launch, process_of
 from ppcls.cli import main
 from ppcls.data.sampler import epoch_order
 from ppcls.untrusted.unpickle import load_pickle

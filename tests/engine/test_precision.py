@@ -10,8 +10,8 @@ import numpy as np
 import paddle
 import pytest
 from paddle.amp import grad_scaler
-from tiny_run import note_values, prepare, use_tiny, values
 
+from helpers.tiny_run import note_values, prepare, use_tiny, values
 from ppcls.cli import main
 from ppcls.engine import checkpoint
 from ppcls.engine.callbacks import EvaluateEpochs

@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from launching import finish, launch
 
+from helpers.launching import finish, launch
 from ppcls.cli import main
 from ppcls.engine import processes
 from ppcls.engine.callbacks.console import ConsoleLog

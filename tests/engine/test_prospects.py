@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tiny_run import prepare, use_tiny
 
+from helpers.tiny_run import prepare, use_tiny
 from ppcls.config import load_config, shipped_configs
 from ppcls.data.image_list import ImageList
 from ppcls.engine import finetune, processes

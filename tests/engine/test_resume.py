@@ -11,8 +11,8 @@ import signal
 import numpy as np
 import paddle
 import pytest
-from tiny_run import ends_alike, note_values, prepare, use_tiny, values
 
+from helpers.tiny_run import ends_alike, note_values, prepare, use_tiny, values
 from ppcls.arch.weights.load import build_with_weights
 from ppcls.cli import main
 from ppcls.config import load_config

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_run import prepare_own, use_tiny
 
+from helpers.tiny_run import prepare_own, use_tiny
 from ppcls.cli import main
 from ppcls.config import Config
 from ppcls.engine import checkpoint, run_folder

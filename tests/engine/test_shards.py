@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import finish_well, launch
 from PIL import Image
 
 from helpers.in_process import run_script
+from helpers.launching import finish_well, launch
 from ppcls.cli import main
 from ppcls.untrusted.unpickle import load_pickle
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from tiny_run import prepare_own, use_tiny
 
 from helpers.starving import descriptors, file_size, memory, run_starved
+from helpers.tiny_run import prepare_own, use_tiny
 from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.precision import Precision

@@ -4,8 +4,8 @@ import os
 import signal
 
 import pytest
-from tiny_run import prepare, use_tiny
 
+from helpers.tiny_run import prepare, use_tiny
 from ppcls.cli import main
 from ppcls.engine import processes
 from ppcls.engine.evaluator import Evaluator

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_run import prepare_own, use_tiny
 
+from helpers.tiny_run import prepare_own, use_tiny
 from ppcls.cli import main
 from ppcls.engine import next_commands
 from ppcls.engine.trained import load_with_weights

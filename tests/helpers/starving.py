@@ -16,36 +16,43 @@ from helpers.forks import PATIENCE, Fork
 from ppcls.__main__ import main
 
 
-def run_starved(words: Sequence[str], *limits: Callable[[], Any], stdout: IO[str] | None = None) -> tuple[int, str]:
-    """Run `ppcls words` in a fork.
+class Command:
+    """`ppcls words` in a fork.
 
     Args:
         words: The command's.
         limits: Called first in the fork.
-        stdout: Where standard output goes; by default it is returned, as errors are.
-
-    Returns:
-        The exit code, and what was printed. A hang fails the test.
+        stdout: Where standard output goes; by default `finish` returns it, as it does errors.
     """
 
-    def prepare() -> None:
-        for limit in limits:
-            limit()
+    def __init__(self, words: Sequence[str], *limits: Callable[[], Any], stdout: IO[str] | None = None) -> None:
+        def prepare() -> None:
+            for limit in limits:
+                limit()
 
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as output:
-        process = Fork(lambda: sys.exit(main(list(words))), stdout or output, output, prepare)
-    text = b""
-    with os.fdopen(reading, "rb", buffering=0) as printed:
-        while True:
-            if not select.select([printed], [], [], PATIENCE)[0]:
-                process.send_signal(signal.SIGKILL)
-                raise AssertionError(f"{words} hangs; it printed {text.decode()}")
-            part = printed.read(1 << 16)
-            if not part:
-                break
-            text += part
-    return process.wait(PATIENCE), text.decode(errors="replace")
+        self.words = list(words)
+        self._printed, writing = os.pipe()
+        with os.fdopen(writing, "w") as output:
+            self._process = Fork(lambda: sys.exit(main(self.words)), stdout or output, output, prepare)
+
+    def finish(self) -> tuple[int, str]:
+        """Return the exit code, and what was printed. A hang fails the test."""
+        text = b""
+        with os.fdopen(self._printed, "rb", buffering=0) as printed:
+            while True:
+                if not select.select([printed], [], [], PATIENCE)[0]:
+                    self._process.send_signal(signal.SIGKILL)
+                    raise AssertionError(f"{self.words} hangs; it printed {text.decode()}")
+                part = printed.read(1 << 16)
+                if not part:
+                    break
+                text += part
+        return self._process.wait(PATIENCE), text.decode(errors="replace")
+
+
+def run_starved(words: Sequence[str], *limits: Callable[[], Any], stdout: IO[str] | None = None) -> tuple[int, str]:
+    """Run a command to its end; see `Command`."""
+    return Command(words, *limits, stdout=stdout).finish()
 
 
 def assert_one_sentence(code: int, text: str) -> None:

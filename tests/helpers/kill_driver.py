@@ -23,8 +23,7 @@ from ppcls.utils import cpu
 os.environ["OMP_NUM_THREADS"] = "1"  # two runs are compared bit for bit, on whatever machine
 cpu.prepare()
 
-from tiny_run import note_values, prepare, use_tiny  # noqa: E402
-
+from helpers.tiny_run import note_values, prepare, use_tiny  # noqa: E402
 from ppcls.engine import checkpoint  # noqa: E402
 from ppcls.engine.ema import MovingAverage  # noqa: E402
 from ppcls.engine.evaluator import Evaluator  # noqa: E402
@@ -144,8 +143,8 @@ def run(folder, wanted, workers, seed):
             break
         else:
             runs += 1
-    told = {"kills": kills, "runs": runs, "seconds": time.monotonic() - begin}
-    (folder / "kills.json").write_text(json.dumps(told))
+    report = {"kills": kills, "runs": runs, "seconds": time.monotonic() - begin}
+    (folder / "kills.json").write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

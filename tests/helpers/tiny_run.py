@@ -124,11 +124,16 @@ def values(run):
 def ends_alike(whole, broken):
     """Compares the values of two runs, and all that they leave."""
     assert values(broken) == values(whole)
+    leave_the_same(whole, broken)
+
+
+def leave_the_same(whole, broken, names=("latest", "best_model", "epoch_4")):
+    """Compares what two runs leave, to the bit."""
     left, left_whole = ([path.name for path in sorted((run / "SqueezeNet1_1").iterdir())] for run in (broken, whole))
     # A resumed run keeps the configuration that it began with.
     passing = (".config.yaml.", ".class_names.txt.", "config.1.yaml")
     assert [name for name in left if not name.startswith(passing)] == left_whole
-    for name in ("latest", "best_model", "epoch_4"):
+    for name in names:
         ours, theirs = (checkpoint.read(run / "SqueezeNet1_1" / name) for run in (broken, whole))
         assert without_place(ours.states) == without_place(theirs.states)
         for part in (checkpoint.Checkpoint.parameters, checkpoint.Checkpoint.average, checkpoint.Checkpoint.optimizer):

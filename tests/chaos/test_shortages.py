@@ -1,0 +1,82 @@
+"""Every command ends with one sentence, whatever it is short of and whenever; what was there is there still."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers.starving import assert_one_sentence, descriptors, file_size, memory, run_starved
+from helpers.tiny_run import prepare_own, use_tiny
+from ppcls.engine import checkpoint
+from ppcls.inference import Bundle
+from ppcls.inference.pictures import GOLDEN_PICTURE
+
+pytestmark = pytest.mark.chaos
+
+TRAIN = ["train", "-c", "own.yaml", "-o", "Global.save_interval_steps=1"]
+WEIGHTS = ["-c", "own.yaml", "-o", "Global.pretrained_model=kept/SqueezeNet1_1/latest"]
+COMMANDS = {
+    "train": TRAIN,
+    "resume": [*TRAIN, "-o", "Global.epochs=2", "-o", "Global.checkpoints=output/SqueezeNet1_1"],
+    "workers": [*TRAIN, "-o", "DataLoader.Train.loader.num_workers=2"],
+    "eval": ["eval", *WEIGHTS, "--output", "rows.csv"],
+    "infer": ["infer", *WEIGHTS, "-o", "Infer.infer_imgs=pictures", "--output", "rows.json"],
+    "export": ["export", *WEIGHTS, "-o", "Global.save_inference_dir=inference"],
+    "predict": [
+        "predict", "-o", "Global.inference_model_dir=bundle", "-o", "Global.infer_imgs=pictures",
+        "-o", "Global.output=scores.csv", "-o", "Global.backend=paddle",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def command(exported, tmp_path, monkeypatch):
+    """The words of a command, in a folder that has what it needs."""
+    monkeypatch.chdir(tmp_path)
+    use_tiny(monkeypatch.setattr)
+    prepare_own(tmp_path)
+    shutil.copytree(exported, "bundle")
+    Path("pictures").mkdir()
+    for number in range(20):
+        shutil.copy(GOLDEN_PICTURE, f"pictures/{number}.png")
+    code, text = run_starved(TRAIN)
+    assert code == 0, text
+    shutil.copytree("output", "kept")
+    return COMMANDS.__getitem__
+
+
+def check(command, name, limits):
+    """Runs a command with each limit; at least one is too tight, and the last one is none."""
+    codes = []
+    for limit in limits:
+        if name in ("train", "workers", "resume"):
+            shutil.rmtree("output", ignore_errors=True)
+        if name == "resume":
+            shutil.copytree("kept", "output")
+        code, text = run_starved(command(name), limit)
+        assert_one_sentence(code, text)
+        codes.append(code)
+        if name == "resume":
+            assert checkpoint.read(Path("output/SqueezeNet1_1")).states["epoch"] >= 1
+        if name == "export" and Path("inference").exists():
+            Bundle.load("inference").verify()
+    assert codes[-1] == 0, text
+    assert set(codes) - {0}, codes
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_descriptors(command, name):
+    check(command, name, [descriptors(more) for more in (0, 1, 3, 6, 12, 500)])
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "workers"])
+def test_a_full_disk(command, name):
+    sizes = sorted(random.Random(name).sample(range(1, 12_000), 5))
+    check(command, name, [file_size(size) for size in (*sizes, 1 << 30)])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_memory(command, name):
+    """How much is too little depends on what the tests' process has left over; the least is far too little."""
+    check(command, name, [memory(megabytes) for megabytes in (-300, 0, 5, 60, 10_000)])
