@@ -54,6 +54,19 @@ def describe(device: str) -> str:
     return f"device {device}, {threads()} threads, set before Paddle {paddle.__version__} loaded: {prepared}"
 
 
+def kernels() -> dict[str, str]:
+    """What decides which kernels compute: results are bit-equal only between runs with the same ones."""
+    import os
+
+    import paddle
+
+    if paddle.device.get_device().startswith("gpu"):
+        return {"device": paddle.device.cuda.get_device_name()}
+    # Empty: MKL chooses by itself
+    mkl_type = os.environ.get("MKL_DEBUG_CPU_TYPE", "")
+    return {"device": "cpu", "MKL_DEBUG_CPU_TYPE": mkl_type}
+
+
 def threads() -> int:
     """Threads of the CPU kernels; results are bit-equal only between runs with the same number."""
     import os

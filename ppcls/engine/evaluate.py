@@ -52,7 +52,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
                 rows = stack.enter_context(open_results(output, topk))
                 names = build.class_names(config, pictures)
                 evaluator.on_batch = functools.partial(_write_rows, rows, names)
-            stack.enter_context(processes.mourned())
+            stack.enter_context(processes.peer_failures_reported())
             stack.enter_context(stop)
             if evaluator.run(model) is None:
                 raise Interrupted(stop.signum or signal.SIGTERM)

@@ -53,7 +53,7 @@ class Evaluator:
         averages, stopwatch, stopped = Averages(), Stopwatch(), False
         stopwatch.start()
         try:
-            with paddle.no_grad(), self.context(), processes.mourned():
+            with paddle.no_grad(), self.context(), processes.peer_failures_reported():
                 for step, batch in enumerate(self.loader.epoch(0)):
                     stopped = self.should_stop()
                     if stopped:
@@ -91,7 +91,7 @@ class Evaluator:
             UserError: the pictures cannot be evaluated.
         """
         problem = ""
-        with processes.mourned():
+        with processes.peer_failures_reported():
             if processes.is_first():
                 try:
                     self._try(self.choose(model))

@@ -62,8 +62,8 @@ def connect() -> None:
 
 
 @contextlib.contextmanager
-def mourned() -> Iterator[None]:
-    """Turns the end of another process, which a collective notices, into a sentence that names it.
+def peer_failures_reported() -> Iterator[None]:
+    """Report the end of another process, which a collective notices, by a sentence that names it.
 
     Raises:
         UserError: with the last lines of that process's log, where it ran on this machine.
@@ -74,21 +74,21 @@ def mourned() -> Iterator[None]:
         dead = _ended()
         if dead is None:
             raise
-        raise UserError(_obituary(*dead)) from error
+        raise UserError(_peer_failure(*dead)) from error
 
 
 def check_all_live() -> None:
-    """For a process that is asked to stop: the launcher asks so, too, when another one has died.
+    """Check, where this process is asked to stop, that the launcher did not ask because another one has died.
 
     Raises:
-        UserError: another process of this machine has ended; the sentence is that of `mourned`.
+        UserError: another process of this machine has ended; the sentence is that of `peer_failures_reported`.
     """
     dead = _ended(seconds=0)
     if dead is not None:
-        raise UserError(_obituary(*dead))
+        raise UserError(_peer_failure(*dead))
 
 
-def _obituary(number: int, log: str) -> str:
+def _peer_failure(number: int, log: str) -> str:
     return (
         f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
         f"({log or 'log/workerlog.' + str(number)}), then start again, a training with "

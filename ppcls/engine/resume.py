@@ -248,6 +248,13 @@ def _say_what_else_differs(
             "it was saved with %d threads, this run has %d: the same to rounding, not to the bit",
             states["threads"], device.threads(),
         )  # fmt: skip
+    # Older checkpoints do not record them
+    kernels, here = states.get("kernels"), device.kernels()
+    if kernels is not None and kernels != here:
+        get_logger().info(
+            "it was saved with the kernels of %s, but this run has those of %s: the same to rounding, not to the bit",
+            _listed(kernels), _listed(here),
+        )  # fmt: skip
     now = (processes.world_size(), trainer.update_freq)
     before = (states.get("processes", now[0]), states.get("update_freq", now[1]))
     if before != now:
@@ -272,6 +279,11 @@ def _say_what_else_differs(
         get_logger().info(
             "all %d epochs are trained; raise Global.epochs to go on", epochs
         )
+
+
+def _listed(kernels: Mapping[str, str]) -> str:
+    """`device cpu, MKL_DEBUG_CPU_TYPE 5`."""
+    return ", ".join(f"{name} {value or 'unset'}" for name, value in kernels.items())
 
 
 def restore_average(

@@ -205,6 +205,7 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps_per_epoch": (_is_positive, _POSITIVE),
     "epochs": (_is_count, _COUNT),
     "threads": (_is_positive, _POSITIVE),
+    "kernels": (_are_texts_by_name, "names of what chooses kernels"),
     "processes": (_is_positive, _POSITIVE),
     "update_freq": (_is_positive, _POSITIVE),
     "average_steps": (_is_optional_count, "null or a whole number of at least 0"),

@@ -149,6 +149,7 @@ def _facts(config: Config, pictures: build.Pictures, reader: Any) -> dict[str, A
         "seed": config.Global.seed,
         "epochs": config.Global.epochs,
         "threads": device.threads(),
+        "kernels": device.kernels(),
         "processes": processes.world_size(),
         "update_freq": config.Global.update_freq,
         "recipe": recipe_of(config, pictures),

@@ -123,7 +123,7 @@ class Trainer:
             Interrupted: SIGINT or SIGTERM arrived and the callbacks have saved.
             UserError: a loss is not finite, or another process has ended.
         """
-        with self.stop, processes.mourned():
+        with self.stop, processes.peer_failures_reported():
             try:
                 self._tell("train_begin")
                 while self.state.epoch < self.epochs and not self.finished:

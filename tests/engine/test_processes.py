@@ -80,7 +80,7 @@ def test_one_process_needs_no_others():
     assert processes.gather("x") == ["x"]
     assert processes.total([1, 2.5]) == [1, 2.5]
     assert processes.merged({"a": "b"}) == {"a": "b"}
-    with pytest.raises(RuntimeError, match="of another kind"), processes.mourned():
+    with pytest.raises(RuntimeError, match="of another kind"), processes.peer_failures_reported():
         raise RuntimeError("of another kind")
 
 
@@ -90,13 +90,13 @@ def test_a_dead_process_of_this_machine_is_found_and_one_elsewhere_is_not(monkey
     here, gone = processes.socket.gethostname(), 2**22 + 1  # above the largest number of a process
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", "3")
     monkeypatch.setattr(processes, "_PEERS", [(here, os.getpid(), ""), ("elsewhere", gone, ""), (here, gone, str(log))])
-    with pytest.raises(UserError) as error, processes.mourned():
+    with pytest.raises(UserError) as error, processes.peer_failures_reported():
         raise RuntimeError("connection closed")
     assert str(error.value).splitlines()[1:] == [f"  line {number}" for number in range(10, 20)]
     assert str(error.value).startswith("process 2 of 3 has ended")
     log.unlink()  # a log of another machine that has the same name
     message = rf"^process 2 of 3 .*\({log}\), then start again, a training with .*=RUN$"
-    with pytest.raises(UserError, match=message), processes.mourned():
+    with pytest.raises(UserError, match=message), processes.peer_failures_reported():
         raise RuntimeError("connection closed")
 
 

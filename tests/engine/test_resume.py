@@ -19,7 +19,7 @@ from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import epoch_order
-from ppcls.engine import build, checkpoint, processes, recipe, resume
+from ppcls.engine import build, checkpoint, device, processes, recipe, resume
 from ppcls.engine import train as train_command
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
@@ -86,8 +86,9 @@ def go_on(folder, name, patch, *words, **changes):
     return train(folder, name, patch, *words, Global__checkpoints=folder / name / RUN, **changes)
 
 
-def test_all_pieces_together_are_the_whole_run(folder, monkeypatch):
+def test_all_pieces_together_are_the_whole_run(folder, monkeypatch, capsys):
     assert go_on(folder, "resumed", monkeypatch) == 0
+    assert "kernels" not in capsys.readouterr().out
     ends_alike(folder / "whole", folder / "resumed")
 
 
@@ -109,6 +110,20 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(folder, monkeypatch, ca
     place = folder / name / RUN
     assert f"WARNING: {place}/epoch_2 is the newest whole checkpoint; passed over: {place}/{reason}" in out
     assert f"resumed {place}/epoch_2 at epoch 2, step 0\n" in out
+
+
+def test_other_kernels_are_reported_in_one_line(folder, monkeypatch, capsys):
+    monkeypatch.setattr(device, "kernels", lambda: {"device": "cpu", "MKL_DEBUG_CPU_TYPE": "9"})
+    assert go_on(folder, "other kernels", monkeypatch) == 0
+    out = capsys.readouterr().out
+    recorded = json.loads((folder / "stopped" / RUN / "latest" / "ppcls.pdstates").read_text())["kernels"]
+    mkl_type = recorded["MKL_DEBUG_CPU_TYPE"] or "unset"
+    assert (
+        f"INFO: it was saved with the kernels of device cpu, MKL_DEBUG_CPU_TYPE {mkl_type}, but this run has those of "
+        "device cpu, MKL_DEBUG_CPU_TYPE 9: the same to rounding, not to the bit\n"
+    ) in out
+    saved = json.loads((folder / "other kernels" / RUN / "latest" / "ppcls.pdstates").read_text())["kernels"]
+    assert saved == {"device": "cpu", "MKL_DEBUG_CPU_TYPE": "9"}
 
 
 def forget(key, value):

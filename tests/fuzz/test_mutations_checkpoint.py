@@ -21,7 +21,8 @@ from ppcls.utils.errors import UserError
 
 RECIPE = {"Arch.class_num": 3, "pictures a step": 2, "Global.update_freq": 1, "Optimizer.name": "Momentum", "AMP": None}
 FACTS = {
-    "arch": "Tiny", "seed": 11, "epochs": 3, "threads": 1, "processes": 1, "update_freq": 1, "recipe": RECIPE,
+    "arch": "Tiny", "seed": 11, "epochs": 3, "threads": 1, "kernels": {"device": "cpu"}, "processes": 1,
+    "update_freq": 1, "recipe": RECIPE,
     "class_names": ["a", "b", "c"], "order": "of these", "config_sha256": "0" * 64, "frozen": {"Teacher": "1" * 64},
     "versions": {"ppcls": "1.0", "paddle": "3.3.1"},
 }  # fmt: skip
