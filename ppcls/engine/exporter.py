@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,12 +27,12 @@ from ppcls.inference.bundle import (
 )
 from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Golden
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import beside, numbered, replace_folder, scratch_folder
+from ppcls.utils.files import beside, naming, numbered, replace_folder, scratch_folder
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger
 from ppcls.utils.stderr_lines import without_stderr_lines
 
-_ROOM = 1 << 20  # bytes; a disk with less is full
+_ROOM = 1 << 20  # bytes, for the program
 SOFTMAX_WARNING = "not support input out tensor"
 """What Paddle says of every softmax in a program, because its own Python passes an argument that is None."""
 
@@ -107,11 +105,14 @@ def export_bundle(
                 predictor.get_output_names(),
             )
         # Paddle writes a short file on a full disk without a word, and cannot read it
-        except RuntimeError as error:
-            if shutil.disk_usage(aside).free < _ROOM:
-                raise OSError(
-                    errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)
-                ) from error
+        except RuntimeError:
+            with naming(folder, aside / "room"):
+                _require_room(aside / "room", model)
+            raise
+        except OSError as error:
+            # Without a free descriptor Python finds no source code for Paddle, whose error does not say why
+            if error.errno is None:
+                Path(os.devnull).open("rb").close()
             raise
         source = golden_picture.name if golden_picture else GOLDEN_SOURCE
         Golden(example.read_bytes(), image, scores).save(aside / GOLDEN_FILE)
@@ -138,6 +139,19 @@ def export_bundle(
         _keep_another(folder, bundle)
         replace_folder(aside, folder)
     return agreement
+
+
+def _require_room(file: Path, model: Any) -> None:
+    """Write as many bytes as the parameters have, and some more.
+
+    Raises:
+        OSError: the disk is full, or a quota or a limit of the file size is reached.
+    """
+    size = 4 * sum(parameter.size for parameter in model.parameters())
+    with file.open("wb") as opened:
+        for _ in range(0, size + _ROOM, _ROOM):
+            opened.write(bytes(_ROOM))
+    file.unlink()
 
 
 def _keep_another(folder: Path, new: Bundle) -> None:

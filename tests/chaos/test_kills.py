@@ -29,7 +29,7 @@ def test_one_process(tmp_path, workers):
 def job(folder, name):
     """A training by two processes, resumed where there is a checkpoint; its exit code and the processes' logs."""
     words = ["-c", str(folder / "config_0.yaml"), "-o", f"Global.output_dir={folder / name}"]
-    words += ["-o", "Global.save_interval_steps=1", "-o", "Global.update_freq=1", "-o", "EMA=null"]
+    words += ["-o", "Global.save_interval_steps=1", "-o", "Global.update_freq=1"]
     run = folder / name / RUN
     if run.is_dir() and any((path / checkpoint.STATES).is_file() for path in run.iterdir()):
         words += ["-o", f"Global.checkpoints={run}"]

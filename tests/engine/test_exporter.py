@@ -1,12 +1,14 @@
 """Export finishes only if the written bundle is the model: each planted error is noticed and leaves nothing behind."""
 
-from types import SimpleNamespace
+import errno
+import resource
 
 import numpy as np
 import paddle
 import pytest
 import yaml
 
+from helpers.forking import in_fork
 from helpers.tiny_run import Tiny
 from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
@@ -166,16 +168,23 @@ def test_the_model_is_left_in_the_mode_it_came_in(tmp_path, model):
     assert model.training
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, model, monkeypatch):
-    """Paddle writes a short file without a word; what shows it is that the program cannot be read again."""
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, model):
+    """Paddle writes a short file and reports no error; what shows it is that the program cannot be opened."""
+
+    def short_of_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        with pytest.raises(OSError) as caught:
+            export(model, tmp_path / "bundle")
+        return caught.value.errno, caught.value.filename
+
+    assert in_fork(short_of_disk) == (errno.EFBIG, str(tmp_path / "bundle"))
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_another_error_of_paddle_is_not_called_a_full_disk(tmp_path, model, monkeypatch):
     monkeypatch.setattr(exporter, "_save_program", lambda *_: (_ for _ in ()).throw(RuntimeError("cannot read")))
     with pytest.raises(RuntimeError, match="cannot read"):
         export(model, tmp_path / "bundle")
-    monkeypatch.setattr(exporter.shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
-    with pytest.raises(OSError, match="No space left on device") as caught:
-        export(model, tmp_path / "bundle")
-    assert caught.value.filename == str(tmp_path / "bundle")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", [".onnx", ".openvino-int8", ".onnxruntime-int8", ".inference.yml.4711"])
