@@ -10,7 +10,7 @@ from helpers.starving import assert_one_sentence, descriptors, file_size, memory
 from helpers.tiny_run import prepare_own, use_tiny
 from ppcls.engine import checkpoint
 from ppcls.inference import Classifier
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 
 pytestmark = pytest.mark.chaos
 

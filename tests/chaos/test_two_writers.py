@@ -10,7 +10,7 @@ import pytest
 from helpers.starving import Command, run_starved
 from helpers.tiny_run import leave_the_same, prepare_own, use_tiny
 from ppcls.inference import Bundle
-from ppcls.inference.pictures import GOLDEN_PICTURE
+from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 
 pytestmark = pytest.mark.chaos
