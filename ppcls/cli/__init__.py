@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ppcls import __version__
-from ppcls.cli.commands import GROUPS, overview, split_command
+from ppcls.cli.commands import GROUPS, Command, overview, split_command
 from ppcls.cli.common import add_imports
 from ppcls.cli.parser import CommandParser
 from ppcls.utils import cpu, environment, user_code
@@ -80,13 +80,18 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
         SystemExit: With code 2 and one line for a mistake in the arguments; with code 0 after `--help`.
     """
     command, rest = split_command(words)
+    return parser_of(command).parse_args(rest)
+
+
+def parser_of(command: Command) -> CommandParser:
+    """Import the module of a command, and return its parser."""
     module = importlib.import_module(f"ppcls.cli.{command.module}")
     parser = CommandParser(prog=f"ppcls {command.name}", description=command.summary)
     parser.set_defaults(run=module.run)
     module.add_arguments(parser)
     if command.has_components:
         add_imports(parser)
-    return parser.parse_args(rest)
+    return parser
 
 
 def _run(words: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What is told of TensorRT: in a configuration, in Python and in a bundle's manifest alike."""
+"""Settings of TensorRT: in a configuration, in Python and in the manifest of a bundle."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -5,13 +5,15 @@ import re
 import pytest
 import test_documents as documents
 
+from ppcls.cli import parser_of
 from ppcls.cli.commands import COMMANDS, GROUPS
 
 ROOT = documents.ROOT
-PAGES = [documents.README, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [documents.README, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = ("ppcls", "configs", "tools", "deploy", "benchmarks", "docs", "tests")
 ELSEWHERE = {"tools/convert2tnn"}  # of TNN
-NAMES = {command.name for command in COMMANDS}
+BY_NAME = {command.name: command for command in COMMANDS}
+NAMES = set(BY_NAME)
 
 
 def code_of(page):
@@ -41,6 +43,20 @@ def test_commands_exist(page):
             if name not in NAMES and first not in ("help", *GROUPS):
                 unknown.add(name)
     assert unknown == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_options_of_commands_exist(page):
+    unknown = []
+    for code in code_of(page):
+        for line in code.replace("\\\n", " ").splitlines():
+            for part in line.split("ppcls ")[1:]:
+                command = BY_NAME.get(" ".join(part.split()[:2])) or BY_NAME.get(part.split()[0])
+                if command is not None:
+                    help_text = parser_of(command).format_help()
+                    options = re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", part)
+                    unknown += [(command.name, option) for option in options if f"{option} " not in help_text]
+    assert unknown == []
 
 
 def test_the_pages_name_something():
