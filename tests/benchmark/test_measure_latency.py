@@ -16,7 +16,7 @@ from ppcls.benchmark.published import ModelFacts
 from ppcls.benchmark.tables import csv_text, markdown, short, spread
 from ppcls.benchmark.timing import Plan
 from ppcls.inference.bundle import Bundle
-from ppcls.inference.settings import ENGINES, Settings
+from ppcls.inference.settings import BACKENDS, Settings
 from ppcls.utils.errors import UserError
 
 HEADING = {"machine": "a machine", "device": "cpu", "method": "two rounds"}
@@ -76,7 +76,7 @@ def test_tensorrt_takes_the_largest_batch_whole(exported):
     for largest in (8, 64):
         cases = [LatencyCase("trt", "float16", batch) for batch in (1, largest)]
         measure_latency("Tiny", Bundle.load(exported), cases, Settings(device="gpu"), Plan(1, 0, 0), open_it, clock)
-    assert [(one.engine, one.precision, one.tensorrt.max_batch) for one in opened] == [
+    assert [(one.backend, one.precision, one.tensorrt.max_batch) for one in opened] == [
         ("trt", "float16", 32), ("trt", "float16", 64),
     ]  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_the_machine(monkeypatch, tmp_path):
 def test_the_versions_of_an_engine(monkeypatch):
     installed = {"paddlepaddle-gpu": "3.3.1", "tensorrt": "10.5", "openvino": "2025.4"}
     monkeypatch.setattr(machine, "_version", installed.get)
-    assert [machine.engine_versions(name) for name in ENGINES] == [
+    assert [machine.engine_versions(name) for name in BACKENDS] == [
         "paddlepaddle-gpu 3.3.1", "", "openvino 2025.4", "paddlepaddle-gpu 3.3.1, tensorrt 10.5",
     ]  # fmt: skip
 
