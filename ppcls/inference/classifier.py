@@ -1,4 +1,4 @@
-"""Pictures to class ids, scores and names, by an exported bundle."""
+"""`Classifier`: class ids, scores and names of pictures, by an exported bundle."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Classifier:
     Args:
         path: the bundle's folder, a `Bundle` that is loaded already, PaddleClas's folder or tar, or an ONNX file.
         device: `cpu` or `gpu`.
-        batch_size: pictures that go through the model together.
-        threads: of the CPU kernels and of the reading; None takes every core that this process may use.
-        topk: how many classes a result names, at most.
+        batch_size: pictures per run of the model.
+        threads: of the CPU kernels and of the reading of pictures; None takes every core that this process may use.
+        topk: the most classes that a result names.
         class_names: in place of the bundle's: a label file, or one name a class.
         onednn: run oneDNN's kernels on a CPU, about four times as fast as Paddle's own.
         backend: what runs the program: `paddle`, `onnxruntime`, `openvino`, or an object with `run`.
@@ -81,34 +81,33 @@ class Classifier:
         output: str | None = None,
         tensorrt: bool | TensorRT | None = None,
     ) -> None:
-        # Before there are more
-        self._arguments = {
-            name: value for name, value in locals().items() if name != "self"
-        }
+        # Before there are other local names
+        self._arguments = dict(locals())
+        del self._arguments["self"]
         self._identity = uuid.uuid4().hex
         _opened[self._identity] = self
         for name, value in (("batch_size", batch_size), ("topk", topk)):
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
-        self.bundle = (
-            path
-            if isinstance(path, Bundle)
-            else _bundle(expanded(path), model, preprocess, output)
+        if not isinstance(path, Bundle):
+            path = _bundle(expanded(path), model, preprocess, output)
+        self.bundle = path
+        names_backend = backend is None or isinstance(backend, str)
+        self.settings = resolve(
+            self.bundle.settings,
+            backend=backend if names_backend else None,
+            device=device,
+            threads=threads,
+            onednn=onednn,
+            precision=precision,
+            requests=requests,
+            tensorrt=tensorrt,
         )
-        engine = backend if isinstance(backend, str) else None
-        told: dict[str, Any] = {
-            "device": device,
-            "threads": threads,
-            "onednn": onednn,
-            "tensorrt": tensorrt,
-        }
-        told.update(precision=precision, requests=requests)
-        self.settings = resolve(self.bundle.settings, backend=engine, **told)
+        if backend is None or isinstance(backend, str):
+            backend = open_backend(self.bundle, self.settings)
         self._prediction = Prediction(
             self.bundle.pipeline,
-            open_backend(self.bundle, self.settings)
-            if backend is None or isinstance(backend, str)
-            else backend,
+            backend,
             _names(self.bundle, class_names),
             batch_size,
             min(topk, self.bundle.class_num),
@@ -167,8 +166,8 @@ class Classifier:
         return agreement
 
 
-# Classifiers by their identity, which stays when they are pickled. A task of a process pool brings its classifier with
-# it every time; that the last few stay open spares opening one for every task.
+# Classifiers by their identity, which pickling keeps. Every task of a process pool brings its classifier as a pickle;
+# keeping the last few open saves opening one per task.
 _opened: weakref.WeakValueDictionary[str, Classifier] = weakref.WeakValueDictionary()
 _latest: deque[Classifier] = deque(maxlen=2)
 
@@ -195,12 +194,12 @@ def _bundle(
 ) -> Bundle:
     if Path(path).suffix != ONNX_SUFFIX:
         if output is not None:
-            raise UserError(f"{path} shows by itself what it gives; leave output out")
+            raise UserError(f"{path} states what its scores are; leave output out")
         return find_bundle(path, model, preprocess)
     preprocess = model if preprocess is None else preprocess
     if preprocess is None or isinstance(preprocess, Pipeline):
         raise UserError(
-            f"{path} does not say what its pictures look like; write preprocess='DLA34/timm', or its size, "
+            f"{path} does not state its preprocessing; write preprocess='DLA34/timm', or its size, "
             "resize_short, interpolation, backend, mean and std as a dictionary, or a list of transforms"
         )
     from ppcls.inference.onnx_file import bundle_of_onnx  # loads the table of models
@@ -213,13 +212,11 @@ def _names(
 ) -> Sequence[str] | None:
     if given is None:
         return bundle.class_names
-    names, said = (
-        (load_class_names(given), given)
-        if isinstance(given, (str, Path))
-        else (given, "class_names")
-    )
-    if len(names) != bundle.class_num:
+    source: object = "class_names"
+    if isinstance(given, (str, Path)):
+        source, given = given, load_class_names(given)
+    if len(given) != bundle.class_num:
         raise UserError(
-            f"{said}: {len(names)} class names for {bundle.class_num} classes; give one per class"
+            f"{source}: {len(given)} class names for {bundle.class_num} classes; give one per class"
         )
-    return names
+    return given

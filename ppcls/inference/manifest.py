@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from ppcls.untrusted.refusals import refusals, shortened
+from ppcls.untrusted.refusals import refusals
 from ppcls.untrusted.yaml_nodes import Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.untrusted.yaml_scalars import Scalar, parse_scalar
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, shortened
 
 MANIFEST_FILE = "inference.yml"
 _MAX_BYTES = 16 << 20
@@ -36,7 +36,7 @@ def read_manifest(path: Path) -> Any:
             text, lambda line: Origin(str(path), line), problems, parse=_parse
         )
     if problems:
-        raise UserError(f"{shortened(str(problems[0]))}, or {_AGAIN}")
+        raise UserError(f"{shortened(str(problems[0]), 600)}, or {_AGAIN}")
     return None if root is None else root.plain()
 
 

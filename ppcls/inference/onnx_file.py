@@ -11,13 +11,15 @@ import ppcls
 from ppcls.arch.weights.sources import Preprocessing, find_source
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.bundle import Bundle, digested
-from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output
+from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output, shape_text
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.onnx_programs import FLOAT32, Port, read_onnx
 from ppcls.utils.errors import UserError, suggest
 from ppcls.utils.files import PathLike
 
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
+_ONE_INPUT = "this runtime gives one float32 [N, channels, height, width]"
+_ONE_OUTPUT = "this runtime reads one float32 [N, class_num], class_num being fixed"
 _BATCH_AXIS = (
     "export it again with a batch axis that is not fixed "
     "(torch.onnx.export(..., dynamic_axes={'input': {0: 'batch'}}))"
@@ -25,7 +27,7 @@ _BATCH_AXIS = (
 
 
 def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundle:
-    """Describes an ONNX file, which says neither what its pictures look like nor what its scores are.
+    """Describe an ONNX file, which states neither its preprocessing nor what its scores are.
 
     Args:
         file: takes float32 [N, C, H, W], gives float32 [N, class_num]; N is any number, or fixed to 1.
@@ -38,22 +40,20 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
         another engine is asked for.
 
     Raises:
-        UserError: the file is no such program, or the preprocessing is none or does not fit.
+        UserError: the file is not such a program, or the preprocessing is impossible or does not fit.
     """
     path = Path(file)
     if output not in MEANINGS:
         raise UserError(
-            f"{path} does not say what its scores are; write output='logits' (as the models of timm and torchvision "
+            f"{path} does not state what its scores are; write output='logits' (as the models of timm and torchvision "
             "give) or output='probabilities'"
         )
     program = read_onnx(path)
-    (name, shape), (scores, class_num) = (
-        _input(path, program.inputs),
-        _output(path, program.outputs),
-    )
+    name, shape = _input(path, program.inputs)
+    scores, class_num = _output(path, program.outputs)
     if output == "logits" and program.ends_in_softmax:
         raise UserError(
-            f"{path} ends in softmax, so its scores are no logits; write output='probabilities'"
+            f"{path} ends in softmax, so its scores are not logits; write output='probabilities'"
         )
     try:
         pipeline = Pipeline.from_list(transforms_of(preprocess))
@@ -89,9 +89,13 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
 
 
 def _fixed(pipeline: Pipeline, shape: Sequence[int]) -> list[int]:
-    """Channels, height and width: the program's, and where it takes any, the pipeline's."""
-    made = pipeline.output_size or (-1, -1, -1)
-    return [given if side == -1 else side for side, given in zip(shape[1:], made)]
+    """Channels, height and width: the program's, or the pipeline's where the program takes any."""
+    sides = list(shape[1:])
+    if pipeline.output_size is not None:
+        for place, given in enumerate(pipeline.output_size):
+            if sides[place] == -1:
+                sides[place] = given
+    return sides
 
 
 def transforms_of(preprocess: Preprocess) -> list[Any]:
@@ -118,12 +122,12 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
 
 
 def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
-    shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
-    if len(ports) != 1 or len(ports[0][2]) != 4 or ports[0][1] != FLOAT32:
-        raise UserError(
-            f"{path} takes {shown}; this runtime gives one float32 [N, channels, height, width]"
-        )
-    ((name, _, shape),) = ports
+    shown = _ports_text(ports)
+    if len(ports) != 1:
+        raise UserError(f"{path} takes {shown}; {_ONE_INPUT}")
+    ((name, element_type, shape),) = ports
+    if len(shape) != 4 or element_type != FLOAT32:
+        raise UserError(f"{path} takes {shown}; {_ONE_INPUT}")
     if shape[3] in (1, 3) and shape[1] not in (1, 3):
         raise UserError(
             f"{path} takes {shown}, the channels last; export it again with [N, channels, height, width]"
@@ -136,14 +140,18 @@ def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
 
 
 def _output(path: Path, ports: Sequence[Port]) -> tuple[str, int]:
-    shown = ", ".join(f"{name} {list(shape)}" for name, _, shape in ports)
-    if (
-        len(ports) != 1
-        or len(ports[0][2]) != 2
-        or ports[0][1] != FLOAT32
-        or ports[0][2][1] < 1
-    ):
-        raise UserError(
-            f"{path} gives {shown}; this runtime reads one float32 [N, class_num], class_num being fixed"
-        )
-    return ports[0][0], ports[0][2][1]
+    shown = _ports_text(ports)
+    if len(ports) != 1:
+        raise UserError(f"{path} gives {shown}; {_ONE_OUTPUT}")
+    ((name, element_type, shape),) = ports
+    if len(shape) != 2 or element_type != FLOAT32 or shape[1] < 1:
+        raise UserError(f"{path} gives {shown}; {_ONE_OUTPUT}")
+    return name, shape[1]
+
+
+def _ports_text(ports: Sequence[Port]) -> str:
+    """Names and shapes of inputs or outputs, the first few where there are many."""
+    texts = [f"{name[:100]} {shape_text(shape)}" for name, _, shape in ports[:3]]
+    if len(ports) > 3:
+        texts.append(f"and {len(ports) - 3} more")
+    return ", ".join(texts)

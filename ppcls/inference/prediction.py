@@ -123,23 +123,25 @@ class Prediction:
 
     def _begin(self, pictures: list[Picture]) -> _Batch:
         size = self.pipeline.output_size
-        room = np.empty((len(pictures), *size), np.float32) if size else None
-        places = [None] * len(pictures) if room is None else list(room)
+        buffer, places = None, [None] * len(pictures)
+        if size:
+            buffer = np.empty((len(pictures), *size), np.float32)
+            places = list(buffer)
         pools = self._pools.get()
         readings = [
             pools.readers.submit(read_or_reason, self._read, *job)
             for job in zip(pictures, places)
         ]
-        scores = pools.runners.submit(self._run, pictures, readings, room)
+        scores = pools.runners.submit(self._run, pictures, readings, buffer)
         return _Batch(pictures, readings, scores, os.getpid())
 
     def _run(
-        self, pictures: list[Picture], readings: list[Future], room: np.ndarray | None
+        self, pictures: list[Picture], readings: list[Future], buffer: np.ndarray | None
     ) -> list[np.ndarray | Unreadable]:
         """Each picture's scores [class_num], or why there are none."""
         names = [picture.source for picture in pictures]
         found = [reading.result() for reading in readings]
-        batch = batch_of_readings(names, found, room=room)
+        batch = batch_of_readings(names, found, room=buffer)
         if batch.indices:
             for index, scores in zip(batch.indices, self.backend.run(batch.inputs)):
                 found[index] = scores

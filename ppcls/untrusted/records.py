@@ -3,8 +3,7 @@
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ppcls.untrusted.refusals import shortened
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, shortened, suggest
 from ppcls.utils.fields import is_union
 
 T = TypeVar("T")
@@ -47,7 +46,7 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     try:
         return cls(**known, **values)
     except ValueError as error:
-        raise UserError(f"{where}: {shortened(str(error))}") from error
+        raise UserError(f"{where}: {shortened(str(error), 600)}") from error
 
 
 def _check_keys(value: dict[Any, Any], wanted: dict[str, Any], where: str) -> None:

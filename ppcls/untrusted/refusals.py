@@ -24,12 +24,6 @@ def shown(text: object, length: int = 100) -> str:
     return repr(text[:length])[1:-1]
 
 
-def shortened(text: str, length: int = 600) -> str:
-    """A message in one line of at most `length` characters: it may quote a value that is as large as its file."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[:length]}..."
-
-
 @contextlib.contextmanager
 def refusals(
     path: PathLike,

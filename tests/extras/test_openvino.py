@@ -63,7 +63,7 @@ def test_bfloat16_is_near_or_refused(bundle: Bundle) -> None:
 
 
 def test_the_file_is_read_from_where_it_lies(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="bundle shows by itself what it gives; leave output out"):
+    with pytest.raises(UserError, match="bundle states what its scores are; leave output out"):
         Classifier(bundle.folder, preprocess="DLA46_c", output="logits", backend="openvino")
     probabilities = Classifier(
         bundle.folder / "inference.onnx", preprocess=bundle.transforms, output="probabilities", backend="openvino"

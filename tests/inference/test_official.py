@@ -134,7 +134,7 @@ def test_preprocessing_may_be_given(official, told, expected):
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({}, "{} does not say how to preprocess pictures; name the model (in Python model='DLA34'"),
+        ({}, "{} does not state its preprocessing; name the model (in Python model='DLA34'"),
         ({"model": "DLA35"}, "the table of models has no 'DLA35' (did you mean DLA34?); or give the transforms"),
         ({"model": "DarkNet53"}, "{} takes pictures of [3, 224, 224] (channels, height, width), but its preprocessing gives [3, 256, 256]"),
         ({"preprocess": {"sizes": 1}}, "{}: the given preprocessing is impossible: preprocess has no 'sizes' (did you mean size?); it has size, resize_short"),

@@ -101,7 +101,7 @@ NETWORK = ("Gemm", ["input", "weight"], ["scores"])
 )
 def test_softmax_that_is_said_to_give_logits(write, nodes):
     assert said(write(nodes=nodes)) == (
-        "FILE ends in softmax, so its scores are no logits; write output='probabilities'"
+        "FILE ends in softmax, so its scores are not logits; write output='probabilities'"
     )
     assert bundle_of_onnx(write(nodes=nodes), SIZE, "probabilities").output.meaning == "probabilities"
 
@@ -157,7 +157,7 @@ def test_parameters_that_are_listed_as_inputs_are_none(write):
 @pytest.mark.parametrize(
     ("preprocess", "output", "says"),
     [
-        (SIZE, "", "FILE does not say what its scores are; write output='logits' (as the models of timm and "
+        (SIZE, "", "FILE does not state what its scores are; write output='logits' (as the models of timm and "
          "torchvision give) or output='probabilities'"),
         ({"size": 32, "std": 0}, "logits", "FILE: std is 0 and not three numbers"),
         ({"sise": 32}, "logits", "FILE: preprocess has no 'sise' (did you mean size?); it has size, resize_short, "
@@ -240,7 +240,7 @@ def test_pictures_through_such_a_file(write, monkeypatch):
     with pytest.raises(UserError) as caught:
         list(told_otherwise.predict(str(GOLDEN_PICTURE)))
     assert str(caught.value) == (
-        f"{path} gives scores from 0 to 0.693, which are no probabilities; write output='logits'"
+        f"{path} gives scores from 0 to 0.693, which are not probabilities; write output='logits'"
     )
 
 
@@ -258,7 +258,7 @@ def test_probabilities_that_are_said_to_be_logits(write, monkeypatch):
     with pytest.raises(UserError) as caught:
         list(Classifier(path, preprocess=SIZE, output="logits").predict(GOLDEN_PICTURE))
     assert str(caught.value) == (
-        f"{path} gives scores that are probabilities already (from 0.1 to 0.3, 1 for each picture altogether); write "
+        f"{path} gives scores that are probabilities already (from 0.1 to 0.3, summing to 1 for each picture); write "
         "output='probabilities'"
     )
     for logits in ([[0.1, 0.2, 0.3, 0.25, 0.16]], [[-0.1, 0.4, 0.3, 0.25, 0.15]]):
@@ -271,9 +271,9 @@ def test_probabilities_that_are_said_to_be_logits(write, monkeypatch):
 
 def test_what_belongs_to_one_kind_alone(write, exported):
     path = write()
-    with pytest.raises(UserError, match=r"net.onnx does not say what its pictures look like; write preprocess='DLA34"):
+    with pytest.raises(UserError, match=r"net.onnx does not state its preprocessing; write preprocess='DLA34"):
         Classifier(path, output="logits")
-    with pytest.raises(UserError, match="shows by itself what it gives; leave output out"):
+    with pytest.raises(UserError, match="states what its scores are; leave output out"):
         Classifier(exported, output="logits")
     with pytest.raises(UserError, match="is an ONNX program, which Paddle does not run; write backend onnxruntime or "):
         Classifier(path, preprocess=SIZE, output="logits", backend="paddle")

@@ -1,4 +1,4 @@
-"""What makes a backend of a program that takes only some sizes of batches, or gives logits."""
+"""Wrappers around a backend: one picture at a time, checks of its scores, and probabilities from logits."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from ppcls.inference.bundle import Bundle
 
 
-_ROUNDING = 1e-2  # of a picture's probabilities altogether; half precision is not exact
+_ROUNDING = 1e-2  # tolerance of the sum of a picture's probabilities in half precision
 _EXACT = 1e-4  # the same in float32
 
 
 def adapted(backend: Backend, bundle: Bundle) -> Backend:
-    """The backend itself, or one around it that takes any batch and gives probabilities."""
+    """Wrap a backend, where needed, so that it takes any batch and gives probabilities."""
     if bundle.input.shape[0] == 1:
         backend = OneByOne(backend)
-    # Only the user says what the scores of such a file are; other programs were tried
-    told = bundle.origin is ModelOrigin.ONNX
-    program = bundle.path_of(bundle.program)
+    # The user has stated what the scores of such a file are; programs of other origins were tried
+    if bundle.origin is ModelOrigin.ONNX:
+        checks = Logits if bundle.output.meaning == "logits" else Probabilities
+        backend = checks(backend, bundle.path_of(bundle.program))
     if bundle.output.meaning == "logits":
-        return Softmax(Logits(backend, program) if told else backend)
-    return Probabilities(backend, program) if told else backend
+        backend = Softmax(backend)
+    return backend
 
 
 class OneByOne:
@@ -45,7 +46,7 @@ class OneByOne:
 
 
 class Probabilities:
-    """Holds a program to what was told of it: that its scores are probabilities."""
+    """Checks that the scores of a program are probabilities, as the user has stated."""
 
     def __init__(self, backend: Backend, program: Path) -> None:
         self._backend, self._program = backend, program
@@ -54,21 +55,21 @@ class Probabilities:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num].
 
         Raises:
-            UserError: they are no probabilities.
+            UserError: they are not.
         """
         scores = self._backend.run(batch)
         if not _are_probabilities(scores, _ROUNDING):
             raise UserError(
-                f"{self._program} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are no "
+                f"{self._program} gives scores from {scores.min():.3g} to {scores.max():.3g}, which are not "
                 "probabilities; write output='logits'"
             )
         return scores
 
 
 class Logits:
-    """Holds a program to what was told of it: that its scores are logits.
+    """Checks that the scores of a program are logits, as the user has stated.
 
-    The first batch is looked at. Softmax in the form that ONNX files have it mostly is seen before, in the file.
+    Only the first batch is checked. The usual form of softmax is found earlier, in the ONNX file.
     """
 
     def __init__(self, backend: Backend, program: Path) -> None:
@@ -79,7 +80,7 @@ class Logits:
         """Float32 [N, C, H, W] to the logits, float32 [N, class_num].
 
         Raises:
-            UserError: they are probabilities.
+            UserError: they are probabilities already.
         """
         scores = self._backend.run(batch)
         if (
@@ -89,14 +90,14 @@ class Logits:
         ):
             raise UserError(
                 f"{self._program} gives scores that are probabilities already (from {scores.min():.3g} to "
-                f"{scores.max():.3g}, 1 for each picture altogether); write output='probabilities'"
+                f"{scores.max():.3g}, summing to 1 for each picture); write output='probabilities'"
             )
         self._seen = True
         return scores
 
 
 class Softmax:
-    """Makes the logits of a backend probabilities."""
+    """Turns the logits of a backend into probabilities."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -1,4 +1,4 @@
-"""What backends share: the files that they run, and pools of what one thread at a time may use."""
+"""What backends share: the files that they run, and pools of items that serve one thread at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ppcls.inference.backends import Backend
 
 T = TypeVar("T")
-_SAID = 300  # characters of what an engine says; some go on for pages
+_MESSAGE = 300  # characters of an engine's message; some are pages long
 
 
 class Pool(Generic[T]):
@@ -67,17 +67,17 @@ def engine_processes(
 
 
 def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:
-    """Begins `work` in a thread, for files to be read while an engine is imported.
+    """Start `work` in a thread, so that files are read while an engine is imported.
 
     Returns:
-        Waits for the work when called, and gives what it gave, or raises what it raised.
+        A function that waits for the work and returns its result, or raises its exception.
     """
     return ThreadPoolExecutor(1).submit(work, *arguments).result
 
 
 @contextlib.contextmanager
 def loading(engine: str, file: Path) -> Iterator[None]:
-    """Makes what an engine says of a program that it cannot load one sentence; engines have exceptions of their own.
+    """Turn any exception of an engine that cannot load a program into one sentence.
 
     Raises:
         UserError: names the file.
@@ -85,10 +85,10 @@ def loading(engine: str, file: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{engine} cannot load {file} ({said[:_SAID]}); export it again, with operators and an opset that this "
-            "engine knows, and with its files of external data beside it"
+            f"{engine} cannot load {file} ({message[:_MESSAGE]}); export it again, with operators and an opset that "
+            "this engine knows, and with its files of external data beside it"
         ) from error
 
 
@@ -96,7 +96,7 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
     """The file that an engine opens: the bundle's ONNX form, or for int8 the first of the engine's own.
 
     Raises:
-        Unavailable: the bundle has none.
+        Unavailable: the bundle has no such form.
         UserError: a file is damaged.
     """
     if bundle.origin is not ModelOrigin.BUNDLE:
@@ -137,7 +137,7 @@ def check_names(
     """Compares a program's inputs and outputs with the manifest.
 
     Raises:
-        UserError: they are others.
+        UserError: they differ.
     """
     if list(inputs) != [bundle.input.name] or list(outputs) != [bundle.output.name]:
         raise UserError(

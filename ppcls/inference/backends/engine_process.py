@@ -4,8 +4,8 @@ They are needed in two cases. Paddle's `run` keeps Python's lock: within one pro
 and reading threads stand still meanwhile, so several requests are as many processes. And an engine that was loaded
 before a fork cannot be used after it.
 
-The processes are fed through a socket, import nothing of the user's program, and end with the process that made them.
-One that was killed, or whose answer was not waited for, is started again for the next batch.
+They get batches through a socket, import nothing of the user's program, and end with the process that started them.
+A process that was killed, or whose answer was not read, is started again for the next batch.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SECONDS_TO_END = 10  # then it is killed
 
 
 class EngineProcess:
-    """One of them, for one thread at a time."""
+    """An engine in a process of its own, for one thread at a time."""
 
     _channel: Connection
     _process: subprocess.Popen[bytes]
-    _ready: bool  # for a batch: it has loaded, and its last answer was read
+    _ready: bool  # it has loaded the program, and its last answer was read
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         self._bundle, self._settings = bundle, settings
@@ -61,7 +61,8 @@ class EngineProcess:
         first = cls(bundle, alone)
         if one_first:
             first._loaded()
-        started = [first, *(cls(bundle, alone) for _ in range(settings.requests - 1))]
+        others = [cls(bundle, alone) for _ in range(settings.requests - 1)]
+        started = [first, *others]
         for process in started:
             process._loaded()
         return started
@@ -70,7 +71,7 @@ class EngineProcess:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
         if not self._ready:
             self._restart()
-        # Ctrl-C may come at any byte: until the answer is read, the next one may be another's
+        # Ctrl-C may interrupt at any byte; until this answer is read, the next one on the socket may belong to it
         self._ready = False
         self._send(batch.shape, batch.data.cast("B"))
         scores = np.empty(self._answer(), np.float32)
@@ -94,12 +95,9 @@ class EngineProcess:
         self._end = weakref.finalize(
             self, _end, self._channel, self._process, os.getpid()
         )
-        self._send(
-            {
-                field.name: getattr(self._bundle, field.name)
-                for field in fields(self._bundle)
-            }
-        )
+        # Without what a bundle has cached, such as its pipeline
+        names = [field.name for field in fields(self._bundle)]
+        self._send({name: getattr(self._bundle, name) for name in names})
         self._send(self._settings)
 
     def _restart(self) -> None:
@@ -113,29 +111,31 @@ class EngineProcess:
             self._answer()
             self._ready = True
 
-    def _send(self, told: object, content: memoryview | None = None) -> None:
+    def _send(self, message: object, content: memoryview | None = None) -> None:
         try:
-            self._channel.send(told)
+            self._channel.send(message)
             if content is not None:
                 self._channel.send_bytes(content)
         except (BrokenPipeError, ConnectionResetError):
-            self._answer()  # says why it ended, or that it did
+            self._answer()  # raises the reason, if the process has sent one
             raise
 
     def _answer(self) -> tuple[int, ...]:
         try:
-            answer, goes_on = self._channel.recv()
+            answer, is_alive = self._channel.recv()
         except (EOFError, ConnectionResetError) as error:
             raise UserError(_ending(self._process.wait())) from error
         if isinstance(answer, Exception):
-            self._ready = goes_on
+            self._ready = is_alive
             raise answer
         return answer
 
 
 def _ending(code: int) -> str:
-    killed = "where memory was short, lower Global.requests or Global.batch_size"
-    return f"an engine's process has ended with code {code}; {killed if code < 0 else 'what it printed says why'}"
+    remedy = "what it printed says why"
+    if code < 0:
+        remedy = "where memory was short, lower Global.requests or Global.batch_size"
+    return f"an engine's process has ended with code {code}; {remedy}"
 
 
 def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> None:
@@ -143,7 +143,7 @@ def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> N
         channel.close()
         return
     with socket.socket(fileno=os.dup(channel.fileno())) as shared:
-        # Ends it, though forked processes may hold copies of the socket
+        # Ends the process although forked processes may hold copies of the socket
         shared.shutdown(socket.SHUT_RDWR)
     channel.close()
     try:
@@ -154,10 +154,10 @@ def _end(channel: Connection, process: subprocess.Popen[bytes], owner: int) -> N
 
 
 def _serve(channel: Connection) -> None:
-    """The child's part: answers each batch with its scores or its exception; one that comes between ends it."""
+    """Answer each batch with its scores or its exception, in the child. Any other exception ends the process."""
     try:
         engine = open_engine(Bundle(**channel.recv()), channel.recv())
-        _ignore_signals()  # once more, for Paddle sets handlers of its own
+        _ignore_signals()  # again, because Paddle installs its own handlers
         channel.send(((), True))
         while True:
             batch = np.empty(channel.recv(), np.float32)
@@ -170,19 +170,19 @@ def _serve(channel: Connection) -> None:
             channel.send((scores.shape, True))
             channel.send_bytes(np.ascontiguousarray(scores).data.cast("B"))
     except (EOFError, ConnectionError):
-        return  # nobody wants more
+        return  # the parent has closed the socket
     except Exception as error:
         channel.send((error, False))
 
 
 def _ignore_signals() -> None:
-    """Leaves Ctrl-C, and a stop that goes to all processes of a service, to the process that made this one."""
+    """Leave Ctrl-C, and a stop sent to all processes of a service, to the parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
     _ignore_signals()
-    # An engine's remarks are no output of the user's program
+    # What an engine prints must not mix with the output of the user's program
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _serve(Connection(int(sys.argv[1])))

@@ -93,7 +93,7 @@ def check(program: Path, settings: Settings) -> None:
 def open_predictor(
     program: Path, parameters: Path, settings: Settings = DEFAULTS
 ) -> Any:
-    """A predictor of Paddle Inference for a program, with what its versions need said; see `PaddleBackend`."""
+    """A predictor of Paddle Inference, configured as Paddle's versions need it; see `PaddleBackend`."""
     check(program, settings)
     from paddle.inference import Config, PrecisionType, create_predictor
 

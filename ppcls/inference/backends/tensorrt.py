@@ -1,6 +1,6 @@
 """TensorRT inside Paddle Inference: parts of the program become engines for one kind of GPU.
 
-Whether it can be had is said before anything is loaded. Engines are built once (`tensorrt_engines`), and kept
+A machine without TensorRT is refused before anything is loaded. Engines are built once (`tensorrt_engines`) and kept
 (`engine_cache`).
 """
 
@@ -176,7 +176,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
     )
 
     def build(folder: Path) -> None:
-        # A warning, for `ppcls predict` shows nothing less, and nobody should wonder for minutes.
+        # A warning, because `ppcls predict` shows nothing less important, and building takes minutes
         get_logger().warning(
             "building TensorRT's engines of %s; it takes minutes, and is done once",
             program,

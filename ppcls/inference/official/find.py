@@ -1,4 +1,4 @@
-"""The bundle that a path means: one of ours, or one made in memory of a model without a manifest."""
+"""The bundle of a path: one of this library, or one made in memory for a model without a manifest."""
 
 from __future__ import annotations
 
@@ -23,25 +23,22 @@ def find_bundle(
 
     Args:
         path: the folder, or the tar.
-        model: the name of a model in the table, whose weights' preprocessing it gets.
-        preprocess: in place of that; see `Preprocess`.
+        model: a name in the table of models, whose preprocessing is used.
+        preprocess: in place of that of the model; see `Preprocess`.
 
     Raises:
-        UserError: there is no such model, nothing says its preprocessing, or the two do not fit; or a bundle of ours is
-            told another model or a preprocessing.
+        UserError: there is no such model, its preprocessing is unknown or does not fit; or another model or a
+            preprocessing is given for a bundle of this library.
     """
     place = Path(path)
-    if place.is_file() and is_ours(place.parent):
-        raise UserError(
-            f"{place} is a file of a bundle; give the bundle's folder, {place.parent}"
-        )
-    if place.is_file() or (
-        not is_ours(place) and any((place / name).is_file() for name in PROGRAM_FILES)
-    ):
-        # Loads what checks configurations
-        from ppcls.inference.official.in_memory import bundle_in_memory
-
-        return bundle_in_memory(place, model, preprocess)
+    if place.is_file():
+        if is_ours(place.parent):
+            raise UserError(
+                f"{place} is a file of a bundle; give the bundle's folder, {place.parent}"
+            )
+        return _in_memory(place, model, preprocess)
+    if _has_program(place) and not is_ours(place):
+        return _in_memory(place, model, preprocess)
     bundle = Bundle.load(place)
     if preprocess is not None:
         raise UserError(
@@ -52,3 +49,14 @@ def find_bundle(
             f"{place} is a bundle of {bundle.architecture}, not of {model}; leave the model's name out"
         )
     return bundle
+
+
+def _has_program(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in PROGRAM_FILES)
+
+
+def _in_memory(place: Path, model: str | None, preprocess: Preprocess | None) -> Bundle:
+    # Loads what checks configurations
+    from ppcls.inference.official.in_memory import bundle_in_memory
+
+    return bundle_in_memory(place, model, preprocess)

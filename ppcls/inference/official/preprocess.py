@@ -1,4 +1,4 @@
-"""Where the preprocessing of a model without a manifest comes from."""
+"""The preprocessing of a model without a manifest: given, described beside the program, or known by the model."""
 
 from __future__ import annotations
 
@@ -26,35 +26,38 @@ def pipeline_of(
     """The preprocessing: `preprocess`, or what the file beside the program says, or that of the model's weights.
 
     Raises:
-        UserError: nothing says it, or it is impossible.
+        UserError: it is unknown, or impossible.
     """
     if isinstance(preprocess, Pipeline):
         return preprocess
-    try:
-        if isinstance(preprocess, Mapping):
-            preprocess = {**(asdict(_of_table(model)) if model else {}), **preprocess}
-        if preprocess is not None:
-            entries = transforms_of(preprocess)
-            decodes = any(
-                isinstance(entry, Mapping) and "DecodeImage" in entry
-                for entry in entries
-            )
-            return Pipeline.from_list(
-                entries if decodes else [{"DecodeImage": {"to_rgb": True}}, *entries]
-            )
-    except ValueError as error:
-        raise UserError(
-            f"{place}: the given preprocessing is impossible: {error}"
-        ) from error
+    if preprocess is not None:
+        try:
+            return _given(preprocess, model)
+        except ValueError as error:
+            raise UserError(
+                f"{place}: the given preprocessing is impossible: {error}"
+            ) from error
     if described.transforms is not None:
         return with_decoding(described.transforms)
     if model is not None:
         return Pipeline.from_list(_of_table(model).transform_ops())
     raise UserError(
-        f"{place} does not say how to preprocess pictures; name the model (in Python model='DLA34', for `ppcls adopt` "
+        f"{place} does not state its preprocessing; name the model (in Python model='DLA34', for `ppcls adopt` "
         "--model DLA34, for `ppcls predict` -o Global.model_name=DLA34), or give its transforms (preprocess=[...], "
         "--resize-short and --size, or the section PreProcess)"
     )
+
+
+def _given(preprocess: Any, model: str | None) -> Pipeline:
+    """The pipeline of transforms, or of what differs from a model's preprocessing."""
+    if isinstance(preprocess, Mapping):
+        of_model = asdict(_of_table(model)) if model else {}
+        preprocess = {**of_model, **preprocess}
+    entries = transforms_of(preprocess)
+    for entry in entries:
+        if isinstance(entry, Mapping) and "DecodeImage" in entry:
+            return Pipeline.from_list(entries)
+    return Pipeline.from_list([{"DecodeImage": {"to_rgb": True}}, *entries])
 
 
 def with_decoding(transforms: Sequence[Any]) -> Pipeline:

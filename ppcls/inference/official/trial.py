@@ -140,9 +140,9 @@ def _run(
     except UserError:
         raise
     except Exception as error:  # Paddle has a kind of exception for each of its errors
-        said = shown(str(error).strip().partition("\n")[0], 200)
+        message = shown(str(error).strip().partition("\n")[0], 200)
         raise UserError(
-            f"{program}: Paddle cannot run it ({said}); {_AGAIN}"
+            f"{program}: Paddle cannot run it ({message}); {_AGAIN}"
         ) from error
 
 
