@@ -10,7 +10,7 @@ import numpy as np
 
 from ppcls.untrusted.arrays import native
 from ppcls.untrusted.record import Content
-from ppcls.untrusted.refusals import Damaged, refusals
+from ppcls.untrusted.refusals import refusals, require
 
 _LONG_HEADER, _SHORT_HEADER = 20, 16  # bytes
 
@@ -25,16 +25,15 @@ def read_darknet(path: Path) -> Content:
     """
     with refusals(path, "Darknet file"), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if size <= _SHORT_HEADER:
-            raise Damaged(f"its {size} bytes are no more than a header")
+        require(size > _SHORT_HEADER, f"its {size} bytes are no more than a header")
         major, minor, revision = struct.unpack("<iii", file.read(12))
-        if not (0 <= major < 1000 and 0 <= minor < 1000 and revision >= 0):
-            raise Damaged(f"its header gives version {major}.{minor}.{revision}")
+        is_known = 0 <= major < 1000 and 0 <= minor < 1000 and revision >= 0
+        require(is_known, f"its header gives version {major}.{minor}.{revision}")
         is_long = major * 10 + minor >= 2
         header = _LONG_HEADER if is_long else _SHORT_HEADER
-        if size <= header or size % 4:
-            raise Damaged(
-                f"of {size} bytes {header} are its header, and each number takes 4"
-            )
+        require(
+            size > header and size % 4 == 0,
+            f"of {size} bytes {header} are its header, and each number takes 4",
+        )
         file.seek(header)
         return {"values": native(np.fromfile(file, "<f4"))}, None

@@ -10,7 +10,7 @@ import numpy as np
 from ppcls.untrusted.arrays import float32_size, native
 from ppcls.untrusted.limits import Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, Changeable, Names, StandIn, never
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Damaged, Refused, require, shown
 
 # Names of dtypes; objects, records and everything with pointers stay out
 _NAME = re.compile("[biufcSU][0-9]{1,10}")
@@ -33,8 +33,7 @@ class _Dtype(Changeable):
         _, order, subtype, names, fields = state[:5]
         if subtype is not None or names is not None or fields is not None:
             raise Refused("arrays of records")
-        if order not in ("<", ">", "=", "|"):
-            raise Damaged(f"a byte order of {shown(order)!r}")
+        require(order in ("<", ">", "=", "|"), f"a byte order of {shown(order)!r}")
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -57,8 +56,7 @@ class _Array(StandIn):
         Whoever gets an array under many names may copy it for each of them.
         """
         if self.value is None:
-            if not self.parts:
-                raise Damaged("an array without contents")
+            require(bool(self.parts), "an array without contents")
             self.value = _array(meter, *self.parts)
             self.parts = ()  # whose bytes are no longer needed
         else:
@@ -106,8 +104,7 @@ def _reconstruct(subtype: object, shape: object, dtype: object) -> _Array:
 def _frombuffer(
     content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
 ) -> _Array:
-    if order not in _ORDERS:
-        raise Damaged("an array in an unknown order")
+    require(order in _ORDERS, "an array in an unknown order")
     return _Array(content, dtype, shape, order, axes)
 
 

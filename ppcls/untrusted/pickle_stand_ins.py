@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ppcls.untrusted.limits import MAX_NAME, Meter
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Refused, require, shown
 
 PLAIN = frozenset({str, bytes, bool, int, float, complex, type(None)})
 Names = dict[str, Callable[..., Any]]
@@ -55,8 +55,8 @@ class Allowed(Changeable):
 
     def __call__(self, arguments: tuple[Any, ...]) -> Any:
         """Calls the function of the table, after counting what it has to read."""
-        if len(arguments) > _MAX_ARGUMENTS:
-            raise Damaged(f"{self.name} with {len(arguments):,} arguments")
+        count = len(arguments)
+        require(count <= _MAX_ARGUMENTS, f"{self.name} with {count:,} arguments")
         for argument in arguments:
             if isinstance(argument, str):
                 self.meter.claim(len(argument))
@@ -184,8 +184,8 @@ def _check_part(key: Any) -> None:
 def ordered(pairs: Any, target: Ordered) -> Ordered:
     """Fills a stand-in for an OrderedDict from a list of pairs, and returns it."""
     for pair in pairs:
-        if type(pair) not in (list, tuple) or len(pair) != 2:
-            raise Damaged("an OrderedDict that is not made of pairs")
+        is_pair = type(pair) in (list, tuple) and len(pair) == 2
+        require(is_pair, "an OrderedDict that is not made of pairs")
         put(target, pair)
     return target
 
@@ -212,8 +212,10 @@ def _set(items: Any = ()) -> Any:
 
 
 def _complex(real: Any, imaginary: Any) -> complex:
-    if type(real) is not float or type(imaginary) is not float:
-        raise Damaged("a complex number that is not made of two numbers")
+    require(
+        type(real) is float and type(imaginary) is float,
+        "a complex number that is not made of two numbers",
+    )
     return complex(real, imaginary)
 
 

@@ -17,6 +17,20 @@ class Damaged(Exception):
     """The file contradicts itself."""
 
 
+def require(condition: bool, what: str) -> None:
+    """Checks what holds in every whole file.
+
+    Args:
+        condition: Whether it holds.
+        what: What is wrong if it does not, for the sentence about the file.
+
+    Raises:
+        Damaged: it does not hold.
+    """
+    if not condition:
+        raise Damaged(what)
+
+
 def shown(text: object, length: int = 100) -> str:
     """Text of a file as a message can show it: short, in one line, without control characters."""
     if not isinstance(text, str):

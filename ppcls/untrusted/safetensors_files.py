@@ -19,7 +19,7 @@ from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.limits import MAX_ARRAYS, are_counts
 from ppcls.untrusted.record import Content, parse_record
-from ppcls.untrusted.refusals import Damaged, refusals, shown
+from ppcls.untrusted.refusals import Damaged, refusals, require, shown
 from ppcls.utils.errors import UserError
 
 _RECORD = "ppcls_record"
@@ -72,20 +72,22 @@ def read_safetensors(path: Path) -> Content:
 
 
 def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
-    if size < _SIZE_BYTES:
-        raise Damaged(f"its {size} bytes are less than a header")
+    require(size >= _SIZE_BYTES, f"its {size} bytes are less than a header")
     length = int.from_bytes(file.read(_SIZE_BYTES), "little")
-    if length > size - _SIZE_BYTES:
-        raise Damaged(f"a header of {length} bytes in a file of {size}")
+    require(
+        length <= size - _SIZE_BYTES, f"a header of {length} bytes in a file of {size}"
+    )
     try:
         header = parse_json(file.read(length))
     except Damaged as error:
         raise Damaged(f"its header is {error}") from error
-    if not isinstance(header, dict):
-        raise Damaged("its header is not an object")
-    if len(header) > MAX_ARRAYS:
-        raise Damaged(f"it has {len(header):,} tensors, more than {MAX_ARRAYS:,}")
-    return header
+    require(isinstance(header, dict), "its header is not an object")
+    require(
+        len(header) <= MAX_ARRAYS,
+        f"it has {len(header):,} tensors, more than {MAX_ARRAYS:,}",
+    )
+    entries: dict[str, Any] = header
+    return entries
 
 
 def _take_record(header: dict[str, Any]) -> Any:
@@ -93,14 +95,14 @@ def _take_record(header: dict[str, Any]) -> Any:
     metadata = header.pop(_METADATA, None)
     if metadata is None:
         return None
-    if not isinstance(metadata, dict):
-        raise Damaged("its metadata is not an object")
+    require(isinstance(metadata, dict), "its metadata is not an object")
     return metadata.get(_RECORD)
 
 
 def _entry(path: Path, name: str, description: Any) -> _Entry:
-    if not isinstance(description, dict):
-        raise Damaged(f"{shown(name)} is not described by an object")
+    require(
+        isinstance(description, dict), f"{shown(name)} is not described by an object"
+    )
     kind = description.get("dtype")
     if not isinstance(kind, str) or kind not in _DTYPES:
         raise UserError(
@@ -108,14 +110,13 @@ def _entry(path: Path, name: str, description: Any) -> _Entry:
         )
     shape = _counts(name, description.get("shape"))
     offsets = _counts(name, description.get("data_offsets"))
-    if len(offsets) != 2:
-        raise Damaged(f"{shown(name)} has {len(offsets)} offsets, not 2")
+    require(len(offsets) == 2, f"{shown(name)} has {len(offsets)} offsets, not 2")
     start, end = offsets
     wanted = math.prod(shape) * np.dtype(_DTYPES[kind]).itemsize
-    if end - start != wanted:
-        raise Damaged(
-            f"{shown(name)} has {end - start} bytes, and its shape and type need {wanted}"
-        )
+    require(
+        end - start == wanted,
+        f"{shown(name)} has {end - start} bytes, and its shape and type need {wanted}",
+    )
     return _Entry(kind, shape, start, end)
 
 
@@ -133,15 +134,15 @@ def _check_layout(entries: Mapping[str, _Entry], size: int) -> None:
     """
     place = 0
     for name, entry in sorted(entries.items(), key=_place_of):
-        if entry.start != place:
-            raise Damaged(
-                f"{shown(name)} starts at byte {entry.start}, and the tensor before it ends at {place}"
-            )
-        place = entry.end
-    if place != size:
-        raise Damaged(
-            f"its tensors have {place} bytes and the file has {size} for them"
+        require(
+            entry.start == place,
+            f"{shown(name)} starts at byte {entry.start}, and the tensor before it ends at {place}",
         )
+        place = entry.end
+    require(
+        place == size,
+        f"its tensors have {place} bytes and the file has {size} for them",
+    )
 
 
 def _place_of(named: tuple[str, _Entry]) -> tuple[int, int]:
@@ -152,8 +153,7 @@ def _read(file: BinaryIO, first: int, entry: _Entry) -> np.ndarray:
     content = np.empty(entry.end - entry.start, np.uint8)
     file.seek(first + entry.start)
     filled = file.readinto(content)  # type: ignore[attr-defined]
-    if filled != len(content):
-        raise Damaged("it has become shorter while it was read")
+    require(filled == len(content), "it has become shorter while it was read")
     numbers = content.view(_DTYPES[entry.kind])
     if entry.kind == "BOOL":
         numbers = numbers != 0  # numpy's truth values are 0 and 1 alone

@@ -6,7 +6,7 @@ import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from ppcls.untrusted.refusals import Damaged, Refused, refusals, shown
+from ppcls.untrusted.refusals import Refused, refusals, require, shown
 from ppcls.utils.errors import UserError
 
 _WANTED = (
@@ -35,8 +35,8 @@ def unpack(archive: Path, folder: Path) -> None:
             assert content is not None  # it is a regular file
             with (folder / name).open("wb") as file:
                 shutil.copyfileobj(content, file, 1 << 20)
-            if (folder / name).stat().st_size != member.size:
-                raise Damaged(f"{name} is cut off")
+            written = (folder / name).stat().st_size
+            require(written == member.size, f"{name} is cut off")
     if not members:
         raise UserError(
             f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar"
@@ -49,8 +49,7 @@ def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
     for member in archive:
         _check_member(member)
         claimed += member.size
-        if claimed > size:
-            raise Damaged("its members claim more bytes than the file has")
+        require(claimed <= size, "its members claim more bytes than the file has")
         path = PurePosixPath(member.name)
         if not member.isreg() or path.name not in _WANTED:
             continue

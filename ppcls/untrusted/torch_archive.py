@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ppcls.untrusted.limits import Meter, Stream
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Damaged, Refused, require, shown
 from ppcls.untrusted.torch_storages import Storages
 from ppcls.untrusted.torch_tensors import TORCH_NAMES
 from ppcls.untrusted.unpickle import rebuild, unpickle
@@ -29,8 +29,7 @@ def read_archive(file: BinaryIO, size: int) -> Any:
     """
     with zipfile.ZipFile(file) as archive:
         members = _members(archive, size)
-        if "data.pkl" not in members:
-            raise Damaged("it has no member data.pkl")
+        require("data.pkl" in members, "it has no member data.pkl")
         _refuse_programs(members)
         order = _byte_order(archive, members)
         program = _content(archive, members["data.pkl"]).tobytes()
@@ -47,15 +46,17 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     infos: list[zipfile.ZipInfo] = archive.infolist()
     for info in infos:
         _check_member(info)
-    if sum(info.file_size for info in infos) > size:
-        raise Damaged("its members claim more bytes than the file has")
-    folders = {info.filename.partition("/")[0] for info in infos}
-    if len(folders) != 1:
-        raise Damaged(f"its members are in {len(folders)} folders")
-    members = {info.filename.partition("/")[2]: info for info in infos}
-    if len(members) != len(infos):
-        raise Damaged("two of its members have the same name")
-    return members
+    total = sum(info.file_size for info in infos)
+    require(total <= size, "its members claim more bytes than the file has")
+    folders = set()
+    members = {}
+    for info in infos:
+        folder, _, name = info.filename.partition("/")
+        folders.add(folder)
+        members[folder, name] = info
+    require(len(folders) == 1, f"its members are in {len(folders)} folders")
+    require(len(members) == len(infos), "two of its members have the same name")
+    return {name: info for (_, name), info in members.items()}
 
 
 def _check_member(info: zipfile.ZipInfo) -> None:
@@ -81,8 +82,7 @@ def _byte_order(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -
     if "byteorder" not in members:
         return "<"
     name = _content(archive, members["byteorder"]).tobytes()
-    if name not in _ORDERS:
-        raise Damaged(f"a byte order of {shown(repr(name[:20]))}")
+    require(name in _ORDERS, f"a byte order of {shown(repr(name[:20]))}")
     return _ORDERS[name]
 
 
@@ -98,10 +98,10 @@ def _fill(
         if member is None:
             raise Damaged(f"storage {shown(key)} is missing")
         wanted = storage.count * storage.stored.itemsize
-        if member.file_size != wanted:
-            raise Damaged(
-                f"storage {shown(key)} has {member.file_size} bytes where its tensors need {wanted}"
-            )
+        require(
+            member.file_size == wanted,
+            f"storage {shown(key)} has {member.file_size} bytes where its tensors need {wanted}",
+        )
         storage.fill(_content(archive, member), order)
 
 
@@ -112,13 +112,11 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as file:
         while filled < len(content):
             part = file.read(min(_BLOCK, len(content) - filled))
-            if not part:
-                raise Damaged(
-                    f"{shown(member.filename)} ends after {filled} of {len(content)} bytes"
-                )
+            require(bool(part), f"{shown(member.filename)} ends after {filled} bytes")
             content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
             filled += len(part)
         # The checksum is compared at the end
-        if file.read(1):
-            raise Damaged(f"{shown(member.filename)} is longer than it says")
+        require(
+            not file.read(1), f"{shown(member.filename)} is longer than it announces"
+        )
     return content

@@ -9,7 +9,7 @@ import numpy as np
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.limits import MAX_NAME, Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, StandIn
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Damaged, Refused, require, shown
 
 _BFLOAT16 = "BFloat16Storage"
 DTYPES = {
@@ -70,8 +70,7 @@ class Slice(StandIn):
     __slots__ = ("count", "root", "start")
 
     def __init__(self, root: Storage, start: int, count: int) -> None:
-        if start + count > root.count:
-            raise Damaged("a view that reaches beyond its storage")
+        require(start + count <= root.count, "a view that reaches beyond its storage")
         self.root = root
         self.start = start
         self.count = count
@@ -102,17 +101,18 @@ class Storages:
         storage = self._storage(key, kind.name, sizes((count,))[0])
         if view is None:
             return storage
-        if not isinstance(view, tuple) or len(view) != 3:
-            raise Damaged(f"a view of storage {shown(key)} that is not described")
+        require(
+            isinstance(view, tuple) and len(view) == 3,
+            f"a view of storage {shown(key)} that is not described",
+        )
         return Slice(storage, *sizes(view[1:]))
 
     def _storage(self, key: str, kind: str, count: int) -> Storage:
-        storage = self.by_key.get(key)
-        if storage is None:
-            storage = Storage(kind, count)
-            self.by_key[key] = storage
-        elif (storage.kind, storage.count) != (kind, count):
-            raise Damaged(f"storage {shown(key)} is described in two ways")
+        storage = self.by_key.setdefault(key, Storage(kind, count))
+        require(
+            (storage.kind, storage.count) == (kind, count),
+            f"storage {shown(key)} is described in two ways",
+        )
         return storage
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.untrusted.limits import Stream
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Refused, require, shown
 from ppcls.untrusted.torch_storages import Storages
 from ppcls.untrusted.torch_tensors import TORCH_NAMES
 from ppcls.untrusted.unpickle import rebuild, unpickle
@@ -33,8 +33,8 @@ def read_stream(stream: Stream) -> Any:
     magic = unpickle(stream)
     protocol = unpickle(stream)
     system = unpickle(stream)
-    if magic != _MAGIC or protocol != _PROTOCOL or type(system) is not dict:
-        raise Damaged("its first three parts are not those of torch.save")
+    is_known = magic == _MAGIC and protocol == _PROTOCOL and type(system) is dict
+    require(is_known, "its first three parts are not those of torch.save")
     if system.get("little_endian") is not True:
         raise Refused("numbers with the highest byte first")
     storages = Storages()
@@ -42,10 +42,10 @@ def read_stream(stream: Stream) -> Any:
     for key in _keys(unpickle(stream), storages):
         storage = storages.by_key[key]
         count = int.from_bytes(stream.read(8), "little", signed=True)
-        if count != storage.count:
-            raise Damaged(
-                f"storage {shown(key)} has {count} numbers where its tensors need {storage.count}"
-            )
+        require(
+            count == storage.count,
+            f"storage {shown(key)} has {count} numbers where its tensors need {storage.count}",
+        )
         content = np.frombuffer(
             bytearray(stream.read(count * storage.stored.itemsize)), np.uint8
         )
@@ -55,17 +55,16 @@ def read_stream(stream: Stream) -> Any:
 
 def _keys(keys: Any, storages: Storages) -> list[str]:
     """Checks the list of the storages' keys, in the order of their bytes, and returns it."""
-    if type(keys) is not list:
-        raise Damaged("its list of storages is not a list of names")
-    if len(keys) != len(storages.by_key):
-        raise Damaged(
-            f"its tensors have {len(storages.by_key)} storages and its list {len(keys)}"
-        )
-    missing = dict.fromkeys(storages.by_key)
+    require(type(keys) is list, "its list of storages is not a list of names")
+    count = len(storages.by_key)
+    require(
+        len(keys) == count,
+        f"its tensors have {count} storages and its list {len(keys)}",
+    )
+    missing = set(storages.by_key)
     for key in keys:
-        if type(key) is not str:
-            raise Damaged("its list of storages is not a list of names")
-        if key not in missing:
-            raise Damaged(f"no tensor uses the storage {shown(key)} of its list")
-        del missing[key]
-    return keys
+        require(type(key) is str, "its list of storages is not a list of names")
+        require(key in missing, f"no tensor uses the storage {shown(key)} of its list")
+        missing.remove(key)
+    found: list[str] = keys
+    return found

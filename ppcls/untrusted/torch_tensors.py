@@ -20,7 +20,7 @@ from ppcls.untrusted.pickle_stand_ins import (
     never,
     ordered,
 )
-from ppcls.untrusted.refusals import Damaged, Refused
+from ppcls.untrusted.refusals import Refused, require
 from ppcls.untrusted.torch_storages import DTYPES, Slice, Storage, sizes
 from ppcls.untrusted.unpickle import ALLOWED_NAMES
 
@@ -47,19 +47,19 @@ class _Tensor(StandIn):
         self.size = sizes(size)
         self.stride = sizes(stride)
         self.value: np.ndarray | None = None
-        if len(self.size) != len(self.stride):
-            raise Damaged(
-                f"a tensor of {len(self.size)} sizes and {len(self.stride)} strides"
-            )
+        require(
+            len(self.size) == len(self.stride),
+            f"a tensor of {len(self.size)} sizes and {len(self.stride)} strides",
+        )
         if 0 in self.size:
             return
         last = self.offset
         for side, step in zip(self.size, self.stride):
             last += (side - 1) * step
-        if last >= storage.count:
-            raise Damaged(
-                f"a tensor that reaches to number {last} of a storage of {storage.count}"
-            )
+        require(
+            last < storage.count,
+            f"a tensor that reaches to number {last} of a storage of {storage.count}",
+        )
 
     def finish(self, meter: Meter) -> np.ndarray:
         """Returns the array, which each time counts as made; tensors that share a storage share its memory."""
