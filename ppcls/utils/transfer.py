@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -18,13 +17,10 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
+from ppcls.utils.paced_http import PacedHandler, PacedSecureHandler
 from ppcls.utils.private_files import append, create, read_note, size_of
 
 TIMEOUT_SECONDS = 30.0  # to connect, and between two pieces of the answer
-# A server that sends less than this in a span is given up. The next request asks for the rest.
-SPAN_SECONDS = 60.0
-SPAN_BYTES = 60_000
-clock = time.monotonic  # replaced in tests
 
 _BLOCK_BYTES = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
@@ -87,9 +83,9 @@ class Transfer:
         if have:
             headers |= {"Range": f"bytes={have}-", "If-Range": version}
         try:
-            answer = build_opener(SafeRedirects).open(
-                Request(self.url, headers=headers), timeout=TIMEOUT_SECONDS
-            )
+            opener = build_opener(PacedHandler, PacedSecureHandler, SafeRedirects)
+            request = Request(self.url, headers=headers)
+            answer = opener.open(request, timeout=TIMEOUT_SECONDS)
         except HTTPError as error:
             with error:
                 self._judge(error, have)
@@ -212,20 +208,9 @@ def _version(answer: Any) -> str:
 
 def _blocks(answer: Any) -> Iterator[bytes]:
     """Yield the body in pieces as they come."""
-    span_start = clock()
-    span_bytes = 0
     try:
         while block := answer.read1(_BLOCK_BYTES):
             yield block
-            span_bytes += len(block)
-            if clock() - span_start < SPAN_SECONDS:
-                continue
-            if span_bytes < SPAN_BYTES:
-                raise Interrupted(
-                    f"the server sent only {span_bytes:,} bytes in {SPAN_SECONDS:g} s"
-                )
-            span_start = clock()
-            span_bytes = 0
     except (OSError, HTTPException) as error:
         raise Interrupted(_reason(error)) from error
 

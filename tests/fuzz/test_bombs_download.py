@@ -9,7 +9,7 @@ import pytest
 
 from helpers.bounds import assert_bounded
 from helpers.fuzzing import assert_every_mutant_is_read_or_refused
-from ppcls.utils import download, transfer, verify
+from ppcls.utils import download, paced_http, transfer, verify
 from ppcls.utils.download import cached_path, fetch
 from ppcls.utils.errors import UserError
 
@@ -107,6 +107,12 @@ BOMBS = {
         b"",
         "HTTP status 302",
     ),
+    "status lines": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "more than 16,777,216 bytes"),
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"A: b\r\n" * 1000,
+        "more than 16,777,216 bytes",
+    ),
     "a header": (b"HTTP/1.1 200 OK\r\nA: ", b"x" * MEGABYTE, "header line"),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n" * 1000, "headers"),
 }
@@ -115,6 +121,7 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_an_answer_without_end_is_refused(name, server, monkeypatch, tmp_path):
     monkeypatch.setattr(verify, "MOST_BYTES", 8 * MEGABYTE)
+    monkeypatch.setattr(paced_http, "MOST_BYTES", 16 * MEGABYTE)
     beginning, server.repeated, reason = BOMBS[name]
     server.answer = beginning.replace(b"{address}", server.address.encode())
     message = assert_bounded(lambda: fetch(server.address))

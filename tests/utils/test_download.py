@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import itertools
 import os
 import socket
@@ -21,7 +22,7 @@ from fickle_server import Answer, FickleServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppcls.utils import download, files, lock, transfer, verify
+from ppcls.utils import download, files, lock, paced_http, transfer, verify
 from ppcls.utils.download import cached_path, fetch
 from ppcls.utils.errors import UserError
 
@@ -684,39 +685,58 @@ def test_a_damaged_note_is_not_believed(note: bytes) -> None:
         assert own(url, "sha256").read_bytes() == whole
 
 
-class Dripping:
-    """An answer whose body comes in blocks of 1,000 bytes."""
+class Dripping(io.RawIOBase):
+    """A connection that gives blocks of 1,000 bytes."""
 
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
 
-    def read1(self, size: int) -> bytes:
+    def readinto(self, buffer: Any) -> int:
         self.blocks -= 1
-        return bytes(1000) if self.blocks >= 0 else b""
+        return 1000 if self.blocks >= 0 else 0
 
 
-@pytest.mark.parametrize(("seconds_per_block", "sent"), [(1.02, 59), (0.99, 200)])
+@pytest.mark.parametrize(("seconds_per_block", "sent"), [(1.02, 58), (0.99, 200)])
 def test_a_server_that_hardly_sends_is_given_up(
     seconds_per_block: float, sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In 60 s the first sends 59 blocks, less than 60,000 bytes; the second sends 61 of them."""
-    ticks = itertools.count()
-    monkeypatch.setattr(transfer, "clock", lambda: next(ticks) * seconds_per_block)
-    received: list[bytes] = []
+    times = itertools.count()
+    monkeypatch.setattr(paced_http, "clock", lambda: 0.0)
+    file = paced_http._Paced(Dripping(200))
+    received = 0
     try:
-        received.extend(transfer._blocks(Dripping(200)))
-    except transfer.Interrupted as error:
+        for seconds in times:
+            monkeypatch.setattr(paced_http, "clock", lambda: (seconds + 1) * seconds_per_block)  # noqa: B023
+            if not file.readinto(bytearray(1000)):
+                break
+            received += 1
+    except paced_http.TooSlow as error:
         assert str(error) == "the server sent only 59,000 bytes in 60 s"
-    assert len(received) == sent
+    assert received == sent
 
 
 def test_a_slow_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
-    monkeypatch.setattr(transfer, "SPAN_SECONDS", 0.0)
-    monkeypatch.setattr(transfer, "SPAN_BYTES", 1 << 20)
-    with FickleServer(Answer(BODY, headers=ETAG)) as server:
+    with FickleServer(Answer(BODY, headers=ETAG, sent=5000, stalls=True), Answer(BODY, headers=ETAG)) as server:
+        monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.2)
         assert fetch(server.address).read_bytes() == BODY
-        assert [request.get("Range") is None for request in server.requests[:2]] == [True, False]
-    assert waits[:1] == [1.0]
+        assert [request.get("Range") for request in server.requests] == [None, "bytes=5000-"]
+
+
+@pytest.mark.parametrize("length", [None, -1])
+def test_slow_headers_are_not_waited_for(
+    length: int | None, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    monkeypatch.setattr(paced_http, "SPAN_SECONDS", 0.0)
+    with FickleServer(Answer(BODY, length=length)) as server:
+        assert ": the server sent only " in sentence(server.address)
+    assert waits == [1.0, 3.0, 9.0]
+
+
+def test_an_answer_without_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paced_http, "MOST_BYTES", 1000)
+    with FickleServer(Answer(BODY)) as server:
+        assert ": the server sent more than 1,000 bytes; try again" in sentence(server.address)
 
 
 def test_a_redirects_body_is_not_read() -> None:

@@ -1,0 +1,93 @@
+"""HTTP connections that a server cannot keep open for ever, neither by sending slowly nor by sending without end."""
+
+from __future__ import annotations
+
+import io
+import time
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.request import HTTPHandler, HTTPSHandler
+
+# A server that sends less than this in a span is given up
+SPAN_SECONDS = 60.0
+SPAN_BYTES = 60_000
+# All bytes of an answer: status lines, headers and trailers can be repeated without end
+MOST_BYTES = 8 << 30
+clock = time.monotonic  # replaced in tests
+
+
+class TooSlow(OSError):
+    """The server sends too slowly, or too much."""
+
+
+class PacedHandler(HTTPHandler):
+    """Opens http addresses."""
+
+    def http_open(self, req: Any) -> HTTPResponse:
+        """Send a request and return the answer."""
+        return self.do_open(_Connection, req)
+
+
+class PacedSecureHandler(HTTPSHandler):
+    """Opens https addresses."""
+
+    def https_open(self, req: Any) -> HTTPResponse:
+        """Send a request and return the answer."""
+        return self.do_open(_SecureConnection, req)
+
+
+class _Paced(io.RawIOBase):
+    """The bytes of a connection.
+
+    Args:
+        raw: The connection, as its socket gives it.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._total = 0
+        self._span_start = clock()
+        self._span_bytes = 0
+
+    def readable(self) -> bool:
+        """Return True: it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what has arrived.
+
+        Raises:
+            TooSlow: The server has sent too little in a span, or too much altogether.
+        """
+        size = self._raw.readinto(buffer)
+        self._total += size or 0
+        self._span_bytes += size or 0
+        if self._total > MOST_BYTES:
+            raise TooSlow(f"the server sent more than {MOST_BYTES:,} bytes")
+        if size and clock() - self._span_start >= SPAN_SECONDS:
+            if self._span_bytes < SPAN_BYTES:
+                raise TooSlow(
+                    f"the server sent only {self._span_bytes:,} bytes in {SPAN_SECONDS:g} s"
+                )
+            self._span_start = clock()
+            self._span_bytes = 0
+        return size
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.fp: Any = io.BufferedReader(_Paced(self.fp.detach()))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
