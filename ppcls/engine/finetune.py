@@ -15,7 +15,7 @@ from typing import Any
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.sources import IMAGENET_MEAN, IMAGENET_STD, SOURCES, find_source
-from ppcls.config import Config, load_config
+from ppcls.config import Config, load_config, shipped_configs
 from ppcls.config.paths import PathUse, what_is_wrong
 from ppcls.data.labels import Classes, dump_class_names
 from ppcls.data.own_folder import OwnFolder
@@ -152,6 +152,11 @@ def plan(
     """
     # Before its configuration is looked for: the near name of a model is the better advice
     _ = BACKBONES[arch]
+    if arch not in shipped_configs():
+        raise UserError(
+            f"--arch {arch}: finetune has no recipe for this model; write a configuration with "
+            f"`base: [DLA34, _base_/image_folder.yaml]` and `Arch: {{name: {arch}}}`, and run `ppcls train -c FILE`"
+        )
     source = expanded(source)
     folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ppcls.config import Config
+from ppcls.utils import user_code
 
 _TOOLS = {"eval": "eval.py", "export": "export_model.py"}
 
@@ -19,8 +20,11 @@ def print_next(config: Config, file: Path) -> None:
     commands += ["export"] if reader is not None else []
     if commands:
         print("\nNext:", flush=True)
+    words = f"-c {shlex.quote(str(file))}"
+    for own in user_code.files():
+        words += f" --import {shlex.quote(str(own))}"
     for command in commands:
-        print(f"  {_started_by(command)} -c {shlex.quote(str(file))}", flush=True)
+        print(f"  {_started_by(command)} {words}", flush=True)
 
 
 def _started_by(command: str) -> str:

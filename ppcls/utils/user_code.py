@@ -50,6 +50,11 @@ def load(files: Sequence[str] = ()) -> None:
         os.environ[VARIABLE] = os.pathsep.join(map(str, _digests))
 
 
+def files() -> list[Path]:
+    """The files that this process has loaded, in their order."""
+    return list(_digests)
+
+
 def digests() -> dict[str, str]:
     """The SHA-256 of each file that is loaded, by the file's name, or by its path where two have the same name."""
     count = Counter(path.name for path in _digests)

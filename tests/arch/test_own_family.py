@@ -80,6 +80,9 @@ def test_the_page_s_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert f"user code: {folder / 'tiny_net.py'} (sha256 {digest})" in (folder / "output/TinyNet/train.log").read_text()
     states = json.loads((folder / "output/TinyNet/latest/ppcls.pdstates").read_text())
     assert states["user_code"] == {"tiny_net.py": digest}
+    following = [line for line in ran.out.splitlines() if " -c output/TinyNet/config.yaml" in line]
+    assert len(following) == 2
+    assert all(line.endswith(f" --import {folder / 'tiny_net.py'}") for line in following)
 
     ran = Ran(evaluate, folder, monkeypatch)
     assert (ran.code, ran.err.startswith("weights: output/TinyNet/best_model")) == (0, True)
@@ -91,6 +94,19 @@ def test_the_page_s_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ran = Ran(predict, folder, monkeypatch)
     assert (ran.code, ran.err) == (0, "")
     assert len(re.findall(r"class id\(s\): \[[012]", ran.out)) == 6
+
+
+def test_the_child_of_an_export_has_the_family_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, export, _ = COMMANDS
+    ran = Ran(f"{export} --untrained --format pdmodel", folder, monkeypatch)
+    assert (ran.code, ran.err) == (0, "")
+    assert (folder / "inference/inference.pdmodel").stat().st_size > 1000
+
+
+def test_finetune_has_no_recipe_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = Ran("ppcls finetune flowers --arch TinyNet --import tiny_net.py", folder, monkeypatch)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.startswith("--arch TinyNet: finetune has no recipe for this model")
 
 
 def test_a_resumed_run_with_other_code_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

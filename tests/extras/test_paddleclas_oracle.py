@@ -53,7 +53,7 @@ def deviation(logits: np.ndarray, reference: np.ndarray) -> float:
 
 def test_paddleclas_is_the_version_and_has_twenty_models(paddleclas: dict[str, Any]) -> None:
     assert paddleclas["paddleclas"] == "2.6.0"
-    assert len(paddleclas["models"]) == 20
+    assert len(paddleclas["models"]) == len(NAMES) >= 20
 
 
 @pytest.mark.parametrize("name", NAMES)

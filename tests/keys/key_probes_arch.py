@@ -7,21 +7,23 @@ import numpy as np
 import paddle
 from key_probe import Saying, component, probe, probe_each
 
+from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.layers import Block
 from ppcls.arch.model_table import MODELS
 from ppcls.engine import build
 from ppcls.utils.errors import UserError
 
-MODELS_OF = {
-    "DLA": "DLA46_c",
-    "SqueezeNet1_0": "SqueezeNet1_0",
-    "SqueezeNet1_1": "SqueezeNet1_1",
-    "DPN": "DPN68",
-    "AlexNet": "AlexNet",
-    "DarkNet53": "DarkNet53",
-    "SENet154_vd": "SENet154_vd",
-}
+
+def smallest_models():
+    """The smallest model of each class of arguments, by what its name begins with."""
+    found = {}
+    for name in sorted(MODELS, key=lambda name: -MODELS[name].trainable_params):
+        found[BACKBONES[name].__name__.removesuffix("Params")] = name
+    return found
+
+
+MODELS_OF = smallest_models()
 SIDE = 64  # pixels; every family admits it
 
 
@@ -65,13 +67,8 @@ def probe_name(family, other):
         return sum(parameter.size for parameter in parameters if not parameter.stop_gradient)
 
 
-probe_name("DLA", "DLA46x_c")
-probe_name("SqueezeNet1_0", "SqueezeNet1_1")
-probe_name("SqueezeNet1_1", "SqueezeNet1_0")
-probe_name("DPN", "DPN92")
-probe_name("AlexNet", "DLA34")
-probe_name("DarkNet53", "DLA34")
-probe_name("SENet154_vd", "DLA34")
+for each in MODELS_OF:
+    probe_name(each, "DLA34")
 
 
 @probe_each(MODELS_OF, "backbone {}.class_num", (4, [1, 4]), (7, [1, 7]))
@@ -110,7 +107,7 @@ def _drop_rate(lab, family, value):
     return first == second
 
 
-HEAVY = ("AlexNet", "DarkNet53", "SENet154_vd")
+HEAVY = [family for family, name in MODELS_OF.items() if MODELS[name].trainable_params > 20e6]
 
 
 @probe_each(HEAVY, "backbone {}.pretrained", (False, "drawn"), (True, Saying("_pretrained.pdparams: PPCLS_OFFLINE=1 ")))
