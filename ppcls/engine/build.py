@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import paddle
+
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.arch.weights.sources import SOURCES
@@ -310,8 +312,6 @@ def for_all_processes(config: Config, model: Any) -> Any:
         device.needs_gpu(
             "synchronised batch norm", "write -o Global.sync_batch_norm=false"
         )
-        import paddle
-
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     processes.same_as_first([*model.parameters(), *model.buffers()])
     return model

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import paddle
+
 from ppcls.engine import processes
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
@@ -14,8 +18,6 @@ def select_device(requested: str) -> str:
     Raises:
         UserError: a GPU is asked for and this build of Paddle, or this machine, has none.
     """
-    import paddle
-
     missing = missing_gpu()
     if requested == "gpu" and missing:
         raise UserError(
@@ -37,16 +39,12 @@ def needs_gpu(what: str, remedy: str) -> None:
     Raises:
         UserError: the device is a CPU.
     """
-    import paddle
-
     if not paddle.device.get_device().startswith("gpu"):
         raise UserError(f"{what} has no effect in Paddle on a CPU; {remedy}")
 
 
 def describe(device: str) -> str:
     """One line for the head of a log: device, threads, what was prepared, and Paddle's version."""
-    import paddle
-
     prepared = (
         ", ".join(f"{name}={value}" for name, value in cpu.applied().items())
         or "nothing"
@@ -56,10 +54,6 @@ def describe(device: str) -> str:
 
 def kernels() -> dict[str, str]:
     """What decides which kernels compute: results are bit-equal only between runs with the same ones."""
-    import os
-
-    import paddle
-
     if paddle.device.get_device().startswith("gpu"):
         return {"device": paddle.device.cuda.get_device_name()}
     # Empty: MKL chooses by itself
@@ -69,6 +63,4 @@ def kernels() -> dict[str, str]:
 
 def threads() -> int:
     """Threads of the CPU kernels; results are bit-equal only between runs with the same number."""
-    import os
-
     return int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import paddle
 
 
 class MovingAverage:
@@ -28,8 +29,6 @@ class MovingAverage:
 
     def update(self, model: Any) -> None:
         """Takes the weights in as they are after a step."""
-        import paddle
-
         self.steps += 1
         decay = (
             min(self.decay, (1 + self.steps) / (10 + self.steps))
@@ -58,8 +57,6 @@ class MovingAverage:
 
     def restore(self, arrays: Mapping[str, np.ndarray], steps: int) -> None:
         """Puts back what `state` gave, and how many steps it had seen."""
-        import paddle
-
         missing: list[str] = [name for name in self.average if name not in arrays]
         if missing:
             raise ValueError(f"the average of {missing[0]} is not there")
@@ -79,8 +76,6 @@ def _floating(model: Any) -> dict[str, Any]:
 
 
 def _assign(targets: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    import paddle
-
     with paddle.no_grad():
         for name, target in targets.items():
             paddle.assign(values[name].astype(target.dtype), output=target)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import paddle
+
 from ppcls.engine import processes
 from ppcls.engine.meters import Averages, Stopwatch, own_summary, summary, text_of
 from ppcls.utils.errors import UserError
@@ -42,8 +44,6 @@ class Evaluator:
 
         `epoch` is the training run's, for the log. The model is left in the mode it came in.
         """
-        import paddle
-
         model = self.choose(model)
         was_training = model.training
         model.eval()
@@ -104,8 +104,6 @@ class Evaluator:
             )
 
     def _try(self, model: Any) -> None:
-        import paddle
-
         was_training = model.training
         model.eval()
         try:

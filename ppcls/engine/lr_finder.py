@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 from tqdm import tqdm
 
 from ppcls.config import Config
@@ -204,8 +205,6 @@ def _step(
     precision: Precision,
 ) -> float:
     """One step as the trainer takes it, with (seed, batch); its loss, with which none is taken unless it is finite."""
-    import paddle
-
     total, pictures, unit = 0.0, 0, 0
     for seed, batch in batches:
         paddle.seed(seed)

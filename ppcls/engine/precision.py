@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import paddle
+
 from ppcls.utils.errors import UserError
 
 _HALF = ("paddle.float16", "paddle.bfloat16")
@@ -79,8 +82,6 @@ class MixedPrecision(Precision):
         dynamic: bool,
         evaluate: bool = False,
     ) -> None:
-        import paddle
-
         self.level, self.dtype, self.evaluate = level, dtype, evaluate
         self.scaler = paddle.amp.GradScaler(
             enable=dtype == "float16",
@@ -90,8 +91,6 @@ class MixedPrecision(Precision):
 
     def prepare(self, model: Any, optimizer: Any) -> tuple[Any, Any]:
         """With O2, the model in half precision, whose checkpoints are float32, and master weights."""
-        import paddle
-
         if self.level == "O1":
             return model, optimizer
         return paddle.amp.decorate(
@@ -105,8 +104,6 @@ class MixedPrecision(Precision):
 
     def context(self) -> contextlib.AbstractContextManager[Any]:
         """Paddle's automatic casts."""
-        import paddle
-
         return paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
 
     def evaluation_context(self) -> contextlib.AbstractContextManager[Any]:
@@ -169,8 +166,6 @@ class MixedPrecision(Precision):
                 "section of then"
             )
         if self.dtype == "float16":
-            import numpy as np
-
             saved = dict(state["scaler"])
             saved["scale"] = np.asarray(saved["scale"], "float32").reshape([1])
             self.scaler.load_state_dict(saved)
@@ -185,8 +180,6 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
         masters: Float32 tensors by Paddle's name of the parameter. One that has none (it is not trained, or no step
             was taken yet) is cast.
     """
-    import paddle
-
     halves = [
         tensor
         for tensor in (*model.parameters(), *model.buffers())
@@ -215,8 +208,6 @@ def _with_memory_of(source: Any, target: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """A scaler's value for JSON."""
-    import numpy as np
-
     return (
         np.asarray(value).reshape([-1]).tolist() if hasattr(value, "shape") else value
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import paddle
 
 from ppcls.engine import processes
 from ppcls.engine.ema import MovingAverage
@@ -174,8 +175,6 @@ class Trainer:
 
     def _step(self, batch: Any) -> float:
         """One step; returns its pictures over all processes."""
-        import paddle
-
         paddle.seed(
             step_seed(self.seed, self.state.epoch, self.state.step, processes.rank())
         )
