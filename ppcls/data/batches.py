@@ -12,8 +12,9 @@ import numpy as np
 from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import batch_generator, epoch_order, positions, sample_generator
 from ppcls.data.transforms import Pipeline, UnreadableImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory
+from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
 from ppcls.utils.errors import UserError
+from ppcls.utils.shortage import shortage
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ class BatchReader(Reader):
         )
         try:
             return self.transforms.from_file(path, rng, out)
-        except (UnreadableImage, NotEnoughMemory):
+        except (UnreadableImage, NotEnoughMemory, SystemShortage):
             raise
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
@@ -172,7 +173,8 @@ class EpochBatches:
             answer["arrays"] = arrays or answer["arrays"]
         except UserError as error:
             answer["mistake"] = str(error)
-        except Exception:
+        except Exception as error:
+            answer["mistake"] = shortage(error) or ""
             answer["crash"] = traceback.format_exc()
         return answer
 

@@ -106,10 +106,15 @@ def _opened(archive: Path) -> Iterator[TarStream]:
         with archive.open("rb") as file:
             head = file.read(compressed.HEAD_BYTES)
             file.seek(0)
-            if compressed.is_compressed(head):
+            if not compressed.is_compressed(head):
+                yield TarStream(file, seek=True)
+            elif archive.name.endswith(".gz"):
                 yield TarStream(compressed.Decompressed(file))
             else:
-                yield TarStream(file, seek=True)
+                # A small one may hold any number of files
+                raise UserError(
+                    f"{archive} is compressed, but the official archive is not; decompress it first"
+                )
     except Refused as error:
         raise UserError(
             f"{archive}: refused, because it holds {error}; give the official archive"

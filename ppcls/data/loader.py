@@ -19,9 +19,10 @@ from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.base import one_of
 from ppcls.data.workers import (
     PREFETCHED,
+    WorkerWatch,
     missing_shared_memory,
     prepare_worker,
-    signals_held,
+    start_workers,
 )
 from ppcls.utils.errors import UserError
 
@@ -229,14 +230,16 @@ class ImageLoader:
             prefetch_factor=PREFETCHED,
             worker_init_fn=prepare_worker,
         )
-        with signals_held():
-            iterator = iter(loader)
+        iterator = start_workers(loader)
+        watch = WorkerWatch(iterator)
         try:
             yield from iterator
+        except (SystemError, RuntimeError) as error:
+            if watch.exit_code is None:
+                raise
+            raise UserError(watch.reason()) from error
         finally:
-            # Paddle has no public way to end workers before the last batch: its reading thread keeps the iterator
-            # alive for ever.
-            iterator._try_shutdown_all()
+            watch.end()
 
     def _batch(self, answer: dict[str, Any], on_error: str) -> Batch:
         if answer["mistake"]:

@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import util
+from multiprocessing import connection, util
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -59,6 +60,105 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_workers(loader: Any) -> Any:
+    """Start the workers of a `paddle.io.DataLoader`, and return its iterator.
+
+    Raises:
+        OSError: There are too few file descriptors, processes or memory for them; then none is left.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        with signals_held():
+            iterator = iter(loader)
+    except OSError as error:
+        _end_half_started(error)
+        raise
+    # Paddle's handler raises wherever the main thread is when a worker ends; `WorkerWatch` tells the reader instead
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
+    return iterator
+
+
+def _end_half_started(error: OSError) -> None:
+    """End the workers of an iterator that could not start all of them; by itself it would wait for ever."""
+    trace = error.__traceback__
+    while trace is not None:
+        owner: Any = trace.tb_frame.f_locals.get("self")
+        if hasattr(owner, "_try_shutdown_all") and hasattr(owner, "_workers"):
+            _kill(owner)
+        trace = trace.tb_next
+
+
+def _kill(iterator: Any) -> None:
+    iterator._shutdown = True
+    for worker in iterator._workers:
+        worker.kill()
+        worker.join()
+
+
+class WorkerWatch:
+    """Ends the wait for the next batch when a worker was killed.
+
+    Paddle looks for dead workers every few seconds, and never if one dies while it sends a batch: then the receiver
+    waits for the rest.
+
+    Args:
+        iterator: That of a `paddle.io.DataLoader`.
+
+    Attributes:
+        exit_code: That of the worker that ended too early, negative for a signal; None while all work.
+    """
+
+    def __init__(self, iterator: Any) -> None:
+        self.exit_code: int | None = None
+        self._iterator = iterator
+        self._is_over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        workers: dict[Any, Any] = {}
+        for worker in self._iterator._workers:
+            workers[worker.sentinel] = worker
+        while workers and not self._is_over.is_set():
+            for sentinel in connection.wait(list(workers), _SECONDS_BETWEEN_LOOKS):
+                worker = workers.pop(sentinel)
+                worker.join()  # its files are closed before its exit code is known
+                code = worker.exitcode
+                if code and not self._is_over.is_set():
+                    self.exit_code = code
+                    self._iterator._exit_thread_unexpectedly()
+                    return
+
+    def end(self) -> None:
+        """End the watch and the workers."""
+        self._is_over.set()
+        if self.exit_code is not None:
+            # One may wait for a lock that the killed one held
+            for worker in self._iterator._workers:
+                worker.kill()
+        # Paddle has no public way to end workers before the last batch: its reading thread keeps the iterator alive
+        # for ever
+        self._iterator._try_shutdown_all()
+
+    def reason(self) -> str:
+        """Why the workers ended, and the remedy."""
+        code = self.exit_code or 0
+        if code == -signal.SIGKILL:
+            return (
+                "a reading worker was killed (signal 9), as the system does when memory runs out; lower num_workers or "
+                "batch_size, or close other programs"
+            )
+        if code == -signal.SIGBUS:
+            return (
+                f"a reading worker found no room in shared memory (signal 7); enlarge {_SHARED_MEMORY} (docker run "
+                "--shm-size=8g), or write use_shared_memory: False"
+            )
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return (
+            f"a reading worker ended with {how}; write num_workers: 0 to read without workers, which shows the picture "
+            "if one is the cause"
+        )
 
 
 def prepare_worker(worker_id: int) -> None:

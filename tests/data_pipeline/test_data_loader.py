@@ -4,10 +4,13 @@ import logging
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 from collections import namedtuple
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -35,6 +38,7 @@ from ppcls.data.transforms import (
 )
 from ppcls.data.workers import missing_shared_memory, tidy_orphan
 from ppcls.utils.errors import UserError
+from ppcls.utils.shortage import shortage
 
 # Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -359,3 +363,85 @@ def test_tidying_comes_after_the_queues_last_batch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "queue joined\ntidied True\n"
+
+
+@contextmanager
+def open_files(more: int) -> Iterator[None]:
+    """Lets this process open so many more files."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    while taken[-1] < highest:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 1 + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def workers_of_this_process() -> list[int]:
+    return [process.pid for process in multiprocessing.active_children()]
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (signal.SIGKILL, "was killed (signal 9).*; lower num_workers or batch_size"),
+        (signal.SIGBUS, "no room in shared memory.*use_shared_memory: False"),
+        (signal.SIGSEGV, "ended with signal 11; write num_workers: 0"),
+    ],
+)
+@pytest.mark.parametrize("use_shared_memory", [True, False])
+def test_a_worker_that_is_killed(images: ImageList, number: int, says: str, use_shared_memory: bool) -> None:
+    loader = ImageLoader(images, PLAIN, num_workers=2, use_shared_memory=use_shared_memory)
+    batches = loader.epoch(0)
+    next(batches)
+    os.kill(workers_of_this_process()[0], number)
+    with pytest.raises(UserError, match=says.replace("(", r"\(").replace(")", r"\)")):
+        list(batches)
+    assert multiprocessing.active_children() == []
+
+
+class KilledAtTwo(Transform):
+    """Kills its worker before it has read all."""
+
+    def __call__(self, image: np.ndarray, rng: object = None) -> np.ndarray:
+        if image[0, 0, 0] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return image
+
+
+def test_a_worker_that_is_killed_does_not_disturb_other_code(images: ImageList) -> None:
+    """Paddle's own handler of SIGCHLD raises wherever the program is."""
+    before = signal.getsignal(signal.SIGCHLD)
+    batches = ImageLoader(images, Pipeline([DecodeImage(), KilledAtTwo()]), num_workers=1).epoch(0)
+    next(batches)
+    worker = multiprocessing.active_children()[0]
+    worker.join()
+    assert signal.getsignal(signal.SIGCHLD) == before
+    with pytest.raises(UserError, match="was killed"):
+        list(batches)
+
+
+@pytest.mark.parametrize("more", range(0, 14, 2))
+def test_few_file_descriptors(images: ImageList, more: int) -> None:
+    """Either all is read, or one sentence says what is missing; it never hangs."""
+    with open_files(more):
+        try:
+            assert len(list(ImageLoader(images, PLAIN, num_workers=2).epoch(0))) == 10
+        except OSError as error:
+            assert more < 12
+            assert "no file descriptors left" in shortage(error)
+    assert multiprocessing.active_children() == []
+
+
+def test_without_descriptors_a_picture_is_not_called_unreadable(images: ImageList) -> None:
+    loader = ImageLoader(images, PLAIN, on_error="skip")
+    batches = loader.epoch(0)
+    next(batches)
+    with open_files(0), pytest.raises(UserError, match=r"no file descriptors left.*\(ulimit -n\)"):
+        next(batches)
+    assert loader.failures == {}

@@ -20,7 +20,8 @@ from ppcls.data.transforms.memory import ROOM
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory
+from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
+from ppcls.utils.shortage import shortage
 
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 
@@ -175,6 +176,10 @@ class Pipeline:
         try:
             data = read_file(str(path))
         except OSError as error:
+            # Another try may succeed: the file may be sound
+            short = shortage(error)
+            if short is not None:
+                raise SystemShortage(short) from error
             raise UnreadableImage(error.strerror or str(error), str(path)) from error
         try:
             return self(data, rng, out)

@@ -16,6 +16,10 @@ class UnreadableImage(UserError):
         )
 
 
+class SystemShortage(UserError):
+    """The system gives no file descriptor, say, to read a picture with. Another try may succeed."""
+
+
 class NotEnoughMemory(UserError, MemoryError):
     """Memory does not suffice for a picture here and now. Another try may succeed, so the picture is not unreadable."""
 
