@@ -716,6 +716,18 @@ def test_a_server_that_hardly_sends_is_given_up(
     assert received == sent
 
 
+def test_a_server_that_becomes_slow_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """120 blocks in the first 60 s, then one in 2 s."""
+    now = 0.0
+    monkeypatch.setattr(paced_http, "clock", lambda: now)
+    file = paced_http._Paced(Dripping(1000))
+    with pytest.raises(paced_http.TooSlow, match=r"^the server sent only 30,000 bytes in 60 s$"):
+        for block in range(1, 1000):
+            now += 0.5 if block <= 120 else 2.0
+            file.readinto(bytearray(1000))
+    assert now == 120.0
+
+
 def test_a_slow_server_is_asked_again_for_the_rest(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
     with FickleServer(Answer(BODY, headers=ETAG, sent=5000, stalls=True), Answer(BODY, headers=ETAG)) as server:
         monkeypatch.setattr(transfer, "TIMEOUT_SECONDS", 0.2)
