@@ -1,15 +1,15 @@
 """What prediction costs: `python benchmarks/predict.py [BUNDLE ...]`.
 
     runtime      the runtime over the bare engine, batch 1 and 8
-    choice       the engine that `ppcls benchmark backends` chooses, over the fastest of all, at batch 8
+    choice       the backend that `ppcls benchmark backends` chooses, over the fastest of all, at batch 8
     precisions   bfloat16 and int8 over float32, by OpenVINO at batch 8
-    folder       a folder of JPEGs to a CSV file, over a loop that reads, transforms and runs in turn
+    folder       a folder of JPEGs to a CSV file, over a loop that reads, transforms and runs one batch after another
     start        loading a bundle and predicting one picture, over the bare engine's own start
 
-Whatever is compared takes turns; printed are medians, and medians of the rounds' ratios, beside the goals. Without
+Measurements are interleaved; the output has medians, and medians of the rounds' ratios, beside the goals. Without
 BUNDLE, untrained DLA34, DarkNet53 and SqueezeNet1_1 are exported, with their ONNX forms if paddle2onnx is installed;
-int8 needs bundles that `ppcls quantize` has seen. `folder` takes the last bundle, and reads the pictures of --pictures,
-or of `imagenet_200` below PPCLS_TEST_DATA, again and again.
+int8 needs bundles with a form from `ppcls quantize`. `folder` uses the last bundle, and reads the pictures of
+--pictures, or of `imagenet_200` in PPCLS_TEST_DATA, repeatedly.
 """
 
 from __future__ import annotations
@@ -36,22 +36,12 @@ def exported(model: str, place: Path) -> Path:
     """An untrained bundle."""
     from ppcls.cli import main as ppcls
 
-    onnx = ["--onnx"] if importlib.util.find_spec("paddle2onnx") else []
     bundle = place / model
-    if (
-        ppcls(
-            [
-                "export",
-                "-c",
-                model,
-                "--untrained",
-                *onnx,
-                "-o",
-                f"Global.save_inference_dir={bundle}",
-            ]
-        )
-        != 0
-    ):
+    words = ["export", "-c", model, "--untrained"]
+    words += ["-o", f"Global.save_inference_dir={bundle}"]
+    if importlib.util.find_spec("paddle2onnx"):
+        words.append("--onnx")
+    if ppcls(words) != 0:
         raise SystemExit(f"{model} could not be exported; give a bundle's folder")
     return bundle
 
@@ -74,14 +64,14 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument(
-        "--precisions",
+        "--precision",
         nargs="+",
         choices=tuple(precisions.GOALS),
         default=tuple(precisions.GOALS),
     )
     parser.add_argument("--pictures", default="", help="folder of JPEGs")
     parser.add_argument(
-        "--count", type=int, default=400, help="pictures a round of `folder`"
+        "--count", type=int, default=400, help="pictures per round of `folder`"
     )
     parser.add_argument("--rounds", type=int, default=11)
     arguments = parser.parse_args()
@@ -103,7 +93,7 @@ def main() -> None:
             if "choice" in arguments.parts:
                 choice.measure(bundle, arguments.rounds)
             if "precisions" in arguments.parts:
-                precisions.measure(bundle, arguments.precisions, arguments.rounds)
+                precisions.measure(bundle, arguments.precision, arguments.rounds)
             if "start" in arguments.parts:
                 start.measure(bundle, arguments.rounds)
         if "folder" in arguments.parts:

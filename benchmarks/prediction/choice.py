@@ -1,4 +1,4 @@
-"""Whether `ppcls benchmark backends` chooses the fastest at float32, by a second measurement of bare engines."""
+"""Whether `ppcls benchmark backends` chooses the fastest in float32, by a second measurement of bare engines."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A folder of JPEGs to a CSV file: `ppcls predict`'s way against a loop that reads, transforms and runs in turn.
+"""A folder of JPEGs to a CSV file: `ppcls predict` against a loop that reads, transforms and runs batch after batch.
 
-The serial loop has the bundle's preprocessing, and the bare engine on every core. Ours is what `ppcls predict` does for
-a long folder where neither configuration nor bundle says how many batches run at a time: one a core.
+The serial loop has the bundle's preprocessing, and the bare engine on every core. `ppcls predict` runs one batch per
+core for a long folder if neither configuration nor bundle sets the number of requests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ppcls.engine.predict import open_classifier
 from ppcls.engine.result_files import open_results
 from ppcls.inference import Bundle, Result
 from prediction.bare import Run, engines, open_bare
-from prediction.turns import ratio, take_turns
+from prediction.rounds import ratio, run_rounds
 
 TOPK = 5
 GOAL = 1.8
@@ -40,7 +40,7 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
                 ways[f"{engine}, ours, batch {batch}"] = _ours(
                     bundle, engine, files, batch, output
                 )
-        spent = take_turns(ways, rounds)
+        spent = run_rounds(ways, rounds)
     serial = spent["paddle, serial, batch 1"].seconds
     print(
         f"{len(files)} files of {source}; ratios to Paddle's serial loop at batch 1, goal at least {GOAL}"
@@ -50,7 +50,7 @@ def measure(bundle: Bundle, source: Path, count: int, rounds: int) -> None:
 
 
 def linked(pictures: list[Path], folder: Path, count: int) -> list[str]:
-    """So many files, the pictures in turn."""
+    """Link so many files to the pictures, repeating them."""
     files = [
         folder / f"{index:06d}{pictures[index % len(pictures)].suffix}"
         for index in range(count)

@@ -12,10 +12,10 @@ from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 from prediction.bare import engines
-from prediction.turns import ratio, take_turns
+from prediction.rounds import ratio, run_rounds
 
 BATCH = 8
-RUNS = 2  # a round
+RUNS = 2  # per round
 GOALS = {"bfloat16": 0.55, "int8": 0.33}
 
 
@@ -33,7 +33,7 @@ def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
         # This processor has no bfloat16, or the bundle no int8 form
         except UserError as error:
             print(f"openvino    {precision}: {error}")
-    spent = take_turns(ways, rounds)
+    spent = run_rounds(ways, rounds)
     for precision, each in spent.items():
         goal = f" (goal at most {GOALS[precision]})" if precision in GOALS else ""
         time = ratio(each.seconds, spent["float32"].seconds)

@@ -16,7 +16,7 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
 from prediction.bare import engines, open_bare
-from prediction.turns import ratio, take_turns
+from prediction.rounds import ratio, run_rounds
 
 PICTURES = 16
 GOAL = 1.03
@@ -33,7 +33,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
                 ("run", tensors(bundle, classifier, bare, batch_size)),
                 ("pictures", pictures(bundle, classifier, bare, batch_size)),
             ):
-                spent = take_turns(ways, rounds)
+                spent = run_rounds(ways, rounds)
                 cost = ratio(spent["ours"].seconds, spent["bare"].seconds)
                 print(
                     f"{engine:11} batch {batch_size} {name:8} bare {spent['bare'].per(PICTURES)}"

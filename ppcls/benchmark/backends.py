@@ -47,7 +47,7 @@ class BackendMeasurement:
         return self.worst_ratio <= SETTLED
 
 
-class _Opened(NamedTuple):
+class _OpenCandidates(NamedTuple):
     """Backends by their settings, and for the others why they cannot run."""
 
     backends: dict[Settings, Backend]
@@ -173,8 +173,10 @@ def verifying_gate(data: PictureList | None, device: str = "cpu") -> Gate:
     return gate
 
 
-def _open_all(bundle: Bundle, tried: Sequence[Settings], open_it: Open) -> _Opened:
-    opened = _Opened({}, {})
+def _open_all(
+    bundle: Bundle, tried: Sequence[Settings], open_it: Open
+) -> _OpenCandidates:
+    opened = _OpenCandidates({}, {})
     for settings in tried:
         try:
             opened.backends[settings] = open_it(bundle, settings)

@@ -76,7 +76,7 @@ class LatencyRow:
         return self.form_digest
 
 
-class _Opened(NamedTuple):
+class _OpenBackends(NamedTuple):
     """Backends by name and precision, and for the others why they cannot run."""
 
     backends: dict[tuple[str, str], Backend]
@@ -133,10 +133,10 @@ def measure_latency(
 
 def _open_all(
     bundle: Bundle, cases: Sequence[LatencyCase], settings: Settings, open_it: Open
-) -> _Opened:
+) -> _OpenBackends:
     """Open each backend once, for the largest batch of the cases."""
     largest = max((case.batch for case in cases), default=1)
-    opened = _Opened({}, {})
+    opened = _OpenBackends({}, {})
     for backend, precision in dict.fromkeys((c.backend, c.precision) for c in cases):
         try:
             wanted = settings_of(

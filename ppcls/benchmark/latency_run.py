@@ -10,7 +10,7 @@ from ppcls.benchmark.latency import LatencyCase, measure_latency
 from ppcls.benchmark.latency_plots import write_plots
 from ppcls.benchmark.latency_sheet import LatencySheet
 from ppcls.benchmark.latency_targets import Target
-from ppcls.benchmark.machine import Machine
+from ppcls.benchmark.machine import MachineInfo
 from ppcls.benchmark.plot import require_matplotlib
 from ppcls.benchmark.published import model_facts
 from ppcls.benchmark.timing import Plan
@@ -21,7 +21,7 @@ from ppcls.utils.files import PathLike
 
 def open_sheet(
     folder: PathLike | None,
-    machine: Machine,
+    machine: MachineInfo,
     settings: Settings,
     plan: Plan,
     notes: Sequence[str] = (),

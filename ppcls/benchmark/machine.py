@@ -31,7 +31,7 @@ _BUSY = 0.25
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineInfo:
     """A device and its software.
 
     Attributes:
@@ -55,7 +55,7 @@ class Machine:
         return asdict(self)
 
 
-def this_machine(device: str) -> Machine:
+def this_machine(device: str) -> MachineInfo:
     """The machine that runs this, with its processor or its first GPU."""
     versions = {"Python": platform.python_version(), "ppcls": ppcls.__version__}
     versions.update(_versions(_PACKAGES))
@@ -63,7 +63,7 @@ def this_machine(device: str) -> Machine:
         name, driver = _gpu()
     else:
         name, driver = _processor(), f"{platform.system()} {platform.release()}"
-    return Machine(name, usable_cores(), driver, versions)
+    return MachineInfo(name, usable_cores(), driver, versions)
 
 
 def engine_versions(backend: str) -> str:

@@ -196,7 +196,7 @@ def test_the_machine(monkeypatch, tmp_path):
     found = machine.this_machine("cpu")
     assert {"Python", "ppcls", "paddlepaddle"} <= set(found.versions)
     assert (found.cores >= 1, found.driver.startswith("Linux")) == (True, True)
-    said = machine.Machine("AMD EPYC", 2, "Linux 6.1", {"Python": "3.11.7", "ppcls": "0.1.0"})
+    said = machine.MachineInfo("AMD EPYC", 2, "Linux 6.1", {"Python": "3.11.7", "ppcls": "0.1.0"})
     assert str(said) == "AMD EPYC, 2 CPU cores, Linux 6.1; Python 3.11.7, ppcls 0.1.0"
     tool = tmp_path / "nvidia-smi"
     tool.write_text(

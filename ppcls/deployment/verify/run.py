@@ -25,7 +25,7 @@ from ppcls.utils.errors import Unavailable, UserError
 Batch = tuple[np.ndarray, np.ndarray | None]  # inputs float32 [N, C, H, W], labels [N]
 
 
-class _Opened(NamedTuple):
+class _OpenForms(NamedTuple):
     """The forms that can run, and for the others why they cannot."""
 
     backends: dict[Form, Backend]
@@ -75,7 +75,7 @@ def verify(
     if isinstance(backends, str):
         opened = _open_forms(bundle, backends, device, threads, calibration)
     else:
-        opened = _Opened(dict(backends), {})
+        opened = _OpenForms(dict(backends), {})
     golden = Golden.of(bundle)
     agreements = {}
     for form, backend in opened.backends.items():
@@ -150,7 +150,7 @@ def _open_forms(
     device: str,
     threads: int | None,
     calibration: str | None,
-) -> _Opened:
+) -> _OpenForms:
     """Open the forms that a user asks for.
 
     Raises:
@@ -162,7 +162,7 @@ def _open_forms(
             f"pictures to calibrate on ({calibration}) are read by {CALIBRATED} alone, which is not compared here; "
             f"leave them out, or write --device gpu --backend {CALIBRATED}"
         )
-    opened = _Opened({}, {})
+    opened = _OpenForms({}, {})
     for form, is_named in asked.items():
         try:
             settings = form.settings(device, threads, calibration)
@@ -178,7 +178,7 @@ def _open_forms(
 
 
 def _golden_reference(
-    golden: Golden, reference: Backend | None, opened: _Opened
+    golden: Golden, reference: Backend | None, opened: _OpenForms
 ) -> _Reference:
     """Compare on the golden picture, with the model's stored scores."""
     words = "the model's scores of the golden picture"

@@ -1,4 +1,4 @@
-"""Ways to do the same work take turns; what counts is the ratio within a round."""
+"""Time several ways to do the same work in interleaved rounds; the ratio within a round is what counts."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ from typing import NamedTuple
 
 
 class Spent(NamedTuple):
-    """A way's rounds: the time that passed, and the processor time of all threads, which others disturb less."""
+    """One way's rounds: wall time, and the processor time of all threads, which other programs disturb less."""
 
     seconds: list[float]
     processor: list[float]
 
     def per(self, count: int) -> str:
-        """`123.4 images/s`, and what an image costs."""
-        speed, cost = (
-            count / statistics.median(self.seconds),
-            1000 * statistics.median(self.processor) / count,
-        )
+        """`123.4 images/s`, and the processor time per image."""
+        speed = count / statistics.median(self.seconds)
+        cost = 1000 * statistics.median(self.processor) / count
         return f"{speed:6.1f} images/s, {cost:5.2f} ms of processor time each"
 
 
-def take_turns(
+def run_rounds(
     ways: Mapping[str, Callable[[], object]], rounds: int
 ) -> dict[str, Spent]:
-    """What each way takes in each round; each is first in its turn."""
+    """Run each way once per round, and time it; each round begins with another way."""
     spent = {name: Spent([], []) for name in ways}
     names = list(ways)
     for number in range(-1, rounds):  # round -1 warms up
-        for turn in range(len(names)):
-            name = names[(number + turn) % len(names)]
+        for position in range(len(names)):
+            name = names[(number + position) % len(names)]
             begin, processor = time.perf_counter(), time.process_time()
             ways[name]()
             if number >= 0:
