@@ -84,11 +84,9 @@ def classes_of(section: Any, pictures: Pictures) -> Classes | None:
     dataset = section.dataset
     keys = ("cls_label_path", "image_root", "shards")
     place = next(getattr(dataset, key) for key in keys if hasattr(dataset, key))
-    return (
-        Classes(pictures.class_names, f"the training ({place})")
-        if pictures.class_names
-        else None
-    )
+    if not pictures.class_names:
+        return None
+    return Classes(pictures.class_names, f"the training ({place})")
 
 
 def loader(
@@ -104,7 +102,7 @@ def loader(
         section: DataLoader.Train or DataLoader.Eval.
         pictures: Its pictures.
         config: The configuration.
-        on_error: What becomes of an unreadable picture, `raise` or `skip`, unless the dataset says it.
+        on_error: What happens to an unreadable picture, `raise` or `skip`, unless the dataset says it.
         trial_on_error: The same before a training, in `ImageLoader.trial`.
     """
     dataset = section.dataset
@@ -260,26 +258,22 @@ def begins_with_weights(config: Config) -> bool:
 
 
 def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
-    """The configuration with the arguments and the preprocessing that belong to the weights; every change is said."""
-    changes = {
-        name: value
-        for name, value in dataclasses.asdict(loaded.model.params).items()
-        if value != getattr(config.Arch, name)
-    }
+    """The configuration with the arguments and the preprocessing that belong to the weights; every change is logged."""
+    changes = []
+    for name, value in dataclasses.asdict(loaded.model.params).items():
+        if value != getattr(config.Arch, name):
+            changes.append(f"{name}={value}")
     if changes:
-        get_logger().info(
-            "made with %s, as these weights need it",
-            ", ".join(f"{k}={v}" for k, v in changes.items()),
-        )
+        get_logger().info("made with %s, as these weights need it", ", ".join(changes))
     config = dataclasses.replace(config, Arch=loaded.model.params)
     preprocessing, section = loaded.preprocessing, config.DataLoader.Eval
     if preprocessing is None or section is None or config.Arch.in_channels != 3:
         return config
-    ops = tuple(
-        TRANSFORMS[name](**keys)
-        for op in preprocessing.transform_ops()
-        for name, keys in op.items()
-    )
+    transforms = []
+    for op in preprocessing.transform_ops():
+        for name, keys in op.items():
+            transforms.append(TRANSFORMS[name](**keys))
+    ops = tuple(transforms)
     if TRANSFORMS.same_meaning(ops, section.dataset.transform_ops):
         return config
     if training or config.Global.preprocessing == "config":

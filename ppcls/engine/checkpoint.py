@@ -104,11 +104,11 @@ class Snapshot:
 
     def not_finite(self) -> str | None:
         """The name of an array that holds a NaN or an infinity; None if none does."""
-        parts = (self.weights, self.average or {}, self.optimizer)
-        named = (item for arrays in parts for item in arrays.items())
-        return next(
-            (name for name, array in named if not np.isfinite(array).all()), None
-        )
+        for arrays in (self.weights, self.average or {}, self.optimizer):
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    return name
+        return None
 
 
 def snapshot(
@@ -120,16 +120,15 @@ def snapshot(
     record: dict[str, Any] | None = None,
 ) -> Snapshot:
     """Copies what a checkpoint holds, so that it can be written while training goes on."""
-    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    accumulators = {
-        name: value.numpy() if hasattr(value, "numpy") else np.array(value)
-        for name, value in _structured_optimizer_state(model, optimizer).items()
-    }
-    # These are evaluated and deployed
-    masters = {name: accumulators.get(f"{name}/{_MASTER}") for name in weights}
-    weights.update(
-        {name: master for name, master in masters.items() if master is not None}
-    )
+    accumulators = {}
+    for name, value in _structured_optimizer_state(model, optimizer).items():
+        is_tensor = hasattr(value, "numpy")
+        accumulators[name] = value.numpy() if is_tensor else np.array(value)
+    weights = {}
+    for name, tensor in model.state_dict().items():
+        # Of weights in half precision the float32 copies are evaluated and deployed
+        master = accumulators.get(f"{name}/{_MASTER}")
+        weights[name] = tensor.numpy() if master is None else master
     return Snapshot(
         weights,
         accumulators,
@@ -340,16 +339,16 @@ def restore_optimizer(
     """
     import paddle
 
-    state = {
-        key: value for key, value in state.items() if key.rpartition("/")[0] not in anew
-    }
-    renamed = (
-        _initial_state(
-            optimizer, [p for name, p in model.named_parameters() if name in anew]
-        )
-        if state
-        else {}
-    )
+    kept = {}
+    for key, value in state.items():
+        if key.rpartition("/")[0] not in anew:
+            kept[key] = value
+    state, renamed = kept, {}
+    if state:
+        new = [
+            parameter for name, parameter in model.named_parameters() if name in anew
+        ]
+        renamed = _initial_state(optimizer, new)
     masters: dict[str, Any] = renamed.pop("master_weights", {})
     initial = len(renamed) + len(masters)
     for name, parameter in model.named_parameters():
@@ -398,17 +397,14 @@ def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
     """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
     owners = {parameter.name: name for name, parameter in model.named_parameters()}
     given = dict(optimizer.state_dict())
-    state = {
-        f"{owners[name]}/{_MASTER}": value
-        for name, value in given.pop("master_weights", {}).items()
-    }
+    state = {}
+    for name, value in given.pop("master_weights", {}).items():
+        state[f"{owners[name]}/{_MASTER}"] = value
+    # The longest names first: linear_1 is the beginning of linear_10
+    longest_first = sorted(owners, key=len, reverse=True)
     for key, value in given.items():
-        owner = max(
-            (name for name in owners if key.startswith(f"{name}_")),
-            key=len,
-            default=None,
-        )
-        if owner is not None:
+        owner = next((name for name in longest_first if key.startswith(f"{name}_")), "")
+        if owner:
             state[f"{owners[owner]}/{key[len(owner) + 1 :]}"] = value
         elif key != "LR_Scheduler":
             raise AssertionError(f"optimizer state {key} belongs to no parameter")
@@ -421,15 +417,14 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file"
         )
-    arrays = {
-        key: value for key, value in state.items() if key not in (NAME_TABLE, RECORD)
-    }
-    for key, value in arrays.items():
+    for other in (NAME_TABLE, RECORD):
+        state.pop(other, None)
+    for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, np.ndarray):
             raise UserError(
                 f"{path}: {str(key)[:100]} is {type(value).__name__}, not an array; give another checkpoint"
             )
-    return arrays
+    return state
 
 
 def recover(folder: Path) -> Path:

@@ -97,17 +97,14 @@ class FineTuning:
         """Open the pictures of DataLoader.Train or DataLoader.Eval, whose lists are not written yet."""
         dataset = section.dataset
         with self._staged() as stage:
-            staged = {
-                _absolute(self.output, name): str(stage / name) for name in self.files()
-            }
-            values = {
-                name: getattr(dataset, name)
-                for name in ("cls_label_path", "class_names")
-                if hasattr(dataset, name)
-            }
-            changes = {
-                name: staged[value] for name, value in values.items() if value in staged
-            }
+            staged = {}
+            for name in self.files():
+                staged[_absolute(self.output, name)] = str(stage / name)
+            changes = {}
+            for key in ("cls_label_path", "class_names"):
+                value = getattr(dataset, key, None)
+                if value in staged:
+                    changes[key] = staged[value]
             return dataclasses.replace(dataset, **changes).open(class_num, learned)
 
     @contextlib.contextmanager
@@ -123,11 +120,11 @@ class FineTuning:
             self.config.Global, output_dir=_absolute(self.config.Global.output_dir)
         )
         config = dataclasses.replace(self.config, Global=there)
-        comments = [
-            "".join(char if char.isprintable() else " " for char in line)
-            for line in self.choices
-        ]
-        return "".join(f"# {line}\n" for line in comments) + config.to_yaml()
+        comments = ""
+        for line in self.choices:
+            text = "".join(char if char.isprintable() else " " for char in line)
+            comments += f"# {text}\n"
+        return comments + config.to_yaml()
 
 
 def plan(
@@ -268,13 +265,12 @@ def _normalised(arch: str, pretrained: bool | str) -> list[str]:
     ).preprocessing
     if (with_weights.mean, with_weights.std) == (IMAGENET_MEAN, IMAGENET_STD):
         return []
-    numbers = {"mean": list(with_weights.mean), "std": list(with_weights.std)}
-    place = "DataLoader.{}.dataset.transform_ops.NormalizeImage.{}={}"
-    return [
-        place.format(part, key, value)
-        for part in ("Train", "Eval")
-        for key, value in numbers.items()
-    ]
+    overrides = []
+    for part in ("Train", "Eval"):
+        place = f"DataLoader.{part}.dataset.transform_ops.NormalizeImage"
+        overrides.append(f"{place}.mean={list(with_weights.mean)}")
+        overrides.append(f"{place}.std={list(with_weights.std)}")
+    return overrides
 
 
 def _recipe_rate(recipe: Config) -> tuple[float, int]:

@@ -58,7 +58,7 @@ class Precision:
         """Puts back what `state` gave."""
         if state is not None:
             raise UserError(
-                "the checkpoint was trained in mixed precision; resume with the AMP section of then"
+                "the checkpoint was trained in mixed precision; resume with the AMP section that it was trained with"
             )
 
 
@@ -163,7 +163,7 @@ class MixedPrecision(Precision):
             was = "float32" if state is None else f"{state['level']} {state['dtype']}"
             raise UserError(
                 f"the checkpoint was trained in {was}, this run in {self.level} {self.dtype}; resume with the AMP "
-                "section of then"
+                "section that it was trained with"
             )
         if self.dtype == "float16":
             saved = dict(state["scaler"])
@@ -180,11 +180,10 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
         masters: Float32 tensors by Paddle's name of the parameter. One that has none (it is not trained, or no step
             was taken yet) is cast.
     """
-    halves = [
-        tensor
-        for tensor in (*model.parameters(), *model.buffers())
-        if str(tensor.dtype) in _HALF
-    ]
+    halves = []
+    for tensor in (*model.parameters(), *model.buffers()):
+        if str(tensor.dtype) in _HALF:
+            halves.append(tensor)
     kept = [_with_memory_of(tensor, paddle.empty([0])) for tensor in halves]
     try:
         for tensor in halves:

@@ -98,14 +98,13 @@ def _peer_failure(number: int, log: str) -> str:
 
 def _ended(seconds: float = 10.0) -> tuple[int, str] | None:
     """Number and log of a process of this machine that is gone, or goes within some seconds."""
-    mine = [
-        (n, pid, log)
-        for n, (host, pid, log) in enumerate(_PEERS)
-        if host == socket.gethostname() and n != rank()
-    ]
+    here = []
+    for number, (host, pid, log) in enumerate(_PEERS):
+        if host == socket.gethostname() and number != rank():
+            here.append((number, pid, log))
     end = time.monotonic() + seconds
-    while mine:
-        for number, pid, log in mine:
+    while here:
+        for number, pid, log in here:
             if not _lives(pid):
                 return number, log
         if time.monotonic() > end:
@@ -209,10 +208,12 @@ def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
                     parameter.grad.scale_(factor)
             return
         for bucket in _buckets(trained):
-            gradients = [
-                paddle.zeros_like(p) if p.grad is None else p.grad for p in bucket
-            ]
-            flat = paddle.concat([gradient.flatten() for gradient in gradients])
+            gradients = []
+            for parameter in bucket:
+                own = parameter.grad
+                gradient = paddle.zeros_like(parameter) if own is None else own
+                gradients.append(gradient.flatten())
+            flat = paddle.concat(gradients)
             paddle.distributed.all_reduce(flat)
             flat.scale_(factor)
             pieces = paddle.split(flat, [parameter.size for parameter in bucket])

@@ -72,29 +72,22 @@ def digest(pictures: ImageList | ShardList, root: str) -> str:
     prefix = root.rstrip("/") + "/"
     sha = hashlib.sha256()
     if isinstance(pictures, ShardList):  # wherever they lie now
-        named = [
-            (address.rpartition("/")[2], count)
-            for address, count in zip(pictures.addresses, _counts(pictures))
-        ]
-        return f"{len(pictures)} with the digest {hashlib.sha256(repr(named).encode()).hexdigest()[:16]}"
+        names = [address.rpartition("/")[2] for address in pictures.addresses]
+        named = list(zip(names, _counts(pictures)))
+        sha.update(repr(named).encode())
+        return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
     for path in pictures.paths:
-        name = str(path)
-        sha.update(
-            (name[len(prefix) :] if name.startswith(prefix) else name).encode(
-                "utf-8", "surrogateescape"
-            )
-        )
+        name = str(path).removeprefix(prefix)
+        sha.update(name.encode("utf-8", "surrogateescape"))
         sha.update(b"\0")
     sha.update(pictures.labels.tobytes())
     return f"{len(pictures)} with the digest {sha.hexdigest()[:16]}"
 
 
 def _counts(shards: ShardList) -> list[int | None]:
-    return (
-        [None] * len(shards.addresses)
-        if shards.counts is None
-        else [int(count) for count in shards.counts]
-    )
+    if shards.counts is None:
+        return [None] * len(shards.addresses)
+    return [int(count) for count in shards.counts]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
@@ -105,11 +98,12 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
     if _STEP in then and _STEP in now and _BATCHES not in now:
         then = of_whole_steps(then)
     then = {**_defaults_of_newer_keys(then, now), **then}
-    return {
-        key: f"{key} was {_text(then.get(key))} and is {_text(now.get(key))}"
-        for key in dict.fromkeys([*now, *then])
-        if then.get(key) != now.get(key)
-    }
+    changed = {}
+    for key in dict.fromkeys([*now, *then]):
+        before, after = then.get(key), now.get(key)
+        if before != after:
+            changed[key] = f"{key} was {_text(before)} and is {_text(after)}"
+    return changed
 
 
 def _defaults_of_newer_keys(
@@ -122,12 +116,11 @@ def _defaults_of_newer_keys(
         name = operation.rpartition(".")[2]
         if key in then or operation not in operations or name not in TRANSFORMS:
             continue
-        known: dict[str, Any] = {
-            each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])
-        }
-        default = known.get(field, dataclasses.MISSING)
-        if default is not dataclasses.MISSING:
-            defaults[key] = list(default) if isinstance(default, tuple) else default
+        for each in dataclasses.fields(TRANSFORMS[name]):
+            default: Any = each.default
+            if each.name == field and default is not dataclasses.MISSING:
+                is_tuple = isinstance(default, tuple)
+                defaults[key] = list(default) if is_tuple else default
     return defaults
 
 

@@ -68,12 +68,12 @@ def resume(
             " and the moving average" if trainer.ema else ""
         )
         get_logger().warning(
-            "of what is new in the model (%s) %s begin anew, too",
+            "for what is new in the model (%s) %s start again, too",
             ", ".join(replaced),
             parts,
         )
     if begins_anew(changed):
-        get_logger().warning("the optimizer is another one, and begins anew")
+        get_logger().warning("the optimizer is another one, so its state starts again")
     else:
         checkpoint.restore_optimizer(
             trainer.model, trainer.optimizer, saved.optimizer(), replaced
@@ -112,7 +112,7 @@ def read_for(
     if saved.states["arch"] != arch:
         raise UserError(
             f"{saved.folder}: saved of {saved.states['arch']}, but Arch.name is {arch}; write "
-            f"-o Arch.name={saved.states['arch']}, or begin anew, without Global.checkpoints, from the published "
+            f"-o Arch.name={saved.states['arch']}, or start anew, without Global.checkpoints, from the published "
             f"weights of {arch} with -o Arch.pretrained=true"
         )
     classes = (saved.states.get("recipe") or {}).get("Arch.class_num", class_num)
@@ -137,7 +137,7 @@ def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> Non
         if then != now:
             raise UserError(
                 f"{saved.folder}: learnt from other weights of {name} (sha256 {then[:8]}, here {now[:8]}); give the "
-                f"file of then as the pretrained of {name}"
+                f"file it was trained with as the pretrained of {name}"
             )
 
 
@@ -173,17 +173,17 @@ def _step_of(
 def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
     """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
-    return [
-        name
-        for name, tensor in model.state_dict().items()
-        if then.get(name) != list(tensor.shape)
-    ]
+    replaced = []
+    for name, tensor in model.state_dict().items():
+        if then.get(name) != list(tensor.shape):
+            replaced.append(name)
+    return replaced
 
 
 def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path | None:
     """The checkpoint of the best evaluation so far, which the run's folder has to hold; None if there was none.
 
-    Where its weights are nowhere, a line says so, and the best counts anew. Every process must call it.
+    Where its weights are nowhere, a line says so, and the best is counted from there on. Every process must call it.
 
     Args:
         trainer: The resumed run.
@@ -198,18 +198,15 @@ def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path
     goes_on = run.resolve() == own.parent.resolve()
     found = None
     if processes.is_first():
-        found = next(
-            (
-                place
-                for place in named
-                if _holds_best(place, best, goes_on and place == named[0])
-            ),
-            None,
-        )
+        for place in named:
+            if _holds_best(place, best, goes_on and place == named[0]):
+                found = place
+                break
     found = processes.gather(found)[0]
     if found is None:
         get_logger().warning(
-            "the weights of the best %s so far (%.5f in epoch:%d) are not in %s any more; the best counts anew",
+            "the weights of the best %s so far (%.5f in epoch:%d) are not in %s any more; the best "
+            "is counted from here on",
             best["metric"], best[best["metric"]], best["epoch"], run,
         )  # fmt: skip
         trainer.state.best = {}
@@ -268,17 +265,22 @@ def _say_what_else_differs(
         states.get("epochs"),
         trainer.epochs,
     )
-    if then and any(
-        schedule.lr_at(epoch * steps, steps, then)
-        != schedule.lr_at(epoch * steps, steps, epochs)
-        for epoch in range(min(then, epochs) + 1)
-    ):
+    if then and _rates_differ(schedule, steps, then, epochs):
         text = "Global.epochs was %d and is %d, so the learning rates are others from here on"
         get_logger().warning(text, then, epochs)
     if states["epoch"] >= epochs:
         get_logger().info(
             "all %d epochs are trained; raise Global.epochs to go on", epochs
         )
+
+
+def _rates_differ(schedule: Any, steps: int, then: int, now: int) -> bool:
+    """Whether another number of epochs changes the learning rate of an epoch that both have."""
+    for epoch in range(min(then, now) + 1):
+        step = epoch * steps
+        if schedule.lr_at(step, steps, then) != schedule.lr_at(step, steps, now):
+            return True
+    return False
 
 
 def _listed(kernels: Mapping[str, str]) -> str:
@@ -292,7 +294,7 @@ def restore_average(
     allow_changed: bool = False,
     replaced: Sequence[str] = (),
 ) -> None:
-    """Gives the moving average what was saved of it, but for `replaced`, of which it begins with the weights of now."""
+    """Gives the moving average what was saved of it, but for `replaced`, which start from the current weights."""
     steps, ema = saved.states.get("average_steps"), trainer.ema
     if (ema is None) != (steps is None) and not allow_changed:
         had = "without" if steps is None else "with"
@@ -301,8 +303,9 @@ def restore_average(
         )
     if ema is not None and steps is not None:
         own, average = ema.state(), saved.average()
-        average.update({name: own[name] for name in replaced if name in own})
         for name, array in own.items():
+            if name in replaced:
+                average[name] = array
             if name not in average or average[name].shape != array.shape:
                 raise UserError(
                     f"{saved.folder}: the moving average of {name} is missing or has another shape; "
@@ -312,7 +315,7 @@ def restore_average(
     elif ema is not None:
         trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
         get_logger().warning(
-            "the weights' moving average begins with the weights of now"
+            "the weights' moving average starts from the current weights"
         )
 
 

@@ -114,7 +114,7 @@ class RunFolder:
         else:
             checkpoint.copy(checkpoint.read(source).folder, own)
             get_logger().info(
-                "the best so far comes along: %s is a copy of %s", own, source
+                "%s is a copy of %s, the best checkpoint so far", own, source
             )
 
     def now(self, path: Path) -> Path:
@@ -150,11 +150,11 @@ class RunFolder:
             "%s held another run, which is now %s (Global.existing_run: move, refuse or overwrite)",
             self.path, self.moved_to,
         )  # fmt: skip
-        return {
-            name: self.now(file)
-            for name, file in inputs.items()
-            if name not in (CONFIG_FILE, *self.files)
-        }
+        kept = {}
+        for name, file in inputs.items():
+            if name not in (CONFIG_FILE, *self.files):
+                kept[name] = self.now(file)
+        return kept
 
     def _with_moved_weights(self, plain: Any) -> Any:
         """The configuration's plain values with the weights' new places, so that the record stays true."""
@@ -164,11 +164,9 @@ class RunFolder:
             }
         if isinstance(plain, list):
             return [self._with_moved_weights(value) for value in plain]
-        return (
-            str(self.now(Path(plain)))
-            if isinstance(plain, str) and plain in self.weights
-            else plain
-        )
+        if isinstance(plain, str) and plain in self.weights:
+            return str(self.now(Path(plain)))
+        return plain
 
 
 @contextlib.contextmanager

@@ -166,7 +166,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(folder, trained, signum, code):
     [
         (
             {"Arch__name": "DLA46x_c"},
-            "saved of DLA46_c, but Arch.name is DLA46x_c; write -o Arch.name=DLA46_c, or begin anew, without "
+            "saved of DLA46_c, but Arch.name is DLA46x_c; write -o Arch.name=DLA46_c, or start anew, without "
             "Global.checkpoints, from the published weights of DLA46x_c with -o Arch.pretrained=true",
         ),
         ({"DataLoader__Train__sampler__batch_size": 8}, "pictures a step was 4 and is 8; resume with what it was"),

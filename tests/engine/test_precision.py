@@ -297,13 +297,14 @@ def test_bfloat16_has_no_scaler_to_keep():
 
 def test_another_precision_is_refused():
     saved = MixedPrecision("O1", "bfloat16", 1024.0, True).state()
-    with pytest.raises(UserError, match=r"trained in mixed precision; resume with the AMP section of then"):
+    with pytest.raises(UserError, match=r"trained in mixed precision; resume with the AMP section that it was"):
         Precision().restore(saved)
     for state, was in ((None, "float32"), (saved, "O1 bfloat16")):
         with pytest.raises(UserError) as error:
             MixedPrecision("O2", "bfloat16", 1024.0, True).restore(state)
         assert str(error.value) == (
-            f"the checkpoint was trained in {was}, this run in O2 bfloat16; resume with the AMP section of then"
+            f"the checkpoint was trained in {was}, this run in O2 bfloat16; resume with the AMP "
+            "section that it was trained with"
         )
     Precision().restore(None)
 

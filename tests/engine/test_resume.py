@@ -345,14 +345,14 @@ def test_a_changed_run_goes_on_where_that_is_allowed(folder, monkeypatch, capsys
     assert go_on(folder, "allowed", monkeypatch, "--allow-changed", Optimizer=optimizer, EMA="null") == 0
     out = capsys.readouterr().out
     assert 'WARNING: resumed though Optimizer.name was "Momentum" and is "AdamW"' in out
-    assert "WARNING: the optimizer is another one, and begins anew" in out
+    assert "WARNING: the optimizer is another one, so its state starts again" in out
     latest = folder / "allowed" / RUN / "latest"
     assert not (latest / "ppcls_other.pdparams").exists()
     states = json.loads((latest / "ppcls.pdstates").read_text())
     assert (states["epoch"], states["average_steps"], states["recipe"]["Optimizer.name"]) == (4, None, "AdamW")
     words = {"Global__checkpoints": latest, "Optimizer": optimizer, "Global__epochs": 5}
     assert train(folder, "allowed", monkeypatch, "--allow-changed", **words) == 0
-    assert "WARNING: the weights' moving average begins with the weights of now" in capsys.readouterr().out
+    assert "WARNING: the weights' moving average starts from the current weights" in capsys.readouterr().out
     assert json.loads((latest / "ppcls.pdstates").read_text())["average_steps"] == 4
 
 
@@ -410,7 +410,7 @@ def test_other_classes_begin_with_a_new_classifier_where_that_is_allowed(
     told = "has a classifier of 4 classes and the model one of 6 classes, so the model starts with a new one"
     assert out.count(told) == 1
     anew = "the optimizer's state and the moving average" if averaged else "the optimizer's state"
-    assert f"WARNING: of what is new in the model (fc.weight, fc.bias) {anew} begin anew, too" in out
+    assert f"WARNING: for what is new in the model (fc.weight, fc.bias) {anew} start again, too" in out
     assert "WARNING: resumed though Arch.class_num was 4 and is 6" in out
     for mine, saved in zip((at_start["weights"], at_start["average"]), then):
         for key in mine:

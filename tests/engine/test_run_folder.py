@@ -169,7 +169,7 @@ def test_a_best_that_is_nowhere_counts_anew(past_its_best, capsys, output):
     for name in ("best_model", "epoch_1"):
         shutil.rmtree(RUN / name)
     assert train(*past_its_best, Global__epochs=4, Global__output_dir=output) == 0
-    assert f"in epoch:0) are not in {RUN} any more; the best counts anew" in capsys.readouterr().out
+    assert f"in epoch:0) are not in {RUN} any more; the best is counted from here on" in capsys.readouterr().out
     assert best_of(Path(output, "SqueezeNet1_1")) == (3, 4)
 
 

@@ -182,7 +182,7 @@ class SaveCheckpoints(Callback):
         self._disk = disk
 
     def wait(self) -> bool:
-        """Ends the job in progress; what it could not write is said, and ends the run unless told otherwise."""
+        """End the job in progress; log what it could not write, or end the run by it (`on_error`)."""
         try:
             self._background.wait()
             return True
@@ -223,13 +223,12 @@ class SaveCheckpoints(Callback):
         """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""
         if self.keep is None:
             return
-        numbers = [
-            int(path.name[6:])
-            for path in self.output.glob("epoch_*")
-            if path.name[6:].isdigit()
-        ]
-        kept = sorted((number for number in numbers if number <= newest), reverse=True)
-        for number in kept[self.keep :]:
+        kept = []
+        for path in self.output.glob("epoch_*"):
+            digits = path.name.removeprefix("epoch_")
+            if digits.isdigit() and int(digits) <= newest:
+                kept.append(int(digits))
+        for number in sorted(kept, reverse=True)[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")
 
 

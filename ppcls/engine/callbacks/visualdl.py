@@ -28,7 +28,7 @@ class VisualDLLog(Callback):
             from visualdl import LogWriter
 
             self._writer = LogWriter(logdir=str(self.folder))
-        # See the class: any failure of VisualDL is said, and the run goes on
+        # See the class: any failure of VisualDL is logged, and the run continues
         except Exception as error:
             self._give_up(error)
 
@@ -49,10 +49,9 @@ class VisualDLLog(Callback):
             else {}
         )
         if latest.get("epoch") == trainer.state.epoch:
-            self._write(
-                {f"valid/{k}": v for k, v in latest.items() if k != "epoch"},
-                trainer.global_step,
-            )
+            values = {f"valid/{name}": value for name, value in latest.items()}
+            del values["valid/epoch"]
+            self._write(values, trainer.global_step)
 
     def train_end(self, trainer: Trainer) -> None:
         """Closes the log."""
