@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import ppcls.data.shards.streams as streams
 from ppcls.data.picture_files import SUFFIXES
-from ppcls.data.shards import streams
 from ppcls.untrusted import compressed
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 from ppcls.untrusted.tar_stream import BLOCK, CUT, TarStream

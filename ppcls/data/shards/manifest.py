@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.data.shards import streams
+import ppcls.data.shards.streams as streams
 from ppcls.data.shards.archive import samples_of
 from ppcls.untrusted.refusals import Damaged, shown
 from ppcls.utils.errors import UserError

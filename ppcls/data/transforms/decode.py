@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from ppcls.data.transforms import tiff
+import ppcls.data.transforms.tiff as tiff
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.gray import to_gray
