@@ -20,7 +20,7 @@ from ppcls.utils.annotations import (
     within,
 )
 from ppcls.utils.describe import describe, show
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError
 from ppcls.utils.fields import (
     Component,
     FieldError,
@@ -306,7 +306,7 @@ class Checker:
         }
         for name in nodes:
             if name not in types:
-                self._unknown(nodes[name], join(key, name), list(types))
+                self._unknown(name, nodes[name], key, list(types))
         for name, kind in types.items():
             if name in nodes:
                 values[name] = self.check(kind, nodes[name], join(key, name))
@@ -329,13 +329,12 @@ class Checker:
             return INVALID
         return self.values[key]
 
-    def _unknown(self, node: Node, key: str, known: list[str]) -> None:
+    def _unknown(self, name: str, node: Node, section: str, known: list[str]) -> None:
+        """Notes a key that no field has, unless it is one of PaddleClas's and asks for nothing."""
+        key = join(section, name)
         unused = self.legacy.key(key)
         if unused is None:
-            near = suggest(key.rpartition(".")[2], known)
-            others = f" or write one of {', '.join(known)}" if known else ""
-            remedy = "write that or remove it" if near else f"remove it{others}"
-            self.problems.add(node.origin, key, f"is no key here{near}; {remedy}")
+            self.problems.add_unknown_key(node.origin, section, name, known)
         elif not unused.asks_for_nothing(node.plain()):
             self.problems.add(node.origin, key, unused.sentence)
 

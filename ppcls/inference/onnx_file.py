@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output, shape_text
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.onnx_programs import FLOAT32, Port, read_onnx
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
@@ -109,12 +108,6 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
         name, _, source = preprocess.partition("/")
         preprocess = find_source(name, source or None).preprocessing
     if isinstance(preprocess, Mapping):
-        known = [field.name for field in fields(Preprocessing)]
-        for key in preprocess:
-            if key not in known:
-                raise ValueError(
-                    f"preprocess has no {key!r}{suggest(str(key), known)}; it has {', '.join(known)}"
-                )
         preprocess = Preprocessing.from_record(preprocess)
     if isinstance(preprocess, Preprocessing):
         return preprocess.transform_ops()

@@ -1,10 +1,11 @@
 """Mappings of a manifest into frozen dataclasses: known keys, none missing but with a default, right types."""
 
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ppcls.utils.errors import UserError, shortened, suggest
-from ppcls.utils.fields import is_union
+from ppcls.utils.checked_fields import check_keys
+from ppcls.utils.errors import UserError, shortened
+from ppcls.utils.fields import FieldError, is_union
 
 T = TypeVar("T")
 _AGAIN = "export the model again"
@@ -34,11 +35,13 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     """
     if not isinstance(value, dict):
         raise UserError(f"{where}: a mapping is expected, not {shown(value)}; {_AGAIN}")
-    wanted = {}
-    for field in fields(cls):  # type: ignore[arg-type]
-        if field.name not in known:
-            wanted[field.name] = field
-    _check_keys(value, wanted, where)
+    try:
+        check_keys(cls, value, given=known)
+    except FieldError as error:
+        text = str(error)
+        if error.key not in value:
+            text = f"{error.key} is missing; {_AGAIN}"
+        raise UserError(f"{where}: {shortened(text, 600)}") from error
     hints = get_type_hints(cls)
     values = {}
     for name, item in value.items():
@@ -47,17 +50,6 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
         return cls(**known, **values)
     except ValueError as error:
         raise UserError(f"{where}: {shortened(str(error), 600)}") from error
-
-
-def _check_keys(value: dict[Any, Any], wanted: dict[str, Any], where: str) -> None:
-    """Refuse unknown keys, and miss those that have no default."""
-    for key in value:
-        if key not in wanted:
-            hint = suggest(str(key)[:_SHOWN], list(wanted))
-            raise UserError(f"{where}: unknown key {shown(key)}{hint}; remove it")
-    for name, field in wanted.items():
-        if field.default is MISSING and name not in value:
-            raise UserError(f"{where}: {name} is missing; {_AGAIN}")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ppcls.utils.checked_fields import unknown_key
 from ppcls.utils.errors import ConfigError, shortened
 
 MOST_PROBLEMS = 100
@@ -85,6 +87,14 @@ class Problems(list[Problem]):
         if len(self) == MOST_PROBLEMS:
             self.raise_if_any()
         self.append(Problem(origin, key, text))
+
+    def add_unknown_key(
+        self, origin: Origin, section: str, name: str, known: Collection[str]
+    ) -> None:
+        """Note a key that a section does not have."""
+        if origin.source.startswith(f"-o {section}."):
+            section = ""  # the override names it already
+        self.add(origin, section, unknown_key(name, known))
 
     def raise_if_any(self) -> None:
         """Report all problems together.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
-from ppcls.utils.annotations import allows, field_types
-from ppcls.utils.describe import describe
+from ppcls.utils.annotations import allows, field_types, required_fields
+from ppcls.utils.describe import describe, show
+from ppcls.utils.errors import nearest
+from ppcls.utils.fields import FieldError
+
+T = TypeVar("T")
 
 
 class CheckedFields:
@@ -25,6 +30,48 @@ class CheckedFields:
                 raise ValueError(
                     f"{name} is {_shown(value)}; write {describe(annotation)}"
                 )
+
+
+def make_object(cls: type[T], keys: Mapping[str, Any]) -> T:
+    """Make an object of a dataclass whose fields are the keys.
+
+    Raises:
+        FieldError: A key is unknown or missing.
+        ValueError: A value is impossible.
+    """
+    check_keys(cls, keys)
+    return cls(**keys)
+
+
+def check_keys(cls: Any, keys: Collection[object], given: Collection[str] = ()) -> None:
+    """Compare keys with the fields of a dataclass.
+
+    Args:
+        cls: The dataclass.
+        keys: The keys.
+        given: Fields whose values come from elsewhere.
+
+    Raises:
+        FieldError: A key is unknown, or one without a default is missing.
+    """
+    types = {name: kind for name, kind in field_types(cls).items() if name not in given}
+    for key in keys:
+        if key not in types:
+            raise FieldError(str(key), unknown_key(key, types))
+    for name in types:
+        if name in required_fields(cls) and name not in keys:
+            text = f"{name} is missing; write {describe(types[name])}"
+            raise FieldError(name, text)
+
+
+def unknown_key(key: object, known: Collection[str]) -> str:
+    """The sentence about a key that is none of the known ones."""
+    near = nearest(str(key), known)
+    if near is not None:
+        return f"unknown key {show(key)}. Did you mean {near!r}?"
+    if not known:
+        return f"unknown key {show(key)}; remove it, there are no keys here"
+    return f"unknown key {show(key)}; write one of {', '.join(known)}"
 
 
 def _shown(value: Any) -> str:

@@ -115,14 +115,14 @@ def test_values(annotation, text, expected):
         (dict[int, int], "{a: 1}", "key.a: is 'a'; write a whole number"),
         (Point, "5", "key: is 5; write a mapping of x, y"),
         (Point, "", "key.x: is missing; write a whole number"),
-        (Point, "{x: 1, z: 2}", "key.z: is no key here; remove it or write one of x, y"),
-        (Point, "{x: 1, _hidden: 2}", "key._hidden: is no key here; remove it or write one of x, y"),
-        (Point, "{x: 1, Y: 2}", "key.Y: is no key here (did you mean y?); write that or remove it"),
+        (Point, "{x: 1, z: 2}", "key: unknown key 'z'; write one of x, y"),
+        (Point, "{x: 1, _hidden: 2}", "key: unknown key '_hidden'; write one of x, y"),
+        (Point, "{x: 1, Y: 2}", "key: unknown key 'Y'. Did you mean 'y'?"),
     ],
 )  # fmt: skip
 def test_problems(annotation, text, problem):
     value, problems = check(annotation, text)
-    assert (value is INVALID or "no key" in problem, problems) == (True, [f"f:1 {problem}"])
+    assert (value is INVALID or "unknown key" in problem, problems) == (True, [f"f:1 {problem}"])
 
 
 def test_an_annotation_that_cannot_be_checked_is_a_fault_of_the_program():
@@ -136,7 +136,7 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("epochs: 2", "epoch: 2", "c.yaml:2 Global.epoch: is no key here (did you mean epochs?); write that or remove it"),
+        ("epochs: 2", "epoch: 2", "c.yaml:2 Global: unknown key 'epoch'. Did you mean 'epochs'?"),
         ("epochs: 2", "epochs: 2\n  checkpoints: 5", "c.yaml:3 Global.checkpoints: is 5; write the path of a run's or checkpoint's folder or null"),
         ("root: .", "root: 5", "c.yaml:17 DataLoader.Train.dataset.root: is 5; write the path of a folder"),
         ("Global:\n  epochs: 2", "Global: 2", "c.yaml:1 Global: is 2; write a mapping of epochs, checkpoints, pretrained_model, preprocessing, output_dir, existing_run, device, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, eval_during_train, eval_interval, patience, print_batch_step, use_visualdl, image_shape, save_inference_dir, global_batch, update_freq, sync_batch_norm"),
@@ -149,7 +149,7 @@ OPERATION = "write the {}'s name, a colon, and its keys on lines indented deeper
         ("Arch:\n  name: Net18", "Arch: Net18", "c.yaml:3 Arch: is 'Net18'; write a mapping of the backbone's name and keys"),
         ("Arch:\n  name: Net18\n", "", "c.yaml:1 Arch: is missing; write a mapping of the backbone's name and keys"),
         ("rate: 0.1", "rate: 0", "c.yaml:12 Optimizer.lr.rate: is 0; write a number above 0"),
-        ("CE: {weight: 1.0}", "CE: {weight: 1.0, x: 1}", "c.yaml:7 Loss.Train.0.CE.x: is no key here; remove it or write one of weight, class_weights"),
+        ("CE: {weight: 1.0}", "CE: {weight: 1.0, x: 1}", "c.yaml:7 Loss.Train.0.CE: unknown key 'x'; write one of weight, class_weights"),
         ("CE: {weight: 1.0}", "CE: {class_weights: {0: x}}", "c.yaml:7 Loss.Train.0.CE.class_weights.0: is 'x'; write a number"),
         ("CE: {weight: 1.0}", "CF: {weight: 1.0}", "c.yaml:7 Loss.Train.0.CF: there is no loss named 'CF'; known: CE, MixCE; or give the file that registers it: --import FILE"),
         ("CE: {weight: 1.0}", "CE:\n      weight: 1.0", "c.yaml:7 Loss.Train.0: holds 2 keys (CE, weight); " + OPERATION.format("loss")),
@@ -174,7 +174,7 @@ def test_what_a_component_refuses_itself(small):
 def test_a_component_without_keys_may_have_no_unknown_ones(small):
     text = small.VALID.replace("- Decode:", "- ToCHWImage: {axis: 1}", 1)
     assert small.problems(text) == [
-        "c.yaml:19 DataLoader.Train.dataset.transform_ops.0.ToCHWImage.axis: is no key here; remove it"
+        "c.yaml:19 DataLoader.Train.dataset.transform_ops.0.ToCHWImage: unknown key 'axis'; remove it, there are no keys here"
     ]
 
 
@@ -183,12 +183,12 @@ def test_all_problems_come_together_by_file_and_line_and_overrides_last(small):
     text = text.replace("Batches", "Batchs", 1).replace("size: 8", "size: 8.5", 1)
     assert small.problems(text, "Global.seed=-1", "Arch.class_num=x", "Zoo=1") == [
         "c.yaml:3 Global.epochs: is written twice, first in line 2; remove one",
-        "c.yaml:4 Global.sed: is no key here (did you mean seed?); write that or remove it",
+        "c.yaml:4 Global: unknown key 'sed'. Did you mean 'seed'?",
         "c.yaml:14 Optimizer.lr.rate: is 'x'; write a number above 0",
         "c.yaml:22 DataLoader.Train.dataset.transform_ops.1.Crop.size: is 8.5; "
         "write a whole number of at least 1 or a list of 2 whole numbers of at least 1",
         "c.yaml:25 DataLoader.Train.sampler.name: there is no sampler named 'Batchs' (did you mean Batches?); or give the file that registers it: --import FILE",
-        "-o Zoo=1: is no key here; remove it or write one of Global, Arch, Loss, Optimizer, DataLoader, Infer, Metric, AMP, EMA",
+        "-o Zoo=1: unknown key 'Zoo'; write one of Global, Arch, Loss, Optimizer, DataLoader, Infer, Metric, AMP, EMA",
         "-o Global.seed=-1: is -1; write a whole number of at least 0",
         "-o Arch.class_num=x: is 'x'; write a whole number of at least 1",
     ]

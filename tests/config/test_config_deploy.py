@@ -82,11 +82,11 @@ def test_printing_does_not_look_for_the_paths():
         ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; write a whole number of at least 1"),
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: there is no file 'no'; write the path of one, relative to the working directory"),
         ("PreProcess.transform_ops=[{GridMask: {}}]", "-o PreProcess.transform_ops=[{GridMask: {}}] PreProcess.transform_ops.0.GridMask: the transform GridMask is not supported here; remove it or write RandomErasing"),
-        ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o PreProcess.transform_ops=[{CropImage: {sise: 1}}] PreProcess.transform_ops.0.CropImage.sise: is no key here (did you mean size?); write that or remove it"),
+        ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o PreProcess.transform_ops=[{CropImage: {sise: 1}}] PreProcess.transform_ops.0.CropImage: unknown key 'sise'. Did you mean 'size'?"),
         ("Global.use_tensorrt=1", "-o Global.use_tensorrt=1: is 1; write true or false or null"),
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; write a whole number of at least 1"),
         ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"),
-        ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: is no key here (did you mean opt_batch?); write that or remove it"),
+        ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: unknown key 'batch'. Did you mean 'opt_batch'?"),
         ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' or 'openvino' or null"),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' or 'bfloat16' or 'int8' or null"),
         ("Global.requests=0", "-o Global.requests=0: is 0; write a whole number of at least 1 or null"),
@@ -99,7 +99,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.enable_benchmark=true", "-o Global.enable_benchmark=true: speed is measured by `ppcls benchmark latency`; remove it"),
         ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only post-processing here; remove it"),
         ("PostProcess.SavePreLabel.save_dir=x", "-o PostProcess.SavePreLabel.save_dir=x PostProcess.SavePreLabel: answers are not saved as label files; write Global.output: answers.csv"),
-        ("Global.batchsize=1", "-o Global.batchsize=1: is no key here (did you mean batch_size?); write that or remove it"),
+        ("Global.batchsize=1", "-o Global.batchsize=1: unknown key 'batchsize'. Did you mean 'batch_size'?"),
     ],
 )  # fmt: skip
 def test_problems(override, problem):

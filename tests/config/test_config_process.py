@@ -23,7 +23,7 @@ def test_all_problems_exit_code_2_and_no_traceback():
     answer = run("-c", CHECK, "train", "-c", "c.yaml", "-o", "Global.device=xpu")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.splitlines() == [
-        "c.yaml:1 Global.epoch: is no key here (did you mean epochs?); write that or remove it",
+        "c.yaml:1 Global: unknown key 'epoch'. Did you mean 'epochs'?",
         "c.yaml:1 Global.epochs: is missing; write a whole number of at least 1",
         "c.yaml:1 Global.seed: is 0.0001; write a whole number of at least 0",
         "c.yaml:1 Arch: is missing; write a mapping of the backbone's name and keys",

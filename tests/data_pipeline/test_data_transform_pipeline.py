@@ -180,7 +180,7 @@ def test_a_pipeline_survives_yaml() -> None:
     ("entries", "message"),
     [
         ([{"DecodeImag": None}], "there is no transform named 'DecodeImag' .did you mean DecodeImage"),
-        ([{"DecodeImage": {"rgb": True}}], "a key of DecodeImage is 'rgb'; write 'to_rgb' or 'channel_first'"),
+        ([{"DecodeImage": {"rgb": True}}], "DecodeImage: unknown key 'rgb'. Did you mean 'to_rgb'"),
         (["DecodeImage"], "'DecodeImage' is no transform; write its name with its keys"),
         ([{"DecodeImage": None, "CropImage": None}], "is no transform"),
     ],

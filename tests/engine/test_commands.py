@@ -194,7 +194,7 @@ def test_workers_do_not_change_the_result(folder, trained):
     ("door", "arguments", "message"),
     [
         ("tools/train.py", ["-o", "Global.epoch=3"],
-         "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
+         "-o Global.epoch=3: unknown key 'epoch'. Did you mean 'epochs'?"),
         ("tools/export_model.py", [], "no weights are configured, so there is nothing to use; "
          "write -o Global.pretrained_model=PATH"),
         ("tools/train.py", ["-o", "Global.device=gpu"],

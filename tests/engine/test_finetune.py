@@ -219,7 +219,7 @@ def test_a_class_with_a_line_break_of_unicode_stays_in_the_comment(here):
         (["flowers", "--arch", "DLA34", "--pretrained", "torchvision"],
          "DLA34 has no pretrained weights named 'torchvision'; it has paddleclas, timm, ucbdrive"),
         (["flowers", "--arch", "DLA34", "-o", "Global.epoch=3"],
-         "-o Global.epoch=3: is no key here (did you mean epochs?); write that or remove it"),
+         "-o Global.epoch=3: unknown key 'epoch'. Did you mean 'epochs'?"),
         (["flowers", "--arch", "DLA34", "--pretrained", "tim"],
          "--pretrained: tim: no weights there; give a file of weights, its path "
          "without .pdparams (.../ppcls), or the folder of a checkpoint or of a run (did you mean timm?)"),

@@ -182,7 +182,7 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"clas_names": None}, ": unknown key 'clas_names' (did you mean class_names?); remove it"),
+        ({"clas_names": None}, ": unknown key 'clas_names'. Did you mean 'class_names'?"),
         ({"architecture": 5}, " architecture: str is expected, not 5; export the model again"),
         ({"input": []}, " input: a mapping is expected, not []; export the model again"),
         ({"input": {**INPUT, "shape": 3}}, " input shape: a list is expected, not 3; export the model again"),
@@ -235,7 +235,7 @@ DECODE, CROP = {"DecodeImage": {}}, {"CropImage": {"size": 32}}
         ({"transforms": [{"DecodeImage": 5}]}, ": DecodeImage is 5; write its keys and their values, or null"),
         (
             {"transforms": [DECODE, {"ResizeImage": {"resize_short": "x"}}, CROP]},
-            ": resize_short is 'x'; write a whole number of at least 1",
+            ": ResizeImage: resize_short is 'x'; write a whole number of at least 1",
         ),
         (
             {"program": {"file": "../secret.json", **SHA}},

@@ -137,7 +137,7 @@ def test_preprocessing_may_be_given(official, told, expected):
         ({}, "{} does not state its preprocessing; name the model (in Python model='DLA34'"),
         ({"model": "DLA35"}, "the table of models has no 'DLA35' (did you mean DLA34?); or give the transforms"),
         ({"model": "DarkNet53"}, "{} takes pictures of [3, 224, 224] (channels, height, width), but its preprocessing gives [3, 256, 256]"),
-        ({"preprocess": {"sizes": 1}}, "{}: the given preprocessing is impossible: preprocess has no 'sizes' (did you mean size?); it has size, resize_short"),
+        ({"preprocess": {"sizes": 1}}, "{}: the given preprocessing is impossible: unknown key 'sizes'. Did you mean 'size'?"),
         ({"preprocess": {"size": 288}}, "{}: the given preprocessing is impossible: a size of 288 out of 256 pixels"),
         ({"preprocess": [{"Resize": {}}]}, "{}: the given preprocessing is impossible: there is no transform named 'Resize'"),
         ({"preprocess": TRANSFORMS[:1]}, "{}: its preprocessing gives pictures of no fixed size; end it with a crop"),

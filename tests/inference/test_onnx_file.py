@@ -160,8 +160,7 @@ def test_parameters_that_are_listed_as_inputs_are_none(write):
         (SIZE, "", "FILE does not state what its scores are; write output='logits' (as the models of timm and "
          "torchvision give) or output='probabilities'"),
         ({"size": 32, "std": 0}, "logits", "FILE: std is 0 and not three numbers"),
-        ({"sise": 32}, "logits", "FILE: preprocess has no 'sise' (did you mean size?); it has size, resize_short, "
-         "interpolation, backend, mean, std"),
+        ({"sise": 32}, "logits", "FILE: unknown key 'sise'. Did you mean 'size'?"),
         ("DLA34/tim", "logits", "DLA34 has no pretrained weights named 'tim' (did you mean timm?); it has paddleclas, "
          "timm, ucbdrive"),
         ([{"CropImages": {}}], "logits", "there is no transform named 'CropImages' (did you mean CropImage?)"),

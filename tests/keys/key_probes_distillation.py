@@ -37,7 +37,9 @@ def layers(model):
     return sum(parameter.ndim == 4 for parameter in model.parameters())
 
 
-@probe("backbone DistillationModel.name", ("DistillationModel", 26), ("DLA46_c", Saying("is no key")), path="backbone")
+@probe(
+    "backbone DistillationModel.name", ("DistillationModel", 26), ("DLA46_c", Saying("unknown key")), path="backbone"
+)
 def _name(lab, value):
     try:
         return layers(made(pair(lab, name=value)).build())

@@ -11,6 +11,7 @@ from typing import Any
 
 from ppcls.arch.model_table import MODELS, ModelInfo, info_of
 from ppcls.arch.weights.names import layouts_of
+from ppcls.utils.checked_fields import make_object
 from ppcls.utils.errors import UserError, suggest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -82,14 +83,10 @@ class Preprocessing:
             raise ValueError(
                 f"it is of type {type(record).__name__} and not a JSON object"
             )
-        fields = dict(record)
+        values = {}
         for name, value in record.items():
-            if isinstance(value, list):
-                fields[name] = tuple(value)
-        try:
-            return cls(**fields)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return make_object(cls, values)
 
     def __str__(self) -> str:
         return (

@@ -21,7 +21,6 @@ from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
 from ppcls.utils.annotations import field_types
-from ppcls.utils.errors import suggest
 
 # Only a flat file has these.
 _GROUPS = ("ARCHITECTURE", "LEARNING_RATE", "OPTIMIZER", "TRAIN", "VALID")
@@ -160,15 +159,9 @@ class Translation:
             self.problems.add(node.origin, ".".join(path), text)
 
     def _unknown(self, node: Node, path: Path) -> None:
-        names = names_in(path[:-1])
-        near = suggest(path[-1], names)
-        remedy = (
-            "write that or remove it"
-            if near
-            else f"remove it or write one of {', '.join(names)}"
-        )
-        self.problems.add(
-            node.origin, ".".join(path), f"is no key of PaddleClas 2.0{near}; {remedy}"
+        *above, name = path
+        self.problems.add_unknown_key(
+            node.origin, ".".join(above), name, names_in(path[:-1])
         )
 
     def _carry(self, path: Path, rest: Path, node: Node, is_said: bool = True) -> None:

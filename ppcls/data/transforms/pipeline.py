@@ -21,6 +21,7 @@ from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
+from ppcls.utils.checked_fields import make_object
 from ppcls.utils.shortage import shortage
 
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
@@ -65,7 +66,7 @@ class Pipeline:
         Raises:
             ValueError: a name, a key or a value is not known.
         """
-        ops = []
+        ops: list[Transform] = []
         for entry in entries:
             if not isinstance(entry, Mapping) or [type(name) for name in entry] != [
                 str
@@ -79,16 +80,10 @@ class Pipeline:
                 raise ValueError(
                     f"{name} is {keys!r}; write its keys and their values, or null where it has none"
                 )
-            known = [field.name for field in dataclasses.fields(kind)]
-            for key in keys or {}:
-                one_of(f"a key of {name}", key, known)
             try:
-                ops.append(kind(**(keys or {})))
-            # A configuration's values were checked for their types
-            except TypeError as error:
-                raise ValueError(
-                    f"{name} cannot have {dict(keys or {})} ({error}); correct its values"
-                ) from error
+                ops.append(make_object(kind, keys or {}))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         return cls(ops)
 
     def to_list(self) -> list[dict[str, dict[str, Any]]]:
