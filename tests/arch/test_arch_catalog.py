@@ -99,8 +99,9 @@ def test_no_shared_module_names_a_family() -> None:
 
 
 def test_a_model_without_a_row() -> None:
-    assert info_of("TinyNet") == ModelInfo(name="TinyNet", family="TinyNet")
-    assert (info_of("TinyNet").flops, info_of("TinyNet").weights_url) == (None, None)
+    info = info_of("no such net")
+    assert info == ModelInfo(name="no such net", family="no such net")
+    assert (info.flops, info.weights_url) == (None, None)
     assert info_of("DLA34") is MODELS["DLA34"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ppcls.arch import build_model
-from ppcls.arch.model_table import MODELS
+from ppcls.arch.model_table import LATENCIES, MODELS
 from ppcls.arch.weights.files import read_weights, write_weights
 from ppcls.arch.weights.sources import weights_of
 from ppcls.cli import main
@@ -68,7 +68,6 @@ def test_the_folder_holds_the_pages_and_their_plots_only():
 
 
 def test_every_model_is_on_one_page():
-    assert [len(page.models) for page in PAGES.values()] == [12, 5, 5]
     assert sorted(info.name for page in PAGES.values() for info in page.models) == sorted(MODELS)
 
 
@@ -82,7 +81,7 @@ def test_the_tables_are_whole(name, language):
     assert first_columns.count(models) >= 2  # accuracy and size
     weights = [row.model for model in models for row in weights_of(model)]
     assert weights in first_columns
-    assert set(weights) == set(models)
+    assert set(weights) == {model for model in models if MODELS[model].published}
     assert set(models) <= {cell[1:].partition("]")[0] for cell in first_columns[-1]}  # recipes
 
 
@@ -118,7 +117,8 @@ def test_figures(name, column, model, row):
 
 def test_the_latency_table_leaves_out_what_nobody_published():
     missing = set(MODELS) - {model for name in PAGES for model in table(name, "", "batch 1 (ms)")}
-    assert missing == {"DLA46x_c", "DLA60_res2net", "DLA60_res2next"}
+    unpublished = {name for name, info in MODELS.items() if not any(of(info) for of in LATENCIES.values())}
+    assert missing == unpublished >= {"DLA46x_c", "DLA60_res2net", "DLA60_res2next"}
 
 
 def test_recipes():
