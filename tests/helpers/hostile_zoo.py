@@ -287,6 +287,10 @@ def pickles(command: str) -> list[tuple[str, str, bytes, str]]:
     case("one content for many arrays", b"\x80\x04" + shared + b"\x940](" + b"".join(
         _array_opcodes(b"M\x50\xc3\x85", b"h\x00")[9:-2] for _ in range(20)) + b"e.",
         _asks("more than 4 times the memory of its own size"))  # fmt: skip
+    halves = np.ones(1_000, np.float16)
+    for id, value in (("array", halves), ("tensor", ("x", halves))):
+        case(f"one {id} by 3 names", pickle.dumps({str(n): value for n in range(3)}, 4),
+             _asks("more than 4 times the memory of its own size"))  # fmt: skip
     encode = (
         b"c_codecs\nencode\n\x94X" + struct.pack("<I", 100_000) + b"a" * 100_000 + b"\x94X\x06\x00\x00\x00latin1\x94]("
     )
