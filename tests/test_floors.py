@@ -1,4 +1,4 @@
-"""Imports run one way, and what must be light is light. Read from the sources and from a fresh interpreter."""
+"""Packages import only from layers below them, and light modules load nothing heavy."""
 
 import ast
 import json
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     for height, layer in enumerate(LAYERS)
     for name in layer
 }
-# Of these floors the runtime of a bundle takes what needs no Paddle.
+# The runtime of a bundle imports only the parts of these layers that need no Paddle.
 RUNTIME = {
     "arch": ("ppcls.arch.model_table", "ppcls.arch.weights.sources"),
     "data": tuple(
@@ -64,21 +64,21 @@ def imports_of(path):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def violations(floor, path, names):
+def violations(layer, path, names):
     for name in names:
         parts = name.split(".")
         target = parts[1] if len(parts) > 1 else ""
-        if target in MAY_IMPORT and target not in MAY_IMPORT[floor]:
+        if target in MAY_IMPORT and target not in MAY_IMPORT[layer]:
             yield f"{path} imports {name}"
-        if floor == "inference" and not name.startswith(RUNTIME.get(target, "ppcls")):
+        if layer == "inference" and not name.startswith(RUNTIME.get(target, "ppcls")):
             yield f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("floor", sorted(MAY_IMPORT))
-def test_a_floor_imports_only_what_lies_below(floor):
-    files = sorted((ROOT / "ppcls" / floor).rglob("*.py"))
+@pytest.mark.parametrize("layer", sorted(MAY_IMPORT))
+def test_a_layer_imports_only_from_those_below(layer):
+    files = sorted((ROOT / "ppcls" / layer).rglob("*.py"))
     assert files
-    found = [text for path in files for text in violations(floor, path.relative_to(ROOT), imports_of(path))]
+    found = [text for path in files for text in violations(layer, path.relative_to(ROOT), imports_of(path))]
     assert found == []
 
 
@@ -92,7 +92,7 @@ def test_the_check_can_fail():
     ]
 
 
-def test_every_package_has_a_floor():
+def test_every_package_has_a_layer():
     packages = {path.parent.name for path in (ROOT / "ppcls").glob("*/*.py")}
     assert packages == set(MAY_IMPORT)
 

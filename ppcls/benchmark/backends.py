@@ -109,7 +109,7 @@ def _time_halves(
     plan: Plan,
     clock: Clock,
 ) -> tuple[Timings, Timings]:
-    """Time passes for two halves in turn, until both agree about the fastest or `PASSES` are over.
+    """Time passes, alternately for two halves, until both agree about the fastest or `PASSES` are over.
 
     Args:
         works: What to call for each candidate.

@@ -19,7 +19,7 @@ from ppcls.utils.errors import UserError
 
 
 class _Source(NamedTuple):
-    """What a bundle or a configuration says of the inputs."""
+    """How a bundle or a configuration defines the inputs."""
 
     pipeline: Pipeline
     class_num: int

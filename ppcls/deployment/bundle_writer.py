@@ -1,4 +1,4 @@
-"""The manifest of a bundle whose other files are there."""
+"""Write the manifest of a bundle."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ def write_manifest(
     architecture_arguments: Mapping[str, Any] | None = None,
     weights_source: str | None = None,
 ) -> Bundle:
-    """Writes the manifest of the program, parameters and golden file that lie in `folder`, and reads it back.
+    """Write the manifest for the program, parameters and golden file in a folder, and read it back.
 
     Args:
-        folder: holds `program_file`, `inference.pdiparams` and `golden.npz`.
+        folder: Holds `program_file`, `inference.pdiparams` and `golden.npz`.
         paddle: Paddle's version.
-        architecture: the backbone's name.
-        config_sha256: digest of the resolved configuration, None without one.
-        weights_sha256: digest of the weights' file, None for weights that were never loaded.
-        input_name: the program's name of its input.
-        input_shape: (channels, height, width).
-        output_name: the program's name of its output.
-        class_num: scores a picture.
-        transforms: the preprocessing, which says the colour order too; written in its canonical form.
-        class_names: one name a class, or None.
-        golden_source: whose picture the golden one is.
+        architecture: The backbone's name.
+        config_sha256: Digest of the resolved configuration; None without one.
+        weights_sha256: Digest of the weights file; None for weights that were never loaded.
+        input_name: The name of the program's input.
+        input_shape: Channels, height and width.
+        output_name: The name of the program's output.
+        class_num: Scores per picture.
+        transforms: The preprocessing, which also defines the colour order; written in its canonical form.
+        class_names: One name per class, or None.
+        golden_source: Where the golden picture is from.
         program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
-        architecture_arguments: the backbone's arguments.
-        weights_source: the file or address of the weights.
+        architecture_arguments: The backbone's arguments.
+        weights_source: The file or address of the weights.
     """
     place = Path(folder)
     bundle = Bundle(

@@ -1,4 +1,4 @@
-"""`ppcls benchmark`, with a call of each kind: what is said and written, not how fast anything is."""
+"""`ppcls benchmark` with one call of each kind: what it prints and writes, not how fast anything is."""
 
 import csv
 import json

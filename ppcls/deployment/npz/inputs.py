@@ -2,7 +2,7 @@
 
 A folder of inputs holds one file per picture (`image`: float32 [1, C, H, W]), `npz_datalist.txt` with their paths and,
 if the list has labels, `npz_labels.txt` with `file label` lines. An interrupted run is resumed: each file is written
-atomically, and a record beside them says what they were made of.
+atomically, and a record says what they were made of.
 """
 
 from __future__ import annotations

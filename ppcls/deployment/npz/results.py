@@ -1,7 +1,7 @@
 """Run a bundle on inputs in `.npz` files.
 
 A folder of results holds one file per input (`scores`: float32 [1, class_num]), which has the input's name and ends in
-`.npz`. An interrupted run is resumed: each file is written atomically, and a record beside them says what they are of.
+`.npz`. An interrupted run is resumed: each file is written atomically, and a record says what they were made of.
 """
 
 from __future__ import annotations
