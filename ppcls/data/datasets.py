@@ -2,12 +2,11 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppcls.data.class_folders import read_class_folders
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.labels import Classes, load_class_names
-from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.transforms.base import set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
@@ -21,6 +20,9 @@ from ppcls.utils.fields import (
     UserPath,
 )
 from ppcls.utils.registry import Registry
+
+if TYPE_CHECKING:
+    from ppcls.data.shards import ShardList
 
 DATASETS = Registry("dataset")
 
@@ -177,12 +179,15 @@ class WebDatasetDataset(CheckedFields):
                 "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files"
             )
 
-    def open(self, class_num: int, learned: Classes | None = None) -> ShardList:
+    def open(self, class_num: int, learned: Classes | None = None) -> "ShardList":
         """Finds the shards and reads their manifest; see `open_shards`.
 
         Raises:
             UserError: they are wrong, or the manifest's classes are not the `learned` ones.
         """
+        # Checking a configuration does not wait for the modules of http and TLS
+        from ppcls.data.shards import open_shards
+
         shards = open_shards(
             self.shards, class_num, self.shuffle_buffer, self.epoch_length
         )
