@@ -13,6 +13,7 @@ from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output, shape_text
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.onnx_programs import FLOAT32, Port, read_onnx
+from ppcls.untrusted.refusals import shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
@@ -115,36 +116,36 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
 
 
 def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
-    shown = _ports_text(ports)
+    found = _ports_text(ports)
     if len(ports) != 1:
-        raise UserError(f"{path} takes {shown}; {_ONE_INPUT}")
+        raise UserError(f"{path} takes {found}; {_ONE_INPUT}")
     ((name, element_type, shape),) = ports
     if len(shape) != 4 or element_type != FLOAT32:
-        raise UserError(f"{path} takes {shown}; {_ONE_INPUT}")
+        raise UserError(f"{path} takes {found}; {_ONE_INPUT}")
     if shape[3] in (1, 3) and shape[1] not in (1, 3):
         raise UserError(
-            f"{path} takes {shown}, the channels last; export it again with [N, channels, height, width]"
+            f"{path} takes {found}, the channels last; export it again with [N, channels, height, width]"
         )
     if shape[0] not in (-1, 1):
         raise UserError(
-            f"{path} takes {shown}, always {shape[0]} pictures; {_BATCH_AXIS}"
+            f"{path} takes {found}, always {shape[0]} pictures; {_BATCH_AXIS}"
         )
     return name, shape
 
 
 def _output(path: Path, ports: Sequence[Port]) -> tuple[str, int]:
-    shown = _ports_text(ports)
+    found = _ports_text(ports)
     if len(ports) != 1:
-        raise UserError(f"{path} gives {shown}; {_ONE_OUTPUT}")
+        raise UserError(f"{path} gives {found}; {_ONE_OUTPUT}")
     ((name, element_type, shape),) = ports
     if len(shape) != 2 or element_type != FLOAT32 or shape[1] < 1:
-        raise UserError(f"{path} gives {shown}; {_ONE_OUTPUT}")
+        raise UserError(f"{path} gives {found}; {_ONE_OUTPUT}")
     return name, shape[1]
 
 
 def _ports_text(ports: Sequence[Port]) -> str:
     """Names and shapes of inputs or outputs, the first few where there are many."""
-    texts = [f"{name[:100]} {shape_text(shape)}" for name, _, shape in ports[:3]]
+    texts = [f"{shown(name)} {shape_text(shape)}" for name, _, shape in ports[:3]]
     if len(ports) > 3:
         texts.append(f"and {len(ports) - 3} more")
     return ", ".join(texts)

@@ -138,6 +138,11 @@ def test_preprocessing_in_its_other_forms(write):
         ({"inputs": [("x", ("N", 32, 32, 3))]}, "FILE takes x [-1, 32, 32, 3], the channels last; export it again"),
         ({"inputs": [("x", ("N", 3, 32, 32), HALF)]}, "FILE takes x [-1, 3, 32, 32]; this runtime gives one float32"),
         ({"inputs": [("a", (1, 2)), ("b", (3,))]}, "FILE takes a [1, 2], b [3]; this runtime gives one float32"),
+        (
+            {"inputs": [(name, (1,)) for name in "abcde"]},
+            "FILE takes a [1], b [1], c [1], and 2 more; this runtime gives one float32",
+        ),
+        ({"inputs": [("x\ny", (1,))]}, "FILE takes x\\ny [1]; this runtime gives one float32"),
         ({"outputs": [("y", ("N", 5, 1, 1))]}, "FILE gives y [-1, 5, 1, 1]; this runtime reads one float32 [N, "),
         ({"outputs": [("y", ("N", "C"))]}, "FILE gives y [-1, -1]; this runtime reads one float32 [N, class_num], "),
         ({"outputs": [("y", ("N", 5)), ("z", ("N", 5))]}, "FILE gives y [-1, 5], z [-1, 5]; this runtime reads one "),
