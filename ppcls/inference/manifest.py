@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ppcls.utils.errors import UserError, shortened
 MANIFEST_FILE = "inference.yml"
 _MAX_BYTES = 16 << 20
 _AGAIN = "copy the bundle again, or export again"
+# Keys of the document itself, which stand at the beginning of a line
+_OUR_KEYS = re.compile(rb"^\{?[\"']?(schema|library)[\"']?[ \t]*:", re.MULTILINE)
 _YAML_1_1 = yaml.resolver.Resolver()
 
 
@@ -45,11 +48,8 @@ def is_ours(folder: Path) -> bool:
     path = folder / MANIFEST_FILE
     if not path.is_file():
         return False
-    try:
-        values = read_manifest(path)
-    except UserError:
-        return True  # and `Bundle.load` says what is wrong with it
-    return isinstance(values, dict) and ("schema" in values or "library" in values)
+    with refusals(path, "manifest", again=_AGAIN), path.open("rb") as file:
+        return _OUR_KEYS.search(file.read(_MAX_BYTES)) is not None
 
 
 def manifest_text(values: dict[str, Any]) -> str:

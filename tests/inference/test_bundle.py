@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ppcls.inference import Bundle
 from ppcls.inference.backends.paddle import PaddleBackend
+from ppcls.inference.manifest import is_ours
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -138,6 +139,23 @@ def test_damaged_text_is_one_sentence(copy, written, says):
 
 
 NUMBERS = ["1e5", "1.5e5", "0o17", "0x1F", "12", "1_000", "12:30", "yes", "null", "2001-12-14", ".5", "-.5", "", "~"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("schema: 3\n", True),
+        ("# a comment\nlibrary: 0.1.0\nschema: [\n", True),  # damaged
+        ('{"schema": 3}', True),
+        ("Global:\n  library: x\n  schema: 1\n", False),
+        ("Global: {schema: 3}\n", False),
+        ("", False),
+        ("schemas: 1\n", False),
+    ],
+)
+def test_a_manifest_of_this_library_is_known_by_its_keys(tmp_path, text, ours):
+    (tmp_path / "inference.yml").write_text(text)
+    assert is_ours(tmp_path) is ours
 
 
 def test_class_names_that_look_like_numbers_stay_text(copy):
