@@ -91,7 +91,7 @@ def _listed(info: ModelInfo) -> ListedModel:
 
 def _accuracy_source(info: ModelInfo) -> str | None:
     for source in _ACCURACY_SOURCES:
-        if source in info.published and info.published[source].top1 is not None:
+        if info.published.get(source, Published()).top1 is not None:
             return source
     return None
 

@@ -74,10 +74,9 @@ def recognise(model: Backbone, keys: Sequence[str]) -> Layout:
     best, most = OURS, 0
     for layout in known_layouts(model.params.name):
         names = _their_names(layout, model, targets)
-        known = 0
-        for key in keys:
-            if key in names or _reason_to_drop(layout, key, modules) is not None:
-                known += 1
+        unknown = [key for key in keys if key not in names]
+        reasons = [_reason_to_drop(layout, key, modules) for key in unknown]
+        known = len(keys) - reasons.count(None)
         if known > most:
             best, most = layout, known
     return best

@@ -1,7 +1,6 @@
 """Dual Path Networks: models, published numbers, weights and layouts of weights. Loads no Paddle."""
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -133,19 +132,21 @@ _PADDLECLAS_PARTS = {
 }
 
 
+_PADDLECLAS_KINDS = {"bn": "_batch_norm", "conv": "_conv"}
+
+
 def _paddleclas_naming(model: str, layers: Sequence[str]) -> dict[str, str]:
     """PaddleClas numbers the blocks through all stages: `conv3_1.reduce.bn` is `dpn4.c1x1_a_func._batch_norm`."""
-    heads = [layer.split(".")[0] for layer in layers]
-    blocks = dict.fromkeys(head for head in heads if re.match(r"conv\d_", head))
-    numbers = {block: number for number, block in enumerate(blocks, start=1)}
     theirs: dict[str, str] = {}
+    numbers: dict[str, int] = {}
     for layer in layers:
         if layer in _PADDLECLAS_LAYERS:
             theirs[layer] = _PADDLECLAS_LAYERS[layer]
             continue
         block, part, kind = layer.split(".")
-        leaf = "_conv" if kind == "conv" else "_batch_norm"
-        theirs[layer] = f"dpn{numbers[block]}.{_PADDLECLAS_PARTS[part]}.{leaf}"
+        number = numbers.setdefault(block, len(numbers) + 1)
+        name = f"dpn{number}.{_PADDLECLAS_PARTS[part]}"
+        theirs[layer] = f"{name}.{_PADDLECLAS_KINDS[kind]}"
     return theirs
 
 
