@@ -54,6 +54,7 @@ class SaveCheckpoints(Callback):
         self._saved_at = time.monotonic()
         self._best_submitted = self._best_on_disk = trainer.state.best
         if processes.is_first():
+            self._background.start()
             self._disk = _disk_of(self.output) if self.output.is_dir() else None
             checkpoint.recover(self._latest)
             self._retire(trainer.state.epoch)
@@ -94,7 +95,10 @@ class SaveCheckpoints(Callback):
 
     def train_end(self, trainer: Trainer) -> None:
         """Waits for the last file."""
-        self.wait()
+        try:
+            self.wait()
+        finally:
+            self._background.close()
 
     @property
     def _latest(self) -> Path:
