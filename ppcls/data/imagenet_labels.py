@@ -148,7 +148,7 @@ def read_numbers(
         raise UserError(
             f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order"
         )
-    numbers = [int(line) for line in lines]
+    numbers = [int(line.strip()) for line in lines]
     if 0 in numbers:
         return list(numbers)
     if devkit is None:

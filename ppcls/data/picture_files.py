@@ -183,14 +183,18 @@ class PictureScan:
 
     def _files(self, folder: str) -> Iterator[os.DirEntry[str]]:
         """Yield what is not a folder in `folder` and below it."""
-        seen: set[str] = set()
+        seen: set[tuple[int, int]] = set()
         waiting = [folder]
         while waiting:
             place = waiting.pop()
-            real = os.path.realpath(place)
-            if real in seen:
+            try:
+                status = Path(place).stat()
+            except OSError as error:
+                self._pass_over(f"folder: {error.strerror}", place)
                 continue
-            seen.add(real)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
             below = []
             for entry in self._entries(place):
                 if _holds(entry.is_dir):

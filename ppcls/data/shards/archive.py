@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import ppcls.data.shards.streams as streams
 from ppcls.data.picture_files import SUFFIXES
+from ppcls.data.shards.streams import DAMAGE, failure_of, open_stream, reason_of
 from ppcls.untrusted import compressed
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 from ppcls.untrusted.tar_stream import BLOCK, CUT, TarStream
 from ppcls.utils.errors import UserError
 
-_DAMAGE = (*streams.DAMAGE, *compressed.DAMAGE, Damaged, Refused)
+_DAMAGE = (*DAMAGE, *compressed.DAMAGE, Damaged, Refused)
 _END_MARK = bytes(2 * BLOCK)
 _METADATA = re.compile(r"__[^/]*__($|/)")
 _LABEL = "cls"
@@ -44,7 +44,7 @@ def samples_of(address: str, shard: int = 0) -> Iterator[Sample]:
     """
     stream = None
     try:
-        stream = streams.open_stream(address)
+        stream = open_stream(address)
         tar = _Watched(compressed.Decompressed(stream))
         for ordinal, sample in enumerate(_groups(TarStream(tar))):
             path = f"{address}/{shown(sample.key)}"
@@ -157,10 +157,10 @@ def _reason(stream: Any, error: Exception) -> str:
     if stream is not None:
         with contextlib.suppress(OSError):
             stream.close()
-    failure = streams.failure_of(stream)
+    failure = failure_of(stream)
     if failure:
         return failure
-    reason = streams.reason_of(error)
+    reason = reason_of(error)
     if reason:
         return f"{reason}; check the address"
     text = " ".join(str(error).split()) or type(error).__name__

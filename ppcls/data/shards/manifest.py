@@ -13,8 +13,15 @@ from typing import Any
 
 import numpy as np
 
-import ppcls.data.shards.streams as streams
 from ppcls.data.shards.archive import samples_of
+from ppcls.data.shards.streams import (
+    DAMAGE,
+    is_command,
+    is_local,
+    open_stream,
+    reason_of,
+    webdataset_tools,
+)
 from ppcls.untrusted.refusals import Damaged, shown
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
@@ -92,7 +99,7 @@ def open_shards(
     Raises:
         UserError: webdataset or a file is missing, the manifest is damaged, or does not fit its shards or `class_num`.
     """
-    _, braceexpand = streams.webdataset_tools()
+    _, braceexpand = webdataset_tools()
     if isinstance(given, str) and given.endswith(".json"):
         listed = _from_manifest(given, class_num)
         return dataclasses.replace(listed, shuffle_buffer=buffer, epoch_length=length)
@@ -107,7 +114,7 @@ def open_shards(
         ) from error
     missing = []
     for address in addresses:
-        if streams.is_local(address) and not Path(address).is_file():
+        if is_local(address) and not Path(address).is_file():
             missing.append(f"{address} is not there; correct shards")
     _raise_together(missing)
     return ShardList(addresses, None, None, buffer, length)
@@ -123,7 +130,7 @@ def _raise_together(problems: Sequence[str]) -> None:
 
 
 def _from_manifest(address: str, class_num: int) -> ShardList:
-    if streams.is_command(address):
+    if is_command(address):
         raise UserError(
             f"shards is {address!r}, but names of shards that a command writes never reach a shell; give "
             "the path or http address of the manifest, or `pipe:` patterns of the shards and epoch_length"
@@ -131,7 +138,7 @@ def _from_manifest(address: str, class_num: int) -> ShardList:
     manifest = parse_manifest(_bytes_of(address), address)
     folder = address[: -len(address.rpartition("/")[2])]
     addresses = [folder + shard["name"] for shard in manifest["shards"]]
-    if streams.is_local(address):
+    if is_local(address):
         problems = []
         for path, shard in zip(addresses, manifest["shards"]):
             problem = _difference(Path(path), shard)
@@ -165,15 +172,15 @@ def _difference(path: Path, shard: Any) -> str:
 
 def _bytes_of(address: str) -> bytes:
     try:
-        with contextlib.closing(streams.open_stream(address)) as stream:
+        with contextlib.closing(open_stream(address)) as stream:
             content = stream.read(_MOST_BYTES + 1)
             # Of a stream a read may give less than there is
             while len(content) <= _MOST_BYTES and (more := stream.read(1 << 20)):
                 content += more
     except UserError:
         raise
-    except streams.DAMAGE as error:
-        reason = streams.reason_of(error) or "it cannot be fetched"
+    except DAMAGE as error:
+        reason = reason_of(error) or "it cannot be fetched"
         raise UserError(
             f"{address}: {reason}; give the manifest.json that `ppcls pack` wrote"
         ) from error

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-import ppcls.data.transforms.tiff as tiff
 from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.gray import to_gray
@@ -24,6 +23,8 @@ from ppcls.data.transforms.jpeg import (
     jpeg_frame,
     jpeg_refusal,
 )
+from ppcls.data.transforms.tiff import by_pillow as tiff_by_pillow
+from ppcls.data.transforms.tiff import remaining_orientation
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.fields import PositiveInt
 
@@ -153,7 +154,7 @@ class DecodeImage(Transform):
             )
             is_tiff = file.format == "TIFF"
             orientation = (
-                tiff.remaining_orientation(file, data)
+                remaining_orientation(file, data)
                 if is_tiff
                 else stated_orientation(file.info)
             )
@@ -210,7 +211,7 @@ def pixels_of(image: Image.Image) -> np.ndarray:
 def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
     if file.format == "TIFF":
-        return _converted(tiff.by_pillow(file, data))
+        return _converted(tiff_by_pillow(file, data))
     if (
         file.format == "JPEG2000"
         and file.mode not in _SIXTEEN_BITS
