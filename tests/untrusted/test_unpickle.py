@@ -92,6 +92,35 @@ def test_every_array_survives(tmp_path_factory, array, protocol):
     assert_same(load_pickle(path), array)
 
 
+PLAIN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**1000), 2**1000),
+    st.floats(allow_nan=False),
+    st.complex_numbers(allow_nan=False),
+    st.text(),
+    st.binary(),
+    st.sets(st.integers(-(2**63), 2**63) | st.text(), max_size=3),
+)
+NESTED = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text() | st.integers(-(2**63), 2**63) | st.tuples(st.text(), st.none()), inner, max_size=3),
+        st.dictionaries(st.text(), inner, max_size=3).map(OrderedDict),
+    ),
+    max_leaves=10,
+)
+
+
+@given(value=NESTED, protocol=st.integers(0, 5))
+def test_every_plain_value_is_what_python_reads(value, protocol):
+    source = stream(pickle.dumps(value, protocol=protocol))
+    assert_same(rebuild(unpickle.unpickle(source), source.meter), value)
+    assert source.left == 0
+
+
 @pytest.mark.parametrize("spelling", [b"numpy.core", b"numpy._core"])
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_both_spellings_of_numpy_are_read(tmp_path, spelling, protocol):
