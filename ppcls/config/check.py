@@ -72,11 +72,8 @@ class Checker:
             key: its dotted key.
             wanted: the whole annotation that messages describe, where `annotation` is a part of it.
         """
-        origin, args, wanted = (
-            get_origin(annotation),
-            get_args(annotation),
-            wanted or annotation,
-        )
+        origin, args = get_origin(annotation), get_args(annotation)
+        wanted = wanted or annotation
         if origin is Annotated:
             return self._annotated(args[0], args[1:], node, key, wanted)
         if is_union(annotation):
@@ -102,7 +99,7 @@ class Checker:
     def _refuse(self, node: Node, key: str, wanted: Any) -> Any:
         sentence = self.legacy.value(key, node.value)
         if wanted is str and not isinstance(node.value, (dict, list, type(None))):
-            sentence = f"is {show(node.value)}, which is no text; put it in quotes"
+            sentence = f"is {show(node.value)}, which is not text; put it in quotes"
         self.problems.add(
             node.origin,
             key,
@@ -127,11 +124,9 @@ class Checker:
             return float(value)
         if kind is int and number and value == int(value) and abs(value) < _TOO_LARGE:
             return int(value)
-        return (
-            value
-            if kind not in (int, float) and type(value) is kind
-            else self._refuse(node, key, wanted)
-        )
+        if kind not in (int, float) and type(value) is kind:
+            return value
+        return self._refuse(node, key, wanted)
 
     def _annotated(
         self, base: Any, marks: tuple[Any, ...], node: Node, key: str, wanted: Any
@@ -141,21 +136,18 @@ class Checker:
                 return self._component(mark.kind, node, key, wanted)
             if isinstance(mark, Operation):
                 return self._operation(mark.kind, node, key)
-        value = (
-            ""
-            if _stands_for_empty(node, marks)
-            else self.check(base, node, key, wanted)
-        )
+        if _stands_for_empty(node, marks):
+            value = ""
+        else:
+            value = self.check(base, node, key, wanted)
         for mark in marks:
-            if (
-                value is not INVALID
-                and isinstance(mark, Range)
-                and not within(value, mark)
-            ):
-                value = self._refuse(node, key, wanted)
-            if value is not INVALID and isinstance(mark, (UserPath, ReadPath)):
+            if value is INVALID:
+                return INVALID
+            if isinstance(mark, Range) and not within(value, mark):
+                return self._refuse(node, key, wanted)
+            if isinstance(mark, (UserPath, ReadPath)):
                 value = self._expanded(value, node, key)
-            if value is not INVALID and isinstance(mark, ReadPath):
+            if isinstance(mark, ReadPath) and value is not INVALID:
                 value = self._path(value, mark, node, key, wanted)
         return value
 
@@ -206,19 +198,16 @@ class Checker:
         return self._refuse(node, key, wanted)
 
     def _list(self, annotation: Any, node: Node, key: str, wanted: Any) -> Any:
-        args, make = (
-            get_args(annotation),
-            list if get_origin(annotation) is list else tuple,
-        )
+        args = get_args(annotation)
+        make = list if get_origin(annotation) is list else tuple
         items = [] if node.value is None else node.value
         variadic = make is list or len(args) == 1 or args[-1] is Ellipsis
         if not isinstance(items, list) or not (variadic or len(items) == len(args)):
             return self._refuse(node, key, wanted)
         kinds = [args[0]] * len(items) if variadic else args
-        values = [
-            self.check(kind, item, join(key, place))
-            for place, (kind, item) in enumerate(zip(kinds, items))
-        ]
+        values = []
+        for place, (kind, item) in enumerate(zip(kinds, items)):
+            values.append(self.check(kind, item, join(key, place)))
         if INVALID in values:
             return INVALID
         self.values[key] = make(values)
@@ -228,18 +217,15 @@ class Checker:
         name_type, value_type = get_args(annotation)
         if not isinstance(node.value, dict):
             return self._refuse(node, key, annotation)
-        names = [
-            Node(name if name_type is str else parse_scalar(name), child.origin)
-            for name, child in node.value.items()
-        ]
-        keys = [self.check(name_type, name, join(key, name.value)) for name in names]
-        values = [
-            self.check(value_type, child, join(key, name))
-            for name, child in node.value.items()
-        ]
-        return (
-            INVALID if INVALID in keys or INVALID in values else dict(zip(keys, values))
-        )
+        keys, values = [], []
+        for name, child in node.value.items():
+            place = join(key, name)
+            written = name if name_type is str else parse_scalar(name)
+            keys.append(self.check(name_type, Node(written, child.origin), place))
+            values.append(self.check(value_type, child, place))
+        if INVALID in keys or INVALID in values:
+            return INVALID
+        return dict(zip(keys, values))
 
     def _component(self, kind: str, node: Node, key: str, wanted: Any) -> Any:
         if not isinstance(node.value, dict):
@@ -255,17 +241,17 @@ class Checker:
             )
             return INVALID
         cls = self._class(kind, name, join(key, "name"))
-        given = {"name": name.value} if cls and "name" in field_types(cls) else {}
-        return self.make(cls, Node(rest, node.origin), key, given) if cls else INVALID
+        if cls is None:
+            return INVALID
+        given = {"name": name.value} if "name" in field_types(cls) else {}
+        return self.make(cls, Node(rest, node.origin), key, given)
 
     def _operation(self, kind: str, node: Node, key: str) -> Any:
         keys = node.value
         if not isinstance(keys, dict) or len(keys) != 1:
-            found = (
-                f"holds {len(keys)} keys ({', '.join(keys)})"
-                if isinstance(keys, dict)
-                else f"is {show(keys)}"
-            )
+            found = f"is {show(keys)}"
+            if isinstance(keys, dict):
+                found = f"holds {len(keys)} keys ({', '.join(keys)})"
             text = f"{found}; write the {kind}'s name, a colon, and its keys on lines indented deeper than the name"
             self.problems.add(node.origin, key, text)
             return INVALID

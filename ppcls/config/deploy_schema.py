@@ -89,7 +89,7 @@ class TopkSection(CheckedFields):
 
     Attributes:
         topk: how many classes, the likeliest first.
-        class_id_map_file: a file of class names, a line each; null for the names in the bundle.
+        class_id_map_file: a file of class names, one per line; null for the names in the bundle.
     """
 
     topk: PositiveInt = 5

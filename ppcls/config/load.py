@@ -105,7 +105,7 @@ def migrate_config(
         processes: how many share a batch: the new file states a process's part.
 
     Raises:
-        UserError: there is no such file, or it is none of that format.
+        UserError: there is no such file, or it is not in that format.
         ConfigError: what is wrong with it, other than paths that are not there.
     """
     problems = Problems()

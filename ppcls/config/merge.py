@@ -73,9 +73,8 @@ def _real(file: Path) -> str:
 
 def merge(under: Node, over: Node) -> Node:
     """`over` laid upon `under`: mappings merge; all else, and a component of another name, is replaced whole."""
-    if not (
-        isinstance(under.value, dict) and isinstance(over.value, dict)
-    ) or _is_other_component(under, over):
+    both_are_mappings = isinstance(under.value, dict) and isinstance(over.value, dict)
+    if not both_are_mappings or _is_other_component(under, over):
         return over
     merged = dict(under.value)
     for key, node in over.value.items():
@@ -110,14 +109,14 @@ def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
         problems.add(
             root.origin,
             "",
-            "is no mapping of sections; write `Global:` and the other sections",
+            "is not a mapping of sections; write `Global:` and the other sections",
         )
         return None
     return root
 
 
 def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
-    """The nodes of `base`, taken out of the mapping; None if they are no paths."""
+    """The nodes of `base`, taken out of the mapping; None (and a problem) if they are not paths."""
     node = root.value.pop("base", None)
     if node is None:
         return ()
@@ -127,6 +126,6 @@ def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
     problems.add(
         node.origin,
         "base",
-        "is no path; write a path relative to this file, a shipped name, or a list of them",
+        "is not a path; write a path relative to this file, a shipped name, or a list of them",
     )
     return None

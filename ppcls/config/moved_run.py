@@ -43,10 +43,8 @@ def follow(root: Node, file: Path) -> str | None:
 def _run_of(root: Node) -> str | None:
     """The run's folder as the configuration writes it: `output/DLA34`."""
     values = root.value if isinstance(root.value, dict) else {}
-    output, name = (
-        _text(values.get(section), key)
-        for section, key in (("Global", "output_dir"), ("Arch", "name"))
-    )
+    output = _text(values.get("Global"), "output_dir")
+    name = _text(values.get("Arch"), "name")
     if not output or not name:
         return None
     return (PurePath(output) / name).as_posix()
@@ -64,14 +62,12 @@ def _within(path: str, run: str) -> str | None:
 
 def _text(section: Node | None, key: str) -> str | None:
     """A text of a section."""
-    if (
-        section is None
-        or not isinstance(section.value, dict)
-        or key not in section.value
-    ):
+    if section is None or not isinstance(section.value, dict):
         return None
-    value = section.value[key].value
-    return value if isinstance(value, str) else None
+    node = section.value.get(key)
+    if node is None or not isinstance(node.value, str):
+        return None
+    return node.value
 
 
 def _texts(node: Node) -> Iterator[Node]:

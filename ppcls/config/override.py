@@ -27,12 +27,12 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) ->
 
 
 def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] | None:
-    """The parts of the key, and the value; None (and a problem) if it is no `key=value` or the value no YAML."""
+    """The parts of the key, and the value; None (and a problem) if it is not `key=value` or the value is not YAML."""
     origin = Origin(f"-o {override}")
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        problems.add(origin, "", "is no override; write -o Section.key=value")
+        problems.add(origin, "", "is not an override; write -o Section.key=value")
         return None
     # A pattern, `*.jpg`; to YAML a reference, of which no override has the anchor
     if text.lstrip().startswith("*"):
@@ -82,12 +82,12 @@ def _step(
     """The node below by a key, a place, or an operation's name; an absent mapping is made."""
     if isinstance(node.value, list):
         item = _find(node.value, part, where, origin, problems)
-        return item if item is None or part.isdecimal() else _child(item, part, origin)
-    return (
-        _child(node, part, origin)
-        if _is_mapping(node, where, origin, problems)
-        else None
-    )
+        if item is None or part.isdecimal():
+            return item
+        return _child(item, part, origin)
+    if not _is_mapping(node, where, origin, problems):
+        return None
+    return _child(node, part, origin)
 
 
 def _child(node: Node, key: str, origin: Origin) -> Node:
@@ -109,11 +109,9 @@ def _lacks_name(
     item: Node, parts: list[str], depth: int, origin: Origin, problems: Problems
 ) -> bool:
     """Whether `list.1` is followed by a key of its operation and not by the operation's name, which is a problem."""
-    names = (
-        list(item.value)
-        if parts[depth].isdecimal() and isinstance(item.value, dict)
-        else []
-    )
+    names = []
+    if parts[depth].isdecimal() and isinstance(item.value, dict):
+        names = list(item.value)
     if len(names) != 1 or parts[depth + 1] == names[0]:
         return False
     where = ".".join(parts[: depth + 1])
@@ -147,7 +145,7 @@ def _find(
         return items[found[0]]
     if found:
         choices = " or ".join(join(where, place) for place in found)
-        text = f"{part} stands {len(found)} times in {where}; write {choices}"
+        text = f"{part} occurs {len(found)} times in {where}; write {choices}"
     elif part.isdecimal():
         text = f"{where} has {len(items)} items; count from 0"
     else:

@@ -110,7 +110,7 @@ def what_is_wrong(use: PathUse) -> str | None:
 
 
 def _paddleclas_weights(path: str) -> Path | None:
-    """The weights of the PaddleClas checkpoint that a path means; None where there is no such.
+    """The weights of the PaddleClas checkpoint that a path means; None if there are none.
 
     PaddleClas writes `latest.pdparams`, `.pdopt` and `.pdstates` side by side, or since 2.0 under our names; its states
     are a pickle, and ours are JSON.

@@ -16,14 +16,15 @@ _NAMED = {"Loss": "DistillationGTCELoss", "Metric": "DistillationTopkAcc"}
 
 
 def share_keys(root: Node, problems: Problems) -> None:
-    """Gives `Arch.class_num` to models that say none; reads DistillationPostProcess as the Topk that it stands for."""
+    """Give `Arch.class_num` to models that have none, and read DistillationPostProcess as Topk."""
     arch, infer = _mapping(root.value.get("Arch")), _mapping(root.value.get("Infer"))
     models = arch["models"].value if "models" in arch else None
     if not isinstance(models, list):
         return
     if "class_num" in arch:
-        for model in (model for item in models for model in _mapping(item).values()):
-            _mapping(model).setdefault("class_num", arch["class_num"])
+        for item in models:
+            for model in _mapping(item).values():
+                _mapping(model).setdefault("class_num", arch["class_num"])
     processing = _mapping(infer.get("PostProcess"))
     if "name" in processing and processing["name"].value == "DistillationPostProcess":
         _make_plain(processing, arch, problems)
@@ -34,9 +35,9 @@ def _make_plain(
 ) -> None:
     """Turns the post-processing of one model's scores into Topk: here they are always Arch.infer_model_name's."""
     processing["name"].value = "Topk"
-    answering = (
-        arch["infer_model_name"].value if "infer_model_name" in arch else "Student"
-    )
+    answering = "Student"
+    if "infer_model_name" in arch:
+        answering = arch["infer_model_name"].value
     for key, values in {
         "func": ("Topk",),
         "model_name": (answering,),
@@ -62,10 +63,8 @@ def check_models(checked: Checked) -> None:
 
 def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> str | None:
     """What is wrong with the loss or metric of this `kind` in `section.part`."""
-    names, read = (
-        tuple(getattr(arch, "members", ())),
-        getattr(value, "model_names", None),
-    )
+    names = tuple(getattr(arch, "members", ()))
+    read = getattr(value, "model_names", None)
     if not names:
         remedy = f"reads models by their names, but Arch is one model; write {_PLAIN[section]}"
         return remedy if read else None
@@ -79,11 +78,8 @@ def _problem(value: Any, arch: Any, section: str, part: str, kind: str) -> str |
         if part == "Eval" and name != arch.infer_model_name:
             only = arch.infer_model_name
             return f"reads {name}, but only {only} is evaluated; write that, or {name} as Arch.infer_model_name"
-    if (
-        part == "Train"
-        and section == "Loss"
-        and set(value.learners) <= set(arch.frozen)
-    ):
+    is_training_loss = part == "Train" and section == "Loss"
+    if is_training_loss and set(value.learners) <= set(arch.frozen):
         return f"teaches {' and '.join(value.learners)} alone, which is frozen; write what learns, first in a pair"
     return None
 

@@ -73,12 +73,13 @@ class Optimizer(CheckedFields):
                     f"Optimizer.no_weight_decay_name: no parameter's name holds {word!r}; write a part of one, such as "
                     f"{named_parameters[0][0]}, or one_dim_param_no_weight_decay: true to spare norms and biases"
                 )
-        return {
-            parameter.name
-            for name, parameter in named_parameters
-            if not any(word in name for word in words)
-            and not (self.one_dim_param_no_weight_decay and parameter.ndim <= 1)
-        }
+        decayed = set()
+        for name, parameter in named_parameters:
+            is_named = any(word in name for word in words)
+            is_spared = self.one_dim_param_no_weight_decay and parameter.ndim <= 1
+            if not is_named and not is_spared:
+                decayed.add(parameter.name)
+        return decayed
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,8 @@ class Regularized(Optimizer):
         """
         import paddle
 
-        parameters, decayed = (
-            without_decay(named_parameters),
-            self._decayed(named_parameters),
-        )
+        parameters = without_decay(named_parameters)
+        decayed = self._decayed(named_parameters)
         if self.regularizer is not None:
             decay = paddle.regularizer.L2Decay(self.regularizer.coeff)
             for parameter in parameters:

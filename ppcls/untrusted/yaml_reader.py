@@ -35,7 +35,7 @@ def read_yaml(
     loader: Any = None,
     parse: Callable[[str], Scalar] = parse_scalar,
 ) -> Node | None:
-    """The document of `text`; None (and a problem) if it is no YAML or more than one document.
+    """The document of `text`; None (and a problem) if it is not YAML, or is more than one document.
 
     Args:
         text: one YAML document; an empty one is null.
@@ -203,7 +203,7 @@ class _Builder:
         return items
 
     def mapping(self, key: str, depth: int) -> dict[str, Node]:
-        """The keys and values up to the mapping's end; what `<<` merges stands behind the mapping's own keys."""
+        """The keys and values up to the mapping's end; the mapping's own keys come before those that `<<` merges."""
         own: dict[str, Node] = {}
         merged: dict[str, Node] = {}
         first_lines: dict[str, int] = {}

@@ -425,7 +425,7 @@ def test_lines_of_what_is_left_out():
         ("    function: 'Piecewise'", "    function: 'ExponentialWarmup'", "Optimizer.lr.name: the schedule ExponentialWarmup is not supported here; write Cosine, Piecewise, Step, Linear, Polynomial or Constant"),
         ("    function: 'Piecewise'", "    func: 'Piecewise'", "LEARNING_RATE: unknown key 'func'. Did you mean 'function'?"),
         ("use_mix: False", "use_mix: True", "use_mix: is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]"),
-        ("    params: {momentum: 0.9}", "    params: 0.9", "OPTIMIZER.params: is no mapping; write its keys indented under it"),
+        ("    params: {momentum: 0.9}", "    params: 0.9", "OPTIMIZER.params: is not a mapping; write its keys indented under it"),
         ("        - RandCropImage: {size: 224}", "        - RandCropImage: {sise: 224}", "DataLoader.Train.dataset.transform_ops.1.RandCropImage: unknown key 'sise'. Did you mean 'size'?"),
         ("        - RandFlipImage: {flip_code: 1}", "        - RandFlipImage: {flip_code: 7}", None),
         ("total_images: 1281167", "Slim: {name: quant}", "Slim: quantization and pruning during training is not supported here; remove the section"),
@@ -459,8 +459,8 @@ def test_old_overrides_that_go_nowhere():
     ]
     assert resolved({}, "use_gpu.x=3")[2] == ["-o use_gpu.x=3: use_gpu is a value and has no keys; set use_gpu itself"]
     assert resolved({}, "TRAIN.sampler=3")[2] == ["-o TRAIN.sampler=3: unknown key 'sampler'; write one of shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"]  # fmt: skip
-    assert resolved({}, "TRAIN=3")[2] == ["-o TRAIN=3: is no mapping; write its keys indented under it: shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"]  # fmt: skip
-    assert resolved({}, "epochs")[2] == ["-o epochs: is no override; write -o Section.key=value"]
+    assert resolved({}, "TRAIN=3")[2] == ["-o TRAIN=3: is not a mapping; write its keys indented under it: shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"]  # fmt: skip
+    assert resolved({}, "epochs")[2] == ["-o epochs: is not an override; write -o Section.key=value"]
     assert resolved({}, "epochs=[")[2][0].startswith("-o epochs=[: is not YAML")
 
 

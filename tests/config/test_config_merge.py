@@ -125,13 +125,16 @@ def test_circles():
             "c.yaml:2 base: cannot read no.yaml (No such file or directory); write the path of a YAML file",
         ),
         ("base: .", "c.yaml:1 base: cannot read . (Is a directory); write the path of a YAML file"),
-        ("base: 5", "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them"),
+        (
+            "base: 5",
+            "c.yaml:1 base: is not a path; write a path relative to this file, a shipped name, or a list of them",
+        ),
         (
             "base: [x.yaml, {}]",
-            "c.yaml:1 base: is no path; write a path relative to this file, a shipped name, or a list of them",
+            "c.yaml:1 base: is not a path; write a path relative to this file, a shipped name, or a list of them",
         ),
-        ("- 1", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
-        ("", "c.yaml:1: is no mapping of sections; write `Global:` and the other sections"),
+        ("- 1", "c.yaml:1: is not a mapping of sections; write `Global:` and the other sections"),
+        ("", "c.yaml:1: is not a mapping of sections; write `Global:` and the other sections"),
     ],
 )
 def test_what_cannot_be_inherited(text, problem):

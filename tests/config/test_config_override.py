@@ -81,13 +81,13 @@ def test_the_origin_is_the_override():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("Global.epochs", "is no override; write -o Section.key=value"),
-        ("=5", "is no override; write -o Section.key=value"),
-        ("Global..epochs=5", "is no override; write -o Section.key=value"),
+        ("Global.epochs", "is not an override; write -o Section.key=value"),
+        ("=5", "is not an override; write -o Section.key=value"),
+        ("Global..epochs=5", "is not an override; write -o Section.key=value"),
         ("Global.epochs.x=5", "Global.epochs is a value and has no keys; set Global.epochs itself"),
         ("Global.epochs.x.y=5", "Global.epochs is a value and has no keys; set Global.epochs itself"),
-        ("Train.ops.Crop.size=5", "Crop stands 2 times in Train.ops; write Train.ops.1 or Train.ops.3"),
-        ("Train.ops.Crop={}", "Crop stands 2 times in Train.ops; write Train.ops.1 or Train.ops.3"),
+        ("Train.ops.Crop.size=5", "Crop occurs 2 times in Train.ops; write Train.ops.1 or Train.ops.3"),
+        ("Train.ops.Crop={}", "Crop occurs 2 times in Train.ops; write Train.ops.1 or Train.ops.3"),
         (
             "Train.ops.Decod.x=5",
             "there is no Decod in Train.ops (did you mean Decode?); it holds Decode, Crop, Flip",

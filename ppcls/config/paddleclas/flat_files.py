@@ -1,4 +1,4 @@
-"""Files and overrides of PaddleClas's flat 2.0 format, read as configurations of today. `flat` says how each key is."""
+"""Files and overrides of PaddleClas's flat 2.0 format, read as today's; `flat_keys` has the table of keys."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class Translation:
 
     def read_file(self, root: Node, overrides: Sequence[str]) -> None:
         """Makes the tree of a flat file, changed by overrides with old keys; what the file says in today's is kept."""
-        stays = {key: node for key, node in root.value.items() if _stays(key)}
-        flat = Node(
-            {key: node for key, node in root.value.items() if key not in stays},
-            root.origin,
-        )
+        stays: dict[str, Node] = {}
+        old: dict[str, Node] = {}
+        for key, node in root.value.items():
+            (stays if _stays(key) else old)[key] = node
+        flat = Node(old, root.origin)
         batch = _batch_size(flat)
         apply_overrides(flat, overrides, self.problems)
         self.tree = _skeleton(flat)
@@ -152,10 +152,10 @@ class Translation:
                 else:
                     yield from self._find(child, (*path, name))
         elif node.value is not None:
-            names = ", ".join(name for name in names_in(path) if name != "*")
-            text = "is no mapping; write its keys indented under it" + (
-                f": {names}" if names else ""
-            )
+            names = [name for name in names_in(path) if name != "*"]
+            text = "is not a mapping; write its keys indented under it"
+            if names:
+                text += f": {', '.join(names)}"
             self.problems.add(node.origin, ".".join(path), text)
 
     def _unknown(self, node: Node, path: Path) -> None:
@@ -198,17 +198,11 @@ def _stays(key: str) -> bool:
 
 
 def _batch_size(flat: Node) -> Node | None:
-    train = flat.value.get("TRAIN")
-    batch = (
-        train.value.get("batch_size")
-        if train is not None and isinstance(train.value, dict)
-        else None
-    )
-    return (
-        batch
-        if batch is not None and type(batch.value) is int and batch.value > 0
-        else None
-    )
+    """The batch of all processes, if the file has a possible one."""
+    batch, is_there = find(flat, "TRAIN.batch_size")
+    if is_there and type(batch.value) is int and batch.value > 0:
+        return batch
+    return None
 
 
 def _skeleton(flat: Node) -> Node:
@@ -241,30 +235,27 @@ def _lines(settings: Sequence[Setting]) -> list[str]:
     groups: dict[tuple[str, str], list[Setting]] = {}
     for setting in settings:
         origin, parts = setting.node.origin, setting.new.split(".")
-        section = (
-            ".".join(parts[: 2 if parts[0] == "DataLoader" else 1])
-            if origin.line
-            else setting.new
-        )
+        depth = 2 if parts[0] == "DataLoader" else 1
+        section = ".".join(parts[:depth]) if origin.line else setting.new
         groups.setdefault((origin.source, section), []).append(setting)
     lines = []
     for (source, section), group in groups.items():
-        what = (
-            f"{', '.join(_short([setting.key for setting in group]))}: "
-            if group[0].node.origin.line
-            else ""
-        )
-        where = f"read as {section}" if section else "nothing to do here"
-        details = "; ".join(setting.detail for setting in group if setting.detail)
-        lines.append(f"{source}: {what}{where}{f' ({details})' if details else ''}")
+        line = f"{source}: "
+        if group[0].node.origin.line:
+            keys = _short([setting.key for setting in group])
+            line += f"{', '.join(keys)}: "
+        line += f"read as {section}" if section else "nothing to do here"
+        details = [setting.detail for setting in group if setting.detail]
+        if details:
+            line += f" ({'; '.join(details)})"
+        lines.append(line)
     return lines
 
 
 def _short(keys: Sequence[str]) -> list[str]:
     """Keys by the name of their group where there are several of it."""
     tops = [key.partition(".")[0] for key in keys]
-    return list(
-        dict.fromkeys(
-            top if tops.count(top) > 1 else key for top, key in zip(tops, keys)
-        )
-    )
+    names = {}  # in their order
+    for top, key in zip(tops, keys):
+        names[top if tops.count(top) > 1 else key] = True
+    return list(names)

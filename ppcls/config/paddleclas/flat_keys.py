@@ -1,4 +1,4 @@
-"""PaddleClas's flat 2.0 format, key by key: what each key is called today, and what becomes of its value.
+"""PaddleClas's flat 2.0 format, key by key: the key of today, and how its value is converted.
 
 The loader, `ppcls config --migrate` and the tests read this one table.
 """
@@ -144,26 +144,22 @@ def row_of(path: Path) -> Row:
 
 
 def place_of(path: Path) -> int:
-    """When the key has its turn."""
+    """The position of the key's translation."""
     return _PLACES[row_of(path)]
 
 
 def new_key(path: Path) -> Path:
     """The parts of the key of today; none where nothing is left to do."""
     new = row_of(path).new
-    return (
-        tuple(path[-1] if part == "*" else part for part in new.split("."))
-        if new
-        else ()
-    )
+    if not new:
+        return ()
+    return tuple(path[-1] if part == "*" else part for part in new.split("."))
 
 
 def names_in(path: Path) -> list[str]:
     """The old keys that may stand in a mapping."""
-    return list(
-        dict.fromkeys(
-            old[len(path)]
-            for old in _BY_PATH
-            if len(old) > len(path) and old[: len(path)] == path
-        )
-    )
+    names = {}  # in the order of the rows
+    for old in _BY_PATH:
+        if len(old) > len(path) and old[: len(path)] == path:
+            names[old[len(path)]] = True
+    return list(names)

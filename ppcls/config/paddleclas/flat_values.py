@@ -1,4 +1,4 @@
-"""What becomes of the values of PaddleClas's flat 2.0 format. `flat` says which key takes which way."""
+"""Conversions of the values of PaddleClas's flat 2.0 format. `flat_keys` names the one of each key."""
 
 from __future__ import annotations
 
@@ -88,9 +88,8 @@ def nothing(remedy: str, *harmless: Any) -> Convert:
 
     def convert(setting: Setting) -> None:
         value = setting.node.value
-        if value is not None and not any(
-            type(value) is type(one) and value == one for one in harmless
-        ):
+        is_harmless = any(type(value) is type(one) and value == one for one in harmless)
+        if value is not None and not is_harmless:
             setting.refuse(f"is {show(value)}; {remedy}")
 
     return convert
@@ -138,7 +137,7 @@ def device(setting: Setting) -> Node | None:
 
 
 def schedule(setting: Setting) -> Node | None:
-    """A schedule with what it did unless told otherwise."""
+    """A schedule with the defaults that it had."""
     name = setting.node.value
     if name == "Piecewise" and not (
         setting.has("Optimizer.lr.gamma") or setting.has("Optimizer.lr.values")
@@ -153,10 +152,8 @@ def schedule(setting: Setting) -> Node | None:
 
 def per_process(setting: Setting) -> Node | None:
     """A batch of all processes to the part of each."""
-    batch, processes = (
-        setting.whole_number(1, "write a whole number of at least 1"),
-        setting.processes,
-    )
+    batch = setting.whole_number(1, "write a whole number of at least 1")
+    processes = setting.processes
     if batch is None:
         return None
     if batch % processes:

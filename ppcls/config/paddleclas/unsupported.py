@@ -10,9 +10,7 @@ _ONLY_CLASSIFICATION = "only single-label classification is supported here; remo
 _CLIPPING = (
     "is called clip_norm_global here (clip_norm for each parameter alone); write that"
 )
-_FORMAT = (
-    "the exported format is told to the command: --format json or pdmodel; remove it"
-)
+_FORMAT = "the format is an option of the command export (--format json or pdmodel); remove it"
 _ARRAYS = "transforms always pass on arrays here; remove it"
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
