@@ -87,7 +87,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; write a whole number of at least 1"),
         ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"),
         ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: unknown key 'batch'. Did you mean 'opt_batch'?"),
-        ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' or 'openvino' or null"),
+        ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' or 'openvino' or 'trt' or null"),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' or 'bfloat16' or 'int8' or null"),
         ("Global.requests=0", "-o Global.requests=0: is 0; write a whole number of at least 1 or null"),
         ("Global.use_openvino=true", "-o Global.use_openvino=true: is called Global.backend here; write Global.backend: openvino"),
