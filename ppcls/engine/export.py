@@ -65,8 +65,8 @@ def export(
         golden_picture=Path(golden_picture) if golden_picture else None,
         opset=opset,
         program_file=f"inference.{program_format}",
-        architecture_arguments=_arguments(config),
-        weights_source=_source(found) if found else None,
+        architecture_arguments=arguments_of(config),
+        weights_source=source_of(found) if found else None,
     )
     get_logger().info(
         "exported to %s; through Paddle Inference its input differs by %.1e, its scores by %.1e of their spread",
@@ -79,7 +79,7 @@ def export(
     return 0
 
 
-def _arguments(config: Config) -> dict[str, Any]:
+def arguments_of(config: Config) -> dict[str, Any]:
     """The backbone's arguments, without where its weights come from and how it is trained."""
     arguments = dataclasses.asdict(config.Arch)
     for name in ("name", "pretrained", "use_ema", "recompute"):
@@ -87,7 +87,7 @@ def _arguments(config: Config) -> dict[str, Any]:
     return arguments
 
 
-def _source(found: Found) -> str:
+def source_of(found: Found) -> str:
     """The address of the weights without user name, password and query, which may be secrets; or their path."""
     if found.url is None:
         return str(found.path)

@@ -2,6 +2,7 @@
 
 import errno
 import resource
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -11,8 +12,10 @@ import yaml
 from helpers.forking import in_fork
 from helpers.tiny_run import Tiny
 from ppcls.arch.families.dla.facts import DLAParams
+from ppcls.arch.weights.load import Found
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.engine import exporter
+from ppcls.engine.export import source_of
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier, Golden, GoldenMismatch
 from ppcls.inference.settings import Settings
@@ -201,3 +204,23 @@ def test_the_folder_one_is_in_is_not_replaced(tmp_path, model, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"is the folder you are in; give one of its own as Global.save_inference_dir"):
         export(model, tmp_path)
+
+
+def test_the_manifest_has_what_the_model_can_be_made_from_again(tmp_path, model):
+    arguments = {"class_num": 7, "in_channels": 3, "drop_rate": 0.5, "channels": (16, 32)}
+    export(model, tmp_path / "bundle", architecture_arguments=arguments, weights_source="best_model.pdparams")
+    manifest = yaml.safe_load((tmp_path / "bundle" / "inference.yml").read_text())
+    assert manifest["architecture_arguments"] == {**arguments, "channels": [16, 32]}
+    assert manifest["weights_source"] == "best_model.pdparams"
+
+
+@pytest.mark.parametrize(
+    ("found", "source"),
+    [
+        (Found(Path("output/best_model.pdparams")), "output/best_model.pdparams"),
+        (Found(Path("x"), url="https://host/a/dla34.pth"), "https://host/a/dla34.pth"),
+        (Found(Path("x"), url="https://me:secret@host:81/dla34.pth?token=secret#x"), "https://host:81/dla34.pth"),
+    ],
+)
+def test_the_source_of_weights_has_no_secrets(found, source):
+    assert source_of(found) == source
