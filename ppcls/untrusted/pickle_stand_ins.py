@@ -110,7 +110,7 @@ def put(target: Any, items: Sequence[Any]) -> Any:
         The dictionary.
 
     Raises:
-        Refused: it is no dictionary, or a key cannot be used.
+        Refused: it is not a dictionary, or a key cannot be used.
     """
     if isinstance(target, Inert):
         return target
@@ -129,7 +129,7 @@ def add(target: Any, items: Iterable[Any]) -> Any:
         The set.
 
     Raises:
-        Refused: it is no set, or a member cannot be used.
+        Refused: it is not a set, or a member cannot be used.
     """
     if isinstance(target, Inert):
         return target
@@ -219,7 +219,7 @@ def _complex(real: Any, imaginary: Any) -> complex:
     return complex(real, imaginary)
 
 
-# Modules whose names can do harm where they are called. Other packages' names are inert; of these only the data below.
+# Modules whose functions can do harm. Names of other packages are inert; of these modules only the names below are.
 _REFUSED_PACKAGES = frozenset(
     {*sys.stdlib_module_names, "__builtin__", "copy_reg", "numpy", "torch"}
 )
@@ -250,11 +250,11 @@ _SPELLINGS = {
 
 
 def is_inert(module: str, name: str) -> bool:
-    """Whether a name that a pickle asks for may be there without meaning anything: as `Inert`.
+    """Whether a name that a pickle asks for can be represented by `Inert`, because it has no meaning for weights.
 
-    So may the data classes of Python and torch, the modules, optimizers and schedules of torch, numpy's random
-    generators, and whatever is of any other package: settings that training scripts save beside the weights. What is
-    left is refused by name: a file that asks for `os.system` is no file of weights.
+    Such are the data classes of Python and torch, the modules, optimizers and schedules of torch, numpy's random
+    generators, and all names of other packages: settings that training scripts save beside the weights. All other
+    names are refused: a file that asks for `os.system` is not a file of weights.
     """
     if not f"{module}.{name}".replace(".", "").isidentifier():
         return False

@@ -1,4 +1,4 @@
-"""The values in a pickle: numbers, text and bytes, each by the code that stands before it."""
+"""The values in a pickle: numbers, text and bytes, each after its code."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Where weights come from and how foreign ones become ours.
+"""Sources of weights, and their conversion to the layout of this library.
 
-sources: the table of published weights.  files: bytes to arrays, by content; each format has a module of its own.
-layouts and names: their names to ours.  load and fit: weights into a model.  convert: a file of any source to ours.
+sources: the table of published weights.  files: reading and writing; the formats are in `ppcls.untrusted`.
+layouts and names: names of other libraries to ours.  load and fit: weights into a model.  convert: any file to ours.
 """

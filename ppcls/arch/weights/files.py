@@ -54,7 +54,7 @@ class WeightsFile:
 
 
 def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
-    """Reads a file of weights of any source; its content tells its format, and nothing of it is run.
+    """Reads a file of weights of any source. Its content determines the format, and nothing of it is run.
 
     A prefix that all names share, such as `module.`, is left out.
 
