@@ -19,7 +19,7 @@ _ID_AND_NAME = re.compile(r"([0-9]{1,9})[ \t]+(\S.*)")
 
 @dataclass(frozen=True)
 class Classes:
-    """Names of classes by label, and where they come from, for messages."""
+    """Names of classes by label, and their source for messages."""
 
     names: list[str]
     source: str
@@ -37,14 +37,16 @@ def load_class_names(path: str | Path) -> list[str]:
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise UserError(f"{path} is empty; write one class name a line")
+        raise UserError(f"{path} is empty; write one class name per line")
     if "" in lines:
         raise UserError(
-            f"{path}:{lines.index('') + 1}: the line is empty; write one class name a line"
+            f"{path}:{lines.index('') + 1}: the line is empty; write one class name per line"
         )
-    names = {
-        int(match[1]): match[2] for match in map(_ID_AND_NAME.fullmatch, lines) if match
-    }
+    names = {}
+    for line in lines:
+        match = _ID_AND_NAME.fullmatch(line)
+        if match:
+            names[int(match[1])] = match[2]
     if sorted(names) == list(range(1, len(lines) + 1)):
         raise UserError(
             f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out"

@@ -112,31 +112,46 @@ def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
     size = min(SAMPLE, len(fields), max(4, _LOOKED_FOR // rows.width))
     places = np.linspace(0, len(fields) - 1, size).astype(int)
     sample = [fields[index] for index in places]
-    if options.image_column is not None:
-        columns = [_column(file, options.image_column, rows, options.keys[1])]
-    elif rows.is_plain:
-        columns = [0]
-    else:
-        columns = [
-            column for column in range(rows.width) if not _is_index(rows, column)
-        ] or [0]
-    found = {
-        column: sum(place.find(row[column]) is not None for row in sample)
-        for column in columns
-    }
+    found: dict[int, int] = {}
+    for column in _candidates(file, rows, options):
+        found[column] = 0
+        for row in sample:
+            found[column] += place.find(row[column]) is not None
     most = max(found.values())
-    best = [column for column in columns if found[column] == most]
+    best = [column for column, count in found.items() if count == most]
     # A name as it stands is better than a number that a suffix makes one
     if len(best) > 1:
-        best = [
-            column for column in best if all(place.has(row[column]) for row in sample)
-        ] or best
+        best = _that_name_files(best, sample, place) or best
     if most and len(best) > 1:
         best = _tell_apart(file, rows, best, place, options)
     fresh = Place(place.root, place.prefix)  # knows of this column's names only
     for row in sample:
         fresh.find(row[best[0]])
     return Reading(rows, fresh, best[0], most, len(sample))
+
+
+def _candidates(file: str, rows: Rows, options: Options) -> list[int]:
+    """The columns that may be the pictures'."""
+    if options.image_column is not None:
+        return [_column(file, options.image_column, rows, options.keys[1])]
+    if rows.is_plain:
+        return [0]
+    columns = []
+    for column in range(rows.width):
+        if not _is_index(rows, column):
+            columns.append(column)
+    return columns or [0]
+
+
+def _that_name_files(
+    columns: list[int], sample: list[list[str]], place: Place
+) -> list[int]:
+    """Those of the columns whose fields are all names of files as they stand."""
+    chosen = []
+    for column in columns:
+        if all(place.has(row[column]) for row in sample):
+            chosen.append(column)
+    return chosen
 
 
 def columns_of(file: str, reading: Reading, options: Options) -> Columns:
@@ -256,20 +271,19 @@ def _could_be_picture(
     first: list[str], reading: Reading, others: list[list[str]]
 ) -> bool:
     """Whether the first row is a picture that is missing: it ends as the others do, or its label is that of others."""
-    ends = {
-        row[reading.column].rpartition(".")[2]
-        for row in others[:SAMPLE]
-        if "." in row[reading.column]
-    }
+    ends = set()
+    for row in others[:SAMPLE]:
+        _, dot, end = row[reading.column].rpartition(".")
+        if dot:
+            ends.add(end)
     if first[reading.column].rpartition(".")[2] in ends:
         return True
-    labels = [
-        {row[column] for row in others}
-        for column in range(len(first))
-        if column != reading.column
-    ]
-    texts = [text for column, text in enumerate(first) if column != reading.column]
-    return any(text in column for text, column in zip(texts, labels))
+    for column, text in enumerate(first):
+        if column == reading.column:
+            continue
+        if any(row[column] == text for row in others):
+            return True
+    return False
 
 
 def _part_column(
@@ -277,12 +291,10 @@ def _part_column(
 ) -> int | None:
     """The column that says which part of the data set a picture belongs to, such as `split`."""
     for other, name in enumerate(header or ()):
-        taken = other == column or options.label_column in (other, name)
-        if (
-            not taken
-            and all(part_of(row[other]) for row in fields)
-            and len({row[other] for row in fields}) > 1
-        ):
+        if other == column or options.label_column in (other, name):
+            continue
+        names = {row[other] for row in fields}
+        if len(names) > 1 and all(map(part_of, names)):
             return other
     return None
 
@@ -303,12 +315,12 @@ def _label_column(
     rows, column = reading.rows, reading.column
     if options.label_column is not None:
         return _column(file, options.label_column, rows, options.keys[2])
-    others = [
-        other
-        for other in range(rows.width)
-        if other not in (column, part_column) and not _is_index(rows, other)
-    ]
-    others = [other for other in others if any(row[other] for row in fields)]
+    others = []
+    for other in range(rows.width):
+        if other in (column, part_column) or _is_index(rows, other):
+            continue
+        if any(row[other] for row in fields):
+            others.append(other)
     if len(others) > 1:
         place = Place(reading.place.root, reading.place.prefix)
         sample = fields[:SAMPLE]

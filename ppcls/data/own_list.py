@@ -111,10 +111,10 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
         train = _numbered(learnt, names)
         val, lacking = _validation(held_out or file, given, names)
         return OwnFolder(file, root, names, train, val, [*notes, *lacking])
-    pictures = {
-        name: sorted({path for path, label in learnt if label == name})
-        for name in names
-    }
+    unique: dict[str, set[str]] = {name: set() for name in names}
+    for path, label in learnt:
+        unique[label].add(path)
+    pictures = {name: sorted(paths) for name, paths in unique.items()}
     train, val, rule = hold_out(file, pictures)
     return OwnFolder(file, root, names, train, val, [*notes, *rule])
 
@@ -147,15 +147,11 @@ def _list_beside(file: str) -> str | None:
         UserError: There are several.
     """
     path = Path(file)
-    names = {
-        word: re.sub("train", word, path.name, count=1)
-        for word in ("val", "valid", "validation")
-    }
-    found = [
-        name
-        for name in names.values()
-        if name != path.name and (path.parent / name).is_file()
-    ]
+    found = []
+    for word in ("val", "valid", "validation"):
+        name = re.sub("train", word, path.name, count=1)
+        if name != path.name and (path.parent / name).is_file():
+            found.append(name)
     if len(found) > 1:
         raise UserError(
             f"{path.parent} holds {' and '.join(found)}; leave one of them for validation"
@@ -182,10 +178,10 @@ def _parts_of(
     pairs = list(zip(paths, listed.labels))
     if listed.parts is None:
         return pairs, None, []
-    by_part = {
-        name: [pair for pair, part in zip(pairs, listed.parts) if part == name]
-        for name in (TRAIN, VAL, TEST)
-    }
+    by_part: dict[str, _Labelled] = {TRAIN: [], VAL: [], TEST: []}
+    for pair, part in zip(pairs, listed.parts):
+        if part in by_part:
+            by_part[part].append(pair)
     if not by_part[TRAIN]:
         raise UserError(
             f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from"

@@ -44,9 +44,9 @@ def test_ids_are_recognised(tmp_path: Path, content: str, names: list[str]) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", " is empty; write one class name a line"),
-        ("\n\n", " is empty; write one class name a line"),
-        ("cat\n\ndog\n", ":2: the line is empty; write one class name a line"),
+        ("", " is empty; write one class name per line"),
+        ("\n\n", " is empty; write one class name per line"),
+        ("cat\n\ndog\n", ":2: the line is empty; write one class name per line"),
         ("1 cat\n2 dog\n", ": the ids count from 1; write them from 0, as the labels count, or leave them out"),
     ],
 )
