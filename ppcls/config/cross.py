@@ -95,21 +95,19 @@ class Checked:
     def reads(self, key: str) -> bool:
         """Whether the path of this key has to be there for the command."""
         settings = self.values.get("Global")
-        others = [
-            getattr(settings, name, None)
-            for name in ("pretrained_model", "checkpoints")
-        ]
-        # Those weights come before these
-        if not self.check_paths or (key == "Arch.pretrained" and any(others)):
+        pretrained = getattr(settings, "pretrained_model", None)
+        checkpoints = getattr(settings, "checkpoints", None)
+        if not self.check_paths:
             return False
-        if (
-            key.startswith(_WHILE_TRAINING)
-            and "DataLoader.Train." not in _READ[self.command]
-        ):
+        # The weights of Global replace those of Arch
+        if key == "Arch.pretrained" and (pretrained or checkpoints):
             return False
-        return key.startswith(_READ[self.command]) or (
-            self.evaluates and key.startswith("DataLoader.Eval.")
-        )
+        trains = "DataLoader.Train." in _READ[self.command]
+        if key.startswith(_WHILE_TRAINING) and not trains:
+            return False
+        if self.evaluates and key.startswith("DataLoader.Eval."):
+            return True
+        return key.startswith(_READ[self.command])
 
     def add(self, key: str, text: str) -> None:
         """Notes a problem where the key is written, or the nearest section around it."""
@@ -124,17 +122,17 @@ def cross_check(checked: Checked) -> None:
     _check_channels(checked)
     _check_eval_transforms(checked)
     _check_infer_transforms(checked)
+    _check_scale(checked)
+
+
+def _check_scale(checked: Checked) -> None:
     schedule = checked.values.get("Optimizer.lr")
     settings = checked.values.get("Global")
-    if (
-        getattr(schedule, "scale", None) is not None
-        and settings is not None
-        and settings.global_batch is None
-    ):
-        checked.add(
-            "Optimizer.lr.scale",
-            "needs the batch that the rate was chosen for; write Global.global_batch",
-        )
+    if getattr(schedule, "scale", None) is None or settings is None:
+        return
+    if settings.global_batch is None:
+        text = "needs the batch that the rate was chosen for; write Global.global_batch"
+        checked.add("Optimizer.lr.scale", text)
 
 
 def _check_needed(checked: Checked) -> None:
@@ -168,30 +166,38 @@ def _check_class_num(checked: Checked) -> None:
             f"is 0, a model without a classifier, and {checked.command} needs one; {remedy}",
         )
         return
-    value: Any
     for key, value in checked.values.items():
-        topk = getattr(value, "topk", None)
-        largest = max(
-            topk if isinstance(topk, (list, tuple)) else (topk or 0,), default=0
-        )
-        if largest > class_num and key.startswith(("Metric.", "Infer.")):
-            checked.add(
-                f"{key}.topk",
-                f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}",
-            )
-        weights = getattr(value, "class_weights", None)
-        if isinstance(weights, tuple) and len(weights) != class_num:
-            checked.add(
-                f"{key}.class_weights",
-                f"has {len(weights)} numbers, but Arch.class_num is {class_num}; write one for each class",
-            )
-        if key.startswith("DataLoader.") and getattr(
-            value, "class_num", class_num
-        ) not in (None, class_num):
-            checked.add(
-                f"{key}.class_num",
-                f"is {value.class_num}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch",
-            )
+        _check_topk(checked, key, value, class_num)
+        _check_class_weights(checked, key, value, class_num)
+        _check_class_num_of_data(checked, key, value, class_num)
+
+
+def _check_topk(checked: Checked, key: str, value: Any, class_num: int) -> None:
+    if not key.startswith(("Metric.", "Infer.")):
+        return
+    topk = getattr(value, "topk", None) or 0
+    largest = topk if isinstance(topk, int) else max(topk, default=0)
+    if largest > class_num:
+        text = f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}"
+        checked.add(f"{key}.topk", text)
+
+
+def _check_class_weights(
+    checked: Checked, key: str, value: Any, class_num: int
+) -> None:
+    weights = getattr(value, "class_weights", None)
+    if isinstance(weights, tuple) and len(weights) != class_num:
+        text = f"has {len(weights)} numbers, but Arch.class_num is {class_num}; write one for each class"
+        checked.add(f"{key}.class_weights", text)
+
+
+def _check_class_num_of_data(
+    checked: Checked, key: str, value: Any, class_num: int
+) -> None:
+    given = getattr(value, "class_num", None)
+    if key.startswith("DataLoader.") and given not in (None, class_num):
+        text = f"is {given}, but Arch.class_num is {class_num}; remove it, the number belongs to Arch"
+        checked.add(f"{key}.class_num", text)
 
 
 def _check_channels(checked: Checked) -> None:
@@ -241,12 +247,10 @@ def _check_eval_transforms(checked: Checked) -> None:
 def _check_infer_transforms(checked: Checked) -> None:
     here, there = "Infer.transforms", "DataLoader.Eval.dataset.transform_ops"
     given, evaluated = checked.values.get(here), checked.values.get(there)
+    if given is None or evaluated is None:
+        return
     # A data set that could not be made has transforms that are reported already.
-    if (
-        given is None
-        or evaluated is None
-        or "DataLoader.Eval.dataset" not in checked.values
-    ):
+    if "DataLoader.Eval.dataset" not in checked.values:
         return
     try:
         is_same = checked.same_meaning(given, evaluated)

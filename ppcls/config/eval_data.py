@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppcls.untrusted.regular_files import is_file
 from ppcls.untrusted.yaml_nodes import Node, Origin
 
 # What a dataset says of how pictures are read, not of which ones they are.
@@ -30,11 +31,9 @@ class EvalData:
         """The keys of the dataset."""
         if Path(self.source).is_dir():
             return {"name": "ImageFolder", "image_root": self.source}
-        root = (
-            str(Path(self.source).parent)
-            if self.image_root is None
-            else self.image_root
-        )
+        root = self.image_root
+        if root is None:
+            root = str(Path(self.source).parent)
         return {
             "name": "ImageNetDataset",
             "cls_label_path": self.source,
@@ -64,4 +63,4 @@ def put_eval_data(root: Node, data: EvalData) -> None:
 
 
 def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).is_file()
+    return isinstance(value, str) and is_file(value)

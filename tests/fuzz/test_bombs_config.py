@@ -9,6 +9,7 @@ import pytest
 from helpers.bounds import MEGABYTES, SECONDS, cost_of
 from helpers.fuzzing import FUZZING
 from ppcls.config import load_config, load_deploy_config
+from ppcls.config.eval_data import EvalData
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
 
@@ -94,6 +95,9 @@ BOMBS = {
     "long weights": "Arch: {name: DLA34, pretrained: " + "a" * SIZE + "}",
     "a long pattern": "Infer: {infer_imgs: '" + "*/" * (SIZE // 2) + "'}",
     "a pattern of patterns": "Infer: {infer_imgs: '" + "**/" * 600 + "'}",
+    "a long path of a moved run": "Global: {output_dir: output}\nArch: {name: DLA34, pretrained: /x/output/DLA34/"
+    + "a" * 300
+    + "}",
     # Bases
     "a long base": "base: " + "a" * SIZE,
     "a base longer than a file name": "base: " + "a" * 5000,
@@ -140,6 +144,14 @@ def test_files_that_name_each_other_many_times(tmp_path, monkeypatch):
     Path("20.yaml").write_text("Global: {epochs: 1}")
     message = assert_bounded_report(lambda: load_config("0.yaml", [], REGISTRIES))
     assert message.endswith("base: leads to more than 50 files; write fewer")
+
+
+def test_class_names_longer_than_a_file_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = f"{{name: ImageFolder, image_root: x, transform_ops: [], class_to_index: {'a' * 300}}}"
+    Path("c.yaml").write_text(f"DataLoader: {{Eval: {{dataset: {dataset}}}}}")
+    message = assert_bounded_report(lambda: load_config("c.yaml", [], REGISTRIES, "eval", eval_data=EvalData("y")))
+    assert "DataLoader.Eval.sampler: is missing" in message
 
 
 def test_a_pipe_is_not_waited_for(tmp_path, monkeypatch):
