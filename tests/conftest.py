@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -55,6 +56,15 @@ def _log_as_it_was() -> Iterator[None]:
     """A command directs the library's log to its own handlers; the next test finds it as this one did."""
     with log_as_it_was():
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """What a fixture of several tests does to the log ends with it: it is set up before the fixture above."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with log_as_it_was():
+        return (yield)
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -16,6 +16,11 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
+def short(revealed):
+    """A type as new versions of mypy write it; old ones write `builtins.list[...]` and `Union[..., None]`."""
+    return re.sub(r"^Union\[(.+), None\]$", r"\1 | None", revealed.replace("builtins.", ""))
+
+
 @pytest.fixture
 def checked(tmp_path, cache, monkeypatch):
     """What mypy says, strictly, of each line of a program: a revealed type or an error; other lines are missing."""
@@ -27,7 +32,7 @@ def checked(tmp_path, cache, monkeypatch):
         output, errors, _ = api.run([*settings, "--cache-dir", str(cache), str(tmp_path / "program.py")])
         assert errors == ""
         found = re.findall(r'program\.py:(\d+): (?:note: Revealed type is "(.*)"|error: (.*?)  \[.*)', output)
-        return {int(line): revealed or error for line, revealed, error in found}
+        return {int(line): short(revealed) or error for line, revealed, error in found}
 
     return check
 

@@ -89,11 +89,13 @@ _KILLED_WITH_A_CHILD = """
 import os, sys
 from pathlib import Path
 from ppcls.utils.lock import locked
+begun, tell = os.pipe()
 with locked(Path(sys.argv[1]), "dying"):
     if os.fork() == 0:
+        os.write(tell, b".")  # the fork's own work is done
         sys.stdin.read()  # until the test closes it
         os._exit(0)
-    print("forked", flush=True)
+    os.read(begun, 1)
     os.kill(os.getpid(), 9)
 """
 
