@@ -1,4 +1,4 @@
-"""Lists of pictures with their labels as text: which field is the picture, which the label, and where pictures lie.
+"""Lists of pictures with their labels as text: the paths of the pictures, the labels, and how the list was read.
 
 Nothing is guessed: a field is the picture's if files of these names are there. What is not that clear is refused with
 the key to write.
@@ -7,9 +7,8 @@ the key to write.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,24 +18,19 @@ from ppcls.data.list_columns import (
     Options,
     Reading,
     columns_of,
-    has_columns,
-    is_known,
-    only_a_header,
-    read_at,
+    values_of,
 )
-from ppcls.data.list_rows import WHOLE_NUMBER, Rows, possible_rows
+from ppcls.data.list_reading import read_rows
+from ppcls.data.list_rows import WHOLE_NUMBER
 from ppcls.data.parts import part_of
-from ppcls.data.picture_places import Place, folders_below, places_above
-from ppcls.data.text import brief, read_lines
+from ppcls.data.picture_places import Place, folders_below
+from ppcls.data.text import brief
 from ppcls.utils.errors import UserError
 
 # So many files are looked for one by one; a network disk takes minutes for a million
 CHECK_ALL = 1000
 _SHOWN = 5
-_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')
 _MISSING = ("", "nan", "NaN")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"[\\/]|[a-z]:[\\/]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,30 +67,35 @@ def read_labelled_list(file: str, options: Options) -> LabelledList:
         UserError: The file cannot be read, holds no picture, or cannot be understood, or pictures or labels are
             missing. Up to five lines are named.
     """
-    reading, options = _read(file, options)
-    raise_together(file, reading.rows.problems)
-    rows, columns = reading.rows, columns_of(file, reading, options)
-    fields, numbers = (
-        (rows.fields[1:], rows.lines[1:])
-        if columns.header
-        else (rows.fields, rows.lines)
-    )
-    paths = _paths(
-        file, [row[columns.image] for row in fields], numbers, reading, options
-    )
-    labels = [row[columns.label] for row in fields]
+    reading, options = read_rows(file, options)
+    rows = reading.rows
+    raise_together(file, rows.problems)
+    columns = columns_of(file, reading, options)
+    fields, lines = rows.fields, rows.lines
+    if columns.header:
+        fields, lines = fields[1:], lines[1:]
+    names = values_of(fields, columns.image)
+    paths = _paths(file, names, lines, reading, options)
+    labels = values_of(fields, columns.label)
     if not rows.is_plain:
-        labels = _labels(file, labels, numbers)
-    are_numbers = rows.is_plain or all(map(WHOLE_NUMBER.fullmatch, labels))
-    parts = (
-        None
-        if columns.part is None
-        else [part_of(row[columns.part]) or "" for row in fields]
-    )
-    notes = _notes(columns, rows.width, reading.place, options)
+        labels = _labels(file, labels, lines)
     return LabelledList(
-        file, reading.place.root, paths, labels, are_numbers, numbers, parts, notes
+        file=file,
+        root=reading.place.root,
+        paths=paths,
+        labels=labels,
+        are_numbers=rows.is_plain or are_whole_numbers(labels),
+        lines=lines,
+        parts=_parts(fields, columns),
+        notes=_notes(columns, rows.width, reading.place, options),
     )
+
+
+def _parts(fields: Sequence[Sequence[str]], columns: Columns) -> list[str] | None:
+    """The part that each row names; None if no column does."""
+    if columns.part is None:
+        return None
+    return [part_of(name) or "" for name in values_of(fields, columns.part)]
 
 
 def folder_of_pictures(file: str, options: Options) -> str:
@@ -105,25 +104,7 @@ def folder_of_pictures(file: str, options: Options) -> str:
     Raises:
         UserError: The list cannot be read or holds no picture, or no folder or several of them hold its pictures.
     """
-    return _read(file, options)[0].place.root
-
-
-def _read(file: str, options: Options) -> tuple[Reading, Options]:
-    """The best reading, and the options with what the list itself says."""
-    lines = read_lines(file)
-    if len(lines) == 1:  # some spreadsheets still end lines as old Macintoshes did
-        lines = lines[0].split("\r")
-    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
-    if separator:  # which Excel writes and reads
-        lines = ["", *lines[1:]]
-        options = replace(options, delimiter=options.delimiter or separator[1])
-    if not any(line.strip() for line in lines):
-        raise UserError(_no_picture(file))
-    return _best_reading(file, lines, options), options
-
-
-def _no_picture(file: str) -> str:
-    return f"{file} lists no picture; write one `relative/path label` line per picture"
+    return read_rows(file, options)[0].place.root
 
 
 def sampled(count: int) -> Sequence[int]:
@@ -152,42 +133,6 @@ def raise_together(
     raise UserError("\n".join(shown))
 
 
-def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
-    """The first reading whose pictures are all there; else the one with the most of them."""
-    readings: list[Reading] = []
-    for rows in possible_rows(lines, options.delimiter):
-        if readings and not has_columns(rows, options):
-            continue
-        if not rows.fields:
-            if rows.problems:
-                readings.append(Reading(rows, Place(options.image_root), 0, 0, 0))
-            continue
-        for place in _places(options):
-            reading = read_at(file, rows, place, options)
-            if reading.is_complete:
-                return reading
-            readings.append(reading)
-    if not readings:
-        raise UserError(_no_picture(file))
-    best = max(
-        readings,
-        key=lambda reading: (
-            reading.found / max(reading.looked, 1),
-            not reading.rows.problems,
-        ),
-    )
-    if options.searches and not best.found and not best.rows.problems:
-        return _search(file, best.rows, options)
-    return best
-
-
-def _places(options: Options) -> Iterator[Place]:
-    yield Place(options.image_root)
-    yield from places_above(options.image_root)
-    if options.searches:
-        yield Place("")
-
-
 def _paths(
     file: str, names: list[str], lines: list[int], reading: Reading, options: Options
 ) -> list[str]:
@@ -196,107 +141,63 @@ def _paths(
     Raises:
         UserError: Some of those that are looked for are not there.
     """
-    place, key = reading.place, options.keys[0]
+    place = reading.place
     if place.is_plain and reading.found:
-        paths = [place.path(name) for name in names]
-        missing = [
-            index for index in sampled(len(names)) if place.find(names[index]) is None
-        ]
-        if not missing and place.is_plain:
-            return paths
-    found = [place.find(name) for name in names]
-    missing = [index for index, path in enumerate(found) if path is None]
+        sample = [names[index] for index in sampled(len(names))]
+        # Looking for a name may find out that the place is not plain
+        if None not in map(place.find, sample) and place.is_plain:
+            return list(map(place.path, names))
+    paths = []
+    missing = []
+    for index, name in enumerate(names):
+        path = place.find(name)
+        if path is None:
+            missing.append(index)
+        else:
+            paths.append(path)
     if missing and not reading.found:
         _refuse_root(file, names, options)
     problems = []
     for index in missing[:_SHOWN]:
-        path = place.path(names[index])
-        unclear = place.unclear.get(path.replace("\\", "/"))
-        # Takes any name
-        what = "is not a regular file" if os.path.exists(path) else "is not there"  # noqa: PTH110
-        text = f"{brief(path, 500)} {what}; correct the line or {key}"
-        problems.append((lines[index], unclear or text))
+        text = _why_missing(place, names[index], options.keys[0])
+        problems.append((lines[index], text))
     raise_together(file, problems, len(missing))
-    return [path for path in found if path is not None]
+    return paths
+
+
+def _why_missing(place: Place, name: str, key: str) -> str:
+    path = place.path(name)
+    unclear = place.unclear.get(path.replace("\\", "/"))
+    if unclear:
+        return unclear
+    what = "is not there"
+    # Takes any name
+    if os.path.exists(path):  # noqa: PTH110
+        what = "is not a regular file"
+    return f"{brief(path, 500)} {what}; correct the line or {key}"
 
 
 def _refuse_root(file: str, names: list[str], options: Options) -> None:
-    """Say where the pictures lie, if that is another folder than the one to look in."""
-    sample = [
-        names[index]
-        for index in np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)
-    ]
-    found = [
-        folder
-        for folder in folders_below(options.image_root)
-        if _holds(Place(folder), sample)
-    ]
-    below = [os.path.normpath(folder) for folder in found]
-    if below:
-        key = options.keys[0]
-        if len(below) > 1:
-            remedy = f"give one as {key}"
-        else:
-            remedy = (
-                f"give {key} {below[0]}"
-                if key.startswith("-")
-                else f"write {key}: {below[0]}"
-            )
-        raise UserError(
-            f"{file}: {brief(names[0])} and the others are not in {options.image_root or 'the working directory'}, "
-            f"but in {' and in '.join(below[:_SHOWN])}; {remedy}"
-        )
-
-
-def _holds(place: Place, names: Sequence[str]) -> bool:
-    return all(place.find(name) is not None for name in names)
-
-
-def _search(file: str, rows: Rows, options: Options) -> Reading:
-    """The reading in the one folder below `image_root` that holds the pictures, or most of them.
-
-    Raises:
-        UserError: No folder or several of them hold these pictures.
-    """
-    readings = [
-        read_at(file, rows, Place(folder), options)
-        for folder in folders_below(options.image_root)
-    ]
-    found = [reading for reading in readings if reading.is_complete]
-    if not found:
-        found = [reading for reading in readings if reading.found > reading.looked / 2]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UserError(_not_found(file, rows, options))
-    folders = " and ".join(reading.place.root for reading in found[:_SHOWN])
-    raise UserError(
-        f"{file}: pictures of these names are in {folders}; give one of them as {options.keys[0]}"
-    )
-
-
-def _not_found(file: str, rows: Rows, options: Options) -> str:
-    """The sentence on a list none of whose pictures are found."""
-    last = rows.fields[-1]
-    if len(rows.fields) == 1 and is_known(last):
-        return only_a_header(file)
-    address = next((name for name in last if _ADDRESS.match(name)), None)
-    if address:
-        return (
-            f"{file} names addresses such as {brief(address)}; download the pictures, and write their paths into the "
-            "list"
-        )
-    absolute = next((name for name in last if _ABSOLUTE.match(name)), None)
-    if absolute:
-        return (
-            f"{file}: there is no {brief(absolute)}; its paths are absolute and those of another place, so write them "
-            f"relative to a folder, and give this folder as {options.keys[0]}"
-        )
+    """Raise a UserError that says where the pictures lie, if that is another folder than the one to look in."""
+    places = np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)
+    sample = [names[index] for index in places]
+    below = []
+    for folder in folders_below(options.image_root):
+        if None not in map(Place(folder).find, sample):
+            below.append(os.path.normpath(folder))
+    if not below:
+        return
+    key = options.keys[0]
+    if len(below) > 1:
+        remedy = f"give one as {key}"
+    elif key.startswith("-"):
+        remedy = f"give {key} {below[0]}"
+    else:
+        remedy = f"write {key}: {below[0]}"
     root = options.image_root or "the working directory"
-    return (
-        f"{file}: neither {root} nor a folder below it holds the pictures of the list (a line is "
-        f"{brief(' '.join(last))!r}); give the folder that its paths are relative to as {options.keys[0]}, "
-        "or put the pictures into one folder"
+    raise UserError(
+        f"{file}: {brief(names[0])} and the others are not in {root}, "
+        f"but in {' and in '.join(below[:_SHOWN])}; {remedy}"
     )
 
 
@@ -304,41 +205,41 @@ def _labels(file: str, labels: list[str], lines: list[int]) -> list[str]:
     """The labels; `1.0`, as pandas writes whole numbers beside missing ones, is 1.
 
     Raises:
-        UserError: A label is missing.
+        UserError: A label is missing or holds a line break.
     """
-    missing = [line for label, line in zip(labels, lines) if label in _MISSING]
-    raise_together(
-        file,
-        [
-            (line, "the label is missing; write it or remove the line")
-            for line in missing
-        ],
-    )
-    broken = [
-        line for label, line in zip(labels, lines) if "\n" in label or "\r" in label
-    ]
-    raise_together(
-        file,
-        [
-            (line, "the label holds a line break; write it in one line")
-            for line in broken
-        ],
-    )
-    stems = [label.partition(".") for label in labels]
-    if all(
-        WHOLE_NUMBER.fullmatch(whole) and not rest.strip("0")
-        for whole, _, rest in stems
-    ):
-        return [whole for whole, _, _ in stems]
-    return labels
+    missing = []
+    broken = []
+    for label, line in zip(labels, lines):
+        if label in _MISSING:
+            text = "the label is missing; write it or remove the line"
+            missing.append((line, text))
+        elif "\n" in label or "\r" in label:
+            text = "the label holds a line break; write it in one line"
+            broken.append((line, text))
+    raise_together(file, missing)
+    raise_together(file, broken)
+    return _without_zero_decimals(labels)
+
+
+def _without_zero_decimals(labels: list[str]) -> list[str]:
+    """The labels as whole numbers if all of them are, such as `1.0`; else as they are."""
+    numbers = []
+    for label in labels:
+        whole, _, decimals = label.partition(".")
+        if not WHOLE_NUMBER.fullmatch(whole) or decimals.strip("0"):
+            return labels
+        numbers.append(whole)
+    return numbers
+
+
+def are_whole_numbers(labels: Iterable[str]) -> bool:
+    """Whether every label is a whole number."""
+    return all(map(WHOLE_NUMBER.fullmatch, labels))
 
 
 def refuse_two_labels(listed: LabelledList) -> None:
     """Raise UserError for a picture that is listed with two labels; one that is listed twice alike may be meant."""
-    names = [
-        os.path.normpath(path) if "./" in path or "//" in path else path
-        for path in listed.paths
-    ]
+    names = list(map(_normal, listed.paths))
     if len(set(names)) == len(names):
         return
     first: dict[str, tuple[str, int]] = {}
@@ -356,27 +257,19 @@ def refuse_two_labels(listed: LabelledList) -> None:
     raise_together(listed.file, problems)
 
 
+def _normal(path: str) -> str:
+    """A path without `./` and `//`."""
+    # A million times, looking first is faster
+    if "./" in path or "//" in path:
+        return os.path.normpath(path)
+    return path
+
+
 def _notes(columns: Columns, width: int, place: Place, options: Options) -> list[str]:
     """How the list was read, if it is no plain one."""
     notes = []
-    header = columns.header
-    if header:
-        notes.append(
-            f"pictures are in the column {brief(header[columns.image])!r}, labels in "
-            f"{brief(header[columns.label])!r}"
-        )
-        notes += (
-            []
-            if columns.part is None
-            else [f"parts in {brief(header[columns.part])!r}"]
-        )
-        # An index has none
-        others = [
-            name
-            for other, name in enumerate(header)
-            if name and other not in columns.read
-        ]
-        notes += [f"not read: {brief(', '.join(others))}"] if others else []
+    if columns.header:
+        notes += _notes_on_header(columns.header, columns)
     elif columns.read != [0, 1] or width > 2:
         notes.append(
             f"pictures are in column {columns.image}, labels in column {columns.label} (counted from 0)"
@@ -387,4 +280,21 @@ def _notes(columns: Columns, width: int, place: Place, options: Options) -> list
         notes.append("backslashes in paths are read as slashes")
     if place.root != options.image_root:
         notes.append(f"paths are relative to {place.root or 'the working directory'}")
+    return notes
+
+
+def _notes_on_header(header: list[str], columns: Columns) -> list[str]:
+    notes = [
+        f"pictures are in the column {brief(header[columns.image])!r}, labels in "
+        f"{brief(header[columns.label])!r}"
+    ]
+    if columns.part is not None:
+        notes.append(f"parts in {brief(header[columns.part])!r}")
+    others = []
+    for column, name in enumerate(header):
+        # An index has no name
+        if name and column not in columns.read:
+            others.append(name)
+    if others:
+        notes.append(f"not read: {brief(', '.join(others))}")
     return notes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -22,16 +24,9 @@ _PICTURE_NAMES = (
 )  # fmt: skip
 _SHOWN = 5
 _LABEL_NAMES = (
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "class_name",
-    "classname",
-    "class_id",
-    "category",
-    "target",
-)
+    "label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target",
+)  # fmt: skip
+_KNOWN_NAMES = frozenset((*_PICTURE_NAMES, *_LABEL_NAMES))
 
 # What a user writes to say where the pictures are, and which column holds pictures and labels: keys or flags.
 KEYS = ("image_root", "image_column", "label_column")
@@ -103,65 +98,74 @@ class Columns:
     @property
     def read(self) -> list[int]:
         """The places of all that is read."""
-        return [self.image, self.label] + ([] if self.part is None else [self.part])
+        read = [self.image, self.label]
+        if self.part is not None:
+            read.append(self.part)
+        return read
 
 
 def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
     """Choose the column whose fields are found most often; of several alike the one that names each picture once."""
-    fields = rows.fields[1:] or rows.fields  # the first row may be a header
+    fields = _below_header(rows)
     size = min(SAMPLE, len(fields), max(4, _LOOKED_FOR // rows.width))
     places = np.linspace(0, len(fields) - 1, size).astype(int)
     sample = [fields[index] for index in places]
-    found: dict[int, int] = {}
-    for column in _candidates(file, rows, options):
-        found[column] = 0
-        for row in sample:
-            found[column] += place.find(row[column]) is not None
+    columns = _candidates(file, rows, options)
+    found = {}
+    for column in columns:
+        found[column] = _count_found(place, values_of(sample, column))
     most = max(found.values())
-    best = [column for column, count in found.items() if count == most]
-    # A name as it stands is better than a number that a suffix makes one
+    best = [column for column in columns if found[column] == most]
     if len(best) > 1:
-        best = _that_name_files(best, sample, place) or best
+        # A name as it stands is better than a number that a suffix makes one
+        exact = [column for column in best if _has_all(place, sample, column)]
+        best = exact or best
+    chosen = best[0]
     if most and len(best) > 1:
-        best = _tell_apart(file, rows, best, place, options)
+        chosen = _tell_apart(file, rows, best, place, options)
     fresh = Place(place.root, place.prefix)  # knows of this column's names only
-    for row in sample:
-        fresh.find(row[best[0]])
-    return Reading(rows, fresh, best[0], most, len(sample))
+    _count_found(fresh, values_of(sample, chosen))
+    return Reading(rows, fresh, chosen, most, len(sample))
+
+
+def values_of(rows: Iterable[Sequence[str]], column: int) -> list[str]:
+    """The fields of one column."""
+    return [row[column] for row in rows]
+
+
+def _below_header(rows: Rows) -> list[list[str]]:
+    """The rows but for the first, which may be a header, unless it is the only one."""
+    return rows.fields[1:] or rows.fields
 
 
 def _candidates(file: str, rows: Rows, options: Options) -> list[int]:
-    """The columns that may be the pictures'."""
+    """The columns that may be the picture's."""
     if options.image_column is not None:
         return [_column(file, options.image_column, rows, options.keys[1])]
     if rows.is_plain:
         return [0]
-    columns = []
-    for column in range(rows.width):
-        if not _is_index(rows, column):
-            columns.append(column)
-    return columns or [0]
+    return _without_index(rows) or [0]
 
 
-def _that_name_files(
-    columns: list[int], sample: list[list[str]], place: Place
-) -> list[int]:
-    """Those of the columns whose fields are all names of files as they stand."""
-    chosen = []
-    for column in columns:
-        if all(place.has(row[column]) for row in sample):
-            chosen.append(column)
-    return chosen
+def _count_found(place: Place, names: Sequence[str]) -> int:
+    """How many of the names are those of pictures that are there."""
+    return sum(place.find(name) is not None for name in names)
+
+
+def _has_all(place: Place, sample: list[list[str]], column: int) -> bool:
+    return all(map(place.has, values_of(sample, column)))
 
 
 def columns_of(file: str, reading: Reading, options: Options) -> Columns:
-    """Tell the columns of a list apart.
+    """Find out which columns of a list are the pictures, the labels and the parts.
 
     Raises:
         UserError: The list holds a header alone or no labels, or it is not clear which column they are.
     """
     header = _header(reading, options)
-    fields = reading.rows.fields[1:] if header else reading.rows.fields
+    fields = reading.rows.fields
+    if header:
+        fields = fields[1:]
     if not fields:
         raise UserError(only_a_header(file))
     part = _part_column(fields, header, reading.column, options)
@@ -171,17 +175,18 @@ def columns_of(file: str, reading: Reading, options: Options) -> Columns:
 
 def has_columns(rows: Rows, options: Options) -> bool:
     """Whether the first row has the columns that a user names."""
-    wanted = [
-        name
-        for name in (options.image_column, options.label_column)
-        if isinstance(name, str)
-    ]
-    return not rows.fields or set(wanted) <= set(rows.fields[0])
+    if not rows.fields:
+        return True
+    names = rows.fields[0]
+    for wanted in (options.image_column, options.label_column):
+        if isinstance(wanted, str) and wanted not in names:
+            return False
+    return True
 
 
 def is_known(first: list[str]) -> bool:
     """Whether a row has a name that columns of pictures or labels often have."""
-    return any(name.lower() in (*_PICTURE_NAMES, *_LABEL_NAMES) for name in first)
+    return not _KNOWN_NAMES.isdisjoint(map(str.lower, first))
 
 
 def only_a_header(file: str) -> str:
@@ -191,29 +196,51 @@ def only_a_header(file: str) -> str:
 
 def _tell_apart(
     file: str, rows: Rows, columns: list[int], place: Place, options: Options
-) -> list[int]:
-    """The column of the pictures, of several that name files."""
-    fields = rows.fields[1:] or rows.fields
-    if all(
-        len({place.find(row[column]) for column in columns}) == 1
-        for row in fields[:SAMPLE]
-    ):
-        return columns[:1]  # the same picture, by its name and by its path
-    distinct = [
+) -> int:
+    """Choose the column of the pictures, of several that name files."""
+    fields = _below_header(rows)
+    first = columns[0]
+    same = [
         column
         for column in columns
-        if len({row[column] for row in fields}) == len(fields)
+        if _name_the_same(place, fields[:SAMPLE], first, column)
     ]
-    named = [
-        column for column in columns if rows.fields[0][column].lower() in _PICTURE_NAMES
-    ]
-    for chosen in (distinct, named):
-        if len(chosen) == 1:
-            return chosen
+    if same == columns:
+        return first  # the same picture, by its name and by its path
+    distinct = []
+    for column in columns:
+        if len(set(values_of(fields, column))) == len(fields):
+            distinct.append(column)
+    if len(distinct) == 1:
+        return distinct[0]
+    named = _called_one_of(rows.fields[0], columns, _PICTURE_NAMES)
+    if len(named) == 1:
+        return named[0]
     which = " and ".join(_called(rows, column) for column in columns[:_SHOWN])
     raise UserError(
         f"{file}: the columns {which} both name pictures; {_which(options.keys[1])}"
     )
+
+
+def _name_the_same(
+    place: Place, rows: Sequence[Sequence[str]], one: int, other: int
+) -> bool:
+    """Whether two columns name the same pictures, as a path and a file's name do."""
+    ones = map(place.find, values_of(rows, one))
+    others = map(place.find, values_of(rows, other))
+    return list(ones) == list(others)
+
+
+def _called_one_of(
+    header: Sequence[str], columns: Sequence[int], names: Collection[str]
+) -> list[int]:
+    """The columns whose names are among those, in any case."""
+    return [column for column in columns if header[column].lower() in names]
+
+
+def _without_index(rows: Rows) -> list[int]:
+    """The columns but for the index that pandas writes."""
+    return [column for column in range(rows.width) if not _is_index(rows, column)]
 
 
 def _is_index(rows: Rows, column: int) -> bool:
@@ -223,9 +250,8 @@ def _is_index(rows: Rows, column: int) -> bool:
     name = rows.fields[0][column]
     if name == "" or name.startswith("Unnamed:"):
         return True
-    return column == 0 and all(
-        row[0] == str(index) for index, row in enumerate(rows.fields)
-    )
+    counted = map(str, range(len(rows.fields)))
+    return column == 0 and values_of(rows.fields, 0) == list(counted)
 
 
 def _called(rows: Rows, column: int) -> str:
@@ -257,31 +283,35 @@ def _header(reading: Reading, options: Options) -> list[str] | None:
         return first
     if rows.is_plain or reading.place.find(first[reading.column]) is not None:
         return None
-    has_names = is_known(first)
-    if not others:
-        return first if has_names else None
-    if not has_names and (
-        not reading.found or _could_be_picture(first, reading, others)
-    ):
+    if is_known(first):
+        return first
+    if not others or not reading.found:
+        return None
+    if _could_be_picture(first, reading.column, others):
         return None
     return first
 
 
 def _could_be_picture(
-    first: list[str], reading: Reading, others: list[list[str]]
+    first: list[str], image_column: int, others: list[list[str]]
 ) -> bool:
     """Whether the first row is a picture that is missing: it ends as the others do, or its label is that of others."""
-    ends = set()
-    for row in others[:SAMPLE]:
-        _, dot, end = row[reading.column].rpartition(".")
-        if dot:
-            ends.add(end)
-    if first[reading.column].rpartition(".")[2] in ends:
+    names = values_of(others[:SAMPLE], image_column)
+    if _ends_as_one_of(first[image_column], names):
         return True
-    for column, text in enumerate(first):
-        if column == reading.column:
-            continue
-        if any(row[column] == text for row in others):
+    return any(
+        text in values_of(others, column)
+        for column, text in enumerate(first)
+        if column != image_column
+    )
+
+
+def _ends_as_one_of(name: str, others: Sequence[str]) -> bool:
+    """Whether one of the other names has this name's suffix."""
+    suffix = name.rpartition(".")[2]
+    for other in others:
+        _, dot, other_suffix = other.rpartition(".")
+        if dot and other_suffix == suffix:
             return True
     return False
 
@@ -293,8 +323,8 @@ def _part_column(
     for other, name in enumerate(header or ()):
         if other == column or options.label_column in (other, name):
             continue
-        names = {row[other] for row in fields}
-        if len(names) > 1 and all(map(part_of, names)):
+        parts = set(values_of(fields, other))
+        if len(parts) > 1 and all(map(part_of, parts)):
             return other
     return None
 
@@ -312,26 +342,18 @@ def _label_column(
     Raises:
         UserError: There is none, or it is not clear which.
     """
-    rows, column = reading.rows, reading.column
+    rows = reading.rows
     if options.label_column is not None:
         return _column(file, options.label_column, rows, options.keys[2])
     others = []
-    for other in range(rows.width):
-        if other in (column, part_column) or _is_index(rows, other):
-            continue
-        if any(row[other] for row in fields):
+    for other in _without_index(rows):
+        is_read = other in (reading.column, part_column)
+        if not is_read and any(values_of(fields, other)):
             others.append(other)
     if len(others) > 1:
-        place = Place(reading.place.root, reading.place.prefix)
-        sample = fields[:SAMPLE]
-        # A column that names the same pictures, as a path beside a file's name, is no label.
-        others = [
-            other
-            for other in others
-            if any(place.find(row[other]) != place.find(row[column]) for row in sample)
-        ]
+        others = _not_pictures(others, fields[:SAMPLE], reading)
     if header and len(others) > 1:
-        named = [other for other in others if header[other].lower() in _LABEL_NAMES]
+        named = _called_one_of(header, others, _LABEL_NAMES)
         others = named if len(named) == 1 else others
     if len(others) == 1:
         return others[0]
@@ -339,23 +361,38 @@ def _label_column(
         raise UserError(
             f"{file} has no column of labels beside the pictures; write a label for each picture"
         )
-    names = ", ".join(header[other] if header else str(other) for other in others)
-    if all(
-        sorted(row[other] for other in others) == ["0"] * (len(others) - 1) + ["1"]
-        for row in fields
-    ):
+    names = header or list(map(str, range(rows.width)))
+    shown = brief(", ".join(names[other] for other in others))
+    if _is_one_hot(fields, others):
         raise UserError(
-            f"{file}: the columns {brief(names)} mark a picture's class by a 1, one column per class; write the name "
-            "of the class into one column instead"
+            f"{file}: the columns {shown} mark a picture's class by a 1, one column per class; write the name of the "
+            "class into one column instead"
         )
     raise UserError(
-        f"{file}: any of the columns {brief(names)} may be the label; {_which(options.keys[2])}"
+        f"{file}: any of the columns {shown} may be the label; {_which(options.keys[2])}"
     )
+
+
+def _not_pictures(
+    columns: list[int], sample: Sequence[Sequence[str]], reading: Reading
+) -> list[int]:
+    """The columns but for those that name the same pictures, as a path beside a file's name does."""
+    place = Place(reading.place.root, reading.place.prefix)
+    kept = []
+    for column in columns:
+        if not _name_the_same(place, sample, reading.column, column):
+            kept.append(column)
+    return kept
+
+
+def _is_one_hot(fields: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
+    """Whether of these columns each row has one 1 and else 0."""
+    one_hot = ["0"] * (len(columns) - 1) + ["1"]
+    in_columns = itemgetter(*columns)
+    return all(sorted(in_columns(row)) == one_hot for row in fields)
 
 
 def _which(key: str) -> str:
-    return (
-        f"write which one as {key}"
-        if key
-        else "give a list of pictures and labels alone"
-    )
+    if key:
+        return f"write which one as {key}"
+    return "give a list of pictures and labels alone"

@@ -51,41 +51,51 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
     pairs = _split_at_the_last(lines, delimiter or " ")
     if pairs.is_plain:
         yield pairs
-    first = next((line for line in lines if line.strip()), "")
-    for separator in _TABLE_DELIMITERS if delimiter is None else (delimiter,):
-        if separator in first and len(separator) == 1 and separator != " ":
+    filled = list(filter(str.strip, lines))
+    first = filled[0] if filled else ""
+    for separator in _table_delimiters(delimiter):
+        if separator in first:
             yield _table(lines, separator)
     if not pairs.is_plain:
         yield pairs
-    if delimiter in (None, " ") and all(
-        " " in line.strip() for line in lines if line.strip()
-    ):
+    if delimiter in (None, " ") and _all_have_blanks(filled):
         columns = _table(lines, " ")
         if columns.width > 2 and not columns.problems:
             yield columns
         yield _split_at_the_first(lines)
 
 
+def _table_delimiters(delimiter: str | None) -> Sequence[str]:
+    """What may separate the fields of a table."""
+    if delimiter is None:
+        return _TABLE_DELIMITERS
+    if len(delimiter) != 1 or delimiter == " ":
+        return ()
+    return (delimiter,)
+
+
+def _all_have_blanks(lines: Sequence[str]) -> bool:
+    """Whether every line has a blank between two fields."""
+    return all(" " in line.strip() for line in lines)
+
+
 def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:
+    """Rows of a path that may hold the delimiter and a label that does not."""
     rows = Rows([], [])
+    is_plain = True
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         name, _, label = line.rstrip().rpartition(delimiter)
-        if name.rstrip():
-            rows.fields.append([name.rstrip(), label.strip()])
+        name, label = name.rstrip(), label.strip()
+        if name:
+            rows.fields.append([name, label])
             rows.lines.append(number)
+            is_plain = is_plain and WHOLE_NUMBER.fullmatch(label) is not None
         else:
-            rows.problems.append(
-                (
-                    number,
-                    f"{brief(line)!r} has no label; write the path, {delimiter!r} and the label",
-                )
-            )
-    is_plain = not rows.problems and all(
-        WHOLE_NUMBER.fullmatch(label) for _, label in rows.fields
-    )
-    return replace(rows, is_plain=is_plain)
+            text = f"{brief(line)!r} has no label; write the path, {delimiter!r} and the label"
+            rows.problems.append((number, text))
+    return replace(rows, is_plain=is_plain and not rows.problems)
 
 
 def _split_at_the_first(lines: Sequence[str]) -> Rows:
@@ -100,9 +110,10 @@ def _split_at_the_first(lines: Sequence[str]) -> Rows:
 
 
 def _table(lines: Sequence[str], delimiter: str) -> Rows:
+    """Rows as the csv module reads them; reading ends at the first line that it cannot read."""
     rows = Rows([], [])
     reader = csv.reader(
-        (f"{line}\n" for line in lines),
+        map("{}\n".format, lines),
         delimiter=delimiter,
         skipinitialspace=True,
         strict=True,
@@ -111,18 +122,20 @@ def _table(lines: Sequence[str], delimiter: str) -> Rows:
     try:
         for fields in reader:
             if len(fields) > MOST_COLUMNS:
-                text = (
-                    f"the line has {len(fields):,} fields, more than {MOST_COLUMNS:,}"
-                )
-                rows.problems.append((begin, f"{text}; give a table of fewer columns"))
+                rows.problems.append((begin, _too_many(len(fields))))
                 return rows
-            stripped = [text.strip() for text in fields]
-            if any(stripped):
-                _add(rows, begin, stripped)
+            _add(rows, begin, list(map(str.strip, fields)))
             begin = reader.line_num + 1
     except csv.Error as error:
         rows.problems.append((begin, _csv_problem(lines[begin - 1], error)))
     return rows
+
+
+def _too_many(fields: int) -> str:
+    return (
+        f"the line has {fields:,} fields, more than {MOST_COLUMNS:,}; "
+        "give a table of fewer columns"
+    )
 
 
 def _csv_problem(line: str, error: csv.Error) -> str:
@@ -135,14 +148,15 @@ def _csv_problem(line: str, error: csv.Error) -> str:
 
 
 def _add(rows: Rows, line: int, fields: list[str]) -> None:
+    """Add a row, or the problem of one with another number of fields; a row of empty fields is passed over."""
+    if not any(fields):
+        return
     if rows.fields and len(fields) != rows.width:
-        rows.problems.append(
-            (
-                line,
-                f"the line has {len(fields)} fields, but line {rows.lines[0]} has {rows.width}; write quotation marks "
-                "around a field that holds the delimiter",
-            )
+        text = (
+            f"the line has {len(fields)} fields, but line {rows.lines[0]} has {rows.width}; write quotation marks "
+            "around a field that holds the delimiter"
         )
+        rows.problems.append((line, text))
         return
     rows.fields.append(fields)
     rows.lines.append(line)
