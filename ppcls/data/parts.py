@@ -47,7 +47,11 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
     They are those that `part_of` knows; where there are none, names such as `seg_train` and `seg_test`, which have the
     rest in common.
     """
-    plain = {name: part for name in names if (part := part_of(name))}
+    plain = {}
+    for name in names:
+        known = part_of(name)
+        if known:
+            plain[name] = known
     if plain:
         return plain
     groups: dict[str, dict[str, str]] = {}
@@ -55,11 +59,11 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
         part, rest = _part_and_rest(name)
         if part:
             groups.setdefault(rest, {})[name] = part
-    whole = [
-        group
-        for group in groups.values()
-        if TRAIN in group.values() and len(set(group.values())) > 1
-    ]
+    whole = []
+    for group in groups.values():
+        kinds = set(group.values())
+        if TRAIN in kinds and len(kinds) > 1:
+            whole.append(group)
     return whole[0] if len(whole) == 1 else {}
 
 

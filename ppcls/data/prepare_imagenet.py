@@ -130,10 +130,11 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
     """The archive of a part, or else its folder."""
     if (source / archive).is_file():
         return source / archive
-    return next(
-        (found for parent in _PARENTS if (found := source / parent / name).is_dir()),
-        None,
-    )
+    for parent in _PARENTS:
+        folder = source / parent / name
+        if folder.is_dir():
+            return folder
+    return None
 
 
 def _name(place: Path) -> str:
@@ -227,11 +228,11 @@ def _copy(folder: Path, place: Path) -> None:
 
 
 def _class_folders(folder: Path) -> Labelled:
-    return [
-        (f"{folder.name}/{wnid}/{name}", wnid)
-        for wnid in folders_in(str(folder))
-        for name in _pictures(folder / wnid)
-    ]  # fmt: skip
+    labelled: Labelled = []
+    for wnid in folders_in(str(folder)):
+        for name in _pictures(folder / wnid):
+            labelled.append((f"{folder.name}/{wnid}/{name}", wnid))
+    return labelled
 
 
 def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
