@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.labelled_list import LabelledList, raise_together
-from ppcls.data.labels import Classes
+from ppcls.data.labelled_list import LabelledList, are_whole_numbers, raise_together
+from ppcls.data.labels import Classes, index_of_names
 from ppcls.data.list_rows import WHOLE_NUMBER
 from ppcls.data.text import brief
 from ppcls.utils.errors import UserError, suggest
@@ -60,34 +60,25 @@ def number_labels(
 def class_names_of(labels: Sequence[str]) -> list[str]:
     """The different labels in their order: numbers by value, names by their characters, as folders are sorted."""
     names = set(labels)
-    if all(WHOLE_NUMBER.fullmatch(name) for name in names):
+    if are_whole_numbers(names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
 
 
 def _refuse_mixed(listed: LabelledList) -> None:
     """Raise UserError where some labels are whole numbers and others are not; names the fewer ones."""
-    is_number = [WHOLE_NUMBER.fullmatch(label) is not None for label in listed.labels]
-    counts = Counter(is_number)
-    if len(counts) < 2:
-        return
-    mostly_numbers = counts[True] >= counts[False]
-    problems = []
-    for label, line, number in zip(listed.labels, listed.lines, is_number):
-        if number and not mostly_numbers:
-            problems.append(
-                (
-                    line,
-                    f"the label {brief(label)!r} is a number, but most others are names; write a name",
-                )
-            )
-        if not number and mostly_numbers:
-            problems.append(
-                (
-                    line,
-                    f"the label {brief(label)!r} is not a whole number, but most others are; write a number",
-                )
-            )
+    numbers: list[tuple[str, int]] = []
+    others: list[tuple[str, int]] = []
+    for label, line in zip(listed.labels, listed.lines):
+        same = numbers if WHOLE_NUMBER.fullmatch(label) else others
+        same.append((label, line))
+    if len(others) <= len(numbers):
+        fewer = others
+        what = "is not a whole number, but most others are; write a number"
+    else:
+        fewer = numbers
+        what = "is a number, but most others are names; write a name"
+    problems = [(line, f"the label {brief(label)!r} {what}") for label, line in fewer]
     raise_together(listed.file, problems)
 
 
@@ -98,61 +89,69 @@ def _whole_numbers(listed: LabelledList) -> np.ndarray:
 def _check_range(
     listed: LabelledList, numbers: np.ndarray, class_num: int | None
 ) -> None:
-    if class_num is None:
-        negative = np.flatnonzero(numbers < 0).tolist()
-        problems = [
-            (
-                listed.lines[i],
-                f"the label {listed.labels[i]} is below 0; write one from 0",
-            )
-            for i in negative
-        ]
-        raise_together(listed.file, problems)
+    """Raise UserError for labels below 0 or not below the number of classes, if it is given."""
+    is_outside = numbers < 0
+    if class_num is not None:
+        is_outside |= numbers >= class_num
+    outside = np.flatnonzero(is_outside).tolist()
+    if not outside:
         return
-    outside = np.flatnonzero((numbers < 0) | (numbers >= class_num))
-    remedy = f"correct it or Arch.class_num ({class_num})"
-    distinct = np.unique(numbers)
-    low = int(distinct[0])
-    if (
-        len(outside)
-        and low in (0, 1)
-        and len(distinct) > 2
-        and distinct[-1] - low + 1 == len(distinct)
-    ):
-        remedy += f"; the labels are {low} to {distinct[-1]}, which Arch.class_num: {len(distinct)} takes"
-    elif len(outside) and len(distinct) == class_num:
-        remedy += "; to keep these labels, write them in order, one per line, into a file and give it as class_names"
+    if class_num is None:
+        what = "below 0; write one from 0"
+    else:
+        remedy = _remedy_for_range(numbers, class_num)
+        what = f"outside 0 to {class_num - 1}; {remedy}"
     problems = []
-    for index in outside.tolist():
-        text = f"the label {listed.labels[index]} is outside 0 to {class_num - 1}; {remedy}"
+    for index in outside:
+        text = f"the label {listed.labels[index]} is {what}"
         problems.append((listed.lines[index], text))
     raise_together(listed.file, problems)
 
 
+def _remedy_for_range(numbers: np.ndarray, class_num: int) -> str:
+    remedy = f"correct it or Arch.class_num ({class_num})"
+    distinct = np.unique(numbers).tolist()
+    low, high, count = distinct[0], distinct[-1], len(distinct)
+    has_no_gaps = high - low + 1 == count
+    if low in (0, 1) and count > 2 and has_no_gaps:
+        return f"{remedy}; the labels are {low} to {high}, which Arch.class_num: {count} takes"
+    if count == class_num:
+        return (
+            f"{remedy}; to keep these labels, write them in order, one per line, into a file and give it as "
+            "class_names"
+        )
+    return remedy
+
+
 def _named(listed: LabelledList, class_num: int | None) -> Numbered:
+    """Number names in their order."""
     names = class_names_of(listed.labels)
     if class_num not in (None, len(names)):
-        shown = ", ".join(brief(name) for name in names[:_SHOWN])
+        first = ", ".join(map(brief, names[:_SHOWN]))
         if len(names) > _SHOWN:
-            shown += ", ..."
+            first += ", ..."
         raise UserError(
-            f"{listed.file}: the labels name {len(names)} classes ({shown}), but Arch.class_num is {class_num}; write "
+            f"{listed.file}: the labels name {len(names)} classes ({first}), but Arch.class_num is {class_num}; write "
             f"Arch.class_num: {len(names)}, or the names of all {class_num} classes in a file that the dataset's "
             "class_names names"
         )
-    index = {name: number for number, name in enumerate(names)}
-    labels = np.array([index[label] for label in listed.labels], np.int64)
+    labels = _look_up(listed.labels, names)
     note = (
         f"labels are names, numbered in their order, so class 0 is {brief(names[0])!r}"
     )
     return Numbered(labels, names, [note])
 
 
+def _look_up(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """The number of each label among the names, int64 [len]."""
+    index = index_of_names(names)
+    return np.array([index[label] for label in labels], np.int64)
+
+
 def _refuse_from_zero(listed: LabelledList, known: Classes) -> None:
     """Raise UserError where labels count from 0, but those of the known classes from 1."""
-    if not listed.are_numbers or known.names != [
-        str(number) for number in range(1, len(known.names) + 1)
-    ]:
+    from_one = map(str, range(1, len(known.names) + 1))
+    if not listed.are_numbers or known.names != list(from_one):
         return
     numbers = _whole_numbers(listed)
     if numbers.min() == 0 and numbers.max() < len(known.names):
@@ -164,42 +163,37 @@ def _refuse_from_zero(listed: LabelledList, known: Classes) -> None:
 
 def _looked_up(listed: LabelledList, class_num: int | None, known: Classes) -> Numbered:
     """Labels by the names of the classes; whole numbers are the classes' numbers, unless the names are numbers."""
-    if class_num not in (None, len(known.names)):
+    count = len(known.names)
+    if class_num not in (None, count):
         raise UserError(
-            f"{known.source} names {len(known.names)} classes, but Arch.class_num is {class_num}; write "
-            f"Arch.class_num: {len(known.names)}, or the names of these classes"
+            f"{known.source} names {count} classes, but Arch.class_num is {class_num}; write "
+            f"Arch.class_num: {count}, or the names of these classes"
         )
-    if listed.are_numbers and not all(map(WHOLE_NUMBER.fullmatch, known.names)):
+    if listed.are_numbers and not are_whole_numbers(known.names):
         numbers = _whole_numbers(listed)
-        if numbers.min() == 1 and numbers.max() == len(known.names):
+        if numbers.min() == 1 and numbers.max() == count:
             raise UserError(
-                f"{listed.file}: the labels count from 1 to {len(known.names)}, but the classes of {known.source} have "
-                "names; write these names as labels, or numbers from 0"
+                f"{listed.file}: the labels count from 1 to {count}, but the classes of {known.source} have names; "
+                "write these names as labels, or numbers from 0"
             )
-        _check_range(listed, numbers, len(known.names))
+        _check_range(listed, numbers, count)
         return Numbered(numbers, known.names, [])
     _refuse_from_zero(listed, known)
-    index = {name: number for number, name in enumerate(known.names)}
+    _refuse_unknown(listed, known)
+    return Numbered(_look_up(listed.labels, known.names), known.names, [])
+
+
+def _refuse_unknown(listed: LabelledList, known: Classes) -> None:
+    """Raise UserError for labels that are none of the known names, or of several classes."""
     counts = Counter(known.names)
     problems: list[tuple[int, str]] = []
     for label, line in zip(listed.labels, listed.lines):
-        if label not in index:
+        if label not in counts:
             # Looks through all names
             near = suggest(label, known.names) if len(problems) < _SHOWN else ""
-            problems.append(
-                (
-                    line,
-                    f"the label {brief(label)!r} is no class of {known.source}{near}; correct it",
-                )
-            )
+            text = f"the label {brief(label)!r} is no class of {known.source}{near}; correct it"
+            problems.append((line, text))
         elif counts[label] > 1:
-            problems.append(
-                (
-                    line,
-                    f"several classes of {known.source} are called {brief(label)!r}; write their numbers",
-                )
-            )
+            text = f"several classes of {known.source} are called {brief(label)!r}; write their numbers"
+            problems.append((line, text))
     raise_together(listed.file, problems)
-    return Numbered(
-        np.array([index[label] for label in listed.labels], np.int64), known.names, []
-    )

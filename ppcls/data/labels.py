@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
 
 PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
-"""The 1,000 classes of ILSVRC 2012, `id name` a line."""
+"""The 1,000 classes of ILSVRC 2012, one `id name` per line."""
 
 _ID_AND_NAME = re.compile(r"([0-9]{1,9})[ \t]+(\S.*)")
 
@@ -26,36 +26,43 @@ class Classes:
 
 
 def load_class_names(path: str | Path) -> list[str]:
-    """Names by class id, from a file of `id name` or `name` per line.
+    """Read names by class id, from a file of `id name` or `name` per line.
 
     The lines carry ids if every line starts with one and the ids are 0, 1, 2, ..., each once, in any order.
 
     Raises:
-        UserError: the file cannot be read, is empty, has an empty line between names, or counts from 1.
+        UserError: The file cannot be read, is empty, has an empty line between names, or counts from 1.
     """
-    lines = [line.strip() for line in read_lines(expanded(path))]
+    lines = list(map(str.strip, read_lines(expanded(path))))
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
         raise UserError(f"{path} is empty; write one class name per line")
     if "" in lines:
+        number = lines.index("") + 1
         raise UserError(
-            f"{path}:{lines.index('') + 1}: the line is empty; write one class name per line"
+            f"{path}:{number}: the line is empty; write one class name per line"
         )
     names = {}
     for line in lines:
         match = _ID_AND_NAME.fullmatch(line)
         if match:
             names[int(match[1])] = match[2]
-    if sorted(names) == list(range(1, len(lines) + 1)):
+    ids = sorted(names)
+    if ids == list(range(1, len(lines) + 1)):
         raise UserError(
             f"{path}: the ids count from 1; write them from 0, as the labels count, or leave them out"
         )
-    if sorted(names) != list(range(len(lines))):
+    if ids != list(range(len(lines))):
         return lines
-    return [names[number] for number in range(len(lines))]
+    return [names[number] for number in ids]
 
 
 def dump_class_names(names: Sequence[str]) -> str:
-    """What `load_class_names` reads: `id name` a line."""
+    """What `load_class_names` reads: one `id name` per line."""
     return "".join(f"{index} {name}\n" for index, name in enumerate(names))
+
+
+def index_of_names(names: Iterable[str]) -> dict[str, int]:
+    """The label of each class by its name."""
+    return {name: label for label, name in enumerate(names)}

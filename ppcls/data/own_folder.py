@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppcls.data.class_folders import pictures_by_class, refuse_empty, refuse_foreign
-from ppcls.data.labels import Classes
+from ppcls.data.labels import Classes, index_of_names
 from ppcls.data.parts import (
     TEST,
     TRAIN,
@@ -21,6 +22,10 @@ from ppcls.data.picture_files import NAMES, folders_in
 from ppcls.utils.errors import UserError
 
 HELD_OUT_EVERY = 5
+
+
+# Paths with the numbers of their classes
+Numbered = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,20 @@ class OwnFolder:
     source: str
     root: str
     class_names: list[str]
-    train: list[tuple[str, int]]
-    val: list[tuple[str, int]]
+    train: Numbered
+    val: Numbered
     notes: list[str]
 
 
 def read_own_folder(root: str) -> OwnFolder:
-    """Divides a folder that holds one folder per class, or parts of such: `train` and `val`.
+    """Divide a folder that holds one folder per class, or parts of such: `train` and `val`.
 
     The parts may have any name that `part_of` knows, in any case. `test` is for validation where there is no `val`.
     Without a part for validation every fifth picture of each class, by the order of their paths, is held out. So the
     same folder is divided alike on every machine. Nothing in the folder is changed.
 
     Raises:
-        UserError: there is no such folder, fewer than two classes, a class without pictures, a validation part with a
+        UserError: There is no such folder, fewer than two classes, a class without pictures, a validation part with a
             class that training has not, or nothing to hold out.
     """
     parts = _parts(root)
@@ -64,19 +69,23 @@ def read_own_folder(root: str) -> OwnFolder:
         raise UserError(
             f"{place} holds one class only ({names[0]}); {_more_classes(place, names[0])}"
         )
-    pictures = {name: _relative(root, found[name]) for name in names}
-    if parts.val is not None:
-        train = [
-            (path, label) for label, name in enumerate(names) for path in pictures[name]
-        ]
-        val, notes = _given(root, parts, names)
-        return OwnFolder(
-            root, root, names, train, val, notes + _passed_over(root, parts)
-        )
-    train, val, notes = hold_out(root, pictures)
-    return OwnFolder(
-        root, root, names, train, val, [*notes, *_passed_over(root, parts)]
-    )
+    pictures = {name: _relative(root, paths) for name, paths in found.items()}
+    if parts.val is None:
+        train, val, notes = hold_out(root, pictures)
+    else:
+        train = _with_labels(pictures, names)
+        val, notes = _given(root, parts.val, parts, names)
+    notes += _not_read(root, parts)
+    return OwnFolder(root, root, names, train, val, notes)
+
+
+def _with_labels(pictures: dict[str, list[str]], names: Sequence[str]) -> Numbered:
+    """The pictures of all classes, each with the number of its class."""
+    index = index_of_names(names)
+    numbered: Numbered = []
+    for name, paths in pictures.items():
+        numbered += [(path, index[name]) for path in paths]
+    return numbered
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class _Parts:
 
 
 def _parts(root: str) -> _Parts:
-    """The folders of training and validation within `root`."""
+    """Find the folders of training and validation within `root`."""
     if Path(root).is_file():
         raise UserError(
             f"{root} is a file; give the folder that holds one folder of pictures per class"
@@ -98,108 +107,109 @@ def _parts(root: str) -> _Parts:
         raise UserError(
             f"there is no folder {root}; give the folder that holds one folder of pictures per class"
         )
+    folders = folders_in(root)
     # A folder of a class that is named as a part holds pictures, not folders.
-    candidates = [name for name in folders_in(root) if folders_in(join(root, name))]
-    parts = parts_among(candidates)
-    found = {
-        part: [name for name in parts if parts[name] == part]
-        for part in (TRAIN, VAL, TEST)
-    }
-    for part, names in found.items():
-        if len(names) > 1 and part != TEST:
-            purpose = "training" if part == TRAIN else "validation"
-            raise UserError(
-                f"{root} holds {' and '.join(names)}; leave one of them for {purpose}"
-            )
-    train, val, test = (found[part] for part in (TRAIN, VAL, TEST))
+    candidates = [name for name in folders if folders_in(join(root, name))]
+    found: dict[str, list[str]] = {TRAIN: [], VAL: [], TEST: []}
+    for name, part in parts_among(candidates).items():
+        found[part].append(name)
+    train = _only_one(root, found[TRAIN], "training")
+    val = _only_one(root, found[VAL], "validation")
     if val and not train:
-        refuse_flat_parts(
-            root,
-            {
-                name: folders_in(join(root, name))
-                for name in parts_among(folders_in(root))
-            },
-        )
+        subfolders = {
+            name: folders_in(join(root, name)) for name in parts_among(folders)
+        }
+        refuse_flat_parts(root, subfolders)
         raise UserError(
-            f"{root} holds {val[0]} and no train; put the class folders to learn from into {root}/train"
+            f"{root} holds {val} and no train; put the class folders to learn from into {root}/train"
         )
     if not train:
         return _Parts()
-    learnt = _unpacked(root, train[0])
+    learnt = _unpacked(root, train)
     if val:
-        return _Parts(learnt, _unpacked(root, val[0]))
-    # A test part of unlabelled pictures has folders, if any, that are not the classes.
-    classes = set(folders_in(join(root, learnt)))
-    labelled = [
-        name
-        for name in (_unpacked(root, name) for name in test)
-        if classes & set(folders_in(join(root, name)))
-    ]
-    return (
-        _Parts(learnt, labelled[0], val_is_test=True)
-        if len(labelled) == 1
-        else _Parts(learnt)
-    )
+        return _Parts(learnt, _unpacked(root, val))
+    test = _labelled_test(root, learnt, found[TEST])
+    if test is None:
+        return _Parts(learnt)
+    return _Parts(learnt, test, val_is_test=True)
+
+
+def _only_one(root: str, names: list[str], purpose: str) -> str | None:
+    """The one folder of a part; None if there is none."""
+    if len(names) > 1:
+        raise UserError(
+            f"{root} holds {' and '.join(names)}; leave one of them for {purpose}"
+        )
+    return names[0] if names else None
+
+
+def _labelled_test(root: str, train: str, tests: list[str]) -> str | None:
+    """The one folder for testing that has classes of the training; None if there is none or several."""
+    classes = set(folders_in(join(root, train)))
+    labelled = []
+    for name in tests:
+        folder = _unpacked(root, name)
+        # A part of unlabelled pictures has folders, if any, that are not the classes
+        if classes.intersection(folders_in(join(root, folder))):
+            labelled.append(folder)
+    return labelled[0] if len(labelled) == 1 else None
 
 
 def _unpacked(root: str, name: str) -> str:
     """The folder of a part, or the one of the same name that is alone in it, as in `seg_train/seg_train`."""
     inner = folders_in(join(root, name))
-    if (
-        len(inner) == 1
-        and inner[0].lower() == name.lower()
-        and folders_in(join(root, f"{name}/{inner[0]}"))
-    ):
-        return f"{name}/{inner[0]}"
-    return name
+    if [folder.lower() for folder in inner] != [name.lower()]:
+        return name
+    below = f"{name}/{inner[0]}"
+    return below if folders_in(join(root, below)) else name
 
 
 def _more_classes(place: str, name: str) -> str:
+    remedy = "add a folder for each other class"
     if folders_in(join(place, name)):
-        return f"give {join(place, name)} if the classes are in there, or add a folder for each other class"
-    return "add a folder for each other class"
+        return f"give {join(place, name)} if the classes are in there, or {remedy}"
+    return remedy
 
 
-def _passed_over(root: str, parts: _Parts) -> list[str]:
-    """The other folders beside `train`, such as a `test`."""
+def _not_read(root: str, parts: _Parts) -> list[str]:
+    """A note on the other folders beside `train`, such as a `test`."""
     if not parts.train:
         return []
-    read = [name.partition("/")[0] for name in (parts.train, parts.val) if name]
+    # A part may be `seg_train/seg_train`
+    read = (parts.train.partition("/")[0], (parts.val or "").partition("/")[0])
     others = [name for name in folders_in(root) if name not in read]
-    return [f"{', '.join(others)} beside {parts.train} is not read"] if others else []
+    if not others:
+        return []
+    return [f"{', '.join(others)} beside {parts.train} is not read"]
 
 
 def _given(
-    root: str, parts: _Parts, names: list[str]
-) -> tuple[list[tuple[str, int]], list[str]]:
+    root: str, folder: str, parts: _Parts, names: list[str]
+) -> tuple[Numbered, list[str]]:
     """The pictures of the validation part, and what to say of it."""
-    assert parts.val is not None
-    place = join(root, parts.val)
+    place = join(root, folder)
     found = pictures_by_class(place)
     refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
-    val = [
-        (path, names.index(name))
-        for name in found
-        for path in _relative(root, found[name])
-    ]
+    pictures = {name: _relative(root, paths) for name, paths in found.items()}
+    val = _with_labels(pictures, names)
     if not val:
         raise UserError(
             f"{place} holds no pictures ({NAMES}); add some or remove the folder"
         )
     notes = []
     if parts.val_is_test:
-        notes.append(f"{parts.val} is for validation, because there is no val")
+        notes.append(f"{folder} is for validation, because there is no val")
     lacking = [name for name in names if not found.get(name)]
     if lacking:
         notes.append(
-            f"{parts.val} has no pictures of {shown(lacking)}, so its accuracy leaves them out"
+            f"{folder} has no pictures of {shown(lacking)}, so its accuracy leaves them out"
         )
     return val, notes
 
 
 def hold_out(
     source: str, pictures: dict[str, list[str]]
-) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[str]]:
+) -> tuple[Numbered, Numbered, list[str]]:
     """Divide the pictures of each class; gives those to learn from, those to judge by, and what to say of it.
 
     Args:
@@ -209,24 +219,23 @@ def hold_out(
     Raises:
         UserError: No class has enough pictures to hold one out.
     """
-    train: list[tuple[str, int]] = []
-    val: list[tuple[str, int]] = []
+    train: Numbered = []
+    val: Numbered = []
     notes = [
         f"every {HELD_OUT_EVERY}th picture of each class is held out for validation"
     ]
     for label, (name, paths) in enumerate(pictures.items()):
         for place, path in enumerate(paths, 1):
-            (val if place % HELD_OUT_EVERY == 0 else train).append((path, label))
+            part = val if place % HELD_OUT_EVERY == 0 else train
+            part.append((path, label))
         if len(paths) < HELD_OUT_EVERY:
             notes.append(f"{name} has {len(paths)} pictures, too few to hold one out")
     if not val:
-        remedy = (
-            ""
-            if Path(source).is_file()
-            else ", or put some of each class into a folder `val` beside `train`"
-        )
+        remedy = "add pictures"
+        if not Path(source).is_file():
+            remedy += ", or put some of each class into a folder `val` beside `train`"
         raise UserError(
-            f"{source}: no class has {HELD_OUT_EVERY} pictures, so none can be held out; add pictures{remedy}"
+            f"{source}: no class has {HELD_OUT_EVERY} pictures, so none can be held out; {remedy}"
         )
     return train, val, notes
 

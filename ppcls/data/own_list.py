@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from ppcls.data.label_numbers import class_names_of
 from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
+from ppcls.data.labels import index_of_names
 from ppcls.data.list_columns import FLAGS, KEYS, Column, Options
 from ppcls.data.own_folder import (
+    Numbered,
     OwnFolder,
     hold_out,
     read_own_folder,
@@ -25,6 +27,19 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _LISTS = (".csv", ".tsv", ".txt")
 _SHEETS = (".xlsx", ".xls", ".ods")
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]+")
+
+
+# Paths with their labels
+_Labelled = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Divided:
+    """The pictures to learn from, those to judge by if a column of the list says so, and what to say of it."""
+
+    train: _Labelled
+    val: _Labelled | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,43 +104,58 @@ def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
             f"{file}: the labels are fractions such as {brief(listed.labels[0])}, not classes; give classes"
         )
     root = listed.root or "."
-    paths = [_relative(path, root) for path in listed.paths]
-    refuse_unlistable(root, paths)
-    learnt, given, notes = _parts_of(listed, paths)
-    held_out = _list_beside(file) if given is None else None
-    if held_out is not None:
-        others = _read(held_out, options)
-        given = [
-            (_relative(path, root), label)
-            for path, label in zip(others.paths, others.labels)
-        ]
-        refuse_unlistable(root, [path for path, _ in given])
-        notes = [*_said(others), f"{held_out} is for validation"]
-    names = class_names_of([label for _, label in learnt])
+    divided = _divide(listed, _pairs(listed, root))
+    judge, val_file = divided.val, file
+    notes = divided.notes
+    if judge is None:
+        beside = _list_beside(file)
+        if beside is not None:
+            others = _read(beside, options)
+            judge, val_file = _pairs(others, root), beside
+            notes = [*_notes_with_file(others), f"{beside} is for validation"]
+    names = class_names_of([label for _, label in divided.train])
     if len(names) < 2:
         raise UserError(
             f"{file} names one class only ({brief(names[0])}); add pictures of other classes"
         )
-    notes = [*_said(listed), *notes, *_remarks(listed, names, learnt)]
-    if given is not None:
-        train = _numbered(learnt, names)
-        val, lacking = _validation(held_out or file, given, names)
-        return OwnFolder(file, root, names, train, val, [*notes, *lacking])
+    remarks = _remarks(listed, names, divided.train)
+    notes = [*_notes_with_file(listed), *notes, *remarks]
+    if judge is None:
+        train, val, more = hold_out(file, _by_class(divided.train, names))
+    else:
+        train = _numbered(divided.train, names)
+        val, more = _validation(val_file, judge, names)
+    return OwnFolder(file, root, names, train, val, [*notes, *more])
+
+
+def _pairs(listed: LabelledList, root: str) -> _Labelled:
+    """The pictures of a list by their paths relative to the folder, with their labels.
+
+    Raises:
+        UserError: A path cannot stand in a list of pictures.
+    """
+    paths = [_relative(path, root) for path in listed.paths]
+    refuse_unlistable(root, paths)
+    return list(zip(paths, listed.labels))
+
+
+def _by_class(pairs: _Labelled, names: list[str]) -> dict[str, list[str]]:
+    """The different paths of each class, sorted."""
     unique: dict[str, set[str]] = {name: set() for name in names}
-    for path, label in learnt:
+    for path, label in pairs:
         unique[label].add(path)
-    pictures = {name: sorted(paths) for name, paths in unique.items()}
-    train, val, rule = hold_out(file, pictures)
-    return OwnFolder(file, root, names, train, val, [*notes, *rule])
+    return {name: sorted(paths) for name, paths in unique.items()}
 
 
 def _read(file: str, options: ListOptions) -> LabelledList:
-    # Empty for the working directory, so paths stay short
-    folder = os.path.dirname(file)  # noqa: PTH120
+    root = options.image_root
+    if root is None:
+        # Empty for the working directory, so paths stay short
+        root = os.path.dirname(file)  # noqa: PTH120
     listed = read_labelled_list(
         file,
         Options(
-            folder if options.image_root is None else options.image_root,
+            root,
             image_column=options.image_column,
             label_column=options.label_column,
             searches=options.image_root is None,
@@ -136,8 +166,11 @@ def _read(file: str, options: ListOptions) -> LabelledList:
     return listed
 
 
-def _said(listed: LabelledList) -> list[str]:
-    return [f"{listed.file}: {'; '.join(listed.notes)}"] if listed.notes else []
+def _notes_with_file(listed: LabelledList) -> list[str]:
+    """How a list was read, in one note; nothing of a plain one."""
+    if not listed.notes:
+        return []
+    return [f"{listed.file}: {'; '.join(listed.notes)}"]
 
 
 def _list_beside(file: str) -> str | None:
@@ -161,56 +194,45 @@ def _list_beside(file: str) -> str | None:
 
 def _relative(path: str, root: str) -> str:
     """A path relative to the folder, or an absolute one if it lies elsewhere."""
-    return (
-        str(PurePath(path).relative_to(root))
-        if PurePath(path).is_relative_to(root)
-        else str(Path(path).absolute())
-    )
+    if PurePath(path).is_relative_to(root):
+        return str(PurePath(path).relative_to(root))
+    return str(Path(path).absolute())
 
 
-_Labelled = list[tuple[str, str]]
-
-
-def _parts_of(
-    listed: LabelledList, paths: list[str]
-) -> tuple[_Labelled, _Labelled | None, list[str]]:
-    """The pictures to learn from, those to judge by if a column of the list says so, and what to say of it."""
-    pairs = list(zip(paths, listed.labels))
+def _divide(listed: LabelledList, pairs: _Labelled) -> _Divided:
+    """Divide the pictures of a list by the parts that a column of it names."""
     if listed.parts is None:
-        return pairs, None, []
+        return _Divided(pairs)
     by_part: dict[str, _Labelled] = {TRAIN: [], VAL: [], TEST: []}
     for pair, part in zip(pairs, listed.parts):
         if part in by_part:
             by_part[part].append(pair)
-    if not by_part[TRAIN]:
+    train, val, test = by_part[TRAIN], by_part[VAL], by_part[TEST]
+    if not train:
         raise UserError(
             f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from"
         )
-    if by_part[VAL]:
-        others = [f"its part {TEST} is not read"] if by_part[TEST] else []
-        return by_part[TRAIN], by_part[VAL], others
-    return (
-        by_part[TRAIN],
-        by_part[TEST],
-        [f"its part {TEST} is for validation, because there is no {VAL}"],
-    )
+    if not val:
+        note = f"its part {TEST} is for validation, because there is no {VAL}"
+        return _Divided(train, test, [note])
+    notes = [f"its part {TEST} is not read"] if test else []
+    return _Divided(train, val, notes)
 
 
 def _remarks(listed: LabelledList, names: list[str], learnt: _Labelled) -> list[str]:
+    """What a user should know of the labels and pictures of a list."""
     remarks = []
-    if listed.are_numbers and [int(name) for name in names] != list(range(len(names))):
+    if listed.are_numbers and list(map(int, names)) != list(range(len(names))):
         remarks.append(
             f"labels are taken as names, not as numbers of classes: class 0 is {brief(names[0])!r}"
         )
-    folded: dict[str, list[str]] = {}
-    for name in names:
-        folded.setdefault(name.casefold(), []).append(name)
-    alike = [" and ".join(same) for same in folded.values() if len(same) > 1]
+    alike = _alike_but_for_case(names)
     if alike:
         remarks.append(
             f"{shown(alike)} differ by their case alone, and are classes of their own"
         )
-    twice = len(learnt) - len({path for path, _ in learnt})
+    paths, _ = zip(*learnt)
+    twice = len(paths) - len(set(paths))
     if twice:
         remarks.append(
             f"{twice} lines name a picture that another line names too; it counts once"
@@ -218,27 +240,36 @@ def _remarks(listed: LabelledList, names: list[str], learnt: _Labelled) -> list[
     return remarks
 
 
-def _numbered(pairs: _Labelled, names: list[str]) -> list[tuple[str, int]]:
-    index = {name: number for number, name in enumerate(names)}
+def _alike_but_for_case(names: list[str]) -> list[str]:
+    """Groups of names that differ by their case alone, joined by "and"."""
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(name.casefold(), []).append(name)
+    return [" and ".join(same) for same in folded.values() if len(same) > 1]
+
+
+def _numbered(pairs: _Labelled, names: list[str]) -> Numbered:
+    """The pictures with the numbers of their classes, each once."""
+    index = index_of_names(names)
     return [(path, index[label]) for path, label in dict.fromkeys(pairs)]
 
 
 def _validation(
     file: str, given: _Labelled, names: list[str]
-) -> tuple[list[tuple[str, int]], list[str]]:
-    present = set(class_names_of([label for _, label in given]))
+) -> tuple[Numbered, list[str]]:
+    """The pictures for validation, and what to say of them."""
+    present = {label for _, label in given}
     foreign = sorted(present - set(names))
     if foreign:
         raise UserError(
             f"{file}: the pictures for validation have classes that those for training lack ({shown(foreign)}); remove "
             "their lines, or add pictures to learn from"
         )
+    val = _numbered(given, names)
     lacking = [name for name in names if name not in present]
-    notes = (
-        [
-            f"no picture for validation is of {shown(lacking)}, so nothing is known of them"
-        ]
-        if lacking
-        else []
+    if not lacking:
+        return val, []
+    note = (
+        f"no picture for validation is of {shown(lacking)}, so nothing is known of them"
     )
-    return _numbered(given, names), notes
+    return val, [note]

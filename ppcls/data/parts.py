@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import product
 
 from ppcls.data.text import brief
 from ppcls.utils.errors import UserError
@@ -15,22 +16,20 @@ _WORDS = {
     TEST: ("test", "testing"),
 }
 _FILLERS = (
-    "",
-    "set",
-    "data",
-    "dataset",
-    "split",
-    "images",
-    "imgs",
-    "pictures",
-    "photos",
-)
-_PART_OF_WORD = {
-    word + filler: part
-    for part, words in _WORDS.items()
-    for word in words
-    for filler in _FILLERS
-}
+    "", "set", "data", "dataset", "split", "images", "imgs", "pictures", "photos",
+)  # fmt: skip
+
+
+def _parts_by_word() -> dict[str, str]:
+    """The part that a word stands for, alone or with a filler after it, such as `trainset`."""
+    parts = {}
+    for part, words in _WORDS.items():
+        for word, filler in product(words, _FILLERS):
+            parts[word + filler] = part
+    return parts
+
+
+_PART_OF_WORD = _parts_by_word()
 _YEAR = re.compile(r"(?<![0-9])20[0-9]{2}$")
 _SHOWN = 5
 
@@ -47,34 +46,38 @@ def parts_among(names: Iterable[str]) -> dict[str, str]:
     They are those that `part_of` knows; where there are none, names such as `seg_train` and `seg_test`, which have the
     rest in common.
     """
-    plain = {}
-    for name in names:
-        known = part_of(name)
-        if known:
-            plain[name] = known
-    if plain:
-        return plain
+    plain: dict[str, str] = {}
     groups: dict[str, dict[str, str]] = {}
     for name in names:
         part, rest = _part_and_rest(name)
-        if part:
+        if part and rest:
             groups.setdefault(rest, {})[name] = part
-    whole = []
-    for group in groups.values():
-        kinds = set(group.values())
-        if TRAIN in kinds and len(kinds) > 1:
-            whole.append(group)
+        elif part:
+            plain[name] = part
+    if plain:
+        return plain
+    whole = list(filter(_has_training_and_another, groups.values()))
     return whole[0] if len(whole) == 1 else {}
+
+
+def _has_training_and_another(parts: Mapping[str, str]) -> bool:
+    kinds = set(parts.values())
+    return TRAIN in kinds and len(kinds) > 1
 
 
 def _part_and_rest(name: str) -> tuple[str | None, str]:
     """The part that a name speaks of, and its other words."""
-    words = [_YEAR.sub("", word) for word in re.split(r"[\W_]+", name.lower())]
-    words = [word for word in words if word not in _FILLERS]
-    parts = [_PART_OF_WORD[word] for word in words if word in _PART_OF_WORD]
+    parts = []
+    rest = []
+    for word in re.split(r"[\W_]+", name.lower()):
+        word = _YEAR.sub("", word)
+        if word in _PART_OF_WORD:
+            parts.append(_PART_OF_WORD[word])
+        elif word not in _FILLERS:
+            rest.append(word)
     if len(parts) != 1:
         return None, name
-    return parts[0], " ".join(word for word in words if word not in _PART_OF_WORD)
+    return parts[0], " ".join(rest)
 
 
 def refuse_parts(
@@ -83,7 +86,7 @@ def refuse_parts(
     with_pictures: Collection[str] = (),
     to_train: bool = True,
 ) -> None:
-    """Refuses a folder whose "classes" are the parts of a data set.
+    """Refuse a folder whose "classes" are the parts of a data set.
 
     Args:
         root: The folder.
@@ -92,43 +95,59 @@ def refuse_parts(
         to_train: Whether the pictures are for training, and not for evaluation.
 
     Raises:
-        UserError: the folders are named as parts are and hold folders, or all of them are named so, training among
+        UserError: The folders are named as parts are and hold folders, or all of them are named so, training among
             them, or they all hold the same two or more folders.
     """
     refuse_flat_parts(root, subfolders)
+    _refuse_parts_by_name(root, subfolders, to_train)
+    if len(with_pictures) < len(subfolders):
+        _refuse_same_subfolders(root, subfolders)
+
+
+def _refuse_parts_by_name(
+    root: str, subfolders: Mapping[str, Sequence[str]], to_train: bool
+) -> None:
     parts = parts_among([name for name, held in subfolders.items() if held])
-    kinds = set(parts.values())
-    if parts and (len(parts) == len(subfolders) or (TRAIN in kinds and len(kinds) > 1)):
-        first = _the_one_for(
-            parts, (TRAIN, VAL, TEST) if to_train else (VAL, TEST, TRAIN)
-        )
-        what = (
-            "is a part of a data set, not a class"
-            if len(parts) == 1
-            else "are parts of a data set, not classes"
-        )
+    if not parts:
+        return
+    if len(parts) < len(subfolders) and not _has_training_and_another(parts):
+        return
+    what = "are parts of a data set, not classes"
+    if len(parts) == 1:
+        what = "is a part of a data set, not a class"
+    wanted = (VAL, TEST, TRAIN)
+    if to_train:
+        wanted = (TRAIN, VAL, TEST)
+    first = min(parts, key=lambda name: wanted.index(parts[name]))
+    raise UserError(
+        f"{root}: {shown(list(parts))} {what} ({first} holds {shown(subfolders[first])}); give "
+        f"{join(root, first)}, whose folders are the classes"
+    )
+
+
+def _refuse_same_subfolders(root: str, subfolders: Mapping[str, Sequence[str]]) -> None:
+    """Refuse several folders that all hold the same two or more folders."""
+    contents = set(map(frozenset, subfolders.values()))
+    if len(contents) != 1 or len(subfolders) < 2:
+        return
+    same = sorted(contents.pop())
+    if len(same) < 2:
+        return
+    first = next(iter(subfolders))
+    if len(parts_among(same)) == len(same):
         raise UserError(
-            f"{root}: {shown(list(parts))} {what} ({first} holds {shown(subfolders[first])}); give "
-            f"{join(root, first)}, whose folders are the classes"
+            f"{root}: every class folder holds the parts of the data set ({shown(same)}); put the parts above the "
+            f"classes: {join(root, same[0])}/{first}, {join(root, same[1])}/{first} and so on"
         )
-    contents = {tuple(sorted(held)) for held in subfolders.values()}
-    same = next(iter(contents)) if len(contents) == 1 and len(subfolders) > 1 else ()
-    if len(same) > 1 and len(with_pictures) < len(subfolders):
-        first = next(iter(subfolders))
-        if len(parts_among(same)) == len(same):
-            raise UserError(
-                f"{root}: every class folder holds the parts of the data set ({shown(same)}); put the parts above the "
-                f"classes: {join(root, same[0])}/{first}, {join(root, same[1])}/{first} and so on"
-            )
-        raise UserError(
-            f"{root}: {shown(list(subfolders))} all hold the same folders ({shown(same)}), so they look like parts of "
-            f"a data set, not like classes; give one of them, such as {join(root, first)}, or put the pictures of "
-            "each class into its folder without these subfolders"
-        )
+    raise UserError(
+        f"{root}: {shown(list(subfolders))} all hold the same folders ({shown(same)}), so they look like parts of "
+        f"a data set, not like classes; give one of them, such as {join(root, first)}, or put the pictures of "
+        "each class into its folder without these subfolders"
+    )
 
 
 def refuse_flat_parts(root: str, subfolders: Mapping[str, Sequence[str]]) -> None:
-    """Refuses a `train` beside a `val` that holds pictures where it should hold class folders.
+    """Refuse a `train` beside a `val` that holds pictures where it should hold class folders.
 
     Args:
         root: The folder.
@@ -138,19 +157,14 @@ def refuse_flat_parts(root: str, subfolders: Mapping[str, Sequence[str]]) -> Non
         UserError: All folders are named as parts are, and that for training holds no folder.
     """
     parts = parts_among(subfolders)
-    kinds = set(parts.values())
-    flat = [
-        name for name, part in parts.items() if part == TRAIN and not subfolders[name]
-    ]
-    if flat and len(kinds) > 1 and len(parts) == len(subfolders):
-        raise UserError(
-            f"{root}: {shown(list(parts))} are parts of a data set, not classes, but {join(root, flat[0])} holds no "
-            "class folders; put the pictures of each class into a folder of its name in there"
-        )
-
-
-def _the_one_for(parts: Mapping[str, str], wanted: Sequence[str]) -> str:
-    return min(parts, key=lambda name: wanted.index(parts[name]))
+    if len(parts) < len(subfolders) or len(set(parts.values())) < 2:
+        return
+    for name, part in parts.items():
+        if part == TRAIN and not subfolders[name]:
+            raise UserError(
+                f"{root}: {shown(list(parts))} are parts of a data set, not classes, but {join(root, name)} holds no "
+                "class folders; put the pictures of each class into a folder of its name in there"
+            )
 
 
 def shown(names: Sequence[str]) -> str:
