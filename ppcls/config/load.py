@@ -21,6 +21,7 @@ from ppcls.config.paddleclas.flat_files import is_flat, resolve
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
 from ppcls.config.paths import what_is_wrong
+from ppcls.config.pipes import refuse_pipes
 from ppcls.config.schema import Config
 from ppcls.config.several_models import check_models, share_keys
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
@@ -83,6 +84,7 @@ def load_config(
         root, checker.values, problems, command, same_meaning, check_paths
     )
     cross_check(checked)
+    refuse_pipes(root, problems)
     check_models(checked)
     _check_paths(checker, checked.reads, problems)
     problems.raise_if_any()

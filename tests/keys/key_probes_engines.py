@@ -38,8 +38,8 @@ def _requests(lab, value):
     """How many predictors there are: that of the process, or those in processes of their own."""
     seen, start_all = spied_predictors(lab), EngineProcess.start_all
 
-    def counted(bundle, settings):
-        started = start_all(bundle, settings)
+    def counted(*arguments):
+        started = start_all(*arguments)
         seen.extend(started)
         return started
 

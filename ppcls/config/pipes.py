@@ -1,0 +1,44 @@
+"""Consent to the commands that a configuration of shards may hold behind `pipe:`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ppcls.untrusted.yaml_nodes import Node, Problems, find
+
+CONSENT = "PPCLS_ALLOW_PIPE"
+
+
+def refuse_pipes(root: Node, problems: Problems) -> None:
+    """Refuse `pipe:` shards of a file, unless the environment variable allows them.
+
+    A configuration may come from somebody else, and must not start a program by itself. An override (`-o`) is
+    the user's own word.
+    """
+    if os.environ.get(CONSENT) == "1":
+        return
+    for part in ("Train", "Eval"):
+        key = f"DataLoader.{part}.dataset.shards"
+        shards, is_written = find(root, key)
+        if not is_written:
+            continue
+        for node in _values(shards):
+            if _is_command(node) and not node.origin.source.startswith("-o "):
+                problems.add(
+                    node.origin,
+                    key,
+                    f"is a command behind 'pipe:', which no file may start by itself; set {CONSENT}=1 if you "
+                    "trust this file",
+                )
+
+
+def _values(node: Node) -> Iterator[Node]:
+    if isinstance(node.value, list):
+        yield from node.value
+    else:
+        yield node
+
+
+def _is_command(node: Node) -> bool:
+    return isinstance(node.value, str) and node.value.lstrip().startswith("pipe:")
