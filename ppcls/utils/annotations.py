@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
+import operator
 import os
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -13,7 +14,27 @@ from ppcls.utils.fields import Component, Operation, Range, is_union
 
 LISTS = (list, tuple, collections.abc.Sequence)
 DICTS = (dict, collections.abc.Mapping)
+_COMPARISONS = {
+    "low": operator.ge,
+    "above": operator.gt,
+    "high": operator.le,
+    "below": operator.lt,
+}
+# The classes of values that a field of a plain type may hold
+_PLAIN: dict[Any, Any] = {
+    float: Real,
+    int: Integral,
+    str: (str, os.PathLike),
+    bool: bool,
+    type(None): type(None),
+}
 _ANY_SHAPE = frozenset({"dict", "list", "str", "int", "float", "bool", "NoneType"})
+_SHAPES: dict[Any, frozenset[str]] = {
+    Any: _ANY_SHAPE,
+    object: _ANY_SHAPE,
+    float: frozenset({"int", "float", "str"}),  # a fraction is text
+    int: frozenset({"int", "float"}),  # 1e3 is a whole number
+}
 
 
 @functools.cache
@@ -42,13 +63,11 @@ def within(value: Any, bounds: Range) -> bool:
     """Whether a number is in the range; None always is, and NaN is in no range."""
     if value is None:
         return True
-    if bounds.low is not None and not value >= bounds.low:
-        return False
-    if bounds.above is not None and not value > bounds.above:
-        return False
-    if bounds.high is not None and not value <= bounds.high:
-        return False
-    return bounds.below is None or value < bounds.below
+    for name, holds in _COMPARISONS.items():
+        bound = getattr(bounds, name)
+        if bound is not None and not holds(value, bound):
+            return False
+    return True
 
 
 def allows(annotation: Any, value: Any) -> bool:
@@ -59,15 +78,19 @@ def allows(annotation: Any, value: Any) -> bool:
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        ranges = [mark for mark in args[1:] if isinstance(mark, Range)]
-        return allows(args[0], value) and all(within(value, mark) for mark in ranges)
+        return allows(args[0], value) and _is_in_ranges(value, args[1:])
     if is_union(annotation):
         return any(allows(arg, value) for arg in args)
     if origin is Literal:
         return any(_is_same(value, arg) for arg in args)
     if origin in LISTS:
-        return isinstance(value, (list, tuple)) and _allows_items(origin, args, value)
+        return _is_list_of(origin, args, value)
     return _is_a(annotation, value)
+
+
+def _is_in_ranges(value: Any, marks: tuple[Any, ...]) -> bool:
+    ranges = [mark for mark in marks if isinstance(mark, Range)]
+    return all(within(value, bounds) for bounds in ranges)
 
 
 def _is_same(value: Any, choice: Any) -> bool:
@@ -75,33 +98,30 @@ def _is_same(value: Any, choice: Any) -> bool:
     return isinstance(value, bool) == isinstance(choice, bool) and value == choice
 
 
-def _allows_items(origin: Any, args: tuple[Any, ...], values: Any) -> bool:
+def _is_list_of(origin: Any, args: tuple[Any, ...], values: Any) -> bool:
+    if not isinstance(values, (list, tuple)):
+        return False
     if origin is not tuple or args[-1] is Ellipsis:
-        return all(allows(args[0], value) for value in values)
+        args = args[:1] * len(values)
     if len(args) != len(values):
         return False
-    return all(allows(arg, value) for arg, value in zip(args, values))
+    return all(map(allows, args, values))
 
 
 def _is_a(kind: Any, value: Any) -> bool:
     """Whether a value is of a plain type; True for every type that is not plain."""
-    if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, Integral) and not isinstance(value, bool)
-    if kind is str:
-        return isinstance(value, (str, os.PathLike))
-    if kind in (bool, type(None)):
-        return isinstance(value, kind)
-    return True
+    if kind not in _PLAIN:
+        return True
+    if isinstance(value, bool):  # Python takes it for an integer as well
+        return kind is bool
+    return isinstance(value, _PLAIN[kind])
 
 
 def shapes_of(annotation: Any) -> frozenset[str]:
     """The types of values in YAML that an annotation may accept, by name."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        marked = any(isinstance(mark, (Component, Operation)) for mark in args[1:])
-        return frozenset({"dict"}) if marked else shapes_of(args[0])
+        return _marked_shapes(args[0], args[1:])
     if is_union(annotation):
         return frozenset().union(*map(shapes_of, args))
     if origin is Literal:
@@ -110,10 +130,13 @@ def shapes_of(annotation: Any) -> frozenset[str]:
         return frozenset({"list"})
     if origin in DICTS or dataclasses.is_dataclass(annotation):
         return frozenset({"dict"})
-    if annotation in (Any, object):
-        return _ANY_SHAPE
-    if annotation is float:
-        return frozenset({"int", "float", "str"})  # a fraction is text
-    if annotation is int:
-        return frozenset({"int", "float"})  # 1e3 is a whole number
+    if annotation in _SHAPES:
+        return _SHAPES[annotation]
     return frozenset({annotation.__name__})
+
+
+def _marked_shapes(annotation: Any, marks: tuple[Any, ...]) -> frozenset[str]:
+    for mark in marks:
+        if isinstance(mark, (Component, Operation)):
+            return frozenset({"dict"})
+    return shapes_of(annotation)

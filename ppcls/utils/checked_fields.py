@@ -54,13 +54,16 @@ def check_keys(cls: Any, keys: Collection[object], given: Collection[str] = ()) 
     Raises:
         FieldError: A key is unknown, or one without a default is missing.
     """
-    types = {name: kind for name, kind in field_types(cls).items() if name not in given}
+    types = dict(field_types(cls))
+    for name in given:
+        types.pop(name, None)
     for key in keys:
         if key not in types:
             raise FieldError(str(key), unknown_key(key, types))
-    for name in types:
-        if name in required_fields(cls) and name not in keys:
-            text = f"{name} is missing; write {describe(types[name])}"
+    missing = required_fields(cls).difference(keys)
+    for name, annotation in types.items():
+        if name in missing:
+            text = f"{name} is missing; write {describe(annotation)}"
             raise FieldError(name, text)
 
 

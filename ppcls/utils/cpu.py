@@ -8,6 +8,7 @@ loads, so they must be set before. What the user has set is never overridden.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -89,18 +90,17 @@ def _mkl_type(cpuinfo: str) -> str | None:
         "7" with AVX-512 at full width, "5" with AVX2, None for others. (8 ends the process with an illegal instruction,
         6 is for a Xeon Phi.)
     """
-    vendors: set[str] = set()
-    families: set[str] = set()
-    common: set[str] | None = None
-    for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "vendor_id":
-            vendors.add(value.strip())
-        elif key.strip() == "cpu family":
-            families.add(value.strip())
-        elif key.strip() == "flags":
-            flags = set(value.split())
-            common = flags if common is None else common & flags
-    if vendors != {"AuthenticAMD"} or common is None or "avx2" not in common:
+    if set(_values(cpuinfo, "vendor_id")) != {"AuthenticAMD"}:
         return None
-    return "7" if common >= _AVX512 and _ZEN4_FAMILY not in families else "5"
+    flags = [set(line.split()) for line in _values(cpuinfo, "flags")]
+    common = set.intersection(*flags) if flags else set()
+    if "avx2" not in common:
+        return None
+    if _ZEN4_FAMILY in _values(cpuinfo, "cpu family") or not common >= _AVX512:
+        return "5"
+    return "7"
+
+
+def _values(cpuinfo: str, key: str) -> list[str]:
+    """Return what /proc/cpuinfo states for a key, one value per processor."""
+    return re.findall(rf"^{key}[ \t]*:[ \t]*(.*)$", cpuinfo, re.MULTILINE)

@@ -17,6 +17,13 @@ _PLAIN = {
     str: "text",
     type(None): "null",
 }
+# In the order in which they are written
+_BOUNDS = {
+    "above": "above",
+    "low": "of at least",
+    "high": "at most",
+    "below": "below",
+}
 _PATHS = {
     "file": "the path of a file",
     "dir": "the path of a folder",
@@ -47,11 +54,10 @@ def describe(annotation: Any) -> str:
     if origin is Annotated:
         return _marked(args[0], args[1:])
     if is_union(annotation):
-        return " or ".join(
-            describe(arg) for arg in sorted(args, key=lambda arg: arg is type(None))
-        )
+        null_last = sorted(args, key=lambda arg: arg is type(None))
+        return " or ".join(map(describe, null_last))
     if origin is Literal:
-        return " or ".join(show(arg) for arg in args)
+        return " or ".join(map(show, args))
     if origin in LISTS:
         return _list(origin, args)
     if origin in DICTS:
@@ -67,7 +73,7 @@ def _list(origin: Any, args: tuple[Any, ...]) -> str:
         return f"a list of {_plural(args[0])}"
     if len(set(args)) == 1:
         return f"a list of {len(args)} {_plural(args[0])}"
-    return f"a list of {len(args)} ({', '.join(describe(arg) for arg in args)})"
+    return f"a list of {len(args)} ({', '.join(map(describe, args))})"
 
 
 def _plural(annotation: Any) -> str:
@@ -98,12 +104,10 @@ def _range(mark: Range) -> str:
     if mark.low is not None and mark.high is not None:
         return f" from {mark.low} to {mark.high}"
     words = []
-    if mark.above is not None:
-        words.append(f"above {mark.above}")
-    if mark.low is not None:
-        words.append(f"of at least {mark.low}")
-    if mark.high is not None:
-        words.append(f"at most {mark.high}")
-    if mark.below is not None:
-        words.append(f"below {mark.below}")
-    return " " + " and ".join(words) if words else ""
+    for name, text in _BOUNDS.items():
+        bound = getattr(mark, name)
+        if bound is not None:
+            words.append(f"{text} {bound}")
+    if not words:
+        return ""
+    return " " + " and ".join(words)

@@ -63,15 +63,15 @@ def fault(error: BaseException) -> str | None:
     missing = _hollow_package(error) or _absent_package(error)
     if missing is not None:
         return _missing_package(missing)
-    if isinstance(error, (RuntimeError, OSError)):
-        late = _LOADED_LATE.search(str(error))
-        if late is not None:
-            return _missing_library("paddle", late["library"])
+    late = _late_library(error)
+    if late is not None:
+        return _missing_library("paddle", late)
     package = failed_package(error)
     if package is None:
         return None
-    if isinstance(error, ModuleNotFoundError) and error.name is not None:
-        return _missing_dependency(package, error.name)
+    module = packages.absent_module(error)
+    if module:
+        return _missing_dependency(package, module)
     return _broken_package(package, error)
 
 
@@ -88,23 +88,29 @@ def _hollow_package(error: BaseException) -> str | None:
 
 def _absent_package(error: BaseException) -> str | None:
     """Return the required package that is not there."""
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+    root = packages.absent_module(error).split(".")[0]
+    if root in REQUIRED and not packages.is_found(root):
+        return root
+    return None
+
+
+def _late_library(error: BaseException) -> str | None:
+    """Return the library that Paddle needed after its import and did not find."""
+    if not isinstance(error, (RuntimeError, OSError)):
         return None
-    root = error.name.split(".")[0]
-    return root if root in REQUIRED and not packages.is_found(root) else None
+    found = _LOADED_LATE.search(str(error))
+    return None if found is None else found["library"]
 
 
 def _missing_package(first: str) -> str:
     """Return the sentence about all required packages that are not there."""
-    modules = [
-        name for name in REQUIRED if name == first or not packages.is_found(name)
-    ]
+    modules = []
     stale: list[str] = []
-    for module in modules:
-        # pip takes a package for installed as long as its metadata are there
-        stale += [
-            name for name in REQUIRED[module] if packages.version_of(name) is not None
-        ]
+    for module, distributions in REQUIRED.items():
+        if module == first or not packages.is_found(module):
+            modules.append(module)
+            # pip takes a package for installed as long as its metadata are there
+            stale += packages.installed(distributions)
     if stale:
         return f"{_listed(stale)} cannot be imported: files are missing; {reinstall(*stale)}"
     names = [REQUIRED[module][0] for module in modules]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.machinery
 import re
 import sys
+import traceback
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _OURS = (
@@ -29,14 +30,10 @@ def failed_package(error: BaseException) -> str | None:
     In the traceback, below the last frame of this library, stands the code of the package that was imported, or no
     frame at all if the package is one compiled file.
     """
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        path = Path(error.filename)
-        if not _is_ours(path):
-            return _module_of(path)
-    frames = _frames_of(error.__traceback__)
-    is_reading = bool(frames) and _is_importlib(frames[-1])
-    if is_reading and isinstance(error, OSError) and error.filename:
-        return _module_of(Path(error.filename))
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    file = _unusable_file(error, frames)
+    if file is not None:
+        return _module_of(file)
     frames = _frames_of_others(frames)
     if not frames:
         return _compiled_package(error)
@@ -56,12 +53,15 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}"
 
 
-def _frames_of(traceback: TracebackType | None) -> list[FrameType]:
-    frames = []
-    while traceback is not None:
-        frames.append(traceback.tb_frame)
-        traceback = traceback.tb_next
-    return frames
+def _unusable_file(error: BaseException, frames: list[FrameType]) -> Path | None:
+    """Return the file of another package that `import` could not compile or read."""
+    if not isinstance(error, (SyntaxError, OSError)) or not error.filename:
+        return None
+    if isinstance(error, SyntaxError):
+        path = Path(error.filename)
+        return None if _is_ours(path) else path
+    is_reading = bool(frames) and _is_importlib(frames[-1])
+    return Path(error.filename) if is_reading else None
 
 
 def _frames_of_others(frames: list[FrameType]) -> list[FrameType]:
@@ -89,13 +89,14 @@ def _is_about_import(error: BaseException, first: FrameType) -> bool:
     """Whether an error ended an import; `first` is the outermost frame of the other package."""
     if isinstance(error, ImportError) or first.f_code.co_name == "<module>":
         return True
+    if not isinstance(error, OSError) or error.errno is not None:
+        return False
     # ctypes reports a library that does not load without a number
-    is_load = isinstance(error, OSError) and error.errno is None
-    return is_load and NOT_LOADED.search(str(error)) is not None
+    return NOT_LOADED.search(str(error)) is not None
 
 
 def _is_ours(path: Path) -> bool:
-    return any(path.is_relative_to(folder) for folder in _OURS)
+    return any(map(path.is_relative_to, _OURS))
 
 
 def _module_of(path: Path) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ppcls.utils import environment
+from ppcls.utils import environment, packages
 from ppcls.utils.errors import Unavailable
 
 
@@ -23,10 +23,7 @@ def import_optional(module: str, name: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in (
-            module,
-            module.split(".")[0],
-        ):
+        if packages.absent_module(error) in (module, module.split(".")[0]):
             raise Unavailable(
                 f"{name} is not installed; run `pip install 'ppcls[{extra}]'`"
             ) from error

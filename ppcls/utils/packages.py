@@ -7,6 +7,7 @@ import importlib.util
 import shlex
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 
 # The modules that ppcls needs, and the distributions that have them; the first is the one to install.
@@ -36,6 +37,13 @@ def is_found(module: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
+def absent_module(error: BaseException) -> str:
+    """Return the dotted name of the module that an import did not find; empty for any other error."""
+    if isinstance(error, ModuleNotFoundError):
+        return error.name or ""
+    return ""
+
+
 def version_of(distribution: str) -> str | None:
     """Return the installed version; None if the distribution is not installed."""
     try:
@@ -49,10 +57,12 @@ def distribution_of(module: str) -> str:
     names = REQUIRED.get(module)
     if names is None:
         names = (*importlib.metadata.packages_distributions().get(module, ()), module)
-    for name in names:
-        if version_of(name) is not None:
-            return name
-    return names[0]
+    return [*installed(names), *names][0]
+
+
+def installed(distributions: Iterable[str]) -> list[str]:
+    """Return those of the distributions that are installed."""
+    return [name for name in distributions if version_of(name) is not None]
 
 
 def requirements_file(name: str) -> str:

@@ -38,18 +38,24 @@ def shortage(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in _SYSTEM:
         return _SYSTEM[error.errno](error)
     text = str(error)
-    if isinstance(error, ImportError):
-        # Another cause is a file system that forbids to run programs
-        is_short = _LIBRARY.search(text) and _limit("RLIMIT_AS") is not None
-        return _no_memory(text) if is_short else None
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_unmapped_library(error):
         return _no_memory(text)
-    if isinstance(error, (RuntimeError, OSError)) or type(error).__module__ == "cv2":
-        if _THREAD.search(text):
-            return _no_thread(error)
-        if _MEMORY.search(text):
-            return _no_memory(text)
+    is_of_opencv = type(error).__module__ == "cv2"
+    if not isinstance(error, (RuntimeError, OSError)) and not is_of_opencv:
+        return None
+    if _THREAD.search(text):
+        return _no_thread(error)
+    if _MEMORY.search(text):
+        return _no_memory(text)
     return None
+
+
+def _is_unmapped_library(error: BaseException) -> bool:
+    """Whether an import failed because a library did not fit into the address space."""
+    if not isinstance(error, ImportError) or not _LIBRARY.search(str(error)):
+        return False
+    # Without a limit the cause is another, such as a file system that forbids programs
+    return _limit("RLIMIT_AS") is not None
 
 
 def _no_memory(text: str) -> str:

@@ -24,13 +24,16 @@ def expanded(path: PathLike) -> str:
     text = os.fspath(path)
     if text.startswith(_NOT_PATHS):
         return text
-    if "$" in text and not os.path.lexists(text):
-        for match in _VARIABLE.finditer(text):
-            name = match[1] or match[2]
-            if name not in os.environ:
-                raise UserError(
-                    f"{text}: the environment variable {name} is not set; set it, or write the path itself"
-                )
-        text = _VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
+    if not os.path.lexists(text):
+        text = _VARIABLE.sub(_value, text)
     # pathlib would also drop a trailing slash
     return os.path.expanduser(text)  # noqa: PTH111
+
+
+def _value(variable: re.Match[str]) -> str:
+    name = variable[1] or variable[2]
+    if name not in os.environ:
+        raise UserError(
+            f"{variable.string}: the environment variable {name} is not set; set it, or write the path itself"
+        )
+    return os.environ[name]
