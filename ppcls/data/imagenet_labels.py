@@ -105,16 +105,16 @@ def _leaves(content: bytes) -> dict[int, str]:
 def read_labels(
     file: Path, names: Sequence[str], devkit: Devkit | None
 ) -> list[ClassKey]:
-    """The class of each picture of `names`, which are sorted.
+    """Read the class of each picture of `names`, which are sorted.
 
     Args:
         file: `name label` lines, the label a number from 0 or a wnid; a table with the columns ImageId and
-            PredictionString (LOC_val_solution.csv); or one number a line, in the order of the names.
-        names: the pictures' file names.
-        devkit: says what ILSVRC2012_IDs mean.
+            PredictionString (LOC_val_solution.csv); or one number per line, in the order of the names.
+        names: The pictures' file names.
+        devkit: Says what ILSVRC2012_IDs mean.
 
     Raises:
-        UserError: a line cannot be read, or a picture has no label.
+        UserError: A line cannot be read, or a picture has no label.
     """
     lines = read_lines(file)
     if not lines:
@@ -123,7 +123,8 @@ def read_labels(
         )
     if "," in lines[0] and "ImageId" in lines[0]:
         return _of_names(_read_table(file, lines), names, file)
-    if all(len(line.split()) == 1 for line in lines):
+    words = set(map(len, map(str.split, lines)))
+    if words == {1}:
         return read_numbers(lines, len(names), file, devkit)
     return _of_names(_read_pairs(file, lines), names, file)
 
@@ -131,24 +132,19 @@ def read_labels(
 def read_numbers(
     lines: Sequence[str], count: int, file: Path, devkit: Devkit | None
 ) -> list[ClassKey]:
-    """One number a line: labels if there is a 0 among them, else ILSVRC2012_IDs, which count from 1."""
-    bad = next(
-        (
-            number
-            for number, line in enumerate(lines, 1)
-            if not _NUMBER.fullmatch(line.strip())
-        ),
-        None,
-    )
-    if bad is not None:
-        raise UserError(
-            f"{file}:{bad}: {brief(lines[bad - 1])!r} is not a number; write a number, or `name label`, a line"
-        )
-    if len(lines) != count:
+    """Read one number per line: labels if there is a 0 among them, else ILSVRC2012_IDs, which count from 1."""
+    numbers = []
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not _NUMBER.fullmatch(text):
+            raise UserError(
+                f"{file}:{number}: {brief(line)!r} is not a number; write a number, or `name label`, per line"
+            )
+        numbers.append(int(text))
+    if len(numbers) != count:
         raise UserError(
             f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order"
         )
-    numbers = [int(line.strip()) for line in lines]
     if 0 in numbers:
         return list(numbers)
     if devkit is None:
@@ -156,12 +152,14 @@ def read_numbers(
             f"{file}: its numbers count from 1, so they are ILSVRC2012_IDs, which say nothing without the devkit; put "
             f"{DEVKIT}.tar.gz beside the pictures, or give labels that count from 0"
         )
-    unknown = [number for number in numbers if number not in devkit.wnids]
-    if unknown:
-        raise UserError(
-            f"{file}: {unknown[0]} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0"
-        )
-    return [devkit.wnids[number] for number in numbers]
+    wnids: list[ClassKey] = []
+    for number in numbers:
+        if number not in devkit.wnids:
+            raise UserError(
+                f"{file}: {number} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0"
+            )
+        wnids.append(devkit.wnids[number])
+    return wnids
 
 
 def _read_table(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
@@ -203,10 +201,16 @@ def _of_names(
     labels: dict[str, ClassKey], names: Sequence[str], file: Path
 ) -> list[ClassKey]:
     """Labels by full name, or by the name without its suffix."""
-    keys = [name if name in labels else Path(name).stem for name in names]
-    missing = [name for name, key in zip(names, keys) if key not in labels]
+    found = []
+    missing = []
+    for name in names:
+        key = name if name in labels else Path(name).stem
+        if key in labels:
+            found.append(labels[key])
+        else:
+            missing.append(name)
     if missing:
         raise UserError(
             f"{file}: no label for {missing[0]} ({len(missing)} of {len(names)} pictures have none)"
         )
-    return [labels[key] for key in keys]
+    return found

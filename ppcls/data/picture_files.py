@@ -13,6 +13,7 @@ from ppcls.data.picture_formats import (
     HEAD_BYTES,
     NAMES,
     SUFFIXES,
+    PictureFormat,
     picture_format,
 )
 from ppcls.utils.errors import UserError
@@ -24,6 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
+# Opening a pipe without a writer returns at once
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NOT_REGULAR = "it is not a regular file"
 _SHOWN = 5  # kinds of files that are named
 # Archives made on a Mac hold the first beside their content; a Synology server puts the second into every folder.
@@ -36,24 +39,24 @@ def folders_in(place: str) -> list[str]:
     Raises:
         OSError: It cannot be read.
     """
+    folders = []
     with os.scandir(place or ".") as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if _holds(entry.is_dir) and not _is_hidden(entry.name)
-        )
+        for entry in entries:
+            if _holds(entry.is_dir) and not _is_hidden(entry.name):
+                folders.append(entry.name)
+    return sorted(folders)
 
 
 def find_pictures(folder: Path) -> list[Path]:
     """Every picture file in `folder` and its subfolders, sorted by path.
 
     Raises:
-        UserError: there is none.
+        UserError: There is none.
     """
-    found = [Path(path) for path in walk_pictures(str(folder))]
+    found = walk_pictures(str(folder))
     if not found:
         raise UserError(f"{folder} holds no picture of a format that is read ({NAMES})")
-    return found
+    return list(map(Path, found))
 
 
 def _is_hidden(name: str) -> bool:
@@ -68,24 +71,17 @@ def is_picture_name(name: str) -> bool:
 def only_pictures(paths: Iterable[str]) -> list[str]:
     """The files among `paths` that count as pictures: by their suffix, or else by their first bytes."""
     suffixes = _read_suffixes()
-    return [
-        path
-        for path in paths
-        if path.lower().endswith(suffixes) or not _kind_by_content(path)
-    ]
+    return [path for path in paths if not _kind(path, suffixes)]
 
 
 def read_file(path: str, most: int = _LARGEST) -> bytes:
-    """The bytes of a regular file, at most the first `most`; a pipe or a device is not waited for.
+    """Read a regular file, at most its first `most` bytes; a pipe or a device is not waited for.
 
     Raises:
         OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
     """
     try:
-        descriptor = os.open(
-            path,
-            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0),
-        )
+        descriptor = os.open(path, _READ_ONLY)
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
@@ -104,7 +100,7 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
 
 
 def walk_pictures(folder: str) -> list[str]:
-    """Paths of the picture files in `folder` and its subfolders, sorted; what is passed over is logged in a line.
+    """Paths of the picture files in `folder` and its subfolders, sorted; what is passed over is logged in one line.
 
     See `PictureScan`.
     """
@@ -133,11 +129,7 @@ class PictureScan:
         found: list[str] = []
         suffixes = _read_suffixes()
         for entry in self._files(folder):
-            kind = (
-                ""
-                if entry.name.lower().endswith(suffixes)
-                else _kind_by_content(entry.path)
-            )
+            kind = _kind(entry.path, suffixes)
             # A broken link is a lost picture
             if not _holds(entry.is_file) and os.path.exists(entry.path):  # noqa: PTH110
                 kind = "no regular file"
@@ -148,38 +140,38 @@ class PictureScan:
         return sorted(found)
 
     def forget(self, folder: str) -> None:
-        """Leaves out of the report what was passed over in a folder."""
-        for kind, paths in list(self._passed.items()):
-            beginning = os.path.join(folder, "")  # noqa: PTH118
-            self._passed[kind] = [
-                path for path in paths if not path.startswith(beginning)
-            ]
-            if not self._passed[kind]:
-                del self._passed[kind]
+        """Leave out of the report what was passed over in a folder."""
+        beginning = os.path.join(folder, "")  # noqa: PTH118
+        passed = self._passed
+        self._passed = {}
+        for kind, paths in passed.items():
+            for path in paths:
+                if not path.startswith(beginning):
+                    self._pass_over(kind, path)
 
     def report(self) -> None:
-        """Logs in one line what was passed over since the last report."""
+        """Log in one line what was passed over since the last report."""
         if not self._passed:
             return
-        kinds = sorted(self._passed.items(), key=lambda item: (-len(item[1]), item[0]))
-        parts = []
-        for kind, paths in kinds[:_SHOWN]:
-            first = os.path.relpath(min(paths), self._root)
-            parts.append(
-                f"{len(paths)} {kind} ({first}{', ...' if len(paths) > 1 else ''})"
-            )
-        if len(kinds) > _SHOWN:
-            parts.append(f"{sum(len(paths) for _, paths in kinds[_SHOWN:])} others")
+        kinds = sorted(self._passed, key=lambda kind: (-len(self._passed[kind]), kind))
+        parts = list(map(self._count_of, kinds[:_SHOWN]))
+        others = sum(len(self._passed[kind]) for kind in kinds[_SHOWN:])
+        if others:
+            parts.append(f"{others} others")
         total = sum(map(len, self._passed.values()))
-        files = (
-            "file is not read as a picture"
-            if total == 1
-            else "files are not read as pictures"
-        )
-        get_logger().warning(
-            "%s: %d %s: %s", self._root, total, files, "; ".join(parts)
-        )
+        what = "files are not read as pictures"
+        if total == 1:
+            what = "file is not read as a picture"
+        get_logger().warning("%s: %d %s: %s", self._root, total, what, "; ".join(parts))
         self._passed.clear()
+
+    def _count_of(self, kind: str) -> str:
+        """How many files of a kind were passed over, with the first of them."""
+        paths = self._passed[kind]
+        first = os.path.relpath(min(paths), self._root)
+        if len(paths) > 1:
+            first += ", ..."
+        return f"{len(paths)} {kind} ({first})"
 
     def _files(self, folder: str) -> Iterator[os.DirEntry[str]]:
         """Yield what is not a folder in `folder` and below it."""
@@ -219,26 +211,39 @@ class PictureScan:
 
 def _read_suffixes() -> tuple[str, ...]:
     """Suffixes of the formats that are read on this machine."""
-    return tuple(
-        suffix for known in FORMATS if known.is_read for suffix in known.suffixes
-    )
+    suffixes: list[str] = []
+    for known in FORMATS:
+        if known.is_read:
+            suffixes += known.suffixes
+    return tuple(suffixes)
+
+
+def _kind(path: str, suffixes: tuple[str, ...]) -> str:
+    """What a file is that is not a picture, in a word or two; an empty text for a picture."""
+    if path.lower().endswith(suffixes):
+        return ""
+    return _kind_by_content(path)
 
 
 def _kind_by_content(path: str) -> str:
-    """What a file without a picture's suffix is, in a word or two; nothing where its first bytes are a picture's."""
+    """What a file without a picture's suffix is, in a word or two; empty where its first bytes are a picture's."""
     try:
         known = picture_format(read_file(path, HEAD_BYTES))
     except OSError as error:
         return error.strerror or "unreadable"
-    if known is None:
-        known = next(
-            (unread for unread in FORMATS if path.lower().endswith(unread.suffixes)),
-            None,
-        )
+    known = known or _format_by_suffix(path)
     if known is None:
         # A million times, pathlib takes ten times as long
         return os.path.splitext(path)[1].lower() or "without suffix"  # noqa: PTH122
     return "" if known.is_read else f"{known.name}, to read which {known.remedy}"
+
+
+def _format_by_suffix(path: str) -> PictureFormat | None:
+    name = path.lower()
+    for known in FORMATS:
+        if name.endswith(known.suffixes):
+            return known
+    return None
 
 
 def _holds(question: Callable[[], bool]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 HEAD_BYTES = 64
@@ -97,14 +98,6 @@ _NO_PICTURES = {
     "a Git LFS pointer in place of the picture; run `git lfs pull`": rb"version https://git-lfs",
     "a video; save its frames as pictures": rb".{4}ftyp(qt|iso|mp4|m4v|3g|avc)|RIFF.{4}AVI |\x1aE\xdf\xa3",
 }
-_OTHER_BYTES = {
-    name: re.compile(begin, re.DOTALL | re.IGNORECASE)
-    for name, begin in _OTHERS.items()
-}
-_NO_PICTURE_BYTES = {
-    what: re.compile(begin, re.DOTALL | re.IGNORECASE)
-    for what, begin in _NO_PICTURES.items()
-}
 
 
 def picture_format(head: bytes) -> PictureFormat | None:
@@ -115,25 +108,36 @@ def picture_format(head: bytes) -> PictureFormat | None:
     if head[4:8] != b"ftyp":
         return None
     length = int.from_bytes(head[:4], "big")
-    brands = [head[at : at + 4] for at in range(8, min(length, len(head)), 4)]
-    if any(brand in _AVIF_BRANDS for brand in brands):
+    brands = set()
+    for at in range(8, min(length, len(head)), 4):
+        brands.add(head[at : at + 4])
+    # An AVIF file may name the brands of HEIF as well
+    if not brands.isdisjoint(_AVIF_BRANDS):
         return AVIF
-    return HEIF if any(brand in _HEIF_BRANDS for brand in brands) else None
+    if not brands.isdisjoint(_HEIF_BRANDS):
+        return HEIF
+    return None
 
 
 def why_unread(head: bytes) -> str | None:
     """Why a file that begins with `head` is not read as a picture, and the remedy; None where it is read."""
     known = picture_format(head)
+    if known is not None and known.is_read:
+        return None
     if known is not None:
-        return (
-            None
-            if known.is_read
-            else f"it is {known.name}; to read it, {known.remedy}, or convert it to JPEG"
-        )
-    for what, begin in _NO_PICTURE_BYTES.items():
-        if begin.match(head):
-            return f"it is {what}"
-    for name, begin in _OTHER_BYTES.items():
-        if begin.match(head):
-            return f"the format {name} is not read; convert it to JPEG or PNG"
+        return f"it is {known.name}; to read it, {known.remedy}, or convert it to JPEG"
+    what = _matching(_NO_PICTURES, head)
+    if what is not None:
+        return f"it is {what}"
+    name = _matching(_OTHERS, head)
+    if name is not None:
+        return f"the format {name} is not read; convert it to JPEG or PNG"
     return "no known picture format"
+
+
+def _matching(patterns: Mapping[str, bytes], head: bytes) -> str | None:
+    """The name of the first pattern, in any case of its letters, that a file begins with."""
+    for name, pattern in patterns.items():
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            return name
+    return None

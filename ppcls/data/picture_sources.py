@@ -51,14 +51,14 @@ class Pictures(Sequence[Picture]):
 
 
 def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Picture]:
-    """The pictures that `source` means, in order.
+    """Find the pictures that `source` means, in order.
 
     A picture is a file, a file's bytes, a file that is open for reading bytes, an image of Pillow, or an array uint8
     [H, W, 3], [H, W, 4], [H, W, 1] or [H, W]. The rules are those of files: alpha is dropped, gray is repeated to three
     channels, and an image of Pillow is turned as its Exif says.
 
     Args:
-        source: a picture; a folder (its pictures and those of its subfolders, sorted by path; hidden files are left
+        source: A picture; a folder (its pictures and those of its subfolders, sorted by path; hidden files are left
             out); a pattern such as `photos/**/*.jpg`; a list of pictures, or an array of them; or any other iterable,
             of which each picture is asked for when it is classified.
         color: `RGB` or `BGR`, the channel order of arrays with three or four channels; None without such arrays.
@@ -67,7 +67,7 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
         The pictures of a list. The result of an item that is not a picture is the reason why.
 
     Raises:
-        UserError: there is no such file, the only picture cannot be read as one, or the channel order of an array is
+        UserError: There is no such file, the only picture cannot be read as one, or the channel order of an array is
             not given.
     """
     if color not in (None, *COLORS):
@@ -85,7 +85,7 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
         )
     if not hasattr(source, "__len__"):
         return _each(source, color)
-    items = [ready(item) for item in source]
+    items = list(map(ready, source))
     # At once, and not when the picture's turn comes
     for index, item in enumerate(items):
         require_color(index, item, color)
@@ -97,19 +97,27 @@ def _each(source: Iterable[Any], color: str | None) -> Iterator[Picture]:
         yield picture_of(index, ready(item), color)
 
 
+def _path_of(source: str | os.PathLike[Any]) -> Path:
+    """The path that is given, which a file may have.
+
+    Raises:
+        UserError: No file can have it.
+    """
+    try:
+        return path_of(source)
+    except NotAPicture as error:
+        given = shown(os.fsdecode(source), 300)
+        text = f"{given}: {error.reason}" if given else error.reason
+        raise UserError(text) from error
+
+
 def _paths_of(source: str | os.PathLike[Any]) -> Sequence[Path]:
     """The files that a path means: itself, those of a folder, or those that match a pattern.
 
     Raises:
-        UserError: there is none.
+        UserError: There is none.
     """
-    try:
-        path = path_of(source)
-    except NotAPicture as error:
-        given = shown(os.fsdecode(source), 300)
-        raise UserError(
-            f"{given}: {error.reason}" if given else error.reason
-        ) from error
+    path = _path_of(source)
     name = shown(str(path), 300)
     try:
         if path.is_dir():
@@ -130,21 +138,25 @@ def _matching(pattern: str) -> list[Path]:
 
     Files whose names are not those of pictures are left out, unless there are no others.
     """
+    files = []
+    in_folders: list[str] = []
     # That of pathlib has no absolute patterns
-    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    files = [Path(name) for name in found if Path(name).is_file()]
-    pictures = [Path(name) for name in only_pictures(map(str, files))]
-    for name in found:
-        if Path(name).is_dir():
-            pictures += map(Path, walk_pictures(name))
+    for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207
+        path = Path(name)
+        if path.is_file():
+            files.append(path)
+        elif path.is_dir():
+            in_folders += walk_pictures(name)
+    pictures = set(map(Path, only_pictures(map(str, files))))
+    pictures.update(map(Path, in_folders))
     if not pictures:
-        pictures = files
+        pictures.update(files)
     if not pictures:
         raise UserError(f"{shown(pattern, 300)}: no file matches this pattern")
-    left_out = sorted(set(files) - set(pictures))
+    left_out = sorted(set(files) - pictures)
     if left_out:
         get_logger().warning(
             "%s: files that are not pictures are left out (%d, the first is %s)",
             pattern, len(left_out), left_out[0],
         )  # fmt: skip
-    return sorted(set(pictures))
+    return sorted(pictures)

@@ -1,4 +1,4 @@
-"""Lays ImageNet out as the configurations expect it: two lists, and pictures under the paths that stand in them.
+"""Lay ImageNet out as the configurations expect it: two lists, and pictures under the paths that stand in them.
 
     DST/train/n01440764/n01440764_10026.JPEG    DST/train_list.txt    `train/n01440764/n01440764_10026.JPEG 0`
     DST/val/ILSVRC2012_val_00000293.JPEG        DST/val_list.txt      `val/ILSVRC2012_val_00000293.JPEG 0`
@@ -25,6 +25,7 @@ from ppcls.data.imagenet_labels import (
     read_labels,
     read_numbers,
 )
+from ppcls.data.labels import dump_class_names, index_of_names
 from ppcls.data.picture_files import folders_in, is_picture_name
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError
@@ -54,27 +55,79 @@ class Prepared:
     val: int
 
     def __str__(self) -> str:
-        classes = (
-            "classes not named" if self.classes is None else f"{self.classes:,} classes"
-        )
+        classes = "classes not named"
+        if self.classes is not None:
+            classes = f"{self.classes:,} classes"
         return f"{self.folder}: {classes}, {self.train:,} pictures to train on, {self.val:,} to evaluate on"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the data set, `train` or `val`.
+
+    Attributes:
+        found: Its archive, or its folder.
+        place: The folder that it gets in the layout.
+        copy: Whether pictures of a folder are copied, and not linked.
+    """
+
+    found: Path
+    place: Path
+    copy: bool
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it was found as an archive."""
+        return self.found.is_file()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its folder is in its place already, as a copy if there is to be one."""
+        if not self.place.exists() or (self.copy and self.place.is_symlink()):
+            return False
+        return self.place.samefile(self.found)
+
+    def check_free(self) -> None:
+        """Raise a UserError if another thing than the part itself is in its place."""
+        is_link = self.place.is_symlink()
+        # What is extracted or copied is added to what is there
+        if self.is_archive or (self.copy and not is_link):
+            return
+        is_taken = self.place.exists() or is_link
+        if is_taken and not self.is_there:
+            raise UserError(
+                f"{self.place} is there already and is not {self.found}; remove it, or give another DST"
+            )
+
+    def bring(self) -> None:
+        """Extract, copy or link it to its place."""
+        if self.found.name == TRAIN_ARCHIVE and self.is_archive:
+            extract_class_archives(self.found, self.place)
+        elif self.is_archive:
+            extract_pictures(self.found, self.place)
+        elif self.is_there:
+            return
+        elif self.copy and not self.place.is_symlink():
+            _copy(self.found, self.place)
+        else:
+            _link(self.found, self.place)
 
 
 def prepare_imagenet(
     src: PathLike, dst: PathLike, labels: PathLike | None = None, copy: bool = False
 ) -> Prepared:
-    """Makes the layout in `dst` of what lies in `src`; may be repeated, and goes on where it was interrupted.
+    """Make the layout in `dst` of what lies in `src`; an interrupted run goes on when it is repeated.
 
     Args:
-        src: holds, for each of train and val, the official archive (ILSVRC2012_img_train.tar,
+        src: Holds, for each of train and val, the official archive (ILSVRC2012_img_train.tar,
             ILSVRC2012_img_val.tar), or a folder `train`, `val` with one folder per class; `val` may be flat.
-        dst: may be `src`.
-        labels: the label file of a flat `val`, see `read_labels`; None looks in `src` for the devkit
+        dst: May be `src`.
+        labels: The label file of a flat `val`, see `read_labels`; None looks in `src` for the devkit
             and for the usual names.
-        copy: copy the pictures of folders; otherwise `dst` gets a link to them.
+        copy: Copy the pictures of folders; otherwise `dst` gets a link to them.
 
     Raises:
-        UserError: nothing is there, an archive is damaged, or a label is missing or impossible.
+        UserError: Nothing is there, an archive is damaged, or a label is missing or impossible.
     """
     source, target = Path(src), Path(dst)
     if not source.is_dir():
@@ -88,26 +141,29 @@ def prepare_imagenet(
 def _prepare(
     source: Path, target: Path, labels: PathLike | None, copy: bool
 ) -> Prepared:
-    train, val = (
-        _find(source, "train", TRAIN_ARCHIVE),
-        _find(source, "val", VAL_ARCHIVE),
-    )
-    if train is None and val is None:
+    train = _find(source, "train", TRAIN_ARCHIVE)
+    val = _find(source, "val", VAL_ARCHIVE)
+    parts = []
+    if train is not None:
+        parts.append(_Part(train, target / "train", copy))
+    if val is not None:
+        parts.append(_Part(val, target / "val", copy))
+    if not parts:
         raise UserError(
             f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
         )
-    found = [place for place in (train, val) if place is not None]
-    for folder in found:
-        _check_free(folder, target / _name(folder), copy)
+    for part in parts:
+        part.check_free()
+    has_archives = any(part.is_archive for part in parts)
     # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
-    if all(folder.is_dir() for folder in found):
+    if not has_archives:
         layout = _read_layout(train, val, source, labels)
     elif val is not None and val.is_file():
         _check_labels(source, labels)
     with folder_for(target / CLASS_LIST):
-        for folder in found:
-            _bring(folder, target / _name(folder), copy)
-    if copy or not all(folder.is_dir() for folder in found):
+        for part in parts:
+            part.bring()
+    if copy or has_archives:
         layout = _read_layout(
             train and target / "train", val and target / "val", source, labels
         )
@@ -137,83 +193,45 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
     return None
 
 
-def _name(place: Path) -> str:
-    """`train` or `val`, of an archive or a folder."""
-    return {TRAIN_ARCHIVE: "train", VAL_ARCHIVE: "val"}.get(place.name, place.name)
-
-
-def _check_free(folder: Path, place: Path, copy: bool) -> None:
-    """Raises a UserError if another thing than the part itself is in its place."""
-    if folder.is_file() or (copy and not place.is_symlink()):
-        return
-    is_there = place.exists() or place.is_symlink()
-    if is_there and not _is_same(folder, place, copy):
-        raise UserError(
-            f"{place} is there already and is not {folder}; remove it, or give another DST"
-        )
-
-
-def _is_same(folder: Path, place: Path, copy: bool) -> bool:
-    return (
-        place.exists() and place.samefile(folder) and not (copy and place.is_symlink())
-    )
-
-
 def _read_layout(
     train: Path | None, val: Path | None, source: Path, labels: PathLike | None
 ) -> _Layout:
-    """What the lists hold, read from the folders of the parts.
+    """Read what the lists hold from the folders of the parts.
 
     Raises:
-        UserError: a label is missing or impossible.
+        UserError: A label is missing or impossible.
     """
-    pictures = {
-        "train": _class_folders(train) if train else [],
-        "val": _read_val(val, source, labels) if val else [],
-    }
-    classes = _classes(source, train or val, pictures["val"])
-    files = {
-        f"{name}_list.txt": _list(listed, classes)
-        for name, listed in pictures.items()
-        if listed
-    }
+    to_train = _class_folders(train) if train else []
+    to_evaluate = _read_val(val, source, labels) if val else []
+    classes = _classes(source, train or val, to_evaluate)
+    files = {}
+    if to_train:
+        files["train_list.txt"] = _list(to_train, classes)
+    if to_evaluate:
+        files["val_list.txt"] = _list(to_evaluate, classes)
+    count = None
     if classes is not None:
-        files[CLASS_LIST] = "".join(
-            f"{label} {wnid}\n" for label, wnid in enumerate(classes)
-        ).encode()
-    return _Layout(
-        files,
-        None if classes is None else len(classes),
-        len(pictures["train"]),
-        len(pictures["val"]),
-    )
+        count = len(classes)
+        files[CLASS_LIST] = dump_class_names(classes).encode()
+    return _Layout(files, count, len(to_train), len(to_evaluate))
 
 
-def _bring(folder: Path, place: Path, copy: bool) -> None:
-    """Makes `place` of an archive, or of a folder."""
-    if folder.is_file():
-        extract = (
-            extract_class_archives if folder.name == TRAIN_ARCHIVE else extract_pictures
-        )
-        extract(folder, place)
-    elif copy and not place.is_symlink() and not _is_same(folder, place, copy):
-        _copy(folder, place)
-    elif not _is_same(folder, place, copy):
-        try:
-            place.symlink_to(
-                os.path.relpath(folder.resolve(), place.parent.resolve()),
-                target_is_directory=True,
-            )
-        except OSError as error:
-            raise UserError(
-                f"{place}: no link can be made here ({error.strerror}); copy with --copy"
-            ) from error
+def _link(folder: Path, place: Path) -> None:
+    """Link a folder to its place, by a relative path."""
+    way = os.path.relpath(folder.resolve(), place.parent.resolve())
+    try:
+        place.symlink_to(way, target_is_directory=True)
+    except OSError as error:
+        raise UserError(
+            f"{place}: no link can be made here ({error.strerror}); copy with --copy"
+        ) from error
 
 
 def _copy(folder: Path, place: Path) -> None:
-    files = [
-        Path(parent, name) for parent, _, names in os.walk(folder) for name in names
-    ]
+    """Copy the files of a folder; those of the same size that are there stay."""
+    files: list[Path] = []
+    for parent, _, names in os.walk(folder):
+        files += map(Path(parent).joinpath, names)
     for file in tqdm(files, desc=f"copy {folder.name}", unit="picture", disable=None):
         goal = place / file.relative_to(folder)
         if goal.is_file() and goal.stat().st_size == file.stat().st_size:
@@ -228,6 +246,7 @@ def _copy(folder: Path, place: Path) -> None:
 
 
 def _class_folders(folder: Path) -> Labelled:
+    """The pictures of one folder per class, each with the name of its folder."""
     labelled: Labelled = []
     for wnid in folders_in(str(folder)):
         for name in _pictures(folder / wnid):
@@ -236,6 +255,7 @@ def _class_folders(folder: Path) -> Labelled:
 
 
 def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
+    """The pictures of a flat folder with their labels, or those of one folder per class."""
     names = _pictures(folder)
     if not names:
         return _class_folders(folder)
@@ -243,10 +263,8 @@ def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
         raise UserError(
             f"{folder} holds pictures and folders; sort all into class folders, or none"
         )
-    return [
-        (f"{folder.name}/{name}", key)
-        for name, key in zip(names, _flat_labels(names, source, labels))
-    ]
+    paths = [f"{folder.name}/{name}" for name in names]
+    return list(zip(paths, _flat_labels(names, source, labels)))
 
 
 def _flat_labels(
@@ -259,30 +277,27 @@ def _flat_labels(
 
 
 def _check_labels(source: Path, labels: PathLike | None) -> None:
-    """Raises a UserError if labels of pictures that are still in their archive cannot be had."""
+    """Raise a UserError if labels of pictures that are still in their archive cannot be had."""
     devkit = Devkit.find(source)
     if labels is None and devkit is not None:
-        read_numbers(
-            devkit.truth.splitlines(),
-            len(devkit.truth.splitlines()),
-            devkit.path,
-            devkit,
-        )
+        numbers = devkit.truth.splitlines()
+        read_numbers(numbers, len(numbers), devkit.path, devkit)
     else:
         _label_file(source, labels)
 
 
 def _label_file(source: Path, labels: PathLike | None) -> Path:
-    known = (
-        [source / name for name in _LABEL_FILES] if labels is None else [Path(labels)]
+    """The file of the labels that a user gives, or the first of the usual names."""
+    known = [source / name for name in _LABEL_FILES]
+    if labels is not None:
+        known = [Path(labels)]
+    for file in known:
+        if file.is_file():
+            return file
+    raise UserError(
+        f"{labels or source}: no labels of the pictures in val; put {DEVKIT}.tar.gz or LOC_val_solution.csv there, or "
+        "name a label file with --labels"
     )
-    file = next((file for file in known if file.is_file()), None)
-    if file is None:
-        raise UserError(
-            f"{labels or source}: no labels of the pictures in val; put {DEVKIT}.tar.gz or "
-            "LOC_val_solution.csv there, or name a label file with --labels"
-        )
-    return file
 
 
 def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None:
@@ -290,29 +305,32 @@ def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None
     folders = folders_in(str(part)) if part else []
     if folders:
         return folders
-    mapping, devkit = source / "LOC_synset_mapping.txt", Devkit.find(source)
+    mapping = source / "LOC_synset_mapping.txt"
     if mapping.is_file():
-        return sorted(line.split()[0] for line in read_lines(mapping) if line.strip())
+        lines = filter(str.strip, read_lines(mapping))
+        return sorted(line.split()[0] for line in lines)
+    devkit = Devkit.find(source)
     if devkit is not None:
         return sorted(devkit.wnids.values())
-    wnids = {key for _, key in val}
-    return (
-        sorted(map(str, wnids)) if all(isinstance(key, str) for key in wnids) else None
-    )
+    wnids = set()
+    for _, key in val:
+        if not isinstance(key, str):
+            return None
+        wnids.add(key)
+    return sorted(wnids)
 
 
 def _list(pictures: Labelled, classes: Sequence[str] | None) -> bytes:
-    labels: dict[ClassKey, int] = {
-        wnid: label for label, wnid in enumerate(classes or ())
-    }
+    """The content of a list of pictures and labels."""
+    labels = index_of_names(classes or ())
     lines = []
     for path, key in pictures:
-        label: int | str | None = labels.get(key) if isinstance(key, str) else key
+        label = labels.get(key) if isinstance(key, str) else key
         if label is None:
             raise UserError(
                 f"{path}: its class {key} is not one of the {len(labels)} known; give them all (train)"
             )
-        if classes is not None and int(label) >= len(classes):
+        if classes is not None and label >= len(classes):
             raise UserError(
                 f"{path}: label {label}, but there are {len(classes)} classes, counted from 0"
             )

@@ -528,7 +528,7 @@ def test_numbers_from_one_are_ids_and_need_the_devkit(src, dst, tmp_path):
 BAD_LABELS = [
     ("", "LABELS is empty; give the labels of the 4 pictures"),
     ("0\n1\n2\n", "LABELS: 3 numbers for 4 pictures; give a number for each, in name order"),
-    ("0\n1\n2\nx\n", "LABELS:4: 'x' is not a number; write a number, or `name label`, a line"),
+    ("0\n1\n2\nx\n", "LABELS:4: 'x' is not a number; write a number, or `name label`, per line"),
     ("0\n1\n3\n0\n", "val/ILSVRC2012_val_00000003.JPEG: label 3, but there are 3 classes, counted from 0"),
     (
         "ILSVRC2012_val_00000001.JPEG 0\nILSVRC2012_val_00000002.JPEG\n",
