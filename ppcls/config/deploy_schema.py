@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
+from ppcls.config.tensorrt import TensorRT
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 from ppcls.utils.registry import Registry
-from ppcls.utils.tensorrt import TensorRT
 
 _TENSORRT = TensorRT()
 

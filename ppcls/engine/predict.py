@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
+from ppcls.config.tensorrt import TensorRT
 from ppcls.data.picture_sources import pictures_of
 from ppcls.engine.result_files import console_line, encodable, open_results
 from ppcls.inference.bundle import Bundle
@@ -21,7 +22,6 @@ from ppcls.inference.prediction import Prediction
 from ppcls.inference.settings import DEFAULTS
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
-from ppcls.utils.tensorrt import TensorRT
 
 _LONG = 32  # pictures; a shorter list needs no progress bar, and no second request
 # Whose requests are processes, which load Paddle for a second each

@@ -11,6 +11,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
 from ppcls.inference.backends import Backend, open_backend
@@ -28,7 +29,6 @@ from ppcls.inference.results import Results
 from ppcls.inference.settings import resolve
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-from ppcls.utils.tensorrt import TensorRT
 from ppcls.utils.user_paths import expanded
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Classifier:
         model: of PaddleClas's folder or tar, the model's name, whose preprocessing it gets: `DLA34`.
         preprocess: of these and of an ONNX file, how a picture becomes their input; see `Preprocess`.
         output: of an ONNX file, what it gives: `logits` or `probabilities`.
-        tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.utils.tensorrt.TensorRT`.
+        tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.config.tensorrt.TensorRT`.
 
     device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
     bundle's own (`ppcls benchmark backends` writes them), or else the default there.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.utils.errors import UserError
-from ppcls.utils.tensorrt import TensorRT
 
 TRT = "trt"  # TensorRT inside Paddle
 BACKENDS = ("paddle", "onnxruntime", "openvino", TRT)

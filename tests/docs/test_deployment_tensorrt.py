@@ -7,10 +7,10 @@ import pytest
 import test_documents as documents
 
 from ppcls.cli import main, parse_arguments
+from ppcls.config.tensorrt import TensorRT
 from ppcls.inference.backends.engine_cache import EngineKey
 from ppcls.inference.settings import TENSORRT_OFFERED
 from ppcls.utils.errors import Unavailable
-from ppcls.utils.tensorrt import TensorRT
 
 PAGE = documents.ROOT / "docs" / "deployment" / "tensorrt.md"
 TEXT = PAGE.read_text(encoding="utf-8")

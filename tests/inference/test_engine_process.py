@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 import pytest
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.inference import Bundle
 from ppcls.inference.backends import engine_process, open_backend
 from ppcls.inference.backends.engine_process import EngineProcess
@@ -18,7 +19,6 @@ from ppcls.inference.backends.paddle import PaddleBackend
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
 from ppcls.utils.errors import Unavailable, UserError
-from ppcls.utils.tensorrt import TensorRT
 
 BATCHES = [np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.float32) for n in (1, 3, 2, 5)]
 

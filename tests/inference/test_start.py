@@ -16,7 +16,7 @@ class Scores:
         return batch.mean(axis=(2, 3)).repeat(2, axis=1)[:, :5]
 classifier = Classifier(sys.argv[1], backend=Scores())
 assert len(list(classifier.predict(sys.argv[2]))) == 1
-kept = ("paddle", "ppcls.config", "ppcls.arch", "ppcls.engine", "ppcls.inference.backends.engine_process")
+kept = ("paddle", "ppcls.config.load", "ppcls.arch", "ppcls.engine", "ppcls.inference.backends.engine_process")
 print([name for name in kept if name in sys.modules])
 """
 

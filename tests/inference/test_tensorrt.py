@@ -18,6 +18,7 @@ from PIL import Image
 from helpers.fake_tensorrt import Machine
 from ppcls import Classifier
 from ppcls.cli import main
+from ppcls.config.tensorrt import TensorRT
 from ppcls.deployment.verify.forms import FORMS, Form, form_digest, parse_forms
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.backends import open_backend
@@ -25,7 +26,6 @@ from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
 from ppcls.inference.backends.tensorrt import InParts
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings, resolve, settings_of
 from ppcls.utils.errors import Unavailable, UserError
-from ppcls.utils.tensorrt import TensorRT
 
 GPU = {"device": "gpu"}
 

@@ -9,13 +9,13 @@ from PIL import Image
 from ppcls.arch.weights.load import locate_weights
 from ppcls.cli import main
 from ppcls.config import load_config, load_deploy_config
+from ppcls.config.tensorrt import TensorRT
 from ppcls.data.labels import load_class_names
 from ppcls.data.picture_sources import pictures_of
 from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine.schema import registries
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import ConfigError, UserError
-from ppcls.utils.tensorrt import TensorRT
 from ppcls.utils.user_paths import expanded
 
 

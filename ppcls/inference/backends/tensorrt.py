@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.data.read_ahead import read_batches
 from ppcls.inference.backends.common import PooledBackend, begin, engine_processes
@@ -32,7 +33,6 @@ from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.files import sha256_of
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
-from ppcls.utils.tensorrt import TensorRT
 
 if TYPE_CHECKING:
     from ppcls.inference.backends import Backend

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ppcls.config.tensorrt import TensorRT
 from ppcls.utils.load_paddle import load_paddle
-from ppcls.utils.tensorrt import TensorRT
 
 Shape = tuple[int, ...]
 # Where Paddle looks for the engines of a converted program.
