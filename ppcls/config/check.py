@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.config.paddleclas.dialect import Legacy
 from ppcls.config.paths import PathUse, absolute, locate
+from ppcls.config.values import is_one_of, item_kinds
 from ppcls.untrusted.yaml_nodes import Node, Problems, find, join
 from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
 from ppcls.utils.annotations import (
@@ -37,16 +38,17 @@ INVALID: Any = object()
 _TOO_LARGE = 2**63
 _LONGEST_PATH = 4096  # of Linux; variables in a path can make it longer without end
 _SCALARS = (bool, int, float, str, type(None))
+_COLLECTIONS = (dict, list, type(None))
 
 
 class Checker:
-    """Turns nodes into what annotations describe, and notes every problem on the way.
+    """Turns nodes into the values that annotations describe, and collects every problem.
 
     Attributes:
-        problems: all that is wrong so far.
-        absolute_paths: whether relative paths of what is there become absolute.
-        paths: the paths met so far; whether they can be read is not tested.
-        values: the lists and objects made so far, by dotted key; the wrong ones are not there.
+        problems: all problems so far.
+        absolute_paths: whether relative paths of existing files become absolute.
+        paths: the paths found so far; whether they can be read is not tested.
+        values: the valid lists and objects made so far, by dotted key.
     """
 
     def __init__(
@@ -64,13 +66,13 @@ class Checker:
         self.values: dict[str, Any] = {}
 
     def check(self, annotation: Any, node: Node, key: str, wanted: Any = None) -> Any:
-        """The value of `node` as the annotation wants it, or INVALID and at least one problem.
+        """Convert `node` to the type of the annotation; INVALID and at least one problem if that fails.
 
         Args:
-            annotation: what may stand there.
-            node: what stands there.
+            annotation: the type to convert to.
+            node: the value as the file has it.
             key: its dotted key.
-            wanted: the whole annotation that messages describe, where `annotation` is a part of it.
+            wanted: the whole annotation, for messages, where `annotation` is a part of it.
         """
         origin, args = get_origin(annotation), get_args(annotation)
         wanted = wanted or annotation
@@ -83,10 +85,9 @@ class Checker:
         if origin in DICTS:
             return self._dict(annotation, node, key)
         if origin is Literal:
-            fits = any(
-                type(node.value) is type(arg) and node.value == arg for arg in args
-            )
-            return node.value if fits else self._refuse(node, key, wanted)
+            if is_one_of(node.value, args):
+                return node.value
+            return self._refuse(node, key, wanted)
         if annotation in (Any, object):
             return node.plain()
         if dataclasses.is_dataclass(annotation):
@@ -96,16 +97,23 @@ class Checker:
         )
         return self._scalar(annotation, node, key, wanted)
 
-    def _refuse(self, node: Node, key: str, wanted: Any) -> Any:
-        sentence = self.legacy.value(key, node.value)
-        if wanted is str and not isinstance(node.value, (dict, list, type(None))):
-            sentence = f"is {show(node.value)}, which is not text; put it in quotes"
-        self.problems.add(
-            node.origin,
-            key,
-            sentence or f"is {show(node.value)}; write {describe(wanted)}",
-        )
+    def _problem(self, node: Node, key: str, text: str) -> Any:
+        """Add a problem. Returns INVALID, so that a caller can return it in turn."""
+        self.problems.add(node.origin, key, text)
         return INVALID
+
+    def _refuse(self, node: Node, key: str, wanted: Any) -> Any:
+        """Add the problem that a value is not of the wanted type."""
+        found = f"is {show(node.value)}"
+        is_scalar = not isinstance(node.value, _COLLECTIONS)
+        if wanted is str and is_scalar:
+            return self._problem(
+                node, key, f"{found}, which is not text; put it in quotes"
+            )
+        explained = self.legacy.value(key, node.value)
+        if explained:
+            return self._problem(node, key, explained)
+        return self._problem(node, key, f"{found}; write {describe(wanted)}")
 
     def _scalar(self, kind: type, node: Node, key: str, wanted: Any) -> Any:
         value = node.value
@@ -113,16 +121,11 @@ class Checker:
             try:
                 value = parse_fraction(value)
             except ZeroDivisionError:
-                self.problems.add(
-                    node.origin,
-                    key,
-                    f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0",
-                )
-                return INVALID
-        number = type(value) in (int, float) and math.isfinite(value)
-        if kind is float and number:
+                text = f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0"
+                return self._problem(node, key, text)
+        if kind is float and _is_finite_number(value):
             return float(value)
-        if kind is int and number and value == int(value) and abs(value) < _TOO_LARGE:
+        if kind is int and _is_whole_number(value):
             return int(value)
         if kind not in (int, float) and type(value) is kind:
             return value
@@ -136,75 +139,81 @@ class Checker:
                 return self._component(mark.kind, node, key, wanted)
             if isinstance(mark, Operation):
                 return self._operation(mark.kind, node, key)
-        if _stands_for_empty(node, marks):
-            value = ""
-        else:
+        value = ""
+        if not _stands_for_empty(node, marks):
             value = self.check(base, node, key, wanted)
         for mark in marks:
             if value is INVALID:
-                return INVALID
-            if isinstance(mark, Range) and not within(value, mark):
-                return self._refuse(node, key, wanted)
-            if isinstance(mark, (UserPath, ReadPath)):
-                value = self._expanded(value, node, key)
-            if isinstance(mark, ReadPath) and value is not INVALID:
-                value = self._path(value, mark, node, key, wanted)
+                break
+            value = self._marked(mark, value, node, key, wanted)
+        return value
+
+    def _marked(
+        self, mark: object, value: Any, node: Node, key: str, wanted: Any
+    ) -> Any:
+        """Apply one mark of an annotation to a value of the right type."""
+        if isinstance(mark, Range) and not within(value, mark):
+            return self._refuse(node, key, wanted)
+        if isinstance(mark, UserPath):
+            return self._expanded(value, node, key)
+        if isinstance(mark, ReadPath):
+            path = self._expanded(value, node, key)
+            return self._path(path, mark, node, key, wanted)
         return value
 
     def _expanded(self, path: str, node: Node, key: str) -> Any:
         try:
             return _bounded(expanded(_bounded(path)))
         except UserError as error:
-            self.problems.add(node.origin, key, str(error))
-            return INVALID
+            return self._problem(node, key, str(error))
 
     def _path(
-        self, path: str, mark: ReadPath, node: Node, key: str, wanted: Any
+        self, path: Any, mark: ReadPath, node: Node, key: str, wanted: Any
     ) -> Any:
-        is_address = path.startswith(("http://", "https://"))
-        if path in mark.names or (mark.what == "weights" and is_address):
+        if path is INVALID or path in mark.names:
             return path
         if not path:
-            self.problems.add(node.origin, key, f"is empty; write {describe(wanted)}")
-        elif mark.what == "checkpoint" and is_address:
-            self.problems.add(
-                node.origin,
-                key,
-                f"{path} is an address; download it and write the path of the file",
-            )
-        else:
-            use = PathUse(key, node.origin, locate(path), mark.what, mark.names)
-            self.paths.append(use)
-            return absolute(use) if self.absolute_paths else use.path
-        return INVALID
+            return self._problem(node, key, f"is empty; write {describe(wanted)}")
+        is_address = path.startswith(("http://", "https://"))
+        if is_address and mark.what == "weights":
+            return path
+        if is_address and mark.what == "checkpoint":
+            text = f"{path} is an address; download it and write the path of the file"
+            return self._problem(node, key, text)
+        use = PathUse(key, node.origin, locate(path), mark.what, mark.names)
+        self.paths.append(use)
+        return absolute(use) if self.absolute_paths else use.path
 
     def _union(self, args: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
-        if node.value is None and type(None) in args:
+        may_be_null = type(None) in args
+        if may_be_null and node.value is None:
             return None
-        if node.value == "None" and type(None) in args:
-            self.problems.add(
-                node.origin, key, "is the text None; write null for nothing"
-            )
-            return INVALID
-        fitting = [arg for arg in args if type(node.value).__name__ in shapes_of(arg)]
+        if may_be_null and node.value == "None":
+            return self._problem(node, key, "is the text None; write null for nothing")
+        shape = type(node.value).__name__
+        fitting = [arg for arg in args if shape in shapes_of(arg)]
         if len(fitting) == 1:
             return self.check(fitting[0], node, key, wanted)
-        before = len(self.problems), len(self.paths)
+        problems, paths = len(self.problems), len(self.paths)
         for arg in fitting:
             value = self.check(arg, node, key)
             if value is not INVALID:
                 return value
-            del self.problems[before[0] :], self.paths[before[1] :]
+            # Take back what the alternative that does not fit has added
+            del self.problems[problems:]
+            del self.paths[paths:]
         return self._refuse(node, key, wanted)
 
     def _list(self, annotation: Any, node: Node, key: str, wanted: Any) -> Any:
-        args = get_args(annotation)
         make = list if get_origin(annotation) is list else tuple
-        items = [] if node.value is None else node.value
-        variadic = make is list or len(args) == 1 or args[-1] is Ellipsis
-        if not isinstance(items, list) or not (variadic or len(items) == len(args)):
+        items = node.value
+        if items is None:
+            items = []
+        if not isinstance(items, list):
             return self._refuse(node, key, wanted)
-        kinds = [args[0]] * len(items) if variadic else args
+        kinds = item_kinds(annotation, len(items))
+        if len(kinds) != len(items):
+            return self._refuse(node, key, wanted)
         values = []
         for place, (kind, item) in enumerate(zip(kinds, items)):
             values.append(self.check(kind, item, join(key, place)))
@@ -234,89 +243,94 @@ class Checker:
         name = rest.pop("name", None)
         if name is None:
             names = ", ".join(self.registries[kind])
-            self.problems.add(
-                node.origin,
-                join(key, "name"),
-                f"is missing; write the name of the {kind}: {names}",
-            )
-            return INVALID
+            text = f"is missing; write the name of the {kind}: {names}"
+            return self._problem(node, join(key, "name"), text)
         cls = self._class(kind, name, join(key, "name"))
         if cls is None:
             return INVALID
-        given = {"name": name.value} if "name" in field_types(cls) else {}
+        given = {}
+        if "name" in field_types(cls):
+            given["name"] = name.value
         return self.make(cls, Node(rest, node.origin), key, given)
 
     def _operation(self, kind: str, node: Node, key: str) -> Any:
         keys = node.value
-        if not isinstance(keys, dict) or len(keys) != 1:
-            found = f"is {show(keys)}"
-            if isinstance(keys, dict):
-                found = f"holds {len(keys)} keys ({', '.join(keys)})"
-            text = f"{found}; write the {kind}'s name, a colon, and its keys on lines indented deeper than the name"
-            self.problems.add(node.origin, key, text)
-            return INVALID
+        remedy = f"write the {kind}'s name, a colon, and its keys on lines indented deeper than the name"
+        if not isinstance(keys, dict):
+            return self._problem(node, key, f"is {show(keys)}; {remedy}")
+        if len(keys) != 1:
+            found = f"holds {len(keys)} keys ({', '.join(keys)})"
+            return self._problem(node, key, f"{found}; {remedy}")
         ((name, settings),) = keys.items()
-        cls = self._class(kind, Node(name, settings.origin), join(key, name))
-        return self.make(cls, settings, join(key, name)) if cls else INVALID
+        place = join(key, name)
+        cls = self._class(kind, Node(name, settings.origin), place)
+        if cls is None:
+            return INVALID
+        return self.make(cls, settings, place)
 
     def _class(self, kind: str, name: Node, key: str) -> type | None:
-        """The component's class; None (and a problem) if there is none of that name."""
+        """Look up a component's class; None (and a problem) if no component has that name."""
         if not isinstance(name.value, str):
             self._refuse(name, key, str)
             return None
         try:
             return self.registries[kind][name.value]
         except UserError as error:
-            self.problems.add(
-                name.origin, key, self.legacy.name(kind, name.value) or str(error)
-            )
+            explained = self.legacy.name(kind, name.value)
+            self._problem(name, key, explained or str(error))
             return None
 
     def make(
         self, cls: Any, node: Node, key: str, given: Mapping[str, Any] | None = None
     ) -> Any:
-        """An object of a dataclass whose fields are the node's keys, or INVALID and at least one problem.
+        """Make a dataclass whose fields are the node's keys; INVALID and at least one problem if that fails.
 
         Args:
             cls: the dataclass.
-            node: a mapping; an empty node is one without keys.
+            node: a mapping; null is a mapping without keys.
             key: its dotted key.
             given: values that do not come from the node.
         """
-        nodes = {} if node.value is None else node.value
+        nodes = node.value
+        if nodes is None:
+            nodes = {}
         if not isinstance(nodes, dict):
             return self._refuse(node, key, cls)
-        values = dict(given or {})
-        types = {
-            name: kind for name, kind in field_types(cls).items() if name not in values
-        }
+        types = dict(field_types(cls))
+        for name in given or {}:
+            types.pop(name, None)
         for name in nodes:
             if name not in types:
                 self._unknown(name, nodes[name], key, list(types))
-        for name, kind in types.items():
-            if name in nodes:
-                values[name] = self.check(kind, nodes[name], join(key, name))
-            elif name in required_fields(cls):
-                self.problems.add(
-                    node.origin, join(key, name), f"is missing; write {describe(kind)}"
-                )
-                values[name] = INVALID
+        values = self._fields(cls, types, Node(nodes, node.origin), key)
         if INVALID in values.values():
             return INVALID
         try:
-            self.values[key] = cls(**values)
+            made = cls(**values, **(given or {}))
         except FieldError as error:
-            self.problems.add(
-                find(node, error.key)[0].origin, join(key, error.key), str(error)
-            )
-            return INVALID
+            field_node, _ = find(node, error.key)
+            return self._problem(field_node, join(key, error.key), str(error))
         except ValueError as error:
-            self.problems.add(node.origin, key, str(error))
-            return INVALID
-        return self.values[key]
+            return self._problem(node, key, str(error))
+        self.values[key] = made
+        return made
+
+    def _fields(
+        self, cls: Any, types: Mapping[str, Any], node: Node, key: str
+    ) -> dict[str, Any]:
+        """Check the fields of a dataclass that a mapping gives; a required one that is missing is INVALID."""
+        values = {}
+        for name, kind in types.items():
+            place = join(key, name)
+            if name in node.value:
+                values[name] = self.check(kind, node.value[name], place)
+            elif name in required_fields(cls):
+                text = f"is missing; write {describe(kind)}"
+                values[name] = self._problem(node, place, text)
+        return values
 
     def _unknown(self, name: str, node: Node, section: str, known: list[str]) -> None:
-        """Notes a key that no field has, unless it is one of PaddleClas's and asks for nothing."""
+        """Report an unknown key, unless it is one of PaddleClas's that changes nothing here."""
         key = join(section, name)
         unused = self.legacy.key(key)
         if unused is None:
@@ -327,13 +341,29 @@ class Checker:
 
 def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:
     """Whether a null is an empty text: a shell leaves only `KEY=` of `KEY=""`."""
-    return node.value is None and any(
-        isinstance(mark, ReadPath) and "" in mark.names for mark in marks
-    )
+    if node.value is not None:
+        return False
+    return any(isinstance(mark, ReadPath) and "" in mark.names for mark in marks)
+
+
+def _is_finite_number(value: Any) -> bool:
+    # A bool is an int to Python, but not in a configuration
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_whole_number(value: Any) -> bool:
+    """Whether an integer or a float such as 5.0 fits into 64 bits."""
+    if not _is_finite_number(value):
+        return False
+    return value == int(value) and abs(value) < _TOO_LARGE
 
 
 def _bounded(path: str) -> str:
-    """The path itself, if it is one that a file can have."""
+    """Return the path if a file can have it.
+
+    Raises:
+        UserError: it is too long or contains a null character.
+    """
     if len(path) > _LONGEST_PATH or "\0" in path:
         raise UserError(f"is {show(path)}, which cannot be a path; write another one")
     return path

@@ -9,10 +9,14 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 
 from ppcls.config.paths import portable
+from ppcls.config.values import item_kinds
 from ppcls.untrusted.yaml_scalars import parse_scalar
 from ppcls.utils.annotations import DICTS, LISTS, field_types
 from ppcls.utils.fields import Component, Operation, ReadPath, is_union
 from ppcls.utils.registry import Registry
+
+_TEXT = "tag:yaml.org,2002:str"
+_UNICODE_BREAKS = frozenset("\x85\u2028\u2029")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -20,33 +24,26 @@ class _Dumper(yaml.SafeDumper):
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
-        text = "tag:yaml.org,2002:str"
+        is_plain_text = kind is yaml.ScalarNode and implicit[0] and tag == _TEXT
         # Numbers to YAML 1.2 and text to 1.1, such as 1e-4: no tag of 1.1 stands for them, and this one forces quotes.
-        if (
-            kind is yaml.ScalarNode
-            and implicit[0]
-            and tag == text
-            and not isinstance(parse_scalar(value), str)
-        ):
+        if is_plain_text and not isinstance(parse_scalar(value), str):
             return "quoted"
         return tag
 
     def represent_items(self, items: Any) -> Any:
-        """A list in one line if it holds plain values only."""
+        """Write a list in one line if it holds plain values only."""
         in_one_line = not any(isinstance(item, (dict, list, tuple)) for item in items)
         return self.represent_sequence(
             "tag:yaml.org,2002:seq", items, flow_style=in_one_line
         )
 
     def represent_text(self, text: str) -> Any:
-        """Escapes Unicode's own line breaks, which PyYAML would write as they are and read as spaces."""
-        has_breaks = any(char in "\x85\u2028\u2029" for char in text)
-        return self.represent_scalar(
-            "tag:yaml.org,2002:str", text, style='"' if has_breaks else None
-        )
+        """Escape Unicode's own line breaks, which PyYAML would write as they are and read as spaces."""
+        has_breaks = not _UNICODE_BREAKS.isdisjoint(text)
+        return self.represent_scalar(_TEXT, text, style='"' if has_breaks else None)
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Indents the items of a list under its key."""
+        """Indent the items of a list under its key."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -81,54 +78,61 @@ def to_plain(config: Any, registries: Mapping[str, Registry]) -> Any:
 
 def _plain(annotation: Any, value: Any, registries: Mapping[str, Registry]) -> Any:
     """A value in dicts, lists and scalars, as its annotation has it written."""
-    origin, args = get_origin(annotation), get_args(annotation)
     if value is None:
         return None
+    origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _marked(args, value, registries)
     if is_union(annotation):
         return _plain(_fitting(args, value), value, registries)
     if origin in LISTS:
-        kinds = (
-            [args[0]] * len(value) if len(args) == 1 or args[-1] is Ellipsis else args
-        )
+        kinds = item_kinds(annotation, len(value))
         return [_plain(kind, item, registries) for kind, item in zip(kinds, value)]
     if origin in DICTS:
-        return {
-            str(key): _plain(args[1], item, registries) for key, item in value.items()
-        }
+        items = {}
+        for key, item in value.items():
+            items[str(key)] = _plain(args[1], item, registries)
+        return items
     if dataclasses.is_dataclass(value):
-        cls: Any = type(value)
-        return {
-            key: _plain(kind, getattr(value, key), registries)
-            for key, kind in field_types(cls).items()
-        }
+        return _fields(value, registries)
     return value
+
+
+def _fields(value: Any, registries: Mapping[str, Registry]) -> dict[str, Any]:
+    """The keys of a dataclass."""
+    cls: Any = type(value)
+    fields = {}
+    for key, kind in field_types(cls).items():
+        fields[key] = _plain(kind, getattr(value, key), registries)
+    return fields
 
 
 def _fitting(args: Any, value: Any) -> Any:
     """The alternative of a union that a value came from, as far as the way of writing it depends on that."""
     is_list = isinstance(value, (list, tuple))
-    plain_args = [
-        get_args(arg)[0] if get_origin(arg) is Annotated else arg for arg in args
-    ]
-    for arg, plain in zip(args, plain_args):
-        if is_list == (get_origin(plain) in LISTS) and plain is not type(None):
+    for arg in args:
+        kind = arg
+        if get_origin(arg) is Annotated:
+            kind = get_args(arg)[0]
+        if kind is type(None):
+            continue
+        if (get_origin(kind) in LISTS) == is_list:
             return arg
     return Any
 
 
 def _marked(args: Any, value: Any, registries: Mapping[str, Registry]) -> Any:
+    """A value whose annotation is `Annotated`: a component, an operation, a path, or a number with bounds."""
     for mark in args[1:]:
-        if isinstance(mark, (Component, Operation)):
-            name = _name(registries[mark.kind], type(value))
-            # With the name, where a class has several and keeps its own
-            keys = _plain(type(value), value, registries)
-            return (
-                {"name": name, **keys} if isinstance(mark, Component) else {name: keys}
-            )
         if isinstance(mark, ReadPath):
             return portable(value)
+        if isinstance(mark, Component):
+            name = _name(registries[mark.kind], type(value))
+            # A class that is registered by several names has its own in a field, which goes before the first one
+            return {"name": name, **_fields(value, registries)}
+        if isinstance(mark, Operation):
+            name = _name(registries[mark.kind], type(value))
+            return {name: _fields(value, registries)}
     return _plain(args[0], value, registries)
 
 

@@ -1,4 +1,4 @@
-"""Pictures given on the command line, in place of those that DataLoader.Eval names."""
+"""Evaluation data given on the command line, which replaces that of DataLoader.Eval."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.untrusted.regular_files import is_file
-from ppcls.untrusted.yaml_nodes import Node, Origin
+from ppcls.untrusted.yaml_nodes import Node, Origin, find
 
-# What a dataset says of how pictures are read, not of which ones they are.
+# Keys of a dataset that say how pictures are read, not which ones.
 _KEPT = ("transform_ops", "batch_transform_ops", "on_error")
-# What a file of class names is called in a dataset of each kind.
+# The key of the file of class names in each kind of dataset.
 _NAMES = {"ImageFolder": "class_to_index", "ImageNetDataset": "class_names"}
 
 
@@ -42,24 +42,19 @@ class EvalData:
 
 
 def put_eval_data(root: Node, data: EvalData) -> None:
-    """Replaces the dataset of DataLoader.Eval in a tree, if there is one; its transforms, and what `-o` sets, stay."""
-    node = root
-    for key in ("DataLoader", "Eval", "dataset"):
-        if not isinstance(node.value, dict) or key not in node.value:
-            return  # which is reported as what is missing
-        node = node.value[key]
-    if not isinstance(node.value, dict):
-        return
+    """Replace the dataset of DataLoader.Eval, if there is one; its transforms and what `-o` sets stay."""
+    dataset, is_there = find(root, "DataLoader.Eval.dataset")
+    if not is_there or not isinstance(dataset.value, dict):
+        return  # the checks report what is missing
     origin, keys = Origin(f"--data {data.source}"), data.keys()
-    kept = {
-        key: child
-        for key, child in node.value.items()
-        if key in _KEPT or child.origin.source.startswith("-o ")
-    }
-    names = node.value.get("class_names") or node.value.get("class_to_index")
+    replaced = {key: Node(value, origin) for key, value in keys.items()}
+    names = dataset.value.get("class_names") or dataset.value.get("class_to_index")
     if names is not None and _is_file(names.value):
-        kept.setdefault(_NAMES[keys["name"]], names)
-    node.value = {**{key: Node(value, origin) for key, value in keys.items()}, **kept}
+        replaced[_NAMES[keys["name"]]] = names
+    for key, child in dataset.value.items():
+        if key in _KEPT or child.origin.source.startswith("-o "):
+            replaced[key] = child
+    dataset.value = replaced
 
 
 def _is_file(value: Any) -> bool:

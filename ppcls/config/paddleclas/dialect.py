@@ -1,4 +1,4 @@
-"""What another library's format allows and this one does not act on: each such thing has a sentence of its own."""
+"""Keys, names and values of PaddleClas's format that have no effect or no support here, each with its own message."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ppcls.config.values import is_one_of
+
 
 @dataclass(frozen=True)
 class Unused:
-    """A key that nothing reads: what to do instead, and how it may be written and ask for nothing anyway.
+    """A key that nothing reads.
 
     Attributes:
-        sentence: what is wrong; what to write.
-        off: the values that mean what happens without the key.
-        switch: the key of a section that turns it off by `false`.
+        sentence: what is wrong, and what to write instead.
+        off: the values that mean the same as leaving the key out.
+        switch: the key of a section that turns the section off by `false`.
     """
 
     sentence: str
@@ -23,17 +25,15 @@ class Unused:
     switch: str = ""
 
     def asks_for_nothing(self, value: Any) -> bool:
-        """Whether the value means what happens without the key; an empty one always does."""
+        """Whether the value means the same as leaving the key out; null always does."""
         if isinstance(value, dict):
             return value.get(self.switch) is False
-        return value is None or any(
-            type(value) is type(off) and value == off for off in self.off
-        )
+        return value is None or is_one_of(value, self.off)
 
 
 @dataclass(frozen=True)
 class Legacy:
-    """The sentences. They are asked for only where nothing here knows the key, the name or the value.
+    """Messages for keys, names and values that this library does not know.
 
     Attributes:
         keys: by dotted key, in which `*` stands for anything.
@@ -46,7 +46,7 @@ class Legacy:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def key(self, key: str) -> Unused | None:
-        """What is known of a key, if anything is."""
+        """The entry of a key; None if there is none."""
         if key in self.keys:
             return self.keys[key]
         for pattern, unused in self.keys.items():
@@ -60,4 +60,6 @@ class Legacy:
 
     def value(self, key: str, value: Any) -> str | None:
         """The sentence for a value of a key."""
-        return self.values.get(key, {}).get(value) if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return None
+        return self.values.get(key, {}).get(value)
