@@ -114,10 +114,7 @@ def pictures_by_class(image_root: str, to_train: bool = True) -> dict[str, list[
         UserError: There are no class folders, or they are the parts of a data set.
     """
     subfolders = _subfolders(image_root)
-    with_pictures = []
-    for name, held in subfolders.items():
-        if held and _holds_pictures(join(image_root, name)):
-            with_pictures.append(name)
+    with_pictures = _with_both(image_root, subfolders)
     refuse_parts(image_root, subfolders, with_pictures, to_train)
     found: dict[str, list[str]] = {}
     scan = PictureScan(image_root)
@@ -136,6 +133,15 @@ def pictures_by_class(image_root: str, to_train: bool = True) -> dict[str, list[
         raise UserError(_none(image_root))
     _warn_of_others(image_root)
     return found
+
+
+def _with_both(image_root: str, subfolders: dict[str, list[str]]) -> list[str]:
+    """The folders that hold pictures beside their subfolders."""
+    names = []
+    for name, held in subfolders.items():
+        if held and _holds_pictures(join(image_root, name)):
+            names.append(name)
+    return names
 
 
 def _log_output(place: str, pictures: int) -> None:
@@ -301,17 +307,21 @@ def _holds_output(place: str) -> bool:
     waiting = [place]
     # os.walk calls itself for each level before Python 3.12, and there may be a thousand
     while waiting:
-        try:
-            with os.scandir(waiting.pop()) as listing:
-                entries = list(listing)
-        except OSError:  # nothing is known of it
-            continue
-        for entry in entries:
+        for entry in _entries(waiting.pop()):
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
             elif entry.name in _OUTPUT_FILES or _is_lock(entry.name):
                 return True
     return False
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing if it cannot be read."""
+    try:
+        with os.scandir(folder) as listing:
+            return list(listing)
+    except OSError:
+        return []
 
 
 def _is_lock(name: str) -> bool:

@@ -42,7 +42,7 @@ class Devkit:
 
     @property
     def truth(self) -> str:
-        """The validation pictures' IDs, a number a line."""
+        """The validation pictures' IDs, one number per line."""
         content = self._read(_TRUTH)
         if not content.isascii():
             raise UserError(

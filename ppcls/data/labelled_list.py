@@ -142,11 +142,8 @@ def _paths(
         UserError: Some of those that are looked for are not there.
     """
     place = reading.place
-    if place.is_plain and reading.found:
-        sample = [names[index] for index in sampled(len(names))]
-        # Looking for a name may find out that the place is not plain
-        if None not in map(place.find, sample) and place.is_plain:
-            return list(map(place.path, names))
+    if reading.found and _are_plain(place, names):
+        return list(map(place.path, names))
     paths = []
     missing = []
     for index, name in enumerate(names):
@@ -163,6 +160,17 @@ def _paths(
         problems.append((lines[index], text))
     raise_together(file, problems, len(missing))
     return paths
+
+
+def _are_plain(place: Place, names: list[str]) -> bool:
+    """Whether a sample of the names are paths of pictures as they stand."""
+    if not place.is_plain:
+        return False
+    sample = [names[index] for index in sampled(len(names))]
+    if None in map(place.find, sample):
+        return False
+    # Looking for the names may have completed one
+    return place.is_plain
 
 
 def _why_missing(place: Place, name: str, key: str) -> str:

@@ -342,28 +342,21 @@ def _label_column(
     Raises:
         UserError: There is none, or it is not clear which.
     """
-    rows = reading.rows
     if options.label_column is not None:
-        return _column(file, options.label_column, rows, options.keys[2])
-    others = []
-    for other in _without_index(rows):
-        is_read = other in (reading.column, part_column)
-        if not is_read and any(values_of(fields, other)):
-            others.append(other)
-    if len(others) > 1:
-        others = _not_pictures(others, fields[:SAMPLE], reading)
-    if header and len(others) > 1:
-        named = _called_one_of(header, others, _LABEL_NAMES)
-        others = named if len(named) == 1 else others
-    if len(others) == 1:
-        return others[0]
-    if not others:
+        return _column(file, options.label_column, reading.rows, options.keys[2])
+    columns = _possible_labels(fields, reading, part_column)
+    if header and len(columns) > 1:
+        named = _called_one_of(header, columns, _LABEL_NAMES)
+        columns = named if len(named) == 1 else columns
+    if not columns:
         raise UserError(
             f"{file} has no column of labels beside the pictures; write a label for each picture"
         )
-    names = header or list(map(str, range(rows.width)))
-    shown = brief(", ".join(names[other] for other in others))
-    if _is_one_hot(fields, others):
+    if len(columns) == 1:
+        return columns[0]
+    names = header or list(map(str, range(reading.rows.width)))
+    shown = brief(", ".join(names[column] for column in columns))
+    if _is_one_hot(fields, columns):
         raise UserError(
             f"{file}: the columns {shown} mark a picture's class by a 1, one column per class; write the name of the "
             "class into one column instead"
@@ -371,6 +364,20 @@ def _label_column(
     raise UserError(
         f"{file}: any of the columns {shown} may be the label; {_which(options.keys[2])}"
     )
+
+
+def _possible_labels(
+    fields: list[list[str]], reading: Reading, part_column: int | None
+) -> list[int]:
+    """The columns that are filled, and are neither the picture's nor the part's nor an index."""
+    columns = []
+    for column in _without_index(reading.rows):
+        is_taken = column in (reading.column, part_column)
+        if not is_taken and any(values_of(fields, column)):
+            columns.append(column)
+    if len(columns) > 1:
+        return _not_pictures(columns, fields[:SAMPLE], reading)
+    return columns
 
 
 def _not_pictures(

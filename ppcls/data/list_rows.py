@@ -51,32 +51,34 @@ def possible_rows(lines: Sequence[str], delimiter: str | None = None) -> Iterato
     pairs = _split_at_the_last(lines, delimiter or " ")
     if pairs.is_plain:
         yield pairs
-    filled = list(filter(str.strip, lines))
-    first = filled[0] if filled else ""
-    for separator in _table_delimiters(delimiter):
-        if separator in first:
-            yield _table(lines, separator)
+    yield from _tables(lines, delimiter)
     if not pairs.is_plain:
         yield pairs
-    if delimiter in (None, " ") and _all_have_blanks(filled):
-        columns = _table(lines, " ")
-        if columns.width > 2 and not columns.problems:
-            yield columns
-        yield _split_at_the_first(lines)
+    if delimiter in (None, " "):
+        yield from _split_at_other_blanks(lines)
 
 
-def _table_delimiters(delimiter: str | None) -> Sequence[str]:
-    """What may separate the fields of a table."""
-    if delimiter is None:
-        return _TABLE_DELIMITERS
-    if len(delimiter) != 1 or delimiter == " ":
-        return ()
-    return (delimiter,)
+def _tables(lines: Sequence[str], delimiter: str | None) -> Iterator[Rows]:
+    """Read the lines as tables, by each delimiter that the first line holds."""
+    delimiters: Sequence[str] = _TABLE_DELIMITERS
+    if delimiter is not None:
+        delimiters = (delimiter,)
+    first = next(filter(str.strip, lines), "")
+    for separator in delimiters:
+        # A blank separates the fields of a list; the csv module takes one character
+        if separator != " " and len(separator) == 1 and separator in first:
+            yield _table(lines, separator)
 
 
-def _all_have_blanks(lines: Sequence[str]) -> bool:
-    """Whether every line has a blank between two fields."""
-    return all(" " in line.strip() for line in lines)
+def _split_at_other_blanks(lines: Sequence[str]) -> Iterator[Rows]:
+    """Read lines of several fields between blanks, or of a label that holds blanks."""
+    filled = map(str.strip, filter(str.strip, lines))
+    if not all(" " in line for line in filled):
+        return
+    columns = _table(lines, " ")
+    if columns.width > 2 and not columns.problems:
+        yield columns
+    yield _split_at_the_first(lines)
 
 
 def _split_at_the_last(lines: Sequence[str], delimiter: str) -> Rows:

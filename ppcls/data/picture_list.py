@@ -138,14 +138,10 @@ def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList
     """The pictures of a folder, with labels if each lies in a folder of its class."""
     names = [found.relative_to(folder).as_posix() for found in find_pictures(folder)]
     if class_names is None:
-        return PictureList(
-            folder,
-            names,
-            why_unlabelled="the bundle has no class names that folders could have",
-        )
+        why = "the bundle has no class names that folders could have"
+        return PictureList(folder, names, why_unlabelled=why)
     index = index_of_names(class_names)
-    # An empty name for a picture that lies in no folder
-    folders = [name.rpartition("/")[0].partition("/")[0] for name in names]
+    folders = list(map(_first_folder, names))
     others = [name for name in dict.fromkeys(folders) if name not in index]
     if not others:
         labels = np.array([index[name] for name in folders], np.int64)
@@ -164,6 +160,12 @@ def _read_folder(folder: Path, class_names: Sequence[str] | None) -> PictureList
         text = "%s: %s, so its folders do not count as labels"
         get_logger().warning(text, folder, why)
     return PictureList(folder, names, why_unlabelled=why)
+
+
+def _first_folder(name: str) -> str:
+    """The first folder of a relative path; an empty text for a file in none."""
+    first, slash, _ = name.partition("/")
+    return first if slash else ""
 
 
 def balanced(labels: np.ndarray, count: int, seed: int = 0) -> list[int]:

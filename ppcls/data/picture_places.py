@@ -56,10 +56,11 @@ class Place:
         if not name or not self._has_prefix(name):
             return None
         found = self._find(self.path(name))
-        slashed = name.replace("\\", "/")
-        if found is None and slashed != name:
-            found = self._find(self.path(slashed))
-            self.backslashes = self.backslashes or found is not None
+        if found is not None or "\\" not in name:
+            return found
+        found = self._find(self.path(name.replace("\\", "/")))
+        if found is not None:
+            self.backslashes = True
         return found
 
     def _find(self, path: str) -> str | None:
@@ -72,14 +73,19 @@ class Place:
         listing = self._listing(folder)
         if name in listing.names and _is_file(path):
             return path
-        found = listing.by_stem.get(name, ())
-        if len(found) > 1:
-            some = " or ".join(sorted(found)[:_SHOWN])
-            self.unclear[path] = f"{brief(path, 300)} may be {some}; write the suffix"
-        if len(found) != 1:
+        return self._complete(path, listing.by_stem.get(name, []))
+
+    def _complete(self, path: str, names: list[str]) -> str | None:
+        """The path of the one picture whose name without suffix ends the path; None if there are none or several."""
+        if not names:
             return None
-        self.suffixes.add(found[0][len(name) :])
-        return os.path.join(folder, found[0])  # noqa: PTH118
+        if len(names) > 1:
+            some = " or ".join(sorted(names)[:_SHOWN])
+            self.unclear[path] = f"{brief(path, 300)} may be {some}; write the suffix"
+            return None
+        folder, stem = os.path.split(path)
+        self.suffixes.add(names[0][len(stem) :])
+        return os.path.join(folder, names[0])  # noqa: PTH118
 
     def _has_prefix(self, name: str) -> bool:
         if not self.prefix:
@@ -112,14 +118,12 @@ def _is_file(path: str) -> bool:
 
 def _list(folder: str) -> _Listing:
     try:
-        with os.scandir(folder) as entries:
-            names = frozenset(entry.name for entry in entries)
+        names = frozenset(os.listdir(folder))  # noqa: PTH208
     except (OSError, ValueError):  # no folder, or a name that no folder can have
         names = frozenset()
     by_stem: dict[str, list[str]] = {}
-    for name in names:
-        if is_picture_name(name):
-            by_stem.setdefault(PurePath(name).stem, []).append(name)
+    for name in filter(is_picture_name, names):
+        by_stem.setdefault(PurePath(name).stem, []).append(name)
     return _Listing(names, by_stem)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from ppcls.utils.lock import claimed
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
+_ARCHIVES = {"train": TRAIN_ARCHIVE, "val": VAL_ARCHIVE}
 CLASS_LIST = "class_list.txt"
 _PARENTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # Kaggle's copy lies deeper
 _LABEL_FILES = (
@@ -141,35 +142,43 @@ def prepare_imagenet(
 def _prepare(
     source: Path, target: Path, labels: PathLike | None, copy: bool
 ) -> Prepared:
-    train = _find(source, "train", TRAIN_ARCHIVE)
-    val = _find(source, "val", VAL_ARCHIVE)
-    parts = []
-    if train is not None:
-        parts.append(_Part(train, target / "train", copy))
-    if val is not None:
-        parts.append(_Part(val, target / "val", copy))
+    parts = _find_parts(source, target, copy)
+    for part in parts.values():
+        part.check_free()
+    has_archives = any(part.is_archive for part in parts.values())
+    # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
+    if not has_archives:
+        found = {name: part.found for name, part in parts.items()}
+        layout = _read_layout(found, source, labels)
+    elif "val" in parts and parts["val"].is_archive:
+        _check_labels(source, labels)
+    with folder_for(target / CLASS_LIST):
+        for part in parts.values():
+            part.bring()
+    if copy or has_archives:
+        places = {name: part.place for name, part in parts.items()}
+        layout = _read_layout(places, source, labels)
+    for name, content in layout.files.items():
+        write_beside_others(target / name, content)
+    return Prepared(target, layout.classes, layout.train, layout.val)
+
+
+def _find_parts(source: Path, target: Path, copy: bool) -> dict[str, _Part]:
+    """Find the parts of the data set by their names.
+
+    Raises:
+        UserError: There is none.
+    """
+    parts = {}
+    for name, archive in _ARCHIVES.items():
+        found = _find(source, name, archive)
+        if found is not None:
+            parts[name] = _Part(found, target / name, copy)
     if not parts:
         raise UserError(
             f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
         )
-    for part in parts:
-        part.check_free()
-    has_archives = any(part.is_archive for part in parts)
-    # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
-    if not has_archives:
-        layout = _read_layout(train, val, source, labels)
-    elif val is not None and val.is_file():
-        _check_labels(source, labels)
-    with folder_for(target / CLASS_LIST):
-        for part in parts:
-            part.bring()
-    if copy or has_archives:
-        layout = _read_layout(
-            train and target / "train", val and target / "val", source, labels
-        )
-    for name, content in layout.files.items():
-        write_beside_others(target / name, content)
-    return Prepared(target, layout.classes, layout.train, layout.val)
+    return parts
 
 
 @dataclass(frozen=True)
@@ -194,26 +203,29 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
 
 
 def _read_layout(
-    train: Path | None, val: Path | None, source: Path, labels: PathLike | None
+    folders: Mapping[str, Path], source: Path, labels: PathLike | None
 ) -> _Layout:
     """Read what the lists hold from the folders of the parts.
 
     Raises:
         UserError: A label is missing or impossible.
     """
-    to_train = _class_folders(train) if train else []
-    to_evaluate = _read_val(val, source, labels) if val else []
-    classes = _classes(source, train or val, to_evaluate)
+    pictures: dict[str, Labelled] = {"train": [], "val": []}
+    if "train" in folders:
+        pictures["train"] = _class_folders(folders["train"])
+    if "val" in folders:
+        pictures["val"] = _read_val(folders["val"], source, labels)
+    first = next(iter(folders.values()))
+    classes = _classes(source, first, pictures["val"])
     files = {}
-    if to_train:
-        files["train_list.txt"] = _list(to_train, classes)
-    if to_evaluate:
-        files["val_list.txt"] = _list(to_evaluate, classes)
+    for name, listed in pictures.items():
+        if listed:
+            files[f"{name}_list.txt"] = _list(listed, classes)
     count = None
     if classes is not None:
         count = len(classes)
         files[CLASS_LIST] = dump_class_names(classes).encode()
-    return _Layout(files, count, len(to_train), len(to_evaluate))
+    return _Layout(files, count, len(pictures["train"]), len(pictures["val"]))
 
 
 def _link(folder: Path, place: Path) -> None:
@@ -300,9 +312,9 @@ def _label_file(source: Path, labels: PathLike | None) -> Path:
     )
 
 
-def _classes(source: Path, part: Path | None, val: Labelled) -> list[str] | None:
+def _classes(source: Path, part: Path, val: Labelled) -> list[str] | None:
     """The sorted wnids; None if pictures and numbers are all there is."""
-    folders = folders_in(str(part)) if part else []
+    folders = folders_in(str(part))
     if folders:
         return folders
     mapping = source / "LOC_synset_mapping.txt"

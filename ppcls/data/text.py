@@ -21,26 +21,30 @@ def read_lines(path: str | Path) -> list[str]:
     Raises:
         UserError: The file cannot be opened, or a line is not UTF-8 or too long.
     """
+    # Not splitlines(), which also cuts at characters that may stand in a file's name.
+    lines = _read_text(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    lines = [line.removesuffix("\r") for line in lines]
+    if max(map(len, lines), default=0) > LONGEST_LINE:
+        _refuse_long_line(path, lines)
+    return lines
+
+
+def _read_text(path: str | Path) -> str:
     try:
         data = read_file(str(path))
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror or error}; give a file that can be read"
         ) from error
-    data = data[len(codecs.BOM_UTF8) :] if data.startswith(codecs.BOM_UTF8) else data
+    data = data.removeprefix(codecs.BOM_UTF8)
     text = data.decode("utf-8", errors="surrogateescape")
     wrong = _NOT_TEXT.search(text)
     if wrong:
         line = text.count("\n", 0, wrong.start()) + 1
         raise UserError(f"{path}:{line}: the line is not UTF-8; save the file as UTF-8")
-    # Not splitlines(), which also cuts at characters that may stand in a file's name.
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    lines = [line[:-1] if line.endswith("\r") else line for line in lines]
-    if max(map(len, lines), default=0) > LONGEST_LINE:
-        _refuse_long_line(path, lines)
-    return lines
+    return text
 
 
 def _refuse_long_line(path: str | Path, lines: list[str]) -> None:
@@ -56,4 +60,6 @@ def _refuse_long_line(path: str | Path, lines: list[str]) -> None:
 
 def brief(text: str, most: int = 150) -> str:
     """A text of any length as a message may show it."""
-    return text if len(text) <= most else f"{text[:most]}..."
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}..."
