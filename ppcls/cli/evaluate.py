@@ -11,7 +11,7 @@ from ppcls.cli.configured import add_configured, read_config_with_weights, start
 from ppcls.cli.parser import CommandParser
 from ppcls.config.eval_data import EvalData
 from ppcls.data.labelled_list import folder_of_pictures
-from ppcls.data.list_columns import Options
+from ppcls.data.list_options import Options
 from ppcls.data.own_list import refuse_other_files
 from ppcls.utils.errors import UserError
 

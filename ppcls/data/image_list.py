@@ -9,7 +9,7 @@ import numpy as np
 from ppcls.data.label_numbers import number_labels
 from ppcls.data.labelled_list import read_labelled_list, refuse_two_labels
 from ppcls.data.labels import Classes
-from ppcls.data.list_columns import KEYS, Column, Options
+from ppcls.data.list_options import KEYS, Column, Options
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 

@@ -15,11 +15,11 @@ import numpy as np
 from ppcls.data.list_columns import (
     SAMPLE,
     Columns,
-    Options,
     Reading,
     columns_of,
     values_of,
 )
+from ppcls.data.list_options import Options
 from ppcls.data.list_reading import read_rows
 from ppcls.data.list_rows import WHOLE_NUMBER
 from ppcls.data.parts import part_of

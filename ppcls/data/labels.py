@@ -43,11 +43,7 @@ def load_class_names(path: str | Path) -> list[str]:
         raise UserError(
             f"{path}:{number}: the line is empty; write one class name per line"
         )
-    names = {}
-    for line in lines:
-        match = _ID_AND_NAME.fullmatch(line)
-        if match:
-            names[int(match[1])] = match[2]
+    names = _names_by_id(lines)
     ids = sorted(names)
     if ids == list(range(1, len(lines) + 1)):
         raise UserError(
@@ -56,6 +52,16 @@ def load_class_names(path: str | Path) -> list[str]:
     if ids != list(range(len(lines))):
         return lines
     return [names[number] for number in ids]
+
+
+def _names_by_id(lines: Sequence[str]) -> dict[int, str]:
+    """The names of the lines that start with an id."""
+    names = {}
+    for line in lines:
+        match = _ID_AND_NAME.fullmatch(line)
+        if match:
+            names[int(match[1])] = match[2]
+    return names
 
 
 def dump_class_names(names: Sequence[str]) -> str:

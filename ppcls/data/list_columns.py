@@ -8,13 +8,12 @@ from operator import itemgetter
 
 import numpy as np
 
+from ppcls.data.list_options import Column, Options
 from ppcls.data.list_rows import Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
 from ppcls.data.text import brief
 from ppcls.utils.errors import UserError, suggest
-
-Column = str | int
 
 SAMPLE = 64
 _LOOKED_FOR = 2048  # files, where a table is so wide that each column is tried
@@ -27,32 +26,6 @@ _LABEL_NAMES = (
     "label", "labels", "class", "classes", "class_name", "classname", "class_id", "category", "target",
 )  # fmt: skip
 _KNOWN_NAMES = frozenset((*_PICTURE_NAMES, *_LABEL_NAMES))
-
-# What a user writes to say where the pictures are, and which column holds pictures and labels: keys or flags.
-KEYS = ("image_root", "image_column", "label_column")
-FLAGS = ("--image-root", "--image-column", "--label-column")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What may be said of a list, and by which names a user says it.
-
-    Attributes:
-        image_root: What the paths are relative to.
-        delimiter: What separates the fields; None finds it.
-        image_column: The column of the pictures, by its name or counted from 0; None finds it.
-        label_column: The same of the labels.
-        searches: Whether pictures are looked for in the folders below `image_root` and in the working directory, too.
-        keys: The keys or flags that a user sets: of `image_root`, `image_column` and `label_column`; empty ones where
-            there are none.
-    """
-
-    image_root: str
-    delimiter: str | None = None
-    image_column: Column | None = None
-    label_column: Column | None = None
-    searches: bool = False
-    keys: tuple[str, str, str] = KEYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,18 +251,22 @@ def _column(file: str, wanted: Column, rows: Rows, key: str) -> int:
 def _header(reading: Reading, options: Options) -> list[str] | None:
     """The names of the columns, if the first row holds names and no picture."""
     rows = reading.rows
-    first, others = rows.fields[0], rows.fields[1:]
+    first = rows.fields[0]
     if isinstance(options.image_column, str) or isinstance(options.label_column, str):
         return first
     if rows.is_plain or reading.place.find(first[reading.column]) is not None:
         return None
-    if is_known(first):
+    if is_known(first) or _differs_from_others(reading):
         return first
+    return None
+
+
+def _differs_from_others(reading: Reading) -> bool:
+    """Whether the first row is unlike the others, whose pictures are there."""
+    first, *others = reading.rows.fields
     if not others or not reading.found:
-        return None
-    if _could_be_picture(first, reading.column, others):
-        return None
-    return first
+        return False
+    return not _could_be_picture(first, reading.column, others)
 
 
 def _could_be_picture(
@@ -321,12 +298,16 @@ def _part_column(
 ) -> int | None:
     """The column that says which part of the data set a picture belongs to, such as `split`."""
     for other, name in enumerate(header or ()):
-        if other == column or options.label_column in (other, name):
-            continue
-        parts = set(values_of(fields, other))
-        if len(parts) > 1 and all(map(part_of, parts)):
+        is_taken = other == column or options.label_column in (other, name)
+        if not is_taken and _are_parts(values_of(fields, other)):
             return other
     return None
+
+
+def _are_parts(names: Iterable[str]) -> bool:
+    """Whether these are names of two or more parts, as people write them."""
+    different = set(names)
+    return len(different) > 1 and all(map(part_of, different))
 
 
 def _label_column(

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ppcls.data.list_columns import (
-    Options,
     Reading,
     has_columns,
     is_known,
     only_a_header,
     read_at,
 )
+from ppcls.data.list_options import Options
 from ppcls.data.list_rows import Rows, possible_rows
 from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import brief, read_lines
