@@ -14,7 +14,7 @@ from ppcls.data.postprocess import best_of
 from ppcls.engine import build, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.result_files import open_results
-from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.engine.startup import start
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
@@ -55,9 +55,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
             stack.enter_context(processes.peer_failures_reported())
             stack.enter_context(stop)
             if evaluator.run(model) is None:
-                raise Interrupted(stop.signum or signal.SIGTERM)
+                raise StoppedBySignal(stop.signum or signal.SIGTERM)
             failures = processes.merged(reader.failures)
-    except Interrupted as interruption:
+    except StoppedBySignal as interruption:
         get_logger().warning(
             "%s before the last picture, so there is no result", interruption
         )

@@ -26,12 +26,12 @@ _BUCKET = 8 << 20
 
 
 def rank() -> int:
-    """Number of this process, from 0; the launcher says it in the environment."""
+    """Number of this process, from 0, which the launcher sets in the environment."""
     return int(os.environ.get("PADDLE_TRAINER_ID", "0"))
 
 
 def world_size() -> int:
-    """How many processes share the work, on all machines."""
+    """Number of processes that share the work, on all machines."""
     return int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
 
 
@@ -41,7 +41,7 @@ def is_first() -> bool:
 
 
 def refuse_several() -> None:
-    """For commands that one process runs.
+    """Refuse to run a command that only one process can run.
 
     Raises:
         UserError: the launcher has started more.
@@ -53,7 +53,7 @@ def refuse_several() -> None:
 
 
 def connect() -> None:
-    """Joins the other processes, by NCCL on GPUs and by gloo on CPUs."""
+    """Join the other processes, by NCCL on GPUs and by gloo on CPUs."""
     if world_size() > 1:
         import paddle
 
@@ -89,38 +89,46 @@ def check_all_live() -> None:
 
 
 def _peer_failure(number: int, log: str) -> str:
+    place = log or f"log/workerlog.{number}"
     return (
         f"process {number} of {world_size()} has ended, so this one ends too; look into its log "
-        f"({log or 'log/workerlog.' + str(number)}), then start again, a training with "
+        f"({place}), then start again, a training with "
         f"-o Global.checkpoints=RUN{_last_lines(log)}"
     )
 
 
 def _ended(seconds: float = 10.0) -> tuple[int, str] | None:
-    """Number and log of a process of this machine that is gone, or goes within some seconds."""
-    here = []
+    """Number and log of a process of this machine that has ended, or ends within some seconds."""
+    peers = _local_peers()
+    end = time.monotonic() + seconds
+    while True:
+        for number, pid, log in peers:
+            if not _is_running(pid):
+                return number, log
+        if not peers or time.monotonic() > end:
+            return None
+        time.sleep(0.1)
+
+
+def _local_peers() -> list[tuple[int, int, str]]:
+    """Number, process id and log of each other process of this machine."""
+    peers = []
     for number, (host, pid, log) in enumerate(_PEERS):
         if host == socket.gethostname() and number != rank():
-            here.append((number, pid, log))
-    end = time.monotonic() + seconds
-    while here:
-        for number, pid, log in here:
-            if not _lives(pid):
-                return number, log
-        if time.monotonic() > end:
-            break
-        time.sleep(0.1)
-    return None
+            peers.append((number, pid, log))
+    return peers
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        )
+        fields = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
+    # The name of the program, in brackets, may contain blanks and brackets
+    state = fields.rpartition(")")[2].split()[0]
+    # A zombie has ended; its parent has not noticed yet
+    return state != "Z"
 
 
 def _own_log() -> str:
@@ -131,17 +139,15 @@ def _own_log() -> str:
 
 
 def _last_lines(log: str, count: int = 10) -> str:
-    # Another machine of the same name has its logs elsewhere.
-    lines = (
-        Path(log).read_text(errors="replace").splitlines()[-count:]
-        if Path(log).is_file()
-        else []
-    )
-    return "".join(f"\n  {line}" for line in lines)
+    # Another machine of the same name has its logs elsewhere
+    if not Path(log).is_file():
+        return ""
+    lines = Path(log).read_text(errors="replace").splitlines()
+    return "".join(f"\n  {line}" for line in lines[-count:])
 
 
 def gather(value: Any) -> list[Any]:
-    """What every process gives, by rank: plain values."""
+    """Collect a plain value from every process, in the order of ranks."""
     if world_size() == 1:
         return [value]
     import paddle
@@ -152,12 +158,15 @@ def gather(value: Any) -> list[Any]:
 
 
 def merged(values: dict[str, str]) -> dict[str, str]:
-    """The entries of every process; every process must ask."""
-    return {key: value for one in gather(values) for key, value in one.items()}
+    """Merge the entries of all processes; every process must call it."""
+    entries: dict[str, str] = {}
+    for own in gather(values):
+        entries.update(own)
+    return entries
 
 
 def total(values: Sequence[float]) -> list[float]:
-    """The sums over all processes of float64 numbers; every process must give as many."""
+    """Add up float64 numbers over all processes; every process must pass the same number of them."""
     if world_size() == 1:
         return list(values)
     import paddle
@@ -168,7 +177,7 @@ def total(values: Sequence[float]) -> list[float]:
 
 
 def same_as_first(tensors: Iterable[Any]) -> None:
-    """Gives every process the first one's values, in place."""
+    """Copy the first process's values to every process, in place."""
     if world_size() == 1:
         return
     import paddle
@@ -179,57 +188,62 @@ def same_as_first(tensors: Iterable[Any]) -> None:
 
 
 def same_statistics(model: Any) -> None:
-    """Gives every process what the first one's model has gathered of its own pictures and does not learn.
-
-    Batch norm's means and variances are among Paddle's parameters, without a gradient.
-    """
-    same_as_first(
-        [
-            *model.buffers(),
-            *(parameter for parameter in model.parameters() if parameter.stop_gradient),
-        ]
-    )
+    """Copy the first process's statistics of its pictures, which are not learnt, to every process."""
+    # Batch norm's means and variances are parameters in Paddle, without a gradient
+    fixed = [each for each in model.parameters() if each.stop_gradient]
+    same_as_first([*model.buffers(), *fixed])
 
 
 def sum_gradients(parameters: Sequence[Any], factor: float = 1.0) -> None:
-    """Replaces each gradient by `factor` times its sum over the processes.
+    """Replace each gradient by `factor` times its sum over the processes.
 
     A process without a gradient (none of its pictures could be read) adds nothing.
     """
-    trained = [parameter for parameter in parameters if not parameter.stop_gradient]
-    if world_size() == 1 and factor == 1.0:
+    several = world_size() > 1
+    if not several and factor == 1.0:
         return
     import paddle
 
+    trained = [parameter for parameter in parameters if not parameter.stop_gradient]
     with paddle.no_grad():
-        if world_size() == 1:
-            for parameter in trained:
-                if parameter.grad is not None:
-                    parameter.grad.scale_(factor)
-            return
-        for bucket in _buckets(trained):
-            gradients = []
-            for parameter in bucket:
-                own = parameter.grad
-                gradient = paddle.zeros_like(parameter) if own is None else own
-                gradients.append(gradient.flatten())
-            flat = paddle.concat(gradients)
-            paddle.distributed.all_reduce(flat)
-            flat.scale_(factor)
-            pieces = paddle.split(flat, [parameter.size for parameter in bucket])
-            for parameter, piece in zip(bucket, pieces):
-                parameter.grad = piece.reshape(parameter.shape)
+        if several:
+            for bucket in _buckets(trained):
+                _sum_bucket(paddle, bucket, factor)
+        else:
+            _scale_gradients(trained, factor)
 
 
-def _buckets(parameters: Sequence[Any]) -> Iterable[list[Any]]:
-    bucket: list[Any] = []
+def _scale_gradients(parameters: Sequence[Any], factor: float) -> None:
     for parameter in parameters:
-        if bucket and (
-            sum(p.size for p in bucket) + parameter.size > _BUCKET
-            or bucket[0].dtype != parameter.dtype
-        ):
-            yield bucket
-            bucket = []
-        bucket.append(parameter)
-    if bucket:
-        yield bucket
+        if parameter.grad is not None:
+            parameter.grad.scale_(factor)
+
+
+def _sum_bucket(paddle: Any, parameters: Sequence[Any], factor: float) -> None:
+    """Sum the gradients of some parameters of one type in one message."""
+    gradients = []
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is None:
+            gradient = paddle.zeros_like(parameter)
+        gradients.append(gradient.flatten())
+    flat = paddle.concat(gradients)
+    paddle.distributed.all_reduce(flat)
+    flat.scale_(factor)
+    pieces = paddle.split(flat, [parameter.size for parameter in parameters])
+    for parameter, piece in zip(parameters, pieces):
+        parameter.grad = piece.reshape(parameter.shape)
+
+
+def _buckets(parameters: Sequence[Any]) -> list[list[Any]]:
+    """Group neighbouring parameters of one type, up to `_BUCKET` numbers per group."""
+    buckets: list[list[Any]] = []
+    size, dtype = 0, None
+    for parameter in parameters:
+        is_full = size + parameter.size > _BUCKET
+        if not buckets or is_full or parameter.dtype != dtype:
+            buckets.append([])
+            size, dtype = 0, parameter.dtype
+        buckets[-1].append(parameter)
+        size += parameter.size
+    return buckets

@@ -1,11 +1,14 @@
-"""What decides a run's mathematics: a checkpoint records it, and resuming compares it."""
+"""The recipe of a run, which are the settings that decide its mathematics.
+
+A checkpoint records it, and resuming compares it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppcls.config import Config
@@ -26,18 +29,21 @@ _IDLE = (
 
 
 def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]:
-    """Plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
+    """Collect plain values by dotted key: two runs with equal ones take the same steps, whatever else differs.
 
-    Paths are not in it, nor how many workers read, nor how many processes share a step's pictures, nor by how many
-    batches one after another they come. Only where the last batch of an epoch is dropped, or shards are read, does it
-    depend on these batches which pictures an epoch has and in which order. Nor are the epochs in it: what depends on
-    them is the schedule.
+    Not included are paths, the number of workers and processes, and the epochs, on which only the schedule depends.
+    The number of batches that are accumulated for a step is included only where the last batch of an epoch is dropped
+    or shards are read: there the batches decide which pictures an epoch has, and in which order.
     """
     plain = config.to_plain()
     train, settings = plain["DataLoader"]["Train"], plain["Global"]
-    amp = plain["AMP"] if plain["AMP"] and plain["AMP"]["use_amp"] else None
-    ops = {
-        key: train["dataset"][key] for key in ("transform_ops", "batch_transform_ops")
+    dataset = train["dataset"]
+    amp = plain["AMP"] or None
+    if amp is not None and not amp["use_amp"]:
+        amp = None
+    transforms = {
+        "transform_ops": dataset["transform_ops"],
+        "batch_transform_ops": dataset["batch_transform_ops"],
     }
     sections = {
         "Arch": plain["Arch"],
@@ -45,33 +51,39 @@ def recipe_of(config: Config, pictures: ImageList | ShardList) -> dict[str, Any]
         "Optimizer": plain["Optimizer"],
         "AMP": amp,
         "EMA": plain["EMA"],
-        "DataLoader": {"Train": {"dataset": ops, "sampler": train["sampler"]}},
+        "DataLoader": {"Train": {"dataset": transforms, "sampler": train["sampler"]}},
         "Global": {
-            key: settings[key] for key in ("seed", "update_freq", "sync_batch_norm")
+            "seed": settings["seed"],
+            "update_freq": settings["update_freq"],
+            "sync_batch_norm": settings["sync_batch_norm"],
         },
-        "pictures": digest(pictures, train["dataset"].get("image_root") or ""),
+        "pictures": digest(pictures, dataset.get("image_root") or ""),
         _STEP: train["sampler"]["batch_size"] * processes.world_size(),
     }
-    flat = {key: value for key, value in _flat("", sections) if key not in _IDLE}
-    return (
-        flat
-        if train["sampler"]["drop_last"] or isinstance(pictures, ShardList)
-        else of_whole_steps(flat)
-    )
+    flat: dict[str, Any] = {}
+    _flatten("", sections, flat)
+    for key in _IDLE:
+        flat.pop(key, None)
+    batches_matter = train["sampler"]["drop_last"] or isinstance(pictures, ShardList)
+    return flat if batches_matter else of_whole_steps(flat)
 
 
 def of_whole_steps(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with the pictures of a step of the optimizer, instead of those of each batch that adds to one."""
+    """Count the pictures per step of the optimizer instead of those per batch."""
     whole = dict(recipe)
     whole[_STEP] *= whole.pop(_BATCHES, 1)
     return whole
 
 
 def digest(pictures: ImageList | ShardList, root: str) -> str:
-    """How many pictures there are, and a hash of their order: names below `root`, and labels; of shards the counts."""
+    """Summarise a list: its number of pictures, and a hash of their names below `root` and labels, in order.
+
+    Of shards the names and counts are hashed.
+    """
     prefix = root.rstrip("/") + "/"
     sha = hashlib.sha256()
-    if isinstance(pictures, ShardList):  # wherever they lie now
+    if isinstance(pictures, ShardList):
+        # Names without folders: the shards may be elsewhere now
         names = [address.rpartition("/")[2] for address in pictures.addresses]
         named = list(zip(names, _counts(pictures)))
         sha.update(repr(named).encode())
@@ -91,9 +103,9 @@ def _counts(shards: ShardList) -> list[int | None]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
-    """`KEY was VALUE and is VALUE` by every key that differs; one that a side does not have is null there.
+    """Describe each key that differs as `KEY was VALUE and is VALUE`; a missing key is shown as null.
 
-    A transform's key that the checkpoint does not have, because it is newer, had what is its default now.
+    A transform's key that is newer than the checkpoint is taken to have had its default.
     """
     if _STEP in then and _STEP in now and _BATCHES not in now:
         then = of_whole_steps(then)
@@ -109,29 +121,37 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
 def _defaults_of_newer_keys(
     then: Mapping[str, Any], now: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Collect the defaults of keys that the checkpoint's transforms did not have yet."""
     operations = {key.rpartition(".")[0] for key in then}
     defaults = {}
     for key in now:
         operation, _, field = key.rpartition(".")
-        name = operation.rpartition(".")[2]
-        if key in then or operation not in operations or name not in TRANSFORMS:
+        if key in then or operation not in operations:
             continue
-        for each in dataclasses.fields(TRANSFORMS[name]):
-            default: Any = each.default
-            if each.name == field and default is not dataclasses.MISSING:
-                is_tuple = isinstance(default, tuple)
-                defaults[key] = list(default) if is_tuple else default
+        default = _transform_default(operation.rpartition(".")[2], field)
+        if default is not dataclasses.MISSING:
+            defaults[key] = default
     return defaults
 
 
+def _transform_default(name: str, field: str) -> Any:
+    """The default of a transform's argument as a plain value; `dataclasses.MISSING` if it has none."""
+    if name not in TRANSFORMS:
+        return dataclasses.MISSING
+    by_name = {each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])}
+    default = by_name.get(field, dataclasses.MISSING)
+    # A checkpoint's JSON has lists
+    return list(default) if isinstance(default, tuple) else default
+
+
 def _text(value: Any) -> str:
-    """A value as JSON, cut where it is very long."""
+    """Format a value as JSON, cut where it is very long."""
     text = json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def same_pictures(changed: Mapping[str, str]) -> bool:
-    """Whether the steps of both sides read the same pictures, by what `differences` says."""
+    """Whether both runs read the same pictures in the same steps, according to `differences`."""
     return not changed.keys() & {
         "pictures",
         _STEP,
@@ -141,17 +161,34 @@ def same_pictures(changed: Mapping[str, str]) -> bool:
 
 
 def in_one_line(texts: Sequence[str]) -> str:
-    """The first of them."""
-    more = [f"... and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
-    return ", ".join([*texts[:_SHOWN], *more])
+    """Join the first texts, and count the others."""
+    shown = list(texts[:_SHOWN])
+    left_out = len(texts) - len(shown)
+    if left_out:
+        shown.append(f"... and {left_out} more")
+    return ", ".join(shown)
 
 
-def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Leaves by dotted key; a list without dictionaries is a leaf."""
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        value = {str(index): item for index, item in enumerate(value)}
-    if isinstance(value, dict) and value:
-        for name, item in value.items():
-            yield from _flat(f"{key}.{name}" if key else name, item)
-    else:
-        yield key, value
+def _flatten(prefix: str, value: Any, flat: dict[str, Any]) -> None:
+    """Add every leaf of a value to `flat`, by its dotted key.
+
+    An empty dictionary is a leaf, and so is a list without dictionaries.
+    """
+    children = _children(value)
+    if not children:
+        flat[prefix] = value
+        return
+    for name, child in children.items():
+        _flatten(f"{prefix}.{name}" if prefix else name, child, flat)
+
+
+def _children(value: Any) -> dict[str, Any]:
+    """The named parts of a value; a list of dictionaries has numbers as names."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, list):
+        return {}
+    has_dictionaries = any(isinstance(item, dict) for item in value)
+    if not has_dictionaries:
+        return {}
+    return {str(index): item for index, item in enumerate(value)}

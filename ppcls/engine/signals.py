@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
-class Interrupted(Exception):
+class StoppedBySignal(Exception):
     """A signal ended the run after its state was saved; `exit_code` is the shell's: 130 or 143."""
 
     def __init__(self, signum: int) -> None:

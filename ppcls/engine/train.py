@@ -29,7 +29,7 @@ from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
 from ppcls.engine.resume import check_frozen, find_best, read_for, resume
 from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
-from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.untrusted.weights_paths import BEST_MODEL
@@ -258,7 +258,7 @@ def _fit(
     with StopRequest():
         try:
             trainer.fit()
-        except Interrupted as interruption:
+        except StoppedBySignal as interruption:
             get_logger().warning("%s; %s", interruption, saver.remedy())
             return interruption.exit_code
     saver.require_saved()

@@ -20,7 +20,7 @@ from ppcls.engine.meters import (
     summary,
 )
 from ppcls.engine.precision import Precision
-from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.utils.errors import UserError
 
 
@@ -121,7 +121,7 @@ class Trainer:
         """Trains from `state` to the end of the last epoch.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM arrived and the callbacks have saved.
+            StoppedBySignal: SIGINT or SIGTERM arrived and the callbacks have saved.
             UserError: a loss is not finite, or another process has ended.
         """
         with self.stop, processes.peer_failures_reported():
@@ -144,7 +144,7 @@ class Trainer:
         """Lets callbacks save and ends the run, if a signal has come to any process, as they agreed upon last."""
         if self._asked or (processes.world_size() == 1 and self.stop):
             self._tell("interrupted")
-            raise Interrupted(self.stop.signum or signal.SIGTERM)
+            raise StoppedBySignal(self.stop.signum or signal.SIGTERM)
 
     def _run_epoch(self) -> None:
         self.model.train()

@@ -10,7 +10,7 @@ from helpers.launching import finish, launch
 from ppcls.cli import main
 from ppcls.engine import processes
 from ppcls.engine.callbacks.console import ConsoleLog
-from ppcls.engine.signals import Interrupted
+from ppcls.engine.signals import StoppedBySignal
 from ppcls.engine.trainer import Callback
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import setup_logging
@@ -135,7 +135,7 @@ def test_a_signal_during_the_evaluation_of_another_process_leaves_the_epoch_open
     monkeypatch.setattr(processes, "gather", lambda value: [value, value])
     monkeypatch.setattr(processes, "sum_gradients", lambda parameters, factor: None)
     trainer = make_trainer([Told(), recorder_without_values(recorder)])
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedBySignal):
         trainer.fit()
     assert recorder.events[-3:] == ["end 0", "interrupted", "finish"]
     assert (trainer.state.epoch, trainer.state.step) == (0, 4)

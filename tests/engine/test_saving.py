@@ -13,7 +13,7 @@ from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.callbacks import SaveCheckpoints, checkpoints
 from ppcls.engine.ema import MovingAverage
-from ppcls.engine.signals import Interrupted
+from ppcls.engine.signals import StoppedBySignal
 from ppcls.engine.trainer import Callback
 from ppcls.utils.errors import UserError
 
@@ -217,7 +217,7 @@ def test_a_stopped_run_does_not_say_that_it_saved_what_it_could_not(tmp_path, ma
             trainer.stop.signum = 2
 
     Disk(monkeypatch, {0}, full())
-    with caplog.at_level(logging.INFO, "ppcls"), pytest.raises(Interrupted):
+    with caplog.at_level(logging.INFO, "ppcls"), pytest.raises(StoppedBySignal):
         make_trainer([Stop(), saver(tmp_path, on_error="continue")]).fit()
     assert [message.partition("(")[0] for message in caplog.messages] == [f"{tmp_path}/latest: cannot be written "]
 

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-from ppcls.engine.signals import Interrupted, StopRequest
+from ppcls.engine.signals import StoppedBySignal, StopRequest
 
 
 def test_first_signal_counts_and_handlers_return():
@@ -18,8 +18,8 @@ def test_first_signal_counts_and_handlers_return():
 
 
 def test_exit_codes_are_the_shells():
-    assert (Interrupted(signal.SIGINT).exit_code, Interrupted(signal.SIGTERM).exit_code) == (130, 143)
-    assert str(Interrupted(signal.SIGTERM)) == "stopped by SIGTERM"
+    assert (StoppedBySignal(signal.SIGINT).exit_code, StoppedBySignal(signal.SIGTERM).exit_code) == (130, 143)
+    assert str(StoppedBySignal(signal.SIGTERM)) == "stopped by SIGTERM"
 
 
 def test_outside_the_main_thread_the_owner_keeps_the_signals():
@@ -39,7 +39,7 @@ def test_a_closed_terminal_counts_unless_it_is_ignored(monkeypatch):
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop.signum == signal.SIGHUP
-    assert Interrupted(signal.SIGHUP).exit_code == 129
+    assert StoppedBySignal(signal.SIGHUP).exit_code == 129
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest() as stop:

@@ -9,7 +9,7 @@ import pytest
 
 from ppcls.engine import checkpoint
 from ppcls.engine.callbacks import SaveCheckpoints
-from ppcls.engine.signals import Interrupted
+from ppcls.engine.signals import StoppedBySignal
 from ppcls.engine.trainer import Callback, step_seed
 from ppcls.utils.errors import UserError
 
@@ -70,7 +70,7 @@ def test_stopped_and_resumed_ends_bit_for_bit_where_the_unbroken_run_ends(
 ):
     whole = make_trainer([recorder])
     whole.fit()
-    with pytest.raises(Interrupted) as stopped:
+    with pytest.raises(StoppedBySignal) as stopped:
         make_trainer([StopAfter(steps, signum), saver(tmp_path)]).fit()
     assert stopped.value.exit_code == code
     resumed_recorder = type(recorder)()
@@ -86,7 +86,7 @@ def test_resume_test_can_fail(tmp_path, make_trainer, restore):
     """Negative control: without the optimizer's state the resumed run ends elsewhere."""
     whole = make_trainer()
     whole.fit()
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedBySignal):
         make_trainer([StopAfter(3, signal.SIGINT), saver(tmp_path)]).fit()
     resumed = restore(make_trainer(), tmp_path)
     resumed.optimizer = paddle.optimizer.Momentum(0.1, 0.9, parameters=resumed.model.parameters())
