@@ -1,4 +1,4 @@
-"""Going on from a checkpoint, where it was and as what it was."""
+"""Resuming from a checkpoint: compare it with the run, then restore its state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resume(
     schedule: Any,
     allow_changed: bool = False,
 ) -> None:
-    """Puts a run where a checkpoint says it stood.
+    """Restore the state of a checkpoint into a run.
 
     Args:
         trainer: the run, which has done nothing yet, with the checkpoint's weights in its model.
@@ -64,9 +64,9 @@ def resume(
     trainer.state = TrainState(states["epoch"], step, states["best"])
     replaced = _replaced(trainer.model, saved) if allow_changed else []
     if replaced:
-        parts = "the optimizer's state" + (
-            " and the moving average" if trainer.ema else ""
-        )
+        parts = "the optimizer's state"
+        if trainer.ema:
+            parts += " and the moving average"
         get_logger().warning(
             "for what is new in the model (%s) %s start again, too",
             ", ".join(replaced),
@@ -93,7 +93,9 @@ def resume(
 def read_for(
     path: Path, arch: str, class_num: int, allow_changed: bool = False
 ) -> checkpoint.Checkpoint:
-    """The checkpoint at `path`, if it is of the model `arch` and, unless that may have changed, of as many classes.
+    """Read the checkpoint at `path` and check that it is of the model `arch` and of `class_num` classes.
+
+    With `allow_changed`, it may be of another number of classes.
 
     Raises:
         UserError: none is there that verifies, or it is of another model.
@@ -126,7 +128,7 @@ def read_for(
 
 
 def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> None:
-    """Refuses to go on with other teachers; `frozen` is of `build.frozen_weights`.
+    """Check that the teachers have the same weights as before; `frozen` comes from `build.frozen_weights`.
 
     Raises:
         UserError: a frozen model has other weights than it had.
@@ -144,7 +146,7 @@ def check_frozen(saved: checkpoint.Checkpoint, frozen: Mapping[str, str]) -> Non
 def _differences(
     trainer: Trainer, saved: checkpoint.Checkpoint, recipe: dict[str, Any]
 ) -> dict[str, str]:
-    """What has changed, as sentences by key."""
+    """Describe what has changed in the recipe, by key."""
     then = saved.states.get("recipe")
     # Older checkpoints have none
     return {} if then is None else differences(then, recipe)
@@ -153,7 +155,7 @@ def _differences(
 def _step_of(
     trainer: Trainer, saved: checkpoint.Checkpoint, changed: Mapping[str, str]
 ) -> int:
-    """Where the run stands in its epoch, in its own steps, of which others may add up to the same of the optimizer."""
+    """Convert the saved step of the epoch to this run's steps, which may accumulate another number of batches."""
     step, then, now = (
         saved.states["step"],
         saved.states["steps_per_epoch"],
@@ -171,7 +173,7 @@ def _step_of(
 
 
 def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
-    """Names of the model's tensors that the checkpoint has in another shape, or not at all."""
+    """List the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
     replaced = []
     for name, tensor in model.state_dict().items():
@@ -181,9 +183,9 @@ def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
 
 
 def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path | None:
-    """The checkpoint of the best evaluation so far, which the run's folder has to hold; None if there was none.
+    """Find the checkpoint of the best evaluation so far; None if there was no evaluation or it is lost.
 
-    Where its weights are nowhere, a line says so, and the best is counted from there on. Every process must call it.
+    If it is lost, a warning is logged and the best is counted anew. Every process must call this.
 
     Args:
         trainer: The resumed run.
@@ -194,14 +196,10 @@ def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path
     if not best:
         return None
     run = saved.folder.parent
-    named = [run / BEST_MODEL, saved.folder, run / f"epoch_{best['epoch'] + 1}"]
-    goes_on = run.resolve() == own.parent.resolve()
     found = None
     if processes.is_first():
-        for place in named:
-            if _holds_best(place, best, goes_on and place == named[0]):
-                found = place
-                break
+        is_own_run = run.resolve() == own.parent.resolve()
+        found = _place_of_best(saved.folder, best, is_own_run)
     found = processes.gather(found)[0]
     if found is None:
         get_logger().warning(
@@ -213,28 +211,48 @@ def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path
     return found
 
 
-def _holds_best(folder: Path, best: Mapping[str, Any], may_be_better: bool) -> bool:
-    """Whether a folder holds the whole checkpoint of an evaluation, or of a better one of the same run."""
+def _place_of_best(
+    folder: Path, best: Mapping[str, Any], is_own_run: bool
+) -> Path | None:
+    """Look for the best evaluation's checkpoint in the run of the checkpoint `folder`."""
+    run = folder.parent
+    best_model = _best_of(run / BEST_MODEL)
+    if best_model == best:
+        return run / BEST_MODEL
+    # This run may have written a better one after the checkpoint that it is resumed from
+    if best_model and is_own_run and _is_as_good(best_model, best):
+        return run / BEST_MODEL
+    for place in (folder, run / f"epoch_{best['epoch'] + 1}"):
+        if _best_of(place) == best:
+            return place
+    return None
+
+
+def _best_of(folder: Path) -> dict[str, Any] | None:
+    """The best evaluation of a checkpoint whose own weights reached it; None for any other folder."""
     try:
         states = checkpoint.read(folder).states
     except UserError:
-        return False
-    theirs = states["best"]
-    if not theirs or (states["epoch"], states["step"]) != (theirs["epoch"] + 1, 0):
-        return False
-    better = theirs["metric"] == best["metric"] and theirs["score"] >= best["score"]
-    return theirs == best or (may_be_better and better)
+        return None
+    best = states["best"]
+    if not best or (states["epoch"], states["step"]) != (best["epoch"] + 1, 0):
+        return None
+    return best
+
+
+def _is_as_good(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one["metric"] == other["metric"] and one["score"] >= other["score"]
 
 
 def begins_anew(changed: Mapping[str, str]) -> bool:
-    """Whether the optimizer's saved state means nothing to this run's: of another one, or of weights held otherwise."""
+    """Whether this run cannot use the optimizer's saved state: the optimizer or the weights' precision is another."""
     return "Optimizer.name" in changed or '"O2"' in changed.get("AMP.level", "")
 
 
 def _say_what_else_differs(
     trainer: Trainer, states: dict[str, Any], schedule: Any
 ) -> None:
-    """What keeps the meaning of a run, and is worth knowing."""
+    """Log the differences that do not prevent resuming."""
     other_code = user_code.difference(states.get("user_code", {}))
     if other_code is not None:
         get_logger().warning(
@@ -260,11 +278,8 @@ def _say_what_else_differs(
             "dropout and batch norm draw otherwise",
             *before, *now,
         )  # fmt: skip
-    steps, then, epochs = (
-        groups(trainer.steps_per_epoch, trainer.update_freq),
-        states.get("epochs"),
-        trainer.epochs,
-    )
+    steps = groups(trainer.steps_per_epoch, trainer.update_freq)
+    then, epochs = states.get("epochs"), trainer.epochs
     if then and _rates_differ(schedule, steps, then, epochs):
         text = "Global.epochs was %d and is %d, so the learning rates are others from here on"
         get_logger().warning(text, then, epochs)
@@ -284,7 +299,7 @@ def _rates_differ(schedule: Any, steps: int, then: int, now: int) -> bool:
 
 
 def _listed(kernels: Mapping[str, str]) -> str:
-    """`device cpu, MKL_DEBUG_CPU_TYPE 5`."""
+    """Format kernels as in `device cpu, MKL_DEBUG_CPU_TYPE 5`."""
     return ", ".join(f"{name} {value or 'unset'}" for name, value in kernels.items())
 
 
@@ -294,33 +309,35 @@ def restore_average(
     allow_changed: bool = False,
     replaced: Sequence[str] = (),
 ) -> None:
-    """Gives the moving average what was saved of it, but for `replaced`, which start from the current weights."""
+    """Restore the moving average, except for `replaced`, which start from the current weights."""
     steps, ema = saved.states.get("average_steps"), trainer.ema
     if (ema is None) != (steps is None) and not allow_changed:
         had = "without" if steps is None else "with"
         raise UserError(
             f"{saved.folder}: trained {had} a moving average (EMA); resume {had} the EMA section"
         )
-    if ema is not None and steps is not None:
-        own, average = ema.state(), saved.average()
-        for name, array in own.items():
-            if name in replaced:
-                average[name] = array
-            if name not in average or average[name].shape != array.shape:
-                raise UserError(
-                    f"{saved.folder}: the moving average of {name} is missing or has another shape; "
-                    f"{_OTHER_CHECKPOINT}"
-                )
-        ema.restore(average, steps)
-    elif ema is not None:
+    if ema is None:
+        return
+    if steps is None:
         trainer.ema = MovingAverage(trainer.model, ema.decay, ema.warm_up)
         get_logger().warning(
             "the weights' moving average starts from the current weights"
         )
+        return
+    average = saved.average()
+    for name, array in ema.state().items():
+        if name in replaced:
+            average[name] = array
+        if name not in average or average[name].shape != array.shape:
+            raise UserError(
+                f"{saved.folder}: the moving average of {name} is missing or has another shape; "
+                f"{_OTHER_CHECKPOINT}"
+            )
+    ema.restore(average, steps)
 
 
 def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
-    """Gives the training metrics what they had counted of the epoch."""
+    """Restore what the training metrics had counted of the epoch."""
     states = saved.states["metrics"]
     try:
         if len(states) != len(trainer.metrics):
@@ -350,7 +367,9 @@ def _require_form(fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
 
 
 def _kind(value: Any) -> str:
-    """A name for the type of a value of JSON, alike for whole and other numbers."""
+    """Name the type of a value of JSON; whole and other numbers are one type."""
+    if is_number(value):
+        return "number"
     if isinstance(value, list):
-        return f"list of {', '.join({_kind(item) for item in value})}"
-    return "number" if is_number(value) else type(value).__name__
+        return f"list of {', '.join(set(map(_kind, value)))}"
+    return type(value).__name__

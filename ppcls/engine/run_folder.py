@@ -1,4 +1,4 @@
-"""The folder of a training run: who may write there, and what happens to a run that is already in it.
+"""The folder of a training run: its lock, and the treatment of a run that is already in it.
 
 output/DLA34        the newest run
 output/DLA34.1      an earlier one, moved aside whole when another training began there; .2 is a later one
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,12 @@ class RunFolder:
 
     Attributes:
         path: The folder.
-        existing: What happens to another run in it: `move`, `refuse` or `overwrite`.
+        existing: How another run in it is treated: `move`, `refuse` or `overwrite`.
         holds_run: Whether a run is there.
         goes_on: Whether this training continues that run.
-        inputs: Files in the folder that this training reads, and that its new folder therefore gets too.
+        inputs: Files in the folder that this training reads; they are copied to its new folder.
         weights: Weights in the folder that it begins with, as the configuration has them.
-        files: What else is written there when it begins, by name. A different file of that name is kept under a
+        files: Contents of further files that `begin` writes, by name. A different file of that name is kept under a
             numbered name.
         best: The checkpoint of a resumed run's best evaluation.
         moved_to: Where the run is now that was there.
@@ -65,24 +65,24 @@ class RunFolder:
     moved_to: Path | None = None
 
     def begin(self, config: Config) -> None:
-        """Makes room and writes `files` and the resolved configuration; nothing has been written before this.
+        """Make room and write `files` and the resolved configuration; nothing has been written before this.
 
         Every process must call it; the first writes.
         """
-        processes.gather(None)  # nobody reads from the folder any more
+        processes.gather(None)  # no process reads from the folder any more
         if not processes.is_first():
             return
         is_new = not self.path.exists()
         kept = self._make_room()
         try:
             self._fill(config, kept)
-        except OSError:  # a full disk, for one
+        except OSError:  # such as a full disk
             if is_new or self.moved_to:
                 self._undo()
             raise
 
     def _fill(self, config: Config, kept: Mapping[str, Path]) -> None:
-        """Writes what a run's folder begins with."""
+        """Write the first files of a run's folder."""
         # The path may be a link whose target has moved
         self.path.resolve().mkdir(parents=True, exist_ok=True)
         log_also_to(self.path / LOG_FILE)
@@ -92,11 +92,12 @@ class RunFolder:
             shutil.copy2(source, target)
         self._bring_best()
         plain = self._with_moved_weights(config.to_plain())
-        for name, content in {CONFIG_FILE: dump(plain).encode(), **self.files}.items():
+        contents = {CONFIG_FILE: dump(plain).encode(), **self.files}
+        for name, content in contents.items():
             write_beside_others(self.path / name, content)
 
     def _undo(self) -> None:
-        """Deletes the new folder and moves an earlier run back to its place."""
+        """Delete the new folder and move an earlier run back to its place."""
         folder = self._real_path()
         shutil.rmtree(folder, ignore_errors=True)
         if self.moved_to is not None and not folder.exists():
@@ -105,7 +106,7 @@ class RunFolder:
             self.moved_to = None
 
     def _bring_best(self) -> None:
-        """Gives the folder the best checkpoint so far, which a resumed run may have elsewhere."""
+        """Copy the best checkpoint so far, which a resumed run may have elsewhere, to the folder."""
         if self.best is None:
             return
         own, source = self.path / BEST_MODEL, self.now(self.best)
@@ -118,20 +119,24 @@ class RunFolder:
             )
 
     def now(self, path: Path) -> Path:
-        """Where a path is since the run has been moved."""
-        inner = _within(path, self.path) if self.moved_to else None
-        return path if inner is None or self.moved_to is None else self.moved_to / inner
+        """The new place of a path, after the run has been moved."""
+        if self.moved_to is None:
+            return path
+        inner = _within(path, self.path)
+        return path if inner is None else self.moved_to / inner
 
     def _real_path(self) -> Path:
-        """The folder itself where the path is a link to it, or is `.`: the link goes on to mean the newest run."""
-        return (
-            self.path.resolve()
-            if self.path.is_symlink() or not self.path.name
-            else self.path
-        )
+        """The folder itself if the path is a link to it, or `.`; the link will then point to the newest run."""
+        if self.path.is_symlink() or not self.path.name:
+            return self.path.resolve()
+        return self.path
 
     def _make_room(self) -> dict[str, Path]:
-        """Moves or deletes a run that is not continued; the inputs in it by name, and where they are then."""
+        """Move or delete a run that is not continued.
+
+        Returns:
+            The new places of the inputs that were in it, by their names in the folder.
+        """
         inputs = {str(_within(file, self.path)): file for file in self.inputs}
         if self.goes_on:
             return {}
@@ -157,23 +162,21 @@ class RunFolder:
         return kept
 
     def _with_moved_weights(self, plain: Any) -> Any:
-        """The configuration's plain values with the weights' new places, so that the record stays true."""
+        """Replace the weights' paths in the configuration's plain values by their new places."""
         if isinstance(plain, dict):
-            return {
-                key: self._with_moved_weights(value) for key, value in plain.items()
-            }
+            values = map(self._with_moved_weights, plain.values())
+            return dict(zip(plain, values))
         if isinstance(plain, list):
-            return [self._with_moved_weights(value) for value in plain]
-        if isinstance(plain, str) and plain in self.weights:
-            return str(self.now(Path(plain)))
-        return plain
+            return list(map(self._with_moved_weights, plain))
+        is_weights = isinstance(plain, str) and plain in self.weights
+        return str(self.now(Path(plain))) if is_weights else plain
 
 
 @contextlib.contextmanager
 def reserved(
     config: Config, saved: checkpoint.Checkpoint | None, source: Path | None = None
 ) -> Iterator[RunFolder]:
-    """Holds the lock of a configuration's run and decides what `begin` does; nothing but the lock is written.
+    """Hold the lock of a configuration's run and decide what `begin` does; only the lock is written.
 
     Every process must enter it; the first decides and locks.
 
@@ -199,7 +202,7 @@ def reserved(
 
 
 def _first_decides(decide: Callable[[], None]) -> None:
-    """Has the first process do something that may be refused; all processes raise what it raises."""
+    """Let the first process call `decide`; every process raises the UserError that it raises."""
     error = None
     if processes.is_first():
         try:
@@ -228,54 +231,45 @@ def _decide(
             f"{run.path} holds a run already, and Global.existing_run is refuse; give another Global.output_dir, or "
             "write -o Global.existing_run=move, which keeps that run under another name"
         )
-    if (
-        run.existing == "overwrite"
-        and saved is not None
-        and _within(saved.folder, run.path) is not None
-    ):
-        raise UserError(
-            f"{saved.folder} is in the run that Global.existing_run=overwrite would delete; write "
-            "-o Global.existing_run=move, or give another Global.output_dir"
-        )
+    if run.existing == "overwrite" and saved is not None:
+        _refuse_to_delete(run, [str(saved.folder)])
     _find_inputs(run, config, source)
-    if run.existing == "overwrite" and run.weights:
-        raise UserError(
-            f"{run.weights[0]} is in the run that Global.existing_run=overwrite would delete; write "
-            "-o Global.existing_run=move, or give another Global.output_dir"
-        )
+    if run.existing == "overwrite":
+        _refuse_to_delete(run, run.weights)
+
+
+def _refuse_to_delete(run: RunFolder, needed: Iterable[str]) -> None:
+    """Check that nothing that the training begins with is in the run that it overwrites."""
+    for path in needed:
+        if _within(Path(path), run.path) is not None:
+            raise UserError(
+                f"{path} is in the run that Global.existing_run=overwrite would delete; write "
+                "-o Global.existing_run=move, or give another Global.output_dir"
+            )
 
 
 def _is_newest_of(folder: Path, saved: checkpoint.Checkpoint) -> bool:
-    """Whether a checkpoint is where the run in `folder` stands: going on from an older one would lose what came after.
+    """Whether a checkpoint is the newest whole one of the run in `folder`.
 
-    A newer one that was passed over because it is damaged does not count.
+    Continuing from an older one in the same folder would lose the newer ones.
     """
     if saved.folder.resolve().parent != folder.resolve():
         return False
-    newest = checkpoint.read(folder).states
-    return (newest["epoch"], newest["step"]) <= (
-        saved.states["epoch"],
-        saved.states["step"],
-    )
+    newest = checkpoint.read(folder)
+    return _position(newest) <= _position(saved)
+
+
+def _position(saved: checkpoint.Checkpoint) -> tuple[int, int]:
+    return saved.states["epoch"], saved.states["step"]
 
 
 def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
-    """Notes what the training reads from the folder that is going to be another one's."""
-    if (
-        source is not None
-        and _within(source, run.path) is not None
-        and source.name != CONFIG_FILE
-    ):
+    """Collect what the training reads from the folder, which will hold another run."""
+    is_inside = source is not None and _within(source, run.path) is not None
+    if source is not None and is_inside and source.name != CONFIG_FILE:
         run.inputs.append(source)
-    for key, text in _texts("", config.to_plain()):
+    for key, text in _paths_inside(run.path, config):
         path = Path(text)
-        # With output_dir `.` the name of the model is also that of the run's folder.
-        if (
-            key.startswith(_NOT_INPUTS)
-            or key.endswith(".name")
-            or _within(path, run.path) is None
-        ):
-            continue
         if key == "Global.pretrained_model" or key.endswith(".pretrained"):
             run.weights.append(text)
         elif path.is_file():
@@ -287,16 +281,30 @@ def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
             )
 
 
-def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every text in a configuration's plain values, with its key."""
+def _paths_inside(folder: Path, config: Config) -> list[tuple[str, str]]:
+    """Keys and values of the configuration that are paths in a folder and may be read."""
+    found = []
+    for key, text in _texts("", config.to_plain()):
+        # With output_dir `.` the name of the model is also that of the run's folder
+        is_no_input = key.startswith(_NOT_INPUTS) or key.endswith(".name")
+        if not is_no_input and _within(Path(text), folder) is not None:
+            found.append((key, text))
+    return found
+
+
+def _texts(prefix: str, value: Any) -> list[tuple[str, str]]:
+    """Collect every text in a configuration's plain values, with its key."""
+    if isinstance(value, str):
+        return [(prefix, value)]
+    found = []
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from _texts(f"{key}.{name}" if key else name, item)
+            key = f"{prefix}.{name}" if prefix else name
+            found.extend(_texts(key, item))
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(key, item)
-    elif isinstance(value, str):
-        yield key, value
+            found.extend(_texts(prefix, item))
+    return found
 
 
 def holds_run(folder: Path) -> bool:
@@ -305,26 +313,23 @@ def holds_run(folder: Path) -> bool:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """The folders of checkpoints in a run's folder, with those that a killed process has left under hidden names."""
+    """List the checkpoints in a run's folder, including those that a killed process has left under hidden names."""
     if not folder.is_dir():
         return []
-    return [
-        child
-        for child in sorted(folder.iterdir())
-        if child.is_dir() and checkpoint.files_of(child)
-    ]
+    # A file has no files in it
+    return [child for child in sorted(folder.iterdir()) if checkpoint.files_of(child)]
 
 
 def _within(path: Path, folder: Path) -> Path | None:
     """The path relative to a folder that it is in; None if it is elsewhere."""
     try:
         return path.resolve().relative_to(folder.resolve())
-    except (OSError, ValueError):  # elsewhere, or no path at all
+    except (OSError, ValueError):  # elsewhere, or not a path at all
         return None
 
 
 def _delete_run(folder: Path) -> None:
-    """Deletes what a training writes, and no other file."""
+    """Delete what a training writes, and no other file."""
     for place in _checkpoints(folder):
         checkpoint.remove(place)
     for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE):
@@ -336,15 +341,18 @@ def _delete_run(folder: Path) -> None:
 
 
 def _say_what_stays(folder: Path) -> None:
-    others = (
-        sorted(child.name for child in folder.iterdir() if child.name not in _OURS)
-        if folder.is_dir()
-        else []
+    """Log which files in the folder are not a run's; they are kept."""
+    if not folder.is_dir():
+        return
+    names = {child.name for child in folder.iterdir()}
+    others = sorted(names - _OURS)
+    if not others:
+        return
+    shown = others[:_SHOWN]
+    if len(others) > _SHOWN:
+        shown.append("...")
+    get_logger().info(
+        "%s holds files that are not a training run's (%s); they stay there",
+        folder,
+        ", ".join(shown),
     )
-    if others:
-        shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
-        get_logger().info(
-            "%s holds files that are not a training run's (%s); they stay there",
-            folder,
-            shown,
-        )
