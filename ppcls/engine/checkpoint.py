@@ -50,9 +50,9 @@ _MASTER = "master_weight"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint: where it lies, and its states; the large files are read when asked for.
+    """A verified checkpoint: its folder and its states. The large files are read on request.
 
-    `passed_over` says of each newer one what is wrong with it.
+    `passed_over` describes what is wrong with each newer one.
     """
 
     folder: Path
@@ -60,39 +60,38 @@ class Checkpoint:
     passed_over: Sequence[str] = ()
 
     @property
+    def _average_is_deployed(self) -> bool:
+        return self.states.get("deployed") == "average"
+
+    @property
     def weights_file(self) -> Path:
         """The file of the weights that training goes on with."""
-        return self.folder / (
-            OTHER if self.states.get("deployed") == "average" else PARAMS
-        )
+        return self.folder / (OTHER if self._average_is_deployed else PARAMS)
 
     def parameters(self) -> dict[str, Any]:
         """The weights that training goes on with, by structured name."""
         return _arrays(self.weights_file)
 
     def average(self) -> dict[str, Any]:
-        """Their moving average, where the run has one."""
-        return _arrays(
-            self.folder
-            / (PARAMS if self.states.get("deployed") == "average" else OTHER)
-        )
+        """The weights' moving average, if the run has one."""
+        return _arrays(self.folder / (PARAMS if self._average_is_deployed else OTHER))
 
     def optimizer(self) -> dict[str, Any]:
-        """Structured name and accumulator to array."""
+        """The optimizer's state: arrays by structured name and accumulator."""
         return _arrays(self.folder / OPTIMIZER)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run's state in memory, which nothing changes any more.
+    """A copy of a run's state in memory.
 
     Attributes:
         weights: arrays by structured name.
         optimizer: arrays by structured name and accumulator.
-        states: what the states file says.
+        states: the content of the states file.
         average: the weights' moving average, if there is one.
         deployed: which of the two `ppcls.pdparams` holds, for evaluation and export: `weights` or `average`.
-        record: what the files of weights themselves have to remember, see `record_of`.
+        record: what the files of weights themselves record, see `record_of`.
     """
 
     weights: dict[str, np.ndarray]
@@ -104,10 +103,12 @@ class Snapshot:
 
     def not_finite(self) -> str | None:
         """The name of an array that holds a NaN or an infinity; None if none does."""
-        for arrays in (self.weights, self.average or {}, self.optimizer):
-            for name, array in arrays.items():
-                if not np.isfinite(array).all():
-                    return name
+        arrays = [*self.weights.items()]
+        arrays += (self.average or {}).items()
+        arrays += self.optimizer.items()
+        for name, array in arrays:
+            if not np.isfinite(array).all():
+                return name
         return None
 
 
@@ -119,7 +120,7 @@ def snapshot(
     deployed: str = "weights",
     record: dict[str, Any] | None = None,
 ) -> Snapshot:
-    """Copies what a checkpoint holds, so that it can be written while training goes on."""
+    """Copy what a checkpoint holds, so that it can be written while training continues."""
     accumulators = {}
     for name, value in _structured_optimizer_state(model, optimizer).items():
         is_tensor = hasattr(value, "numpy")
@@ -140,25 +141,15 @@ def snapshot(
 
 
 def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
-    """Commits a checkpoint to `folder`, replacing the one there; a killed process loses neither.
+    """Commit a checkpoint to `folder`, replacing the one there; a killed process loses neither.
 
-    The folders of `also` get it first, so that a run resumed from `folder` has left none of them out: until they have
-    it, what lies aside lacks its states. They share the bytes by hard links where the file system has them: a
-    checkpoint's file is never written again, only replaced.
+    The folders of `also` are written first, and the states in `folder` last, so that a run resumed from `folder` finds
+    all of them. They share the bytes by hard links where the file system has them: a checkpoint's file is never
+    written again, only replaced.
     """
     aside = recover(folder)
     aside.mkdir(parents=True)
-    noted = {RECORD: json.dumps(taken.record)} if taken.record else {}
-    weights, average = (
-        {**taken.weights, **noted},
-        {**taken.weights, **(taken.average or {}), **noted},
-    )
-    deployed, other = (
-        (average, weights) if taken.deployed == "average" else (weights, average)
-    )
-    contents: dict[str, dict[str, Any]] = {PARAMS: deployed, OPTIMIZER: taken.optimizer}
-    if taken.average:
-        contents[OTHER] = other
+    contents = _contents(taken)
     for name, content in contents.items():
         _save(content, aside / name)
     files = {name: sha256_of(aside / name) for name in contents}
@@ -175,8 +166,20 @@ def write(folder: Path, taken: Snapshot, also: Sequence[Path] = ()) -> None:
     _put(aside, folder)
 
 
+def _contents(taken: Snapshot) -> dict[str, dict[str, Any]]:
+    """The dictionaries of the files of weights and of the optimizer, by the files' names."""
+    record = {RECORD: json.dumps(taken.record)} if taken.record else {}
+    weights = {**taken.weights, **record}
+    if not taken.average:
+        return {PARAMS: weights, OPTIMIZER: taken.optimizer}
+    average = {**taken.weights, **taken.average, **record}
+    if taken.deployed == "average":
+        return {PARAMS: average, OPTIMIZER: taken.optimizer, OTHER: weights}
+    return {PARAMS: weights, OPTIMIZER: taken.optimizer, OTHER: average}
+
+
 def _write_states(folder: Path, text: str) -> None:
-    """The last file of a folder, whole or absent: where it is, the others are."""
+    """Write the last file of a folder atomically: if it is there, the others are complete."""
     torn = folder / _TORN_STATES
     torn.write_text(text, encoding="utf-8")
     torn.replace(folder / STATES)
@@ -186,7 +189,7 @@ def _save(content: dict[str, Any], path: Path) -> None:
     import paddle
 
     with contextlib.ExitStack() as stack:
-        # Plain SGD has no state; filters are the process's, not this thread's, so only then
+        # Plain SGD has no state. Warning filters apply to all threads, so only then
         if not content:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", message="The input state dict is empty")
@@ -196,22 +199,27 @@ def _save(content: dict[str, Any], path: Path) -> None:
 def _copy(source: Path, target: Path, states: str) -> None:
     aside = recover(target)
     aside.mkdir(parents=True)
-    for file in [source / name for name in WEIGHTS if (source / name).is_file()]:
-        try:
-            os.link(file, aside / file.name)
-        except OSError:  # another file system, or one without hard links
-            shutil.copy2(file, aside / file.name)
+    for file in map(source.joinpath, WEIGHTS):
+        if file.is_file():
+            _link_or_copy(file, aside / file.name)
     _write_states(aside, states)
     _put(aside, target)
 
 
+def _link_or_copy(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(file, target)
+
+
 def _put(new: Path, folder: Path) -> None:
-    """Puts a whole checkpoint in the place of `folder`, where files that are no checkpoint's stay."""
+    """Replace the checkpoint in `folder` by a whole one; other files there are kept."""
     replace_folder(new, folder, lambda old: _discard(old, folder))
 
 
 def _discard(leftover: Path, folder: Path) -> None:
-    """Deletes a checkpoint that another one has replaced; other files in it, a user's, move to `folder`."""
+    """Delete a checkpoint that another one has replaced; a user's files in it move to `folder`."""
     _remove_files(leftover)
     for file in sorted(leftover.iterdir()):
         folder.mkdir(exist_ok=True)
@@ -221,18 +229,19 @@ def _discard(leftover: Path, folder: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Commits a copy of a whole checkpoint to `target`, replacing the one there."""
+    """Commit a copy of a whole checkpoint to `target`, replacing the one there."""
     _copy(source, target, (source / STATES).read_text(encoding="utf-8"))
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files of a checkpoint in a folder, as far as they are there; none if no checkpoint is."""
-    there = [folder / name for name in _FILES if (folder / name).is_file()]
-    return there if folder / STATES in there or folder / PARAMS in there else []
+    """List the files of a checkpoint that are in a folder; none if it holds no checkpoint."""
+    present = [file for file in map(folder.joinpath, _FILES) if file.is_file()]
+    is_checkpoint = folder / STATES in present or folder / PARAMS in present
+    return present if is_checkpoint else []
 
 
 def remove(folder: Path) -> None:
-    """Deletes a checkpoint; one whose deletion is interrupted no longer verifies and is not resumed from.
+    """Delete a checkpoint; one whose deletion is interrupted no longer verifies and is not resumed from.
 
     The folder goes too, unless there is another file in it.
     """
@@ -247,9 +256,9 @@ def _remove_files(folder: Path) -> None:
 
 
 def read(path: Path) -> Checkpoint:
-    """The newest verified checkpoint at `path`: its folder, `.../ppcls`, one of its files, or the folder of a run.
+    """Read the newest verified checkpoint at `path`: its folder, `.../ppcls`, one of its files, or the folder of a run.
 
-    A run that is still training may replace a checkpoint while it is being read here: then reading starts again.
+    Reading starts again if a run that is still training replaces a checkpoint meanwhile.
 
     Raises:
         UserError: none is there, or none verifies.
@@ -275,7 +284,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _states_texts(path: Path) -> dict[Path, bytes | None]:
-    """What the states file of each candidate holds at this moment, the newest candidate first."""
+    """Read the states file of each candidate, the newest candidate first."""
     texts: dict[Path, bytes | None] = {}
     for folder in _candidates(path):
         try:
@@ -286,10 +295,10 @@ def _states_texts(path: Path) -> dict[Path, bytes | None]:
 
 
 def states_of(weights: Path) -> dict[str, Any] | None:
-    """The states beside a weights file, if both are of a checkpoint of ours.
+    """Read the states beside a weights file, if both belong to a checkpoint of this library.
 
     Raises:
-        UserError: they are, but the weights are not those that were saved.
+        UserError: they do, but the weights are not those that were saved.
     """
     if weights.name not in (PARAMS, OTHER):
         return None
@@ -313,7 +322,7 @@ def states_of(weights: Path) -> dict[str, Any] | None:
 
 
 def verify(folder: Path) -> str | None:
-    """What is wrong with the checkpoint in `folder`, or None."""
+    """Describe what is wrong with the checkpoint in `folder`; None if it is complete."""
     file = folder / STATES
     try:
         states = read_states(file)
@@ -323,64 +332,82 @@ def verify(folder: Path) -> str | None:
     except DamagedStates as error:
         return str(error)
     for name, digest in states["files"].items():
-        if not (folder / name).is_file():
-            return f"{folder / name}: missing"
-        if sha256_of(folder / name) != digest:
-            return f"{folder / name}: its bytes are not those that were saved"
+        problem = _verify_file(folder / name, digest)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _verify_file(file: Path, digest: str) -> str | None:
+    """Describe what is wrong with one file of a checkpoint."""
+    if not file.is_file():
+        return f"{file}: missing"
+    if sha256_of(file) != digest:
+        return f"{file}: its bytes are not those that were saved"
     return None
 
 
 def restore_optimizer(
     model: Any, optimizer: Any, state: dict[str, Any], anew: Collection[str] = ()
 ) -> None:
-    """Gives `optimizer` the state that `Checkpoint.optimizer` read.
+    """Load the state that `Checkpoint.optimizer` has read into `optimizer`.
 
-    Every parameter of the model must be there but those named in `anew`, whose state, if any, is left out.
+    Args:
+        model: The model whose parameters it steps.
+        optimizer: The optimizer.
+        state: Arrays by structured name and accumulator.
+        anew: Names of the parameters whose saved state, if any, is left out.
+
+    Raises:
+        UserError: an entry belongs to no parameter of the model, or has another shape.
     """
     import paddle
 
-    kept = {}
+    parameters = dict(model.named_parameters())
+    saved = {}
     for key, value in state.items():
         if key.rpartition("/")[0] not in anew:
-            kept[key] = value
-    state, renamed = kept, {}
-    if state:
-        new = [
-            parameter for name, parameter in model.named_parameters() if name in anew
-        ]
+            saved[key] = value
+    renamed = {}
+    if saved:
+        new = [parameters[name] for name in anew if name in parameters]
         renamed = _initial_state(optimizer, new)
     masters: dict[str, Any] = renamed.pop("master_weights", {})
-    initial = len(renamed) + len(masters)
-    for name, parameter in model.named_parameters():
-        for key, value in state.items():
-            owner, _, accumulator = key.rpartition("/")
-            if owner != name:
-                continue
-            # An accumulator is like its parameter, or one number
-            if value.size != 1 and list(value.shape) != parameter.shape:
-                raise UserError(
-                    f"the optimizer state of the checkpoint has the shape {list(value.shape)} for {key}, but the "
-                    f"parameter has {parameter.shape}; resume with the Arch and Optimizer it was saved with"
-                )
-            if accumulator == _MASTER:
-                masters[parameter.name] = paddle.to_tensor(value)
-            else:
-                renamed[f"{parameter.name}_{accumulator}"] = value
-    found = len(renamed) + len(masters) - initial
-    if found != len(state):
+    fitting = 0
+    for key, value in saved.items():
+        owner, _, accumulator = key.rpartition("/")
+        if owner not in parameters:
+            continue
+        parameter = parameters[owner]
+        _require_shape(key, value, parameter)
+        fitting += 1
+        if accumulator == _MASTER:
+            masters[parameter.name] = paddle.to_tensor(value)
+        else:
+            renamed[f"{parameter.name}_{accumulator}"] = value
+    if fitting != len(saved):
         raise UserError(
-            f"the optimizer state of the checkpoint fits {found} of its {len(state)} entries to this model; "
+            f"the optimizer state of the checkpoint fits {fitting} of its {len(saved)} entries to this model; "
             "resume with the Arch and Optimizer it was saved with"
         )
-    optimizer.set_state_dict(
-        {**renamed, "master_weights": masters} if masters else renamed
-    )
+    if masters:
+        renamed["master_weights"] = masters
+    optimizer.set_state_dict(renamed)
+
+
+def _require_shape(key: str, value: np.ndarray, parameter: Any) -> None:
+    """Check that an accumulator is one number or has the shape of its parameter."""
+    if value.size != 1 and list(value.shape) != parameter.shape:
+        raise UserError(
+            f"the optimizer state of the checkpoint has the shape {list(value.shape)} for {key}, but the "
+            f"parameter has {parameter.shape}; resume with the Arch and Optimizer it was saved with"
+        )
 
 
 def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
-    """What the optimizer holds of parameters before their first step, by its own names.
+    """Make the optimizer's state of parameters before their first step, by its own names.
 
-    An optimizer that is given a state takes every parameter's from there, and makes none itself.
+    An optimizer that loads a state takes every parameter's state from there, and makes none itself.
     """
     import paddle
 
@@ -394,7 +421,10 @@ def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
 
 
 def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
-    """Paddle names accumulators by parameter counters of the process; structured names hold in any process."""
+    """Name the optimizer's arrays by structured names.
+
+    Paddle names them by parameter counters, which differ from process to process.
+    """
     owners = {parameter.name: name for name, parameter in model.named_parameters()}
     given = dict(optimizer.state_dict())
     state = {}
@@ -402,13 +432,20 @@ def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
         state[f"{owners[name]}/{_MASTER}"] = value
     # The longest names first: linear_1 is the beginning of linear_10
     longest_first = sorted(owners, key=len, reverse=True)
+    given.pop("LR_Scheduler", None)
     for key, value in given.items():
-        owner = next((name for name in longest_first if key.startswith(f"{name}_")), "")
-        if owner:
-            state[f"{owners[owner]}/{key[len(owner) + 1 :]}"] = value
-        elif key != "LR_Scheduler":
-            raise AssertionError(f"optimizer state {key} belongs to no parameter")
+        owner = _owner_of(key, longest_first)
+        accumulator = key[len(owner) + 1 :]
+        state[f"{owners[owner]}/{accumulator}"] = value
     return state
+
+
+def _owner_of(key: str, names: Iterable[str]) -> str:
+    """Find the parameter that an accumulator belongs to."""
+    for name in names:
+        if key.startswith(f"{name}_"):
+            return name
+    raise AssertionError(f"optimizer state {key} belongs to no parameter")
 
 
 def _arrays(path: Path) -> dict[str, Any]:
@@ -428,48 +465,52 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def recover(folder: Path) -> Path:
-    """Ends what a killed process left half done; returns the free name to write aside to."""
+    """Finish what a killed process left incomplete; return the free path of the next new folder."""
     new, old = beside(folder, "new"), beside(folder, "old")
-    if folder.exists() and old.exists():
-        _discard(old, folder)
+    if folder.exists():
+        _discard_if_there(old, folder)
     if verify(new) is None:
         _put(new, folder)
     elif not folder.exists() and old.exists():
         old.rename(folder)
-    for leftover in (new, old):
-        if leftover.exists():
-            _discard(leftover, folder)
+    _discard_if_there(new, folder)
+    _discard_if_there(old, folder)
     return new
 
 
-def _candidates(path: Path) -> Iterable[Path]:
-    """Folders to look at, the newest first: a complete `.new` is younger than what it was to replace."""
-    folder = (
-        path.parent
-        if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES)
-        else path
-    )
+def _discard_if_there(leftover: Path, folder: Path) -> None:
+    if leftover.exists():
+        _discard(leftover, folder)
+
+
+def _candidates(path: Path) -> list[Path]:
+    """List the folders to try, the newest first; a complete `.new` is newer than the folder it was to replace."""
+    folder = path
+    if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES):
+        folder = path.parent
     trio = [beside(folder, "new"), folder, beside(folder, "old")]
-    existing = [candidate for candidate in trio if (candidate / STATES).is_file()]
+    existing = list(filter(_has_states, trio))
     if existing or not folder.is_dir():
         return existing
-    latest = list(_candidates(folder / LATEST))
-    # Without its states, which is worth a word
+    latest = _candidates(folder / LATEST)
+    # Without its states, which `read` reports
     if not latest and (folder / LATEST).is_dir():
         latest = [folder / LATEST]
     others = [
-        child
-        for child in folder.iterdir()
-        if (child / STATES).is_file() and child not in latest
+        child for child in filter(_has_states, folder.iterdir()) if child not in latest
     ]
     return [*latest, *sorted(others, key=_position, reverse=True)]
 
 
+def _has_states(folder: Path) -> bool:
+    return (folder / STATES).is_file()
+
+
 def _position(folder: Path) -> tuple[int, int]:
-    """Where a checkpoint says it stands; whether that is so `read` finds out, of those that it comes to."""
+    """The epoch and step in a states file; nothing else is verified."""
     try:
         states = read_states(folder / STATES)
         return states["epoch"], states["step"]
-    # No states file of ours, so the last to be tried
+    # Not a states file of this library, so it is tried last
     except (OSError, DamagedStates, KeyError):
         return -1, -1
