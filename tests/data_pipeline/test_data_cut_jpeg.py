@@ -15,7 +15,8 @@ from PIL import Image
 
 from ppcls.data.sampler import sample_generator
 from ppcls.data.transforms import CropImage, DecodeImage, Pipeline, RandCropImage, UnreadableImage
-from ppcls.data.transforms.jpeg import decode_rows, jpeg_frame
+from ppcls.data.transforms.jpeg import decode_rows
+from ppcls.data.transforms.jpeg_markers import jpeg_frame
 
 END = b"\xff\xd9"
 both = pytest.mark.parametrize("backend", ["cv2", "pil"])

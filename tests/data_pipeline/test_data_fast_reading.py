@@ -28,6 +28,7 @@ from ppcls.data.transforms import (
     UnreadableImage,
     jpeg,
 )
+from ppcls.data.transforms.jpeg_markers import jpeg_frame
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
 LEVELS = 255 * np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
@@ -65,7 +66,7 @@ def test_any_first_rows_are_those_of_the_whole(
 ) -> None:
     options = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling, cv2.IMWRITE_JPEG_RST_INTERVAL, restart)
     data = jpeg_of(noise(width, height, restart), *options)
-    frame, rows = jpeg.jpeg_frame(data), draw.draw(st.integers(1, height))
+    frame, rows = jpeg_frame(data), draw.draw(st.integers(1, height))
     assert frame is not None and (frame.width, frame.height) == (width, height)
     found = jpeg.decode_rows(data, frame, rows, to_rgb)
     assert found is not None and np.array_equal(found[:rows], DecodeImage(to_rgb=to_rgb)(data)[:rows])
@@ -73,7 +74,7 @@ def test_any_first_rows_are_those_of_the_whole(
 
 def test_what_lies_below_is_not_decoded() -> None:
     data = jpeg_of(noise(64, 320))
-    frame = jpeg.jpeg_frame(data)
+    frame = jpeg_frame(data)
     assert frame is not None
     for rows, expected in ((30, 32), (100, 102), (302, 304), (303, 320), (320, 320)):
         found = jpeg.decode_rows(data, frame, rows, True)
@@ -82,7 +83,7 @@ def test_what_lies_below_is_not_decoded() -> None:
 
 def test_headers_that_are_not_understood_are_left_to_the_decoders() -> None:
     data = jpeg_of(noise(64, 64))
-    frame = jpeg.jpeg_frame(data)
+    frame = jpeg_frame(data)
     assert frame is not None and frame.exif == b""
     start = frame.height_at - 5
     for place, value in (
@@ -95,12 +96,12 @@ def test_headers_that_are_not_understood_are_left_to_the_decoders() -> None:
     ):
         changed = bytearray(data)
         changed[place] = value
-        assert jpeg.jpeg_frame(bytes(changed)) is None, (place, value)
+        assert jpeg_frame(bytes(changed)) is None, (place, value)
     no_height = data[: start + 5] + b"\0\0" + data[start + 7 :]
-    assert jpeg.jpeg_frame(no_height) is None
-    assert jpeg.jpeg_frame(data[:start] + b"\xff\xc0\0\2\xff\xda\0\2\1") is None
+    assert jpeg_frame(no_height) is None
+    assert jpeg_frame(data[:start] + b"\xff\xc0\0\2\xff\xda\0\2\1") is None
     for end in range(frame.scan_at):
-        assert jpeg.jpeg_frame(data[:end]) is None or end > frame.scan_at - 10
+        assert jpeg_frame(data[:end]) is None or end > frame.scan_at - 10
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.gray import to_gray
 from ppcls.data.transforms.header import MOST_SCANS, Header, open_picture, read_header
-from ppcls.data.transforms.jpeg import (
+from ppcls.data.transforms.jpeg import decode_rows, decode_whole
+from ppcls.data.transforms.jpeg_markers import (
     Frame,
-    decode_rows,
-    decode_whole,
     end_of_image,
     end_of_scan,
     jpeg_frame,
@@ -114,12 +113,11 @@ class DecodeImage(Transform):
             whole = self.whole(image, frame)
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
-        rows = decode_rows(bytes(image), frame, box[1] + box[3], self.to_rgb)
-        return (
-            cut(self.whole(image, frame), box)
-            if rows is None
-            else self._in_channels(cut(rows, box))
-        )
+        _, top, _, height = box
+        rows = decode_rows(bytes(image), frame, top + height, self.to_rgb)
+        if rows is None:
+            return cut(self.whole(image, frame), box)
+        return self._in_channels(cut(rows, box))
 
     def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
         """Decoded pixels [H, W, 3] as [H, W, channels]."""
@@ -135,29 +133,23 @@ class DecodeImage(Transform):
             return self._in_channels(self._decode(bytes(image), frame))
 
     def _decode(self, data: bytes, frame: Frame | None) -> np.ndarray:
+        """Pixels uint8 [H, W, 3], upright."""
         frame = frame or jpeg_frame(data)
-        pixels = None if frame is None else decode_whole(data, frame, self.to_rgb)
-        if frame is not None and pixels is not None:
-            return np.ascontiguousarray(upright(pixels, _orientation(frame)))
+        if frame is not None:
+            pixels = decode_whole(data, frame, self.to_rgb)
+            if pixels is not None:
+                return np.ascontiguousarray(upright(pixels, _orientation(frame)))
         if data.startswith(b"\xff\xd8"):
-            refusal = jpeg_refusal(data)
-            # OpenCV would write to stderr what it finds
-            if refusal is None and frame is None:
-                refusal = "the file is truncated or damaged before its coded data"
-            if refusal is not None:
-                raise UnreadableImage(refusal)
+            _refuse_jpeg(data, frame)
         with open_picture(data) as file:
-            pixels = (
-                self._by_pillow(file, data)
-                if frame is None
-                else self._unusual_jpeg(file, data, frame)
-            )
-            is_tiff = file.format == "TIFF"
-            orientation = (
-                remaining_orientation(file, data)
-                if is_tiff
-                else stated_orientation(file.info)
-            )
+            if frame is None:
+                pixels = self._by_pillow(file, data)
+            else:
+                pixels = self._unusual_jpeg(file, data, frame)
+            if file.format == "TIFF":
+                orientation = remaining_orientation(file, data)
+            else:
+                orientation = stated_orientation(file.info)
         return np.ascontiguousarray(upright(pixels, orientation))
 
     def _unusual_jpeg(self, file: ImageFile, data: bytes, frame: Frame) -> np.ndarray:
@@ -165,7 +157,8 @@ class DecodeImage(Transform):
         if end_of_image(data) is None:
             raise UnreadableImage("the file is truncated")
         pixels = _by_opencv(data, frame)  # Pillow would not notice missing data
-        if self.backend == "pil" or file.mode not in ("RGB", "L"):
+        is_converted_alike = file.mode in ("RGB", "L")
+        if self.backend == "pil" or not is_converted_alike:
             return self._by_pillow(file, data)
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if self.to_rgb else pixels
 
@@ -176,6 +169,15 @@ class DecodeImage(Transform):
 
 def _orientation(frame: Frame) -> int:
     return stated_orientation({"exif": frame.exif, "xmp": frame.xmp})
+
+
+def _refuse_jpeg(data: bytes, frame: Frame | None) -> None:
+    """Refuse a JPEG of a kind that is not read, or without a frame: OpenCV would write what it finds to stderr."""
+    refusal = jpeg_refusal(data)
+    if refusal is not None:
+        raise UnreadableImage(refusal)
+    if frame is None:
+        raise UnreadableImage("the file is truncated or damaged before its coded data")
 
 
 def _by_opencv(data: bytes, frame: Frame) -> np.ndarray:
@@ -212,25 +214,22 @@ def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
     if file.format == "TIFF":
         return _converted(tiff_by_pillow(file, data))
-    if (
-        file.format == "JPEG2000"
-        and file.mode not in _SIXTEEN_BITS
-        and _jpeg2000_bits(data) > 8
-    ):
+    if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS:
+        bits = _jpeg2000_bits(data)
         # Pillow rounds such values up without a bound, and so makes white black.
-        raise UnreadableImage(
-            f"it is a JPEG 2000 of {_jpeg2000_bits(data)} bits per value; save it with 8 bits"
-        )
+        if bits > 8:
+            raise UnreadableImage(
+                f"it is a JPEG 2000 of {bits} bits per value; save it with 8 bits"
+            )
     return _converted(_loaded(file))
 
 
 def _loaded(image: Image.Image) -> Image.Image | np.ndarray:
     """The image itself; or uint8 [H, W], the high bytes of its values, where they have 16 bits."""
     image.load()
-    # Older Pillow says I
-    if image.mode in _SIXTEEN_BITS or (
-        image.mode == "I" and image.format in ("PNG", "PPM")
-    ):
+    # Older Pillow has the mode I for 16 bits too
+    is_old_mode = image.mode == "I" and image.format in ("PNG", "PPM")
+    if image.mode in _SIXTEEN_BITS or is_old_mode:
         return (np.asarray(image) >> 8).astype(np.uint8)
     return image
 
@@ -257,16 +256,14 @@ def _converted(image: Image.Image | np.ndarray) -> np.ndarray:
 def _jpeg2000_bits(data: bytes) -> int:
     """Bits of the values of the first component (ITU-T T.800, A.5.1)."""
     place = data.find(b"\xff\x4f\xff\x51")
-    return data[place + 42] % 128 + 1 if 0 <= place < len(data) - 42 else 8
+    if place < 0 or place + 42 >= len(data):
+        return 8
+    return data[place + 42] % 128 + 1
 
 
 def _checked(array: np.ndarray) -> np.ndarray:
-    if (
-        array.dtype != np.uint8
-        or array.ndim != 3
-        or array.shape[2] != 3
-        or 0 in array.shape
-    ):
+    has_pixels = array.ndim == 3 and array.shape[2] == 3 and 0 not in array.shape
+    if array.dtype != np.uint8 or not has_pixels:
         raise ValueError(
             f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]"
         )
@@ -286,8 +283,13 @@ def _damage_is_unreadable() -> Iterator[None]:
         # Its text names places in its code
         raise UnreadableImage(f"OpenCV cannot decode it ({error.err})") from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        # Its text is about the code
-        if not isinstance(error.__cause__ or error, (OSError, SyntaxError, ValueError)):
-            reason = f"the file is damaged ({reason})"
-        raise UnreadableImage(reason) from error
+        raise UnreadableImage(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a decoder failed, in one line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    origin = error.__cause__ or error
+    if isinstance(origin, (OSError, SyntaxError, ValueError)):
+        return reason
+    return f"the file is damaged ({reason})"  # the text is about the decoder's code

@@ -1,7 +1,7 @@
 """The orientation that a camera or an editor notes beside a picture.
 
-It stands in an Exif block (Exif 2.32, section 4.6.4, tag 0x0112), which a PNG may hold as text, or in XMP. What
-Pillow's `ImageOps.exif_transpose` turns is turned.
+It stands in an Exif block (Exif 2.32, section 4.6.4, tag 0x0112), which a PNG may hold as text, or in XMP. The pictures
+that are turned are those that Pillow's `ImageOps.exif_transpose` turns.
 """
 
 from __future__ import annotations
@@ -12,46 +12,47 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.data.transforms.tiff_tags import CLASSIC, numbers, tags
+from ppcls.data.transforms.tiff_tags import CLASSIC, first_tag, numbers
 
 _TAG = 0x0112
-_UPRIGHT = 1
+_UPRIGHT, _ORIENTATIONS = 1, range(1, 9)
 _PREFIX = re.compile(rb"(?:Exif\0\0){1,2}")
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def stated_orientation(info: Mapping[Any, Any]) -> int:
-    """Orientation 1 to 8 from what Pillow's `Image.info` holds of a file; 1, upright, where nothing is stated.
+    """Read the orientation, 1 to 8, from what Pillow's `Image.info` holds of a file; 1, upright, if it states none.
 
-    Cameras and editors write damaged blocks beside sound pixels, so such a block says nothing instead of making the
-    picture unreadable.
+    Cameras and editors write damaged blocks beside sound pixels, so a damaged block counts as none instead of making
+    the picture unreadable.
     """
     exif = info.get("exif") or _from_text(info.get("Raw profile type exif") or "")
     orientation = exif_orientation(exif)
     if orientation is None:
-        orientation = _xmp_orientation(
-            info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
-        )
-    return (
-        orientation if orientation is not None and 1 <= orientation <= 8 else _UPRIGHT
-    )
+        xmp = info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
+        orientation = _xmp_orientation(xmp)
+    if orientation is None or orientation not in _ORIENTATIONS:
+        return _UPRIGHT
+    return orientation
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The value of the tag in an Exif block, 1 where it is no orientation; None where the tag is not there."""
+    """Read the tag in an Exif block: 1 where its value is no orientation, None where the block has no such tag."""
     prefix = _PREFIX.match(exif)
     tiff = exif[prefix.end() :] if prefix else exif
     if tiff[:4] not in CLASSIC:
         return None
-    for tag in tags(tiff):
-        if tag.number == _TAG:
-            values = numbers(tiff, tag, most=1)
-            return int(values[0]) if values and values[0] in range(1, 9) else _UPRIGHT
-    return None
+    tag = first_tag(tiff, _TAG)
+    if tag is None:
+        return None
+    values = numbers(tiff, tag, most=1)
+    if values and values[0] in _ORIENTATIONS:
+        return int(values[0])
+    return _UPRIGHT
 
 
 def _from_text(text: str) -> bytes:
-    """The block that ImageMagick writes as text: a name, the length and hexadecimal digits, each on a new line."""
+    """Read the block that ImageMagick writes as text: a name, the length and hexadecimal digits, each on a new line."""
     try:
         return bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:
@@ -59,12 +60,14 @@ def _from_text(text: str) -> bytes:
 
 
 def _xmp_orientation(xmp: str | bytes) -> int | None:
-    found = _XMP.search(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp)
+    if isinstance(xmp, str):
+        xmp = xmp.encode("utf-8", "replace")
+    found = _XMP.search(xmp)
     return int(found[1]) if found else None
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The picture [H, W, ...] turned and mirrored so that its first row is the top; a view where possible."""
+    """Turn and mirror the picture [H, W, ...] so that its first row is the top; returns a view."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

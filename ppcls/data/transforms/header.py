@@ -23,7 +23,12 @@ from ppcls.data.picture_formats import (
     picture_format,
     why_unread,
 )
-from ppcls.data.transforms.jpeg import Frame, count_scans, jpeg_frame, jpeg_size
+from ppcls.data.transforms.jpeg_markers import (
+    Frame,
+    count_scans,
+    jpeg_frame,
+    jpeg_size,
+)
 from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
 from ppcls.data.transforms.unreadable import UnreadableImage
@@ -51,6 +56,8 @@ _PPM_TEXT, _PPM_COMMENT = (b"P1", b"P2", b"P3"), re.compile(rb"#[^\r\n]*[\r\n]?"
 # Of a JPEG 2000 file; OpenJPEG sets 6 kB aside for each before it reads any
 _MOST_TILES = 4096
 
+
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of a TIFF
 
 # What opens a format, and how many bytes its decoder takes for a pixel besides the picture itself.
 _PLUGINS: dict[PictureFormat, tuple[str, str, int]] = {
@@ -124,10 +131,13 @@ def read_header(
     frame = None
     if known is formats.JPEG:
         frame = jpeg_frame(data)
-        width, height, components = jpeg_size(data) if frame is None else frame.size
+        size = jpeg_size(data) if frame is None else frame.size
+        if size is None:
+            raise UnreadableImage("the file is truncated or damaged: it states no size")
+        width, height, components = size
         pixels = width * height
         bytes_per_pixel = _JPEG_BYTES.get(components, _OTHER_JPEG_BYTES)
-        # Decoders take no second scan then
+        # Otherwise decoders take no second scan
         if frame is None or not frame.runs_from_the_top:
             _check_scans(data, pixels, max_scans, max_pixels)
     else:
@@ -170,9 +180,11 @@ def _known_format(data: bytes) -> PictureFormat:
         raise UnreadableImage("the file is empty")
     head = data[:HEAD_BYTES]
     reason = why_unread(head)
+    if reason is not None:
+        raise UnreadableImage(reason)
     known = picture_format(head)
-    if reason is not None or known is None:
-        raise UnreadableImage(reason or "no known picture format")
+    if known is None:
+        raise UnreadableImage("no known picture format")
     return known
 
 
@@ -222,8 +234,10 @@ def _largest_tile(file: ImageFile.ImageFile) -> int:
     tags = getattr(file, "tag_v2", None)
     if tags is None:
         return 0
-    sides = [tags.get(tag, 0) for tag in (322, 323)]
-    return sides[0] * sides[1] if all(isinstance(side, int) for side in sides) else 0
+    width, height = tags.get(_TILE_WIDTH, 0), tags.get(_TILE_HEIGHT, 0)
+    if isinstance(width, int) and isinstance(height, int):
+        return width * height
+    return 0  # the file is damaged
 
 
 def _codestream_pixels(data: bytes) -> int:
@@ -232,15 +246,19 @@ def _codestream_pixels(data: bytes) -> int:
     place = data.find(_CODESTREAM)
     while place >= 0:
         if place + 42 <= len(data):
-            right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = (
-                struct.unpack_from(">8I", data, place + 8)
-            )
-            columns = -(-max(right - tile_left, 0) // max(tile_width, 1))
-            rows = -(-max(bottom - tile_top, 0) // max(tile_height, 1))
-            if columns * rows > _MOST_TILES:
-                raise UnreadableImage(
-                    f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG"
-                )
-            largest = max(largest, (right - left) * (bottom - top))
+            largest = max(largest, _pixels_of_codestream(data, place))
         place = data.find(_CODESTREAM, place + 1)
     return largest
+
+
+def _pixels_of_codestream(data: bytes, place: int) -> int:
+    """Pixels of the codestream that begins at `place` (ITU-T T.800, A.5.1); refuses one of too many tiles."""
+    sides = struct.unpack_from(">8I", data, place + 8)
+    right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = sides
+    columns = -(-max(right - tile_left, 0) // max(tile_width, 1))
+    rows = -(-max(bottom - tile_top, 0) // max(tile_height, 1))
+    if columns * rows > _MOST_TILES:
+        raise UnreadableImage(
+            f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG"
+        )
+    return (right - left) * (bottom - top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,8 +12,15 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ppcls.data.transforms.exif import stated_orientation
-from ppcls.data.transforms.jpeg import count_scans, decode_whole, jpeg_frame
-from ppcls.data.transforms.tiff_tags import BIG, Tag, numbers, tags
+from ppcls.data.transforms.jpeg import decode_whole
+from ppcls.data.transforms.jpeg_markers import count_scans, jpeg_frame
+from ppcls.data.transforms.tiff_tags import (
+    BIG,
+    Tag,
+    by_number,
+    numbers,
+    tags,
+)
 from ppcls.data.transforms.unreadable import UnreadableImage
 
 _WIDTH, _HEIGHT = 256, 257
@@ -46,6 +53,7 @@ _STRIPS, _TILES, _JPEG_TABLES = (273, 279), (324, 325), 347
 _UNCOMPRESSED, _JPEG = 1, 7
 _END_OF_JPEG = b"\xff\xd9"
 _SEPARATE = 2
+_USUAL_BITS = frozenset((1, 2, 4, 8, 16))
 _FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 # Bytes of the values of a directory for each of the file's, and of any file's
 _VALUES_PER_BYTE, _FEW_VALUES = 2, 1 << 16
@@ -94,55 +102,67 @@ def read_tiff(data: bytes) -> Tiff:
         )
     listed = list(tags(data))
     _check_directory(data, listed)
-    found = {tag.number: tag for tag in reversed(listed)}
+    found = by_number(listed)
     if _WIDTH not in found or _HEIGHT not in found:
         raise UnreadableImage("the file is truncated or damaged: it states no size")
-    values = {
-        number: tuple(numbers(data, found[number]))
-        for number in _DEFAULTS
-        if number in found
-    }
-
-    def value(number: int) -> tuple[int, ...]:
-        return tuple(int(one) for one in values.get(number) or _DEFAULTS[number])
-
-    samples = value(_SAMPLES)[0]
-    bits = value(_BITS)
+    samples = _values(data, found, _SAMPLES)[0]
+    bits = _values(data, found, _BITS)
     if len(bits) == 1:
         bits *= max(1, min(samples, 16))
-    photometric, compression = value(_PHOTOMETRIC)[0], value(_COMPRESSION)[0]
-    _check(bits, value(_FORMAT))
-    if (
-        photometric == _YCBCR
-        and compression == _UNCOMPRESSED
-        and value(_SUBSAMPLING) != (1, 1)
-    ):
-        raise UnreadableImage(
-            "it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB"
-        )
-    colour = _COLOURS.get(photometric, f"photometric interpretation {photometric}")
-    each = " + ".join(map(str, bits))
-    if samples > 4 and len(set(bits)) == 1:
-        each = f"{samples} x {bits[0]}"
-    used_bits = _used_bits(bits, value(_MOST))
+    photometric = _values(data, found, _PHOTOMETRIC)[0]
+    compression = _values(data, found, _COMPRESSION)[0]
+    is_uncompressed = compression == _UNCOMPRESSED
+    _check_kind(bits, _values(data, found, _FORMAT))
+    if photometric == _YCBCR and is_uncompressed:
+        _check_subsampling(_values(data, found, _SUBSAMPLING))
+    used_bits = _used_bits(bits, _values(data, found, _MOST))
     if used_bits < max(bits) and len(bits) > 1:
         raise UnreadableImage(
             f"its values use {used_bits} of {max(bits)} bits; save it with values of 8 bits"
         )
+    is_separate = _values(data, found, _PLANAR)[0] == _SEPARATE
     return Tiff(
-        bits,
-        used_bits,
-        photometric == _WHITE_IS_ZERO and _PHOTOMETRIC in found,
-        value(_PLANAR)[0] == _SEPARATE and compression == _UNCOMPRESSED,
-        compression == _JPEG,
-        f"{colour}, {each} bits per pixel, compression {compression}",
-        found.get(_PHOTOMETRIC),
+        bits=bits,
+        used_bits=used_bits,
+        white_is_zero=photometric == _WHITE_IS_ZERO and _PHOTOMETRIC in found,
+        is_planar=is_separate and is_uncompressed,
+        is_jpeg=compression == _JPEG,
+        description=_description(photometric, samples, bits, compression),
+        photometric=found.get(_PHOTOMETRIC),
     )
+
+
+def _check_subsampling(subsampling: tuple[int, ...]) -> None:
+    if subsampling != (1, 1):
+        raise UnreadableImage(
+            "it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB"
+        )
+
+
+def _values(data: bytes, found: dict[int, Tag], number: int) -> tuple[int, ...]:
+    """A tag's values; those of the standard where the file states none."""
+    stated = numbers(data, found[number]) if number in found else []
+    return tuple(map(int, stated or _DEFAULTS[number]))
+
+
+def _description(
+    photometric: int, samples: int, bits: tuple[int, ...], compression: int
+) -> str:
+    """The kind of TIFF in words."""
+    colour = _COLOURS.get(photometric, f"photometric interpretation {photometric}")
+    each = _sum(bits)
+    if samples > 4 and len(set(bits)) == 1:
+        each = f"{samples} x {bits[0]}"
+    return f"{colour}, {each} bits per pixel, compression {compression}"
+
+
+def _sum(bits: tuple[int, ...]) -> str:
+    return " + ".join(map(str, bits))
 
 
 def _check_directory(data: bytes, listed: list[Tag]) -> None:
     """Refuse a directory whose tags share their values; Pillow copies the values of each tag."""
-    size = sum(tag.value_bytes * tag.length for tag in listed)
+    size = sum(tag.size for tag in listed)
     if size > _VALUES_PER_BYTE * len(data) + _FEW_VALUES:
         raise UnreadableImage(
             f"its directory states {size:,} bytes of values, but the file has {len(data):,}"
@@ -150,16 +170,21 @@ def _check_directory(data: bytes, listed: list[Tag]) -> None:
 
 
 def _used_bits(bits: tuple[int, ...], most: tuple[int, ...]) -> int:
-    """Cameras of 10, 12 or 14 bits write values of 16, and state the largest, which is all ones.
+    """How many bits of the values are used.
 
-    Any other number is the largest value that the picture happens to have, and says nothing of the range.
+    Cameras of 10, 12 or 14 bits write values of 16, and state the largest, which is all ones. Any other number is the
+    largest value that the picture happens to have, and says nothing about the range.
     """
     stated = max(most)
     used = stated.bit_length()
-    return used if max(bits) == 16 and used > 8 and stated == 2**used - 1 else max(bits)
+    is_all_ones = stated == 2**used - 1
+    if max(bits) == 16 and used > 8 and is_all_ones:
+        return used
+    return max(bits)
 
 
-def _check(bits: tuple[int, ...], formats: tuple[int, ...]) -> None:
+def _check_kind(bits: tuple[int, ...], formats: tuple[int, ...]) -> None:
+    """Refuse values that have no defined range, and unusual numbers of bits."""
     for number in formats:
         if number in _FORMATS:
             raise UnreadableImage(
@@ -168,14 +193,18 @@ def _check(bits: tuple[int, ...], formats: tuple[int, ...]) -> None:
     most = max(bits)
     if most > 16:
         raise UnreadableImage(f"its values have {most} bits, {_RANGE}")
-    if not all(one in (1, 2, 4, 8, 16) for one in bits) and bits != (12,):
+    if bits != (12,) and not _USUAL_BITS.issuperset(bits):
         raise UnreadableImage(
-            f"its values have {' + '.join(map(str, bits))} bits; save it with values of 8 or 16 bits"
+            f"its values have {_sum(bits)} bits; save it with values of 8 or 16 bits"
         )
 
 
 def open_tiff(data: bytes, opener: Callable[[io.BytesIO], ImageFile]) -> ImageFile:
-    """Opens a file by Pillow's plugin; raises an UnreadableImage that names the kind which the plugin refuses."""
+    """Open a file by Pillow's plugin.
+
+    Raises:
+        UnreadableImage: The plugin refuses the kind, which the message names.
+    """
     tiff = read_tiff(data)
     try:
         file = opener(io.BytesIO(_for_pillow(data, tiff)))
@@ -195,17 +224,18 @@ def _of_16_bits(tile: Any, data: bytes) -> Any:
     codec, extents, offset, (mode, *rest) = tile
     if len(mode) != 1:
         return tile
-    changed = (
-        codec,
-        extents,
-        offset,
-        (f"{mode};16{'L' if data.startswith(b'II') else 'B'}", *rest),
-    )
+    order = "L" if data.startswith(b"II") else "B"
+    changed = (codec, extents, offset, (f"{mode};16{order}", *rest))
+    # Older Pillow has plain tuples
     return type(tile)(*changed) if hasattr(tile, "_fields") else changed
 
 
 def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
-    """The decoded picture; an array uint8 [H, W] where its values have more than 8 bits."""
+    """Decode the picture.
+
+    Returns:
+        An array uint8 [H, W] where it is grey of more than 8 bits; else the image.
+    """
     tiff = read_tiff(data)
     if tiff.is_jpeg:
         _check_jpegs(data)
@@ -223,27 +253,24 @@ def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
 
 
 def _check_jpegs(data: bytes) -> None:
-    """Decodes the JPEGs of strips or tiles strictly: libtiff fills up what is missing in them.
+    """Decode the JPEGs of strips or tiles strictly: libtiff fills up what is missing in them.
 
     Raises:
         JpegError: Coded data is damaged or missing.
+        UnreadableImage: They hold far more pixels than the picture.
     """
-    found = {tag.number: tag for tag in reversed(list(tags(data)))}
-    begins, lengths = _TILES if _TILES[0] in found else _STRIPS
-    if begins not in found or lengths not in found:
+    found = by_number(tags(data))
+    places, lengths = _TILES if _TILES[0] in found else _STRIPS
+    if places not in found or lengths not in found:
         return
-    shared = found.get(_JPEG_TABLES)  # by all of them; a JPEG itself, without a picture
-    head = (
-        b""
-        if shared is None
-        else data[shared.at : shared.at + shared.length].removesuffix(_END_OF_JPEG)
-    )
-    width, height = (int(numbers(data, found[side])[0]) for side in (_WIDTH, _HEIGHT))
+    tables = _shared_tables(data, found)
+    width = int(numbers(data, found[_WIDTH])[0])
+    height = int(numbers(data, found[_HEIGHT])[0])
     left = _STRIP_PIXELS * width * height + _FEW_PIXELS
-    sizes = numbers(data, found[lengths], found[lengths].length)
-    for begin, size in zip(numbers(data, found[begins], found[begins].length), sizes):
-        part = data[int(begin) : int(begin + size)]
-        part = head + part[2 if head else 0 :] + _END_OF_JPEG
+    for part in _parts(data, found[places], found[lengths]):
+        if tables:
+            part = tables + part[2:]  # without the marker that begins a JPEG
+        part += _END_OF_JPEG
         frame = jpeg_frame(part)
         if frame is None:
             continue
@@ -254,23 +281,39 @@ def _check_jpegs(data: bytes) -> None:
         decode_whole(part, frame, to_rgb=True)
 
 
+def _shared_tables(data: bytes, found: dict[int, Tag]) -> bytes:
+    """The tables that all strips or tiles share, which are the beginning of a JPEG; empty if there are none."""
+    tag = found.get(_JPEG_TABLES)
+    if tag is None:
+        return b""
+    return data[tag.at : tag.at + tag.length].removesuffix(_END_OF_JPEG)
+
+
+def _parts(data: bytes, places: Tag, lengths: Tag) -> Iterator[bytes]:
+    """Yield the strips or tiles as they are stored."""
+    begins = numbers(data, places, places.length)
+    sizes = numbers(data, lengths, lengths.length)
+    for begin, size in zip(begins, sizes):
+        yield data[int(begin) : int(begin + size)]
+
+
 def remaining_orientation(file: ImageFile, data: bytes) -> int:
-    """The orientation that Pillow has not applied while it decoded the picture: of the tag it always has."""
-    found = {
-        tag.number: tag for tag in tags(data) if tag.number in (_ORIENTATION, _XMP)
-    }
-    if _ORIENTATION in found:
-        return 1
-    info = dict(file.info)
-    if _XMP in found and "xmp" not in info:  # Pillow of before 10 does not look into it
-        info["xmp"] = data[found[_XMP].at : found[_XMP].at + found[_XMP].length]
-    return stated_orientation(info)
+    """Read the orientation that Pillow has not applied: that of the tag it applies while it decodes the picture."""
+    xmp = b""
+    for tag in tags(data):
+        if tag.number == _ORIENTATION:
+            return 1
+        if tag.number == _XMP:
+            xmp = data[tag.at : tag.at + tag.length]
+    # Pillow of before 10 does not look into it
+    return stated_orientation({"xmp": xmp, **file.info})
 
 
 def _for_pillow(data: bytes, tiff: Tiff) -> bytes:
     """The file as Pillow takes it: grey of more than 8 bits counts from black, and is turned round afterwards."""
-    if not tiff.is_deep_grey or not tiff.white_is_zero or tiff.photometric is None:
+    tag = tiff.photometric
+    if tag is None or not tiff.is_deep_grey or not tiff.white_is_zero:
         return data
-    at, end = tiff.photometric.at, tiff.photometric.at + tiff.photometric.value_bytes
     order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
-    return data[:at] + _BLACK_IS_ZERO.to_bytes(end - at, order) + data[end:]
+    value = _BLACK_IS_ZERO.to_bytes(tag.value_bytes, order)
+    return data[: tag.at] + value + data[tag.at + tag.value_bytes :]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _ORDERS = {b"II": "<", b"MM": ">"}
@@ -24,6 +25,9 @@ _NUMBERS = {
     13: "I",
     16: "Q",
 }
+_VALUE_BYTES = _TEXTS | {
+    kind: struct.calcsize("<" + layout) for kind, layout in _NUMBERS.items()
+}
 
 
 class Tag(NamedTuple):
@@ -37,53 +41,102 @@ class Tag(NamedTuple):
     @property
     def value_bytes(self) -> int:
         """Bytes of one value; 0 if the type is unknown."""
-        return _TEXTS.get(self.kind) or struct.calcsize(
-            "<" + _NUMBERS.get(self.kind, "")
-        )
+        return _VALUE_BYTES.get(self.kind, 0)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return self.value_bytes * self.length
+
+
+class _Layout(NamedTuple):
+    """How a directory is stored, as formats of `struct`.
+
+    Attributes:
+        pointer: A place in the file.
+        first: Where the pointer to the first directory stands.
+        counter: The number of entries.
+        entry: Number, type and length of a tag; a pointer follows, or the values themselves if they fit in its place.
+    """
+
+    pointer: str
+    first: int
+    counter: str
+    entry: str
+
+
+def _layout(data: bytes) -> _Layout | None:
+    order = _ORDERS.get(data[:2], "")
+    if data[:4] in CLASSIC:
+        return _Layout(order + "I", 4, order + "H", order + "HHI")
+    if data[:4] in BIG:
+        return _Layout(order + "Q", 8, order + "Q", order + "HHQ")
+    return None
 
 
 def tags(data: bytes) -> Iterator[Tag]:
-    """The tags of the first directory whose values lie within the data; in a damaged one, those before the damage."""
-    order = _ORDERS.get(data[:2])
-    if order is None or data[:4] not in (*CLASSIC, *BIG):
+    """Yield the tags of the first directory whose values lie within the data.
+
+    Of a damaged directory, those before the damage.
+    """
+    layout = _layout(data)
+    if layout is None:
         return
-    is_big = data[:4] in BIG
-    pointer = order + ("Q" if is_big else "I")
-    counter, entry = (
-        (order + "Q", order + "HHQ") if is_big else (order + "H", order + "HHI")
-    )
-    head, inline = struct.calcsize(entry), struct.calcsize(pointer)
-    try:
-        (directory,) = struct.unpack_from(pointer, data, 8 if is_big else 4)
-        (length,) = struct.unpack_from(counter, data, directory)
-        place = directory + struct.calcsize(counter)
-        for _ in range(length):
-            number, kind, count = struct.unpack_from(entry, data, place)
-            tag = Tag(number, kind, count, place + head)
-            if tag.at + inline > len(data):
-                return
-            size = tag.value_bytes * count
-            if size > inline:
-                tag = tag._replace(at=struct.unpack_from(pointer, data, tag.at)[0])
-            if size and tag.at + size <= len(data):
-                yield tag
-            place += head + inline
     # The directory ends, or lies, outside of the data
-    except (struct.error, OverflowError):
-        return
+    with contextlib.suppress(struct.error, OverflowError):
+        for tag in _entries(data, layout):
+            if 0 < tag.size <= len(data) - tag.at:
+                yield tag
+
+
+def _entries(data: bytes, layout: _Layout) -> Iterator[Tag]:
+    """Yield all entries; raises a struct.error or an OverflowError where the data does not hold them."""
+    head, inline = struct.calcsize(layout.entry), struct.calcsize(layout.pointer)
+    (directory,) = struct.unpack_from(layout.pointer, data, layout.first)
+    (length,) = struct.unpack_from(layout.counter, data, directory)
+    place = directory + struct.calcsize(layout.counter)
+    for _ in range(length):
+        number, kind, count = struct.unpack_from(layout.entry, data, place)
+        (pointer,) = struct.unpack_from(layout.pointer, data, place + head)
+        tag = Tag(number, kind, count, place + head)
+        if tag.size > inline:
+            tag = tag._replace(at=pointer)
+        yield tag
+        place += head + inline
+
+
+def first_tag(data: bytes, number: int) -> Tag | None:
+    """Find the first tag of a number."""
+    for tag in tags(data):
+        if tag.number == number:
+            return tag
+    return None
+
+
+def by_number(listed: Iterable[Tag]) -> dict[int, Tag]:
+    """Tags by their numbers; where a number is repeated, the first tag counts."""
+    found: dict[int, Tag] = {}
+    for tag in listed:
+        found.setdefault(tag.number, tag)
+    return found
 
 
 def numbers(data: bytes, tag: Tag, most: int = 16) -> list[float]:
-    """The first `most` values of a tag; none if they are no numbers, and 0 for a fraction without denominator."""
+    """Read the first `most` values of a tag.
+
+    Returns:
+        An empty list if they are not numbers; 0 for a fraction without denominator.
+    """
     if tag.kind in _TEXTS:
         return []
     layout = _ORDERS[data[:2]] + _NUMBERS[tag.kind]
+    end = tag.at + tag.value_bytes * min(tag.length, most)
     values = []
-    for place in range(
-        tag.at, tag.at + tag.value_bytes * min(tag.length, most), tag.value_bytes
-    ):
-        number, *denominator = struct.unpack_from(layout, data, place)
-        if denominator:
-            number = number / denominator[0] if denominator[0] else 0
-        values.append(number)
+    for place in range(tag.at, end, tag.value_bytes):
+        stored = struct.unpack_from(layout, data, place)
+        values.append(_fraction(*stored) if len(stored) == 2 else stored[0])
     return values
+
+
+def _fraction(numerator: int, denominator: int) -> float:
+    return numerator / denominator if denominator else 0
