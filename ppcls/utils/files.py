@@ -48,9 +48,9 @@ def require_place(path: PathLike) -> None:
     Raises:
         UserError: A file is in the way.
     """
-    nearest = next(
-        parent for parent in Path(path).absolute().parents if parent.exists()
-    )
+    nearest = Path(path).absolute().parent
+    while not nearest.exists():
+        nearest = nearest.parent
     if not nearest.is_dir():
         raise UserError(
             f"{path} cannot be made, because {nearest} is a file; give another place"

@@ -138,16 +138,23 @@ class _LockFile:
                 raise UserError(_not_a_lock(self._path)) from error
             if error.errno not in _READ_ONLY:
                 raise
-            if not os.access(self._path, os.R_OK):
-                get_logger().debug("%s: not locked (%s)", self._path, error.strerror)
-                raise _NoLocks from error
-            # Another user's, left by a killed process: it can be locked but not written
-            descriptor = os.open(self._path, os.O_RDONLY | _NO_LINKS)
+            descriptor = self._open_for_reading(error)
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
             os.close(descriptor)
             raise UserError(_not_a_lock(self._path))
         return descriptor
+
+    def _open_for_reading(self, error: OSError) -> int:
+        """Open another user's file, left by a killed process: it can be locked but not written.
+
+        Args:
+            error: Why it cannot be written.
+        """
+        if not os.access(self._path, os.R_OK):
+            get_logger().debug("%s: not locked (%s)", self._path, error.strerror)
+            raise _NoLocks from error
+        return os.open(self._path, os.O_RDONLY | _NO_LINKS)
 
     @property
     def descriptor(self) -> int:

@@ -60,18 +60,23 @@ class _Paced(io.RawIOBase):
             TooSlow: The server has sent too little in a span, or too much altogether.
         """
         size = self._raw.readinto(buffer)
-        self._total += size or 0
-        self._span_bytes += size or 0
+        if not size:
+            return size
+        self._total += size
+        self._span_bytes += size
         if self._total > MOST_BYTES:
             raise TooSlow(f"the server sent more than {MOST_BYTES:,} bytes")
-        if size and clock() - self._span_start >= SPAN_SECONDS:
-            if self._span_bytes < SPAN_BYTES:
-                raise TooSlow(
-                    f"the server sent only {self._span_bytes:,} bytes in {SPAN_SECONDS:g} s"
-                )
-            self._span_start = clock()
-            self._span_bytes = 0
+        if clock() - self._span_start >= SPAN_SECONDS:
+            self._end_span()
         return size
+
+    def _end_span(self) -> None:
+        if self._span_bytes < SPAN_BYTES:
+            raise TooSlow(
+                f"the server sent only {self._span_bytes:,} bytes in {SPAN_SECONDS:g} s"
+            )
+        self._span_start = clock()
+        self._span_bytes = 0
 
     def close(self) -> None:
         """Close the connection."""

@@ -126,36 +126,27 @@ class Transfer:
             reason = f"HTTP status {answer.status} ({_readable(str(answer.reason))})"
             raise Interrupted(reason)
         stated = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        is_rest = stated is not None and int(stated[1]) == have
-        if stated is None or not is_rest or _version(answer) not in ("", version):
+        is_same_version = _version(answer) in ("", version)
+        if stated is None or int(stated[1]) != have or not is_same_version:
             self._begin_again("the server sent the rest of another file")
         return have, int(stated[2])
 
     def _receive(self, answer: Any, start: int, total: int | None) -> None:
         """Write the body behind the first `start` bytes of the part."""
-        fault = "" if total is None else self.size_fault(total)
         blocks = _blocks(answer)
         first = next(blocks, b"")
         is_page = not start and is_web_page(first)
         if is_page or answer.headers.get_content_type() == "text/html":
             raise Failed("the answer is a web page, as a login or a filter sends it")
+        fault = "" if total is None else self.size_fault(total)
         if fault:
             self.discard()
             raise Failed(fault)
-        bar = tqdm(
-            total=total,
-            initial=start,
-            desc=self.label,
-            unit="B",
-            unit_scale=True,
-            unit_divisor=1024,
-            disable=None,  # shown on a terminal only
-        )
         have = start
-        with append(self.part) if start else create(self.part) as file, bar:
+        part = append(self.part) if start else create(self.part)
+        with part as file, self._bar(start, total) as bar:
             if not start:
-                with create(self.version) as note:
-                    note.write(_version(answer).encode())
+                self._note_version(answer)
             for block in chain([first], blocks):
                 have += len(block)
                 if have > self.most_bytes:
@@ -171,6 +162,23 @@ class Transfer:
             )
         if total is not None and have < total:
             raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
+
+    def _note_version(self, answer: Any) -> None:
+        """Write down the server's name for the version, after the part of another version is gone."""
+        with create(self.version) as note:
+            note.write(_version(answer).encode())
+
+    def _bar(self, start: int, total: int | None) -> Any:
+        """Return the progress bar."""
+        return tqdm(
+            total=total,
+            initial=start,
+            desc=self.label,
+            unit="B",
+            unit_scale=True,
+            unit_divisor=1024,
+            disable=None,  # shown on a terminal only
+        )
 
 
 class SafeRedirects(HTTPRedirectHandler):

@@ -79,12 +79,13 @@ def difference(saved: Mapping[str, str]) -> str | None:
     current = digests()
     parts = []
     for name in sorted({*saved, *current}):
-        if name not in current:
+        then, now = saved.get(name), current.get(name)
+        if now is None:
             parts.append(f"{name} is not loaded")
-        elif name not in saved:
+        elif then is None:
             parts.append(f"{name} is new")
-        elif saved[name] != current[name]:
-            parts.append(f"{name} has sha256 {current[name]}, not {saved[name]}")
+        elif then != now:
+            parts.append(f"{name} has sha256 {now}, not {then}")
     return "; ".join(parts) or None
 
 
@@ -128,9 +129,11 @@ def _place(path: Path, error: Exception) -> str:
     """The file and the line that raised the error."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{path}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return f"{path}:{lines[-1]}" if lines else str(path)
+    place = str(path)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(path):  # the innermost one comes last
+            place = f"{path}:{frame.lineno}"
+    return place
 
 
 def _below(path: Path, error: Exception) -> TracebackType | None:
