@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from ppcls.untrusted.refusals import Damaged, refusals, shown
+from ppcls.untrusted.refusals import Damaged, refusals, require, shown
 from ppcls.utils.errors import UserError
 
 _MAX_ARRAYS = 1000
@@ -51,17 +51,15 @@ def read_arrays(
 
 def _read_archive(archive: zipfile.ZipFile, limit: int) -> dict[str, np.ndarray]:
     members = archive.infolist()
-    if len(members) > _MAX_ARRAYS:
-        raise Damaged(f"it has {len(members)} arrays")
-    if sum(member.file_size for member in members) > limit:
-        raise Damaged(f"its arrays would take more than {limit >> 20} MiB")
+    require(len(members) <= _MAX_ARRAYS, f"it has {len(members)} arrays")
+    total = sum(member.file_size for member in members)
+    require(total <= limit, f"its arrays would take more than {limit >> 20} MiB")
     arrays = {}
     for member in members:
         name = member.filename.removesuffix(".npy")
         if member.compress_type not in _COMPRESSIONS:
             raise Damaged(f"{shown(name)} is compressed in another way than by deflate")
-        if name in arrays:
-            raise Damaged(f"two arrays are named {shown(name)}")
+        require(name not in arrays, f"two arrays are named {shown(name)}")
         with archive.open(member) as content:
             arrays[name] = _read_array(content, member.file_size)
     return arrays
@@ -69,22 +67,23 @@ def _read_archive(archive: zipfile.ZipFile, limit: int) -> dict[str, np.ndarray]
 
 def _read_array(file: IO[bytes], size: int) -> np.ndarray:
     """Read one `.npy` file of `size` bytes, whose header must account for every byte."""
-    if file.read(6) != np.lib.format.MAGIC_PREFIX:
-        raise Damaged("it holds something that is not an array")
+    is_array = file.read(6) == np.lib.format.MAGIC_PREFIX
+    require(is_array, "it holds something that is not an array")
     file.seek(0)
     shape, in_fortran_order, dtype = _read_header(file)
     if dtype.kind not in _KINDS:
         raise Damaged(f"it holds an array of {shown(str(dtype))}")
-    if len(shape) > _MAX_AXES:
-        raise Damaged(f"it holds an array with {len(shape)} axes")
-    if prod(shape) * dtype.itemsize != size - file.tell():
-        raise Damaged("an array has another size than its header states")
-    values = np.empty(shape, dtype, order="F" if in_fortran_order else "C")
-    # Of Fortran's order the transposed array lies in memory as C's
-    flat = (values.T if in_fortran_order else values).reshape(-1).view(np.uint8)
-    if file.readinto(flat) != flat.size:  # type: ignore[attr-defined]
-        raise Damaged("an array is cut off")
-    return values
+    require(len(shape) <= _MAX_AXES, f"it holds an array with {len(shape)} axes")
+    require(
+        prod(shape) * dtype.itemsize == size - file.tell(),
+        "an array has another size than its header states",
+    )
+    # In memory, Fortran's order of an array is C's order of the transposed array
+    in_memory = np.empty(shape[::-1] if in_fortran_order else shape, dtype)
+    content = in_memory.reshape(-1).view(np.uint8)
+    count = file.readinto(content)  # type: ignore[attr-defined]
+    require(count == content.size, "an array is cut off")
+    return in_memory.T if in_fortran_order else in_memory
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from ppcls.untrusted.protobuf import Budget, Message
-from ppcls.untrusted.refusals import Damaged, refusals
+from ppcls.untrusted.refusals import refusals, require
 
 # Name, element type, shape with -1 for what is not fixed
 Port = tuple[str, int, tuple[int, ...]]
@@ -47,17 +48,16 @@ def _parse(content: memoryview) -> OnnxProgram:
     """
     model = Message(content, Budget())
     graphs = list(model.messages(7))
-    if len(graphs) != 1:
-        raise Damaged(f"it has {len(graphs)} graphs")
+    require(len(graphs) == 1, f"it has {len(graphs)} graphs")
     (graph,) = graphs
     parameters = {tensor.text(8) for tensor in graph.messages(5)}
-    inputs = [_port(value) for value in graph.messages(11)]
-    outputs = [_port(value) for value in graph.messages(12)]
-    return OnnxProgram(
-        [port for port in inputs if port[0] not in parameters],
-        outputs,
-        bool(outputs) and _last_operator(graph, outputs[0][0]) == "Softmax",
-    )
+    inputs = []
+    for port in map(_port, graph.messages(11)):
+        if port[0] not in parameters:
+            inputs.append(port)
+    outputs = list(map(_port, graph.messages(12)))
+    last_operator = _last_operator(graph, outputs[0][0]) if outputs else None
+    return OnnxProgram(inputs, outputs, last_operator == "Softmax")
 
 
 def _last_operator(graph: Message, output: str) -> str | None:
@@ -81,16 +81,21 @@ def _last_operator(graph: Message, output: str) -> str | None:
 
 def _port(value: Message) -> Port:
     """ValueInfoProto: name = 1, type = 2 {tensor_type = 1 {elem_type = 1, shape = 2 {dim = 1 {dim_value = 1}}}}."""
-    tensors = [tensor for kind in value.messages(2) for tensor in kind.messages(1)]
+    tensors = _within(value.messages(2), 1)
     name = value.text(1)
     if len(tensors) != 1:
         return name, 0, ()
     (tensor,) = tensors
     element_type = next(iter(tensor.numbers(1)), 0)
-    sides: list[int] = []
-    for shape in tensor.messages(2):
-        for side in shape.messages(1):
-            sides.append(next(iter(side.numbers(1)), -1))
-    if len(sides) > _MAX_AXES:
-        raise Damaged(f"an input or output has {len(sides)} axes")
-    return name, element_type, tuple(sides)
+    sides = _within(tensor.messages(2), 1)
+    require(len(sides) <= _MAX_AXES, f"an input or output has {len(sides)} axes")
+    shape = [next(iter(side.numbers(1)), -1) for side in sides]
+    return name, element_type, tuple(shape)
+
+
+def _within(messages: Iterable[Message], number: int) -> list[Message]:
+    """Return the messages that messages have in a field of this number."""
+    found: list[Message] = []
+    for message in messages:
+        found += message.messages(number)
+    return found

@@ -10,6 +10,7 @@ from ppcls.utils.fields import FieldError, is_union
 T = TypeVar("T")
 _AGAIN = "export the model again"
 _SHOWN = 100  # characters of a value
+_LONGEST = 600  # characters of what a check says
 
 
 def shown(value: Any) -> str:
@@ -41,7 +42,7 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
         text = str(error)
         if error.key not in value:
             text = f"{error.key} is missing; {_AGAIN}"
-        raise UserError(f"{where}: {shortened(text, 600)}") from error
+        raise UserError(f"{where}: {shortened(text, _LONGEST)}") from error
     hints = get_type_hints(cls)
     values = {}
     for name, item in value.items():
@@ -49,28 +50,33 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     try:
         return cls(**known, **values)
     except ValueError as error:
-        raise UserError(f"{where}: {shortened(str(error), 600)}") from error
+        raise UserError(f"{where}: {shortened(str(error), _LONGEST)}") from error
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """The value as its annotation has it: a dataclass, X | None, tuple[X, ...], dict[str, Any] or a plain type."""
-    if hint is Any:
-        return value
+    origin, args = get_origin(hint), get_args(hint)
+    if is_union(hint):
+        if value is None:
+            return None
+        return _convert(args[0], value, where)
+    if origin is tuple:
+        return _tuple(args[0], value, where)
     if isinstance(hint, type) and is_dataclass(hint):
         return read_record(hint, value, where)
-    if is_union(hint):
-        return None if value is None else _convert(get_args(hint)[0], value, where)
-    if get_origin(hint) is tuple:
-        return _tuple(get_args(hint)[0], value, where)
-    expected = get_origin(hint) or hint
+    if hint is not Any:
+        _check_class(origin or hint, value, where)
+    return value
+
+
+def _check_class(expected: type, value: Any, where: str) -> None:
     is_right = isinstance(value, expected)
     if isinstance(value, bool):
-        is_right = hint is bool  # to Python it is a whole number, too
+        is_right = expected is bool  # to Python it is a whole number, too
     if not is_right:
         raise UserError(
             f"{where}: {expected.__name__} is expected, not {shown(value)}; {_AGAIN}"
         )
-    return value
 
 
 def _tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:

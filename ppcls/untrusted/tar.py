@@ -66,8 +66,9 @@ def _check_member(member: tarfile.TarInfo) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name:
         raise Refused(f"a member outside of its folder ({shown(member.name)})")
-    is_plain = member.isreg() and not member.issparse()
-    if not is_plain and not member.isdir():
+    if member.isdir():
+        return
+    if member.issparse() or not member.isreg():
         raise Refused(
             f"a member that is neither a plain file nor a folder ({shown(member.name)})"
         )

@@ -101,10 +101,11 @@ class Storages:
         storage = self._storage(key, kind.name, sizes((count,))[0])
         if view is None:
             return storage
-        require(
-            isinstance(view, tuple) and len(view) == 3,
-            f"a view of storage {shown(key)} that is not described",
-        )
+        return self._view(storage, key, view)
+
+    def _view(self, storage: Storage, key: str, view: Any) -> Slice:
+        is_described = isinstance(view, tuple) and len(view) == 3
+        require(is_described, f"a view of storage {shown(key)} that is not described")
         return Slice(storage, *sizes(view[1:]))
 
     def _storage(self, key: str, kind: str, count: int) -> Storage:
