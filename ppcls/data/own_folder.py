@@ -69,7 +69,7 @@ def read_own_folder(root: str) -> OwnFolder:
         raise UserError(
             f"{place} holds one class only ({names[0]}); {_more_classes(place, names[0])}"
         )
-    pictures = {name: _relative(root, paths) for name, paths in found.items()}
+    pictures = _relative(root, found)
     if parts.val is None:
         train, val, notes = hold_out(root, pictures)
     else:
@@ -190,7 +190,7 @@ def _given(
     place = join(root, folder)
     found = pictures_by_class(place)
     refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
-    pictures = {name: _relative(root, paths) for name, paths in found.items()}
+    pictures = _relative(root, found)
     val = _with_labels(pictures, names)
     if not val:
         raise UserError(
@@ -240,11 +240,13 @@ def hold_out(
     return train, val, notes
 
 
-def _relative(root: str, pictures: list[str]) -> list[str]:
-    """Paths relative to `root`, as a list holds them."""
-    found = [Path(path).relative_to(root).as_posix() for path in pictures]
-    refuse_unlistable(root, found)
-    return found
+def _relative(root: str, found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The paths of each class relative to `root`, as a list holds them."""
+    relative = {}
+    for name, paths in found.items():
+        relative[name] = [Path(path).relative_to(root).as_posix() for path in paths]
+        refuse_unlistable(root, relative[name])
+    return relative
 
 
 def refuse_unlistable(root: str, paths: list[str]) -> None:

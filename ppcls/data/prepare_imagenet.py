@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -63,55 +65,85 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Part(ABC):
     """A part of the data set, `train` or `val`.
 
     Attributes:
         found: Its archive, or its folder.
         place: The folder that it gets in the layout.
-        copy: Whether pictures of a folder are copied, and not linked.
     """
 
     found: Path
     place: Path
-    copy: bool
 
     @property
-    def is_archive(self) -> bool:
-        """Whether it was found as an archive."""
-        return self.found.is_file()
+    def is_in_place(self) -> bool:
+        """Whether its folder, or a link to it, is in its place already."""
+        return self.place.exists() and self.place.samefile(self.found)
 
-    @property
-    def is_there(self) -> bool:
-        """Whether its folder is in its place already, as a copy if there is to be one."""
-        if not self.place.exists() or (self.copy and self.place.is_symlink()):
-            return False
-        return self.place.samefile(self.found)
-
+    @abstractmethod
     def check_free(self) -> None:
-        """Raise a UserError if another thing than the part itself is in its place."""
-        is_link = self.place.is_symlink()
-        # What is extracted or copied is added to what is there
-        if self.is_archive or (self.copy and not is_link):
-            return
-        is_taken = self.place.exists() or is_link
-        if is_taken and not self.is_there:
-            raise UserError(
-                f"{self.place} is there already and is not {self.found}; remove it, or give another DST"
-            )
+        """Raise a UserError if another thing is in its place."""
 
+    @abstractmethod
     def bring(self) -> None:
         """Extract, copy or link it to its place."""
-        if self.found.name == TRAIN_ARCHIVE and self.is_archive:
+
+    def _refuse_place(self) -> NoReturn:
+        raise UserError(
+            f"{self.place} is there already and is not {self.found}; remove it, or give another DST"
+        )
+
+
+class _Archive(_Part):
+    """An archive, whose pictures are added to what is there."""
+
+    def check_free(self) -> None:
+        """Do nothing: extracting goes on where it was interrupted."""
+
+    def bring(self) -> None:
+        """Extract it."""
+        if self.found.name == TRAIN_ARCHIVE:
             extract_class_archives(self.found, self.place)
-        elif self.is_archive:
-            extract_pictures(self.found, self.place)
-        elif self.is_there:
-            return
-        elif self.copy and not self.place.is_symlink():
-            _copy(self.found, self.place)
         else:
+            extract_pictures(self.found, self.place)
+
+
+class _Copied(_Part):
+    """A folder whose pictures are copied to what is there."""
+
+    def check_free(self) -> None:
+        """Raise a UserError for a link, through which the copies would come to lie elsewhere."""
+        if self.place.is_symlink():
+            self._refuse_place()
+
+    def bring(self) -> None:
+        """Copy it."""
+        if not self.is_in_place:
+            _copy(self.found, self.place)
+
+
+class _Linked(_Part):
+    """A folder that gets a link."""
+
+    def check_free(self) -> None:
+        """Raise a UserError for anything but the folder itself or a link to it."""
+        is_taken = self.place.exists() or self.place.is_symlink()
+        if is_taken and not self.is_in_place:
+            self._refuse_place()
+
+    def bring(self) -> None:
+        """Link it."""
+        if not self.is_in_place:
             _link(self.found, self.place)
+
+
+def _part(found: Path, place: Path, copy: bool) -> _Part:
+    if found.is_file():
+        return _Archive(found, place)
+    if copy:
+        return _Copied(found, place)
+    return _Linked(found, place)
 
 
 def prepare_imagenet(
@@ -145,17 +177,17 @@ def _prepare(
     parts = _find_parts(source, target, copy)
     for part in parts.values():
         part.check_free()
-    has_archives = any(part.is_archive for part in parts.values())
+    archives = {name for name, part in parts.items() if isinstance(part, _Archive)}
     # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
-    if not has_archives:
+    if not archives:
         found = {name: part.found for name, part in parts.items()}
         layout = _read_layout(found, source, labels)
-    elif "val" in parts and parts["val"].is_archive:
+    elif "val" in archives:
         _check_labels(source, labels)
     with folder_for(target / CLASS_LIST):
         for part in parts.values():
             part.bring()
-    if copy or has_archives:
+    if copy or archives:
         places = {name: part.place for name, part in parts.items()}
         layout = _read_layout(places, source, labels)
     for name, content in layout.files.items():
@@ -173,7 +205,7 @@ def _find_parts(source: Path, target: Path, copy: bool) -> dict[str, _Part]:
     for name, archive in _ARCHIVES.items():
         found = _find(source, name, archive)
         if found is not None:
-            parts[name] = _Part(found, target / name, copy)
+            parts[name] = _part(found, target / name, copy)
     if not parts:
         raise UserError(
             f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
