@@ -1,4 +1,4 @@
-"""What acts on a whole batch."""
+"""Transforms of a whole batch: Mixup and Cutmix."""
 
 import math
 from dataclasses import dataclass
@@ -42,11 +42,10 @@ class _Mix(CheckedFields):
         """
         self.check(class_num)
         soft = shares(targets, class_num)
-        return (
-            (images, soft)
-            if self.prob < 1 and rng.random() >= self.prob
-            else self.mixed(images, soft, rng)
-        )
+        # With prob 1 no number is drawn
+        if self.prob < 1 and rng.random() >= self.prob:
+            return images, soft
+        return self.mixed(images, soft, rng)
 
     def check(self, class_num: int) -> None:
         """Raises a UserError if the configuration has another number of classes than the model."""
@@ -144,7 +143,7 @@ class OpSampler(CheckedFields):
         rng: np.random.Generator,
         class_num: int,
     ) -> Batch:
-        """What the operation makes of the batch; see `Mixup`."""
+        """The batch after the operation that was drawn; see `Mixup`."""
         soft = shares(targets, class_num)
         draw = rng.random()
         for operation in (self.MixupOperator, self.CutmixOperator):

@@ -31,7 +31,7 @@ BatchTransforms = tuple[Annotated[Any, Operation("batch transform")], ...]
 
 
 def _finish(dataset: Any) -> None:
-    """What every dataset checks of the keys that they share."""
+    """Check the keys that all datasets share."""
     set_field(dataset, "transform_ops", tuple(dataset.transform_ops))
     set_field(dataset, "batch_transform_ops", tuple(dataset.batch_transform_ops or ()))
     Pipeline(dataset.transform_ops)  # raises if their order is impossible
@@ -56,7 +56,7 @@ class ImageNetDataset(CheckedFields):
             semicolon.
         image_column: the column of the pictures in a table, by its name or counted from 0; null finds it.
         label_column: the same of the labels.
-        on_error: what becomes of a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
+        on_error: what to do with a picture that cannot be read: `raise` ends the run, `skip` leaves it out and
             reports it. None skips while training, also in the evaluations of a training, though not in the trial
             before its first step; and raises in `eval`.
         class_names: a file of the class names in the order of their labels, `id name` or `name` per line, which the
@@ -148,10 +148,10 @@ class ImageFolder(CheckedFields):
 @DATASETS.register()
 @dataclass(frozen=True)
 class WebDatasetDataset(CheckedFields):
-    """Pictures in tar shards, near or far, as `ppcls pack` and webdataset write them; for data beyond one disk.
+    """Pictures in tar shards, local or remote, as `ppcls pack` and webdataset write them; for data beyond one disk.
 
     It needs the package webdataset. Processes and their workers share the shards; with a manifest every picture comes
-    once an epoch, and an epoch is resumed exactly with as many processes and workers.
+    once per epoch, and an epoch is resumed exactly with as many processes and workers.
 
     Args:
         shards: the `manifest.json` of `ppcls pack`, a path or an http address; or a pattern or a list of patterns such
@@ -206,11 +206,10 @@ def check_same_classes(
     """
     if not names or learned is None or names == learned.names:
         return
-    pairs = enumerate(itertools.zip_longest(names, learned.names, fillvalue="missing"))
-    number, (ours, theirs) = next(
-        (number, pair) for number, pair in pairs if pair[0] != pair[1]
-    )
-    raise UserError(
-        f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} there; "
-        f"{remedy}"
-    )
+    pairs = itertools.zip_longest(names, learned.names, fillvalue="missing")
+    for number, (ours, theirs) in enumerate(pairs):
+        if ours != theirs:
+            raise UserError(
+                f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} "
+                f"there; {remedy}"
+            )

@@ -1,4 +1,4 @@
-"""What is made of a model's scores."""
+"""From a model's scores to its predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,9 +41,20 @@ class Topk(CheckedFields):
         Raises:
             ValueError: there are fewer classes than `topk`, another number of names, or a score is not a number.
         """
-        classes = scores.shape[1]
         if names is None and self.class_id_map_file is not None:
             names = load_class_names(self.class_id_map_file)
+        self._check(scores, names)
+        return [self._best(row, names) for row in scores]
+
+    def _best(self, row: np.ndarray, names: Sequence[str] | None) -> list[Prediction]:
+        predictions: list[Prediction] = []
+        for class_id in best_of(row, self.topk):
+            name = None if names is None else names[class_id]
+            predictions.append((class_id, float(row[class_id]), name))
+        return predictions
+
+    def _check(self, scores: np.ndarray, names: Sequence[str] | None) -> None:
+        classes = scores.shape[1]
         if self.topk > classes:
             raise ValueError(
                 f"topk is {self.topk}, but there are {classes} classes; write {classes} at most"
@@ -56,13 +67,6 @@ class Topk(CheckedFields):
             raise ValueError(
                 "a score is not a number, so there is no order; look at the weights"
             )
-        return [
-            [
-                (i, float(row[i]), None if names is None else names[i])
-                for i in best_of(row, self.topk)
-            ]
-            for row in scores
-        ]
 
 
 def best_of(scores: np.ndarray, count: int) -> list[int]:

@@ -39,11 +39,8 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
     """Indices of the pictures in the order of an epoch, int64 [length]."""
     if not shuffle:
         return np.arange(length, dtype=np.int64)
-    return (
-        np.random.default_rng((_ORDER, seed, epoch))
-        .permutation(length)
-        .astype(np.int64)
-    )
+    rng = np.random.default_rng((_ORDER, seed, epoch))
+    return rng.permutation(length).astype(np.int64)
 
 
 def steps_in_epoch(length: int, global_batch: int, drop_last: bool) -> int:
@@ -61,9 +58,9 @@ def positions(
     """
     start = step * batch_size * world_size
     count = min(batch_size * world_size, length - start)
-    return slice(
-        start + count * rank // world_size, start + count * (rank + 1) // world_size
-    )
+    first = start + count * rank // world_size
+    end = start + count * (rank + 1) // world_size
+    return slice(first, end)
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:

@@ -58,13 +58,15 @@ def pair(size: int | Sequence[int]) -> WidthHeight:
         ValueError: it is neither, or less than 1.
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(
-        isinstance(side, int) and side >= 1 for side in sides
-    ):
+    if len(sides) != 2 or not all(map(_is_side, sides)):
         raise ValueError(
             f"size is {size!r}; write one number of pixels, or [width, height]"
         )
     return sides[0], sides[1]
+
+
+def _is_side(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def checked_size(size: int | Sequence[int]) -> int | WidthHeight:

@@ -56,15 +56,15 @@ class ColorJitter(Transform):
         rng = generator(rng, "ColorJitter")
         if rng.random() >= self.p:
             return image
-        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        is_gray = image.shape[2] == 1
+        picture = Image.fromarray(image[..., 0] if is_gray else image)
         for key in rng.permutation([*_FACTORS, "hue"]):
             reach = getattr(self, key)
             if key == "hue":
                 picture = turn_hue(picture, rng.uniform(-reach, reach))
             elif reach:
-                picture = _FACTORS[key](picture).enhance(
-                    rng.uniform(max(0, 1 - reach), 1 + reach)
-                )
+                factor = rng.uniform(max(0, 1 - reach), 1 + reach)
+                picture = _FACTORS[key](picture).enhance(factor)
         return np.asarray(picture).reshape(image.shape)
 
 

@@ -88,10 +88,7 @@ def decode_rows(
         None where the file is damaged or incomplete, or not in one scan from top to bottom: decode it as a whole, which
         raises what is wrong.
     """
-    if not frame.runs_from_the_top or len(frame.sampling) == 4:
-        return None
-    has_end = data.endswith(b"\xff\xd9") or end_of_image(data) is not None
-    if not has_end or has_hole(data, frame, 0):
+    if not _can_stop_early(data, frame):
         return None
     colorspace = "RGB" if to_rgb else "BGR"
     height = rows + _ROWS_BELOW
@@ -106,6 +103,14 @@ def decode_rows(
     if notice and not LEFT_OVER.search(notice):
         return None
     return pixels
+
+
+def _can_stop_early(data: bytes, frame: Frame) -> bool:
+    """Whether the first rows can be decoded alone, of a file that is complete as far as it is cheap to see."""
+    if not frame.runs_from_the_top or len(frame.sampling) == 4:
+        return False
+    has_end = data.endswith(b"\xff\xd9") or end_of_image(data) is not None
+    return has_end and not has_hole(data, frame, 0)
 
 
 def _colorspace(frame: Frame, to_rgb: bool) -> str:

@@ -31,6 +31,7 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
 # Bytes of any value that encoders in hardware leave before the end marker, because they write whole registers
 _FLUSHED = 8
 _HOLE = bytes(64)
+_METADATA = frozenset((*range(APP0, APP15 + 1), COMMENT))
 _COEFFICIENTS = 64  # of a block
 
 
@@ -205,7 +206,7 @@ def _usual_body(kind: int, body: bytes, frame: Frame) -> bytes | None:
         return body[:5] + b"\1" + body[6:]
     if kind == APP14 and body.startswith(b"Adobe") and len(body) >= 12:
         return body[:11] + _usual_transform(body[11], frame) + body[12:]
-    if APP0 <= kind <= APP15 or kind == COMMENT:
+    if kind in _METADATA:
         return None
     if kind == START_OF_SCAN and frame.process in SEQUENTIAL:
         return body[:-3] + bytes([0, 63, 0])

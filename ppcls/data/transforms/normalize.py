@@ -1,4 +1,4 @@
-"""Values of pixels to the values that a model was trained with."""
+"""Normalisation of pixel values to those that a model was trained with."""
 
 import functools
 import math
@@ -81,7 +81,7 @@ class NormalizeImage(Transform):
 
     @functools.cached_property
     def _tables(self) -> np.ndarray:
-        """What becomes of the 256 values, float32 [C, 256]."""
+        """The normalised 256 values of uint8, float32 [C, 256]."""
         values = np.arange(256, dtype=np.uint8)
         return self._arithmetic(np.broadcast_to(values, (self.channels, 1, 256)))[:, 0]
 
@@ -95,11 +95,9 @@ class NormalizeImage(Transform):
 
 
 def _per_channel(key: str, values: Any) -> tuple[float, ...]:
-    numbers = (
-        tuple(float(value) for value in values)
-        if isinstance(values, (list, tuple))
-        else ()
-    )
+    numbers: tuple[float, ...] = ()
+    if isinstance(values, (list, tuple)):
+        numbers = tuple(map(float, values))
     if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
         raise ValueError(
             f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures"

@@ -1,4 +1,4 @@
-"""What libraries write to stderr about damaged pictures is left out: the picture's own row says what is wrong."""
+"""Suppresses what libraries write to stderr about damaged pictures: the picture's own row says what is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import PIL
 
 
 def quiet_plugins() -> None:
-    """Leaves out the warnings of Pillow's plugins about metadata, which changes no pixel; they name site-packages.
+    """Suppress the warnings of Pillow's plugins about metadata, which changes no pixel; they name site-packages.
 
     What the plugins log goes where a program sends its log, and nowhere if it sends it nowhere, instead of to stderr.
     """
@@ -25,7 +25,7 @@ def quiet_plugins() -> None:
 
 @functools.cache
 def quiet_libtiff() -> None:
-    """Leaves out the lines of the libtiff that Pillow decodes with; Pillow raises an error all the same."""
+    """Suppress the lines of the libtiff that Pillow decodes with; Pillow raises an error all the same."""
     package = Path(PIL.__file__).parent
     # Of Linux and macOS
     bundled = [

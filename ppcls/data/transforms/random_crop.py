@@ -115,10 +115,8 @@ def torchvision_box(
     for _ in range(10):
         area = width * height * rng.uniform(*scale)
         aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        box_width, box_height = (
-            round(math.sqrt(area * aspect)),
-            round(math.sqrt(area / aspect)),
-        )
+        box_width = round(math.sqrt(area * aspect))
+        box_height = round(math.sqrt(area / aspect))
         if 0 < box_width <= width and 0 < box_height <= height:
             top = int(rng.integers(height - box_height, endpoint=True))
             left = int(rng.integers(width - box_width, endpoint=True))

@@ -70,24 +70,15 @@ class RandomErasing(Transform):
         """
         rng = generator(rng, "RandomErasing")
         is_bytes = image.dtype == np.uint8
-        if (
-            is_bytes
-            and self.mode == "const"
-            and not 0 <= min(self.mean) <= max(self.mean) <= 255
-        ):
-            raise UserError(
-                f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
-                "to 255; write such values, or RandomErasing after it"
-            )
-        box = (
-            self.box(image.shape[1], image.shape[0], rng)
-            if rng.random() < self.EPSILON
-            else None
-        )
+        if is_bytes and self.mode == "const":
+            self._check_mean_of_bytes()
+        if rng.random() >= self.EPSILON:
+            return image
+        box = self.box(image.shape[1], image.shape[0], rng)
         if box is None:
             return image
         left, top, width, height = box
-        # NormalizeImage leaves planes, and they are wanted at the end
+        # Keeps the planes that NormalizeImage made, which are needed at the end
         covered = image.copy(order="K")
         covered[top : top + height, left : left + width] = self._cover(
             (height, width, image.shape[2]), is_bytes, rng
@@ -102,26 +93,31 @@ class RandomErasing(Transform):
                 aspect = math.exp(rng.uniform(math.log(self.r1), -math.log(self.r1)))
             else:
                 aspect = rng.uniform(self.r1, 1 / self.r1)
-            box_width, box_height = (
-                round(math.sqrt(area / aspect)),
-                round(math.sqrt(area * aspect)),
-            )
+            box_width = round(math.sqrt(area / aspect))
+            box_height = round(math.sqrt(area * aspect))
             if 0 < box_width <= width and 0 < box_height <= height:
                 left = int(rng.integers(width - box_width, endpoint=True))
                 top = int(rng.integers(height - box_height, endpoint=True))
                 return left, top, box_width, box_height
         return None
 
+    def _check_mean_of_bytes(self) -> None:
+        if min(self.mean) < 0 or max(self.mean) > 255:
+            raise UserError(
+                f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
+                "to 255; write such values, or RandomErasing after it"
+            )
+
     def _cover(
         self, box: tuple[int, int, int], is_bytes: bool, rng: np.random.Generator
     ) -> Any:
         """Values for a box of (height, width, channels)."""
+        channels = box[2]
         if self.mode == "const":
-            color = self.mean if len(self.mean) in (1, box[2]) else self.mean[:1]
+            has_color = len(self.mean) in (1, channels)
+            color = self.mean if has_color else self.mean[:1]
             return np.rint(color) if is_bytes else color
-        shape = box if self.mode == "pixel" else box[2:]
-        return (
-            rng.integers(256, size=shape, dtype=np.uint8)
-            if is_bytes
-            else rng.standard_normal(shape, np.float32)
-        )
+        shape = box if self.mode == "pixel" else (channels,)
+        if is_bytes:
+            return rng.integers(256, size=shape, dtype=np.uint8)
+        return rng.standard_normal(shape, np.float32)

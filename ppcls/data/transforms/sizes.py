@@ -33,15 +33,11 @@ def _check(
 ) -> None:
     width, height = pair(crop.size)
     if size is not None:
-        fits, pictures = (
-            width <= size[0] and height <= size[1],
-            f"of {size[0]}x{size[1]}",
-        )
+        fits = width <= size[0] and height <= size[1]
+        pictures = f"of {size[0]}x{size[1]}"
     elif shortest is not None:
-        fits, pictures = (
-            min(width, height) <= shortest,
-            f"whose shorter side is {shortest}",
-        )
+        fits = min(width, height) <= shortest
+        pictures = f"whose shorter side is {shortest}"
     else:
         return
     if not fits:
