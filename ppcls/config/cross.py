@@ -1,8 +1,8 @@
-"""What one key says about another."""
+"""Checks between keys: what a command needs, and values that contradict one another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +71,8 @@ class Checked:
 
     Attributes:
         root: the tree.
-        values: the lists and objects made of it, by dotted key; the wrong ones are not there.
-        problems: takes what is wrong.
+        values: the valid lists and objects made of it, by dotted key.
+        problems: collects what is wrong.
         command: what the configuration is for.
         same_meaning: whether two lists of transforms do the same; see `Registry`.
         check_paths: whether the paths that the command reads have to be there.
@@ -88,35 +88,40 @@ class Checked:
     @property
     def evaluates(self) -> bool:
         """Whether training evaluates, as far as that is known."""
-        return self.command == "train" and getattr(
-            self.values.get("Global"), "eval_during_train", False
-        )
+        if self.command != "train":
+            return False
+        settings = self.values.get("Global")
+        return getattr(settings, "eval_during_train", False)
 
     def reads(self, key: str) -> bool:
         """Whether the path of this key has to be there for the command."""
-        settings = self.values.get("Global")
-        pretrained = getattr(settings, "pretrained_model", None)
-        checkpoints = getattr(settings, "checkpoints", None)
         if not self.check_paths:
             return False
-        # The weights of Global replace those of Arch
-        if key == "Arch.pretrained" and (pretrained or checkpoints):
+        if key == "Arch.pretrained" and self._has_global_weights():
             return False
-        trains = "DataLoader.Train." in _READ[self.command]
-        if key.startswith(_WHILE_TRAINING) and not trains:
-            return False
-        if self.evaluates and key.startswith("DataLoader.Eval."):
+        if key.startswith(_WHILE_TRAINING):
+            return "DataLoader.Train." in _READ[self.command]
+        if key.startswith("DataLoader.Eval.") and self.evaluates:
             return True
         return key.startswith(_READ[self.command])
 
+    def _has_global_weights(self) -> bool:
+        """Whether Global names weights, which replace those of Arch."""
+        settings = self.values.get("Global")
+        weights = (
+            getattr(settings, "pretrained_model", None),
+            getattr(settings, "checkpoints", None),
+        )
+        return any(weights)
+
     def add(self, key: str, text: str) -> None:
-        """Notes a problem where the key is written, or the nearest section around it."""
+        """Report a problem at the key, or at the nearest section around it."""
         node, _ = find(self.root, key)
         self.problems.add(node.origin, key, text)
 
 
 def cross_check(checked: Checked) -> None:
-    """Notes what is missing for the command, and values that contradict one another."""
+    """Report keys that the command needs and values that contradict one another."""
     _check_needed(checked)
     _check_class_num(checked)
     _check_channels(checked)
@@ -175,8 +180,10 @@ def _check_class_num(checked: Checked) -> None:
 def _check_topk(checked: Checked, key: str, value: Any, class_num: int) -> None:
     if not key.startswith(("Metric.", "Infer.")):
         return
-    topk = getattr(value, "topk", None) or 0
-    largest = topk if isinstance(topk, int) else max(topk, default=0)
+    topk = getattr(value, "topk", None) or ()
+    if isinstance(topk, int):
+        topk = (topk,)
+    largest = max(topk, default=0)
     if largest > class_num:
         text = f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}"
         checked.add(f"{key}.topk", text)
@@ -201,25 +208,30 @@ def _check_class_num_of_data(
 
 
 def _check_channels(checked: Checked) -> None:
-    """Notes data, model and exported input that do not agree on the channels of a picture."""
+    """Report data, model and exported input that do not agree on the channels of a picture."""
     wanted = _channels_of_models(checked.values.get("Arch"))
-    decoded: set[int] = set()
-    for part in _PARTS[checked.command]:
-        key = f"DataLoader.{part}.dataset.transform_ops"
-        for transform in checked.values.get(key, ()):
-            if type(transform).__name__ != "DecodeImage":
-                continue
-            decoded.add(transform.channels)
-            if wanted and wanted != {transform.channels}:
-                text = f"is {transform.channels}, but Arch.in_channels is {_or(wanted)}; {_GRAY}"
-                checked.add(f"{key}.DecodeImage.channels", text)
+    agreed = set(wanted)
+    for key, channels in _decoded_channels(checked):
+        agreed.add(channels)
+        if wanted and wanted != {channels}:
+            text = f"is {channels}, but Arch.in_channels is {_or(wanted)}; {_GRAY}"
+            checked.add(key, text)
     settings = checked.values.get("Global")
-    agreed = decoded | wanted
+    # Several numbers are reported already
     if settings is None or len(agreed) != 1 or settings.image_shape[0] in agreed:
         return
     shape = list(settings.image_shape)
     text = f"is {shape}, which begins with the channels, but Arch.in_channels is {_or(agreed)}; {_GRAY}"
     checked.add("Global.image_shape", text)
+
+
+def _decoded_channels(checked: Checked) -> Iterator[tuple[str, int]]:
+    """The key and the value of `channels` in every DecodeImage whose pictures reach the model."""
+    for part in _PARTS[checked.command]:
+        key = f"DataLoader.{part}.dataset.transform_ops"
+        for transform in checked.values.get(key, ()):
+            if type(transform).__name__ == "DecodeImage":
+                yield f"{key}.DecodeImage.channels", transform.channels
 
 
 def _channels_of_models(arch: Any) -> set[int]:
@@ -238,10 +250,8 @@ def _check_eval_transforms(checked: Checked) -> None:
     for place, transform in enumerate(checked.values.get(key, ())):
         if getattr(transform, "draws", False):
             name = type(transform).__name__
-            checked.add(
-                f"{key}.{place}",
-                f"{name} draws at random, and evaluation is the same every time; remove it",
-            )
+            text = f"{name} draws at random, and evaluation is the same every time; remove it"
+            checked.add(f"{key}.{place}", text)
 
 
 def _check_infer_transforms(checked: Checked) -> None:

@@ -15,10 +15,10 @@ _PLAIN = re.compile(r"[\w.+~/-]*")
 
 
 def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) -> None:
-    """Sets each `key=value` in the tree, in order; the value is YAML and replaces what was there.
+    """Set each `key=value` in the tree, in order; the value is YAML and replaces the old one.
 
-    Keys are joined by dots. An item of a list goes by its place, from 0, or by the name of its operation where the
-    list holds that operation once. Mappings that are not there yet are made.
+    Keys are joined by dots. An item of a list is named by its place, from 0, or by its operation where the list holds
+    that operation once. Missing mappings are created.
     """
     for override in overrides:
         setting = parse_override(override, problems)
@@ -27,7 +27,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) ->
 
 
 def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] | None:
-    """The parts of the key, and the value; None (and a problem) if it is not `key=value` or the value is not YAML."""
+    """Split an override into the parts of its key and its value; None (and a problem) if it is not `key=YAML`."""
     origin = Origin(f"-o {override}")
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
@@ -40,23 +40,25 @@ def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] 
     if _names_a_file(text):
         return parts, Node(text, origin)
     value = read_yaml(text, lambda line: origin, problems)
-    return None if value is None else (parts, value)
+    if value is None:
+        return None
+    return parts, value
 
 
 def _names_a_file(text: str) -> bool:
-    """Whether something is there by this name, which YAML would read otherwise: `a #1.jpg`, `[1].jpg`."""
+    """Whether a file has this name, which YAML would read otherwise: `a #1.jpg`, `[1].jpg`."""
     return not _PLAIN.fullmatch(text) and os.path.lexists(text)
 
 
 def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:
-    """Sets the value of a key, given by its parts; see `apply_overrides`."""
+    """Set the value of a key, given by its parts; see `apply_overrides`."""
     node = root
     for depth, part in enumerate(parts[:-1]):
+        is_in_list = isinstance(node.value, list)
         below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
-        if below is None or (
-            isinstance(node.value, list)
-            and _lacks_name(below, parts, depth, value.origin, problems)
-        ):
+        if below is None:
+            return
+        if is_in_list and _lacks_name(below, parts, depth, value.origin, problems):
             return
         node = below
     where, last = ".".join(parts[:-1]), parts[-1]
@@ -69,7 +71,7 @@ def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:
 
 
 def _replace(item: Node, part: str, value: Node) -> None:
-    """Replaces an item by its place; by its name, replaces the keys of that operation."""
+    """Replace an item named by its place; for one named by its operation, replace the operation's keys."""
     if part.isdecimal():
         item.value, item.origin = value.value, value.origin
     else:
@@ -79,7 +81,7 @@ def _replace(item: Node, part: str, value: Node) -> None:
 def _step(
     node: Node, part: str, where: str, origin: Origin, problems: Problems
 ) -> Node | None:
-    """The node below by a key, a place, or an operation's name; an absent mapping is made."""
+    """The child of a node by a key, a place, or an operation's name; a missing mapping is created."""
     if isinstance(node.value, list):
         item = _find(node.value, part, where, origin, problems)
         if item is None or part.isdecimal():
@@ -125,8 +127,11 @@ def _lacks_name(
 
 
 def _position(part: str) -> int | None:
-    """The place of an item, from 0; None for a name. Python refuses to read numbers of thousands of digits."""
-    return int(part) if part.isdecimal() and len(part) < 10 else None
+    """The place of an item, from 0; None for a name."""
+    # Python raises an error for numbers of thousands of digits
+    if not part.isdecimal() or len(part) >= 10:
+        return None
+    return int(part)
 
 
 def _find(
@@ -136,10 +141,7 @@ def _find(
     position = _position(part)
     if position is not None and position < len(items):
         return items[position]
-    places: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
-        for name in item.value if isinstance(item.value, dict) else ():
-            places.setdefault(name, []).append(place)
+    places = _places_by_name(items)
     found = places.get(part, [])
     if len(found) == 1:
         return items[found[0]]
@@ -153,3 +155,14 @@ def _find(
         text = f"there is no {part} in {where}{suggest(part, places)}; it holds {known}"
     problems.add(origin, "", text)
     return None
+
+
+def _places_by_name(items: list[Node]) -> dict[str, list[int]]:
+    """The places in a list at which each operation stands."""
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        if not isinstance(item.value, dict):
+            continue
+        for name in item.value:
+            places.setdefault(name, []).append(place)
+    return places

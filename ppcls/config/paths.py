@@ -43,6 +43,7 @@ _CHECKPOINT_FILES = (
     *(WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES),
 )
 _STATES = _CHECKPOINT_FILES[-1]
+_WEIGHTS_SUFFIX = WEIGHTS_SUFFIXES[0]
 
 
 @dataclass(frozen=True)
@@ -66,92 +67,124 @@ def locate(path: str) -> str:
 
 def portable(path: str) -> str:
     """The name by which `locate` finds a packaged file; any other path as it is."""
-    return next((name for name, file in _PACKAGED.items() if path == str(file)), path)
+    for name, file in _PACKAGED.items():
+        if path == str(file):
+            return name
+    return path
 
 
 def absolute(use: PathUse) -> str:
     """The path from the root of the file system, if it exists; a name of something else is returned unchanged."""
+    if what_is_wrong(use) is not None:
+        return use.path
     # A text, links kept
-    return use.path if what_is_wrong(use) else os.path.abspath(use.path)  # noqa: PTH100
+    return os.path.abspath(use.path)  # noqa: PTH100
 
 
 def what_is_wrong(use: PathUse) -> str | None:
     """The sentence for a path that cannot be read; None if it can."""
     if use.what == "checkpoint":
-        weights = _paddleclas_weights(use.path)
-        if weights is not None:
-            return (
-                f"{use.path}: a checkpoint of PaddleClas, whose optimizer state is not read; to start a training with "
-                f"its weights leave Global.checkpoints out and write Global.pretrained_model={weights}"
-            )
-        sentence = f"{use.path}: no checkpoint there; give the folder of a run or of a checkpoint"
-        return None if _has_checkpoint(use.path) else sentence
+        return _problem_of_checkpoint(use.path)
+    if use.what == "weights":
+        return _problem_of_weights(use)
+    if use.what == "pictures" and _is_pattern(use.path):
+        return _problem_of_pattern(use.path)
+    path = Path(use.path)
     try:
-        if use.what == "weights":
-            weights_file(use.path)
-            return None
-        if (
-            use.what == "pictures"
-            and glob.has_magic(use.path)
-            and not os.path.lexists(use.path)
-        ):
-            # Pathlib has no absolute patterns
-            matches = any(glob.iglob(use.path, recursive=True))  # noqa: PTH207
-            return None if matches else f"no file matches the pattern {use.path!r}"
-        there = _TESTS[use.what](Path(use.path))
-        readable = there and os.access(use.path, os.R_OK)
+        is_there = _TESTS[use.what](path)
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    if not is_there:
+        return _missing(use)
+    if not os.access(path, os.R_OK):
+        return f"{use.path!r} may not be read; change its permissions"
+    return None
+
+
+def _missing(use: PathUse) -> str:
+    what = _WORDS[use.what]
+    return f"there is no {what} {use.path!r}; write the path of one, relative to the working directory"
+
+
+def _problem_of_checkpoint(path: str) -> str | None:
+    weights = _paddleclas_weights(path)
+    if weights is not None:
+        return (
+            f"{path}: a checkpoint of PaddleClas, whose optimizer state is not read; to start a training with "
+            f"its weights leave Global.checkpoints out and write Global.pretrained_model={weights}"
+        )
+    if _has_checkpoint(path):
+        return None
+    return f"{path}: no checkpoint there; give the folder of a run or of a checkpoint"
+
+
+def _problem_of_weights(use: PathUse) -> str | None:
+    try:
+        weights_file(use.path)
     except UserError as error:
         return f"{error}{suggest(use.path, use.names)}"
     except (OSError, ValueError):  # a name that no file can have
-        there = readable = False
-    if not there:
-        return f"there is no {_WORDS[use.what]} {use.path!r}; write the path of one, relative to the working directory"
-    return None if readable else f"{use.path!r} may not be read; change its permissions"
+        return _missing(use)
+    return None
+
+
+def _is_pattern(path: str) -> bool:
+    """Whether a path is a pattern such as `photos/*.jpg`, and not a file of that name."""
+    return glob.has_magic(path) and not os.path.lexists(path)
+
+
+def _problem_of_pattern(path: str) -> str | None:
+    # Pathlib has no absolute patterns
+    if any(glob.iglob(path, recursive=True)):  # noqa: PTH207
+        return None
+    return f"no file matches the pattern {path!r}"
 
 
 def _paddleclas_weights(path: str) -> Path | None:
-    """The weights of the PaddleClas checkpoint that a path means; None if there are none.
+    """The weights of the PaddleClas checkpoint at a path; None if there is none.
 
-    PaddleClas writes `latest.pdparams`, `.pdopt` and `.pdstates` side by side, or since 2.0 under our names; its states
-    are a pickle, and ours are JSON.
+    PaddleClas writes `latest.pdparams`, `.pdopt` and `.pdstates` side by side, or since 2.0 under our names.
     """
     given = Path(path).absolute()
     if given.suffix in WEIGHTS_SUFFIXES:
         given = given.with_suffix("")
-    for stem in (
-        given,
-        given / LATEST,
-        given / WEIGHTS_STEM,
-        given / LATEST / WEIGHTS_STEM,
-    ):
-        weights, optimizer, states = (
-            Path(f"{stem}{suffix}") for suffix in WEIGHTS_SUFFIXES
-        )
+    places = ("", LATEST, WEIGHTS_STEM, f"{LATEST}/{WEIGHTS_STEM}")
+    for place in places:
+        stem = given / place
         try:
-            if not weights.is_file():
-                continue
-            foreign_states = states.is_file() and states.read_bytes()[:1] == b"\x80"
-            if foreign_states or (stem.name != WEIGHTS_STEM and optimizer.is_file()):
-                return Path(os.path.relpath(weights))
+            if _is_of_paddleclas(stem):
+                return Path(os.path.relpath(f"{stem}{_WEIGHTS_SUFFIX}"))
         # A name that no file can have, or one that may not be read
         except (OSError, ValueError):
             continue
     return None
 
 
+def _is_of_paddleclas(stem: Path) -> bool:
+    """Whether the checkpoint files with this stem are PaddleClas's: its states are a pickle, and ours are JSON."""
+    weights, optimizer, states = (
+        Path(f"{stem}{suffix}") for suffix in WEIGHTS_SUFFIXES
+    )
+    if not weights.is_file():
+        return False
+    if states.is_file() and states.read_bytes()[:1] == b"\x80":
+        return True
+    return stem.name != WEIGHTS_STEM and optimizer.is_file()
+
+
 def _has_checkpoint(path: str) -> bool:
-    """Whether a checkpoint is there; that its bytes are those that were saved, the engine sees to."""
-    given = Path(path).absolute()  # `.` has no name to find neighbours by
-    folder = given.parent if given.name in _CHECKPOINT_FILES else given
-    # A process that is killed between two renames leaves the checkpoint under a neighbour's name.
-    folders = [
-        folder,
-        *(beside(folder, what) for what in ("new", "old") if folder.name),
-    ]
+    """Whether a checkpoint is at a path. The engine verifies its contents when it loads it."""
+    folder = Path(path).absolute()  # `.` has no name to find neighbours by
+    if folder.name in _CHECKPOINT_FILES:
+        folder = folder.parent
+    candidates = [folder]
+    if folder.name:
+        # A process that is killed between two renames leaves the checkpoint under a neighbour's name.
+        candidates += [beside(folder, "new"), beside(folder, "old")]
     try:
         if folder.is_dir():
-            folders += folder.iterdir()
-        return any((candidate / _STATES).is_file() for candidate in folders)
+            candidates += folder.iterdir()
+        return any((candidate / _STATES).is_file() for candidate in candidates)
     # A name that no file can have, or a folder that may not be read
     except (OSError, ValueError):
         return False
