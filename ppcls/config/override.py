@@ -14,6 +14,10 @@ from ppcls.utils.errors import suggest
 _PLAIN = re.compile(r"[\w.+~/-]*")
 
 
+class _CannotSet(Exception):
+    """The tree has no place for a key; the text is what a user reads."""
+
+
 def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) -> None:
     """Set each `key=value` in the tree, in order; the value is YAML and replaces the old one.
 
@@ -52,22 +56,24 @@ def _names_a_file(text: str) -> bool:
 
 def put(root: Node, parts: list[str], value: Node, problems: Problems) -> None:
     """Set the value of a key, given by its parts; see `apply_overrides`."""
+    try:
+        _set(root, parts, value)
+    except _CannotSet as error:
+        problems.add(value.origin, "", str(error))
+
+
+def _set(root: Node, parts: list[str], value: Node) -> None:
     node = root
     for depth, part in enumerate(parts[:-1]):
         is_in_list = isinstance(node.value, list)
-        below = _step(node, part, ".".join(parts[:depth]), value.origin, problems)
-        if below is None:
-            return
-        if is_in_list and _lacks_name(below, parts, depth, value.origin, problems):
-            return
-        node = below
+        node = _step(node, part, ".".join(parts[:depth]), value.origin)
+        if is_in_list and part.isdecimal():
+            _check_operation(node, parts, depth)
     where, last = ".".join(parts[:-1]), parts[-1]
     if isinstance(node.value, list):
-        item = _find(node.value, last, where, value.origin, problems)
-        if item is not None:
-            _replace(item, last, value)
-    elif _is_mapping(node, where, value.origin, problems):
-        node.value[last] = value
+        _replace(_find(node.value, last, where), last, value)
+    else:
+        _keys_of(node, where)[last] = value
 
 
 def _replace(item: Node, part: str, value: Node) -> None:
@@ -78,69 +84,52 @@ def _replace(item: Node, part: str, value: Node) -> None:
         item.value[part] = value
 
 
-def _step(
-    node: Node, part: str, where: str, origin: Origin, problems: Problems
-) -> Node | None:
+def _step(node: Node, part: str, where: str, origin: Origin) -> Node:
     """The child of a node by a key, a place, or an operation's name; a missing mapping is created."""
+    keys: dict[str, Node]
     if isinstance(node.value, list):
-        item = _find(node.value, part, where, origin, problems)
-        if item is None or part.isdecimal():
+        item = _find(node.value, part, where)
+        if part.isdecimal():
             return item
-        return _child(item, part, origin)
-    if not _is_mapping(node, where, origin, problems):
-        return None
-    return _child(node, part, origin)
+        keys = item.value
+    else:
+        keys = _keys_of(node, where)
+    return keys.setdefault(part, Node(None, origin))
 
 
-def _child(node: Node, key: str, origin: Origin) -> Node:
-    return node.value.setdefault(key, Node(None, origin))
-
-
-def _is_mapping(node: Node, where: str, origin: Origin, problems: Problems) -> bool:
-    """Whether the node has keys; nothing (null) becomes a mapping."""
+def _keys_of(node: Node, where: str) -> dict[str, Node]:
+    """The mapping of a node; null becomes an empty one."""
     if node.value is None:
         node.value = {}
     if not isinstance(node.value, dict):
-        problems.add(
-            origin, "", f"{where} is a value and has no keys; set {where} itself"
-        )
-    return isinstance(node.value, dict)
+        raise _CannotSet(f"{where} is a value and has no keys; set {where} itself")
+    keys: dict[str, Node] = node.value
+    return keys
 
 
-def _lacks_name(
-    item: Node, parts: list[str], depth: int, origin: Origin, problems: Problems
-) -> bool:
-    """Whether `list.1` is followed by a key of its operation and not by the operation's name, which is a problem."""
-    names = []
-    if parts[depth].isdecimal() and isinstance(item.value, dict):
-        names = list(item.value)
-    if len(names) != 1 or parts[depth + 1] == names[0]:
-        return False
+def _check_operation(item: Node, parts: list[str], depth: int) -> None:
+    """Refuse `list.1.size`: after the place of an operation its name must follow, as in `list.1.ResizeImage.size`."""
+    if not isinstance(item.value, dict) or len(item.value) != 1:
+        return
+    (name,) = item.value
+    if parts[depth + 1] == name:
+        return
     where = ".".join(parts[: depth + 1])
-    written = f"{where}.{names[0]}.{parts[-1]}"
-    problems.add(
-        origin,
-        "",
-        f"{where} is {names[0]}; write {written}, or set {where} to another operation",
+    written = f"{where}.{name}.{parts[-1]}"
+    raise _CannotSet(
+        f"{where} is {name}; write {written}, or set {where} to another operation"
     )
-    return True
 
 
-def _position(part: str) -> int | None:
-    """The place of an item, from 0; None for a name."""
-    # Python raises an error for numbers of thousands of digits
-    if not part.isdecimal() or len(part) >= 10:
-        return None
-    return int(part)
+def _find(items: list[Node], part: str, where: str) -> Node:
+    """The item at a place or with an operation's name.
 
-
-def _find(
-    items: list[Node], part: str, where: str, origin: Origin, problems: Problems
-) -> Node | None:
-    """The item at a place or with an operation's name; None (and a problem) if there is none or more than one."""
-    position = _position(part)
-    if position is not None and position < len(items):
-        return items[position]
+    Raises:
+        _CannotSet: there is none, or several have the name.
+    """
+    # Python refuses to read numbers of thousands of digits
+    if part.isdecimal() and len(part) < 10 and int(part) < len(items):
+        return items[int(part)]
     places = _places_by_name(items)
     found = places.get(part, [])
     if len(found) == 1:
@@ -153,8 +142,7 @@ def _find(
     else:
         known = ", ".join(places) or "nothing that has a name"
         text = f"there is no {part} in {where}{suggest(part, places)}; it holds {known}"
-    problems.add(origin, "", text)
-    return None
+    raise _CannotSet(text)
 
 
 def _places_by_name(items: list[Node]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Files and overrides of PaddleClas's flat 2.0 format, read as today's; `flat_keys` has the table of keys."""
+"""Translates files and overrides of PaddleClas's flat 2.0 format; `flat_keys` has the table of keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ppcls.config.paddleclas.flat_keys import (
     place_of,
     row_of,
 )
-from ppcls.config.paddleclas.flat_values import Setting
+from ppcls.config.paddleclas.flat_values import Refused, Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
@@ -24,7 +24,7 @@ from ppcls.utils.annotations import field_types
 
 # Only a flat file has these.
 _GROUPS = ("ARCHITECTURE", "LEARNING_RATE", "OPTIMIZER", "TRAIN", "VALID")
-# What a flat file means where it says nothing.
+# The defaults of the flat format.
 _DEFAULTS = {"use_mix": False, "topk": 5, "ls_epsilon": -1}
 
 
@@ -70,10 +70,10 @@ def _is_old(override: str) -> bool:
 
 
 class Translation:
-    """Carries old keys over to a tree of today.
+    """Translates old keys into a tree of new ones.
 
     Attributes:
-        tree: what has come of it so far.
+        tree: the new tree so far.
     """
 
     def __init__(self, tree: Node, processes: int, problems: Problems) -> None:
@@ -84,11 +84,14 @@ class Translation:
         self._settings: list[Setting] = []
 
     def read_file(self, root: Node, overrides: Sequence[str]) -> None:
-        """Makes the tree of a flat file, changed by overrides with old keys; what the file says in today's is kept."""
+        """Translate a flat file, changed by overrides with old keys; its new keys are kept."""
         stays: dict[str, Node] = {}
         old: dict[str, Node] = {}
         for key, node in root.value.items():
-            (stays if _stays(key) else old)[key] = node
+            if _stays(key):
+                stays[key] = node
+            else:
+                old[key] = node
         flat = Node(old, root.origin)
         batch = _batch_size(flat)
         apply_overrides(flat, overrides, self.problems)
@@ -99,34 +102,37 @@ class Translation:
         given = frozenset(flat.value)
         for name, value in _DEFAULTS.items():
             flat.value.setdefault(name, Node(value, root.origin))
-        for path, node in sorted(
-            self._find(flat, ()), key=lambda found: place_of(found[0])
-        ):
+        found = sorted(self._find(flat, ()), key=lambda item: place_of(item[0]))
+        for path, node in found:
             self._carry(path, (), node, is_said=path[0] in given)
         self._lay_over(Node(stays, root.origin))
 
     def _lay_over(self, stays: Node) -> None:
-        """Lays what a file says in today's keys over the tree; an old key of the same file must not get lost there."""
+        """Merge the new keys of a file over the tree; replacing an old key of the same file is a problem."""
         settings = [setting for setting in self._settings if setting.new]
         before = [self._origin(setting.new) for setting in settings]
         self.tree.value = merge(self.tree, stays).value
         for setting, origin in zip(settings, before):
-            is_inherited = (
-                setting.node.origin.line
-                and setting.node.origin.source != stays.origin.source
+            if self._origin(setting.new) == origin:
+                continue
+            old = setting.node.origin
+            is_inherited = old.line and old.source != stays.origin.source
+            if is_inherited:
+                continue
+            place = find(self.tree, setting.new)[0].origin
+            setting.refuse(
+                f"is overruled at {place}; write {setting.new} instead, or remove that"
             )
-            if self._origin(setting.new) != origin and not is_inherited:
-                place = find(self.tree, setting.new)[0].origin
-                setting.refuse(
-                    f"is overruled at {place}; write {setting.new} instead, or remove that"
-                )
 
     def _origin(self, key: str) -> Origin | None:
+        """Where a new key is set; None if it is not."""
         node, is_there = find(self.tree, key)
-        return node.origin if is_there else None
+        if not is_there:
+            return None
+        return node.origin
 
     def read_override(self, parts: list[str], node: Node) -> None:
-        """Sets in the tree what an old key means."""
+        """Set the new keys that an old key stands for."""
         key = tuple(parts)
         for depth in range(len(key), 0, -1):
             if has_row(key[:depth]):
@@ -136,7 +142,7 @@ class Translation:
             self._carry(path, (), child)
 
     def finish(self) -> list[str]:
-        """Checks what had to wait; the lines that say where the old keys went."""
+        """Run the checks that had to wait. Returns the lines that say where the old keys went."""
         for check in self._at_end:
             check()
         return _lines(self._settings)
@@ -165,7 +171,7 @@ class Translation:
         )
 
     def _carry(self, path: Path, rest: Path, node: Node, is_said: bool = True) -> None:
-        """Sets what an old key means; `rest` are the parts below it, such as an operation and its key."""
+        """Set the new key of an old one; `rest` are the parts below it, such as an operation and its key."""
         row, new = row_of(path), new_key(path)
         if rest and not row.has_parts:
             old = ".".join(path)
@@ -183,7 +189,11 @@ class Translation:
             self._at_end,
         )
         problems = len(self.problems)
-        value = row.convert(setting)
+        try:
+            value = row.convert(setting)
+        except Refused as error:
+            setting.refuse(str(error))
+            return
         if value is not None:
             put(self.tree, [*new, *rest], value, self.problems)
         if is_said and len(self.problems) == problems:
@@ -206,7 +216,7 @@ def _batch_size(flat: Node) -> Node | None:
 
 
 def _skeleton(flat: Node) -> Node:
-    """What every flat file means without a word, at the lines where it opens its groups."""
+    """The defaults of every flat file, with the lines where it opens its groups as origins."""
     problems, loss = Problems(), {"CELoss": {"weight": 1.0}}
     readers = {
         "dataset": {"name": "ImageNetDataset"},
@@ -231,25 +241,34 @@ def _skeleton(flat: Node) -> Node:
 
 
 def _lines(settings: Sequence[Setting]) -> list[str]:
-    """`FILE: TRAIN is read as DataLoader.Train` for each file and section, and for each override."""
+    """`FILE: TRAIN: read as DataLoader.Train` for each file and section, and for each override."""
     groups: dict[tuple[str, str], list[Setting]] = {}
     for setting in settings:
-        origin, parts = setting.node.origin, setting.new.split(".")
-        depth = 2 if parts[0] == "DataLoader" else 1
-        section = ".".join(parts[:depth]) if origin.line else setting.new
-        groups.setdefault((origin.source, section), []).append(setting)
-    lines = []
-    for (source, section), group in groups.items():
-        line = f"{source}: "
-        if group[0].node.origin.line:
-            keys = _short([setting.key for setting in group])
-            line += f"{', '.join(keys)}: "
-        line += f"read as {section}" if section else "nothing to do here"
-        details = [setting.detail for setting in group if setting.detail]
-        if details:
-            line += f" ({'; '.join(details)})"
-        lines.append(line)
-    return lines
+        group = (setting.node.origin.source, _section_of(setting))
+        groups.setdefault(group, []).append(setting)
+    return [_line(*group, members) for group, members in groups.items()]
+
+
+def _section_of(setting: Setting) -> str:
+    """The section of a file's key; the whole key of an override."""
+    if not setting.node.origin.line:
+        return setting.new
+    parts = setting.new.split(".")
+    depth = 2 if parts[0] == "DataLoader" else 1
+    return ".".join(parts[:depth])
+
+
+def _line(source: str, section: str, settings: Sequence[Setting]) -> str:
+    """The line of the settings that go from one source to one section."""
+    line = f"{source}: "
+    if settings[0].node.origin.line:
+        keys = _short([setting.key for setting in settings])
+        line += f"{', '.join(keys)}: "
+    line += f"read as {section}" if section else "nothing to do here"
+    details = [setting.detail for setting in settings if setting.detail]
+    if details:
+        line += f" ({'; '.join(details)})"
+    return line
 
 
 def _short(keys: Sequence[str]) -> list[str]:

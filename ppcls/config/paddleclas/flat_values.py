@@ -1,4 +1,4 @@
-"""Conversions of the values of PaddleClas's flat 2.0 format. `flat_keys` names the one of each key."""
+"""Conversions of values of PaddleClas's flat 2.0 format. The table in `flat_keys` names the one of each key."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ppcls.config.override import put
+from ppcls.config.values import is_one_of
 from ppcls.untrusted.yaml_nodes import Node, Problems, as_node, find
 from ppcls.utils.describe import show
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"
-_WARMUP_EPOCHS, _GAMMA = 5, 0.1  # what CosineWarmup and Piecewise did without a word
+_WARMUP_EPOCHS, _GAMMA = 5, 0.1  # the defaults of CosineWarmup and Piecewise
 # OpenCV's codes
 _INTERPOLATIONS = {
     -1: "bilinear",
@@ -24,19 +25,23 @@ _INTERPOLATIONS = {
 }
 
 
+class Refused(Exception):
+    """An old value that cannot be converted; the text is what a user reads."""
+
+
 @dataclass
 class Setting:
-    """An old key with its value, on its way into a configuration of today.
+    """An old key with its value, and the configuration that gets the new one.
 
     Attributes:
         key: the old key, dotted, as it is written.
         node: its value.
-        new: the key of today.
-        tree: the configuration so far; what the table names earlier is there already.
-        processes: how many share a batch.
-        problems: takes what is wrong.
-        at_end: takes checks that have to wait until every key is there.
-        detail: what is worth saying besides the new name.
+        new: the new key.
+        tree: the new configuration so far; rows that come earlier in the table are in it.
+        processes: how many processes share a batch.
+        problems: collects what is wrong.
+        at_end: collects checks that must wait until every key is converted.
+        detail: what the log adds to the new name.
     """
 
     key: str
@@ -49,30 +54,36 @@ class Setting:
     detail: str = ""
 
     def refuse(self, text: str) -> None:
-        """Notes what is wrong with the value."""
+        """Report what is wrong with the value."""
         self.problems.add(self.node.origin, self.key, text)
 
     def put(self, key: str, value: Any) -> None:
-        """Sets a key of today, with the old key's origin."""
+        """Set a new key, with the old key's origin."""
         put(self.tree, key.split("."), as_node(value, self.node.origin), self.problems)
 
     def has(self, key: str) -> bool:
-        """Whether a key of today has a value that is not empty."""
+        """Whether a new key has a value that is not empty."""
         node, is_there = find(self.tree, key)
         return is_there and node.value not in (None, [], "")
 
     def cleared(self) -> Node | None:
-        """What takes back a value that may stand under the new key; nothing if there is none."""
-        return Node(None, self.node.origin) if self.has(self.new) else None
+        """A null that replaces the value of the new key; None if it has no value."""
+        if not self.has(self.new):
+            return None
+        return Node(None, self.node.origin)
 
-    def whole_number(self, low: int, remedy: str) -> int | None:
-        """The value if it is a whole number of at least `low`; else None, and a problem."""
+    def whole_number(self, low: int, remedy: str) -> int:
+        """The value as a whole number of at least `low`.
+
+        Raises:
+            Refused: it is none.
+        """
         value = self.node.value
-        is_whole = type(value) is int or (type(value) is float and value.is_integer())
-        if is_whole and value >= low:
-            return int(value)
-        self.refuse(f"is {show(value)}; {remedy}")
-        return None
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is not int or value < low:
+            raise Refused(f"is {show(self.node.value)}; {remedy}")
+        return value
 
 
 Convert = Callable[[Setting], Node | None]
@@ -84,24 +95,25 @@ def as_it_is(setting: Setting) -> Node | None:
 
 
 def nothing(remedy: str, *harmless: Any) -> Convert:
-    """Takes the harmless values, which ask for nothing, and null; refuses all others."""
+    """Accept null and the harmless values, which need no new key; refuse all others."""
 
     def convert(setting: Setting) -> None:
         value = setting.node.value
-        is_harmless = any(type(value) is type(one) and value == one for one in harmless)
-        if value is not None and not is_harmless:
-            setting.refuse(f"is {show(value)}; {remedy}")
+        if not is_one_of(value, (None, *harmless)):
+            raise Refused(f"is {show(value)}; {remedy}")
 
     return convert
 
 
 def path(setting: Setting) -> Node | None:
-    """A path; an empty text was nothing."""
-    return setting.cleared() if setting.node.value == "" else setting.node
+    """A path; an empty text is no path."""
+    if setting.node.value == "":
+        return setting.cleared()
+    return setting.node
 
 
 def any_number(remedy: str) -> Convert:
-    """Takes whole numbers from 0 on, which say nothing here, and null; refuses all others."""
+    """Accept null and whole numbers from 0, which need no new key; refuse all others."""
 
     def convert(setting: Setting) -> None:
         if setting.node.value is not None:
@@ -111,10 +123,11 @@ def any_number(remedy: str) -> Convert:
 
 
 def last_epoch(setting: Setting) -> None:
-    """Nothing: a checkpoint knows its epoch. Without a checkpoint there is none to go on from."""
-    remedy = "write -1, or the epoch of checkpoints"
-    epoch = -1 if setting.node.value is None else setting.whole_number(-1, remedy)
-    if epoch in (None, -1):
+    """Check that there is a checkpoint, which knows its epoch."""
+    if setting.node.value is None:
+        return
+    epoch = setting.whole_number(-1, "write -1, or the epoch of checkpoints")
+    if epoch == -1:
         return
 
     def check() -> None:
@@ -128,42 +141,42 @@ def last_epoch(setting: Setting) -> None:
 
 
 def device(setting: Setting) -> Node | None:
-    """`use_gpu` to the device."""
-    devices = {True: "gpu", False: "cpu"}
-    if type(setting.node.value) is bool:
-        return Node(devices[setting.node.value], setting.node.origin)
-    setting.refuse(f"is {show(setting.node.value)}; write true or false")
-    return None
+    """Convert `use_gpu` to the device."""
+    uses_gpu = setting.node.value
+    if type(uses_gpu) is not bool:
+        raise Refused(f"is {show(uses_gpu)}; write true or false")
+    return Node("gpu" if uses_gpu else "cpu", setting.node.origin)
 
 
 def schedule(setting: Setting) -> Node | None:
-    """A schedule with the defaults that it had."""
-    name = setting.node.value
-    if name == "Piecewise" and not (
-        setting.has("Optimizer.lr.gamma") or setting.has("Optimizer.lr.values")
-    ):
-        setting.put("Optimizer.lr.gamma", _GAMMA)
-    if name != "CosineWarmup":
-        return setting.node
-    if not setting.has("Optimizer.lr.warmup_epoch"):
-        setting.put("Optimizer.lr.warmup_epoch", _WARMUP_EPOCHS)
-    return Node("Cosine", setting.node.origin)
+    """A schedule with the defaults that it had in the flat format."""
+    if setting.node.value == "Piecewise":
+        has_rates = setting.has("Optimizer.lr.gamma") or setting.has(
+            "Optimizer.lr.values"
+        )
+        if not has_rates:
+            setting.put("Optimizer.lr.gamma", _GAMMA)
+    if setting.node.value == "CosineWarmup":
+        if not setting.has("Optimizer.lr.warmup_epoch"):
+            setting.put("Optimizer.lr.warmup_epoch", _WARMUP_EPOCHS)
+        return Node("Cosine", setting.node.origin)
+    return setting.node
 
 
 def per_process(setting: Setting) -> Node | None:
-    """A batch of all processes to the part of each."""
+    """Convert the batch of all processes to that of one process."""
     batch = setting.whole_number(1, "write a whole number of at least 1")
     processes = setting.processes
-    if batch is None:
-        return None
     if batch % processes:
-        setting.refuse(
+        raise Refused(
             f"is {batch} for all {processes} processes together; write a multiple of {processes}"
         )
-        return None
+    each = batch // processes
     if processes > 1:
-        setting.detail = f"{setting.key} {batch} over {processes} processes is {batch // processes} each"
-    return Node(batch // processes, setting.node.origin)
+        setting.detail = (
+            f"{setting.key} {batch} over {processes} processes is {each} each"
+        )
+    return Node(each, setting.node.origin)
 
 
 def operations(setting: Setting) -> Node | None:
@@ -175,20 +188,23 @@ def _named_interpolation(key: str, node: Node) -> Node:
     """The operations with `interpolation: 2` as `interpolation: bicubic`."""
     value = node.value
     if isinstance(value, list):
-        return Node([_named_interpolation("", item) for item in value], node.origin)
+        items = [_named_interpolation("", item) for item in value]
+        return Node(items, node.origin)
     if isinstance(value, dict):
-        return Node(
-            {name: _named_interpolation(name, item) for name, item in value.items()},
-            node.origin,
-        )
+        keys = {}
+        for name, child in value.items():
+            keys[name] = _named_interpolation(name, child)
+        return Node(keys, node.origin)
     if key == "interpolation" and type(value) is int and value in _INTERPOLATIONS:
         return Node(_INTERPOLATIONS[value], node.origin)
     return node
 
 
 def use_mix(setting: Setting) -> None:
-    """Empties the operations that mix, or makes sure that there are some."""
+    """Remove the operations that mix pictures, or check that there are some."""
     value = setting.node.value
+    if not is_one_of(value, (None, False, True, 0, 1)):
+        raise Refused(f"is {show(value)}; write true or false")
 
     def check() -> None:
         if not setting.has(MIXING):
@@ -196,9 +212,7 @@ def use_mix(setting: Setting) -> None:
                 "is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]"
             )
 
-    if type(value) not in (bool, int, type(None)) or value not in (None, 0, 1):
-        setting.refuse(f"is {show(value)}; write true or false")
-    elif value:
+    if value:
         setting.at_end.append(check)
     elif setting.has(MIXING):
         setting.put(MIXING, [])
@@ -206,24 +220,24 @@ def use_mix(setting: Setting) -> None:
 
 
 def smoothing(setting: Setting) -> Node | None:
-    """The epsilon of label smoothing, of which 0 and below were none."""
+    """The epsilon of label smoothing; 0 and below mean no smoothing."""
     value = setting.node.value
     if type(value) not in (int, float) or not math.isfinite(value) or value >= 1:
-        setting.refuse(
+        raise Refused(
             f"is {show(value)}; write a number above 0 and below 1, or -1 for none"
         )
-        return None
-    return setting.node if value > 0 else setting.cleared()
+    if value <= 0:
+        return setting.cleared()
+    return setting.node
 
 
 def accuracies(setting: Setting) -> None:
     """Top-1 and top-k of training, unless that mixes, and of evaluation; k is at most the number of classes."""
     k = setting.whole_number(1, "write a whole number of at least 1")
-    if k is None:
-        return
-    classes = find(setting.tree, "Arch.class_num")[0].value
-    k = min(k, classes) if type(classes) is int and classes > 0 else k
-    accuracies = [{"TopkAcc": {"topk": [1, k] if k > 1 else [1]}}]
+    class_num = find(setting.tree, "Arch.class_num")[0].value
+    if type(class_num) is int and class_num > 0:
+        k = min(k, class_num)
+    accuracies = [{"TopkAcc": {"topk": sorted({1, k})}}]
     setting.put("Metric.Eval", accuracies)
     train, is_there = find(setting.tree, "Metric.Train")
     # Accuracy on mixed pictures says little, and was not counted then
