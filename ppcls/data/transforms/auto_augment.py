@@ -43,7 +43,7 @@ IMAGENET_POLICY: tuple[tuple[_Step, _Step], ...] = (
 )
 _TOP_LEVEL = 9
 
-# Cubuk et al. 2019, section 3: all of the same chance.
+# Cubuk et al. 2019, section 3: each has the same probability.
 RAND_AUGMENT_OPERATIONS = (
     "Identity", "AutoContrast", "Equalize", "Rotate", "Solarize", "Color", "Posterize", "Contrast", "Brightness",
     "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY",
@@ -85,16 +85,15 @@ class _Policy(Transform):
 @TRANSFORMS.register()
 @dataclass(frozen=True)
 class AutoAugment(_Policy):
-    """One of the 25 sub-policies found on ImageNet (Cubuk et al. 2018, table 9), each of the same chance.
+    """One of the 25 sub-policies found on ImageNet (Cubuk et al. 2018, table 9), each with the same probability.
 
     A sub-policy is two operations in a row, each with its probability and level. Levels 0 to 9 divide an operation's
     range evenly, from no effect to the strongest; the direction, where there are two, is drawn.
     """
 
     def _drawn(self, rng: np.random.Generator) -> Iterable[tuple[str, float]]:
-        for name, probability, level in IMAGENET_POLICY[
-            rng.integers(len(IMAGENET_POLICY))
-        ]:
+        steps = IMAGENET_POLICY[rng.integers(len(IMAGENET_POLICY))]
+        for name, probability, level in steps:
             if rng.random() < probability:
                 yield name, level / _TOP_LEVEL
 

@@ -19,7 +19,7 @@ _BLOCK = 8 * 2**20  # Pillow holds a picture in blocks of 16 MiB
 
 @functools.cache
 def _free_at_once() -> None:
-    """Makes glibc give large blocks back when they are freed; by itself it keeps those of the sizes freed before."""
+    """Make glibc give large blocks back when they are freed; by itself it keeps those of the sizes freed before."""
     # Other C libraries lack it
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
@@ -27,10 +27,10 @@ def _free_at_once() -> None:
 
 
 class Room:
-    """So many bytes of memory, of which each thread takes what its picture needs; it waits until they are free.
+    """A budget of memory, of which each thread takes what its picture needs; it waits until that much is free.
 
     Args:
-        capacity: Bytes. A picture that needs more has the room to itself.
+        capacity: Bytes. A picture that needs more takes all of the budget.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -38,13 +38,13 @@ class Room:
         self.reset()
 
     def reset(self) -> None:
-        """Empties the room, without regard to threads that are in it: in a forked process there are none."""
+        """Free the whole budget. For a forked process, in which the threads that took a part of it do not run."""
         self._changed = threading.Condition()
         self._free = self.capacity
 
     @contextlib.contextmanager
     def taken(self, size: int) -> Iterator[None]:
-        """Takes `size` bytes, or all there are, while entered."""
+        """Take `size` bytes, or the whole budget if that is less, while entered."""
         size = min(size, self.capacity)
         if size >= _LARGE:
             _free_at_once()

@@ -76,11 +76,8 @@ def _origins(length: int, target: int, backend: str) -> np.ndarray:
     numbers = np.arange(length, dtype=np.int32)[:, None]
     if backend == "pil":
         return resample(numbers, 1, target, "nearest", backend)[:, 0]
-    return (
-        resample(numbers.view(np.float32), 1, target, "nearest", backend)
-        .view(np.int32)
-        .reshape(-1)
-    )
+    copied = resample(numbers.view(np.float32), 1, target, "nearest", backend)
+    return copied.view(np.int32).reshape(-1)
 
 
 def _by_pillow(
@@ -233,31 +230,31 @@ def _opencv_taps(
 _PARTS = {"pil": _by_pillow, "cv2": _by_opencv}
 
 
+# Pictures to compare the calculations on: width, height, and the factor to resize them by
+_TRIALS = (
+    (1, 3000, 9.7),
+    (3, 1100, 7.31),
+    (37, 41, 5.5),
+    (1500, 2, 3.125),
+    (30, 30, 1.0),
+)
+
+
 @functools.cache
 def _is_known(interpolation: str, backend: str) -> bool:
     """Whether the installed library calculates as is done here: versions and processors may differ."""
     if backend == "cv2" and interpolation not in ("bilinear", "area"):
         return False
     random = np.random.default_rng(0)
-    for width, height, factor in (
-        (1, 3000, 9.7),
-        (3, 1100, 7.31),
-        (37, 41, 5.5),
-        (1500, 2, 3.125),
-        (30, 30, 1.0),
-    ):
+    for width, height, factor in _TRIALS:
         image = random.integers(0, 256, (height, width, 3), np.uint8)
         target = round(width * factor), round(height * factor)
         whole = resample(image, *target, interpolation, backend)
-        end = (
-            target[0] // 3,
-            target[1] // 2,
-            target[0] - target[0] // 3,
-            target[1] - target[1] // 2,
-        )
-        for box in (end, (0, 0, target[0], min(target[1], 99))):
-            if not np.array_equal(
-                _PARTS[backend](image, *target, interpolation, box), cut(whole, box)
-            ):
+        left, top = target[0] // 3, target[1] // 2
+        at_the_end = (left, top, target[0] - left, target[1] - top)
+        at_the_start = (0, 0, target[0], min(target[1], 99))
+        for box in (at_the_end, at_the_start):
+            part = _PARTS[backend](image, *target, interpolation, box)
+            if not np.array_equal(part, cut(whole, box)):
                 return False
     return True
