@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ppcls.untrusted.paddle_programs import shape_of
 from ppcls.untrusted.protobuf import Budget, Message
-from ppcls.untrusted.refusals import Damaged, refusals
+from ppcls.untrusted.refusals import refusals, require
 
 # Of a value, by Paddle's number of its type
 _BYTES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2}
@@ -30,8 +30,7 @@ def check_parameters(parameters: Path) -> None:
     """
     with refusals(parameters, "file of parameters"), parameters.open("rb") as file:
         size = parameters.stat().st_size
-        if not size:
-            raise Damaged("it is empty")
+        require(size > 0, "it is empty")
         budget = Budget()
         while file.tell() < size:
             _pass_tensor(file, size, budget)
@@ -40,26 +39,23 @@ def check_parameters(parameters: Path) -> None:
 def _pass_tensor(file: BinaryIO, size: int, budget: Budget) -> None:
     budget.take()
     _, levels = struct.unpack("<IQ", file.read(12))
-    if levels > _LEVELS:
-        raise Damaged(f"a tensor with {levels} levels of detail")
+    require(levels <= _LEVELS, f"a tensor with {levels} levels of detail")
     for _ in range(levels):
         _pass(file, struct.unpack("<Q", file.read(8))[0], size)
     _, length = struct.unpack("<Ii", file.read(8))
-    if not 0 <= length <= _DESCRIPTION_BYTES:
-        raise Damaged(f"a tensor's description of {length} bytes")
+    is_possible = 0 <= length <= _DESCRIPTION_BYTES
+    require(is_possible, f"a tensor's description of {length} bytes")
     description = Message(memoryview(file.read(length)), budget)
     (kind,) = description.numbers(1)
-    if kind not in _BYTES:
-        raise Damaged(f"a tensor of the unknown type {kind!r}")
+    require(kind in _BYTES, f"a tensor of the unknown type {kind!r}")
     shape = shape_of(description)
-    # Below 0 the way would lead back, and never end
-    if len(shape) > _AXES or min(shape, default=0) < 0:
-        raise Damaged(f"a tensor of the impossible shape {list(shape[: _AXES + 1])}")
+    # A negative size would lead back in the file, without end
+    is_possible = len(shape) <= _AXES and min(shape, default=0) >= 0
+    require(is_possible, f"a tensor of the impossible shape {list(shape[: _AXES + 1])}")
     _pass(file, _BYTES[kind] * prod(shape), size)
 
 
 def _pass(file: BinaryIO, count: int, size: int) -> None:
     end = file.tell() + count
-    if end > size:
-        raise Damaged(f"its last tensor ends at byte {end} of {size}")
+    require(end <= size, f"its last tensor ends at byte {end} of {size}")
     file.seek(end)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.untrusted.protobuf import Budget, Message
-from ppcls.untrusted.refusals import Damaged, refusals
+from ppcls.untrusted.refusals import refusals, require
 
 Shape = tuple[int, ...]
 _MAX_BYTES = 256 << 20
@@ -26,8 +26,8 @@ def declared_inputs(program: Path) -> dict[str, Shape]:
         UserError: the file cannot be read or is damaged.
     """
     with refusals(program, "program of Paddle"):
-        if program.stat().st_size > _MAX_BYTES:
-            raise Damaged(f"it has more than {_MAX_BYTES >> 20} MiB")
+        is_small = program.stat().st_size <= _MAX_BYTES
+        require(is_small, f"it has more than {_MAX_BYTES >> 20} MiB")
         content = program.read_bytes()
         if program.suffix == ".json":
             inputs = _of_json(json.loads(content))
@@ -40,16 +40,20 @@ def declared_inputs(program: Path) -> dict[str, Shape]:
 
 def shape_of(tensor: Message) -> Shape:
     """The shape in a message TensorDesc, whose numbers are signed."""
-    return tuple(
-        side - (1 << 64) if side >= 1 << 63 else side for side in tensor.numbers(2)
-    )
+    return tuple(map(_signed, tensor.numbers(2)))
+
+
+def _signed(number: int) -> int:
+    """Return the number that protobuf writes as an unsigned one of 64 bits."""
+    if number >= 1 << 63:
+        return number - (1 << 64)
+    return number
 
 
 def _check_shape(shape: Shape) -> None:
-    if len(shape) > _MAX_AXES:
-        raise Damaged(f"an input has {len(shape)} axes")
-    if any(abs(side) >= 1 << 63 for side in shape):
-        raise Damaged("a side of an input has more than 64 bits")
+    require(len(shape) <= _MAX_AXES, f"an input has {len(shape)} axes")
+    largest = max(map(abs, shape), default=0)
+    require(largest < 1 << 63, "a side of an input has more than 64 bits")
 
 
 def _of_json(program: Any) -> dict[str, Shape]:
@@ -58,11 +62,10 @@ def _of_json(program: Any) -> dict[str, Shape]:
     for operation in region["blocks"][0]["ops"]:
         if not operation["#"].endswith(".data"):
             continue
-        attributes = {
-            attribute["N"]: attribute["AT"]["D"] for attribute in operation["A"]
-        }
-        name, shape = str(attributes["name"]), attributes["shape"]
-        found[name] = tuple(int(side) for side in shape)
+        attributes = {}
+        for attribute in operation["A"]:
+            attributes[attribute["N"]] = attribute["AT"]["D"]
+        found[str(attributes["name"])] = tuple(map(int, attributes["shape"]))
     return found
 
 

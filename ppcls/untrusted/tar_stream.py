@@ -8,12 +8,13 @@ for minutes (CVE-2024-6232, CVE-2025-8194). Here a header has a size that is kno
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Damaged, Refused, require, shown
 
 BLOCK = 512
 MOST_HEADER_BYTES = 64 * 1024
@@ -26,6 +27,7 @@ _END = bytes(BLOCK)
 # Name, size, checksum, type, magic, prefix
 _HEADER = struct.Struct("100s 24x 12s 12x 8s c 100x 6s 82x 155s 12x")
 _CHECKSUM = slice(148, 156)
+_SIZE = re.compile("[0-9]{1,19}")  # of a pax header
 _FILES = (b"0", b"\0", b"7")
 _WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, folders, pipes
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _SPARSE = b"x", b"g", b"L", b"K", b"S"
@@ -97,15 +99,9 @@ class TarStream:
     def _next(self) -> Member | None:
         name, size = "", None
         for _ in range(_MOST_HEADERS):
-            self._pass_over()
-            block = self._stream.read(BLOCK)
-            if len(block) < BLOCK:
-                raise Damaged(CUT)
-            if block == _END:
+            header = self._next_header()
+            if header is None:
                 return None
-            header = _parse(block)
-            if header.kind == _SPARSE:
-                raise Refused(f"a sparse file ({shown(header.name)})")
             if header.kind == _PAX:
                 records = _records(self._extra(header))
                 name = records.get("path", name)
@@ -118,13 +114,23 @@ class TarStream:
                 return self._member(header, name, size)
         raise Damaged(f"more than {_MOST_HEADERS} headers before one member")
 
+    def _next_header(self) -> _Header | None:
+        """Read the header behind the current member; None if the end mark is there."""
+        self._pass_over()
+        block = self._stream.read(BLOCK)
+        require(len(block) == BLOCK, CUT)
+        if block == _END:
+            return None
+        header = _parse(block)
+        if header.kind == _SPARSE:
+            raise Refused(f"a sparse file ({shown(header.name)})")
+        return header
+
     def _member(self, header: _Header, name: str, size: int | None) -> Member:
         name = name or header.name
         size = header.size if size is None else size
-        if len(name) > MOST_NAME_BYTES:
-            raise Damaged(f"a name of {len(name):,} characters")
-        if size > _MOST_BYTES:
-            raise Damaged(f"a member of {size:,} bytes")
+        require(len(name) <= MOST_NAME_BYTES, f"a name of {len(name):,} characters")
+        require(size <= _MOST_BYTES, f"a member of {size:,} bytes")
         # Before POSIX a folder was told by its name
         is_file = header.kind in _FILES and not name.endswith("/")
         self._begin(0 if header.kind in _WITHOUT_DATA else size)
@@ -132,8 +138,8 @@ class TarStream:
 
     def _extra(self, header: _Header) -> bytes:
         """The content of a header's header."""
-        if header.size > MOST_HEADER_BYTES:
-            raise Damaged(f"a header of {header.size:,} bytes")
+        is_short = header.size <= MOST_HEADER_BYTES
+        require(is_short, f"a header of {header.size:,} bytes")
         self._begin(header.size)
         return self.read()
 
@@ -150,8 +156,7 @@ class TarStream:
             return
         while left:
             passed = len(self._stream.read(min(left, 1 << 16)))
-            if not passed:
-                raise Damaged(CUT)
+            require(passed > 0, CUT)
             left -= passed
 
 
@@ -216,14 +221,13 @@ def _records(content: bytes) -> dict[str, str]:
     place = count = 0
     while place < len(content):
         count += 1
-        if count > _MOST_RECORDS:
-            raise Damaged(f"a pax header of more than {_MOST_RECORDS} records")
+        few = count <= _MOST_RECORDS
+        require(few, f"a pax header of more than {_MOST_RECORDS} records")
         digits, blank, _ = content[place : place + 8].partition(b" ")
         if not blank or not digits.isdigit() or int(digits) <= len(digits) + 1:
             raise Damaged("a pax header without lengths")
         end = place + int(digits)
-        if end > len(content):
-            raise Damaged("a pax header without lengths")
+        require(end <= len(content), "a pax header without lengths")
         key, _, value = content[place + len(digits) + 1 : end - 1].partition(b"=")
         records[_text(key)] = _text(value)
         place = end
@@ -231,14 +235,13 @@ def _records(content: bytes) -> dict[str, str]:
 
 
 def _stated_size(records: dict[str, str], before: int | None) -> int | None:
-    for key in records:
-        if key.startswith("GNU.sparse"):
-            raise Refused(f"a sparse file ({shown(records.get('path', ''))})")
+    if any(key.startswith("GNU.sparse") for key in records):
+        raise Refused(f"a sparse file ({shown(records.get('path', ''))})")
     size = records.get("size")
     if size is None:
         return before
-    if not (size.isascii() and size.isdigit() and len(size) < 20):
-        raise Damaged(f"a pax header states the size {shown(size)}")
+    is_number = _SIZE.fullmatch(size) is not None
+    require(is_number, f"a pax header states the size {shown(size)}")
     return int(size)
 
 

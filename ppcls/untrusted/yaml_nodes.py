@@ -41,6 +41,14 @@ class Node:
             return Node([node.copy() for node in self.value], self.origin)
         return Node(self.value, self.origin)
 
+    def children(self) -> list[Node]:
+        """The nodes directly below."""
+        if isinstance(self.value, dict):
+            return list(self.value.values())
+        if isinstance(self.value, list):
+            return self.value
+        return []
+
     def plain(self) -> Any:
         """The value without places, in dicts, lists and scalars."""
         if isinstance(self.value, dict):

@@ -47,11 +47,8 @@ def read_yaml(
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
-        problems.add(
-            origin_of(line),
-            "",
-            f"YAML does not allow the character {odd.group()!r}; remove it",
-        )
+        sentence = f"YAML does not allow the character {odd.group()!r}; remove it"
+        problems.add(origin_of(line), "", sentence)
         return None
     if len(_DIRECTIVE.findall(text)) > MAX_DIRECTIVES:
         text = f"over {MAX_DIRECTIVES} lines begin with %; remove them"
@@ -164,10 +161,8 @@ class _Builder:
                 key,
                 f"aliases expand this file to over {MAX_NODES} values or {MAX_DEPTH} levels; write fewer",
             )
-        if isinstance(node.value, (dict, list)):
-            values = node.value
-            for child in values.values() if isinstance(values, dict) else values:
-                self.count(child, event, key, depth + 1)
+        for child in node.children():
+            self.count(child, event, key, depth + 1)
 
     def refuse_tag(self, event: Any, plain: str, key: str) -> None:
         """Notes a tag that is not the one which the value has anyway."""
@@ -212,14 +207,7 @@ class _Builder:
             node = self.node(next(self.events), join(key, name), depth + 1)
             node.origin = self.origin(event)
             if name in first_lines:
-                after = (
-                    f", first in line {first_lines[name]}" if first_lines[name] else ""
-                )
-                self.problems.add(
-                    node.origin,
-                    join(key, name),
-                    f"is written twice{after}; remove one",
-                )
+                self.note_second(node, join(key, name), first_lines[name])
             elif name == "<<" and event.implicit[0]:
                 merged = self.merged(node, key)
             else:
@@ -228,6 +216,11 @@ class _Builder:
         for name, node in merged.items():
             own.setdefault(name, node)
         return own
+
+    def note_second(self, node: Node, key: str, first_line: int) -> None:
+        """Notes a key that is there already; in an override, which has no lines, `first_line` is 0."""
+        after = f", first in line {first_line}" if first_line else ""
+        self.problems.add(node.origin, key, f"is written twice{after}; remove one")
 
     def key_name(self, event: Any, key: str) -> str:
         """The text of a key, which must be a scalar."""

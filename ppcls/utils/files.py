@@ -194,10 +194,8 @@ def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        is_about = error.filename is None or str(aside) in (
-            str(error.filename),
-            str(error.filename2),
-        )
+        named = (str(error.filename), str(error.filename2))
+        is_about = error.filename is None or str(aside) in named
         if error.errno is not None and is_about:
             error.filename, error.filename2 = str(path), None
         raise

@@ -79,17 +79,19 @@ def install(*requirements: str) -> str:
         return f"run this with {own}, or install by `{pip()} install {wanted}`"
     if not _is_managed_by_the_system():
         return f"run `{pip()} install {wanted}`"
-    # The new environment does not see what the system's Python has
-    listed = _CHECKOUT / "requirements.txt"
-    if listed.is_file():
-        everything = f"-r {listed}"
-    else:
-        everything = " ".join(names[0] for names in REQUIRED.values())
     python = shlex.quote(sys.executable)
     return (
         f"make a virtual environment, because the system manages this Python: `{python} -m venv .venv`, then "
-        f"`.venv/bin/python -m pip install {everything}`, and run this with .venv/bin/python"
+        f"`.venv/bin/python -m pip install {_all_requirements()}`, and run this with .venv/bin/python"
     )
+
+
+def _all_requirements() -> str:
+    """Return what pip has to install in a new environment, which does not see what the system's Python has."""
+    listed = _CHECKOUT / "requirements.txt"
+    if listed.is_file():
+        return f"-r {listed}"
+    return " ".join(names[0] for names in REQUIRED.values())
 
 
 def reinstall(*distributions: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 @contextlib.contextmanager
@@ -21,7 +21,6 @@ def without_stderr_lines(*parts: str) -> Iterator[None]:
     except OSError:  # closed, as a daemon's may be
         yield
         return
-    unwanted = [part.encode() for part in parts]
     with tempfile.TemporaryFile() as held:
         sys.stderr.flush()
         os.dup2(held.fileno(), 2)
@@ -32,6 +31,11 @@ def without_stderr_lines(*parts: str) -> Iterator[None]:
             os.dup2(screen, 2)
             os.close(screen)
             held.seek(0)
-            for line in held:
-                if not any(part in line for part in unwanted):
-                    os.write(2, line)
+            _write_without(held, [part.encode() for part in parts])
+
+
+def _write_without(lines: Iterable[bytes], unwanted: Sequence[bytes]) -> None:
+    """Write lines to standard error, without those that contain an unwanted part."""
+    for line in lines:
+        if not any(part in line for part in unwanted):
+            os.write(2, line)

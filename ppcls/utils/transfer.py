@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -135,26 +135,18 @@ class Transfer:
         """Write the body behind the first `start` bytes of the part."""
         blocks = _blocks(answer)
         first = next(blocks, b"")
-        is_page = not start and is_web_page(first)
-        if is_page or answer.headers.get_content_type() == "text/html":
+        begins_as_page = not start and is_web_page(first)
+        if begins_as_page or answer.headers.get_content_type() == "text/html":
             raise Failed("the answer is a web page, as a login or a filter sends it")
         fault = "" if total is None else self.size_fault(total)
         if fault:
             self.discard()
             raise Failed(fault)
-        have = start
         part = append(self.part) if start else create(self.part)
         with part as file, self._bar(start, total) as bar:
             if not start:
                 self._note_version(answer)
-            for block in chain([first], blocks):
-                have += len(block)
-                if have > self.most_bytes:
-                    break
-                file.write(block)
-                bar.update(len(block))
-            file.flush()
-            os.fsync(file.fileno())
+            have = start + self._write(file, bar, chain([first], blocks), start)
         if have > self.most_bytes:
             self.discard()
             raise Failed(
@@ -162,6 +154,21 @@ class Transfer:
             )
         if total is not None and have < total:
             raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
+
+    def _write(
+        self, file: BinaryIO, bar: Any, blocks: Iterable[bytes], have: int
+    ) -> int:
+        """Write what comes behind the first `have` bytes, up to the limit, and return how much came."""
+        count = 0
+        for block in blocks:
+            count += len(block)
+            if have + count > self.most_bytes:
+                break
+            file.write(block)
+            bar.update(len(block))
+        file.flush()
+        os.fsync(file.fileno())
+        return count
 
     def _note_version(self, answer: Any) -> None:
         """Write down the server's name for the version, after the part of another version is gone."""

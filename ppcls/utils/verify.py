@@ -61,13 +61,14 @@ class Expected:
             return ""
         digest = sha256_of(path)
         fault = self.fault(path, digest)
-        if not fault:
-            if noted not in ("", digest):
-                get_logger().warning(
-                    "%s has other content than when it was checked before", path
-                )
-            note_digest(path, digest)
-        return fault
+        if fault:
+            return fault
+        if noted not in ("", digest):
+            get_logger().warning(
+                "%s has other content than when it was checked before", path
+            )
+        note_digest(path, digest)
+        return ""
 
 
 def note_digest(path: Path, digest: str) -> None:
