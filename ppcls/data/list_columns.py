@@ -83,22 +83,28 @@ def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
     size = min(SAMPLE, len(fields), max(4, _LOOKED_FOR // rows.width))
     places = np.linspace(0, len(fields) - 1, size).astype(int)
     sample = [fields[index] for index in places]
-    columns = _candidates(file, rows, options)
     found = {}
-    for column in columns:
+    for column in _candidates(file, rows, options):
         found[column] = _count_found(place, values_of(sample, column))
     most = max(found.values())
-    best = [column for column in columns if found[column] == most]
-    if len(best) > 1:
-        # A name as it stands is better than a number that a suffix makes one
-        exact = [column for column in best if _has_all(place, sample, column)]
-        best = exact or best
+    best = [column for column, count in found.items() if count == most]
+    # A name as it stands is better than a number that a suffix makes one
+    best = _with_all(place, sample, best) or best
     chosen = best[0]
     if most and len(best) > 1:
         chosen = _tell_apart(file, rows, best, place, options)
     fresh = Place(place.root, place.prefix)  # knows of this column's names only
     _count_found(fresh, values_of(sample, chosen))
     return Reading(rows, fresh, chosen, most, len(sample))
+
+
+def _with_all(place: Place, sample: list[list[str]], columns: list[int]) -> list[int]:
+    """The columns whose fields are all names of files as they stand."""
+    kept = []
+    for column in columns:
+        if all(map(place.has, values_of(sample, column))):
+            kept.append(column)
+    return kept
 
 
 def values_of(rows: Iterable[Sequence[str]], column: int) -> list[str]:
@@ -123,10 +129,6 @@ def _candidates(file: str, rows: Rows, options: Options) -> list[int]:
 def _count_found(place: Place, names: Sequence[str]) -> int:
     """How many of the names are those of pictures that are there."""
     return sum(place.find(name) is not None for name in names)
-
-
-def _has_all(place: Place, sample: list[list[str]], column: int) -> bool:
-    return all(map(place.has, values_of(sample, column)))
 
 
 def columns_of(file: str, reading: Reading, options: Options) -> Columns:

@@ -42,7 +42,8 @@ def folders_in(place: str) -> list[str]:
     folders = []
     with os.scandir(place or ".") as entries:
         for entry in entries:
-            if _holds(entry.is_dir) and not _is_hidden(entry.name):
+            is_folder = _holds(entry.is_dir)
+            if is_folder and not _is_hidden(entry.name):
                 folders.append(entry.name)
     return sorted(folders)
 
@@ -80,12 +81,7 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
     Raises:
         OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
     """
-    try:
-        descriptor = os.open(path, _READ_ONLY)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # a socket
-            raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
-        raise
+    descriptor = _open(path)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
@@ -97,6 +93,16 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
         if status.st_size > _LARGEST:
             raise OSError(errno.EFBIG, "the file is larger than 2 GiB", path)
         return file.read()
+
+
+def _open(path: str) -> int:
+    """Open a file for reading, and say of a socket what `read_file` says of a pipe."""
+    try:
+        return os.open(path, _READ_ONLY)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
 
 
 def walk_pictures(folder: str) -> list[str]:
@@ -234,8 +240,11 @@ def _kind_by_content(path: str) -> str:
     known = known or _format_by_suffix(path)
     if known is None:
         # A million times, pathlib takes ten times as long
-        return os.path.splitext(path)[1].lower() or "without suffix"  # noqa: PTH122
-    return "" if known.is_read else f"{known.name}, to read which {known.remedy}"
+        _, suffix = os.path.splitext(path)  # noqa: PTH122
+        return suffix.lower() or "without suffix"
+    if known.is_read:
+        return ""
+    return f"{known.name}, to read which {known.remedy}"
 
 
 def _format_by_suffix(path: str) -> PictureFormat | None:
