@@ -1,10 +1,9 @@
-"""The only place where configuration becomes objects. None of them keeps the configuration."""
+"""Objects from a configuration, which is read only here. None of them keeps the configuration."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,16 +13,14 @@ import paddle
 
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
-from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
-from ppcls.data.class_folders import class_folders
 from ppcls.data.image_list import ImageList
-from ppcls.data.labels import Classes, load_class_names
+from ppcls.data.labels import Classes
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import Topk
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS, Pipeline
-from ppcls.engine import checkpoint, device, processes
+from ppcls.engine import device, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.precision import MixedPrecision, Precision
@@ -36,57 +33,11 @@ Pictures = ImageList | ShardList
 
 
 def images(section: Any, class_num: int, learned: Classes | None = None) -> Pictures:
-    """Opens and checks the pictures of DataLoader.Train or DataLoader.Eval.
+    """Open and check the pictures of DataLoader.Train or DataLoader.Eval.
 
-    Evaluation numbers class folders by the `learned` classes, and refuses others than these.
+    Evaluation numbers class folders by the `learned` classes, and refuses other classes.
     """
     return section.dataset.open(class_num, learned)
-
-
-def check_numbering(
-    section: Any, pictures: Pictures, learned: Classes | None, training: bool
-) -> None:
-    """Refuses an evaluation list that numbers its classes by its own labels, where those of the training are unknown.
-
-    Labels that count from 1 are clear for weights of any origin, but not beside a training list that counts from 0.
-    Class folders are numbered in the order of their names then, as ImageNet's are, which is logged.
-    """
-    if learned is not None:
-        return
-    if (
-        getattr(section.dataset, "class_to_index", "given") is None
-        and pictures.class_names
-    ):
-        get_logger().log(
-            logging.WARNING if training else logging.INFO,
-            "%s: folders are numbered in the order of their names, so class 0 is %s, because the classes of the "
-            "training have no names; class_to_index of the dataset names a file of another order",
-            section.dataset.image_root, pictures.class_names[0],
-        )  # fmt: skip
-    if not getattr(pictures, "names_itself", False):
-        return
-    place = section.dataset.cls_label_path
-    counts = pictures.class_names is not None and pictures.class_names[0] == "1"
-    if counts and training:
-        raise UserError(
-            f"{place}: labels count from 1, but those of DataLoader.Train count from 0; write both from 0, or both "
-            "from 1"
-        )
-    if not counts:
-        raise UserError(
-            f"{place}: labels are names, and the numbers of these classes are not known; give a file of the names in "
-            "the order of the classes as DataLoader.Eval.dataset.class_names, or write numbers from 0 as labels"
-        )
-
-
-def classes_of(section: Any, pictures: Pictures) -> Classes | None:
-    """The classes that DataLoader.Train counts by, for `images` of the evaluation; None if they have no names."""
-    dataset = section.dataset
-    keys = ("cls_label_path", "image_root", "shards")
-    place = next(getattr(dataset, key) for key in keys if hasattr(dataset, key))
-    if not pictures.class_names:
-        return None
-    return Classes(pictures.class_names, f"the training ({place})")
 
 
 def loader(
@@ -96,13 +47,13 @@ def loader(
     on_error: str = "raise",
     trial_on_error: str = "raise",
 ) -> ImageLoader:
-    """Makes the reader of DataLoader.Train or DataLoader.Eval.
+    """Make the reader of DataLoader.Train or DataLoader.Eval.
 
     Args:
         section: DataLoader.Train or DataLoader.Eval.
         pictures: Its pictures.
         config: The configuration.
-        on_error: What happens to an unreadable picture, `raise` or `skip`, unless the dataset says it.
+        on_error: The treatment of an unreadable picture, `raise` or `skip`, unless the dataset has a key for it.
         trial_on_error: The same before a training, in `ImageLoader.trial`.
     """
     dataset = section.dataset
@@ -138,13 +89,13 @@ def model(
     resumed: Path | None = None,
     allow_changed: bool = False,
 ) -> tuple[Any, Config]:
-    """The backbone with its weights, and the configuration completed by them.
+    """Make the backbone with its weights, and the configuration completed by them.
 
     The weights are Global.pretrained_model's or else Arch.pretrained's. Arch gets the arguments that belong to them,
     and DataLoader.Eval their preprocessing unless Global.preprocessing keeps the configuration's. Training may
-    start without weights, or with those of another number of classes; it keeps its own preprocessing. One that goes
-    on takes its own weights, `resumed`, and looks for no others; with `allow_changed` they, too, may be those of
-    another number of classes.
+    start without weights, or with those of another number of classes; it keeps its own preprocessing. A resumed
+    one takes the checkpoint's weights, `resumed`; with `allow_changed` these, too, may be those of another number of
+    classes.
 
     Raises:
         UserError: no weights are configured, and neither `training` nor `untrained` allows that.
@@ -158,8 +109,9 @@ def model(
     found = Found(resumed) if resumed else find_weights(config)
     if found is None:
         return config.Arch.make(), config
+    may_differ = allow_changed or not resumed
     loaded = build_with_weights(
-        config.Arch, found, new_classifier=training and (allow_changed or not resumed)
+        config.Arch, found, new_classifier=training and may_differ
     )
     get_logger().info("weights: %s", found.path)
     return loaded.model, _as_the_weights_have_it(config, loaded, training)
@@ -171,21 +123,18 @@ def _distillation_model(
     resumed: Path | None,
     allow_changed: bool,
 ) -> tuple[Any, Config]:
-    """The model that is trained, made first as if it were alone; then the frozen ones, with weights of their own."""
+    """Make the model that is trained as if it were alone; then the frozen ones, with their own weights."""
     models, members = {}, {}
-    for name, params in sorted(
-        arch.members.items(), key=lambda member: member[0] in arch.frozen
-    ):
+    trained_first = sorted(arch.members, key=lambda name: name in arch.frozen)
+    for name in trained_first:
+        params = arch.members[name]
         alone = dataclasses.replace(config, Arch=params)
         if name in arch.frozen:
-            loaded = build_with_weights(
-                params, locate_weights(params.name, params.pretrained)
-            )
+            found = locate_weights(params.name, params.pretrained)
+            loaded = build_with_weights(params, found)
             get_logger().info("weights of the frozen %s: %s", name, loaded.file.path)
-            models[name], alone = (
-                loaded.model,
-                _as_the_weights_have_it(alone, loaded, training=True),
-            )
+            models[name] = loaded.model
+            alone = _as_the_weights_have_it(alone, loaded, training=True)
         else:
             models[name], alone = model(
                 alone, training=True, resumed=resumed, allow_changed=allow_changed
@@ -208,11 +157,9 @@ def _evaluated_alone(config: Config, arch: DistillationModelParams) -> Config:
 
 def learner(trained: Any) -> Any:
     """The backbone that learns: of several models the one that is not frozen."""
-    return (
-        trained.learner
-        if isinstance(trained.params, DistillationModelParams)
-        else trained
-    )
+    if isinstance(trained.params, DistillationModelParams):
+        return trained.learner
+    return trained
 
 
 def frozen_weights(config: Config) -> dict[str, str]:
@@ -220,22 +167,23 @@ def frozen_weights(config: Config) -> dict[str, str]:
     arch = config.Arch
     if not isinstance(arch, DistillationModelParams):
         return {}
-    files = {
-        name: locate_weights(arch.members[name].name, arch.members[name].pretrained)
-        for name in arch.frozen
-    }
-    return {name: sha256_of(found.path) for name, found in files.items()}
+    digests = {}
+    for name in arch.frozen:
+        member = arch.members[name]
+        found = locate_weights(member.name, member.pretrained)
+        digests[name] = sha256_of(found.path)
+    return digests
 
 
 def require_weights(config: Config) -> None:
-    """Refuses a configuration that names no weights; nothing is downloaded.
+    """Check that a configuration names weights; nothing is downloaded.
 
     Raises:
         UserError: none are configured.
     """
-    if not (
-        config.Global.pretrained_model or getattr(config.Arch, "pretrained", True)
-    ):  # several models have their own
+    # The models of a distillation have weights of their own
+    of_arch = getattr(config.Arch, "pretrained", True)
+    if not (config.Global.pretrained_model or of_arch):
         raise UserError(
             "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
             "-o Arch.pretrained=true for the published ones"
@@ -243,7 +191,7 @@ def require_weights(config: Config) -> None:
 
 
 def find_weights(config: Config) -> Found | None:
-    """The configured weights, downloaded if they are named, or None."""
+    """Find the configured weights, and download named ones; None if there are none."""
     given = config.Global.pretrained_model or config.Arch.pretrained
     return locate_weights(config.Arch.name, given) if given else None
 
@@ -251,14 +199,14 @@ def find_weights(config: Config) -> Found | None:
 def begins_with_weights(config: Config) -> bool:
     """Whether a training begins with weights; one that learns from a frozen model counts as such."""
     arch = config.Arch
-    frozen = isinstance(arch, DistillationModelParams) and bool(arch.frozen)
-    return frozen or bool(
-        config.Global.pretrained_model or getattr(arch, "pretrained", False)
-    )
+    if isinstance(arch, DistillationModelParams) and arch.frozen:
+        return True
+    of_arch = getattr(arch, "pretrained", False)
+    return bool(config.Global.pretrained_model or of_arch)
 
 
 def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
-    """The configuration with the arguments and the preprocessing that belong to the weights; every change is logged."""
+    """Set the arguments and the preprocessing that belong to the weights; every change is logged."""
     changes = []
     for name, value in dataclasses.asdict(loaded.model.params).items():
         if value != getattr(config.Arch, name):
@@ -301,7 +249,7 @@ def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> C
 
 
 def for_all_processes(config: Config, model: Any) -> Any:
-    """The model with the same weights in every process, and with synchronised batch norm if that is configured."""
+    """Copy the weights to every process, and synchronise batch norm if that is configured."""
     if config.Global.sync_batch_norm:
         device.needs_gpu(
             "synchronised batch norm", "write -o Global.sync_batch_norm=false"
@@ -318,20 +266,22 @@ def moving_average(config: Config, model: Any) -> MovingAverage | None:
 
 
 def losses(components: Sequence[Any]) -> Callable[[Any, Any], dict[str, Any]]:
-    """(logits, target) to the named losses, `loss` being their weighted sum."""
+    """Make a function of (logits, target) that computes the named losses; `loss` is their weighted sum."""
     return functools.partial(weighted_sum, tuple(components))
 
 
 def metrics(components: Sequence[Any]) -> list[Any]:
-    """Fresh accumulators."""
+    """Make an empty accumulator for each metric."""
     return [component.accumulator() for component in components]
 
 
 def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
-    """Evaluates with Loss.Eval and Metric.Eval; of several models the one that answers, as if it were alone."""
-    parts = [_alone(section) for section in (config.Loss.Eval, config.Metric.Eval)]
+    """Make the evaluator of Loss.Eval and Metric.Eval; of several models it evaluates the exported one."""
     made = Evaluator(
-        reader, losses(parts[0]), metrics(parts[1]), config.Global.print_batch_step
+        reader,
+        losses(_alone(config.Loss.Eval)),
+        metrics(_alone(config.Metric.Eval)),
+        config.Global.print_batch_step,
     )
     if isinstance(config.Arch, DistillationModelParams):
         made.choose = operator.attrgetter("infer_model")
@@ -339,10 +289,12 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
 
 
 def _alone(components: Sequence[Any]) -> list[Any]:
-    return [
-        component.alone() if hasattr(component, "alone") else component
-        for component in components
-    ]
+    """Replace each loss or metric of several models by the one of a single model."""
+    single = []
+    for component in components:
+        has_single = hasattr(component, "alone")
+        single.append(component.alone() if has_single else component)
+    return single
 
 
 def global_batch(config: Config) -> int:
@@ -356,7 +308,7 @@ def global_batch(config: Config) -> int:
 
 
 def precision(config: Config) -> Precision:
-    """What the AMP section asks for.
+    """Make the precision that the AMP section asks for.
 
     Raises:
         UserError: it asks for mixed precision, and the device is a CPU.
@@ -377,18 +329,16 @@ def precision(config: Config) -> Precision:
 
 
 def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float]:
-    """Global step to learning rate; says so where the global batch is not the recipe's."""
+    """Make a function from the global step to the learning rate; log a global batch that differs from the recipe's."""
     # Load_config requires both
     assert config.Optimizer is not None and config.DataLoader.Train is not None
     schedule, epochs = config.Optimizer.lr, config.Global.epochs
     actual, recorded = global_batch(config), config.Global.global_batch
     factor = schedule.factor(actual, recorded) if recorded else 1.0
     if recorded and recorded != actual:
-        what = (
-            f"is multiplied by {factor:g}"
-            if schedule.scale
-            else "stays; Optimizer.lr.scale: linear would adapt it"
-        )
+        what = "stays; Optimizer.lr.scale: linear would adapt it"
+        if schedule.scale:
+            what = f"is multiplied by {factor:g}"
         get_logger().info(
             "the recipe's global batch is %d, this run's is %d; the learning rate %s",
             recorded,
@@ -401,73 +351,3 @@ def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float
 def postprocess(config: Config) -> Topk:
     """Infer.PostProcess, or the five best classes of all there are."""
     return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))
-
-
-def class_names(config: Config, pictures: Pictures | None = None) -> list[str] | None:
-    """Names by class id: of the configured label file, else those the weights were trained with, else the folder's.
-
-    Raises:
-        UserError: there are not `class_num` names.
-    """
-    file = postprocess(config).class_id_map_file
-    if file is None:
-        return _names_of_weights(config) or (pictures.class_names if pictures else None)
-    names = load_class_names(file)
-    if len(names) != config.Arch.class_num:
-        raise UserError(
-            f"{file}: {len(names)} class names for {config.Arch.class_num} classes; give the label file of these "
-            "classes as Infer.PostProcess.class_id_map_file, or null"
-        )
-    return names
-
-
-def _names_of_weights(config: Config) -> list[str] | None:
-    """The names in the configured checkpoint, as many as the loaded weights have classes."""
-    names = learned_class_names(config)
-    if names and len(names) != config.Arch.class_num:
-        given = config.Global.pretrained_model or config.Arch.pretrained
-        raise UserError(
-            f"{given}: {checkpoint.STATES} of this checkpoint has {len(names)} class names, but its weights have "
-            f"{config.Arch.class_num} classes; take another checkpoint, or delete {checkpoint.STATES}"
-        )
-    return names
-
-
-def learned_class_names(config: Config) -> list[str] | None:
-    """The names in the configured checkpoint of ours; other weights, PaddleClas's among them, know none."""
-    found = find_weights(config)
-    states = checkpoint.states_of(found.path) if found else None
-    return states.get("class_names") if states else None
-
-
-def learned_classes(config: Config) -> Classes | None:
-    """The classes of the configured checkpoint of ours; nothing is downloaded for it."""
-    given = config.Global.pretrained_model or getattr(config.Arch, "pretrained", None)
-    if not isinstance(given, str) or given in SOURCES or "://" in given:
-        return None
-    names = learned_class_names(config)
-    return Classes(names, f"the training of {given}") if names else None
-
-
-def named_classes(config: Config) -> Classes | None:
-    """The classes of the configured label file, where each class folder of DataLoader.Eval has one of its names.
-
-    They number the folders of weights that know no names themselves.
-    """
-    # Load_config requires it where it is read
-    assert config.DataLoader.Eval is not None
-    dataset, file = (
-        config.DataLoader.Eval.dataset,
-        postprocess(config).class_id_map_file,
-    )
-    if file is None or getattr(dataset, "class_to_index", file) is not None:
-        return None
-    names = load_class_names(file)
-    if len(names) != config.Arch.class_num or not set(
-        class_folders(dataset.image_root)
-    ) <= set(names):
-        return None
-    get_logger().info(
-        "%s: folders are numbered by the names in %s", dataset.image_root, file
-    )
-    return Classes(names, file)

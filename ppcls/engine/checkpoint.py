@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.data.picture_files import read_file
+from ppcls.engine.checkpoint_folders import candidates
+from ppcls.engine.optimizer_state import MASTER, structured_state
 from ppcls.engine.states import (
     OPTIMIZER,
     OTHER,
@@ -38,14 +40,11 @@ from ppcls.engine.states import (
     require_keys,
 )
 from ppcls.untrusted.unpickle import load_pickle
-from ppcls.untrusted.weights_paths import LATEST, WEIGHTS_STEM
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import beside, numbered, replace_folder, sha256_of
 
 _TORN_STATES = f".{STATES}"
 _FILES = (STATES, _TORN_STATES, *WEIGHTS)
-# The optimizer's float32 copy of a weight that is held in half precision
-_MASTER = "master_weight"
 
 
 @dataclass(frozen=True)
@@ -122,13 +121,13 @@ def snapshot(
 ) -> Snapshot:
     """Copy what a checkpoint holds, so that it can be written while training continues."""
     accumulators = {}
-    for name, value in _structured_optimizer_state(model, optimizer).items():
+    for name, value in structured_state(model, optimizer).items():
         is_tensor = hasattr(value, "numpy")
         accumulators[name] = value.numpy() if is_tensor else np.array(value)
     weights = {}
     for name, tensor in model.state_dict().items():
         # Of weights in half precision the float32 copies are evaluated and deployed
-        master = accumulators.get(f"{name}/{_MASTER}")
+        master = accumulators.get(f"{name}/{MASTER}")
         weights[name] = tensor.numpy() if master is None else master
     return Snapshot(
         weights,
@@ -265,13 +264,13 @@ def read(path: Path) -> Checkpoint:
     """
     while True:
         problems: list[str] = []
-        candidates = _states_texts(path)
-        for folder in candidates:
+        texts = _states_texts(path)
+        for folder in texts:
             problem = verify(folder)
             if problem is None:
                 return Checkpoint(folder, read_states(folder / STATES), tuple(problems))
             problems.append(problem)
-        if _states_texts(path) == candidates:
+        if _states_texts(path) == texts:
             break
     if not problems:
         raise UserError(
@@ -286,7 +285,7 @@ def read(path: Path) -> Checkpoint:
 def _states_texts(path: Path) -> dict[Path, bytes | None]:
     """Read the states file of each candidate, the newest candidate first."""
     texts: dict[Path, bytes | None] = {}
-    for folder in _candidates(path):
+    for folder in candidates(path):
         try:
             texts[folder] = read_file(str(folder / STATES))
         except OSError:
@@ -347,107 +346,6 @@ def _verify_file(file: Path, digest: str) -> str | None:
     return None
 
 
-def restore_optimizer(
-    model: Any, optimizer: Any, state: dict[str, Any], anew: Collection[str] = ()
-) -> None:
-    """Load the state that `Checkpoint.optimizer` has read into `optimizer`.
-
-    Args:
-        model: The model whose parameters it steps.
-        optimizer: The optimizer.
-        state: Arrays by structured name and accumulator.
-        anew: Names of the parameters whose saved state, if any, is left out.
-
-    Raises:
-        UserError: an entry belongs to no parameter of the model, or has another shape.
-    """
-    import paddle
-
-    parameters = dict(model.named_parameters())
-    saved = {}
-    for key, value in state.items():
-        if key.rpartition("/")[0] not in anew:
-            saved[key] = value
-    renamed = {}
-    if saved:
-        new = [parameters[name] for name in anew if name in parameters]
-        renamed = _initial_state(optimizer, new)
-    masters: dict[str, Any] = renamed.pop("master_weights", {})
-    fitting = 0
-    for key, value in saved.items():
-        owner, _, accumulator = key.rpartition("/")
-        if owner not in parameters:
-            continue
-        parameter = parameters[owner]
-        _require_shape(key, value, parameter)
-        fitting += 1
-        if accumulator == _MASTER:
-            masters[parameter.name] = paddle.to_tensor(value)
-        else:
-            renamed[f"{parameter.name}_{accumulator}"] = value
-    if fitting != len(saved):
-        raise UserError(
-            f"the optimizer state of the checkpoint fits {fitting} of its {len(saved)} entries to this model; "
-            "resume with the Arch and Optimizer it was saved with"
-        )
-    if masters:
-        renamed["master_weights"] = masters
-    optimizer.set_state_dict(renamed)
-
-
-def _require_shape(key: str, value: np.ndarray, parameter: Any) -> None:
-    """Check that an accumulator is one number or has the shape of its parameter."""
-    if value.size != 1 and list(value.shape) != parameter.shape:
-        raise UserError(
-            f"the optimizer state of the checkpoint has the shape {list(value.shape)} for {key}, but the "
-            f"parameter has {parameter.shape}; resume with the Arch and Optimizer it was saved with"
-        )
-
-
-def _initial_state(optimizer: Any, parameters: Sequence[Any]) -> dict[str, Any]:
-    """Make the optimizer's state of parameters before their first step, by its own names.
-
-    An optimizer that loads a state takes every parameter's state from there, and makes none itself.
-    """
-    import paddle
-
-    trained = [parameter for parameter in parameters if not parameter.stop_gradient]
-    if not trained:
-        return {}
-    optimizer._create_accumulators(
-        paddle.static.default_main_program().global_block(), trained
-    )
-    return {**optimizer.state_dict()}
-
-
-def _structured_optimizer_state(model: Any, optimizer: Any) -> dict[str, Any]:
-    """Name the optimizer's arrays by structured names.
-
-    Paddle names them by parameter counters, which differ from process to process.
-    """
-    owners = {parameter.name: name for name, parameter in model.named_parameters()}
-    given = dict(optimizer.state_dict())
-    state = {}
-    for name, value in given.pop("master_weights", {}).items():
-        state[f"{owners[name]}/{_MASTER}"] = value
-    # The longest names first: linear_1 is the beginning of linear_10
-    longest_first = sorted(owners, key=len, reverse=True)
-    given.pop("LR_Scheduler", None)
-    for key, value in given.items():
-        owner = _owner_of(key, longest_first)
-        accumulator = key[len(owner) + 1 :]
-        state[f"{owners[owner]}/{accumulator}"] = value
-    return state
-
-
-def _owner_of(key: str, names: Iterable[str]) -> str:
-    """Find the parameter that an accumulator belongs to."""
-    for name in names:
-        if key.startswith(f"{name}_"):
-            return name
-    raise AssertionError(f"optimizer state {key} belongs to no parameter")
-
-
 def _arrays(path: Path) -> dict[str, Any]:
     state = load_pickle(path)
     if not isinstance(state, dict):
@@ -481,36 +379,3 @@ def recover(folder: Path) -> Path:
 def _discard_if_there(leftover: Path, folder: Path) -> None:
     if leftover.exists():
         _discard(leftover, folder)
-
-
-def _candidates(path: Path) -> list[Path]:
-    """List the folders to try, the newest first; a complete `.new` is newer than the folder it was to replace."""
-    folder = path
-    if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES):
-        folder = path.parent
-    trio = [beside(folder, "new"), folder, beside(folder, "old")]
-    existing = list(filter(_has_states, trio))
-    if existing or not folder.is_dir():
-        return existing
-    latest = _candidates(folder / LATEST)
-    # Without its states, which `read` reports
-    if not latest and (folder / LATEST).is_dir():
-        latest = [folder / LATEST]
-    others = [
-        child for child in filter(_has_states, folder.iterdir()) if child not in latest
-    ]
-    return [*latest, *sorted(others, key=_position, reverse=True)]
-
-
-def _has_states(folder: Path) -> bool:
-    return (folder / STATES).is_file()
-
-
-def _position(folder: Path) -> tuple[int, int]:
-    """The epoch and step in a states file; nothing else is verified."""
-    try:
-        states = read_states(folder / STATES)
-        return states["epoch"], states["step"]
-    # Not a states file of this library, so it is tried last
-    except (OSError, DamagedStates, KeyError):
-        return -1, -1

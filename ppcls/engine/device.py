@@ -1,4 +1,4 @@
-"""Where the arithmetic runs."""
+"""The device that computes, its threads and its kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ppcls.utils.load_paddle import missing_gpu
 
 
 def select_device(requested: str) -> str:
-    """Makes `requested` (auto, cpu or gpu) Paddle's device and returns what was chosen, `cpu` or `gpu`.
+    """Set Paddle's device to `requested` (auto, cpu or gpu) and return the choice, `cpu` or `gpu`.
 
     Raises:
         UserError: a GPU is asked for and this build of Paddle, or this machine, has none.
@@ -34,7 +34,7 @@ def select_device(requested: str) -> str:
 
 
 def needs_gpu(what: str, remedy: str) -> None:
-    """Refuses what Paddle cannot do on a CPU.
+    """Check that the device is a GPU.
 
     Raises:
         UserError: the device is a CPU.
@@ -45,15 +45,13 @@ def needs_gpu(what: str, remedy: str) -> None:
 
 def describe(device: str) -> str:
     """One line for the head of a log: device, threads, what was prepared, and Paddle's version."""
-    prepared = (
-        ", ".join(f"{name}={value}" for name, value in cpu.applied().items())
-        or "nothing"
-    )
+    applied = [f"{name}={value}" for name, value in cpu.applied().items()]
+    prepared = ", ".join(applied) or "nothing"
     return f"device {device}, {threads()} threads, set before Paddle {paddle.__version__} loaded: {prepared}"
 
 
 def kernels() -> dict[str, str]:
-    """What decides which kernels compute: results are bit-equal only between runs with the same ones."""
+    """The settings that choose kernels: results are bit-equal only between runs with the same ones."""
     if paddle.device.get_device().startswith("gpu"):
         return {"device": paddle.device.cuda.get_device_name()}
     # Empty: MKL chooses by itself

@@ -11,7 +11,7 @@ import paddle
 
 from ppcls.config import Config
 from ppcls.data.postprocess import best_of
-from ppcls.engine import build, processes
+from ppcls.engine import build, classes, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.result_files import open_results
 from ppcls.engine.signals import StoppedBySignal, StopRequest
@@ -37,9 +37,9 @@ def evaluate(config: Config, output: str | None = None) -> int:
         )
     start(config, parallel=True)
     build.require_weights(config)
-    learned = build.learned_classes(config) or build.named_classes(config)
+    learned = classes.learned_classes(config) or classes.named_classes(config)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
-    build.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
+    classes.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
     model, config = build.model(config)
     reader = build.loader(config.DataLoader.Eval, pictures, config)
     evaluator = build.evaluator(config, reader)
@@ -50,7 +50,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
             if output is not None:
                 topk = build.postprocess(config).topk
                 rows = stack.enter_context(open_results(output, topk))
-                names = build.class_names(config, pictures)
+                names = classes.class_names(config, pictures)
                 evaluator.on_batch = functools.partial(_write_rows, rows, names)
             stack.enter_context(processes.peer_failures_reported())
             stack.enter_context(stop)

@@ -12,7 +12,7 @@ import paddle
 
 from ppcls.arch.weights.load import Found
 from ppcls.config import Config
-from ppcls.engine import build
+from ppcls.engine import build, classes
 from ppcls.engine.exporter import example_input, export_bundle
 from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
@@ -59,7 +59,7 @@ def export(
         architecture=config.Arch.name,
         class_num=config.Arch.class_num,
         image_shape=config.Global.image_shape,
-        class_names=build.class_names(config),
+        class_names=classes.class_names(config),
         config_sha256=hashlib.sha256(config.to_yaml().encode()).hexdigest(),
         weights_sha256=sha256_of(found.path) if found else None,
         golden_picture=Path(golden_picture) if golden_picture else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ppcls.config import Config
-from ppcls.engine import build
+from ppcls.engine import build, classes
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.predict import list_pictures, report
 from ppcls.engine.startup import start
@@ -29,7 +29,7 @@ def infer(config: Config, output: str | None = None) -> int:
     pictures = list_pictures(place)
     start(config)
     model, config = build.model(config)
-    names, topk = build.class_names(config), build.postprocess(config).topk
+    names, topk = classes.class_names(config), build.postprocess(config).topk
     prediction = Prediction(
         build.eval_pipeline(config),
         ModelBackend(model),

@@ -1,4 +1,4 @@
-"""Another input size than the configuration's: transforms and shape are changed together."""
+"""Change of the input size: transforms and shape are changed together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?")
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Height and width: `256` means both, `256x320` the one and the other.
+    """Parse height and width: `256` stands for both, `256x320` for a height of 256 and a width of 320.
 
     Raises:
         ValueError: it is neither.
@@ -29,7 +29,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def at_size(config: Config, size: tuple[int, int]) -> Config:
-    """The configuration with pictures of (height, width) in DataLoader.Eval's transforms and in Global.image_shape.
+    """Set the size (height, width) in DataLoader.Eval's transforms and in Global.image_shape.
 
     The shorter side before a central crop grows with the crop's longer side, so the same part of a picture is seen.
 
@@ -51,27 +51,23 @@ def at_size(config: Config, size: tuple[int, int]) -> Config:
 
 
 def resized(ops: Sequence[Any], size: tuple[int, int]) -> tuple[Any, ...]:
-    """Transforms whose result is (height, width); `Pipeline(ops)` tells their size up to now."""
+    """Change transforms so that their result has the size (height, width)."""
     height, width = size
     before = Pipeline(ops).output_size
-    changed: list[Any] = []
-    last = max(
-        (place for place, op in enumerate(ops) if op.output_size(None) is not None),
-        default=None,
-    )
-    if before is None or last is None or any(op.output_size(None) for op in ops[:last]):
+    sizing = [place for place, op in enumerate(ops) if op.output_size(None)]
+    if before is None or len(sizing) != 1:
         raise UserError(
             "the transforms of DataLoader.Eval have no single size that --size could change; end them with one "
             "CropImage, or one ResizeImage with size"
         )
     factor = max(size) / max(before[1:])
+    changed: list[Any] = []
     for place, op in enumerate(ops):
-        if place == last and isinstance(op, (CropImage, CenterCrop, ResizeImage)):
+        if place in sizing and isinstance(op, (CropImage, CenterCrop, ResizeImage)):
             changed.append(replace(op, size=(width, height)))
         elif isinstance(op, ResizeImage):
-            changed.append(
-                replace(op, resize_short=round((op.resize_short or 0) * factor))
-            )
+            shorter = op.resize_short or 0
+            changed.append(replace(op, resize_short=round(shorter * factor)))
         else:
             changed.append(op)
     return tuple(changed)

@@ -16,10 +16,10 @@ _TOOLS = {"eval": "eval.py", "export": "export_model.py"}
 def print_next(config: Config, file: Path) -> None:
     """Print the commands that evaluate and export what has been trained, ready to be pasted."""
     reader = config.DataLoader.Eval
-    commands = ["eval"] if reader is not None and config.Metric.Eval else []
-    commands += ["export"] if reader is not None else []
-    if commands:
-        print("\nNext:", flush=True)
+    if reader is None:
+        return
+    commands = ["eval", "export"] if config.Metric.Eval else ["export"]
+    print("\nNext:", flush=True)
     words = f"-c {shlex.quote(str(file))}"
     for own in user_code.files():
         words += f" --import {shlex.quote(str(own))}"
@@ -28,7 +28,7 @@ def print_next(config: Config, file: Path) -> None:
 
 
 def _started_by(command: str) -> str:
-    """How to start another command: by a program of the checkout, or as the package's."""
+    """Format the start of another command: a program of the checkout, or the package's command."""
     python, tool = shlex.quote(sys.executable), Path(sys.argv[0])
     tool = tool.with_name(_TOOLS[command])
     # From another folder `-m ppcls` would not be found

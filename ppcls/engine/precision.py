@@ -22,11 +22,11 @@ class Precision:
         return model, optimizer
 
     def context(self) -> contextlib.AbstractContextManager[Any]:
-        """What forward and losses run in."""
+        """The context of forward passes and losses."""
         return contextlib.nullcontext()
 
     def evaluation_context(self) -> contextlib.AbstractContextManager[Any]:
-        """What the forward passes of evaluation run in."""
+        """The context of evaluation's forward passes."""
         return contextlib.nullcontext()
 
     def stepped_weights(
@@ -51,11 +51,11 @@ class Precision:
         return True
 
     def state(self) -> dict[str, Any] | None:
-        """What `restore` needs, as plain values; None for nothing."""
+        """The plain values that `restore` needs; None if there are none."""
         return None
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Puts back what `state` gave."""
+        """Restore the values of `state`."""
         if state is not None:
             raise UserError(
                 "the checkpoint was trained in mixed precision; resume with the AMP section that it was trained with"
@@ -122,11 +122,9 @@ class MixedPrecision(Precision):
         self, model: Any, optimizer: Any
     ) -> contextlib.AbstractContextManager[Any]:
         """Those that the optimizer steps, unless half precision is asked for."""
-        return (
-            contextlib.nullcontext()
-            if self.evaluate
-            else self.stepped_weights(model, optimizer)
-        )
+        if self.evaluate:
+            return contextlib.nullcontext()
+        return self.stepped_weights(model, optimizer)
 
     def backward(self, loss: Any) -> None:
         """Adds the gradients of the scaled loss."""
@@ -145,24 +143,20 @@ class MixedPrecision(Precision):
         return {
             "level": self.level,
             "dtype": self.dtype,
-            "scaler": {
-                name: _plain(value) for name, value in self.scaler.state_dict().items()
-            },
+            "scaler": _plain(self.scaler.state_dict()),
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Puts the scaler back.
+        """Restore the scaler.
 
         Raises:
             UserError: the checkpoint was trained in another precision.
         """
-        if state is None or (state["level"], state["dtype"]) != (
-            self.level,
-            self.dtype,
-        ):
-            was = "float32" if state is None else f"{state['level']} {state['dtype']}"
+        own = f"{self.level} {self.dtype}"
+        was = "float32" if state is None else f"{state['level']} {state['dtype']}"
+        if state is None or was != own:
             raise UserError(
-                f"the checkpoint was trained in {was}, this run in {self.level} {self.dtype}; resume with the AMP "
+                f"the checkpoint was trained in {was}, this run in {own}; resume with the AMP "
                 "section that it was trained with"
             )
         if self.dtype == "float16":
@@ -187,12 +181,10 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
     kept = [_with_memory_of(tensor, paddle.empty([0])) for tensor in halves]
     try:
         for tensor in halves:
-            _with_memory_of(
-                masters[tensor.name]
-                if tensor.name in masters
-                else tensor.astype("float32"),
-                tensor,
-            )
+            full = masters.get(tensor.name)
+            if full is None:
+                full = tensor.astype("float32")
+            _with_memory_of(full, tensor)
         yield
     finally:
         for tensor, own in zip(halves, kept):
@@ -200,13 +192,16 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _with_memory_of(source: Any, target: Any) -> Any:
-    """Gives `target` the numbers and the type of `source`, not a copy of them."""
+    """Let `target` share the memory and the type of `source`."""
     target.get_tensor()._share_data_with(source.get_tensor())
     return target
 
 
-def _plain(value: Any) -> Any:
-    """A scaler's value for JSON."""
-    return (
-        np.asarray(value).reshape([-1]).tolist() if hasattr(value, "shape") else value
-    )
+def _plain(scaler: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a scaler's state for JSON."""
+    plain = {}
+    for name, value in scaler.items():
+        if hasattr(value, "shape"):
+            value = np.asarray(value).reshape([-1]).tolist()
+        plain[name] = value
+    return plain

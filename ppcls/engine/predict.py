@@ -54,15 +54,18 @@ def predict(config: DeployConfig) -> int:
 
 
 def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
-    """What the configuration says, for so many pictures.
+    """Open the bundle that the configuration names, for a number of pictures.
 
     Raises:
-        UserError: the bundle cannot be used, or not so.
+        UserError: the bundle cannot be used with these settings.
     """
     settings, answer = config.Global, config.PostProcess.Topk
     transforms = config.PreProcess.transform_ops
     preprocess = None if transforms is None else with_decoding(transforms)
     bundle = find_bundle(settings.inference_model_dir, settings.model_name, preprocess)
+    tensorrt: TensorRT | bool | None = settings.tensorrt
+    if tensorrt == TensorRT():
+        tensorrt = settings.use_tensorrt
     return Classifier(
         bundle,
         device="gpu" if settings.use_gpu else "cpu",
@@ -74,30 +77,26 @@ def open_classifier(config: DeployConfig, pictures: int) -> Classifier:
         backend=settings.backend,
         precision="float16" if settings.use_fp16 else settings.precision,
         requests=settings.requests or _requests(settings, bundle, pictures),
-        tensorrt=settings.tensorrt
-        if settings.tensorrt != TensorRT()
-        else settings.use_tensorrt,
+        tensorrt=tensorrt,
     )
 
 
 def _requests(
     settings: DeployGlobalSection, bundle: Bundle, pictures: int
 ) -> int | None:
-    """How many batches run at the same time where nobody says; None leaves it to a bundle that names several.
+    """Choose how many batches run at the same time by default; None uses the number stored in the bundle.
 
-    A batch on one core and another on the next are faster than one on both: nobody waits for the other's kernels.
+    Two batches on one core each are faster than one batch on both: no thread waits for the other's part of a kernel.
     """
     stored = bundle.settings
-    if (
-        stored is not None
-        and stored.requests > 1
-        and settings.backend in (None, stored.backend)
-    ):
+    default = DEFAULTS.backend
+    if stored is not None:
+        default = stored.backend
+    backend = settings.backend or default
+    if stored is not None and backend == stored.backend and stored.requests > 1:
         return None
-    backend = settings.backend or (stored.backend if stored else DEFAULTS.backend)
-    if settings.use_gpu or pictures < (
-        _LONG_FOR_PADDLE if backend == "paddle" else _LONG
-    ):
+    long = _LONG_FOR_PADDLE if backend == "paddle" else _LONG
+    if settings.use_gpu or pictures < long:
         return 1
     batches = -(-pictures // settings.batch_size)
     return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)
@@ -119,7 +118,7 @@ def report(
     topk: int,
     output: PathLike | None,
 ) -> int:
-    """Classifies `pictures`, found in `source`: a line a picture on the console, a row in `output` if there is one.
+    """Classify `pictures`, found in `source`: one line per picture on the console, one row in `output` if given.
 
     Returns:
         The exit code: 0, or 1 if some picture could not be read; the others are written all the same.
@@ -150,7 +149,7 @@ def report(
 
 
 def _shown(picture: Any, source: str) -> str | None:
-    """A file by its name, a folder's pictures by their place in it, those of a pattern by their paths."""
+    """Shorten a picture's path: a file to its name, a folder's picture to its path in the folder."""
     path, root = Path(picture), Path(source)
     if not root.exists():
         return path.as_posix()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.engine import checkpoint, device, processes
+from ppcls.engine import checkpoint, device, optimizer_state, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.recipe import differences, in_one_line, same_pictures
 from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, shown
@@ -75,7 +75,7 @@ def resume(
     if begins_anew(changed):
         get_logger().warning("the optimizer is another one, so its state starts again")
     else:
-        checkpoint.restore_optimizer(
+        optimizer_state.restore_optimizer(
             trainer.model, trainer.optimizer, saved.optimizer(), replaced
         )
     if not any(key.startswith("AMP") for key in changed):

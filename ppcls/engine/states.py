@@ -50,11 +50,7 @@ def parse_states(file: Path, content: bytes) -> dict[str, Any]:
         raise DamagedStates(f"{file}: not JSON ({str(error)[:_SHOWN]})") from error
     if not isinstance(states, dict) or states.get("schema") != SCHEMA:
         raise DamagedStates(f"{file}: not a checkpoint of schema {SCHEMA}")
-    for key, (is_right, expected) in _KEYS.items():
-        if key in states and not is_right(states[key]):
-            raise DamagedStates(
-                f"{file}: {key} is {shown(states[key])}, not {expected}"
-            )
+    _check_values(file, states)
     require_keys(file, states, ["files"])
     if states.get("step", 0) > states.get("steps_per_epoch", _MOST):
         raise DamagedStates(
@@ -63,8 +59,17 @@ def parse_states(file: Path, content: bytes) -> dict[str, Any]:
     return states
 
 
+def _check_values(file: Path, states: dict[str, Any]) -> None:
+    """Check that every known key has a value of its type and range."""
+    for key, (is_right, expected) in _KEYS.items():
+        if key in states and not is_right(states[key]):
+            raise DamagedStates(
+                f"{file}: {key} is {shown(states[key])}, not {expected}"
+            )
+
+
 def require_keys(file: Path, states: dict[str, Any], keys: Collection[str]) -> None:
-    """Check that states have values that somebody needs.
+    """Check that states have some keys.
 
     Raises:
         DamagedStates: a key is missing.
@@ -75,9 +80,11 @@ def require_keys(file: Path, states: dict[str, Any], keys: Collection[str]) -> N
 
 
 def shown(value: Any, length: int = _SHOWN) -> str:
-    """A value of a file as a message may show it, in one short line."""
-    if isinstance(value, (dict, list)):
-        return "a dictionary" if isinstance(value, dict) else "a list"
+    """Format a file's value for a message, in one short line."""
+    if isinstance(value, dict):
+        return "a dictionary"
+    if isinstance(value, list):
+        return "a list"
     text = json.dumps(value)
     return text if len(text) <= length else f"{text[:length]}..."
 
@@ -181,12 +188,13 @@ def _is_precision(value: Any) -> bool:
 
 
 def _is_recipe(value: Any) -> bool:
-    """Whether it is what `recipe_of` gives; sizes of batches are multiplied on resume."""
+    """Whether it is a result of `recipe_of`; resuming multiplies sizes of batches, so they are checked."""
     if value is None:
         return True
     if not isinstance(value, dict) or not all(map(_is_text, value)):
         return False
-    return all(_is_positive(value[key]) for key in _SIZES if key in value)
+    sizes = [value[key] for key in _SIZES if key in value]
+    return all(map(_is_positive, sizes))
 
 
 _SIZES = ("pictures a step", "Global.update_freq")

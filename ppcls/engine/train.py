@@ -14,7 +14,7 @@ from ppcls import __version__
 from ppcls.arch.weights.load import record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names
-from ppcls.engine import build, device, processes
+from ppcls.engine import build, classes, device, processes
 from ppcls.engine.callbacks import (
     ConsoleLog,
     EvaluateEpochs,
@@ -136,9 +136,9 @@ def _eval_pictures(
     if not config.Global.eval_during_train:
         return None
     section = config.DataLoader.Eval
-    learned = build.classes_of(config.DataLoader.Train, pictures)
+    learned = classes.classes_of(config.DataLoader.Train, pictures)
     opened = open_pictures(section, config.Arch.class_num, learned)
-    build.check_numbering(section, opened, learned, training=True)
+    classes.check_numbering(section, opened, learned, training=True)
     return opened
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.training import tiny_trainer
-from ppcls.engine import checkpoint
+from ppcls.engine import checkpoint, optimizer_state
 from ppcls.engine.trainer import Callback, TrainState
 
 
@@ -20,7 +20,7 @@ def restore():
     def put(trainer, folder):
         saved = checkpoint.read(folder)
         trainer.model.set_state_dict(saved.parameters())
-        checkpoint.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
+        optimizer_state.restore_optimizer(trainer.model, trainer.optimizer, saved.optimizer())
         trainer.state = TrainState(saved.states["epoch"], saved.states["step"], saved.states["best"])
         trainer.averages.restore(saved.states["averages"])
         for metric, state in zip(trainer.metrics, saved.states["metrics"]):

@@ -7,7 +7,7 @@ import pytest
 
 from ppcls.config import load_config
 from ppcls.data.labels import Classes
-from ppcls.engine import build
+from ppcls.engine import build, classes
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
@@ -26,14 +26,14 @@ def test_names_come_from_the_label_file_the_weights_or_the_folder(tmp_path):
     label_file = tmp_path / "names.txt"
     label_file.write_text("".join(f"{name}\n" for name in "PQRST"))
     null, five = "Infer.PostProcess.class_id_map_file=null", "Arch.class_num=5"
-    assert build.class_names(config(tmp_path))[:2] == ["tench, Tinca tinca", "goldfish, Carassius auratus"]
+    assert classes.class_names(config(tmp_path))[:2] == ["tench, Tinca tinca", "goldfish, Carassius auratus"]
     named = config(tmp_path, five, f"Infer.PostProcess.class_id_map_file={label_file}")
-    assert build.class_names(named, folder_of(list("pqrst"))) == list("PQRST")
+    assert classes.class_names(named, folder_of(list("pqrst"))) == list("PQRST")
     unnamed = config(tmp_path, five, null)
-    assert build.class_names(unnamed) is None
-    assert build.class_names(unnamed, folder_of(list("pqrst"))) == list("pqrst")
+    assert classes.class_names(unnamed) is None
+    assert classes.class_names(unnamed, folder_of(list("pqrst"))) == list("pqrst")
     with pytest.raises(UserError, match=r"imagenet1k_labels.txt: 1000 class names for 5 classes; give the label file"):
-        build.class_names(config(tmp_path, five))
+        classes.class_names(config(tmp_path, five))
 
 
 def rates(tmp_path, caplog, *overrides):
@@ -70,10 +70,10 @@ def test_learned_names_come_from_a_checkpoint_of_ours(tmp_path):
     weights = folder / "ppcls.pdparams"
     weights.write_bytes(b"weights")
     here = config(tmp_path, f"Global.pretrained_model={folder}")
-    assert build.learned_class_names(here) is None
+    assert classes.learned_class_names(here) is None
     files = {"ppcls.pdparams": sha256_of(weights)}
     (folder / "ppcls.pdstates").write_text(json.dumps({"schema": 1, "files": files, "class_names": ["x", "y"]}))
-    assert build.learned_class_names(here) == ["x", "y"]
-    assert build.learned_classes(here) == Classes(["x", "y"], f"the training of {folder}")
-    assert build.learned_class_names(config(tmp_path)) is None
-    assert build.learned_classes(config(tmp_path, "Arch.pretrained=true")) is None  # and nothing is downloaded
+    assert classes.learned_class_names(here) == ["x", "y"]
+    assert classes.learned_classes(here) == Classes(["x", "y"], f"the training of {folder}")
+    assert classes.learned_class_names(config(tmp_path)) is None
+    assert classes.learned_classes(config(tmp_path, "Arch.pretrained=true")) is None  # and nothing is downloaded

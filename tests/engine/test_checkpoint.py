@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppcls.engine import checkpoint
+from ppcls.engine import checkpoint, optimizer_state
 from ppcls.utils import files
 from ppcls.utils.errors import UserError
 
@@ -163,7 +163,7 @@ def test_float32_copies_of_half_precision_weights_are_saved_and_come_back(tmp_pa
     assert "master_weights" in given
     twin, got = paddle.nn.Sequential(paddle.nn.Linear(3, 4), paddle.nn.Linear(4, 2)), []
     optimizer = checkpoint.read(tmp_path).optimizer()
-    checkpoint.restore_optimizer(twin, SimpleNamespace(set_state_dict=got.append), optimizer)
+    optimizer_state.restore_optimizer(twin, SimpleNamespace(set_state_dict=got.append), optimizer)
     masters = got[0].pop("master_weights")
     assert [float(masters[p.name].max()) for p in twin.parameters()] == pytest.approx([0.1, 1.1, 2.1, 3.1])
     assert list(got[0]) == [f"{twin[0].weight.name}_fp32_master_0_velocity_0"]
@@ -193,13 +193,13 @@ def test_optimizer_state_moves_to_a_network_with_other_parameter_names(tmp_path,
     twin_optimizer = paddle.optimizer.Momentum(0.1, 0.9, parameters=twin.parameters())
     saved = checkpoint.read(tmp_path)
     twin.set_state_dict(saved.parameters())
-    checkpoint.restore_optimizer(twin, twin_optimizer, saved.optimizer())
+    optimizer_state.restore_optimizer(twin, twin_optimizer, saved.optimizer())
     for network, stepper in ((model, optimizer), (twin, twin_optimizer)):
         network(paddle.full([1, 3], 0.5)).sum().backward()
         stepper.step()
     np.testing.assert_array_equal(model[0].weight.numpy(), twin[0].weight.numpy())
     with pytest.raises(UserError, match="fits 2 of its 4 entries"):
-        checkpoint.restore_optimizer(paddle.nn.Sequential(paddle.nn.Linear(3, 4)), optimizer, saved.optimizer())
+        optimizer_state.restore_optimizer(paddle.nn.Sequential(paddle.nn.Linear(3, 4)), optimizer, saved.optimizer())
 
 
 def test_copies_share_bytes_and_survive_the_original(tmp_path, trained):

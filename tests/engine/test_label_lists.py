@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers.tiny_run import use_tiny
 from ppcls.config import load_config
-from ppcls.engine import build, checkpoint
+from ppcls.engine import checkpoint, classes
 from ppcls.engine.evaluate import evaluate
 from ppcls.engine.schema import registries
 from ppcls.engine.train import train as run_training
@@ -73,7 +73,7 @@ def test_labels_of_evaluation_are_those_of_the_training(here, caplog, train, val
     assert checkpoint.read(best).states["class_names"] == names
     config = load("eval", EVAL, f"Global.pretrained_model={best}")
     assert evaluate(config, "rows.csv") == 0
-    opened = config.DataLoader.Eval.dataset.open(3, build.learned_classes(config))
+    opened = config.DataLoader.Eval.dataset.open(3, classes.learned_classes(config))
     assert opened.labels.tolist() == numbers
 
 

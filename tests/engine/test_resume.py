@@ -19,7 +19,7 @@ from ppcls.config import load_config
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import epoch_order
-from ppcls.engine import build, checkpoint, device, processes, recipe, resume
+from ppcls.engine import build, checkpoint, device, optimizer_state, processes, recipe, resume
 from ppcls.engine import train as train_command
 from ppcls.engine.callbacks import SaveCheckpoints
 from ppcls.engine.ema import MovingAverage
@@ -162,7 +162,7 @@ def without_weights(patch):
     ("piece", "leave_out"),
     [
         ("weights", without_weights),
-        ("optimizer", skip(checkpoint, "restore_optimizer")),
+        ("optimizer", skip(optimizer_state, "restore_optimizer")),
         ("average", skip(MovingAverage, "restore")),
         ("steps of the average", forget("average_steps", 0)),
         ("averages", forget("averages", {"sums": {}, "count": 0})),
@@ -442,7 +442,7 @@ def test_the_state_of_what_is_new_is_that_of_a_new_optimizer():
     state = checkpoint.snapshot(old, steps, {}).optimizer
     (new, went_on), (twin, fresh) = made(5), made(5)
     twin.set_state_dict(new.state_dict())
-    checkpoint.restore_optimizer(new, went_on, state, ["1.weight", "1.bias"])
+    optimizer_state.restore_optimizer(new, went_on, state, ["1.weight", "1.bias"])
     learn(new, went_on)
     learn(twin, fresh)
     ours, theirs = (checkpoint.snapshot(*pair, {}).optimizer for pair in ((new, went_on), (twin, fresh)))
