@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -228,7 +230,7 @@ class ImageLoader:
             num_workers=min(self.num_workers, len(batches)),
             use_shared_memory=self._use_shared_memory,
             prefetch_factor=PREFETCHED,
-            worker_init_fn=prepare_worker,
+            worker_init_fn=partial(prepare_worker, os.getpid()),
         )
         iterator = start_workers(loader)
         watch = WorkerWatch(iterator)

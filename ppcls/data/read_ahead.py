@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +15,7 @@ from ppcls.data.transforms import UnreadableImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
+from ppcls.utils.threads import Pool
 
 T = TypeVar("T")
 
@@ -109,17 +110,15 @@ def parallel(
     _check_positive("threads", threads)
     source = iter(items)
     waiting: deque[Future[T]] = deque()
-    executor = ThreadPoolExecutor(
-        threads or usable_cores(), thread_name_prefix="ppcls-read"
-    )
+    pool = Pool(threads or usable_cores())
     try:
-        waiting.extend(executor.submit(work, item) for item in islice(source, ahead))
+        waiting.extend(pool.submit(work, item) for item in islice(source, ahead))
         while waiting:
             done = waiting.popleft().result()
-            waiting.extend(executor.submit(work, item) for item in islice(source, 1))
+            waiting.extend(pool.submit(work, item) for item in islice(source, 1))
             yield done
     finally:
-        executor.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def read_batches(

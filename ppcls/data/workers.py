@@ -9,11 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
 import cv2
+
+from ppcls.utils.threads import RunningThread
 
 PREFETCHED = 2  # batches a worker reads ahead
 _SHARED_MEMORY = "/dev/shm"
@@ -66,13 +69,14 @@ def start_workers(loader: Any) -> Any:
     """Start the workers of a `paddle.io.DataLoader`, and return its iterator.
 
     Raises:
-        OSError: There are too few file descriptors, processes or memory for them; then none is left.
+        OSError, MemoryError, RuntimeError: There are too few file descriptors, processes or threads, or there is too
+            little memory for them; then none is left.
     """
     before = signal.getsignal(signal.SIGCHLD)
     try:
         with signals_held():
             iterator = iter(loader)
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError) as error:
         _end_half_started(error)
         raise
     # Paddle's handler raises wherever the main thread is when a worker ends; `WorkerWatch` tells the reader instead
@@ -80,7 +84,7 @@ def start_workers(loader: Any) -> Any:
     return iterator
 
 
-def _end_half_started(error: OSError) -> None:
+def _end_half_started(error: Exception) -> None:
     """End the workers of an iterator that could not start all of them; by itself it would wait for ever."""
     trace = error.__traceback__
     while trace is not None:
@@ -114,7 +118,11 @@ class WorkerWatch:
         self.exit_code: int | None = None
         self._iterator = iterator
         self._is_over = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            RunningThread(self._watch)
+        except RuntimeError:
+            _kill(iterator)
+            raise
 
     def _watch(self) -> None:
         workers: dict[Any, Any] = {}
@@ -161,12 +169,11 @@ class WorkerWatch:
         )
 
 
-def prepare_worker(worker_id: int) -> None:
-    """Run by a worker, started under `signals_held`, before it reads."""
+def prepare_worker(parent: int, worker_id: int) -> None:
+    """Run by a worker of the process `parent`, started under `signals_held`, before it reads."""
     cv2.setNumThreads(0)  # a worker a core: threads within workers would only compete
     if sys.platform == "linux":
-        parent = os.getppid()
-        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+        RunningThread(partial(_end_with_parent, parent))
         # Paddle's loop may see first that the parent has ended. Its last batch is on its way in another thread then,
         # which the queue waits for, by a priority of -5, before this.
         util.Finalize(None, tidy_orphan, (parent,), exitpriority=-100)
@@ -179,16 +186,21 @@ def tidy_orphan(parent: int) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """Ends this process when its parent has ended, or asks for it by SIGTERM."""
-    while True:
-        received = signal.sigtimedwait({signal.SIGTERM}, _SECONDS_BETWEEN_LOOKS)
-        if os.getppid() != parent or (
-            received is not None and received.si_pid == parent
-        ):
-            try:
+    """Ends this process when its parent has ended, or asks for it by SIGTERM.
+
+    Also when it cannot look any more, for want of memory: nobody else would end an orphan.
+    """
+    code = 1
+    try:
+        while True:
+            received = signal.sigtimedwait({signal.SIGTERM}, _SECONDS_BETWEEN_LOOKS)
+            is_asked = received is not None and received.si_pid == parent
+            if is_asked or os.getppid() != parent:
+                code = 0
                 _remove_own_segments()
-            finally:
-                os._exit(0)
+                break
+    finally:
+        os._exit(code)
 
 
 def _remove_own_segments() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from ppcls.inference.results import Result, Results
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 from ppcls.utils.forks import PerProcess
+from ppcls.utils.threads import Pool
 
 _RECENT = 4  # pictures that stay in memory, for a notebook to show the last results by
 
@@ -37,15 +38,12 @@ _RECENT = 4  # pictures that stay in memory, for a notebook to show the last res
 class _Pools(NamedTuple):
     """The threads that read pictures, and those that give batches to the backend."""
 
-    readers: ThreadPoolExecutor
-    runners: ThreadPoolExecutor
+    readers: Pool
+    runners: Pool
 
     @classmethod
     def start(cls, readers: int, runners: int) -> _Pools:
-        return cls(
-            ThreadPoolExecutor(readers, thread_name_prefix="ppcls-read"),
-            ThreadPoolExecutor(runners, thread_name_prefix="ppcls-run"),
-        )
+        return cls(Pool(readers), Pool(runners))
 
 
 class _Batch(NamedTuple):

@@ -76,8 +76,8 @@ def test_a_full_disk(command, name):
     assert check(command, name, [file_size(size) for size in (*sizes, 1 << 30)])
 
 
-# Not those that start threads or processes of their own meanwhile, for which Python may wait for ever.
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("workers", "predict")])
+# Not "workers": Paddle and multiprocessing start threads of their own, for which Python may wait for ever.
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "workers"])
 def test_memory(command, name):
     """How much is too little depends on what the tests' process has left over.
 

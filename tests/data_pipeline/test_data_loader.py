@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -36,7 +38,7 @@ from ppcls.data.transforms import (
     Transform,
     UnreadableImage,
 )
-from ppcls.data.workers import missing_shared_memory, tidy_orphan
+from ppcls.data.workers import WorkerWatch, _end_with_parent, missing_shared_memory, prepare_worker, tidy_orphan
 from ppcls.utils.errors import UserError
 from ppcls.utils.shortage import shortage
 
@@ -355,10 +357,61 @@ def test_a_worker_that_ends_by_itself_tidies_up_after_its_parent_alone(orphan: b
         segment.unlink(missing_ok=True)
 
 
+def code_of_fork(work: Callable[[], None]) -> int:
+    """The exit code of a forked process; 99 if the work returns or raises."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_worker_that_cannot_watch_its_parent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def starved(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(signal, "sigtimedwait", starved)
+    parent = os.getpid()
+    assert code_of_fork(lambda: _end_with_parent(parent)) == 1
+
+
+def test_a_worker_whose_parent_ended_before_it_began_ends() -> None:
+    """The number of the parent is not asked for in the worker, where it may be that of another process already."""
+    gone = 2**22 + 1  # more than any process has
+
+    def work() -> None:
+        prepare_worker(gone, 0)
+        Event().wait(60)
+
+    assert code_of_fork(work) == 0
+
+
+def test_no_worker_is_left_when_it_cannot_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    class Worker:
+        def kill(self) -> None:
+            ended.append("kill")
+
+        def join(self) -> None:
+            ended.append("join")
+
+    def refuse(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(workers, "RunningThread", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        WorkerWatch(SimpleNamespace(_workers=[Worker()], _shutdown=False))
+    assert ended == ["kill", "join"]
+
+
 def test_tidying_comes_after_the_queues_last_batch() -> None:
     code = (
         "import os; from multiprocessing import util; from ppcls.data import workers; "
-        "workers.tidy_orphan = lambda parent: print('tidied', parent == os.getppid()); workers.prepare_worker(0); "
+        "workers.tidy_orphan = lambda parent: print('tidied', parent == os.getppid()); "
+        "workers.prepare_worker(os.getppid(), 0); "
         "util.Finalize(None, print, ('queue joined',), exitpriority=-5); util._exit_function()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

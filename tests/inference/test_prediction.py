@@ -155,19 +155,19 @@ def test_who_stops_early_leaves_nothing_behind():
             wait(closed)
 
     pipeline = Numbers(before=third_waits)
-    before = set(threading.enumerate())
     prediction = Prediction(pipeline, Remainders(), batch_size=1, topk=1, threads=1, requests=2)
     results = iter(prediction.predict(pictures(100)))
     assert [next(results), next(results)] == expected([0, 1])
     wait(begun)
     results.close()
     closed.set()
-    left = set(threading.enumerate()) - before
-    assert {thread.name[:9] for thread in left} == {"ppcls-rea", "ppcls-run"}
-    del prediction, results
+    pools = prediction._pools.get()
+    left = [*pools.readers.threads, *pools.runners.threads]
+    assert [thread.is_alive() for thread in left] == [True] * 3
+    del prediction, results, pools
     gc.collect()
     for thread in left:
-        thread.join(LONG)
+        thread.join()
     assert not any(thread.is_alive() for thread in left)
     assert pipeline.read == [0, 1, 2]
 
