@@ -1,4 +1,4 @@
-"""The sections of a deployment configuration: how a bundle is run. What it means, the bundle says itself."""
+"""The sections of a deployment configuration: how a bundle is run. The bundle itself has all other settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ class DeployGlobalSection(CheckedFields):
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
-        cpu_num_threads: threads on the CPU; null for one a core.
+        cpu_num_threads: threads on the CPU; null for one per core.
         backend: the engine (`trt` is TensorRT inside Paddle); null for the one that the bundle names, or else Paddle.
         precision: of the arithmetic; null for the one that the bundle names with its engine, or else float32.
-        requests: batches that run at the same time; null for as many as the bundle names if several, or else one a
-            core on a CPU, but not more than 4, and one for fewer than 32 pictures. The answers do not depend on it.
+        requests: batches that run at the same time; null for as many as the bundle names if several, or else one per
+            core on a CPU, at most 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
         use_tensorrt: whether TensorRT runs the program on the GPU, inside Paddle; null for what the bundle names.
         tensorrt: how; see there.
@@ -63,10 +63,9 @@ class DeployGlobalSection(CheckedFields):
             raise ValueError(
                 "tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"
             )
-        if self.output is not None and PurePath(self.output).suffix not in (
-            ".csv",
-            ".json",
-        ):
+        if self.output is None:
+            return
+        if PurePath(self.output).suffix not in (".csv", ".json"):
             raise ValueError(
                 f"output is {self.output!r}; write a name that ends with .csv or .json"
             )
@@ -85,7 +84,7 @@ class PreProcessSection(CheckedFields):
 
 @dataclass(frozen=True)
 class TopkSection(CheckedFields):
-    """The answer of a picture.
+    """The answer for a picture.
 
     Attributes:
         topk: how many classes, the likeliest first.
@@ -98,7 +97,7 @@ class TopkSection(CheckedFields):
 
 @dataclass(frozen=True)
 class PostProcessSection(CheckedFields):
-    """What is made of the scores."""
+    """How scores become answers."""
 
     Topk: TopkSection = TopkSection()
 

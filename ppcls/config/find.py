@@ -57,24 +57,28 @@ def shipped_configs() -> dict[str, Path]:
 def _shipped(
     folders: tuple[Path, ...], recipes: bool = False
 ) -> Iterator[tuple[str, Path]]:
-    for folder in folders:
-        # A stranger's folder of that name may stand beside an installed package.
-        if folder.is_dir() and (
-            folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()
-        ):
-            files = sorted(folder.rglob("*.yaml"))
-            return (
-                (file.stem, _from_here(file))
-                for file in files
-                if recipes or "_base_" not in file.parts
-            )
-    return iter(())
+    """The name and the file of each configuration in the first of the folders that is ours."""
+    folder = next(filter(_is_ours, folders), None)
+    if folder is None:
+        return
+    for file in sorted(folder.rglob("*.yaml")):
+        if recipes or "_base_" not in file.parts:
+            yield file.stem, _from_here(file)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is in the package or in a checkout; beside an installed package another `configs` may stand."""
+    if not folder.is_dir():
+        return False
+    return folder.parent == _PACKAGE or (_PACKAGE.parent / "pyproject.toml").is_file()
 
 
 def _from_here(file: Path) -> Path:
-    """The path relative to the working directory where it lies in there, for shorter messages."""
+    """The path relative to the working directory if the file is in it, for shorter messages."""
     here = Path.cwd()
-    return file.relative_to(here) if here in file.parents else file
+    if here in file.parents:
+        return file.relative_to(here)
+    return file
 
 
 def _find(name: str, folders: tuple[Path, ...]) -> Path:
@@ -88,9 +92,9 @@ def _find(name: str, folders: tuple[Path, ...]) -> Path:
     file = _match(name, known)
     if file is not None:
         return file
-    hint = suggest(path.stem, known) or (
-        f"; shipped are {', '.join(known)}" if known else ""
-    )
+    hint = suggest(path.stem, known)
+    if not hint and known:
+        hint = f"; shipped are {', '.join(known)}"
     raise UserError(
         f"there is no configuration {name}{hint}; give a path or the name of a shipped one"
     )
@@ -99,11 +103,15 @@ def _find(name: str, folders: tuple[Path, ...]) -> Path:
 def _match(name: str, known: dict[str, Path]) -> Path | None:
     """The shipped file that a name or path means, if any."""
     path = Path(name)
-    parts = (
-        path.with_suffix("").parts if path.suffix in (".yaml", ".yml") else path.parts
-    )
+    if path.suffix in (".yaml", ".yml"):
+        path = path.with_suffix("")
+    parts = path.parts
     for prefix in _PREFIXES:
         if parts[: len(prefix)] == prefix:
             parts = parts[len(prefix) :]
-    file = known.get(parts[-1]) if parts else None
-    return file if file and file.with_suffix("").parts[-len(parts) :] == parts else None
+    if not parts or parts[-1] not in known:
+        return None
+    file = known[parts[-1]]
+    if file.with_suffix("").parts[-len(parts) :] != parts:
+        return None
+    return file

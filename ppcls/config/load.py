@@ -1,4 +1,4 @@
-"""From a file and overrides to a checked configuration, with all problems in one report."""
+"""Loads a file with overrides as a checked configuration, and reports all problems together."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ def load_config(
     absolute_paths: bool = False,
     eval_data: EvalData | None = None,
 ) -> Config:
-    """The checked configuration of a training, evaluation, prediction or export.
+    """Load and check the configuration of a training, evaluation, prediction or export.
 
     Args:
         source: a path or a shipped configuration's name; see `find_config`.
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
-        command: train, lr-find, eval, infer or export; what it needs must be there, and the paths it reads be readable.
-        check_paths: False, for printing, neither looks at these paths nor asks for Infer.infer_imgs.
-        processes: how many share the batches of PaddleClas's flat 2.0 format, which counts them all together.
-        say: takes a line for each group of keys of that format, also when problems follow; None logs it.
-        over: sections laid over the file's, before the overrides, as a file lies over its base.
-        absolute_paths: makes relative paths of what is there absolute, so that the result holds in any folder.
-        eval_data: pictures in place of those that DataLoader.Eval names.
+        command: train, lr-find, eval, infer or export; the keys it needs must be set and the paths it reads readable.
+        check_paths: whether to check these paths, and that Infer.infer_imgs is set; False for printing.
+        processes: how many processes share the batch of PaddleClas's flat 2.0 format, which states the total.
+        say: is called with a line for each group of keys of that format, also when problems follow; None logs it.
+        over: sections merged over the file's, before the overrides, as a file is merged over its base.
+        absolute_paths: makes relative paths of existing files absolute, so that the result holds in any folder.
+        eval_data: data that replaces that of DataLoader.Eval.
 
     Raises:
         UserError: there is no such file.
@@ -71,8 +71,11 @@ def load_config(
     tree = _read(file, problems, over)
     moved = follow(tree, file)
     root, lines = resolve(tree, overrides, processes, problems)
-    for line in [*lines, *([moved] if moved else [])]:
-        (say or get_logger().info)(line)
+    if moved is not None:
+        lines.append(moved)
+    log = say or get_logger().info
+    for line in lines:
+        log(line)
     move_class_num(root, problems)
     share_keys(root, problems)
     if eval_data is not None:
@@ -98,17 +101,17 @@ def migrate_config(
     registries: Mapping[str, Registry],
     processes: int = 1,
 ) -> str:
-    """A file of PaddleClas's flat 2.0 format as YAML of today's; loading it gives what loading the old file gives.
+    """Convert a file of PaddleClas's flat 2.0 format to the current one; loading both gives the same configuration.
 
     Args:
         source: the old file.
-        overrides: `key=value` in old keys or in today's, set before.
+        overrides: `key=value` with old or new keys, set before.
         registries: the components that may be named, by kind.
-        processes: how many share a batch: the new file states a process's part.
+        processes: how many processes share a batch; the new file states the batch of one.
 
     Raises:
         UserError: there is no such file, or it is not in that format.
-        ConfigError: what is wrong with it, other than paths that are not there.
+        ConfigError: what is wrong with it, other than missing paths.
     """
     problems = Problems()
     old = _read(find_config(source), problems)
@@ -133,15 +136,15 @@ def migrate_config(
 
 
 def _name_first(plain: Any) -> Any:
-    """The same mappings with `name` at their heads."""
+    """The same mappings with `name` as their first key."""
     if isinstance(plain, list):
         return [_name_first(item) for item in plain]
     if not isinstance(plain, dict):
         return plain
-    return {
-        key: _name_first(plain[key])
-        for key in sorted(plain, key=lambda key: key != "name")
-    }
+    ordered = {}
+    for key in sorted(plain, key=lambda key: key != "name"):
+        ordered[key] = _name_first(plain[key])
+    return ordered
 
 
 def load_deploy_config(
@@ -151,13 +154,13 @@ def load_deploy_config(
     *,
     check_paths: bool = True,
 ) -> DeployConfig:
-    """The checked configuration of a bundle's run.
+    """Load and check a deployment configuration.
 
     Args:
         source: a path or a shipped configuration's name; see `find_deploy_config`.
         overrides: `Section.key=value`, in order.
-        registries: that of the transforms by its kind, for a file with the section PreProcess.
-        check_paths: False, for printing, does not look whether the paths are there; they must be written all the same.
+        registries: the registry of transforms by its kind, for a file with the section PreProcess.
+        check_paths: whether the paths must exist; False for printing. They must be set all the same.
 
     Raises:
         UserError: there is no such file.
@@ -177,7 +180,7 @@ def load_deploy_config(
 def _read(
     file: Path, problems: Problems, over: Mapping[str, Any] | None = None
 ) -> Node:
-    """The file merged over its bases, with `over` laid upon it."""
+    """Read a file merged over its bases, and merge `over` over it."""
     root = read_tree(file, problems)
     if root is not None and over:
         text = json.dumps(over, ensure_ascii=False)
@@ -191,6 +194,8 @@ def _read(
 
 def _check_paths(checker: Checker, reads: Any, problems: Problems) -> None:
     for use in checker.paths:
-        sentence = what_is_wrong(use) if reads(use.key) else None
-        if sentence:
+        if not reads(use.key):
+            continue
+        sentence = what_is_wrong(use)
+        if sentence is not None:
             problems.add(use.origin, use.key, sentence)

@@ -21,7 +21,7 @@ def read_tree(file: Path, problems: Problems) -> Node | None:
 
     Args:
         file: the YAML file.
-        problems: takes what is wrong.
+        problems: collects what is wrong.
 
     Returns:
         The mapping; None (and a problem) if the file or a base cannot be read.
@@ -47,23 +47,31 @@ class _Tree:
             text = f"goes in a circle ({circle}); remove one of them"
             self.problems.add(named_at, "base", text)
             return None
-        self.files += 1
-        if self.files > _MAX_FILES:
-            text = f"leads to more than {_MAX_FILES} files; write fewer"
-            self.problems.add(named_at, "base", text)
-            self.problems.raise_if_any()
+        self._count_file(named_at)
         root = _read_file(file, self.problems, named_at)
         if root is None:
             return None
         bases = _bases(root, self.problems)
         if bases is None:
             return None
-        tree: Node | None = Node({}, root.origin)
+        # All bases are read, so that the problems of all are reported
+        trees = []
         for base in bases:
             parent = find_base(base.value, file.parent)
-            inherited = self.read(parent, base.origin, (*path, file))
-            tree = merge(tree, inherited) if tree and inherited else None
-        return merge(tree, root) if tree else None
+            trees.append(self.read(parent, base.origin, (*path, file)))
+        merged = Node({}, root.origin)
+        for tree in trees:
+            if tree is None:
+                return None
+            merged = merge(merged, tree)
+        return merge(merged, root)
+
+    def _count_file(self, named_at: Origin) -> None:
+        self.files += 1
+        if self.files > _MAX_FILES:
+            text = f"leads to more than {_MAX_FILES} files; write fewer"
+            self.problems.add(named_at, "base", text)
+            self.problems.raise_if_any()
 
 
 def _real(file: Path) -> str:
@@ -72,19 +80,24 @@ def _real(file: Path) -> str:
 
 
 def merge(under: Node, over: Node) -> Node:
-    """`over` laid upon `under`: mappings merge; all else, and a component of another name, is replaced whole."""
-    both_are_mappings = isinstance(under.value, dict) and isinstance(over.value, dict)
-    if not both_are_mappings or _is_other_component(under, over):
+    """Merge `over` over `under`: key by key for mappings; `over` replaces a component of another name, or any value."""
+    if not isinstance(under.value, dict) or not isinstance(over.value, dict):
+        return over
+    if _is_other_component(under.value, over.value):
         return over
     merged = dict(under.value)
     for key, node in over.value.items():
-        merged[key] = merge(merged[key], node) if key in merged else node
+        if key in merged:
+            node = merge(merged[key], node)
+        merged[key] = node
     return Node(merged, over.origin)
 
 
-def _is_other_component(under: Node, over: Node) -> bool:
-    names = [node.value["name"].value for node in (under, over) if "name" in node.value]
-    return len(names) == 2 and names[0] != names[1]
+def _is_other_component(under: dict[str, Node], over: dict[str, Node]) -> bool:
+    if "name" not in under or "name" not in over:
+        return False
+    differs: bool = under["name"].value != over["name"].value
+    return differs
 
 
 def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
@@ -92,11 +105,8 @@ def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
         text = read_regular_file(file, _LARGEST).decode("utf-8-sig")
     except OSError as error:
         key = "base" if named_at.line else ""
-        problems.add(
-            named_at,
-            key,
-            f"cannot read {file} ({error.strerror}); write the path of a YAML file",
-        )
+        text = f"cannot read {file} ({error.strerror}); write the path of a YAML file"
+        problems.add(named_at, key, text)
         return None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -106,26 +116,24 @@ def _read_file(file: Path, problems: Problems, named_at: Origin) -> Node | None:
         return None
     root = read_yaml(text, partial(Origin, str(file)), problems)
     if root is not None and not isinstance(root.value, dict):
-        problems.add(
-            root.origin,
-            "",
-            "is not a mapping of sections; write `Global:` and the other sections",
-        )
+        text = "is not a mapping of sections; write `Global:` and the other sections"
+        problems.add(root.origin, "", text)
         return None
     return root
 
 
 def _bases(root: Node, problems: Problems) -> tuple[Node, ...] | None:
-    """The nodes of `base`, taken out of the mapping; None (and a problem) if they are not paths."""
+    """Take the nodes of `base` out of the mapping; None (and a problem) if they are not paths."""
     node = root.value.pop("base", None)
     if node is None:
         return ()
     items = node.value if isinstance(node.value, list) else [node]
-    if all(isinstance(item.value, str) and "\0" not in item.value for item in items):
-        return tuple(items)
-    problems.add(
-        node.origin,
-        "base",
-        "is not a path; write a path relative to this file, a shipped name, or a list of them",
-    )
-    return None
+    if not all(_is_path(item.value) for item in items):
+        text = "is not a path; write a path relative to this file, a shipped name, or a list of them"
+        problems.add(node.origin, "base", text)
+        return None
+    return tuple(items)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value

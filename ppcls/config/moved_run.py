@@ -6,7 +6,7 @@ import os.path
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-from ppcls.untrusted.yaml_nodes import Node
+from ppcls.untrusted.yaml_nodes import Node, find
 
 
 def follow(root: Node, file: Path) -> str | None:
@@ -43,9 +43,8 @@ def follow(root: Node, file: Path) -> str | None:
 
 def _run_of(root: Node) -> str | None:
     """The run's folder as the configuration writes it: `output/DLA34`."""
-    values = root.value if isinstance(root.value, dict) else {}
-    output = _text(values.get("Global"), "output_dir")
-    name = _text(values.get("Arch"), "name")
+    output = _text(root, "Global.output_dir")
+    name = _text(root, "Arch.name")
     if not output or not name:
         return None
     return (PurePath(output) / name).as_posix()
@@ -61,22 +60,22 @@ def _within(path: str, run: str) -> str | None:
     return rest if mark else None
 
 
-def _text(section: Node | None, key: str) -> str | None:
-    """A text of a section."""
-    if section is None or not isinstance(section.value, dict):
-        return None
-    node = section.value.get(key)
-    if node is None or not isinstance(node.value, str):
+def _text(root: Node, key: str) -> str | None:
+    """The value of a dotted key if it is text."""
+    node, is_there = find(root, key)
+    if not is_there or not isinstance(node.value, str):
         return None
     return node.value
 
 
 def _texts(node: Node) -> Iterator[Node]:
     """Every text in a tree."""
+    children: list[Node] = []
     if isinstance(node.value, str):
         yield node
-    elif isinstance(node.value, (dict, list)):
-        for child in (
-            node.value.values() if isinstance(node.value, dict) else node.value
-        ):
-            yield from _texts(child)
+    elif isinstance(node.value, dict):
+        children = list(node.value.values())
+    elif isinstance(node.value, list):
+        children = node.value
+    for child in children:
+        yield from _texts(child)

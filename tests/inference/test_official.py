@@ -161,7 +161,7 @@ def test_paddleclas_own_description_is_read(model):
     ("section", "value", "sentence"),
     [
         ("PostProcess", {"ThreshOutput": {}}, "{}: PostProcess.ThreshOutput is not supported here, only Topk is; use another model"),
-        ("PreProcess", [], "{}: Global, PreProcess and PostProcess are mappings; give PaddleClas's own file"),
+        ("PreProcess", [], "{}: PreProcess is not a mapping; give PaddleClas's own file"),
         ("PreProcess", {"transform_ops": [{"GridMask": {}}]}, "the transform GridMask is not supported here; remove it or write RandomErasing"),
         ("PostProcess", {"Topk": {"label_list": ["a"]}}, "{folder}: class_names has 1 names for 5 classes"),
     ],

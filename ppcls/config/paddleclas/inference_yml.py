@@ -1,4 +1,4 @@
-"""The `inference.yml` that newer PaddleClas writes beside a program: whose it is, its preprocessing, its labels."""
+"""Reads the `inference.yml` that newer PaddleClas writes beside a program: model name, preprocessing and labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Transforms
-from ppcls.untrusted.yaml_nodes import Origin, Problems
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
 from ppcls.utils.registry import Registry
@@ -18,7 +18,7 @@ from ppcls.utils.registry import Registry
 
 @dataclass(frozen=True)
 class OfficialDescription:
-    """What such a file says; None where it says nothing."""
+    """The contents of such a file; None for what it does not state."""
 
     model_name: str | None = None
     transforms: tuple[Any, ...] | None = None
@@ -28,53 +28,65 @@ class OfficialDescription:
 def read_official_description(
     file: Path, registries: Mapping[str, Registry]
 ) -> OfficialDescription:
-    """Reads `Global.model_name`, `PreProcess.transform_ops` and `PostProcess.Topk.label_list`.
+    """Read `Global.model_name`, `PreProcess.transform_ops` and `PostProcess.Topk.label_list`.
 
-    What tells another runtime how fast to run the program (`Hpi`) is passed over.
+    `Hpi`, the settings of another runtime, is ignored.
 
     Args:
         file: the `inference.yml`.
-        registries: that of the transforms, by its kind.
+        registries: the registry of transforms, by its kind.
 
     Raises:
-        ConfigError: it is no YAML, or has a transform that is not known here.
-        UserError: its scores are to be read otherwise than as the best classes.
+        ConfigError: the file is not YAML, or has an unknown transform.
+        UserError: its post-processing is not Topk.
     """
     problems = Problems()
     text = file.read_text(encoding="utf-8", errors="replace")
     root = read_yaml(text, lambda line: Origin(str(file), line), problems)
     problems.raise_if_any()
-    plain = root.plain() if root else None
-    sections = plain if isinstance(plain, dict) else {}
-    model, before, after = (
-        sections.get(name) or {} for name in ("Global", "PreProcess", "PostProcess")
-    )
-    if not all(isinstance(section, dict) for section in (model, before, after)):
-        raise UserError(
-            f"{file}: Global, PreProcess and PostProcess are mappings; give PaddleClas's own file"
-        )
-    others = [name for name in after if name not in ("Topk", "main_indicator")]
-    if others:
-        raise UserError(
-            f"{file}: PostProcess.{others[0]} is not supported here, only Topk is; use another model"
-        )
+    if root is None:
+        return OfficialDescription()
+    model_name = _section(file, root, "Global").get("model_name")
+    preprocessing = _section(file, root, "PreProcess")
     transforms = None
-    if "transform_ops" in before:
-        assert root is not None
-        node = root.value["PreProcess"].value["transform_ops"]
-        transforms = Checker(registries, problems, PADDLECLAS).check(
-            Transforms, node, "PreProcess.transform_ops"
-        )
+    if "transform_ops" in preprocessing:
+        key = "PreProcess.transform_ops"
+        node, _ = find(root, key)
+        checker = Checker(registries, problems, PADDLECLAS)
+        transforms = checker.check(Transforms, node, key)
         problems.raise_if_any()
         assert transforms is not INVALID
-    topk = after.get("Topk") or {}
-    labels = topk.get("label_list") if isinstance(topk, dict) else topk
-    if not isinstance(labels, (list, type(None))):
+    return OfficialDescription(
+        model_name=None if model_name is None else str(model_name),
+        transforms=transforms,
+        class_names=_class_names(file, _section(file, root, "PostProcess")),
+    )
+
+
+def _section(file: Path, root: Node, name: str) -> dict[str, Any]:
+    """A section in plain values; empty where the file has none."""
+    plain = root.plain()
+    section: Any = {}
+    if isinstance(plain, dict):
+        section = plain.get(name) or {}
+    if not isinstance(section, dict):
+        raise UserError(f"{file}: {name} is not a mapping; give PaddleClas's own file")
+    return section
+
+
+def _class_names(file: Path, postprocessing: dict[str, Any]) -> tuple[str, ...] | None:
+    for name in postprocessing:
+        if name not in ("Topk", "main_indicator"):
+            raise UserError(
+                f"{file}: PostProcess.{name} is not supported here, only Topk is; use another model"
+            )
+    labels = postprocessing.get("Topk") or {}
+    if isinstance(labels, dict):
+        labels = labels.get("label_list")
+    if labels is None:
+        return None
+    if not isinstance(labels, list):
         raise UserError(
             f"{file}: PostProcess.Topk.label_list is not a list of names; give PaddleClas's own file"
         )
-    return OfficialDescription(
-        None if model.get("model_name") is None else str(model["model_name"]),
-        transforms,
-        None if labels is None else tuple(str(label) for label in labels),
-    )
+    return tuple(str(label) for label in labels)

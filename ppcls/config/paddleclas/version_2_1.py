@@ -1,25 +1,21 @@
-"""What PaddleClas 2.1 wrote elsewhere; `translate` reads 2.0."""
+"""Keys that PaddleClas 2.1 wrote in another section; `flat_files` reads the format of 2.0."""
 
 from __future__ import annotations
 
-from ppcls.untrusted.yaml_nodes import Node, Problems
+from ppcls.untrusted.yaml_nodes import Node, Problems, find
 
 
 def move_class_num(root: Node, problems: Problems) -> None:
-    """Takes `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`."""
-    nothing = Node(None, root.origin)
-    settings, arch = (
-        root.value.get("Global", nothing).value,
-        root.value.get("Arch", nothing).value,
-    )
-    if not (
-        isinstance(settings, dict)
-        and isinstance(arch, dict)
-        and "class_num" in settings
-    ):
+    """Move `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`."""
+    settings, _ = find(root, "Global")
+    arch, has_arch = find(root, "Arch")
+    old, is_there = find(root, "Global.class_num")
+    if not is_there or not has_arch or not isinstance(arch.value, dict):
         return
-    old: Node = settings.pop("class_num")
-    new: Node = arch.setdefault("class_num", old)
+    if not isinstance(settings.value, dict):
+        return
+    del settings.value["class_num"]
+    new: Node = arch.value.setdefault("class_num", old)
     if old.value != new.value:
         problems.add(
             old.origin,
