@@ -28,6 +28,18 @@ def weights_file(path: PathLike) -> Path:
     given = Path(expanded(path))
     if given.is_file() and given.suffix not in WEIGHTS_SUFFIXES[1:]:
         return given
+    for stem in _stems(given):
+        file = stem.with_name(stem.name + WEIGHTS_SUFFIXES[0])
+        if file.is_file():
+            return file
+    raise UserError(
+        f"{given}: no weights there; give a file of weights, its path without .pdparams (.../{WEIGHTS_STEM}), or the "
+        "folder of a checkpoint or of a run"
+    )
+
+
+def _stems(given: Path) -> list[Path]:
+    """Return the paths without `.pdparams` that a user may mean, in the order in which they are tried."""
     stems = [given / WEIGHTS_STEM]
     # A folder of ours; PaddleClas writes `best_model.pdparams`
     for name in (BEST_MODEL, LATEST):
@@ -36,11 +48,4 @@ def weights_file(path: PathLike) -> Path:
         stems.append(given)
     if given.suffix in WEIGHTS_SUFFIXES:
         stems.append(given.with_suffix(""))
-    for stem in stems:
-        file = stem.with_name(stem.name + WEIGHTS_SUFFIXES[0])
-        if file.is_file():
-            return file
-    raise UserError(
-        f"{given}: no weights there; give a file of weights, its path without .pdparams (.../{WEIGHTS_STEM}), or the "
-        "folder of a checkpoint or of a run"
-    )
+    return stems

@@ -147,13 +147,7 @@ class Transfer:
             if not start:
                 self._note_version(answer)
             have = start + self._write(file, bar, chain([first], blocks), start)
-        if have > self.most_bytes:
-            self.discard()
-            raise Failed(
-                f"the server sends more than the limit of {self.most_bytes:,} bytes"
-            )
-        if total is not None and have < total:
-            raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
+        self._check_count(have, total)
 
     def _write(
         self, file: BinaryIO, bar: Any, blocks: Iterable[bytes], have: int
@@ -169,6 +163,16 @@ class Transfer:
         file.flush()
         os.fsync(file.fileno())
         return count
+
+    def _check_count(self, have: int, total: int | None) -> None:
+        """Check the number of bytes that have come."""
+        if have > self.most_bytes:
+            self.discard()
+            raise Failed(
+                f"the server sends more than the limit of {self.most_bytes:,} bytes"
+            )
+        if total is not None and have < total:
+            raise Interrupted(f"the connection ended after {have:,} of {total:,} bytes")
 
     def _note_version(self, answer: Any) -> None:
         """Write down the server's name for the version, after the part of another version is gone."""
