@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 try:
@@ -20,7 +21,10 @@ _MEMORY = re.compile(
     r"failed to map segment|Insufficient memory",
     re.IGNORECASE,
 )
-_THREAD = re.compile(r"can't (start|create|allocate).* thread|std::system_error")
+_THREAD = re.compile(
+    r"can't (start|create|allocate).* thread|std::system_error|"
+    rf"^{re.escape(os.strerror(errno.EAGAIN))}"  # std::system_error's own text
+)
 _LIBRARY = re.compile(
     r"failed to map segment|cannot allocate memory in static TLS block"
 )

@@ -135,6 +135,8 @@ def test_what_is_short_is_told_from_the_exception():
         "the system gives this process no more threads or processes (can't start new thread); raise the limit "
         "(ulimit -u), lower num_workers, or end other programs"
     )
+    by_cpp = RuntimeError(os.strerror(errno.EAGAIN))  # a C++ library that starts a thread
+    assert shortage(by_cpp).startswith("the system gives this process no more threads")
     assert shortage(BlockingIOError(errno.EAGAIN, "fork")).startswith("the system gives this process no more threads")
     for other in (OSError(errno.ENOSPC, "full"), RuntimeError("shape"), ValueError("out of memory"), KeyError("x")):
         assert shortage(other) is None
