@@ -66,10 +66,9 @@ class CELoss(CheckedFields):
             )
         log_shares = F.log_softmax(logits, axis=1)
         weights = paddle.to_tensor(self.class_weights, dtype=log_shares.dtype)
-        shares = (target if target.ndim == 2 else F.one_hot(target, class_num)).astype(
-            log_shares.dtype
-        )
-        smoothed = (
-            F.label_smooth(shares, epsilon=self.epsilon) if self.epsilon else shares
-        )
-        return -(weights * smoothed * log_shares).sum(axis=1).mean()
+        if target.ndim != 2:
+            target = F.one_hot(target, class_num)
+        shares = target.astype(log_shares.dtype)
+        if self.epsilon:
+            shares = F.label_smooth(shares, epsilon=self.epsilon)
+        return -(weights * shares * log_shares).sum(axis=1).mean()

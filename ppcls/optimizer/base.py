@@ -62,17 +62,16 @@ class Optimizer(CheckedFields):
             return nn.ClipGradByNorm(self.clip_norm)
         if self.clip_norm_global is not None:
             return nn.ClipGradByGlobalNorm(self.clip_norm_global)
-        return None if self.clip_value is None else nn.ClipGradByValue(self.clip_value)
+        if self.clip_value is not None:
+            return nn.ClipGradByValue(self.clip_value)
+        return None
 
     def _decayed(self, named_parameters: NamedParameters) -> set[str]:
         """Paddle's names of the parameters that decay."""
         words = (self.no_weight_decay_name or "").split()
+        names = [name for name, _ in named_parameters]
         for word in words:
-            if not any(word in name for name, _ in named_parameters):
-                raise UserError(
-                    f"Optimizer.no_weight_decay_name: no parameter's name holds {word!r}; write a part of one, such as "
-                    f"{named_parameters[0][0]}, or one_dim_param_no_weight_decay: true to spare norms and biases"
-                )
+            _check_word(word, names)
         decayed = set()
         for name, parameter in named_parameters:
             is_named = any(word in name for word in words)
@@ -80,6 +79,15 @@ class Optimizer(CheckedFields):
             if not is_named and not is_spared:
                 decayed.add(parameter.name)
         return decayed
+
+
+def _check_word(word: str, names: Sequence[str]) -> None:
+    """Refuse a word of `no_weight_decay_name` that is in no parameter's name."""
+    if not any(word in name for name in names):
+        raise UserError(
+            f"Optimizer.no_weight_decay_name: no parameter's name holds {word!r}; write a part of one, such as "
+            f"{names[0]}, or one_dim_param_no_weight_decay: true to spare norms and biases"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""PaddleClas's flat 2.0 format, key by key: the key of today, and how its value is converted.
+"""The keys of PaddleClas's flat 2.0 format: the new key of each, and how its value is converted.
 
 The loader, `ppcls config --migrate` and the tests read this one table.
 """
@@ -31,8 +31,8 @@ class Row:
 
     Attributes:
         old: the old key, dotted; a last part `*` stands for every name that has no row of its own.
-        new: the key of today; an empty one where nothing is left to do.
-        convert: what makes the new value; None where nothing is to be set under `new`.
+        new: the new key; empty if none is needed.
+        convert: makes the new value; None if `new` is not to be set.
     """
 
     old: str
@@ -149,7 +149,7 @@ def place_of(path: Path) -> int:
 
 
 def new_key(path: Path) -> Path:
-    """The parts of the key of today; none where nothing is left to do."""
+    """The parts of the new key; empty if none is needed."""
     new = row_of(path).new
     if not new:
         return ()
