@@ -67,7 +67,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
 
 
 def _asked_to_stop(stop: StopRequest) -> bool:
-    """Whether a signal has come; if it came because another process died, that is reported instead."""
+    """Whether a signal has arrived; if it arrived because another process died, that is reported instead."""
     if stop:
         processes.check_all_live()
     return bool(stop)
@@ -78,5 +78,6 @@ def _write_rows(rows: Any, names: list[str] | None, batch: Any, logits: Any) -> 
     scores = paddle.nn.functional.softmax(logits, axis=-1).numpy()
     for path, row in zip(batch.paths, scores):
         best = best_of(row, rows.topk)
-        named = [names[i] for i in best] if names else []
-        rows.write(Result(path, best, [float(row[i]) for i in best], named))
+        best_names = [names[i] for i in best] if names else []
+        best_scores = row[best].tolist()
+        rows.write(Result(path, best, best_scores, best_names))

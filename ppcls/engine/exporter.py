@@ -226,7 +226,7 @@ def _verified(bundle: Bundle) -> Agreement:
 
 
 def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:
-    """Writes program and parameters with a dynamic batch axis."""
+    """Write program and parameters with a dynamic batch axis."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     with without_stderr_lines(SOFTMAX_WARNING):
         program = paddle.jit.to_static(
@@ -236,21 +236,22 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
 
 
 def _check_place(folder: Path) -> None:
-    """A bundle is replaced as a folder, so a folder with anything else in it is not ours to replace."""
+    """Check that replacing the folder deletes nothing but an earlier bundle."""
     if folder in (Path.cwd(), *Path.cwd().parents):
         raise UserError(
             f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir"
         )
-    if folder.exists() and not folder.is_dir():
+    if not folder.exists():
+        return
+    if not folder.is_dir():
         raise UserError(
             f"{folder} is a file; give a folder as Global.save_inference_dir"
         )
-    if folder.exists():
-        others = sorted(path.name for path in folder.iterdir() if not _ours(path))
-        if others:
-            raise UserError(
-                f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"
-            )
+    others = sorted(path.name for path in folder.iterdir() if not _ours(path))
+    if others:
+        raise UserError(
+            f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"
+        )
 
 
 def _ours(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`ppcls finetune`: the configuration that suits a user's own pictures, said and written down."""
+"""`ppcls finetune`: choose, explain and write a configuration for a user's own pictures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FineTuning:
         config: What runs.
         output: The run's folder, which gets `files` when the training begins.
         folder: The pictures.
-        choices: What was chosen and why, a line each.
+        choices: The choices and their reasons, one per line.
     """
 
     config: Config
@@ -190,18 +190,18 @@ def plan(
 
 
 def name_of(source: str) -> str:
-    """The name of a user's folder or list, for the output; that of the folder around it for `train` or `train.csv`."""
+    """Name the output after a user's folder or list; for `train` or `train.csv`, after the folder around it."""
     place = Path(source).resolve()
     name = place.stem if place.is_file() else place.name
-    return (
-        place.parent.name if part_of(name) and place.parent.name else name or "pictures"
-    )
+    around = place.parent.name
+    if around and part_of(name):
+        return around
+    return name or "pictures"
 
 
 def _lines(root: str, pictures: Sequence[tuple[str, int]]) -> bytes:
-    return "".join(
-        f"{_absolute(root, path)} {label}\n" for path, label in pictures
-    ).encode()
+    lines = [f"{_absolute(root, path)} {label}\n" for path, label in pictures]
+    return "".join(lines).encode()
 
 
 def batch_size(pictures: int) -> int:
@@ -275,7 +275,7 @@ def _normalised(arch: str, pretrained: bool | str) -> list[str]:
 
 def _recipe_rate(recipe: Config) -> tuple[float, int]:
     """The rate of a shipped recipe, and the batch that it was chosen for."""
-    # Every shipped one says both
+    # Every shipped recipe has both
     assert recipe.Optimizer is not None and recipe.Global.global_batch is not None
     return recipe.Optimizer.lr.learning_rate, recipe.Global.global_batch
 
@@ -331,10 +331,8 @@ def _explained(
 
 def _explained_rate(config: Config, recipe: Config, batch: int) -> str:
     assert config.Optimizer is not None
-    rate, (recipe_rate, recipe_batch) = (
-        config.Optimizer.lr.learning_rate,
-        _recipe_rate(recipe),
-    )
+    rate = config.Optimizer.lr.learning_rate
+    recipe_rate, recipe_batch = _recipe_rate(recipe)
     if rate is None:  # an override lists the rates of a Piecewise
         return "learning rate as overridden"
     text = f"learning rate {rate:g} for a batch of {config.Global.global_batch}"

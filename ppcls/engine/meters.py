@@ -1,4 +1,4 @@
-"""Running averages that a log line prints, and that a checkpoint carries so that a resumed log reads on."""
+"""Running averages for log lines; a checkpoint records them, so that a resumed run continues them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Averages:
         self.count = 0
 
     def reset(self) -> None:
-        """Forgets everything."""
+        """Clear all values."""
         self.sums, self.count = {}, 0
 
     def update(self, values: dict[str, float], count: int) -> None:
@@ -35,15 +35,15 @@ class Averages:
         return {name: total / self.count for name, total in self.sums.items()}
 
     def state(self) -> dict[str, object]:
-        """What `restore` needs, as plain values."""
+        """The plain values that `restore` needs."""
         return {"sums": dict(self.sums), "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts back what `state` gave."""
+        """Restore the values of `state`."""
         self.sums, self.count = dict(state["sums"]), int(state["count"])
 
     def add(self, state: dict[str, Any]) -> None:
-        """Adds what another process counted."""
+        """Add the values that another process counted."""
         for name, value in state["sums"].items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += state["count"]
@@ -74,7 +74,7 @@ def summary(metrics: Sequence[Any], averages: Averages) -> dict[str, float]:
 
 
 def own_summary(metrics: Sequence[Any], averages: Averages) -> dict[str, float]:
-    """The same of this process alone."""
+    """Metrics, then mean losses, of this process only."""
     values: dict[str, float] = {}
     for metric in metrics:
         values.update(metric.result())
@@ -91,7 +91,7 @@ class Stopwatch:
     """Seconds for reading and for whole batches, since the last `lap` and since `start`."""
 
     def start(self) -> None:
-        """Begins an epoch."""
+        """Start an epoch."""
         self._batches: list[float] = []
         self._readers: list[float] = []
         self._images: list[int] = []
@@ -100,11 +100,11 @@ class Stopwatch:
         self._read_mark = self._mark
 
     def read(self) -> None:
-        """A batch has arrived from the reader."""
+        """Note that a batch has arrived from the reader."""
         self._read_mark = time.perf_counter()
 
     def finish(self, images: int) -> None:
-        """The batch of `images` pictures is done."""
+        """Note that the batch of `images` pictures is done."""
         now = time.perf_counter()
         self._readers.append(self._read_mark - self._mark)
         self._batches.append(now - self._mark)
@@ -112,7 +112,7 @@ class Stopwatch:
         self._mark = now
 
     def resume(self) -> None:
-        """Leaves out what passed since the last batch: the time of callbacks is no batch's cost."""
+        """Leave out the time since the last batch, which callbacks have used."""
         self._mark = time.perf_counter()
 
     def lap(self) -> str:
@@ -126,7 +126,7 @@ class Stopwatch:
         return self._text(0, total=True)
 
     def bottleneck(self, num_workers: int) -> str | None:
-        """What to say of a reader that kept the model waiting for over a third of the epoch; None if it did not.
+        """Describe a reader that kept the model waiting for over a third of the epoch; None if it did not.
 
         The first batch is left out, for which the workers start, and so is an epoch that lost less than a second.
         """

@@ -118,7 +118,7 @@ class Trainer:
         )
 
     def fit(self) -> None:
-        """Trains from `state` to the end of the last epoch.
+        """Train from `state` to the end of the last epoch.
 
         Raises:
             StoppedBySignal: SIGINT or SIGTERM arrived and the callbacks have saved.
@@ -133,18 +133,21 @@ class Trainer:
                 self._tell("train_end")
 
     def values(self) -> dict[str, float]:
-        """Metrics and mean losses of the epoch so far, over all processes, which must all ask."""
+        """Metrics and mean losses of the epoch so far, over all processes, which must all call this."""
         return summary(self.metrics, self.averages)
 
     def own_values(self) -> dict[str, float]:
-        """The same of this process's pictures alone."""
+        """Metrics and mean losses of this process's pictures only."""
         return own_summary(self.metrics, self.averages)
 
     def exit_if_asked(self) -> None:
-        """Lets callbacks save and ends the run, if a signal has come to any process, as they agreed upon last."""
-        if self._asked or (processes.world_size() == 1 and self.stop):
-            self._tell("interrupted")
-            raise StoppedBySignal(self.stop.signum or signal.SIGTERM)
+        """Let callbacks save and end the run, if any process has received a signal."""
+        # Several processes stop only where they have agreed to
+        alone_and_asked = processes.world_size() == 1 and self.stop
+        if not self._asked and not alone_and_asked:
+            return
+        self._tell("interrupted")
+        raise StoppedBySignal(self.stop.signum or signal.SIGTERM)
 
     def _run_epoch(self) -> None:
         self.model.train()
@@ -174,7 +177,7 @@ class Trainer:
         self._tell("epoch_closed")
 
     def _step(self, batch: Any) -> float:
-        """One step; returns its pictures over all processes."""
+        """Run one step; return its pictures over all processes."""
         paddle.seed(
             step_seed(self.seed, self.state.epoch, self.state.step, processes.rank())
         )
@@ -198,15 +201,13 @@ class Trainer:
         # Within a group each picture weighs the same; the mean over the group is taken when its sum is known.
         self._unit = self._unit or pictures
         if count:
-            self.precision.backward(
-                losses["loss"]
-                if count == self._unit
-                else losses["loss"] * (count / self._unit)
-            )
+            loss = losses["loss"]
+            if count != self._unit:
+                loss = loss * (count / self._unit)
+            self.precision.backward(loss)
         self._pictures += pictures
-        if (
-            self.state.step + 1
-        ) % self.update_freq == 0 or self.state.step + 1 == self.steps_per_epoch:
+        done = self.state.step + 1
+        if done % self.update_freq == 0 or done == self.steps_per_epoch:
             self._learn()
         if count:
             self.averages.update(values, count)
@@ -215,7 +216,7 @@ class Trainer:
         return pictures
 
     def _learn(self) -> None:
-        """Takes the optimizer's step with what the group has gathered."""
+        """Take the optimizer's step with the gradients of the group."""
         if self._pictures:
             processes.sum_gradients(
                 self.model.parameters(), self._unit / self._pictures
@@ -255,6 +256,6 @@ def groups(steps: int, update_freq: int) -> int:
 
 
 def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
-    """The generator's seed of one step and process: decided by its address alone."""
+    """Seed of the generator for one step and process, which depends on nothing else."""
     address = (seed, epoch, step, rank) if rank else (seed, epoch, step)
     return int(np.random.SeedSequence(address).generate_state(1)[0])

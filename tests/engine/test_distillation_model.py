@@ -263,8 +263,8 @@ def test_other_weights_of_the_teacher_do_not_resume(config, home, tmp_path):
     with pytest.raises(UserError) as caught:
         train(config(other, f"Global.checkpoints={run}"))
     assert re.fullmatch(
-        r"\S+/latest: learnt from other weights of Teacher \(sha256 [0-9a-f]{8}, here [0-9a-f]{8}\); give the file of "
-        "then as the pretrained of Teacher",
+        r"\S+/latest: learnt from other weights of Teacher \(sha256 [0-9a-f]{8}, here [0-9a-f]{8}\); give the file "
+        "it was trained with as the pretrained of Teacher",
         str(caught.value),
     )
 

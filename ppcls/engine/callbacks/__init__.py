@@ -1,4 +1,4 @@
-"""What observes a run: log lines, evaluation, checkpoints, VisualDL, a progress bar."""
+"""Callbacks that observe a run: log lines, evaluation, checkpoints, VisualDL, a progress bar."""
 
 from ppcls.engine.callbacks.checkpoints import SaveCheckpoints
 from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar

@@ -1,4 +1,4 @@
-"""When to save what."""
+"""Checkpoints during training: when they are saved, and under which names."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SaveCheckpoints(Callback):
     _best_on_disk: dict[str, Any] = field(default_factory=dict)
 
     def train_begin(self, trainer: Trainer) -> None:
-        """Ends what a killed process began; the minutes count from here."""
+        """Finish what a killed process began; the minutes count from here."""
         self._saved_at = time.monotonic()
         self._best_submitted = self._best_on_disk = trainer.state.best
         if processes.is_first():
@@ -60,16 +60,17 @@ class SaveCheckpoints(Callback):
             self._retire(trainer.state.epoch)
 
     def step_end(self, trainer: Trainer) -> None:
-        """Saves in the midst of an epoch, as soon as no gradients wait."""
-        by_steps = (
-            self.interval_steps and trainer.global_step % self.interval_steps == 0
-        )
-        self._due = bool(self._due or by_steps or self._minutes_are_over())
+        """Save within an epoch, as soon as no accumulated gradients wait for a step."""
+        if self.interval_steps and trainer.global_step % self.interval_steps == 0:
+            self._due = True
+        # Every process must ask, unless all know that a checkpoint is due
+        if not self._due:
+            self._due = self._minutes_are_over()
         if self._due and trainer.between_groups:
             self._save(trainer)
 
     def interrupted(self, trainer: Trainer) -> None:
-        """Saves where the run stands."""
+        """Save the state at which the run was stopped."""
         self._save(trainer)
         if self.wait():
             get_logger().info(
@@ -80,12 +81,12 @@ class SaveCheckpoints(Callback):
             )
 
     def epoch_end(self, trainer: Trainer) -> None:
-        """Saves before the evaluation."""
+        """Save before the evaluation."""
         if self.before_evaluation:
             self._save(trainer)
 
     def epoch_closed(self, trainer: Trainer) -> None:
-        """Saves an epoch's end under the names it has earned."""
+        """Save the end of an epoch, as the best and as a kept epoch too if it is one."""
         done, names = trainer.state.epoch, []
         if trainer.state.best and trainer.state.best["epoch"] == done - 1:
             names.append(self.output / BEST_MODEL)
@@ -94,7 +95,7 @@ class SaveCheckpoints(Callback):
         self._save(trainer, names, retire=done)
 
     def train_end(self, trainer: Trainer) -> None:
-        """Waits for the last file."""
+        """Wait for the last file."""
         try:
             self.wait()
         finally:
@@ -144,7 +145,7 @@ class SaveCheckpoints(Callback):
         self._background.submit(lambda: self._write(taken, also, retire))
 
     def _settle(self, trainer: Trainer) -> None:
-        """Waits for the checkpoint before. If it is lost, the best counts from what `best_model` really holds."""
+        """Wait for the previous checkpoint. If it is lost, the best is that of `best_model` on the disk."""
         if processes.is_first():
             self.wait()
         if any(processes.gather(self._lost is not None)):
@@ -155,7 +156,7 @@ class SaveCheckpoints(Callback):
     def _refuse_what_is_not_finite(
         self, trainer: Trainer, taken: checkpoint.Snapshot
     ) -> None:
-        """Ends the run, as a loss that is not finite does, before a good checkpoint is replaced by a useless one."""
+        """End the run before a good checkpoint is replaced by one with a NaN or an infinity."""
         name = taken.not_finite()
         if name is not None:
             raise UserError(
@@ -174,7 +175,7 @@ class SaveCheckpoints(Callback):
             self._retire(retire)
 
     def _require_disk(self) -> None:
-        """Raises an OSError where the disk is gone, lest its mount point's own folder be written to."""
+        """Raise an OSError if the disk was unmounted: its mount point's own folder must not be written to."""
         self.output.mkdir(parents=self._disk is None, exist_ok=True)
         disk = _disk_of(self.output)
         # There after the disk was mounted again
@@ -206,7 +207,7 @@ class SaveCheckpoints(Callback):
             return False
 
     def require_saved(self) -> None:
-        """For the end of a run that may go on without checkpoints.
+        """Check at the end of a run that may continue without checkpoints that the last one was saved.
 
         Raises:
             UserError: the newest checkpoint could not be written.
@@ -217,14 +218,14 @@ class SaveCheckpoints(Callback):
             )
 
     def remedy(self) -> str:
-        """How to go on with a run that has ended early."""
+        """Describe how to continue a run that has ended early."""
         # Only the first process knows: for another one the checkpoint may still be on its way.
         if not processes.is_first() or checkpoint.verify(self._latest) is None:
             return f"go on with -o Global.checkpoints={self._latest}"
         return "train again, because there is no checkpoint to go on from"
 
     def _retire(self, newest: int) -> None:
-        """Deletes the kept epochs beyond `keep`; one after `newest` is of an earlier run and stays."""
+        """Delete the kept epochs beyond `keep`; one after `newest` belongs to an earlier run and stays."""
         if self.keep is None:
             return
         kept = []

@@ -14,7 +14,7 @@ from ppcls.utils.logging import get_logger
 
 @dataclass
 class ConsoleLog(Callback):
-    """A line every `print_batch_step` steps and one at the end of an epoch.
+    """Log one line every `print_batch_step` steps and one at the end of an epoch.
 
     Losses and metrics are means over the epoch so far; costs are means since the line before.
     """
@@ -22,7 +22,7 @@ class ConsoleLog(Callback):
     print_batch_step: int
 
     def step_end(self, trainer: Trainer) -> None:
-        """Logs the step just done, by its number counted from 0."""
+        """Log the last step, by its number counted from 0."""
         step = trainer.state.step - 1
         if step % self.print_batch_step == 0:
             get_logger().info(
@@ -32,7 +32,7 @@ class ConsoleLog(Callback):
             )  # fmt: skip
 
     def epoch_end(self, trainer: Trainer) -> None:
-        """Logs the epoch's means, a reader that is too slow, and the pictures that could not be read so far."""
+        """Log the epoch's means, a reader that is too slow, and the pictures that could not be read so far."""
         text, cost = text_of(trainer.values()), trainer.stopwatch.total()
         get_logger().info(
             "END epoch:%-3d train %s,  %s", trainer.state.epoch, text, cost
@@ -44,19 +44,17 @@ class ConsoleLog(Callback):
 
 
 def report_failures(failures: dict[str, str], purpose: str = "") -> None:
-    """Names every picture that was left out because it cannot be read; `purpose` ends with a blank."""
-    if failures:
-        listed = "\n".join(
-            f"  {path}: {reason}" for path, reason in sorted(failures.items())
-        )
-        count, verb = (
-            ("1 picture", "was")
-            if len(failures) == 1
-            else (f"{len(failures)} pictures", "were")
-        )
-        get_logger().warning(
-            "%s %scould not be read and %s left out:\n%s", count, purpose, verb, listed
-        )
+    """Log every picture that was left out because it cannot be read; `purpose` ends with a blank."""
+    if not failures:
+        return
+    count, verb = f"{len(failures)} pictures", "were"
+    if len(failures) == 1:
+        count, verb = "1 picture", "was"
+    lines = [f"  {path}: {reason}" for path, reason in sorted(failures.items())]
+    listed = "\n".join(lines)
+    get_logger().warning(
+        "%s %scould not be read and %s left out:\n%s", count, purpose, verb, listed
+    )
 
 
 class ProgressBar(Callback):
@@ -65,7 +63,7 @@ class ProgressBar(Callback):
     _bar: tqdm | None = None
 
     def step_end(self, trainer: Trainer) -> None:
-        """Moves the bar, opening one for a new epoch."""
+        """Move the bar; open one for a new epoch."""
         if self._bar is None:
             self._bar = tqdm(
                 total=trainer.steps_per_epoch, initial=trainer.state.step - 1, unit="step", leave=False,
@@ -74,11 +72,11 @@ class ProgressBar(Callback):
         self._bar.update()
 
     def epoch_end(self, trainer: Trainer) -> None:
-        """Closes the epoch's bar."""
+        """Close the epoch's bar."""
         self.train_end(trainer)
 
     def train_end(self, trainer: Trainer) -> None:
-        """Closes what is open."""
+        """Close the bar if it is open."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

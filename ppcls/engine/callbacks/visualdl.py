@@ -43,12 +43,10 @@ class VisualDLLog(Callback):
 
     def epoch_end(self, trainer: Trainer) -> None:
         """Writes an evaluation's values, where there was one."""
-        latest = (
-            self.evaluation.history[-1]
-            if self.evaluation and self.evaluation.history
-            else {}
-        )
-        if latest.get("epoch") == trainer.state.epoch:
+        if self.evaluation is None or not self.evaluation.history:
+            return
+        latest = self.evaluation.history[-1]
+        if latest["epoch"] == trainer.state.epoch:
             values = {f"valid/{name}": value for name, value in latest.items()}
             del values["valid/epoch"]
             self._write(values, trainer.global_step)
