@@ -24,7 +24,6 @@ REQUIRED = {
     "simplejpeg": ("simplejpeg",),
     "paddle": ("paddlepaddle", "paddlepaddle-gpu"),
 }  # fmt: skip
-NEWEST_FOR_PADDLE = (3, 13)  # the newest Python that Paddle has a build for
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 

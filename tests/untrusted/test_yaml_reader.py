@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ppcls.config.dump import _Dumper
@@ -164,7 +164,8 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+# On a crowded machine drawing a tree can take long.
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES)
 def test_whatever_is_written_reads_back(tree):
     text = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
