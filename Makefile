@@ -21,7 +21,7 @@ test-fuzz: environment-test  ## damaged and hostile files for every reader, a mi
 	PPCLS_FUZZ_SECONDS=60 $(RUN) -m pytest tests/fuzz --numprocesses auto --dist worksteal
 
 test-chaos: environment-test  ## processes that are killed, starved or doubled, some minutes
-	$(RUN) -m pytest tests/chaos -m chaos --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(RUN) -m pytest tests/chaos tests/engine/test_starved.py tests/data_pipeline/test_data_loader.py -m chaos --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-newest:  ## the same tests with the newest versions that the requirements allow
 	tools/environment.sh .venv-newest --upgrade $(TESTED)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from helpers.in_process import log_as_it_was
-from ppcls.utils import cpu
+from ppcls.utils import cpu, user_code
 
 # Fixtures that tests of several folders take.
 pytest_plugins = ["helpers.bundles"]
@@ -56,6 +56,12 @@ def _log_as_it_was() -> Iterator[None]:
     """A command directs the library's log to its own handlers; the next test finds it as this one did."""
     with log_as_it_was():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _user_code_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that loads a user's files leaves none of them for the next one."""
+    monkeypatch.setattr(user_code, "_digests", dict(user_code._digests))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
     """
     file = build.postprocess(config).class_id_map_file
     if file is None:
-        names_of_folder = pictures.class_names if pictures else None
+        names_of_folder = pictures.class_names if pictures is not None else None
         return _names_of_weights(config) or names_of_folder
     names = load_class_names(file)
     if len(names) != config.Arch.class_num:

@@ -69,6 +69,7 @@ def train(tmp_path, monkeypatch):
     return ["train", "-c", "own.yaml", "-o", "Global.epochs=2"]
 
 
+@pytest.mark.chaos
 def test_training_without_memory(train, monkeypatch):
     """Paddle's own error, of an allocation in a step."""
 
@@ -83,6 +84,7 @@ def test_training_without_memory(train, monkeypatch):
     assert "Traceback" not in text
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
@@ -108,6 +110,7 @@ def test_a_checkpoint_that_cannot_be_written(train, monkeypatch, limit, said):
     assert "Traceback" not in text
 
 
+@pytest.mark.chaos
 def test_a_checkpoint_without_memory_for_it(train, monkeypatch):
     def write(*arguments):
         raise MemoryError

@@ -39,7 +39,7 @@ def test_a_used_classifier_works_after_a_fork_in_both_processes(used, exported):
         return type(engine).__name__, scores(used), used.verify().score_difference, rest, scores(Classifier(exported))
 
     engine, after, difference, rest, of_another = in_fork(work)
-    assert engine == "EngineProcesses"
+    assert engine == "PooledBackend"  # of engine processes; Paddle in this process is a PaddleBackend
     np.testing.assert_allclose(after, before, rtol=1e-5)
     np.testing.assert_allclose(of_another, before, rtol=1e-5)
     assert difference < 1e-5

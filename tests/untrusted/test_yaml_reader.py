@@ -159,7 +159,7 @@ def test_what_can_be_read_is_read_beside_a_problem():
 
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=50), children, max_size=4),
     max_leaves=12,
 )
 
