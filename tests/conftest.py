@@ -59,9 +59,15 @@ def _log_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _user_code_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that loads a user's files leaves none of them for the next one."""
-    monkeypatch.setattr(user_code, "_digests", dict(user_code._digests))
+def _user_code_as_it_was() -> Iterator[None]:
+    """A test that loads a user's files leaves none of them for the next one, nor their names for child processes."""
+    files, named = dict(user_code._digests), os.environ.get(user_code.VARIABLE)
+    yield
+    user_code._digests.clear()
+    user_code._digests.update(files)
+    os.environ.pop(user_code.VARIABLE, None)
+    if named is not None:
+        os.environ[user_code.VARIABLE] = named
 
 
 @pytest.hookimpl(wrapper=True)
