@@ -4,6 +4,7 @@ Importing this package loads neither Paddle nor OpenCV; what needs them loads th
 able to read this file, as `__main__.py` says.
 """
 
+import sys
 import warnings
 
 # Paddle says so of a cache for C++ compilers whenever it is imported.
@@ -25,3 +26,10 @@ if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
 
             return Classifier
         raise AttributeError("module 'ppcls' has no attribute %r" % name)
+
+
+if sys.version_info >= (3, 10):  # noqa: UP036  (an older Python cannot read that module)
+    from ppcls import compat
+
+    compat.install()
+    del compat

@@ -24,6 +24,7 @@ LAYERS = (
     ("engine",),
     ("benchmark",),
     ("cli",),
+    ("compat",),
 )
 MAY_IMPORT = {
     name: {name, *(below for lower in LAYERS[:height] for below in lower)}

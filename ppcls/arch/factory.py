@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
+
+_MODES = ("train", "eval", "infer", "export")
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -20,27 +23,61 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in BACKBONES if fnmatchcase(name.lower(), lower)]
 
 
-def build_model(model: str | Mapping[str, Any], **keywords: Any) -> Backbone:
+def build_model(
+    model: str | Mapping[str, Any], mode: str = "train", **keywords: Any
+) -> Backbone:
     """Makes a model.
 
     Args:
         model: A name, or PaddleClas's mapping: `{"Arch": {"name": "DLA34", "class_num": 10}}` or what stands under
-            its `Arch`. Other sections beside `Arch` are not read.
+            its `Arch`. Other sections beside `Arch` are not read. Its keys `use_ssld: false` and
+            `infer_add_softmax`, which concern other weights and exported programs, change nothing;
+            `use_sync_bn: true` makes batch norm take its statistics over all processes, on GPUs.
+        mode: What PaddleClas makes the model for: train, eval, infer or export. It makes no difference.
         **keywords: The arguments of that model, see the `facts` of its family in `ppcls.arch.families`; they
             override the mapping's. With `class_num` and `pretrained` together the model starts with a new classifier,
             and a warning says so, where the weights have none or one of another number of classes.
 
     Raises:
-        UserError: there is no such model or it has no such argument.
+        UserError: there is no such model or it has no such argument, or `use_sync_bn` without a GPU.
         ValueError: an argument's value is impossible.
     """
+    if mode not in _MODES:
+        raise ValueError(f"mode is {mode!r}; give {', '.join(_MODES)}")
     if isinstance(model, str):
         return _build(model, keywords)
     arch = model.get("Arch", model)
     if not isinstance(arch, Mapping) or not isinstance(arch.get("name"), str):
         raise UserError(f"{arch!r} names no model; write `name: DLA34` in it")
     arguments = {**arch, **keywords}
-    return _build(arguments.pop("name"), arguments)
+    refuse_ssld(arguments.pop("use_ssld", False))
+    arguments.pop("infer_add_softmax", None)
+    synchronised = arguments.pop("use_sync_bn", False)
+    backbone = _build(arguments.pop("name"), arguments)
+    return _synchronised(backbone) if synchronised else backbone
+
+
+def refuse_ssld(use_ssld: bool) -> None:
+    """Refuse PaddleClas's argument for weights by its distillation, which its models of this library do not have.
+
+    Raises:
+        UserError: it is not False.
+    """
+    if use_ssld:
+        raise UserError(
+            "use_ssld is true, but no SSLD weights are published for these models; write use_ssld=False, "
+            "or give a file of weights as pretrained"
+        )
+
+
+def _synchronised(model: Backbone) -> Backbone:
+    paddle = load_paddle()
+    without = missing_gpu()
+    if without is not None:
+        raise UserError(
+            f"use_sync_bn is true, which needs a GPU, and {without}; write use_sync_bn: false"
+        )
+    return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
 def build_backbone(params: BackboneParams, new_classifier: bool = False) -> Backbone:

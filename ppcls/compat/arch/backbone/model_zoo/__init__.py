@@ -1,0 +1,1 @@
+"""PaddleClas's `ppcls.arch.backbone.model_zoo`: one module for each family."""
