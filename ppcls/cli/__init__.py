@@ -16,7 +16,7 @@ from typing import Any
 from ppcls import __version__
 from ppcls.cli.commands import GROUPS, Command, overview, split_command
 from ppcls.cli.common import add_imports
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, introduction
 from ppcls.utils import cpu, environment, user_code
 from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
@@ -86,7 +86,10 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
 def parser_of(command: Command) -> CommandParser:
     """Import the module of a command, and return its parser."""
     module = importlib.import_module(f"ppcls.cli.{command.module}")
-    parser = CommandParser(prog=f"ppcls {command.name}", description=command.summary)
+    parser = CommandParser(prog=f"ppcls {command.name}")
+    parser.introduction = introduction(
+        module.WORKS_ON, command.summary, module.EXAMPLES
+    )
     parser.set_defaults(run=module.run)
     module.add_arguments(parser)
     if command.has_components:

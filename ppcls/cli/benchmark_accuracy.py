@@ -18,6 +18,13 @@ from ppcls.deployment.verify.forms import parse_forms
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "bundles, or published models by their names; and pictures with labels"
+EXAMPLES = (
+    "ppcls benchmark accuracy inference --data val.txt --output accuracy",
+    "ppcls benchmark accuracy --models 'DLA*' --data dataset/ILSVRC2012/val_list.txt --output accuracy",
+    "ppcls benchmark accuracy inference adopted --data val.txt --backend openvino --output accuracy",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

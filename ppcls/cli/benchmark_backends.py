@@ -32,6 +32,13 @@ from ppcls.inference.settings import Settings, offered_on
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "a bundle, into which the fastest settings are written"
+EXAMPLES = (
+    "ppcls benchmark backends inference",
+    "ppcls benchmark backends inference --allow float32,bfloat16 --goal latency",
+    "ppcls benchmark backends inference --dry-run",
+)
+
 _BATCH = {"throughput": 8, "latency": 1}
 
 

@@ -29,6 +29,13 @@ from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.inference.settings import Settings
 
+WORKS_ON = "models by their names, or bundles"
+EXAMPLES = (
+    "ppcls benchmark latency --models 'DLA34,SqueezeNet*'",
+    "ppcls benchmark latency --bundles inference adopted --batch-size 1,8",
+    "ppcls benchmark latency --models DLA34 --backend paddle,openvino --precision float32,bfloat16 --output latency",
+)
+
 _UNTRAINED = "The models were exported with their initial weights, which does not change how long they take."
 
 

@@ -11,6 +11,13 @@ from ppcls.config import load_config, migrate_config
 from ppcls.engine.processes import world_size
 from ppcls.engine.schema import registries
 
+WORKS_ON = "a configuration"
+EXAMPLES = (
+    "ppcls config -c DLA60",
+    "ppcls config -c flowers.yaml -o Global.epochs=20",
+    "ppcls config --migrate old.yaml",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

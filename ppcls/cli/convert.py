@@ -8,6 +8,13 @@ from ppcls.arch.weights.convert import convert
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.logging import setup_logging
 
+WORKS_ON = "a file of weights"
+EXAMPLES = (
+    "ppcls convert dla34.pth dla34.safetensors --arch DLA34",
+    "ppcls convert DLA34_pretrained.pdparams dla34.safetensors --arch DLA34",
+    "ppcls convert output/DLA34/best_model dla34.pdparams --arch DLA34 --to paddleclas",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

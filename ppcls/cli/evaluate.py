@@ -15,6 +15,13 @@ from ppcls.data.list_options import Options
 from ppcls.data.own_list import refuse_other_files
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "a configuration, its weights and its pictures with labels (DataLoader.Eval)"
+EXAMPLES = (
+    "ppcls eval -c flowers.yaml",
+    "ppcls eval -c DLA34 -o Arch.pretrained=timm",
+    "ppcls eval -c flowers.yaml --data holiday/ --output answers.csv",
+)
+
 _DATASET = "DataLoader.Eval.dataset."
 # Who sets one of these keys has a list whose pictures are not searched for.
 _LIST_KEYS = (f"{_DATASET}image_", f"{_DATASET}delimiter")

@@ -14,6 +14,13 @@ from ppcls.cli.onnx import add_opset, opset_of
 from ppcls.cli.parser import CommandParser
 from ppcls.engine.input_size import parse_size
 
+WORKS_ON = "a configuration and its weights"
+EXAMPLES = (
+    "ppcls export -c flowers.yaml -o Global.pretrained_model=output/DLA34/best_model",
+    "ppcls export -c DLA34 -o Arch.pretrained=timm --onnx",
+    "ppcls export -c flowers.yaml --size 320 -o Global.save_inference_dir=inference_320",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -10,6 +10,13 @@ from ppcls.data.own_list import ListOptions
 from ppcls.engine.finetune import plan
 from ppcls.utils.load_paddle import load_paddle
 
+WORKS_ON = "your own pictures: a folder with one folder per class, or a list with labels such as train.csv"
+EXAMPLES = (
+    "ppcls finetune flowers/ --arch DLA34",
+    "ppcls finetune train.csv --arch DLA34 --pretrained timm",
+    "ppcls finetune flowers/ --arch SqueezeNet1_1 -o Global.epochs=5",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -7,6 +7,13 @@ import argparse
 from ppcls.cli.configured import add_configured, read_config, start
 from ppcls.cli.parser import CommandParser
 
+WORKS_ON = "a configuration, of which it trains some steps without keeping the result"
+EXAMPLES = (
+    "ppcls lr-find -c flowers.yaml",
+    "ppcls lr-find -c DLA34 --low 1e-4 --high 1 --steps 200",
+    "ppcls lr-find -c flowers.yaml --output rates.csv",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -7,6 +7,13 @@ import argparse
 from ppcls.arch.listing import as_json, as_table, listed_models
 from ppcls.cli.parser import CommandParser
 
+WORKS_ON = "the models of this library"
+EXAMPLES = (
+    "ppcls models",
+    "ppcls models 'DLA*'",
+    "ppcls models --json",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

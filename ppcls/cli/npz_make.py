@@ -17,6 +17,13 @@ from ppcls.deployment.npz.inputs import DATALIST_FILE, make_inputs
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "a bundle or a configuration, whose preprocessing it runs, and a list of pictures"
+EXAMPLES = (
+    "ppcls npz make inference --data val.txt --output npz",
+    "ppcls npz make inference --data val.txt --output npz --count 500",
+    "ppcls npz make -c DLA34 --data pictures/ --output npz",
+)
+
 
 class _Source(NamedTuple):
     """How a bundle or a configuration defines the inputs."""

@@ -13,6 +13,13 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import resolve
 
+WORKS_ON = "a bundle, and the inputs that `ppcls npz make` wrote"
+EXAMPLES = (
+    "ppcls npz run inference --datalist npz/npz_datalist.txt --output results",
+    "ppcls npz run inference --datalist npz/npz_datalist.txt --output results --backend openvino",
+    "ppcls npz run inference --datalist npz/npz_datalist.txt --output results --batch-size 8 --device gpu",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -7,6 +7,13 @@ import argparse
 from ppcls.cli.parser import CommandParser
 from ppcls.deployment.npz.score import score
 
+WORKS_ON = "the scores that a runtime wrote for the inputs of `ppcls npz make`"
+EXAMPLES = (
+    "ppcls npz score --results results --datalist npz/npz_datalist.txt --labels val.txt",
+    "ppcls npz score --results board_a --datalist npz/npz_datalist.txt --labels val.txt",
+    "ppcls npz score --results board_b --datalist npz/npz_datalist.txt --labels val.txt",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -10,6 +10,13 @@ from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import setup_logging
 
+WORKS_ON = "a bundle"
+EXAMPLES = (
+    "ppcls onnx inference",
+    "ppcls onnx inference --opset 17",
+    "ppcls onnx adopted",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

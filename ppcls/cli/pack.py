@@ -9,6 +9,13 @@ from ppcls.cli.parser import CommandParser
 from ppcls.data.shards.pack import PackOptions, pack
 from ppcls.utils import cpu
 
+WORKS_ON = "a folder with one folder per class, or a list of pictures"
+EXAMPLES = (
+    "ppcls pack flowers/train shards/train",
+    "ppcls pack dataset/ILSVRC2012 shards --list train_list.txt --resize-short 256",
+    "ppcls pack flowers/train shards/train --shard-count 8 --workers 4",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

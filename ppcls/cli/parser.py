@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -12,11 +14,20 @@ LAST_VERSION_OF_OLD_NAMES = "0.2"
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one line and can accept old names of options."""
+    """A parser that reports a mistake in one line and can accept old names of options.
+
+    Attributes:
+        introduction: What the help says before the usage; empty for the help of argparse.
+    """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.introduction = ""
         self._new_names: dict[str, str] = {}
+
+    def format_help(self) -> str:
+        """Return the introduction and the help of argparse."""
+        return self.introduction + super().format_help()
 
     def rename(self, old: str, new: str) -> None:
         """Accept `old`, the name of an earlier version, for the option `new`.
@@ -49,3 +60,13 @@ class CommandParser(argparse.ArgumentParser):
                     file=sys.stderr,
                 )
         return renamed
+
+
+def introduction(works_on: str, summary: str, examples: Sequence[str]) -> str:
+    """Return the beginning of a command's help: what it works on, what it does, and command lines."""
+    width = shutil.get_terminal_size().columns - 2  # as argparse has it
+    paragraphs = []
+    for text in (f"Works on {works_on}.", f"{summary[0].upper()}{summary[1:]}."):
+        paragraphs.append(textwrap.fill(text, width))
+    shown = "\n".join(f"  {line}" for line in examples)
+    return "\n".join([*paragraphs, "", "examples:", shown, "", ""])

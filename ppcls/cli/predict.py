@@ -11,6 +11,13 @@ from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine.predict import predict
 from ppcls.engine.processes import refuse_several
 
+WORKS_ON = "a bundle or an inference model of PaddleClas, and pictures"
+EXAMPLES = (
+    "ppcls predict -o Global.inference_model_dir=inference -o Global.infer_imgs=holiday/",
+    "ppcls predict -o Global.infer_imgs=holiday/ --topk 3 --output answers.csv",
+    "ppcls predict -o Global.infer_imgs=holiday/ --backend openvino --batch-size 8",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

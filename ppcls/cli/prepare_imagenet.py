@@ -7,6 +7,13 @@ import argparse
 from ppcls.cli.parser import CommandParser
 from ppcls.data.prepare_imagenet import prepare_imagenet
 
+WORKS_ON = "a download of ImageNet: its archives, folders of classes, or a flat folder with labels"
+EXAMPLES = (
+    "ppcls prepare-imagenet /archives dataset/ILSVRC2012",
+    "ppcls prepare-imagenet /data/imagenet dataset/ILSVRC2012 --copy",
+    "ppcls prepare-imagenet /data/val dataset/ILSVRC2012 --labels val_labels.txt",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

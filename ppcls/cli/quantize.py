@@ -11,6 +11,13 @@ from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "a bundle, and pictures to calibrate on"
+EXAMPLES = (
+    "ppcls quantize inference --calib list.txt",
+    "ppcls quantize inference --calib pictures/ --count 500 --backend openvino",
+    "ppcls quantize inference --calib train.txt --data val.txt",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

@@ -12,6 +12,13 @@ from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
 
+WORKS_ON = "a model by its name"
+EXAMPLES = (
+    "ppcls summary DLA34",
+    "ppcls summary DLA34 --depth 1",
+    "ppcls summary SqueezeNet1_1 --size 320 --class-num 10",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

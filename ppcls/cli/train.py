@@ -8,6 +8,13 @@ from ppcls.cli.configured import add_configured, read_config, start
 from ppcls.cli.parser import CommandParser
 from ppcls.config.find import find_config
 
+WORKS_ON = "a configuration: a YAML file, or a shipped one by its name (`ppcls models` lists the models)"
+EXAMPLES = (
+    "ppcls train -c DLA60",
+    "ppcls train -c flowers.yaml -o Global.epochs=20",
+    "ppcls train -c DLA34 -o Arch.pretrained=true -o Global.output_dir=runs/a",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

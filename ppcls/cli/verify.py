@@ -14,6 +14,13 @@ from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.load_paddle import load_paddle
 
+WORKS_ON = "a bundle, and pictures where they are given"
+EXAMPLES = (
+    "ppcls verify inference",
+    "ppcls verify inference --data val.txt --backend openvino",
+    "ppcls verify inference -c flowers.yaml",
+)
+
 
 def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""

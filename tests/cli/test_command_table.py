@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -14,15 +15,22 @@ from ppcls.cli.commands import COMMANDS, GROUPS, entries_of
 NAMES = [command.name for command in COMMANDS]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_its_summary_in_its_help(name, capsys):
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_help_of_a_command_begins_with_what_it_works_on_and_three_examples(command, capsys):
     with pytest.raises(SystemExit) as ended:
-        main([*name.split(), "--help"])
+        main([*command.name.split(), "--help"])
     assert ended.value.code == 0
-    text = capsys.readouterr().out
-    assert text.startswith(f"usage: ppcls {name} ")
-    summary = next(command.summary for command in COMMANDS if command.name == name)
-    assert summary in " ".join(text.split())
+    beginning, usage, _ = capsys.readouterr().out.partition(f"usage: ppcls {command.name} ")
+    assert usage
+    sentences, heading, lines = beginning.partition("\n\nexamples:\n")
+    assert heading and sentences.startswith("Works on ")
+    assert command.summary[1:] in " ".join(sentences.split())
+    examples = lines.splitlines()
+    assert len(set(examples)) == 4 and examples[3] == ""  # three, and the line before the usage
+    for example in examples[:3]:
+        words = shlex.split(example)
+        assert words[:2] == ["ppcls", command.name.split()[0]]
+        assert parse_arguments(words[1:]).run.__module__ == f"ppcls.cli.{command.module}"
 
 
 def test_names_are_unique_and_groups_have_commands():
