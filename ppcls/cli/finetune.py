@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import add_image_root, add_overrides
+from ppcls.cli.common import SetKey, add_image_root, add_overrides
 from ppcls.cli.parser import CommandParser
 from ppcls.data.own_list import ListOptions
 from ppcls.engine.finetune import plan
@@ -27,8 +27,12 @@ def add_arguments(command: CommandParser) -> None:
         "such as train.csv",
     )
     command.add_argument(
-        "--arch", metavar="NAME", required=True, help="a model of `ppcls models`"
+        "--arch",
+        metavar="NAME",
+        default="DLA34",
+        help="a model of `ppcls models` (default: DLA34)",
     )
+    _add_keys(command)
     command.add_argument(
         "--pretrained",
         metavar="WEIGHTS",
@@ -51,6 +55,41 @@ def add_arguments(command: CommandParser) -> None:
         help="the column of a list that has the labels, by name or counted from 0 (default: found)",
     )
     add_overrides(command)
+
+
+def _add_keys(command: CommandParser) -> None:
+    """Add short forms of the keys that are set most often."""
+    command.add_argument(
+        "--epochs",
+        metavar="N",
+        type=int,
+        action=SetKey,
+        key="Global.epochs",
+        help="passes over the pictures (default: by their number)",
+    )
+    command.add_argument(
+        "--lr",
+        metavar="RATE",
+        type=float,
+        action=SetKey,
+        key="Optimizer.lr.learning_rate",
+        help="the peak learning rate (default: by the recipe and the batch size)",
+    )
+    command.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=int,
+        action=SetKey,
+        key="DataLoader.Train.sampler.batch_size",
+        help="pictures per step and process (default: by the number of pictures)",
+    )
+    command.add_argument(
+        "--output",
+        metavar="DIR",
+        action=SetKey,
+        key="Global.output_dir",
+        help="the folder that gets DIR/ARCH (default: output/ and the name of the pictures)",
+    )
 
 
 def _column(text: str) -> str | int:

@@ -157,17 +157,12 @@ def plan(
     source = expanded(source)
     folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)
-    chosen, normalised = (
-        _chosen(folder, recipe, pretrained),
-        _normalised(arch, pretrained),
-    )
-
-    chosen["Global"]["output_dir"] = str(
-        Path(recipe.Global.output_dir) / name_of(source)
-    )
+    normalised = _normalised(arch, pretrained)
+    chosen: dict[str, Any] = {}
+    batch = batch_size(len(folder.train))
 
     def load(output: Path, check_paths: bool = False) -> Config:
-        over = {**chosen, "DataLoader": _data(folder, output, len(folder.train))}
+        over = {**chosen, "DataLoader": _data(folder, output, batch)}
         settings = [*normalised, *overrides]
         return load_config(
             arch,
@@ -178,7 +173,18 @@ def plan(
             absolute_paths=True,
         )
 
-    output = path_of(load(Path()))  # an override may say where the output goes
+    def choose() -> None:
+        chosen.update(_chosen(folder, recipe, pretrained, batch, overrides))
+        place = Path(recipe.Global.output_dir) / name_of(source)
+        chosen["Global"]["output_dir"] = str(place)
+
+    choose()
+    first = load(Path())
+    # Overrides may set the batch, by which the rate and the epochs are chosen, and the place of the output
+    assert first.DataLoader.Train is not None
+    batch = first.DataLoader.Train.sampler.batch_size
+    choose()
+    output = path_of(first)
     config = load(output)
     return FineTuning(
         config,
@@ -229,7 +235,11 @@ def learning_rate(recipe_rate: float, recipe_batch: int, batch: int) -> float:
 
 
 def _chosen(
-    folder: OwnFolder, recipe: Config, pretrained: bool | str
+    folder: OwnFolder,
+    recipe: Config,
+    pretrained: bool | str,
+    batch: int,
+    overrides: Sequence[str],
 ) -> dict[str, Any]:
     """The sections but for the data: the recipe's training where there are no weights to begin with."""
     classes, pictures = len(folder.class_names), len(folder.train)
@@ -241,8 +251,10 @@ def _chosen(
         "Metric": {"Train": metric if recipe.Metric.Train else [], "Eval": metric},
         "Infer": {"PostProcess": {"topk": min(5, classes), "class_id_map_file": None}},
     }
+    if _sets(overrides, "Optimizer.lr.learning_rate"):
+        # A rate that the user gives is that of the user's batch, not of the recipe's
+        chosen["Global"]["global_batch"] = batch
     if pretrained is not False:
-        batch = batch_size(pictures)
         rate = learning_rate(*_recipe_rate(recipe), batch)
         chosen["Global"].update(epochs=epochs(pictures, batch), global_batch=batch)
         chosen["Optimizer"] = {
@@ -254,6 +266,11 @@ def _chosen(
             }
         }
     return chosen
+
+
+def _sets(overrides: Sequence[str], key: str) -> bool:
+    """Whether an override sets a key."""
+    return any(override.partition("=")[0].strip() == key for override in overrides)
 
 
 def _normalised(arch: str, pretrained: bool | str) -> list[str]:
@@ -280,7 +297,7 @@ def _recipe_rate(recipe: Config) -> tuple[float, int]:
     return recipe.Optimizer.lr.learning_rate, recipe.Global.global_batch
 
 
-def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
+def _data(folder: OwnFolder, output: Path, batch: int) -> dict[str, Any]:
     parts = {}
     for part, lists in (("Train", "train_list.txt"), ("Eval", "val_list.txt")):
         dataset = {
@@ -291,7 +308,7 @@ def _data(folder: OwnFolder, output: Path, pictures: int) -> dict[str, Any]:
         }
         parts[part] = {"dataset": dataset}
     return {
-        "Train": {**parts["Train"], "sampler": {"batch_size": batch_size(pictures)}},
+        "Train": {**parts["Train"], "sampler": {"batch_size": batch}},
         "Eval": parts["Eval"],
     }
 
@@ -323,10 +340,15 @@ def _explained(
         *folder.notes,
         f"begins with {begins} (--pretrained)"
         + (", normalises pictures as they have it" if normalised else ""),
-        f"batch size {batch}, {config.Global.epochs} epochs of {math.ceil(pictures / batch)} steps",
-        _explained_rate(config, recipe, batch_size(pictures)),
+        f"batch size {batch}, {_counted(config.Global.epochs, 'epoch')} of "
+        + _counted(math.ceil(pictures / batch), "step"),
+        _explained_rate(config, recipe, batch),
         f"the same by hand: ppcls train -c {file}; -o KEY=VALUE changes any of it",
     ]
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _explained_rate(config: Config, recipe: Config, batch: int) -> str:

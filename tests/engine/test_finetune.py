@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -173,6 +174,36 @@ def test_overrides_prevail_and_the_file_says_the_same_run(flowers, here):
     lines = "".join(f"{flowers}/{path} {label}\n" for path, label in held_out)
     assert (here / "mine/DLA34/val_list.txt").read_text() == lines
     assert (here / "mine/DLA34/class_names.txt").read_text() == "0 leaf\n1 rose\n2 sky\n"
+
+
+def printed(words, capsys):
+    assert main(["finetune", "flowers", *words, "--print-config"]) == 0
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+def test_short_forms_of_keys(flowers, capsys):
+    """A rate is taken as it is given, with weights to begin with or without."""
+    words = ["--epochs", "5", "--lr", "0.001", "--batch-size", "16", "--output", "runs/a"]
+    for pretrained in ([], ["--pretrained", "false"]):
+        config = printed([*words, *pretrained], capsys)
+        assert (config["Arch"]["name"], config["Global"]["epochs"]) == ("DLA34", 5)
+        assert (config["Global"]["output_dir"], config["Global"]["global_batch"]) == (str(Path("runs/a").resolve()), 16)
+        assert config["DataLoader"]["Train"]["sampler"]["batch_size"] == 16
+        assert config["Optimizer"]["lr"]["learning_rate"] == 0.001
+        assert config["DataLoader"]["Train"]["dataset"]["cls_label_path"].endswith("/runs/a/DLA34/train_list.txt")
+
+
+def test_the_rate_and_the_epochs_follow_a_batch_that_is_given(flowers, capsys):
+    """A tenth of 0.1, times the root of 2 over 256; 800 steps would be 73 epochs of 11, of which 40 are allowed."""
+    config = printed(["--batch-size", "2"], capsys)
+    assert config["Optimizer"]["lr"]["learning_rate"] == 0.00088
+    assert (config["Global"]["epochs"], config["Global"]["global_batch"]) == (40, 2)
+    choices = plan("flowers", "DLA34", True, ["DataLoader.Train.sampler.batch_size=2"]).choices
+    assert choices[4:6] == [
+        "batch size 2, 40 epochs of 11 steps",
+        "learning rate 0.00088 for a batch of 2: a tenth of the recipe's 0.1, times the root of 2 over its batch of "
+        "256",
+    ]
 
 
 def test_rates_that_an_override_lists(flowers):
