@@ -106,11 +106,13 @@ class LoaderSection(CheckedFields):
     """How batches are read.
 
     Attributes:
-        num_workers: processes that read and transform pictures; 0 reads in the training process itself.
+        num_workers: processes that read and transform pictures; 0 reads in the training process itself; null for as
+            many as the machine's cores suggest: all but one of a process's cores beside a GPU, a quarter of them where
+            the CPU trains. With shards, whose order depends on the number, null is 4.
         use_shared_memory: whether workers hand batches over in /dev/shm.
     """
 
-    num_workers: NonNegativeInt = 4
+    num_workers: NonNegativeInt | None = None
     use_shared_memory: bool = True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,13 @@ from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.loss import weighted_sum
+from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
+
+# The order of shards depends on the number, so it is the same on every machine
+_WORKERS_OF_SHARDS = 4
 
 Pictures = ImageList | ShardList
 
@@ -65,7 +69,7 @@ def loader(
         shuffle=section.sampler.shuffle,
         drop_last=section.sampler.drop_last,
         seed=config.Global.seed,
-        num_workers=section.loader.num_workers,
+        num_workers=_workers(section, pictures),
         use_shared_memory=section.loader.use_shared_memory,
         on_error=dataset.on_error or on_error,
         trial_on_error=dataset.on_error or trial_on_error,
@@ -73,6 +77,34 @@ def loader(
         rank=processes.rank(),
         world_size=processes.world_size(),
     )
+
+
+def _workers(section: Any, pictures: Pictures) -> int:
+    """The configured number of reading processes, or one that suits the machine."""
+    configured = section.loader.num_workers
+    if configured is not None:
+        return int(configured)
+    if isinstance(pictures, ShardList):
+        return _WORKERS_OF_SHARDS
+    return cpu.workers_for_this_process(device.is_gpu())
+
+
+def warn_about_workers(sections: Mapping[str, Any]) -> None:
+    """Log one line if more reading processes are configured than there are cores.
+
+    Args:
+        sections: DataLoader.Train or DataLoader.Eval or both, by these keys. A section may be None.
+    """
+    cores = cpu.threads_for_this_process()
+    found = []
+    for key, section in sections.items():
+        if section is not None and (section.loader.num_workers or 0) > cores:
+            found.append(f"{key}.loader.num_workers: {section.loader.num_workers}")
+    if found and processes.is_first():
+        get_logger().warning(
+            "%s, but there %s for this process, so the workers slow each other down; remove the key for a number that "
+            "suits the machine", " and ".join(found), "is 1 core" if cores == 1 else f"are {cores} cores",
+        )  # fmt: skip
 
 
 def eval_pipeline(config: Config) -> Pipeline:

@@ -33,13 +33,18 @@ def select_device(requested: str) -> str:
     return chosen
 
 
+def is_gpu() -> bool:
+    """Whether the device is a GPU."""
+    return str(paddle.device.get_device()).startswith("gpu")
+
+
 def needs_gpu(what: str, remedy: str) -> None:
     """Check that the device is a GPU.
 
     Raises:
         UserError: the device is a CPU.
     """
-    if not paddle.device.get_device().startswith("gpu"):
+    if not is_gpu():
         raise UserError(f"{what} has no effect in Paddle on a CPU; {remedy}")
 
 
@@ -52,7 +57,7 @@ def describe(device: str) -> str:
 
 def kernels() -> dict[str, str]:
     """The settings that choose kernels: results are bit-equal only between runs with the same ones."""
-    if paddle.device.get_device().startswith("gpu"):
+    if is_gpu():
         return {"device": paddle.device.cuda.get_device_name()}
     # Empty: MKL chooses by itself
     mkl_type = os.environ.get("MKL_DEBUG_CPU_TYPE", "")

@@ -37,6 +37,7 @@ def evaluate(config: Config, output: str | None = None) -> int:
         )
     start(config, parallel=True)
     build.require_weights(config)
+    build.warn_about_workers({"DataLoader.Eval": config.DataLoader.Eval})
     learned = classes.learned_classes(config) or classes.named_classes(config)
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
     classes.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)

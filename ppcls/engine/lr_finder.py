@@ -45,6 +45,7 @@ def find_learning_rate(
     start(config)
     precision, update_freq = build.precision(config), config.Global.update_freq
     pictures = build.images(config.DataLoader.Train, config.Arch.class_num)
+    build.warn_about_workers({"DataLoader.Train": config.DataLoader.Train})
     reader = build.loader(config.DataLoader.Train, pictures, config, on_error="skip")
     model, config = build.model(config, training=True)
     assert config.Optimizer is not None

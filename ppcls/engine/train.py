@@ -62,6 +62,7 @@ def train(
     """
     start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
+    _warn_about_workers(config)
     # A wrong list is reported before weights are downloaded
     pictures = open_pictures(config.DataLoader.Train, config.Arch.class_num)
     saved = _saved(config, allow_changed)
@@ -112,6 +113,13 @@ def train(
         # Not before, so that a refused run leaves everything as it was
         run.begin(config)
         return _fit(trainer, saver, config, run)
+
+
+def _warn_about_workers(config: Config) -> None:
+    sections = {"DataLoader.Train": config.DataLoader.Train}
+    if config.Global.eval_during_train:
+        sections["DataLoader.Eval"] = config.DataLoader.Eval
+    build.warn_about_workers(sections)
 
 
 def _saved(config: Config, allow_changed: bool) -> Checkpoint | None:

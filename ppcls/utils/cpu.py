@@ -17,6 +17,8 @@ _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 # Zen 4 runs AVX-512 instructions in two halves: no faster than AVX2, and training by MKL's AVX-512 kernels is slower
 # (benchmarks/README.md). Zen 5, which is family 26, runs them whole.
 _ZEN4_FAMILY = "25"
+# More readers than this wait for the disk rather than for a core.
+_MOST_WORKERS = 16
 _APPLIED: dict[str, str] = {}
 
 
@@ -55,6 +57,16 @@ def threads_for_this_process() -> int:
     """Return the usable cores per training process that Paddle's launcher has started on this machine."""
     processes = max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
     return max(1, usable_cores() // processes)
+
+
+def workers_for_this_process(on_gpu: bool) -> int:
+    """Return how many processes should read pictures for this training process, by the cores that it may use.
+
+    Where the CPU trains, the model's threads take nearly all of the time, and more readers slow them down.
+    """
+    cores = threads_for_this_process()
+    wanted = cores - 1 if on_gpu else cores // 4
+    return min(max(1, wanted), _MOST_WORKERS)
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:

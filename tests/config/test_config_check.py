@@ -224,7 +224,7 @@ def test_what_is_loaded(small):
     assert (config.Arch.name, config.Arch.class_num) == ("Net18", 10)
     assert config.Optimizer.lr.rate == 0.1
     assert config.DataLoader.Train.sampler.batch_size == 4
-    assert config.DataLoader.Train.loader.num_workers == 4
+    assert config.DataLoader.Train.loader.num_workers is None
     assert [type(op).__name__ for op in config.DataLoader.Train.dataset.transform_ops] == ["Decode", "Crop", "Scale"]
     assert config.DataLoader.Eval.dataset.transform_ops[2].factor == 1 / 255
     assert config.Metric.Eval[0].topk == (1, 5)

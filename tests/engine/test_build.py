@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers.messages import says
 from ppcls.config import load_config
 from ppcls.data.labels import Classes
+from ppcls.data.shards import ShardList
 from ppcls.engine import build, classes
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError
@@ -77,3 +79,29 @@ def test_learned_names_come_from_a_checkpoint_of_ours(tmp_path):
     assert classes.learned_classes(here) == Classes(["x", "y"], f"the training of {folder}")
     assert classes.learned_class_names(config(tmp_path)) is None
     assert classes.learned_classes(config(tmp_path, "Arch.pretrained=true")) is None  # and nothing is downloaded
+
+
+def read_by(workers):
+    return SimpleNamespace(loader=SimpleNamespace(num_workers=workers))
+
+
+def test_workers_suit_the_machine_unless_they_are_configured_or_decide_the_order(monkeypatch):
+    monkeypatch.setattr("ppcls.utils.cpu.usable_cores", lambda: 12)
+    assert build._workers(read_by(None), folder_of(None)) == 3
+    monkeypatch.setattr("ppcls.engine.device.is_gpu", lambda: True)
+    assert build._workers(read_by(None), folder_of(None)) == 11
+    assert [build._workers(read_by(number), folder_of(None)) for number in (0, 40)] == [0, 40]
+    assert build._workers(read_by(None), object.__new__(ShardList)) == 4
+
+
+def test_more_workers_than_cores_are_one_line(monkeypatch, caplog):
+    monkeypatch.setattr("ppcls.utils.cpu.usable_cores", lambda: 2)
+    for train, evaluation in ((2, None), (0, 2)):
+        build.warn_about_workers({"DataLoader.Train": read_by(train), "DataLoader.Eval": read_by(evaluation)})
+    assert not caplog.records
+    build.warn_about_workers({"DataLoader.Train": read_by(4), "DataLoader.Eval": read_by(3)})
+    build.warn_about_workers({"DataLoader.Train": read_by(1), "DataLoader.Eval": read_by(3)})
+    both, one = (record.getMessage() for record in caplog.records)
+    keys = "DataLoader.Train.loader.num_workers: 4 and DataLoader.Eval.loader.num_workers: 3"
+    assert says(f"{keys} ... 2 cores ... remove the key ...") == both
+    assert says("DataLoader.Eval.loader.num_workers: 3 ... 2 cores ...") == one

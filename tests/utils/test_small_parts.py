@@ -268,3 +268,14 @@ def test_the_log_goes_to_console_and_file(tmp_path, capsys):
     assert line[4] == line[7] == "-"
     assert line[19:] == " INFO: hello 3\n"
     assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize(
+    ("cores", "processes", "beside_gpu", "on_cpu"),
+    [(1, 1, 1, 1), (2, 1, 1, 1), (8, 1, 7, 2), (16, 4, 3, 1), (64, 1, 16, 16), (8, 16, 1, 1)],
+)
+def test_workers_by_the_cores_of_a_process(monkeypatch, cores, processes, beside_gpu, on_cpu):
+    monkeypatch.setattr(cpu, "usable_cores", lambda: cores)
+    monkeypatch.setenv("PADDLE_LOCAL_SIZE", str(processes))
+    assert cpu.workers_for_this_process(on_gpu=True) == beside_gpu
+    assert cpu.workers_for_this_process(on_gpu=False) == on_cpu
