@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.fuzzing import FUZZING
+from helpers.fuzzing import FUZZING, SECONDS
 from ppcls.utils.errors import UserError
 
 MEGABYTES = 500.0
-SECONDS = 2.0
 HANG_SECONDS = 60  # of processor time; nothing takes as long unless it hangs, on a crowded machine neither
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,19 +15,37 @@ from ppcls.utils.errors import UserError
 
 FUZZ_SECONDS = float(os.environ.get("PPCLS_FUZZ_SECONDS", "0"))  # a mutation test's time; 0 is `make test`
 FUZZING = FUZZ_SECONDS > 0
+SECONDS = 2.0  # of processor time, for a file of 1 MB
 _INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 
+@dataclass
+class Tried:
+    """What one test has tried: how many damaged copies, and the processor time of the slowest."""
+
+    copies: int = 0
+    slowest: float = 0.0
+
+
+tried = Tried()  # the running test's
+
+
 def seeds(count: int) -> Iterator[int]:
-    """The numbers up to `count`, or, in `make test-fuzz`, others as long as the time lasts."""
+    """The numbers up to `count`, or, in `make test-fuzz`, others as long as the time lasts.
+
+    What is done with a number may take as much processor time as a file of 1 MB, which no mutant is larger than.
+    """
     if not FUZZING:
         yield from range(count)
         return
     first, end = time.time_ns(), time.monotonic() + FUZZ_SECONDS
-    made = 0
     while time.monotonic() < end:
-        yield first + made
-        made += 1
+        seed, start = first + tried.copies, time.process_time()
+        yield seed
+        seconds = time.process_time() - start
+        assert seconds <= SECONDS, f"seed {seed}: {seconds:.1f} s"
+        tried.copies += 1
+        tried.slowest = max(tried.slowest, seconds)
 
 
 def mutant(whole: bytes, seed: int) -> bytes:
