@@ -18,10 +18,11 @@ from ppcls.cli.commands import GROUPS, Command, overview, split_command
 from ppcls.cli.common import add_imports
 from ppcls.cli.parser import CommandParser, introduction
 from ppcls.utils import cpu, environment, user_code
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, shortened
 from ppcls.utils.user_paths import expanded
 
 # What the file system refuses, and what to do. Any other OSError is a bug and shows its traceback.
+_LONGEST_LINE = 1000  # characters of a message
 _MAKE_ROOM = "make room or choose another place and run again"
 _GET_RIGHTS = "choose another place, or change the permissions, and run again"
 _ELSEWHERE = "choose another place and run again"
@@ -38,6 +39,7 @@ _REMEDIES = {
     errno.EEXIST: _ELSEWHERE,
     errno.ENOENT: _ELSEWHERE,
     errno.ENAMETOOLONG: _ELSEWHERE,
+    errno.ELOOP: _ELSEWHERE,
 }
 
 
@@ -108,7 +110,7 @@ def _run(words: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(error, file=sys.stderr)
+        _print_error(str(error))
         return 2
     except BrokenPipeError:  # `ppcls predict ... | head`
         _discard_stdout()
@@ -119,10 +121,16 @@ def _run(words: Sequence[str]) -> int:
             raise
         # An error of copying names two files; the second is the one that is written.
         place = error.filename2 or error.filename or _unnamed_place()
-        print(f"{place}: {error.strerror}; {remedy}", file=sys.stderr)
+        _print_error(f"{place}: {error.strerror}; {remedy}")
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _print_error(text: str) -> None:
+    """Print a message; of a line that a very long value fills, the beginning and the end."""
+    for line in text.split("\n"):
+        print(shortened(line, _LONGEST_LINE), file=sys.stderr)
 
 
 def _unnamed_place() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from ppcls.untrusted.yaml_nodes import Node, find
+from ppcls.utils.files import resolved
 
 
 def follow(root: Node, file: Path) -> str | None:
@@ -33,7 +34,7 @@ def follow(root: Node, file: Path) -> str | None:
             continue
         # Links stay as they are
         now = os.path.abspath(file.parent / rest)  # noqa: PTH100
-        if Path(now).resolve() != Path(node.value).resolve():
+        if resolved(now) != resolved(node.value):
             node.value = now
             names.append(rest)
     if not names:

@@ -17,6 +17,7 @@ from ppcls.untrusted import compressed
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 from ppcls.untrusted.tar_stream import Member, TarStream
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import make_folders
 
 
 def extract_class_archives(archive: Path, folder: Path) -> None:
@@ -44,7 +45,7 @@ def extract_pictures(archive: Path, folder: Path) -> None:
     Raises:
         UserError: The archive is damaged or incomplete, or has a member that is not a plain file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     with _opened(archive) as pictures:
         for member in tqdm(pictures, desc=archive.name, unit="picture", disable=None):
             place = folder / _plain_name(member, archive)
@@ -74,7 +75,7 @@ def _extract_class(outer: TarStream, member: Member, folder: Path, name: str) ->
     part = folder / f".{name}.part"
     if part.exists():
         shutil.rmtree(part)
-    part.mkdir(parents=True)
+    make_folders(part)
     inner = TarStream(outer.content())
     for picture in inner:
         _write(inner, part / _plain_name(picture, Path(member.name)))

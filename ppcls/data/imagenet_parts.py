@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ppcls.data.imagenet_archives import extract_class_archives, extract_pictures
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import folder_for, naming
+from ppcls.utils.files import folder_for, naming, resolved
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
@@ -134,7 +134,7 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
 
 def _link(folder: Path, place: Path) -> None:
     """Link a folder to its place, by a relative path."""
-    way = os.path.relpath(folder.resolve(), place.parent.resolve())
+    way = os.path.relpath(resolved(folder), resolved(place.parent))
     try:
         place.symlink_to(way, target_is_directory=True)
     except OSError as error:

@@ -17,7 +17,7 @@ from ppcls.data.parts import part_of, shown
 from ppcls.data.picture_files import find_pictures, is_picture_name
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.files import PathLike
+from ppcls.utils.files import PathLike, resolved
 from ppcls.utils.logging import get_logger
 
 _FIELD_END = re.compile(r"[ \t,;]+")
@@ -53,7 +53,7 @@ class PictureList:
         labels = [""] * len(self)
         if self.labels is not None:
             labels = list(map(str, self.labels.tolist()))
-        text = f"{self.root.resolve()}\n"
+        text = f"{resolved(self.root)}\n"
         text += "".join(map("{} {}\n".format, self.names, labels))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

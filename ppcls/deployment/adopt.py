@@ -24,6 +24,7 @@ from ppcls.utils.files import (
     PathLike,
     beside,
     replace_folder,
+    resolved,
     scratch_folder,
     sha256_of,
 )
@@ -55,7 +56,7 @@ def adopt(
         UserError: The source cannot be used or is a bundle already, or the target exists or is being written.
         GoldenMismatch: The kernels disagree.
     """
-    folder = Path(target).resolve()
+    folder = resolved(target)
     _check_new(folder)
     found = find_bundle(source, model, preprocess)
     if found.origin is ModelOrigin.BUNDLE:

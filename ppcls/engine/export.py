@@ -19,7 +19,7 @@ from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.startup import start
 from ppcls.inference.golden import GOLDEN_PICTURE
-from ppcls.utils.files import sha256_of
+from ppcls.utils.files import resolved, sha256_of
 from ppcls.utils.logging import get_logger
 
 
@@ -47,7 +47,7 @@ def export(
     model, config = build.model(config, untrained=untrained)
     found = build.find_weights(config)
     config = at_size(config, size) if size else config
-    folder = Path(config.Global.save_inference_dir).resolve()
+    folder = resolved(config.Global.save_inference_dir)
     pipeline = build.eval_pipeline(config)
     if found is None:
         example = example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape)

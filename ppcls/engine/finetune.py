@@ -25,6 +25,7 @@ from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
 from ppcls.untrusted.yaml_nodes import Origin
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import resolved
 from ppcls.utils.user_paths import expanded
 
 # A batch is the largest power of two that leaves so many steps an epoch; epochs are as many as make so many steps.
@@ -197,7 +198,7 @@ def plan(
 
 def name_of(source: str) -> str:
     """Name the output after a user's folder or list; for `train` or `train.csv`, after the folder around it."""
-    place = Path(source).resolve()
+    place = resolved(source)
     name = place.stem if place.is_file() else place.name
     around = place.parent.name
     if around and part_of(name):

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from ppcls.inference.results import Result, printable
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, naming
+from ppcls.utils.files import PathLike, naming, resolved
 from ppcls.utils.lock import claimed
 
 
@@ -44,7 +44,7 @@ class ResultFile:
     def __init__(self, path: PathLike, topk: int) -> None:
         self.path = Path(path)
         self.topk = topk
-        self._target = self.path.resolve()  # a link goes on to lead to the results
+        self._target = resolved(self.path)  # a link goes on to lead to the results
         self.part = self._target.with_name(self._target.name + ".part")
         self._file: TextIO | None = None
         self._has_rows = False

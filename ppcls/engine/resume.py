@@ -16,6 +16,7 @@ from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import resolved
 from ppcls.utils.logging import get_logger
 
 # What training goes on with, beside the weights
@@ -198,7 +199,7 @@ def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path
     run = saved.folder.parent
     found = None
     if processes.is_first():
-        is_own_run = run.resolve() == own.parent.resolve()
+        is_own_run = resolved(run) == resolved(own.parent)
         found = _place_of_best(saved.folder, best, is_own_run)
     found = processes.gather(found)[0]
     if found is None:

@@ -19,7 +19,7 @@ from ppcls.config.dump import dump
 from ppcls.engine import checkpoint, processes
 from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import numbered, write_beside_others
+from ppcls.utils.files import make_folders, numbered, resolved, write_beside_others
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger, log_also_to
 
@@ -84,11 +84,11 @@ class RunFolder:
     def _fill(self, config: Config, kept: Mapping[str, Path]) -> None:
         """Write the first files of a run's folder."""
         # The path may be a link whose target has moved
-        self.path.resolve().mkdir(parents=True, exist_ok=True)
+        make_folders(resolved(self.path))
         log_also_to(self.path / LOG_FILE)
         for relative, source in kept.items():
             target = self.path / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(target.parent)
             shutil.copy2(source, target)
         self._bring_best()
         plain = self._with_moved_weights(config.to_plain())
@@ -110,7 +110,7 @@ class RunFolder:
         if self.best is None:
             return
         own, source = self.path / BEST_MODEL, self.now(self.best)
-        if source.resolve() == own.resolve():
+        if resolved(source) == resolved(own):
             checkpoint.recover(own)
         else:
             checkpoint.copy(checkpoint.read(source).folder, own)
@@ -128,7 +128,7 @@ class RunFolder:
     def _real_path(self) -> Path:
         """The folder itself if the path is a link to it, or `.`; the link will then point to the newest run."""
         if self.path.is_symlink() or not self.path.name:
-            return self.path.resolve()
+            return resolved(self.path)
         return self.path
 
     def _make_room(self) -> dict[str, Path]:
@@ -253,7 +253,7 @@ def _is_newest_of(folder: Path, saved: checkpoint.Checkpoint) -> bool:
 
     Continuing from an older one in the same folder would lose the newer ones.
     """
-    if saved.folder.resolve().parent != folder.resolve():
+    if resolved(saved.folder).parent != resolved(folder):
         return False
     newest = checkpoint.read(folder)
     return _position(newest) <= _position(saved)
@@ -323,7 +323,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 def _within(path: Path, folder: Path) -> Path | None:
     """The path relative to a folder that it is in; None if it is elsewhere."""
     try:
-        return path.resolve().relative_to(folder.resolve())
+        return resolved(path).relative_to(resolved(folder))
     except (OSError, ValueError):  # elsewhere, or not a path at all
         return None
 

@@ -25,6 +25,7 @@ from ppcls.engine.schema import registries
 from ppcls.engine.states import PARAMS, STATES, DamagedStates, read_states
 from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils.errors import ConfigError, UserError
+from ppcls.utils.files import resolved
 
 _WEIGHT_KEYS = (
     "Global.pretrained_model",
@@ -152,7 +153,7 @@ def _weights_in(run: Path) -> Path | None:
 def _names_weights_in(config: Config, run: Path) -> bool:
     """Whether the configuration itself says which checkpoint of the run to take."""
     given = config.Global.pretrained_model
-    return given is not None and run.resolve() in Path(given).resolve().parents
+    return given is not None and resolved(run) in resolved(given).parents
 
 
 def _frozen_one_answers(config: Config) -> bool:

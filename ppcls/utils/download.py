@@ -14,7 +14,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import beside, sha256_of, sync_file
+from ppcls.utils.files import beside, make_folders, sha256_of, sync_file
 from ppcls.utils.lock import locked
 from ppcls.utils.logging import get_logger
 from ppcls.utils.private_files import private_folder
@@ -106,7 +106,7 @@ def fetch(
 
 def _bring(url: str, place: Path, expected: Expected, what: str) -> None:
     """Download a file to its place, unless another process does so meanwhile."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(place.parent)
     part = private_folder(place.parent) / f"{place.name}.part"
     transfer = Transfer(url, part, expected.most_bytes, expected.size_fault, what)
     with locked(beside(place, "lock"), f"downloading {url}"):

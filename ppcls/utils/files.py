@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -14,6 +15,28 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 PathLike = str | os.PathLike[str]
+
+
+_MOST_LEVELS = 255  # of folders in each other; Python calls itself for each level
+
+
+def resolved(path: PathLike) -> Path:
+    """Return the absolute path without links; links that lead in a circle stay."""
+    # For a circle pathlib raises an error before Python 3.13
+    return Path(os.path.realpath(path))
+
+
+def make_folders(path: PathLike) -> None:
+    """Make a folder and those that it lies in, unless they are there.
+
+    Raises:
+        OSError: It cannot be made, or lies too deep.
+    """
+    folder = Path(path)
+    if len(folder.absolute().parts) > _MOST_LEVELS:
+        text = f"more than {_MOST_LEVELS} folders in each other"
+        raise OSError(errno.ENAMETOOLONG, text, str(path))
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def sha256_of(path: PathLike) -> str:
@@ -38,7 +61,7 @@ def sync_file(path: Path) -> None:
 
 def beside(folder: Path, what: str) -> Path:
     """Return the hidden neighbour of a file or folder: `.NAME.WHAT`."""
-    whole = folder if folder.name else folder.resolve()  # `.` has no name of its own
+    whole = folder if folder.name else resolved(folder)  # `.` has no name of its own
     return whole.with_name(f".{whole.name}.{what}")
 
 
@@ -66,7 +89,7 @@ def folder_for(path: PathLike) -> Iterator[None]:
     """
     require_place(path)
     missing = [folder for folder in Path(path).parents if not folder.exists()]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folders(Path(path).parent)
     try:
         yield
     finally:
@@ -95,7 +118,8 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         path: The folder, such as `beside(folder, "new")`. What a killed process left there is deleted first.
     """
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
+    make_folders(path.parent)
+    path.mkdir()
     try:
         yield path
     finally:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, beside, folder_for, require_place
+from ppcls.utils.files import PathLike, beside, folder_for, require_place, resolved
 from ppcls.utils.logging import get_logger
 
 POLL_SECONDS = 0.5
@@ -88,7 +88,7 @@ def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator
     Raises:
         UserError: A file is in the way, or as for `locked`.
     """
-    place = Path(target).resolve()  # one lock for every path of the same place
+    place = resolved(target)  # one lock for every path of the same place
     require_place(target)  # by the name that the user gave
     with folder_for(place), locked(beside(place, "lock"), f"{doing} {target}", remedy):
         yield

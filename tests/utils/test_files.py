@@ -1,5 +1,6 @@
 """Files and folders that are written aside, synced and renamed."""
 
+import errno
 import os
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from ppcls.utils import files
 from ppcls.utils.files import (
     beside,
+    make_folders,
     put_folder,
     replace_folder,
+    resolved,
     scratch_folder,
     write_atomically,
     written_aside,
@@ -124,3 +127,21 @@ def test_a_replaced_folder_waits_until_the_new_one_is_in_place(tmp_path):
 
     replace_folder(tmp_path / "new", tmp_path / "run", discard)
     assert seen == [(".run.old", "new", "run")]
+
+
+def test_folders_are_made_up_to_a_depth_that_python_can_handle(tmp_path):
+    make_folders(tmp_path / "a" / "b")
+    make_folders(tmp_path / "a" / "b")
+    assert entries(tmp_path) == {"a": None, "a/b": None}
+    with pytest.raises(OSError) as error:
+        make_folders(tmp_path / ("c/" * 1500))
+    assert error.value.errno == errno.ENAMETOOLONG
+    assert entries(tmp_path) == {"a": None, "a/b": None}
+
+
+def test_links_that_lead_in_a_circle_have_a_path(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert resolved(tmp_path / "a").parent == tmp_path.resolve()
+    (tmp_path / "c").symlink_to("d")
+    assert resolved(tmp_path / "c" / "e") == tmp_path.resolve() / "d" / "e"

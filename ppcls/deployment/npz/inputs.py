@@ -23,7 +23,7 @@ from ppcls.deployment.npz.record import FolderRecord, Progress
 from ppcls.inference.bundle import Bundle
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.files import PathLike, resolved, write_atomically
 
 DATALIST_FILE = "npz_datalist.txt"
 LABELS_FILE = "npz_labels.txt"
@@ -95,7 +95,7 @@ def inputs_digest(inputs: Sequence[Path]) -> str:
     parts = []
     records: dict[Path, bytes] = {}
     for file in inputs:
-        parts.append(os.fsencode(file.resolve()))
+        parts.append(os.fsencode(resolved(file)))
         record = file.parent / _RECORD
         if record not in records:
             records[record] = record.read_bytes() if record.is_file() else b""
@@ -105,7 +105,7 @@ def inputs_digest(inputs: Sequence[Path]) -> str:
 def _write_lists(folder: Path, names: Sequence[str], labels: np.ndarray | None) -> None:
     datalist, label_lines = [], []
     for index, name in enumerate(names):
-        datalist.append(f"{folder.resolve() / name}\n")
+        datalist.append(f"{resolved(folder) / name}\n")
         if labels is not None:
             label_lines.append(f"{name} {labels[index]}\n")
     if labels is not None:
@@ -126,7 +126,7 @@ def _check_names(pictures: Sequence[str], names: Sequence[str], folder: Path) ->
                 f"{picture_of[name]} and {picture} would both be {name}; rename one, or list it once"
             )
         picture_of[name] = picture
-    for name in (*names, str(folder.resolve())):
+    for name in (*names, str(resolved(folder))):
         if _SURROGATES.search(name):
             raise UserError(
                 f"{name}: the name is not UTF-8, which a datalist is; rename it"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import write_atomically
+from ppcls.utils.files import make_folders, write_atomically
 from ppcls.utils.lock import claimed
 
 _REMEDY = "give another folder, or remove it"
@@ -61,7 +61,7 @@ class FolderRecord:
             self._check(folder)
             record = folder / self.name
             is_new = not folder.exists()
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
             try:
                 write_atomically(record, self._text().encode())
                 yield

@@ -30,7 +30,7 @@ from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import Unavailable, UserError
-from ppcls.utils.files import sha256_of
+from ppcls.utils.files import resolved, sha256_of
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
@@ -197,7 +197,7 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
     root = Path(options.cache_dir) if options.cache_dir else cache_home() / "tensorrt"
     # Absolute, for Paddle keeps it.
     folder = cached_engine(
-        root.resolve(),
+        resolved(root),
         engine_key(bundle, task, None if pictures is None else _digest(pictures)),
         build,
     )

@@ -22,7 +22,7 @@ from ppcls.untrusted.refusals import shown
 from ppcls.utils import child
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import write_atomically
+from ppcls.utils.files import make_folders, write_atomically
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
@@ -85,7 +85,7 @@ def _known(record: Path) -> Trial | None:
 
 def _keep(record: Path, trial: Trial) -> None:
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(record.parent)
         write_atomically(record, json.dumps(asdict(trial)).encode())
     except OSError as error:
         get_logger().info(
