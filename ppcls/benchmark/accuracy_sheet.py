@@ -30,10 +30,13 @@ class AccuracySheet(Sheet[AccuracyRow]):
         for source in self._sources():
             header.append(f"{SOURCES[source]}, top-1 (%)")
             header.append(f"{SOURCES[source]}, top-5 (%)")
-        lines = []
+        folders: dict[str, set[str]] = {}
         for row in self.rows:
-            published = map(short, self.published_cells(row))
-            lines.append([*self._cells(row), *published])
+            folders.setdefault(row.model, set()).add(row.bundle)
+        lines = []
+        for row, published in zip(self.rows, self.published_cells()):
+            cells = _cells(row, has_one_folder=len(folders[row.model]) == 1)
+            lines.append([*cells, *map(short, published)])
         table = markdown(header, lines)
         return f"{table}\n{_NOTE}" if self._sources() else table
 
@@ -44,14 +47,18 @@ class AccuracySheet(Sheet[AccuracyRow]):
             columns += [f"{source}_top1", f"{source}_top5"]
         return columns
 
-    def published_cells(self, row: AccuracyRow) -> list[float | None]:
-        """Top-1 and top-5 of each source."""
-        found = published_accuracies(row.model, row.classes)
-        cells: list[float | None] = []
-        for source in self._sources():
-            accuracy = found.get(source, Published())
-            cells += [accuracy.top1, accuracy.top5]
-        return cells
+    def published_cells(self) -> list[list[float | None]]:
+        """Top-1 and top-5 of each source, for each row."""
+        sources = self._sources()
+        rows = []
+        for row in self.rows:
+            found = published_accuracies(row.model, row.classes)
+            cells: list[float | None] = []
+            for source in sources:
+                accuracy = found.get(source, Published())
+                cells += [accuracy.top1, accuracy.top5]
+            rows.append(cells)
+        return rows
 
     def extra_content(self) -> dict[str, Any]:
         """What others published of the models."""
@@ -70,13 +77,14 @@ class AccuracySheet(Sheet[AccuracyRow]):
             found.update(published_accuracies(row.model, row.classes))
         return [source for source in SOURCES if source in found]
 
-    def _cells(self, row: AccuracyRow) -> list[str]:
-        folders = {other.bundle for other in self.rows if other.model == row.model}
-        return [
-            row.model if len(folders) == 1 else f"{row.model} in {row.bundle}",
-            row.backend if row.device == "cpu" else f"{row.backend} ({row.device})",
-            row.precision,
-            str(row.pictures),
-            f"{row.top1:.2f}",
-            f"{row.top5:.2f}",
-        ]
+
+def _cells(row: AccuracyRow, has_one_folder: bool) -> list[str]:
+    """The cells of a row; the bundle is named where several have one model."""
+    return [
+        row.model if has_one_folder else f"{row.model} in {row.bundle}",
+        row.backend if row.device == "cpu" else f"{row.backend} ({row.device})",
+        row.precision,
+        str(row.pictures),
+        f"{row.top1:.2f}",
+        f"{row.top5:.2f}",
+    ]

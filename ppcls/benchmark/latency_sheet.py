@@ -137,12 +137,13 @@ class LatencySheet(Sheet[LatencyRow]):
             columns.append(f"published_{kind.replace(' ', '_').lower()}_ms")
         return columns
 
-    def published_cells(self, row: LatencyRow) -> list[float | None]:
-        """The published latencies at the row's batch size."""
-        cells = []
-        for kind in self._kinds():
-            cells.append(self._published(row.model, kind, row.batch))
-        return cells
+    def published_cells(self) -> list[list[float | None]]:
+        """The published latencies at the batch size of each row."""
+        kinds = list(self._kinds())
+        rows = []
+        for row in self.rows:
+            rows.append([self._published(row.model, kind, row.batch) for kind in kinds])
+        return rows
 
     def extra_content(self) -> dict[str, Any]:
         """The heading, and the facts of the models."""

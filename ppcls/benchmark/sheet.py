@@ -5,17 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ppcls.benchmark.tables import csv_text
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.refusals import Damaged
+from ppcls.untrusted.regular_files import read_regular_file
+from ppcls.utils.annotations import allows, field_types
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 from ppcls.utils.lock import claimed
 
 REMEDY = "give another --output"
+_MOST_ROWS = 5000
+_MOST_BYTES = 100_000_000
+_LONGEST_TEXT = 10_000
+_LARGEST_NUMBER = 1e15
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class SheetRow(Protocol):
@@ -104,8 +114,8 @@ class Sheet(Generic[Row]):
         """One line per row: its fields, and the published figures of its model."""
         names = self.ROW.__dataclass_fields__
         lines = []
-        for row in self.rows:
-            lines.append([*asdict(row).values(), *self.published_cells(row)])
+        for row, published in zip(self.rows, self.published_cells()):
+            lines.append([*asdict(row).values(), *published])
         return csv_text([*names, *self.published_columns()], lines)
 
     def json(self) -> str:
@@ -117,9 +127,9 @@ class Sheet(Generic[Row]):
         """The names of the CSV file's columns with published figures."""
         return ()
 
-    def published_cells(self, row: Row) -> Sequence[object]:
-        """The cells of a row in these columns."""
-        return ()
+    def published_cells(self) -> Sequence[Sequence[object]]:
+        """The cells of each row in these columns."""
+        return [()] * len(self.rows)
 
     def extra_content(self) -> dict[str, Any]:
         """What the JSON file holds besides the rows."""
@@ -142,14 +152,41 @@ class Sheet(Generic[Row]):
             f"{file} was not written by `ppcls benchmark {self.NAME}`; {REMEDY}"
         )
 
+    def _row(self, values: dict[str, Any]) -> Row:
+        """A row of the file.
+
+        Raises:
+            ValueError: A value is not of the field's type, or cannot be shown in a table.
+            TypeError: A field is unknown or missing.
+        """
+        row: Row = self.ROW(**values)
+        for name, annotation in field_types(self.ROW).items():
+            value = values.get(name)
+            if name in values and not allows(annotation, value):
+                raise ValueError(f"{name} is of type {type(value).__name__}")
+            if not _fits_a_table(value):
+                raise ValueError(f"{name} is out of range")
+        return row
+
     def _read(self, file: Path) -> list[Row]:
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            rows: list[Row] = [self.ROW(**values) for values in content["rows"]]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            content = parse_json(read_regular_file(file, _MOST_BYTES))
+            if len(content["rows"]) > _MOST_ROWS:
+                raise ValueError("too many rows")
+            rows: list[Row] = [self._row(values) for values in content["rows"]]
+        except (Damaged, ValueError, KeyError, TypeError) as error:
             raise self.not_ours(file) from error
         self.check(content, file)
         return list(filter(self.has_figures, rows))
+
+
+def _fits_a_table(value: object) -> bool:
+    """Whether a value of a file can be a cell; digits without end and halves of characters cannot."""
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT and not _HALF_CHARACTER.search(value)
+    if isinstance(value, (int, float)):
+        return abs(value) < _LARGEST_NUMBER
+    return True
 
 
 @contextlib.contextmanager

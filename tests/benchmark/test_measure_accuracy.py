@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers.bounds import assert_bounded
 from ppcls.benchmark import accuracy_run, machine
 from ppcls.benchmark.accuracy import AccuracyRow, measure_accuracy
 from ppcls.benchmark.accuracy_sheet import AccuracySheet
@@ -249,6 +250,40 @@ def test_mistakes_are_said(exported, listed, tmp_path, opened, capsys):
     (out / "accuracy.json").write_text("[]")
     with pytest.raises(UserError, match=r"was not written by `ppcls benchmark accuracy`; give another --output"):
         AccuracySheet(out)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", None), ("bundle", ["b"]), ("bundle", "\ud800"), ("backend", {}), ("classes", "5"),
+        ("pictures", 10**400), ("top1", float("inf")), ("top5", "x" * 10**5), ("versions", 3), ("more", 1),
+    ],
+)  # fmt: skip
+def test_a_sheet_that_was_edited_is_not_written_over(tmp_path, key, value):
+    sheet = AccuracySheet(tmp_path)
+    sheet.add(ROW)
+    file = tmp_path / "accuracy.json"
+    content = json.loads(file.read_text())
+    content["rows"][0][key] = value
+    edited = json.dumps(content)
+    file.write_text(edited)
+    with pytest.raises(UserError, match=r"accuracy\.json was not written by .*; give another --output"):
+        AccuracySheet(tmp_path)
+    assert file.read_text() == edited
+
+
+def test_many_rows_are_read_and_written_in_proportion(tmp_path):
+    """As many as a sheet may have; with two or more it has once taken seconds."""
+    rows = [dataclasses.asdict(dataclasses.replace(ROW, bundle=str(number))) for number in range(5000)]
+
+    def read_and_write():
+        (tmp_path / "accuracy.json").write_text(json.dumps({"rows": rows}))
+        AccuracySheet(tmp_path).write()
+
+    assert_bounded(read_and_write)
+    (tmp_path / "accuracy.json").write_text(json.dumps({"rows": [*rows, rows[0]]}))
+    with pytest.raises(UserError, match=r"accuracy\.json was not written by "):
+        AccuracySheet(tmp_path)
 
 
 def test_only_what_cannot_be_had_is_left_out(exported, listed, tmp_path, monkeypatch, capsys):

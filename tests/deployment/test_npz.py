@@ -161,10 +161,28 @@ def test_results_of_other_inputs_are_not_mixed(bundle, tmp_path):
 
 
 def test_a_folder_that_got_no_results_takes_others(bundle, inputs, tmp_path):
-    (tmp_path / "list.txt").write_text("gone.npz\n")
-    with pytest.raises(UserError, match=r"gone\.npz is missing"):
+    (tmp_path / "damaged.npz").write_bytes(b"")
+    (tmp_path / "list.txt").write_text("damaged.npz\n")
+    with pytest.raises(UserError, match=r"damaged\.npz: not a valid \.npz file"):
         run_inputs(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
     assert run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results") == Progress(3, 0)
+
+
+def test_an_input_that_is_missing_is_named_before_anything_is_written(bundle, tmp_path):
+    (tmp_path / "list.txt").write_text("gone.npz\n")
+    with pytest.raises(UserError, match=r"list\.txt: .*gone\.npz is missing; correct the list"):
+        run_inputs(bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(bundle, inputs, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{inputs / FILES[0]}\n")
+    arguments = (bundle, Means(), REFERENCE, tmp_path / "list.txt", tmp_path / "results")
+    assert run_inputs(*arguments) == Progress(1, 0)
+    (tmp_path / "results" / FILES[0]).unlink()
+    os.mkfifo(tmp_path / "results" / FILES[0])
+    assert run_inputs(*arguments) == Progress(1, 0)
+    assert (tmp_path / "results" / FILES[0]).is_file()
 
 
 def test_results_of_inputs_that_were_made_anew_are_not_kept(bundle, listed, inputs, tmp_path):
@@ -311,6 +329,8 @@ def test_damaged_results_are_named_together(runner, tmp_path):
         ("a 5\nb 0\nc 5\na 2\n", r"labels.txt has several labels for a.npz \(2, 5\); leave one$"),
         ("b 0\na.npz 5\nc 5\na.jpg 2\n", r"labels.txt has several labels for a.npz \(2, 5\); leave one$"),
         ("a 1\nb nil\n", r"labels.txt:2: 'b nil' is not a name with a label"),
+        ("a 1\nb " + "7" * 5000, r"labels.txt:2: 'b 7{1,200}\.\.\.' is not a name with a label"),
+        ("a 1\nb 0\n/ 1\n", "labels.txt has no label for c.npz"),
         ("a 1\nb 0\nc 9\n", "c.npz: its label is 9, but there are 7 classes"),
     ],
 )

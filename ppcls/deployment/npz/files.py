@@ -6,20 +6,22 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from ppcls.data.text import read_lines
+from ppcls.untrusted.regular_files import is_file
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike, write_atomically
 
 
 def npz_name(picture: str) -> str:
     """A picture's file among the inputs: its path in the list, on one level; `val/a.jpg` is `val__a.npz`."""
+    place = PurePath(picture)
     parts = []
-    for part in Path(picture).with_suffix("").parts:
+    for part in (*place.parts[:-1], place.stem):
         if part not in ("/", ".."):
             parts.append(part)
     return "__".join(parts) + ".npz"
@@ -39,20 +41,22 @@ def read_datalist(path: PathLike) -> list[Path]:
     Raises:
         UserError: The list is empty, or two files have the same name.
     """
-    listed = [Path(line.strip()) for line in read_lines(Path(path)) if line.strip()]
-    if not listed:
+    folder = Path(path).parent
+    files: dict[str, Path] = {}
+    for line in read_lines(Path(path)):
+        if not line.strip():
+            continue
+        file = Path(line.strip())
+        name = file.stem
+        if name in files:
+            raise UserError(
+                f"{path}: two files have the name {name}, so their results would too; rename one"
+            )
+        files[name] = file if file.is_file() else folder / file.name
+    if not files:
         raise UserError(
             f"{path} lists no files; write one path of an .npz file per line"
         )
-    files: dict[str, Path] = {}
-    for file in listed:
-        if file.stem in files:
-            raise UserError(
-                f"{path}: two files have the name {file.stem}, so their results would too; rename one"
-            )
-        if not file.is_file():
-            file = Path(path).parent / file.name
-        files[file.stem] = file
     return list(files.values())
 
 
@@ -63,7 +67,7 @@ def shapes_of(arrays: Iterable[np.ndarray]) -> str:
 
 def is_whole(path: Path) -> bool:
     """Whether the file exists and has its end, which is missing after a machine failed."""
-    return zipfile.is_zipfile(path)
+    return is_file(path) and zipfile.is_zipfile(path)
 
 
 def save_array(path: Path, key: str, array: np.ndarray) -> None:

@@ -18,6 +18,7 @@ from ppcls.deployment.npz.record import FolderRecord, Progress
 from ppcls.deployment.verify.forms import Form, form_digest
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
+from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
 _KEY = "scores"
@@ -50,6 +51,11 @@ def run_inputs(
     """
     inputs = read_datalist(datalist)
     folder = Path(results)
+    for file in inputs:
+        if not file.is_file() and not is_whole(_result_of(file, folder)):
+            raise UserError(
+                f"{datalist}: {file} is missing; correct the list, or write the inputs by `ppcls npz make` again"
+            )
     content = {
         "form": str(form),
         "bundle": form_digest(bundle, form),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ppcls.data.text import read_lines
+from ppcls.data.text import brief, read_lines
 from ppcls.deployment.npz.files import (
     npz_name,
     number_order,
@@ -21,6 +22,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
 _SHOWN = 5
+_LABEL = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,9 @@ def _labels_of(path: PathLike, inputs: Sequence[Path]) -> list[int]:
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isdecimal():
+        if not name or not _LABEL.fullmatch(label):
             raise UserError(
-                f"{path}:{number}: {line!r} is not a name with a label; write `name label`, labels from 0"
+                f"{path}:{number}: {brief(line)!r} is not a name with a label; write `name label`, labels from 0"
             )
         name = name.rstrip()
         by_input.setdefault(npz_name(name), set()).add(int(label))
@@ -141,7 +143,7 @@ def _label_per_input(
         if not labels:
             problems.append(f"{path} has no label for {file.name}; add its line")
         elif len(labels) > 1:
-            several = ", ".join(map(str, sorted(labels)))
+            several = ", ".join(map(str, sorted(labels)[:_SHOWN]))
             problems.append(
                 f"{path} has several labels for {file.name} ({several}); leave one"
             )

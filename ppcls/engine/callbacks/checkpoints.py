@@ -231,7 +231,7 @@ class SaveCheckpoints(Callback):
         kept = []
         for path in self.output.glob("epoch_*"):
             digits = path.name.removeprefix("epoch_")
-            if digits.isdigit() and int(digits) <= newest:
+            if digits.isdecimal() and int(digits) <= newest:
                 kept.append(int(digits))
         for number in sorted(kept, reverse=True)[self.keep :]:
             checkpoint.remove(self.output / f"epoch_{number}")
