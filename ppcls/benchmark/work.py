@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
+from ppcls.utils.threads import Pool
 
 # In a call with several requests, so that one of them can be late without the others waiting
 _BATCHES_PER_REQUEST = 2
@@ -29,9 +29,28 @@ def work_of(
     if requests == 1:
         yield lambda: backend.run(batch)
         return
-    with ThreadPoolExecutor(requests, thread_name_prefix="ppcls-measure") as pool:
-        batches = [batch] * batches_per_call(requests)
-        yield lambda: list(pool.map(backend.run, batches))
+    pool = Pool(requests)
+    try:
+        yield lambda: _run_at_once(pool, backend, batch, requests)
+    finally:
+        pool.shutdown()
+
+
+def _run_at_once(
+    pool: Pool, backend: Backend, batch: np.ndarray, requests: int
+) -> None:
+    """Run the batches of a call.
+
+    Raises:
+        RuntimeError: The system gives fewer threads than requests, so that another load would be measured.
+    """
+    futures = []
+    for _ in range(batches_per_call(requests)):
+        futures.append(pool.submit(backend.run, batch))
+    for future in futures:
+        future.result()
+    if len(pool.threads) < requests:
+        raise RuntimeError("can't start new thread")
 
 
 def batches_per_call(requests: int) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+
+from ppcls.utils.threads import RunningThread
 
 Job = Callable[[], None]
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 class Background:
@@ -15,24 +18,14 @@ class Background:
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread: RunningThread | None = None
         self._pending = 0
 
     def start(self) -> None:
-        """Start the thread, if it is not running; without one, jobs run where they are submitted.
-
-        Python may wait for ever for a thread that is started when memory is short, so this belongs to the beginning.
-        """
-        if self._thread is not None:
-            return
-        thread = threading.Thread(
-            target=self._run, name="checkpoint writer", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:  # the system gives no more threads
-            return
-        self._thread = thread
+        """Start the thread, if it is not running; without one, jobs run where they are submitted."""
+        if self._thread is None:
+            with suppress(RuntimeError):  # the system gives no more threads
+                self._thread = RunningThread(self._run)
 
     def submit(self, job: Job) -> None:
         """Start a job once the one before has ended."""
@@ -52,10 +45,20 @@ class Background:
         """
         error = None
         if self._pending:
-            error = self._results.get()
             self._pending = 0
+            error = self._next_result()
         if error is not None:
             raise error
+
+    def _next_result(self) -> BaseException | None:
+        """What the job in progress raises, or that its thread died outside of the job for want of memory."""
+        while True:
+            is_alive = self._thread is not None and self._thread.is_alive()
+            with suppress(queue.Empty):
+                return self._results.get(is_alive, _SECONDS_BETWEEN_LOOKS)
+            if not is_alive:
+                self._thread = None
+                return MemoryError("the thread of the checkpoints died")
 
     def close(self) -> None:
         """End the thread; the job in progress comes to its end."""

@@ -1,3 +1,5 @@
+import _thread
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,6 +74,19 @@ def test_work_runs_one_batch_or_as_many_as_are_in_flight(exported):
         assert backend.shapes == [(3, 3, 32, 32)] * batches
         assert batches_per_call(requests) == batches
         assert clock.now == 1.5 * batches
+
+
+def test_fewer_threads_than_requests_measure_nothing(exported, monkeypatch):
+    def refuse(run, arguments):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    backend = FakeBackend(Clock(), 0.5)
+    with (
+        work_of(backend, batch_of(Bundle.load(exported), 1), 2) as work,
+        pytest.raises(RuntimeError, match="can't start new thread"),
+    ):
+        work()
 
 
 def test_a_backend_that_fails_in_a_thread_is_not_swallowed(exported):

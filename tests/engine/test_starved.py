@@ -1,10 +1,10 @@
 """A command that is short of memory, descriptors, threads or disk space ends with one sentence."""
 
+import _thread
 import errno
 import os
 import resource
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -146,10 +146,10 @@ def test_what_is_short_is_told_from_the_exception():
 
 
 def test_without_threads_a_job_runs_at_once(monkeypatch):
-    def start(self):
+    def start(run, arguments):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(_thread, "start_new_thread", start)
     background, done = Background(), []
     background.submit(lambda: done.append(1))
     assert done == [1]
@@ -157,3 +157,16 @@ def test_without_threads_a_job_runs_at_once(monkeypatch):
     with pytest.raises(ValueError):
         background.wait()
     background.wait()
+
+
+def test_a_job_that_was_lost_with_its_thread_is_an_error():
+    background = Background()
+    background.start()
+    background._jobs.put(None)  # the thread ends, as one does for want of memory
+    background._thread.join()
+    background.submit(list)
+    with pytest.raises(MemoryError):
+        background.wait()
+    background.submit(list)
+    background.wait()
+    background.close()

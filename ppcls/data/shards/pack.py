@@ -14,7 +14,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,9 @@ from ppcls.data.shards.write import (
 )
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.files import PathLike, make_folders, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
+from ppcls.utils.threads import Pool
 
 _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
@@ -197,7 +198,7 @@ def _begin(
         "largest_label": int(images.labels.max()),
         "shards": [],
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     _save(folder / _PROGRESS, progress)
     return progress
 
@@ -238,28 +239,24 @@ def _write_missing(
         return number, write_shard(folder / name, chunks[number], encoding, stop)
 
     done: dict[int, Shard] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            prefix = _prefix(folder)
-            names = [f"{prefix}-{number:06d}.tar" for number in range(len(chunks))]
-            waiting: list[Future] = [
-                pool.submit(make, number, name) for number, name in enumerate(names)
-            ]
-            for future in tqdm(
-                as_completed(waiting), total=len(waiting), unit="shard", disable=None
-            ):
-                number, record = future.result()
-                done[number] = record
-                if record is not noted.get(record["name"]):
-                    noted[record["name"]] = record
-                    progress["shards"] = [
-                        noted[name] for name in names if name in noted
-                    ]
-                    _save(folder / _PROGRESS, progress)
-        finally:
-            # Whatever ended this, a half-written shard is not worth waiting for
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+    prefix = _prefix(folder)
+    names = [f"{prefix}-{number:06d}.tar" for number in range(len(chunks))]
+    pool = Pool(workers)
+    try:
+        waiting: list[Future] = [
+            pool.submit(make, number, name) for number, name in enumerate(names)
+        ]
+        for future in tqdm(waiting, unit="shard", disable=None):
+            number, record = future.result()
+            done[number] = record
+            if record is not noted.get(record["name"]):
+                noted[record["name"]] = record
+                progress["shards"] = [noted[name] for name in names if name in noted]
+                _save(folder / _PROGRESS, progress)
+    finally:
+        # Whatever ended this, a half-written shard is not worth waiting for
+        stop.set()
+        pool.shutdown(cancel_futures=True)
     progress["shards"] = [done[number] for number in range(len(chunks))]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -15,6 +14,7 @@ from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import ModelOrigin
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.threads import Pool as Threads
 
 if TYPE_CHECKING:
     from ppcls.inference.backends import Backend
@@ -67,12 +67,12 @@ def engine_processes(
 
 
 def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:
-    """Start `work` in a thread, so that files are read while an engine is imported.
+    """Start `work` in a thread, so that files are read while an engine is imported; without threads it is done at once.
 
     Returns:
         A function that waits for the work and returns its result, or raises its exception.
     """
-    return ThreadPoolExecutor(1).submit(work, *arguments).result
+    return Threads(1).submit(work, *arguments).result
 
 
 @contextlib.contextmanager
