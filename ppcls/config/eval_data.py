@@ -52,7 +52,7 @@ def put_eval_data(root: Node, data: EvalData) -> None:
     if names is not None and _is_file(names.value):
         replaced[_NAMES[keys["name"]]] = names
     for key, child in dataset.value.items():
-        if key in _KEPT or child.origin.source.startswith("-o "):
+        if key in _KEPT or child.origin.is_override:
             replaced[key] = child
     dataset.value = replaced
 

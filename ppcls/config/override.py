@@ -32,7 +32,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: Problems) ->
 
 def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] | None:
     """Split an override into the parts of its key and its value; None (and a problem) if it is not `key=YAML`."""
-    origin = Origin(f"-o {override}")
+    origin = Origin(f"-o {override}", is_override=True)
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):

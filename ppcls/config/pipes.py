@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
 from ppcls.untrusted.yaml_nodes import Node, Problems, find
+from ppcls.utils.errors import UserError
+from ppcls.utils.user_paths import expanded
 
 CONSENT = "PPCLS_ALLOW_PIPE"
 
@@ -24,7 +27,7 @@ def refuse_pipes(root: Node, problems: Problems) -> None:
         if not is_written:
             continue
         for node in _values(shards):
-            if _is_command(node) and not node.origin.source.startswith("-o "):
+            if _is_command(node) and not node.origin.is_override:
                 problems.add(
                     node.origin,
                     key,
@@ -41,4 +44,10 @@ def _values(node: Node) -> Iterator[Node]:
 
 
 def _is_command(node: Node) -> bool:
-    return isinstance(node.value, str) and node.value.lstrip().startswith("pipe:")
+    """Whether a text is a command, or becomes one when its variables are replaced."""
+    if not isinstance(node.value, str):
+        return False
+    texts = [node.value]
+    with contextlib.suppress(UserError):  # a variable that is not set is reported later
+        texts.append(expanded(node.value))
+    return any(text.lstrip().startswith("pipe:") for text in texts)

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -22,18 +23,31 @@ def read_regular_file(path: str | Path, limit: int) -> bytes:
     Raises:
         OSError: It cannot be opened, is not a regular file, or is larger.
     """
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except ValueError as error:  # a null character
-        raise OSError(errno.EINVAL, "the name is impossible", str(path)) from error
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    with open_regular_file(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         text = f"it is larger than {limit // 1_000_000} MB"
         raise OSError(errno.EFBIG, text, str(path))
     return content
+
+
+def open_regular_file(path: str | Path) -> BinaryIO:
+    """Open a file for reading, and never wait for one that is a pipe.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, "the name is impossible", str(path)) from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def is_file(path: str | Path) -> bool:

@@ -15,10 +15,17 @@ _LONGEST_KEY, _LONGEST_TEXT = 210, 500  # characters of a message
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written: a file and its line (from 1), or an override, which has no line."""
+    """Where a value was written: a file and its line (from 1), or an override, which has no line.
+
+    Attributes:
+        source: The file's path, or for an override `-o KEY=VALUE`.
+        line: The line in the file; 0 for none.
+        is_override: Whether the user wrote it on the command line. A file may have a name that looks like an override.
+    """
 
     source: str
     line: int = 0
+    is_override: bool = False
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}" if self.line else self.source
@@ -100,7 +107,7 @@ class Problems(list[Problem]):
         self, origin: Origin, section: str, name: str, known: Collection[str]
     ) -> None:
         """Note a key that a section does not have."""
-        if origin.source.startswith(f"-o {section}."):
+        if origin.is_override and origin.source.startswith(f"-o {section}."):
             section = ""  # the override names it already
         self.add(origin, section, unknown_key(name, known))
 

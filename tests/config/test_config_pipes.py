@@ -47,6 +47,21 @@ def test_a_command_of_a_file_is_refused(file, shards):
     assert not Path("canary").exists()
 
 
+@pytest.mark.parametrize("value", ["", "pipe:"])
+def test_a_variable_makes_no_command(file, monkeypatch, value):
+    monkeypatch.setenv("CANARY", value)
+    text = "${CANARY}" + COMMAND.removeprefix(value)
+    with pytest.raises(ConfigError, match=rf"^pipes\.yaml:7 {KEY}: .*'pipe:'.*PPCLS_ALLOW_PIPE=1"):
+        load(file(f"'{text}'"))
+
+
+def test_a_file_with_the_name_of_an_override_is_a_file(file):
+    Path(file(f"'{COMMAND}'")).rename("-o a.yaml")
+    Path("b.yaml").write_text("base: -o a.yaml\n")
+    with pytest.raises(ConfigError, match="PPCLS_ALLOW_PIPE=1"):
+        load("b.yaml")
+
+
 def test_consent_by_the_environment(file, monkeypatch):
     monkeypatch.setenv("PPCLS_ALLOW_PIPE", "1")
     assert load(file(f"'{COMMAND}'")) == COMMAND

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from shard_data import chained, loader, numbers, sample, shard_list, tar, write_shards
 
+from helpers.bounds import assert_bounded
+from helpers.messages import says
 from ppcls.data.datasets import WebDatasetDataset
 from ppcls.data.shards import manifest as shards_manifest
 from ppcls.data.shards.archive import samples_of
@@ -165,6 +168,52 @@ def test_patterns(tmp_path):
     assert fails(shard_list, "{a") == (
         "shards '{a': Unbalanced braces: '{a'; write a pattern such as train-{000000..000099}.tar"
     )
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["x{0..999999999}.tar", "x{0..9}{1..99999999999999999}.tar", "{a,b}" * 40, "{a..z}" * 9, "{1..300}{a,{1..400}}"],
+)
+def test_a_pattern_of_too_many_shards_is_not_expanded(pattern):
+    message = assert_bounded(lambda: shard_list(pattern))
+    assert message == says("shards '... more than 100,000 shards; ... manifest.json of `ppcls pack`")
+
+
+def test_a_pattern_deeper_than_python_calls():
+    message = assert_bounded(lambda: shard_list("{" * 1500 + "b" + "}" * 1500))
+    assert message == says("shards '{{{... too many braces; write a pattern such as ...")
+
+
+@pytest.mark.parametrize("pattern", ["{p,p}ipe:touch ran", "{pipe:touch ran,a.tar}", "{pipe,pipe}:touch ran"])
+def test_braces_make_no_command(pattern, tmp_path, monkeypatch):
+    """A configuration whose text does not begin with `pipe:` was not consented to."""
+    monkeypatch.chdir(tmp_path)
+    assert fails(shard_list, pattern) == says(f"shards '{pattern}': the braces make a command of it; write ...")
+    assert fails(shard_list, ["a.tar", pattern]) == says(f"shards '{pattern}': the braces make a command of it; ...")
+    assert shard_list("pipe:cat {a,b}.tar").addresses == ["pipe:cat a.tar", "pipe:cat b.tar"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_in_another_spelling_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for address in ("PIPE://;touch ran", " pipe://;touch ran"):
+        assert fails(list, samples_of(address)) == says(f"{address}: cannot read the shard: a command is written ...")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pipes_and_devices_in_the_place_of_a_shard_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")
+    os.mkfifo(tmp_path / "manifest.json")
+    for address in (f"{tmp_path}/a.tar", f"file:{tmp_path}/a.tar", "file:///dev/zero"):
+        assert fails(list, samples_of(address)) == says(f"{address}: cannot read ... not a regular file; ...")
+    assert fails(shard_list, f"{tmp_path}/manifest.json") == says(
+        "... it is not a regular file; give the manifest.json ..."
+    )
+
+
+def test_a_scheme_whose_package_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert fails(list, samples_of("hf://a/b.tar")) == says("hf://a/b.tar: ... package huggingface_hub; run `pip ...")
 
 
 def test_keys_of_the_data_set_are_checked():

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.shards.archive import samples_of
+from ppcls.data.shards.patterns import expand
 from ppcls.data.shards.streams import (
     DAMAGE,
     is_command,
@@ -99,19 +100,12 @@ def open_shards(
     Raises:
         UserError: webdataset or a file is missing, the manifest is damaged, or does not fit its shards or `class_num`.
     """
-    _, braceexpand = webdataset_tools()
+    webdataset_tools()
     if isinstance(given, str) and given.endswith(".json"):
         listed = _from_manifest(given, class_num)
         return dataclasses.replace(listed, shuffle_buffer=buffer, epoch_length=length)
     patterns = [given] if isinstance(given, str) else list(given)
-    addresses: list[str] = []
-    try:
-        for pattern in patterns:
-            addresses += braceexpand(pattern)
-    except ValueError as error:
-        raise UserError(
-            f"shards {given!r}: {error}; write a pattern such as train-{{000000..000099}}.tar"
-        ) from error
+    addresses = expand(patterns)
     missing = []
     for address in addresses:
         if is_local(address) and not Path(address).is_file():

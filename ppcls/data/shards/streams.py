@@ -12,11 +12,12 @@ import importlib.metadata
 import io
 from collections.abc import Callable
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, build_opener
 
+from ppcls.untrusted.regular_files import open_regular_file
 from ppcls.utils import download
 from ppcls.utils.errors import UserError
 from ppcls.utils.transfer import TIMEOUT_SECONDS, SafeRedirects
@@ -72,10 +73,21 @@ def open_stream(address: str) -> Any:
         Exception: One of `DAMAGE`.
     """
     if is_local(address):
-        return Path(address).open("rb")
-    if address.lower().startswith(("http://", "https://")):
+        return open_regular_file(address)
+    scheme = address.partition(":")[0].strip().lower()
+    if scheme == "file":
+        return open_regular_file(urlsplit(address).path)
+    if scheme in ("http", "https"):
         return _open_http(address)
-    return webdataset_tools()[0](address)
+    if scheme == "pipe" and not is_command(address):
+        raise ValueError("a command is written `pipe:`, without a blank before it")
+    gopen = webdataset_tools()[0]
+    try:
+        return gopen(address)
+    except ImportError as error:
+        raise UserError(
+            f"{address}: cannot be opened without the package {error.name}; run `pip install {error.name}`"
+        ) from error
 
 
 def failure_of(stream: Any) -> str:
