@@ -1,7 +1,10 @@
-"""What holds for every test: the process is prepared as a command's is, and nothing is skipped in silence."""
+"""What holds for every test: its process is prepared as a command's is, nothing hangs or is skipped in silence."""
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -19,6 +22,10 @@ pytest_plugins = ["helpers.bundles"]
 # The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,
 # the order in which MKL adds depends on where its arrays lie.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A predictor asks for a thread per core by default. A process that was forked after such a team had worked may wait for
+# it for ever, and its idle threads spin beside the other tests.
+os.environ.setdefault("OMP_THREAD_LIMIT", "1")
+os.environ.setdefault("KMP_WARNINGS", "0")  # that the team is smaller than was asked for
 cpu.prepare()  # before anything imports Paddle
 
 # A shell without job control starts `make test &` with Ctrl-C ignored, and so would every process that a test starts.
@@ -49,6 +56,43 @@ ALLOWED_SKIPS: dict[str, str] = {
 }
 
 _skipped: list[str] = []
+
+HANG_SECONDS = 600  # nothing but a test that is marked so takes as long
+_stderr = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps the real standard error, where the stacks of a test that hangs go."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        config.stash[_stderr] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Ends a process whose test hangs, with the stacks of its threads; xdist goes on in another one."""
+    if item.get_closest_marker("long") or item.get_closest_marker("chaos"):
+        return (yield)
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=item.config.stash[_stderr])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the collector away from what lasts: that takes time, and a forked process copies what it looks at."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory_is_given_back() -> Iterator[None]:
+    """The more memory a process has, the longer each of its forks takes; glibc keeps what was freed."""
+    yield
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 @pytest.fixture(autouse=True)

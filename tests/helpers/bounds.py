@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 import resource
-import select
-import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.forking import in_fork
 from helpers.fuzzing import FUZZING, SECONDS
 from ppcls.utils.errors import UserError
 
-MEGABYTES = 500.0
+MEGABYTES = 500
 HANG_SECONDS = 60  # of processor time; nothing takes as long unless it hangs, on a crowded machine neither
 
 
@@ -28,7 +24,7 @@ class Cost:
     Attributes:
         message: that of the `UserError` which it ended with; None if it was read.
         seconds: of processor time.
-        megabytes: of memory at the most, beyond what the process had before.
+        megabytes: of memory at the most, beyond what the process had before it read anything.
     """
 
     message: str | None
@@ -36,54 +32,56 @@ class Cost:
     megabytes: float
 
 
+def part_of(count: int) -> int:
+    """A fifth of a size or a bound, in `make test`; in `make test-fuzz` all of it."""
+    return count if FUZZING else count // 5
+
+
+def costs_of(*reads: Callable[[], Any]) -> list[Cost]:
+    """Calls each of `reads` in a fork, and returns what it took. Any exception but `UserError` fails the test."""
+
+    def measure() -> list[Cost]:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = _peak()
+        return [_measure(read, before) for read in reads]
+
+    return in_fork(measure, 10 * HANG_SECONDS)
+
+
 def cost_of(read: Callable[[], Any]) -> Cost:
-    """Calls `read` in a fork, and returns what it took. Any exception but `UserError` fails the test."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _measure(read, writing)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        if not select.select([file], [], [], 10 * HANG_SECONDS)[0]:
-            os.kill(child, signal.SIGKILL)
-        content = file.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert content, f"the reading process ended with code {code}"
-    cost, problem = pickle.loads(content)
-    assert problem is None, problem
-    return cost
+    """What one costs; see `costs_of`."""
+    return costs_of(read)[0]
 
 
-def assert_bounded(read: Callable[[], Any]) -> str | None:
-    """Asserts that `read` keeps within the bounds, and returns its message.
+def assert_all_bounded(*reads: Callable[[], Any], megabytes: float = MEGABYTES) -> list[str | None]:
+    """Asserts that each of `reads` keeps within the bounds, and returns their messages.
 
     Memory is held in every run; time in `make test-fuzz`, because other tests run beside this one in `make test`.
     """
-    cost = cost_of(read)
-    assert cost.megabytes <= MEGABYTES, f"{cost.megabytes:.0f} MB"
-    if FUZZING:
-        assert cost.seconds <= SECONDS, f"{cost.seconds:.1f} s"
-    if cost.message is not None:
-        assert "\n" not in cost.message and len(cost.message) <= 1000, cost.message[:2000]
-    return cost.message
+    costs = costs_of(*reads)
+    for cost in costs:
+        assert cost.megabytes <= megabytes, f"{cost.megabytes:.0f} MB"
+        if FUZZING:
+            assert cost.seconds <= SECONDS, f"{cost.seconds:.1f} s"
+        if cost.message is not None:
+            assert "\n" not in cost.message and len(cost.message) <= 1000, cost.message[:2000]
+    return [cost.message for cost in costs]
 
 
-def _measure(read: Callable[[], Any], writing: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (HANG_SECONDS, HANG_SECONDS))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, start = _peak(), time.process_time()
-    message = problem = None
+def assert_bounded(read: Callable[[], Any], megabytes: float = MEGABYTES) -> str | None:
+    """Asserts that `read` keeps within the bounds, and returns its message; see `assert_all_bounded`."""
+    return assert_all_bounded(read, megabytes=megabytes)[0]
+
+
+def _measure(read: Callable[[], Any], before: float) -> Cost:
+    limit = int(time.process_time()) + HANG_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+    start, message = time.process_time(), None
     try:
         read()
     except UserError as error:
         message = str(error)
-    except BaseException:
-        problem = traceback.format_exc()
-    cost = Cost(message, time.process_time() - start, _peak() - before)
-    with os.fdopen(writing, "wb") as file:
-        file.write(pickle.dumps((cost, problem)))
-    os._exit(0)
+    return Cost(message, time.process_time() - start, _peak() - before)
 
 
 def _peak() -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import logging
 import os
 import runpy
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
+
+from helpers.forking import end_with_stack
 
 PATIENCE = 300  # seconds that nothing takes unless it hangs, on a crowded machine neither
 
@@ -59,14 +62,18 @@ class Fork:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for its end."""
+        """Waits for its end. Without a time of one's own, a fork that hangs writes its stack and fails the test."""
         if self.poll() is None:
             handle = os.pidfd_open(self.pid)
             try:
-                if not select.select([handle], [], [], timeout)[0]:
-                    raise subprocess.TimeoutExpired("a fork", timeout or 0)
+                ended = select.select([handle], [], [], PATIENCE if timeout is None else timeout)[0]
             finally:
                 os.close(handle)
+            if not ended and timeout is not None:
+                raise subprocess.TimeoutExpired("a fork", timeout)
+            if not ended:
+                self.returncode = end_with_stack(self.pid)
+                raise AssertionError("the forked process hangs; its stack is where its errors go")
         code = self.poll()
         assert code is not None
         return code
@@ -97,6 +104,7 @@ def _become(
         os.close(told)
         os.dup2(stdout.fileno(), 1)
         os.dup2(stderr.fileno(), 2)
+        faulthandler.enable(2)
         sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from helpers.forks import PATIENCE, Fork, run_launcher
+from helpers.forks import Fork, run_launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ def launch(folder, name, count, script, *words, options=()):
 def finish(job):
     """Its exit code and output."""
     try:
-        job.wait(PATIENCE)
+        job.wait()
     finally:
         job.terminate()  # a launcher that hangs takes its processes along
     return job.returncode, job.output.read_text()

@@ -41,13 +41,15 @@ class Command:
         with os.fdopen(self._printed, "rb", buffering=0) as printed:
             while True:
                 if not select.select([printed], [], [], PATIENCE)[0]:
-                    self._process.send_signal(signal.SIGKILL)
-                    raise AssertionError(f"{self.words} hangs; it printed {text.decode()}")
+                    self._process.send_signal(signal.SIGABRT)  # so that it writes its stack
+                    text += printed.read(1 << 16)
+                    self._process.kill()
+                    raise AssertionError(f"{self.words} hangs; it printed {text.decode(errors='replace')}")
                 part = printed.read(1 << 16)
                 if not part:
                     break
                 text += part
-        return self._process.wait(PATIENCE), text.decode(errors="replace")
+        return self._process.wait(), text.decode(errors="replace")
 
 
 def run_starved(words: Sequence[str], *limits: Callable[[], Any], stdout: IO[str] | None = None) -> tuple[int, str]:

@@ -98,3 +98,14 @@ def test_modules_that_came_with_the_fork(monkeypatch):
 
     assert in_fork(look) == (True, False)
     assert forks._modules == frozenset()
+
+
+def stuck():
+    threading.Event().wait()
+
+
+def test_the_tests_own_forks_do_not_hang():
+    with pytest.raises(AssertionError, match=r"(?s)^the forked process hangs:.* in stuck\n"):
+        in_fork(stuck, seconds=0.1)
+    with pytest.raises(AssertionError, match=r"^the forked process ended with code 3$"):
+        in_fork(lambda: os._exit(3))
