@@ -9,13 +9,16 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
 
 test: lint  ## lint, types and all core tests
 	$(RUN) -m pytest $(CORE)
+
+test-long: environment-test  ## the largest models against the logits of PaddleClas
+	$(RUN) -m pytest tests/arch -m long
 
 test-fuzz: environment-test  ## damaged and hostile files for every reader, a minute each
 	PPCLS_FUZZ_SECONDS=60 $(RUN) -m pytest tests/fuzz --numprocesses auto --dist worksteal

@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
+from helpers.small_families import shrink_large_families
 from ppcls.arch import Backbone, build_model
 from ppcls.arch.layers import Block
 
@@ -57,7 +58,8 @@ def assert_same_step(found: Step, expected: Step) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_step_is_the_same(name: str) -> None:
+def test_a_step_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink_large_families(monkeypatch)
     plain, sparing = twins(name, drop_rate=0.3)
     assert_same_step(step(sparing), step(plain))
 

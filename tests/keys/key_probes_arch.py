@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 from key_probe import Saying, component, probe, probe_each
 
+from helpers.small_families import shrink_large_families
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.layers import Block
@@ -40,13 +41,6 @@ def outline(family, **keys):
         return network(family, **keys)
 
 
-def smaller(lab):
-    """Makes the large families with one block per stage and small hidden layers."""
-    lab.patch.setattr("ppcls.arch.families.darknet.network._BLOCKS", (1,) * 5)
-    lab.patch.setattr("ppcls.arch.families.senet.network._BLOCKS", (1,) * 4)
-    lab.patch.setattr("ppcls.arch.families.alexnet.network._HIDDEN", 64)
-
-
 def head_of(model):
     """Features as its head takes them; the head's weights, which the outline of a model lacks, are drawn."""
     for name, parameter in model.named_parameters():
@@ -74,7 +68,7 @@ for each in MODELS_OF:
 @probe_each(MODELS_OF, "backbone {}.class_num", (4, [1, 4]), (7, [1, 7]))
 def _class_num(lab, family, value):
     """The shape of the head's answer."""
-    smaller(lab)
+    shrink_large_families(lab.patch)
     model = outline(family, class_num=value)
     return list(model.forward_head(head_of(model)).shape)
 
@@ -98,7 +92,7 @@ def _in_channels(lab, family, value):
 @probe_each(MODELS_OF, "backbone {}.drop_rate", (0, True), (0.5, False))
 def _drop_rate(lab, family, value):
     """Whether the classifier answers twice the same in training."""
-    smaller(lab)
+    shrink_large_families(lab.patch)
     model = outline(family, drop_rate=value)
     features = head_of(model)
     model.train()
@@ -155,7 +149,7 @@ def _use_ema(lab, family, value):
 @probe_each(MODELS_OF, "backbone {}.recompute", (False, {1}), (True, {2}))
 def _recompute(lab, family, value):
     """How many passes a step of training makes through each block."""
-    smaller(lab)
+    shrink_large_families(lab.patch)
     model, passes = network(family, recompute=value), Counter()
     model.train()
     for part in model.sublayers():
