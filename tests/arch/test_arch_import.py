@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from typing import Any
+
+from helpers.new_process import modules_loaded_by, output_of
 
 _LOAD_NOTHING = """
-import json, sys
 import ppcls.arch
 from ppcls.arch import list_models, build_model, DLA34, SqueezeNet1_1
 from ppcls.arch.catalog import BACKBONES
 BACKBONES["DLA34"]("DLA34", class_num=10)
 dir(ppcls.arch), list_models()
-print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
 
 _LOAD_PADDLE_FIRST = """
@@ -36,19 +33,14 @@ print(json.dumps(added))
 """
 
 
-def _run(code: str) -> Any:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def test_importing_loads_no_paddle_and_nothing_heavy() -> None:
-    roots = _run(_LOAD_NOTHING)
-    assert "ppcls" in roots
-    assert not {"paddle", "numpy", "yaml", "cv2", "PIL", "visualdl"} & set(roots)
+    loaded = modules_loaded_by(_LOAD_NOTHING)
+    assert "ppcls" in loaded
+    assert not {"paddle", "numpy", "yaml", "cv2", "PIL", "visualdl"} & loaded
 
 
 def test_models_need_nothing_but_paddle() -> None:
-    found = _run(_LOAD_PADDLE_FIRST)
+    found = json.loads(output_of("-c", _LOAD_PADDLE_FIRST).splitlines()[-1])
     ours = {".".join(name.split(".")[:2]) for name in found if name.startswith("ppcls.")}
     assert ours == {"ppcls.arch", "ppcls.compat", "ppcls.untrusted", "ppcls.utils"}
     installed = {name.split(".")[0] for name, file in found.items() if "site-packages" in file}

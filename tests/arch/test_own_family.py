@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from helpers.checkout import ROOT
 from helpers.forks import Fork
+from helpers.pictures import save_class_folders
 from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.utils import user_code
 
-PAGE = Path(__file__).parents[2] / "docs" / "add_a_backbone.md"
+PAGE = ROOT / "docs" / "add_a_backbone.md"
 SHORTER = [f"-o {key}" for key in ("Global.epochs=1", "Global.device=cpu", "Global.global_batch=2")]
 SHORTER += [f"-o DataLoader.{mode}.{key}" for mode in ("Train", "Eval") for key in ("sampler.batch_size=2",)]
 
@@ -53,13 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(user_code.VARIABLE, raising=False)
     (tmp_path / "tiny_net.py").write_text(FAMILY)
     (tmp_path / "flowers.yaml").write_text(CONFIG)
-    rng = np.random.default_rng(0)
     for part in ("train", "val"):
-        for label in ("daisy", "rose", "tulip"):
-            for index in range(2):
-                path = tmp_path / "flowers" / part / label / f"{index}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+        save_class_folders(tmp_path / "flowers" / part, ("daisy", "rose", "tulip"), 6)
     return tmp_path
 
 

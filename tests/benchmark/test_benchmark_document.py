@@ -5,12 +5,11 @@ import shlex
 import shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from helpers.checkout import ROOT
+from helpers.pictures import noise, save_picture
 from ppcls.cli import main
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment" / "benchmark.md"
+DOCUMENT = ROOT / "docs" / "deployment" / "benchmark.md"
 OURS = ("ppcls benchmark accuracy", "ppcls verify", "ppcls npz")
 
 
@@ -21,13 +20,9 @@ def blocks(language):
 def test_the_commands_run_and_agree(exported, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(exported, "inference")
-    Path("dataset/images").mkdir(parents=True)
-    lines = []
     for index in range(8):
-        pixels = np.random.default_rng(index).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-        cv2.imwrite(f"dataset/images/{index}.png", pixels)
-        lines.append(f"images/{index}.png {index % 4}\n")
-    Path("dataset/val_list.txt").write_text("".join(lines))
+        save_picture(Path(f"dataset/images/{index}.png"), noise(48, 40, index))
+    Path("dataset/val_list.txt").write_text("".join(f"images/{index}.png {index % 4}\n" for index in range(8)))
     found = [line for text in blocks("bash") for line in text.splitlines() if line.startswith(OURS)]
     assert len(found) == 8
     said = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.starving import assert_one_sentence, descriptors, file_size, memory, run_starved
-from helpers.tiny_run import prepare_own, use_tiny
+from helpers.tiny_run import enter_own
 from ppcls.engine import checkpoint
 from ppcls.inference import Classifier
 from ppcls.inference.golden import GOLDEN_PICTURE
@@ -33,9 +33,7 @@ COMMANDS = {
 @pytest.fixture
 def command(exported, tmp_path, monkeypatch):
     """The words of a command, in a folder that has what it needs."""
-    monkeypatch.chdir(tmp_path)
-    use_tiny(monkeypatch.setattr)
-    prepare_own(tmp_path)
+    enter_own(tmp_path, monkeypatch)
     shutil.copytree(exported, "bundle")
     Path("pictures").mkdir()
     for number in range(20):

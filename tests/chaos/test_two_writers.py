@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.starving import Command, run_starved
-from helpers.tiny_run import leave_the_same, prepare_own, use_tiny
+from helpers.tiny_run import enter_own, leave_the_same
 from ppcls.inference import Bundle
 from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.settings import Settings
@@ -20,9 +20,7 @@ ROUNDS = 4
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    use_tiny(monkeypatch.setattr)
-    prepare_own(tmp_path)
+    enter_own(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -1,14 +1,12 @@
 """The table of commands: help, unknown names, and modules that are imported when they are chosen."""
 
-import json
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
 import ppcls
+from helpers.new_process import modules_loaded_by
 from ppcls.cli import main, parse_arguments
 from ppcls.cli.commands import COMMANDS, GROUPS, entries_of
 
@@ -104,14 +102,6 @@ def test_the_arguments_name_the_function_that_runs():
 
 
 def test_help_imports_nothing_heavy():
-    code = (
-        "import json, sys\n"
-        "from ppcls.cli import main\n"
-        "main(['--help'])\n"
-        "print()\n"
-        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    loaded = modules_loaded_by("from ppcls.cli import main; main(['--help'])")
     assert loaded & {"paddle", "numpy", "yaml", "cv2", "PIL"} == set()
     assert "ppcls" in loaded

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.messages import says
 from ppcls.config import load_config
 from ppcls.data.batch_transforms import Cutmix, Mixup, OpSampler
 from ppcls.data.transforms import AutoAugment, ColorJitter, RandAugment, RandomErasing
@@ -45,14 +46,7 @@ SAMPLED = """\
               prob: 0.5
 """
 TRAIN = "DataLoader.Train.dataset"
-
-
-@pytest.fixture(autouse=True)
-def imagenet():
-    folder = Path("dataset/ILSVRC2012")
-    folder.mkdir(parents=True)
-    for name in ("train_list.txt", "val_list.txt"):
-        (folder / name).write_text("")
+pytestmark = pytest.mark.usefixtures("imagenet")
 
 
 def load(*overrides, **replaced):
@@ -102,16 +96,16 @@ def test_what_is_left_out_of_the_sampler_is_never_chosen():
 def test_the_sum_of_prob(keys, numbers):
     override = f"{TRAIN}.batch_transform_ops=[OpSampler: {keys}]"
     assert problems(override) == [
-        f"-o {override} {TRAIN}.batch_transform_ops.0.OpSampler: prob of MixupOperator is {numbers[0]} and of "
-        f"CutmixOperator {numbers[1]}; write such that their sum is above 0 and at most 1"
+        says(
+            f"-o {override} {TRAIN}.batch_transform_ops.0.OpSampler: ... MixupOperator is "
+            f"{numbers[0]} ... CutmixOperator {numbers[1]}; ... sum is above 0 and at most 1"
+        )
     ]
 
 
 def test_the_number_of_classes_inside_of_the_sampler():
     where = f"{TRAIN}.batch_transform_ops.0.OpSampler.CutmixOperator.class_num"
-    assert problems(f"{where}=7") == [
-        f"-o {where}=7: is 7, but Arch.class_num is 1000; remove it, the number belongs to Arch"
-    ]
+    assert problems(f"{where}=7") == [says(f"-o {where}=7: is 7, but Arch.class_num is 1000; remove it ...")]
 
 
 def test_a_wrong_place_is_said_with_the_key():

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
 from ppcls.arch.model_table import MODELS
 from ppcls.config import find_config, load_config, shipped_configs
 from ppcls.config.load import load_deploy_config
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base_" not in path.parts)
 # The recipes of distillation have tests of their own.
 RECIPES = sorted(path for path in LEAVES if path.parent.name != "demo" and "_distill_" not in path.stem)
@@ -32,15 +32,6 @@ TABLE = {
     "SqueezeNet": (0.02, COSINE, 120, 512, None, None, 1e-4, 0),
 }
 BEST_ERROR = (22.334, 5.996)
-
-
-@pytest.fixture
-def imagenet():
-    """The layouts of ImageNet and of the demonstration's digits, empty, in the folder of the test."""
-    for folder in (Path("dataset/ILSVRC2012"), Path("demo/digits")):
-        folder.mkdir(parents=True)
-        for name in ("train_list.txt", "val_list.txt", "labels.txt"):
-            (folder / name).write_text("")
 
 
 def load(path, *overrides, command="train"):

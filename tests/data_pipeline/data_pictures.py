@@ -1,45 +1,18 @@
-"""Pictures whose right answers are arithmetic."""
+"""Files of pictures byte by byte, and a generator of prepared numbers."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 import PIL
 from PIL import Image
 
+from helpers.pictures import encoded
+
 NEW_PILLOW = int(PIL.__version__.partition(".")[0]) >= 12
 """Whether it reads what it does today: version 9.1, which is still supported, reads less of orientation and of TIFF."""
-
-
-def numbered(width: int, height: int) -> np.ndarray:
-    """uint8 [H, W, 3]: a pixel holds its column, its row, and 200."""
-    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-    return np.stack([columns, rows, np.full_like(rows, 200)], axis=2).astype(np.uint8)
-
-
-def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
-    """uint8 [H, W, 3] without any structure."""
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def smooth(width: int, height: int) -> np.ndarray:
-    """uint8 [H, W, 3] that JPEG hardly changes."""
-    x = np.linspace(0, 220, width)[None, :, None]
-    y = np.linspace(0, 30, height)[:, None, None]
-    return (x + y * np.array([0.2, 0.5, 1])).astype(np.uint8)
-
-
-def encoded(pixels: np.ndarray, kind: str = "PNG", mode: str | None = None, **options: Any) -> bytes:
-    """A file of the pixels by Pillow."""
-    buffer = io.BytesIO()
-    size = pixels.shape[1::-1]
-    image = Image.fromarray(pixels) if mode is None else Image.frombytes(mode, size, pixels.tobytes())
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def segment(kind: int, body: bytes) -> bytes:

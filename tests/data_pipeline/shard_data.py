@@ -10,9 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from data_pictures import encoded
-
+from helpers.pictures import encoded, solid
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.shards import ShardList, open_shards
@@ -35,8 +33,7 @@ def tar(members: Iterable[tuple[str, bytes]], kind: str = "w") -> bytes:
 
 def sample(number: int) -> list[tuple[str, bytes]]:
     """The members of one picture."""
-    pixels = np.full((3, 4, 3), number, np.uint8)
-    return [(f"p{number}.png", encoded(pixels)), (f"p{number}.cls", f"{2 * number}\n".encode())]
+    return [(f"p{number}.png", encoded(solid(number, 4, 3))), (f"p{number}.cls", f"{2 * number}\n".encode())]
 
 
 def write_shards(folder: Path, counts: Sequence[int]) -> Path:

@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import noise
 from ppcls.data.transforms import AutoAugment, RandAugment
 from ppcls.data.transforms.auto_augment import IMAGENET_POLICY, RAND_AUGMENT_OPERATIONS
 from ppcls.data.transforms.operations import OPERATIONS, SIGNED

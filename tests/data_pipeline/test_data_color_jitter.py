@@ -4,11 +4,11 @@ import colorsys
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
+from helpers.pictures import noise
 from ppcls.data.transforms import ColorJitter
 from ppcls.data.transforms.color_jitter import turn_hue
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from data_pictures import Script, noise, numbered
+from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.pictures import noise, numbered
 from ppcls.data.transforms import CenterCrop, CropImage, RandCropImage
 from ppcls.data.transforms.random_crop import paddleclas_box, torchvision_box
 from ppcls.utils.errors import UserError

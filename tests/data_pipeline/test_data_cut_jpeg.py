@@ -8,11 +8,12 @@ import re
 import cv2
 import numpy as np
 import pytest
-from data_pictures import behind_jfif, encoded, flat_jpeg, noise, segment, smooth
+from data_pictures import behind_jfif, flat_jpeg, segment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import encoded, noise, smooth
 from ppcls.data.sampler import sample_generator
 from ppcls.data.transforms import CropImage, DecodeImage, Pipeline, RandCropImage, UnreadableImage
 from ppcls.data.transforms.jpeg import decode_rows

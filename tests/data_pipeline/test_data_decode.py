@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
-from data_pictures import encoded, flat_jpeg, noise, numbered, png16, smooth, with_orientation
+from data_pictures import flat_jpeg, png16, with_orientation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from helpers.pictures import encoded, noise, numbered, smooth
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 
 BACKENDS = ("cv2", "pil")

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from data_pictures import encoded, noise, smooth, with_orientation
+from data_pictures import with_orientation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.pictures import encoded, noise, smooth
 from ppcls.data.batches import BatchReader, EpochBatches
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.sampler import sample_generator
@@ -55,7 +56,7 @@ def test_the_crop_alone_has_the_bits_of_the_whole(size: tuple[int, int], samplin
     for seed in range(8):
         fast, plain = (way(data, sample_generator(seed, 0, 0)) for way in (TRAIN, TRAIN.plain))
         mean, largest = deviation(fast, plain)
-        assert mean < 1 and largest < 8, "the bound that users are told"
+        assert mean < 1 and largest < 8, "the documented bound"
         assert np.array_equal(fast, plain), "and what it is with these versions"
 
 

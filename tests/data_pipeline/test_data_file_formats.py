@@ -5,11 +5,11 @@ import struct
 
 import numpy as np
 import pytest
-from data_pictures import encoded, noise, numbered, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import encoded, noise, numbered, smooth
 from ppcls.data.transforms.exif import exif_orientation, stated_orientation, upright
 from ppcls.data.transforms.jpeg_markers import end_of_image
 

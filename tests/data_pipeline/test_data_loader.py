@@ -21,8 +21,10 @@ import cv2
 import numpy as np
 import paddle
 import pytest
-from data_pictures import encoded, noise
 
+from helpers.messages import says
+from helpers.new_process import output_of
+from helpers.pictures import encoded, noise, save_picture, solid
 from ppcls.data import workers
 from ppcls.data.batch_transforms import Mixup
 from ppcls.data.image_list import ImageList
@@ -54,7 +56,7 @@ def images(tmp_path: Path) -> ImageList:
     """Ten pictures of one value each, their index; the label is 2 * index."""
     paths = [tmp_path / f"{index}.png" for index in range(10)]
     for index, path in enumerate(paths):
-        path.write_bytes(encoded(np.full((3, 4, 3), index, np.uint8)))
+        save_picture(path, solid(index, 4, 3))
     return ImageList([str(path) for path in paths], np.arange(0, 20, 2))
 
 
@@ -62,12 +64,12 @@ def images(tmp_path: Path) -> ImageList:
 def noisy(tmp_path: Path) -> ImageList:
     paths = [tmp_path / f"{index}.png" for index in range(10)]
     for index, path in enumerate(paths):
-        path.write_bytes(encoded(noise(24, 20, index)))
+        save_picture(path, noise(24, 20, index))
     return ImageList([str(path) for path in paths], np.arange(10))
 
 
 def workers_that_stay() -> list[multiprocessing.process.BaseProcess]:
-    """The workers that do not end: one that was told to takes a moment."""
+    """The workers that do not end: one that was asked to takes a moment."""
     for worker in multiprocessing.active_children():
         worker.join(60)
     return multiprocessing.active_children()
@@ -180,9 +182,8 @@ def test_an_unreadable_picture_ends_the_epoch(images: ImageList, num_workers: in
     assert next(batches).index.tolist() == [0, 1, 2, 3]
     with pytest.raises(UnreadableImage) as caught:
         next(batches)
-    assert str(caught.value) == (
-        f"cannot read the picture {images.paths[5]}: no known picture format; replace the file, or write "
-        "on_error: skip in its dataset"
+    assert str(caught.value) == says(
+        f"cannot read the picture {images.paths[5]}: ... format; replace the file, or write on_error: skip ..."
     )
     assert workers_that_stay() == []
 
@@ -239,9 +240,9 @@ def test_what_does_not_suit_the_transforms_is_named(images: ImageList) -> None:
     Path(images.paths[1]).write_bytes(encoded(noise(5, 6)))
     with pytest.raises(UserError) as caught:
         list(ImageLoader(images, Pipeline([DecodeImage()]), batch_size=2).epoch(0))
-    assert str(caught.value) == (
-        f"the pictures of a batch have different sizes (width x height): {images.paths[0]} is 4x3 and "
-        f"{images.paths[1]} is 5x6; put CropImage or ResizeImage with size into the transforms, or write batch_size: 1"
+    assert str(caught.value) == says(
+        f"... sizes (width x height): {images.paths[0]} is 4x3 and {images.paths[1]} is 5x6; put "
+        "CropImage or ResizeImage with size ..., or write batch_size: 1"
     )
     assert len(list(ImageLoader(images, Pipeline([DecodeImage()]), batch_size=1).epoch(0))) == 10
 
@@ -298,8 +299,10 @@ def test_too_little_shared_memory_is_said_and_pipes_are_used(
     monkeypatch.setattr(paddle.io, "DataLoader", lambda *a, **k: used.append(k["use_shared_memory"]) or real(*a, **k))
     loader = ImageLoader(images, large, batch_size=2, num_workers=1)
     assert caplog.messages == [
-        "/dev/shm has 17 MiB free, and the batches read ahead need 24 MiB: the workers use pipes, which are slower; "
-        "enlarge it (docker run --shm-size=8g), or lower batch_size or num_workers"
+        says(
+            "/dev/shm has 17 MiB free, ... need 24 MiB: ... (docker run --shm-size=8g), or lower "
+            "batch_size or num_workers"
+        )
     ]
     assert np.unique(next(loader.epoch(0)).image.numpy()).tolist() == [0, 1]
     assert used == [False]
@@ -421,8 +424,7 @@ def test_tidying_comes_after_the_queues_last_batch() -> None:
         "workers.prepare_worker(os.getppid(), 0); "
         "util.Finalize(None, print, ('queue joined',), exitpriority=-5); util._exit_function()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "queue joined\ntidied True\n"
+    assert output_of("-c", code) == "queue joined\ntidied True\n"
 
 
 @contextmanager

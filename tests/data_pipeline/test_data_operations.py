@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import noise
 from ppcls.data.transforms.operations import OPERATIONS, SIGNED
 
 RANGELESS = {"AutoContrast", "Equalize", "Invert"}

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from data_pictures import NEW_PILLOW, behind_jfif, encoded, segment, smooth
+from data_pictures import NEW_PILLOW, behind_jfif, segment
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from helpers.pictures import encoded, smooth
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.exif import exif_orientation, stated_orientation
 

@@ -90,7 +90,7 @@ def test_a_test_part_validates_where_there_is_no_other(tmp_path):
     assert found.val == [("test/rose/00.jpg", 1)]
     assert found.notes == [
         "test is for validation, because there is no val",
-        says("test has no pictures of daisy, ..."),
+        says("test has no pictures of daisy, so its accuracy ..."),
     ]
     (tmp_path / "test" / "rose").rename(tmp_path / "test" / "unknown")
     found = read_own_folder(str(tmp_path))
@@ -151,20 +151,20 @@ def test_a_class_may_be_named_as_a_part_is(tmp_path):
 @pytest.mark.parametrize(
     ("pictures", "message"),
     [
-        ({}, "holds no folders; put the pictures ..."),
-        ({"rose": 5}, "holds one class only (rose); add a folder ..."),
-        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (... add some or remove the folder"),
-        ({"rose": 4, "daisy": 4}, ": no class has 5 ... add pictures, or put some of ... `val` beside `train`"),
+        ({}, "holds no folders; put the pictures of each class into a folder ..."),
+        ({"rose": 5}, "holds one class only (rose); add a folder for each other class"),
+        ({"rose": 5, "daisy": 0}, "/daisy holds no pictures (AVIF, ... WebP); add some or remove the folder"),
+        ({"rose": 4, "daisy": 4}, ": no class has 5 pictures, ...; add pictures, or ... a folder `val` beside `train`"),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 1, "valid__rose": 1},
          "holds val and valid; leave one of them for validation"),
         ({"Train": 5, "Val": 5}, ": Train, Val are parts of a data set, not classes, but "),
-        ({"Train": 5, "Val__rose": 5}, "/Train holds no class folders; put the pictures ... "),
-        ({"val__rose": 1}, "holds val and no train; put the class ... "),
+        ({"Train": 5, "Val__rose": 5}, "/Train holds no class folders; put the pictures of each class into a folder "),
+        ({"val__rose": 1}, "holds val and no train; put the class folders to learn from into "),
         ({"train__rose": 1, "train__daisy": 1, "val__Rose": 1}, "/train (did you mean rose?); rename or"),
         ({"Train__rose": 1, "train__daisy": 1}, "holds Train and train; leave one of them for training"),
         ({"a__rose": 5, "a__daisy": 5, "b__rose": 5, "b__daisy": 5},
-         "a, b all ... "),
-        ({"flowers__rose": 5, "flowers__daisy": 5}, "/flowers if the ... add a folder for each "),
+         "a, b all hold the same folders (daisy, rose), ... parts of a data set"),
+        ({"flowers__rose": 5, "flowers__daisy": 5}, "/flowers if the classes are in there, or add a folder for each "),
         ({"train__rose": 1, "train__daisy": 1, "val__rose": 0}, "/val holds no pictures ("),
     ],
 )  # fmt: skip

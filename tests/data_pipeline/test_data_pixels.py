@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from data_pictures import noise, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.pictures import noise, numbered
 from ppcls.data.transforms import NormalizeImage, RandFlipImage, ToCHWImage
 
 

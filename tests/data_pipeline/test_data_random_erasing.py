@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from data_pictures import Script, encoded, noise, numbered
+from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, RandomErasing
 from ppcls.utils.errors import UserError
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from data_pictures import noise, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import noise, numbered
 from ppcls.data.transforms import ResizeImage
 
 CV2 = {
@@ -118,9 +118,9 @@ def test_a_mirrored_view_can_be_resized() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({}, "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224"),
+        ({}, "exactly one of resize_short and size .*; write resize_short: 256 or size: 224"),
         ({"size": 2, "resize_short": 3}, "exactly one of resize_short and size is needed"),
-        ({"size": 0}, r"size is 0; write a whole number of at least 1 or a list of 2 whole numbers of at least 1"),
+        ({"size": 0}, r"size is 0; write a whole number of at least 1 or a list of 2 .* at least 1"),
         ({"size": (3, 4, 5)}, r"size is \[3, 4, 5\]; write"),
         ({"resize_short": -1}, "resize_short is -1; write a whole number of at least 1"),
         ({"size": 2, "backend": "tf"}, "backend is 'tf'; write 'cv2' or 'pil'"),

@@ -8,11 +8,12 @@ import zlib
 
 import numpy as np
 import pytest
-from data_pictures import NEW_PILLOW, encoded, noise, numbered
+from data_pictures import NEW_PILLOW
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 
 # Tags: 258 bits, 259 compression, 262 photometric interpretation, 277 values per pixel, 281 largest value,

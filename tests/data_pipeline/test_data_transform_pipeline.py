@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from data_pictures import encoded, noise, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import says
+from helpers.new_process import modules_loaded_by
+from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import (
     TRANSFORMS,
     AutoAugment,
@@ -179,7 +179,7 @@ def test_a_pipeline_survives_yaml() -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([{"DecodeImag": None}], "there is no transform named 'DecodeImag' .did you mean DecodeImage"),
+        ([{"DecodeImag": None}], "named 'DecodeImag' .did you mean DecodeImage"),
         ([{"DecodeImage": {"rgb": True}}], "DecodeImage: unknown key 'rgb'. Did you mean 'to_rgb'"),
         (["DecodeImage"], "'DecodeImage' is no transform; write its name with its keys"),
         ([{"DecodeImage": None, "CropImage": None}], "is no transform"),
@@ -193,26 +193,26 @@ def test_unknown_entries_are_refused(entries: list, message: str) -> None:
 @pytest.mark.parametrize(
     ("ops", "message"),
     [
-        ([], "transforms start with DecodeImage; write `- DecodeImage: {to_rgb: True}` first"),
+        ([], "... with DecodeImage; write `- DecodeImage: {to_rgb: True}` first"),
         ([CropImage(2)], "transforms start with DecodeImage, not CropImage; write"),
         ([DecodeImage(), DecodeImage()], "DecodeImage stands twice; write it once, first"),
         ([DecodeImage(), ToCHWImage(), CropImage(2)], "CropImage stands after ToCHWImage; write ToCHWImage last"),
         ([DecodeImage(), ToCHWImage(), ToCHWImage()], "ToCHWImage stands after ToCHWImage; write ToCHWImage last"),
         (
             [DecodeImage(), NormalizeImage(order="chw")],
-            "NormalizeImage has order 'chw' before ToCHWImage; write order: ''",
+            "NormalizeImage has order 'chw' ... ToCHWImage; write order: ''",
         ),
         (
             [DecodeImage(), ToCHWImage(), NormalizeImage()],
-            "NormalizeImage has order '' after ToCHWImage; write order: chw",
+            "NormalizeImage has order '' ... ToCHWImage; write order: chw",
         ),
         (
             [DecodeImage(), PLAIN, ResizeImage(size=2, backend="pil")],
-            "ResizeImage with backend pil stands after NormalizeImage; write it before, or backend: cv2",
+            "ResizeImage with backend pil ... NormalizeImage; write it before, or backend: cv2",
         ),
         (
             [DecodeImage(), PLAIN, RandCropImage(2, backend="pil")],
-            "RandCropImage with backend pil stands after NormalizeImage; write it before, or backend: cv2",
+            "RandCropImage with backend pil ... NormalizeImage; write it before, or backend: cv2",
         ),
         *(
             ([DecodeImage(), PLAIN, augment()], f"{augment.__name__} stands after NormalizeImage; write it before")
@@ -234,7 +234,7 @@ def test_unknown_entries_are_refused(entries: list, message: str) -> None:
 def test_impossible_orders_are_refused(ops: list, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         Pipeline(ops)
-    assert str(caught.value).startswith(message)
+    assert str(caught.value) == says(f"{message} ...")
 
 
 def test_what_augments_stands_where_paddleclas_has_it() -> None:
@@ -264,8 +264,6 @@ def test_a_transform_of_ones_own_takes_part() -> None:
 
 
 def test_transforms_need_no_paddle() -> None:
-    code = (
-        "import sys, ppcls.data.transforms, ppcls.data.postprocess, ppcls.data.labels, ppcls.data.datasets, "
-        "ppcls.data.sampler, ppcls.data.batch_transforms, ppcls.data.loader; assert 'paddle' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    modules = ("transforms", "postprocess", "labels", "datasets", "sampler", "batch_transforms", "loader")
+    statement = "import " + ", ".join(f"ppcls.data.{name}" for name in modules)
+    assert "paddle" not in modules_loaded_by(statement)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_pictures import encoded, noise
 
+from helpers.pictures import encoded, noise
 from ppcls.data.batches import BatchReader
 from ppcls.data.image_list import ImageList
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage, pipeline

@@ -5,19 +5,19 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from data_pictures import encoded, noise
 from hypothesis import given
 from hypothesis import strategies as st
 from shard_data import PLAIN, loader, shard_list
 
+from helpers.messages import says
+from helpers.new_process import new_python
+from helpers.pictures import encoded, noise, save_picture, solid
 from ppcls.cli import main
 from ppcls.data.shards import pack as packing
 from ppcls.data.shards import write
@@ -33,9 +33,7 @@ THREE = PackOptions(shard_count=3)
 def source(tmp_path):
     """Eight pictures of their number in two class folders."""
     for number in range(8):
-        path = tmp_path / "source" / "ab"[number // 4] / f"{number}.PNG"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(np.full((3, 4, 3), number, np.uint8)))
+        save_picture(tmp_path / "source" / "ab"[number // 4] / f"{number}.PNG", solid(number, 4, 3))
     return tmp_path / "source"
 
 
@@ -239,9 +237,8 @@ main(sys.argv[1:])
 
 def test_a_killed_run_goes_on(source, target, capsys):
     command = ["pack", str(source), str(target), "--shard-count", "3", "--workers", "1"]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", KILLED, *command], cwd=root, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    ran = new_python("-c", KILLED, *command)
+    assert ran.code == -signal.SIGKILL, ran.err
     assert {".manifest.json", ".train-000001.tar.part", "train-000000.tar"} <= files(target).keys()
     (target / ".manifest.json.old").touch()  # a user's
     (target / ".download.part").touch()
@@ -257,7 +254,7 @@ def test_a_killed_run_goes_on(source, target, capsys):
 def test_changed_options_are_refused_with_both_values(source, target, tmp_path):
     pack(source, target, options=PackOptions(shard_count=3, resize_short=256))
     other = "give the same, or another DST"
-    for options, says in (
+    for options, text in (
         (THREE, f"--resize-short 256, but now it is not given; {other}"),
         (PackOptions(shard_count=3, resize_short=224), f"--resize-short 256, but now it is 224; {other}"),
         (PackOptions(shard_count=4, resize_short=256), f"--shard-count 3, but now it is 4; {other}"),
@@ -270,42 +267,40 @@ def test_changed_options_are_refused_with_both_values(source, target, tmp_path):
             f"--keep-order not given, but now it is given; {other}",
         ),
     ):
-        assert fails(source, target, options=options) == f"{target} was begun with {says}"
+        assert fails(source, target, options=options) == f"{target} was begun with {text}"
     (source / "a" / "9.png").write_bytes(encoded(noise(3, 3)))
-    assert fails(source, target, options=PackOptions(shard_count=3, resize_short=256)) == (
-        f"{target} was begun with other pictures or labels; give another DST, or the same pictures"
+    assert fails(source, target, options=PackOptions(shard_count=3, resize_short=256)) == says(
+        f"{target} was begun with other pictures or labels; ..."
     )
 
 
 def test_a_folder_of_other_shards_is_left_alone(source, target):
     target.mkdir()
     (target / "train-000000.tar").write_bytes(b"precious")
-    assert fails(source, target) == (
-        f"{target}/train-000000.tar is there already, and no manifest tells of it; give another DST"
-    )
+    assert fails(source, target) == says(f"{target}/train-000000.tar is there already, ...; give another DST")
     assert files(target) == {"train-000000.tar": b"precious"}
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "text"),
     [
         (
             ["--quality", "90"],
-            "--quality is 90; give 1 to 100, and --resize-short, without which nothing is encoded anew",
+            "--quality is 90; give 1 to 100, and --resize-short, ...",
         ),
         (
             ["--resize-short", "256", "--quality", "101"],
-            "--quality is 101; give 1 to 100, and --resize-short, without ",
+            "--quality is 101; give 1 to 100, and --resize-short, ...",
         ),
         (["--resize-short", "0"], "--resize-short is 0; give a number of at least 1"),
         (["--shard-count", "-1"], "--shard-count is -1; give a number of at least 1"),
         (["--workers", "0"], "--workers is 0; give a number of at least 1"),
-        (["--list", "absent.txt"], "absent.txt: No such file or directory; give a file that can be read"),
+        (["--list", "absent.txt"], "absent.txt: No such file or directory; give a file that ..."),
     ],
 )
-def test_mistakes_on_the_command_line(source, target, capsys, words, says):
+def test_mistakes_on_the_command_line(source, target, capsys, words, text):
     assert main(["pack", str(source), str(target), *words]) == 2
-    assert capsys.readouterr().err.startswith(says)
+    assert capsys.readouterr().err == says(f"{text} ...\n")
     assert not target.exists()
 
 
@@ -349,7 +344,7 @@ def test_keys():
 def test_every_kind_of_name_survives(source, target):
     names = ["ä ö", "x" * 120, "tab\tbed", "a.b.c", "__meta__"]
     for number, name in enumerate(names):
-        (source / "a" / f"{name}.jpg").write_bytes(encoded(np.full((3, 4, 3), 100 + number, np.uint8)))
+        (source / "a" / f"{name}.jpg").write_bytes(encoded(solid(100 + number, 4, 3)))
     pack(source, target, options=PackOptions(shard_count=99))
     plain = Pipeline(PLAIN.ops)
     values = {int(plain(sample.data)[0, 0, 0]) for sample in samples_of(f"{target}/train-000000.tar")}

@@ -10,11 +10,11 @@ import zlib
 
 import numpy as np
 import pytest
-from data_pictures import encoded, noise, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pictures import encoded, noise, smooth
 from ppcls.data.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import _PLUGINS, MOST_PIXELS, read_header

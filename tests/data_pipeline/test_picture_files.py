@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from data_pictures import encoded, smooth
 
+from helpers.pictures import encoded, smooth
 from ppcls.data import picture_files
 from ppcls.data.image_list import read_list_file
 from ppcls.data.picture_files import PictureScan, only_pictures, read_file, walk_pictures

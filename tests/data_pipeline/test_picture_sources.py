@@ -120,8 +120,8 @@ def test_nothing_there(tmp_path):
     assert str(caught.value) == f"{tmp_path / 'absent'}: no such picture or folder"
     with pytest.raises(UserError) as caught:
         pictures_of(tmp_path)
-    assert str(caught.value) == (
-        says(f"{tmp_path} holds no picture ... (AVIF, BMP, GIF, ... 2000, PNG, PPM, TIFF, WebP)")
+    assert str(caught.value) == says(
+        f"{tmp_path} holds no picture ... (AVIF, BMP, GIF, ... 2000, PNG, PPM, TIFF, WebP)"
     )
 
 
@@ -148,40 +148,41 @@ def test_one_of_a_kind_is_a_list_of_one():
 
 
 @pytest.mark.parametrize(
-    ("source", "color", "says"),
+    ("source", "color", "text"),
     [
-        (ARRAY, None, "picture 0 is an array: give its channel ... or color=\"BGR\" (OpenCV's)"),
-        ([b"", ARRAY], None, "picture 1 is an array: give its channel ... or color=\"BGR\" (OpenCV's)"),
+        (ARRAY, None, "picture 0 is an array: give its channel order, color=\"RGB\" or color=\"BGR\" (OpenCV's)"),
+        ([b"", ARRAY], None, "picture 1 is an array: give its channel order, color=\"RGB\" or color=\"BGR\" ..."),
         (b"", "rgb", "color is 'rgb'; write RGB or BGR"),
-        (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 ... 0 to 255"),
+        (ARRAY.astype(float), "RGB", "picture 0 is an array float64 [2, 4, 3]; give uint8 [H, W, 3], [H, W, 4], "
+         "[H, W, 1] or [H, W], ... from 0 to 255"),
         (np.zeros((3, 9, 8), np.uint8), "RGB", "picture 0 is an array uint8 [3, 9, 8]; ... array.transpose(1, 2, 0)"),
         (ARRAY[:0], "RGB", "picture 0 is an array uint8 [0, 4, 3]; give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or "
          "[H, W]"),
         (np.zeros((9, 8, 2), np.uint8), "RGB", "picture 0 is an array uint8 [9, 8, 2]; give uint8 [H, W, 3], "
          "[H, W, 4], [H, W, 1] or [H, W]"),
-        (io.StringIO("text"), None, "picture 0 is ... open it with mode 'rb'"),
-        (closed(), None, "picture 0 is ... (I/O ..."),
-        (3, None, "an int cannot ... give a folder, ... Pillow, ..."),
-        ({"a.png": 1}, None, "a dict cannot ... give a folder, ... Pillow, ..."),
+        (io.StringIO("text"), None, "picture 0 is a file ... no bytes; open it with mode 'rb'"),
+        (closed(), None, "picture 0 is a file that cannot be read (I/O operation on closed file.)"),
+        (3, None, "an int cannot be read ...; give a folder, a file, bytes, ... an array, or a list"),
+        ({"a.png": 1}, None, "a dict cannot be read ...; give a folder, a file, bytes, ... an array, or a list"),
         ("", None, "the path is empty"),
         ("a\0b.png", None, "a\\x00b.png: no file's name has a zero byte"),
         ("https://example.com/cat.jpg", None, "https://example.com/cat.jpg: an address ... give a file, or its bytes"),
-        ("data:image/png;base64,iVBORw0KGgo=", None, "data:image/png;base64,iVBORw0KGgo=: an address ... bytes"),
+        ("data:image/png;base64,iVBORw0KGgo=", None, "data:image/png;base64,iVBO...: an address ...; give a file, ..."),
         ("x" * 5000, None, f"{'x' * 300}: File name too long"),
         ("none/*.jpg", None, "none/*.jpg: no file matches this pattern"),
     ],
 )  # fmt: skip
-def test_what_is_no_picture_is_said(source, color, says):
+def test_what_is_no_picture_is_said(source, color, text):
     with pytest.raises(UserError) as caught:
         pictures_of(source, color)
-    assert re.fullmatch(pattern(says), str(caught.value))
+    assert re.fullmatch(pattern(text), str(caught.value))
 
 
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        (None, "a NoneType cannot ... give a path, ..."),
-        (float("nan"), "a float cannot ... give a path, ..."),
+        (None, "a NoneType cannot be read ...; give a path, bytes, an image or an array"),
+        (float("nan"), "a float cannot be read ...; give a path, bytes, an image or an array"),
         (ARRAY.astype("uint16"), "an array uint16 [2, 4, 3]; give uint8 [H, W, 3], "),
         (np.zeros((2, 3, 4, 5), np.uint8), "an array uint8 [2, 3, 4, 5]; give uint8 [H, W, 3], "),
         ("a\0b", "no file's name has a zero byte"),

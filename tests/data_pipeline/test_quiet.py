@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 import warnings
 
 import pytest
-from data_pictures import encoded, smooth
 
+from helpers.new_process import new_python
+from helpers.pictures import encoded, smooth
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.quiet import quiet_plugins
 
@@ -49,7 +48,7 @@ def test_damaged_metadata_is_no_warning(kind: str, backend: str) -> None:
     assert caught == []
 
 
-def test_what_pillow_logs_is_not_written_to_stderr(capfd: pytest.CaptureFixture) -> None:
+def test_what_pillow_logs_is_not_written_to_stderr() -> None:
     """In a process of its own, for pytest takes the log."""
     data = encoded(smooth(4, 4), "TIFF")
     tag = data.index(struct.pack("<HHI", 277, 3, 1))  # values per pixel
@@ -61,7 +60,6 @@ try:
 except UnreadableImage as error:
     print(error.reason)
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
-    out, err = capfd.readouterr()
-    assert "TIFF" in out
-    assert err == ""
+    ran = new_python("-c", code)
+    assert "TIFF" in ran.out
+    assert (ran.code, ran.err) == (0, "")

@@ -6,10 +6,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from data_pictures import encoded, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.pictures import encoded, noise
 from ppcls.data.transforms import (
     CenterCrop,
     CropImage,

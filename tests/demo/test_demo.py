@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers.checkout import ROOT
 from helpers.in_process import run_script
 from ppcls.arch.families.dla.network import SPECS
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+TOOLS = ROOT / "tools"
 
 
 @pytest.fixture

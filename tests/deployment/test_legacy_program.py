@@ -1,14 +1,12 @@
 """`inference.pdmodel`: written by a child in Paddle 2's format, and checked against the model as every bundle is."""
 
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
 
+from helpers.new_process import output_of, with_checkout
 from ppcls.arch import build_model
 from ppcls.cli import main
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
@@ -92,9 +90,8 @@ values = np.float32([[-90, 0, 2]])
 assert np.allclose(found, 1 / (1 + np.exp(-values.astype("float64"))), rtol=0, atol=1e-7), found
 print(type(paddle.static.default_main_program()).__module__)
 """
-    environment = {**os.environ, "FLAGS_enable_pir_api": "0", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "paddle.base.framework\n"), done.stderr
+    environment = with_checkout(FLAGS_enable_pir_api="0", PYTHONWARNINGS="ignore")
+    assert output_of("-c", code, environment=environment) == "paddle.base.framework\n"
 
 
 def test_the_command_writes_it_at_another_size(tmp_path, monkeypatch, capsys):

@@ -6,12 +6,13 @@ import shutil
 import struct
 import zipfile
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import says
+from helpers.pictures import noise, save_picture
 from ppcls.cli import main
 from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.deployment.npz.files import npz_name, number_order, read_datalist
@@ -39,9 +40,7 @@ def listed(tmp_path):
     """A list of three pictures of different sizes."""
     root = tmp_path / "pictures"
     for index, name in enumerate(NAMES):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(index).integers(0, 256, (50, 60 + index, 3), dtype=np.uint8)
-        assert cv2.imwrite(str(root / name), pixels)
+        save_picture(root / name, noise(60 + index, 50, index))
     lines = "".join(f"{name} {label}\n" for name, label in zip(NAMES, LABELS))
     (root / "list.txt").write_text(lines)
     return root / "list.txt"
@@ -96,9 +95,7 @@ def test_a_folder_of_other_inputs_is_left_as_it_is(bundle, listed, inputs):
     pictures = read_picture_list(listed, 5)
     with pytest.raises(UserError) as error:
         make_inputs(bundle.pipeline, pictures.take([0, 1]), inputs)
-    assert str(error.value) == (
-        f"{inputs} holds inputs of another list or preprocessing; give another folder, or remove it"
-    )
+    assert str(error.value) == says(f"{inputs} holds inputs of another list ...; give another folder, or remove it")
     assert len((inputs / "npz_datalist.txt").read_text().splitlines()) == 3
 
 
@@ -106,7 +103,7 @@ def test_a_name_that_a_datalist_cannot_hold_is_said_before_anything_is_written(b
     pictures = PictureList(tmp_path, ["a.png", os.fsdecode(b"caf\xe9.png")])
     with pytest.raises(UserError) as error:
         make_inputs(bundle.pipeline, pictures, tmp_path / "inputs")
-    assert str(error.value) == "caf\udce9.npz: the name is not UTF-8, which a datalist is; rename it"
+    assert str(error.value) == says("caf\udce9.npz: the name is not UTF-8, ...; rename it")
     with pytest.raises(UserError, match="the name is not UTF-8, which a datalist is; rename it"):
         make_inputs(bundle.pipeline, pictures.take([0]), tmp_path / os.fsdecode(b"\xe9"))
     assert list(tmp_path.iterdir()) == []
@@ -148,7 +145,7 @@ def test_results_of_another_program_are_not_mixed(bundle, inputs, tmp_path, edit
         run_inputs(other, Means(), REFERENCE, inputs / "npz_datalist.txt", tmp_path / "results")
 
 
-MIXED = "holds results of other inputs, or of another bundle, engine or precision; give another folder, or remove it"
+MIXED = "results of other inputs, .*; give another folder, or remove it"
 
 
 def test_results_of_other_inputs_are_not_mixed(bundle, tmp_path):
@@ -197,7 +194,7 @@ def test_results_of_inputs_that_were_made_anew_are_not_kept(bundle, listed, inpu
 def test_files_that_no_record_tells_of_are_left_alone(bundle, listed, inputs, tmp_path):
     foreign = tmp_path / "foreign"
     save(foreign / FILES[0], o=LOGITS)
-    said = f"foreign has {FILES[0]}, but no {{}} that says what it was made of; give another folder, or remove it$"
+    said = f"foreign has {FILES[0]}, but no {{}} .*; give another folder, or remove it$"
     with pytest.raises(UserError, match=said.format("npz_results.json")):
         run_inputs(bundle, Means(), REFERENCE, inputs / "npz_datalist.txt", foreign)
     with pytest.raises(UserError, match=said.format("npz_inputs.json")):
@@ -305,8 +302,8 @@ def test_numbers_that_are_equal_are_in_order_too():
 def test_missing_results_are_no_score(runner, tmp_path):
     with pytest.raises(UserError) as error:
         runner({"o": LOGITS})
-    assert str(error.value) == (
-        f"{tmp_path / 'results'}: 2 of 3 results are missing (b.npz, c.npz); run the rest, or list only what was run"
+    assert str(error.value) == says(
+        f"{tmp_path / 'results'}: 2 of 3 results are missing (b.npz, c.npz); run the rest, or ..."
     )
 
 
@@ -367,7 +364,7 @@ def test_scores_are_found_among_other_arrays(scores, before, after, kind, data):
     ("array", "said"),
     [
         (np.array([0.5, np.nan]), "a score is NaN"),
-        (np.zeros((2, 5)), r"it holds \[2, 5\]; write one array \[1, C\] or \[C\] of more than 1 scores"),
+        (np.zeros((2, 5)), r"\[2, 5\]; write one array \[1, C\] or \[C\]"),
         (np.zeros(5, bool), "one array"),
         (np.zeros(5, complex), "one array"),
     ],
@@ -389,7 +386,7 @@ HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }"
 
 
 @pytest.mark.parametrize(
-    ("content", "place", "says"),
+    ("content", "place", "text"),
     [
         (archived(HEADER[:-1]), None, ""),  # TokenError, or SyntaxError since Python 3.12
         (archived(HEADER, zipfile.ZIP_LZMA), 44, "o is compressed in another way than by deflate"),
@@ -399,13 +396,13 @@ HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (5,), }"
     ],
     ids=["header", "lzma", "bzip2", "flags", "size"],
 )
-def test_whatever_a_damaged_file_raises_is_one_sentence(tmp_path, content, place, says):
+def test_whatever_a_damaged_file_raises_is_one_sentence(tmp_path, content, place, text):
     if place is not None:
         content[place] ^= 255
     (tmp_path / "o.npz").write_bytes(content)
     with pytest.raises(UserError) as error:
         read_arrays(tmp_path / "o.npz")
-    assert str(error.value).startswith(f"{tmp_path / 'o.npz'}: not a valid .npz file ({says}")
+    assert str(error.value).startswith(f"{tmp_path / 'o.npz'}: not a valid .npz file ({text}")
     assert str(error.value).endswith("); write it again")
 
 
@@ -453,9 +450,9 @@ def test_the_commands_agree_with_the_runtime(exported, bundle, listed, tmp_path,
 def test_an_engine_or_precision_that_there_is_not_is_refused(exported, inputs, tmp_path, capsys):
     words = ("run", exported, "--datalist", inputs / "npz_datalist.txt", "--output", tmp_path / "out")
     assert command(*words, "--backend", "openvivo") == 2
-    assert capsys.readouterr().err == "backend is 'openvivo'; write paddle or onnxruntime or openvino or trt\n"
+    assert capsys.readouterr().err == says("backend is 'openvivo'; write paddle or onnxruntime ...\n")
     assert command(*words, "--precision", "int8") == 2
-    assert "paddle on a CPU does not compute in int8; write precision float32" in capsys.readouterr().err
+    assert "does not compute in int8; write precision float32" in capsys.readouterr().err
 
 
 def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_path, capsys):
@@ -468,7 +465,7 @@ def test_a_calibration_set_shows_every_class_or_says_so(exported, listed, tmp_pa
     unlabelled = tmp_path / "pictures" / "names.txt"
     unlabelled.write_text("cat/one.png\n")
     assert command("make", exported, "--data", unlabelled, "--output", tmp_path / "c", "--count", 1) == 2
-    assert "has no labels (its lines are paths alone), so --count cannot choose" in capsys.readouterr().err
+    assert "(its lines are paths alone), so --count cannot choose" in capsys.readouterr().err
     assert command("make", exported, "--data", listed, "--output", tmp_path / "c", "--seed", 1) == 2
     assert capsys.readouterr().err == "--seed belongs to --count; write --count N as well\n"
 

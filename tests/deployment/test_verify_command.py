@@ -1,10 +1,10 @@
 """`ppcls verify`: the table, the exit code, and the model itself as the reference."""
 
-import cv2
 import numpy as np
 import paddle
 import pytest
 
+from helpers.pictures import save_list
 from ppcls.cli import main
 from ppcls.deployment.verify.forms import REFERENCE
 from ppcls.inference import Bundle, Golden
@@ -18,13 +18,7 @@ MODEL += ["-o", "Infer.PostProcess=null", "-o", "DataLoader.Eval.dataset.transfo
 
 @pytest.fixture
 def pictures(tmp_path):
-    lines = []
-    for index in range(3):
-        pixels = np.random.default_rng(index).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-        cv2.imwrite(str(tmp_path / f"{index}.png"), pixels)
-        lines.append(f"{index}.png {index}\n")
-    (tmp_path / "list.txt").write_text("".join(lines))
-    return tmp_path / "list.txt"
+    return save_list(tmp_path, [0, 1, 2])
 
 
 def test_a_bundle_that_is_as_exported_passes(exported, capsys):

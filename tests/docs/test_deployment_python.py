@@ -7,12 +7,11 @@ import shutil
 import tarfile
 from dataclasses import fields
 
-import numpy as np
 import paddle
 import pytest
-from PIL import Image
 from test_documents import ROOT, blocks, run, run_command
 
+from helpers.pictures import noise, save_picture
 from ppcls import Classifier
 from ppcls.arch import build_model
 from ppcls.arch.weights.sources import find_source
@@ -24,14 +23,12 @@ PAGE = ROOT / "docs" / "deployment" / "python.md"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A checkout's doors, pictures, and weights as if they had been downloaded."""
+    """A checkout's entry points, pictures, and weights as if they had been downloaded."""
     folder = tmp_path_factory.mktemp("deployment")
     for name in ("tools", "configs", "deploy", "ppcls"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / "pictures").mkdir()
     for index in range(3):
-        pixels = np.random.default_rng(index).integers(0, 256, (330, 340, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "pictures" / f"{index}.png")
+        save_picture(folder / "pictures" / f"{index}.png", noise(340, 330, index))
     (folder / "names.txt").write_text("".join(f"class {index}\n" for index in range(1000)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PPCLS_HOME", str(folder / "cache"))

@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 import test_documents as documents
 
+from helpers.pictures import noise, save_picture
 from ppcls.cli import main, parse_arguments
 from ppcls.config.tensorrt import TensorRT
 from ppcls.inference.backends.engine_cache import EngineKey
@@ -37,7 +38,7 @@ def place(tmp_path_factory):
     """Two bundles by the commands of the page, and pictures."""
     folder = tmp_path_factory.mktemp("tensorrt")
     for index in range(3):
-        documents.picture(folder / "pictures" / f"{index}.png", index)
+        save_picture(folder / "pictures" / f"{index}.png", noise(48, 40, index))
     for name in ("calibration_list.txt", "val_list.txt"):
         (folder / name).write_text("".join(f"pictures/{index}.png {index}\n" for index in range(3)))
     for line in commands()[1:3]:

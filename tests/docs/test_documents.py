@@ -8,15 +8,14 @@ import shutil
 import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import paddle
 import pytest
-from PIL import Image
 
+from helpers.checkout import ROOT
 from helpers.forks import Fork, run_launcher
 from helpers.in_process import Ran, run_script
+from helpers.pictures import noise, save_picture
 from ppcls.arch import build_model
 from ppcls.arch.families.dla.network import SPECS
 from ppcls.arch.weights.files import write_weights
@@ -24,7 +23,6 @@ from ppcls.arch.weights.layouts import known_layouts, to_layout
 from ppcls.arch.weights.sources import find_source
 from ppcls.utils.download import cached_path
 
-ROOT = Path(__file__).resolve().parents[2]
 README, QUICK_START = ROOT / "README.md", ROOT / "docs" / "quick_start.md"
 DISTRIBUTED = ROOT / "docs" / "distributed.md"
 # What another place runs: `make` is what CI and tests/demo do, wheels are made in tests/packaging, archives in
@@ -46,7 +44,7 @@ PUBLISHED = (
     ("DLA60", "ucbdrive", "dla60-24839fc4.pth"),
 )
 FLOWERS = ("daisy", "dandelion", "rose", "sunflower", "tulip")
-DOORS = {"tools/train.py": "train", "tools/eval.py": "eval", "deploy/python/predict_cls.py": "predict"}
+SCRIPTS = {"tools/train.py": "train", "tools/eval.py": "eval", "deploy/python/predict_cls.py": "predict"}
 
 
 def blocks(path, language):
@@ -64,12 +62,6 @@ def commands(path):
     return [line for line in lines if line and not line.startswith(ELSEWHERE)]
 
 
-def picture(path, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path, quality=90)
-
-
 @contextlib.contextmanager
 def small_models():
     """Makes the models of the commands with few channels: their sizes are not the point."""
@@ -81,19 +73,19 @@ def small_models():
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    """A checkout's doors and configurations beside small data in the places that the documents name."""
+    """A checkout's scripts and configurations beside small data in the places that the documents name."""
     folder = tmp_path_factory.mktemp("documents")
     for name in ("tools", "configs", "deploy", "ppcls"):
         (folder / name).symlink_to(ROOT / name)
     data = folder / "dataset" / "ILSVRC2012"
     for index in range(4):
-        picture(data / "images" / f"{index}.jpg", index)
-        picture(folder / "pictures" / f"{index}.png", index)
+        save_picture(data / "images" / f"{index}.jpg", noise(48, 40, index))
+        save_picture(folder / "pictures" / f"{index}.png", noise(48, 40, index))
     for name in ("train_list.txt", "val_list.txt"):
         (data / name).write_text("".join(f"images/{index}.jpg {index}\n" for index in range(4)))
     for part in ("train", "val"):
         for label, name in enumerate(FLOWERS):
-            picture(folder / "flowers" / part / name / "1.jpg", label)
+            save_picture(folder / "flowers" / part / name / "1.jpg", noise(48, 40, label))
     (folder / "holiday").symlink_to(folder / "pictures")
     with pytest.MonkeyPatch.context() as patch:  # as if the published weights had been downloaded
         patch.setenv("PPCLS_HOME", str(folder / "cache"))
@@ -155,7 +147,7 @@ def run_command(line, folder):
         command, arguments = words[1], ["-m", "ppcls", *words[1:]]
     else:
         assert words[0] == "python", line
-        command = next((command for door, command in DOORS.items() if door in words), words[1])
+        command = next((command for script, command in SCRIPTS.items() if script in words), words[1])
         arguments = words[1:]
     for override in SHORTER.get(command, []):
         arguments += ["-o", override]
@@ -219,8 +211,8 @@ def test_distributed(sandbox):
         else:
             words = shlex.split(line)
             assert words[:3] == ["python", "-m", "paddle.distributed.launch"]
-            door = next(place for place, word in enumerate(words) if word in DOORS)
-            run([*words[door:], "--print-config"], sandbox)
+            script = next(place for place, word in enumerate(words) if word in SCRIPTS)
+            run([*words[script:], "--print-config"], sandbox)
     log = (sandbox / "log" / "workerlog.1").read_text()
     assert "global batch 256 on 2 processes" in log
     assert "resumed output/DLA60/latest at epoch 1, step 0" in log

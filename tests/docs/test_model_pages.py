@@ -5,18 +5,17 @@ import io
 import re
 import shlex
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from helpers.checkout import ROOT
 from ppcls.arch import build_model
 from ppcls.arch.model_table import LATENCIES, MODELS
 from ppcls.arch.weights.files import read_weights, write_weights
 from ppcls.arch.weights.sources import weights_of
 from ppcls.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 try:
     import model_pages_plots
@@ -31,7 +30,7 @@ TEXTS = {
     for name, page in PAGES.items()
     for language in model_pages.LANGUAGES
 }
-DOORS = {
+SCRIPTS = {
     "tools/train.py": "train",
     "tools/eval.py": "eval",
     "tools/export_model.py": "export",
@@ -229,7 +228,7 @@ def test_the_commands_are_ours(name, tmp_path, monkeypatch, capsys):
         command = arguments.pop(0)
         if program == "python":
             assert (ROOT / command).is_file()
-            command = DOORS[command]
+            command = SCRIPTS[command]
         options = [] if command in ("models", "summary", "convert") else ["--print-config"]
         assert main([command, *arguments, *options]) == 0, capsys.readouterr().err
     assert PAGES[name].example in capsys.readouterr().out

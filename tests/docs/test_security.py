@@ -1,11 +1,11 @@
 """SECURITY.md names targets, files and keys that exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 

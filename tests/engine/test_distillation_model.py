@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import paddle
 import pytest
-from PIL import Image
 
+from helpers.messages import says
+from helpers.pictures import save_class_folders
 from helpers.tiny_run import Tiny, use_tiny
 from ppcls.arch import build_model
 from ppcls.arch.distillation import DistillationModelParams
@@ -67,11 +68,7 @@ def small_models():
 def home(tmp_path_factory):
     """Eight noisy pictures of four classes, and the weights of a teacher."""
     place = tmp_path_factory.mktemp("distillation")
-    rng = np.random.default_rng(0)
-    for index in range(8):
-        path = place / "data" / "abcd"[index // 2] / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (36, 40, 3)).astype("uint8")).save(path)
+    save_class_folders(place / "data", "abcd", 8)
     for seed, name in enumerate(("teacher", "other")):
         paddle.seed(seed)
         model = build_model("DLA46_c", class_num=4)
@@ -318,4 +315,4 @@ def test_a_metric_of_a_model_that_is_not_there():
     counter = DistillationTopkAcc(1, "Pupil").accumulator()
     with pytest.raises(UserError) as caught:
         counter.update({"Student": None, "Teacher": None}, None)
-    assert str(caught.value) == "a metric names the model Pupil, but the models are Student, Teacher; write one"
+    assert str(caught.value) == says("a metric names the model Pupil, but the models are Student, Teacher; ...")

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import paddle
 import pytest
-from PIL import Image
 
 from helpers import tiny_run
+from helpers.pictures import save_picture, solid
 from ppcls.cli import main
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import ImageLoader
@@ -24,9 +24,7 @@ EVAL = "DataLoader.Eval.dataset"
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Twenty pictures of 24x20 in four classes, and a run of one epoch."""
-    monkeypatch.chdir(tmp_path)
-    tiny_run.use_tiny(monkeypatch.setattr)
-    tiny_run.prepare(tmp_path, 0)
+    tiny_run.enter(tmp_path, monkeypatch)
     return tmp_path
 
 
@@ -43,9 +41,7 @@ def transforms(*ops):
 def held_out(folder, sizes):
     """Pictures of these (width, height), the first of them of the class a; returns the override."""
     for index, size in enumerate(sizes):
-        path = folder / "held_out" / "abcd"[index % 4] / f"{index:03}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", size, (index, 60, 90)).save(path)
+        save_picture(folder / "held_out" / "abcd"[index % 4] / f"{index:03}.png", solid((index, 60, 90), *size))
     return f"{EVAL}.image_root=held_out"
 
 

@@ -1,15 +1,12 @@
 """The commands of PaddleClas 2.0's time: an old file trains, and old overrides evaluate by a file of today."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
-from PIL import Image
 
+from helpers.checkout import ROOT
 from helpers.in_process import run_script
+from helpers.pictures import save_list
 from ppcls.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
 READER = """
     batch_size: 4
     num_workers: 0
@@ -40,18 +37,15 @@ TRAIN:{READER}    mix: [MixupOperator: {{alpha: 0.2}}]
 VALID:{READER}"""
 
 
-def run(folder, door, *arguments):
-    ran = run_script(ROOT / door, *arguments, folder=folder)
+def run(folder, script, *arguments):
+    ran = run_script(ROOT / script, *arguments, folder=folder)
     assert ran.code == 0, f"{ran.out}\n{ran.err}"
     return ran.out, ran.err
 
 
 @pytest.mark.slow
 def test_an_old_file_trains_and_old_overrides_evaluate(tmp_path, monkeypatch, capsys):
-    rng = np.random.default_rng(0)
-    for index in range(4):
-        Image.fromarray(rng.integers(0, 256, (40, 36, 3)).astype("uint8")).save(tmp_path / f"{index}.png")
-    (tmp_path / "list.txt").write_text("".join(f"{index}.png {index % 2}\n" for index in range(4)))
+    save_list(tmp_path, [0, 1, 0, 1])
     (tmp_path / "old.yaml").write_text(OLD)
     out, err = run(tmp_path, "tools/train.py", "-c", "old.yaml")
     assert "old.yaml: LEARNING_RATE, OPTIMIZER: read as Optimizer\n" in err

@@ -8,6 +8,7 @@ import paddle
 import pytest
 from PIL import Image
 
+from helpers.pictures import save_class_folders
 from helpers.tiny_run import use_tiny
 from ppcls.cli import main
 from ppcls.config import load_config
@@ -54,11 +55,7 @@ def here(tmp_path, monkeypatch):
     use_tiny(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(CONFIG)
-    rng = np.random.default_rng(0)
-    for index in range(8):
-        path = tmp_path / "data" / ("ash", "oak")[index % 2] / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (36, 40, 3)).astype("uint8")).save(path)
+    save_class_folders(tmp_path / "data", ("ash", "oak"), 8)
     return tmp_path
 
 
@@ -107,14 +104,14 @@ COLORS = [
     ("command", "overrides", "problems"),
     [
         ("train", ["Arch.in_channels=3"], [("Train", "is 1, but Arch.in_channels is 3;"), ("Eval", "is 1, but Arch")]),
-        ("train", COLORS[:1], [("Train", "is 3, but Arch.in_channels is 1; for gray pictures write channels: 1 in")]),
+        ("train", COLORS[:1], [("Train", "is 3, but Arch.in_channels is 1; for gray pictures write channels: 1")]),
         ("export", COLORS[:1], []),
         ("export", COLORS[1:], [("Eval", "is 3, but Arch.in_channels is 1;")]),
         ("lr-find", COLORS[1:], []),
         ("train", ["Global.image_shape=[3, 32, 32]"],
-         [("shape", "is [3, 32, 32], which begins with the channels, but Arch.in_channels is 1; for gray")]),
+         [("shape", "is [3, 32, 32], which begins with the channels, but Arch.in_channels is 1")]),
         ("train", [*COLORS, "Arch.in_channels=3"],
-         [("shape", "is [1, 32, 32], which begins with the channels, but Arch.in_channels is 3; for gray")]),
+         [("shape", "is [1, 32, 32], which begins with the channels, but Arch.in_channels is 3")]),
         ("train", [*COLORS, "Arch.in_channels=4"], [("Train", "is 3, but Arch.in_channels is 4"), ("Eval", "is 3,")]),
         ("train", [*COLORS, "Arch.in_channels=3", "Global.image_shape=[3, 32, 32]"], []),
     ],

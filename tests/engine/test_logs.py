@@ -5,10 +5,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
+from helpers.messages import says
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, VisualDLLog
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
@@ -142,7 +143,7 @@ def test_visualdl_that_breaks_is_said_once_and_stops_nothing(make_trainer, lines
     trainer.fit()
     assert trainer.state.epoch == 1
     assert [line[20:] for line in lines()] == [
-        "WARNING: VisualDL stopped (RuntimeError: no space); the run goes on without it"
+        says("WARNING: VisualDL stopped (RuntimeError: no space); the run goes on ...")
     ]
 
 
@@ -179,7 +180,7 @@ def test_an_evaluation_that_is_not_finite_is_said_and_never_the_best(make_traine
     trainer.callbacks = [callback]
     trainer.fit()
     assert trainer.state.best["epoch"] == 1
-    assert "this evaluation is not finite (top1: 0.50000, loss: nan) and cannot be the best" in lines()[0]
+    assert "is not finite (top1: 0.50000, loss: nan) and cannot be" in lines()[0]
 
 
 def test_the_best_of_another_metric_is_forgotten_with_a_word(make_trainer, lines):
@@ -190,7 +191,7 @@ def test_the_best_of_another_metric_is_forgotten_with_a_word(make_trainer, lines
     trainer.callbacks = [callback]
     trainer.fit()
     assert trainer.state.best["top1"] == 0.5
-    assert lines()[0].endswith("the best was counted in top5 so far, and is in top1 from now on")
+    assert lines()[0].endswith("so far, and is in top1 from now on")
 
 
 def test_visualdl_that_breaks_when_closed_stops_nothing(make_trainer, lines, tmp_path, monkeypatch):
@@ -219,7 +220,7 @@ def test_a_listener_that_is_gone_does_not_end_a_run():
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
     )  # fmt: skip
     process.stdout.close()
     process.stdin.write("\n")

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.messages import says
+from helpers.pictures import save_picture, solid
 from ppcls.cli import main
 from ppcls.engine import lr_finder
 from ppcls.engine.lr_finder import RangeTest, batches_of, range_test, smooth
@@ -156,9 +158,7 @@ def test_a_loss_that_is_not_finite_ends_it(make_trainer):
     trainer.loader.poison = (0, 0)
     with pytest.raises(UserError) as caught:
         run()
-    assert (
-        str(caught.value) == "no loss is finite, not even at a learning rate of 0.0001; look at the weights and --low"
-    )
+    assert str(caught.value) == says("no loss is finite ... learning rate of 0.0001; look at the weights and --low")
 
 
 def test_batches_without_pictures():
@@ -247,9 +247,7 @@ DataLoader:
 def home(tmp_path, monkeypatch):
     """Eight pictures of two colours, and the configuration of a training; the working folder."""
     for index in range(8):
-        path = tmp_path / "data" / "ab"[index % 2] / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((36, 40, 3), (40, 200)[index % 2], np.uint8)).save(path)
+        save_picture(tmp_path / "data" / "ab"[index % 2] / f"{index}.png", solid((40, 200)[index % 2]))
     (tmp_path / "config.yaml").write_text(CONFIG.format(home=tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -291,21 +289,21 @@ def test_the_command_gathers_as_training_does(home, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "AMP.level=O1"], "mixed precision (AMP) has no effect in Paddle on a CPU; remove the AMP section or"),
-        (["--low", "0"], "--low is 0 and --high is 10; write two rates above 0, the lower one first"),
-        (["--low", "2", "--high", "1"], "--low is 2 and --high is 1; write two rates above 0, the lower one first"),
-        (["--high", "nan"], "--low is 1e-05 and --high is nan; write two rates above 0, the lower one first"),
-        (["--steps", "9"], "--steps is 9; write a whole number of at least 10, such as 100"),
-        (["--output", "curve.jpg"], "--output is curve.jpg; write the path of a .png, such as lr_find.png"),
-        (["-o", "Loss.Train=[]"], "is missing, and lr-find needs it; write the losses, such as `- CELoss:`"),
-        (["-o", "Optimizer="], "is missing, and lr-find needs it; write the optimizer with its lr"),
+        (["-o", "AMP.level=O1"], "... AMP ...; remove the AMP section or ..."),
+        (["--low", "0"], "--low is 0 and --high is 10; write ... above 0, the lower one first"),
+        (["--low", "2", "--high", "1"], "--low is 2 and --high is 1; write ... above 0, the lower one first"),
+        (["--high", "nan"], "--low is 1e-05 and --high is nan; write ... above 0, the lower one first"),
+        (["--steps", "9"], "--steps is 9; write ... at least 10, such as 100"),
+        (["--output", "curve.jpg"], "--output is curve.jpg; write the path of a .png ..."),
+        (["-o", "Loss.Train=[]"], "Loss.Train ... is missing, and lr-find needs it; ... `- CELoss:`"),
+        (["-o", "Optimizer="], "Optimizer ... is missing, and lr-find needs it; ... its lr"),
         (["-o", "DataLoader.Train.dataset.image_root=nowhere"], "there is no folder 'nowhere'"),
         (["-o", "Optimizer.no_weight_decay_name=norm"], "no parameter's name holds 'norm'"),
     ],
 )  # fmt: skip
 def test_a_users_mistake_comes_before_any_training(home, capsys, words, message):
     assert main(["lr-find", "-c", "config.yaml", *words]) == 2
-    assert message in capsys.readouterr().err
+    assert capsys.readouterr().err == says(f"... {message} ...\n")
     assert not list(home.glob("*.csv"))
 
 
@@ -344,7 +342,6 @@ def test_without_matplotlib_one_sentence_names_the_remedy(home, capsys, monkeypa
     for name in [name for name in sys.modules if name.startswith("matplotlib")]:
         monkeypatch.delitem(sys.modules, name)
     assert main(["lr-find", "-c", "config.yaml"]) == 2
-    assert capsys.readouterr().err == (
-        "the curve is drawn with matplotlib, which is missing (No module named 'matplotlib'); "
-        "run `pip install matplotlib`\n"
+    assert capsys.readouterr().err == says(
+        "the curve ... (No module named 'matplotlib'); run `pip install matplotlib`\n"
     )

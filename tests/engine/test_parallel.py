@@ -11,10 +11,11 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from helpers.forks import wait_for
 from helpers.launching import finish, finish_well, launch, process_of
+from helpers.messages import says
+from helpers.pictures import save_picture
 from ppcls.cli import main
 from ppcls.data.sampler import epoch_order
 from ppcls.untrusted.unpickle import load_pickle
@@ -53,9 +54,8 @@ def paint(root, count):
     rng = np.random.default_rng(count)
     paths = [root / "abcd"[4 * index // count] / f"{index:03}.png" for index in range(count)]
     for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
         tint = 60 * np.eye(4, 3)["abcd".index(path.parent.name)]
-        Image.fromarray(np.uint8(rng.integers(0, 196, (44, 48, 3)) + tint)).save(path)
+        save_picture(path, np.uint8(rng.integers(0, 196, (44, 48, 3)) + tint))
     return paths
 
 
@@ -78,8 +78,8 @@ def words(home, **overrides):
 
 def start(home, name, count=2, batch=GLOBAL_BATCH // 2, options=(), **overrides):
     """A training, by default at the same global batch."""
-    told = {"Global__output_dir": home / name, "DataLoader__Train__sampler__batch_size": batch, **overrides}
-    return launch(home, f"{name}_log", count, "tools/train.py", *words(home, **told), options=options)
+    settings = {"Global__output_dir": home / name, "DataLoader__Train__sampler__batch_size": batch, **overrides}
+    return launch(home, f"{name}_log", count, "tools/train.py", *words(home, **settings), options=options)
 
 
 def weights(home, name):
@@ -107,8 +107,8 @@ def one(home):
 @pytest.fixture(scope="module")
 def two(home):
     """The logs of two processes at half the batch."""
-    told = {"Global__use_visualdl": True, "Global__save_interval_minutes": 1e-6}  # all save together at every step
-    return finish_well(start(home, "two", **told), home, "two_log", 2)
+    settings = {"Global__use_visualdl": True, "Global__save_interval_minutes": 1e-6}  # all save together at every step
+    return finish_well(start(home, "two", **settings), home, "two_log", 2)
 
 
 def said(log, pattern):
@@ -117,7 +117,7 @@ def said(log, pattern):
 
 
 def agree(some, others):
-    """The same pictures are told right; losses differ by a unit in the last place printed at most, as weights do."""
+    """The same pictures are right; losses differ by a unit in the last place printed at most, as weights do."""
     assert [accuracies for accuracies, _ in some] == [accuracies for accuracies, _ in others]
     np.testing.assert_allclose([loss for _, loss in some], [loss for _, loss in others], rtol=0, atol=1.1e-5)
 
@@ -149,9 +149,9 @@ def test_the_first_process_alone_writes(home, two):
 
 
 def test_an_evaluation_does_not_depend_on_the_number_of_processes(home, one, capsys):
-    told = words(home, Global__pretrained_model=home / "one" / "SqueezeNet1_1" / "latest")
-    job = launch(home, "eval_log", 3, "tools/eval.py", *told)  # 101 pictures; two processes evaluate above
-    assert main(["eval", *told]) == 0
+    settings = words(home, Global__pretrained_model=home / "one" / "SqueezeNet1_1" / "latest")
+    job = launch(home, "eval_log", 3, "tools/eval.py", *settings)  # 101 pictures; two processes evaluate above
+    assert main(["eval", *settings]) == 0
     expected = said(capsys.readouterr().out, "END epoch:. +valid")
     assert len(expected) == 1
     for log in finish_well(job, home, "eval_log", 3):
@@ -172,16 +172,16 @@ def test_a_stopped_job_goes_on_with_one_process(home, two):
     shutil.copytree(home / "stopped", home / "stopped_small")
     small = {"DataLoader__Train__sampler__batch_size": GLOBAL_BATCH // 4, "Global__update_freq": 4}
     for name, changes in (("stopped", {}), ("stopped_small", small)):
-        told = {"Global__output_dir": home / name, "Global__checkpoints": home / name / "SqueezeNet1_1", **changes}
-        assert main(["train", *words(home, **told)]) == 0
+        settings = {"Global__output_dir": home / name, "Global__checkpoints": home / name / "SqueezeNet1_1", **changes}
+        assert main(["train", *words(home, **settings)]) == 0
         assert states(home, name)["epoch"] == EPOCHS
         assert largest_difference(home, name, "two") < 1e-6
 
 
 def test_a_job_ends_with_a_process_that_dies_and_goes_on_to_the_same_bits(home, two):
     """With dropout, whose masks the resumed job must draw again, beside an unbroken job."""
-    told = {"Arch__drop_rate": 0.5, "Global__eval_during_train": False, "Global__save_interval_steps": 1}
-    job = start(home, "killed", **told)
+    settings = {"Arch__drop_rate": 0.5, "Global__eval_during_train": False, "Global__save_interval_steps": 1}
+    job = start(home, "killed", **settings)
     wait_for(home / "killed_log" / "workerlog.1", "train step:1 ", job)
     os.kill(process_of(home / "killed_log", 1), signal.SIGKILL)
     began = time.monotonic()
@@ -193,8 +193,8 @@ def test_a_job_ends_with_a_process_that_dies_and_goes_on_to_the_same_bits(home, 
     assert re.search(r"\n  .* train step:", log)  # the last lines of the other's
     assert "Traceback" not in log
     assert states(home, "killed")["epoch"] < EPOCHS
-    resumed = start(home, "killed", Global__checkpoints=home / "killed" / "SqueezeNet1_1", **told)
-    whole = start(home, "whole", **told)
+    resumed = start(home, "killed", Global__checkpoints=home / "killed" / "SqueezeNet1_1", **settings)
+    whole = start(home, "whole", **settings)
     assert "resumed " in finish_well(resumed, home, "killed_log", 2)[0]
     finish_well(whole, home, "whole_log", 2)
     assert largest_difference(home, "killed", "whole") == 0
@@ -202,8 +202,11 @@ def test_a_job_ends_with_a_process_that_dies_and_goes_on_to_the_same_bits(home, 
 
 
 def test_an_evaluation_ends_with_a_process_that_dies(home, one):
-    told = {"Global__pretrained_model": home / "one/SqueezeNet1_1/latest", "DataLoader__Eval__sampler__batch_size": 1}
-    job = launch(home, "eval_killed", 2, "tools/eval.py", *words(home, **told))
+    settings = {
+        "Global__pretrained_model": home / "one/SqueezeNet1_1/latest",
+        "DataLoader__Eval__sampler__batch_size": 1,
+    }
+    job = launch(home, "eval_killed", 2, "tools/eval.py", *words(home, **settings))
     wait_for(home / "eval_killed" / "workerlog.1", "valid step:3 ", job)
     os.kill(process_of(home / "eval_killed", 1), signal.SIGKILL)
     code, _ = finish(job)
@@ -230,13 +233,13 @@ def test_two_machines_learn_what_one_does(home, one):
     ("overrides", "message"),
     [
         ({"Global__sync_batch_norm": "true"},
-         "synchronised batch norm has no effect in Paddle on a CPU; write -o Global.sync_batch_norm=false"),
+         "... no effect in Paddle on a CPU; write -o Global.sync_batch_norm=false"),
         ({"AMP": "{level: O1}"},
-         "mixed precision (AMP) has no effect in Paddle on a CPU; remove the AMP section or write "
-         "-o AMP.use_amp=false"),
+         "... (AMP) ... no effect in Paddle on a CPU; remove the AMP section or write -o "
+         "AMP.use_amp=false"),
     ],
     ids=["sync_batch_norm", "AMP"],
 )  # fmt: skip
 def test_what_a_cpu_cannot_do_is_refused(home, capsys, overrides, message):
     assert main(["train", *words(home, Global__output_dir=home / "refused", **overrides)]) == 2
-    assert capsys.readouterr().err == f"{message}\n"
+    assert capsys.readouterr().err == says(f"{message}\n")

@@ -1,7 +1,6 @@
 import json
 import os
 import struct
-import subprocess
 import sys
 import zlib
 from dataclasses import replace
@@ -11,6 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers.checkout import ROOT
+from helpers.new_process import modules_loaded_by, output_of
+from helpers.pictures import noise, save_picture
 from ppcls.config import load_deploy_config
 from ppcls.engine import predict as command_module
 from ppcls.engine.predict import predict
@@ -19,16 +21,12 @@ from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "in"
-    (place / "sub").mkdir(parents=True)
     for index, name in enumerate(("a.png", "sub/b.png")):
-        picture = np.random.default_rng(index).integers(0, 256, (50, 60, 3), dtype=np.uint8)
-        assert cv2.imwrite(str(place / name), picture)
+        save_picture(place / name, noise(60, 50, index))
     return place
 
 
@@ -190,23 +188,16 @@ def test_a_long_list_has_a_progress_bar_on_a_terminal(configured, folder, monkey
 def test_the_script_from_anywhere(exported, folder, tmp_path):
     config = tmp_path / "deploy.yaml"
     config.write_text(f"Global: {{inference_model_dir: {exported}, infer_imgs: {folder}}}\n")
-    script = [sys.executable, "-W", "error::UserWarning:ppcls", str(ROOT / "deploy/python/predict_cls.py")]
-    done = subprocess.run(
-        [*script, "-c", str(config), "-o", f"Global.output={tmp_path / 'out.csv'}"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a.png", "sub/b.png"]
+    script = ["-W", "error::UserWarning:ppcls", ROOT / "deploy/python/predict_cls.py"]
+    output = ["-o", f"Global.output={tmp_path / 'out.csv'}"]
+    shown = output_of(*script, "-c", config, *output, folder=tmp_path, environment=os.environ)
+    assert [line.split(":")[0] for line in shown.splitlines()] == ["a.png", "sub/b.png"]
     assert (tmp_path / "out.csv").read_text().count("\n") == 3
 
 
 @pytest.mark.slow
 def test_the_runtime_is_imported_without_paddle():
-    code = (
-        "import sys, ppcls.inference; slow = {'paddle', 'tqdm'} & {*sys.modules}; import ppcls.engine.predict; "
-        "sys.exit(bool(slow or 'paddle' in sys.modules))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert "paddle" not in modules_loaded_by("import ppcls.engine.predict")
 
 
 def test_what_is_out_of_proportion_is_reported_in_its_row(configured, edit, folder, tmp_path, capsys):

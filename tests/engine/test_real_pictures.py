@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
 from helpers.forks import Fork, run_python, wait_for
 from helpers.in_process import run_script
 from ppcls.arch.families.dla.network import SPECS
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
 DLA60 = ["-c", "configs/DLA/DLA60.yaml"]
 # Two epochs of three steps; four pictures a step suffice to go through everything.
@@ -25,7 +25,7 @@ SHORT = ["-o", "Global.epochs=2", "-o", "DataLoader.Train.sampler.batch_size=4",
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The doors and configurations of this checkout, with twelve of the pictures laid out as ImageNet."""
+    """The scripts and configurations of this checkout, with twelve of the pictures laid out as ImageNet."""
     for name in ("tools", "configs", "deploy", "ppcls"):
         (tmp_path / name).symlink_to(ROOT / name)
     layout = tmp_path / "dataset" / "ILSVRC2012"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
 from helpers.in_process import run_script
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
 CONFIG = ["-c", "configs/SqueezeNet/SqueezeNet1_1.yaml"]
 WEIGHTS = ["-o", "Global.pretrained_model=squeezenet.pdparams"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.tiny_run import prepare_own, use_tiny
+from helpers.tiny_run import enter_own
 from ppcls.cli import main
 from ppcls.config import Config
 from ppcls.engine import checkpoint, run_folder
@@ -24,9 +24,7 @@ RUN = Path("output/SqueezeNet1_1")
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A working directory with pictures and `own.yaml`, where a tiny network trains for one epoch."""
-    monkeypatch.chdir(tmp_path)
-    use_tiny(monkeypatch.setattr)
-    prepare_own(tmp_path)
+    enter_own(tmp_path, monkeypatch)
     return tmp_path
 
 

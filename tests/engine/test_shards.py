@@ -2,22 +2,19 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from helpers.checkout import ROOT
 from helpers.in_process import run_script
 from helpers.launching import finish_well, launch
+from helpers.new_process import new_python
+from helpers.pictures import save_class_folders
 from ppcls.cli import main
 from ppcls.untrusted.unpickle import load_pickle
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
 Global: {{epochs: 2, device: cpu, output_dir: output, print_batch_step: 1, eval_during_train: false, seed: 3}}
 Arch: {{name: SqueezeNet1_1, class_num: 4}}
@@ -54,11 +51,7 @@ def run(folder, command, *arguments, code=0):
 def place(tmp_path_factory):
     """Fourteen pictures in four shards, and a configuration."""
     folder = tmp_path_factory.mktemp("shards")
-    for number in range(14):
-        path = folder / "data" / "abcd"[number % 4] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 44, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(path)
+    save_class_folders(folder / "data", "abcd", 14)
     assert main(["pack", str(folder / "data"), str(folder / "train"), "--shard-count", "4"]) == 0
     (folder / "config.yaml").write_text(CONFIG.format(place=folder))
     return folder
@@ -95,9 +88,8 @@ Trainer._step = dying
 main(sys.argv[1:])
 """
     words = ["train", "-c", "config.yaml", "-o", "Global.save_interval_steps=1", "-o", "Global.output_dir=killed"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code, *words], cwd=place, env=environment, capture_output=True)
-    assert done.returncode == 9, done.stderr
+    ran = new_python("-c", code, *words, folder=place)
+    assert ran.code == 9, ran.err
     resume = [*words, "-o", "Global.checkpoints=killed/SqueezeNet1_1"]
     said = run(place, *resume, "-o", "DataLoader.Train.loader.num_workers=1", code=2)
     order = r"\(processes 1, workers {}, shuffle_buffer 5\)"

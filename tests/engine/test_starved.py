@@ -11,8 +11,9 @@ import numpy as np
 import paddle
 import pytest
 
+from helpers.messages import says
 from helpers.starving import descriptors, file_size, memory, run_starved
-from helpers.tiny_run import prepare_own, use_tiny
+from helpers.tiny_run import enter_own
 from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.precision import Precision
@@ -41,7 +42,7 @@ def test_a_full_disk_at_predict_names_the_file(predict, name):
 def test_a_full_disk_behind_standard_output_is_named(predict):
     with Path("/dev/full").open("w") as full:
         code, text = run_starved(predict, stdout=full)
-    said = f"standard output: {os.strerror(errno.ENOSPC)}; make room or choose another place and run again\n"
+    said = says(f"standard output: {os.strerror(errno.ENOSPC)}; make room or ...\n")
     assert (code, text) == (2, said)
 
 
@@ -55,17 +56,17 @@ def test_reading_without_memory(predict, exported, monkeypatch):
     code, text = run_starved(predict)
     assert (code, text) == (
         2,
-        f"{exported}/inference.yml: out of memory while this manifest was read; give the process more memory, or copy "
-        "the bundle again, or export again\n",
+        says(
+            f"{exported}/inference.yml: out of memory ...; give the process more memory, "
+            "or copy the bundle again, or export again\n"
+        ),
     )
 
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     """The words of a tiny training into `output`."""
-    monkeypatch.chdir(tmp_path)
-    use_tiny(monkeypatch.setattr)
-    prepare_own(tmp_path)
+    enter_own(tmp_path, monkeypatch)
     return ["train", "-c", "own.yaml", "-o", "Global.epochs=2"]
 
 
@@ -130,13 +131,11 @@ def test_what_is_short_is_told_from_the_exception():
     for caught in (by_numpy, by_paddle):
         assert shortage(caught.value).endswith("; lower the batch size and num_workers, or end other programs")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    assert shortage(OSError(errno.EMFILE, "x", "a.png")) == (
-        f"a.png: no file descriptors left, of which this process may have {limit}; raise the limit (ulimit -n), or "
-        "lower num_workers"
+    assert shortage(OSError(errno.EMFILE, "x", "a.png")) == says(
+        f"a.png: no file descriptors left, ... {limit}; raise the limit (ulimit -n), or lower num_workers"
     )
-    assert shortage(RuntimeError("can't start new thread")) == (
-        "the system gives this process no more threads or processes (can't start new thread); raise the limit "
-        "(ulimit -u), lower num_workers, or end other programs"
+    assert shortage(RuntimeError("can't start new thread")) == says(
+        "... (can't start new thread); raise the limit (ulimit -u), lower num_workers, or end other programs"
     )
     by_cpp = RuntimeError(os.strerror(errno.EAGAIN))  # a C++ library that starts a thread
     assert shortage(by_cpp).startswith("the system gives this process no more threads")

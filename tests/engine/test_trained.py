@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.tiny_run import prepare_own, use_tiny
+from helpers.tiny_run import enter_own
 from ppcls.cli import main
 from ppcls.engine import next_commands
 from ppcls.engine.trained import load_with_weights
@@ -23,9 +23,7 @@ def here(tmp_path, monkeypatch):
     """A working directory with a blank in its name, pictures and `own.yaml`."""
     place = tmp_path / "my work"
     place.mkdir()
-    monkeypatch.chdir(place)
-    use_tiny(monkeypatch.setattr)
-    prepare_own(place)
+    enter_own(place, monkeypatch)
     return place
 
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import openvino
@@ -21,6 +18,9 @@ import pytest
 from onnx import numpy_helper
 from paddle import nn
 
+from helpers.checkout import ROOT
+from helpers.new_process import new_python, output_of
+from helpers.pictures import save_picture
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
 from ppcls.deployment.quantize import onnxruntime as onnxruntime_module
@@ -28,7 +28,6 @@ from ppcls.deployment.quantize import openvino as openvino_module
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
 ENGINES = ("openvino", "onnxruntime")
 TRANSFORMS = [{"DecodeImage": {}}, {"ResizeImage": {"size": 32}}, {"NormalizeImage": None}, {"ToCHWImage": None}]
@@ -70,11 +69,10 @@ def place(tmp_path_factory):
         image_shape=(3, 32, 32),
         opset=13,
     )
-    (folder / "pictures").mkdir()
     for index in range(60):
         color = np.array([40 * (index % 5), 50, 160 - 40 * (index % 5)])
         pixels = np.random.default_rng(index % 5).integers(0, 90, (32, 32, 3)) + color
-        cv2.imwrite(str(folder / "pictures" / f"{index:02}.png"), pixels.astype(np.uint8))
+        save_picture(folder / "pictures" / f"{index:02}.png", pixels.astype(np.uint8))
     return folder
 
 
@@ -180,10 +178,9 @@ def test_onnxruntime_estimates_ranges_as_it_is_told(place, inputs, tmp_path, ran
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_command_and_what_it_leaves(place, tmp_path, engine):
     bundle = Path(shutil.copytree(place / "bundle", tmp_path / "bundle"))
-    command = [sys.executable, "-m", "ppcls", "quantize", str(bundle), "--calib", str(place / "pictures")]
-    done = subprocess.run([*command, "--backend", engine], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    written, _, row, last = done.stdout.splitlines()
+    ran = new_python("-m", "ppcls", "quantize", bundle, "--calib", place / "pictures", "--backend", engine)
+    assert (ran.code, ran.err) == (0, "")
+    written, _, row, last = ran.out.splitlines()
     assert written.startswith(f"written: {bundle / f'inference.{engine}-int8.'}")
     assert row.split()[:2] == [engine, "int8"] and row.endswith("passed")
     assert last == "compared with Paddle's float32 program, on 30 pictures that it was not calibrated on"
@@ -216,10 +213,7 @@ def squeezenet(tmp_path_factory):
     for line in (convert, *commands.splitlines()):
         words = line.split()
         assert words[0] == "ppcls"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", *words]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, line + done.stdout + done.stderr
+        output_of("-m", *words, folder=folder)
     return folder
 
 

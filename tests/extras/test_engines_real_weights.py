@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from helpers.new_process import output_of
 from ppcls.inference import Classifier
 from ppcls.utils.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
 DATA = os.environ.get("PPCLS_TEST_DATA")
 pytestmark = pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200 and weights")
 
@@ -22,12 +20,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """torchvision's SqueezeNet 1.1 with its own geometry and preprocessing."""
     folder = tmp_path_factory.mktemp("real")
     weights = Path(str(DATA), "squeezenet1_1_torchvision.pth")
-    command = [sys.executable, "-m", "ppcls", "export", "-c", "SqueezeNet1_1", "--onnx"]
-    command += ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / 'bundle'}"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    overrides = ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / 'bundle'}"]
+    output_of("-m", "ppcls", "export", "-c", "SqueezeNet1_1", "--onnx", *overrides, folder=folder)
     return folder / "bundle"
 
 

@@ -8,12 +8,13 @@ So a process of its own measures, which `ppcls.utils.cpu` does not prepare.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import arch_facts as facts
 import numpy as np
+
+from helpers.checkout import ROOT
+from helpers.new_process import output_of
 
 HERE = Path(__file__).parent
 MEASURE = """
@@ -35,8 +36,6 @@ with paddle.no_grad():
 def test_logits_are_paddleclas_by_its_kernels(tmp_path: Path) -> None:
     environment = {key: v for key, v in os.environ.items() if key not in ("MKL_DEBUG_CPU_TYPE", "OMP_NUM_THREADS")}
     environment["MKL_CBWR"] = "COMPATIBLE"  # where MKL would choose better kernels by itself
-    command = [sys.executable, "-c", MEASURE, tmp_path / "logits.npy", HERE.parent / "arch", HERE.parents[1]]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    output_of("-c", MEASURE, tmp_path / "logits.npy", HERE.parent / "arch", ROOT, environment=environment)
     reference = np.load(HERE / "SENet154_vd_at_full_strength.npy")
     assert facts.deviation(np.load(tmp_path / "logits.npy"), reference) < 2e-4

@@ -14,6 +14,7 @@ import onnx
 import pytest
 from engine_bundles import agrees_with_paddle, bundle_of
 
+from helpers.checkout import ROOT
 from ppcls.cli import main
 from ppcls.deployment.onnx.export import add_onnx
 from ppcls.inference import Bundle, Classifier
@@ -21,7 +22,7 @@ from ppcls.inference.backends import open_backend
 from ppcls.inference.golden import Golden, score_difference
 from ppcls.inference.settings import Settings
 
-PICTURE = Path(__file__).parents[2] / "ppcls" / "inference" / "golden.png"
+PICTURE = ROOT / "ppcls" / "inference" / "golden.png"
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ import paddle
 import pytest
 from paddleclas_logits import state
 
+from helpers.checkout import ROOT
 from ppcls.arch import build_model
 from ppcls.arch.model_table import MODELS
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-paddleclas" / "bin" / "python"
 COUNT, CLASSES, SEED = 3, 7, 1
 NAMES = [name for name, info in MODELS.items() if "paddleclas" in info.published]

@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 import pytest
 
+from helpers.checkout import ROOT
 from ppcls.arch import build_model, list_models
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.sources import find_source
@@ -19,7 +20,6 @@ from ppcls.data.transforms import Pipeline
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier
 
-ROOT = Path(__file__).resolve().parents[2]
 PADDLE_26 = ROOT / ".venv-paddle26" / "bin" / "python"
 
 

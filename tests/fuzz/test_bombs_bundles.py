@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from helpers.bounds import assert_bounded
+from helpers.protobuf import field
 from ppcls.data.labels import load_class_names
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.manifest import is_ours
@@ -155,18 +156,6 @@ def test_the_largest_arrays_that_are_read(tmp_path):
     path = tmp_path / "golden.npz"
     path.write_bytes(npz([("picture.npy", zeros(128_000_000))]))
     assert assert_bounded(lambda: read_arrays(path)) is None
-
-
-def varint(value):
-    content = b""
-    while value > 127:
-        content += bytes([value & 127 | 128])
-        value >>= 7
-    return content + bytes([value])
-
-
-def field(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def nested(numbers, content):

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.fuzzing import FUZZING, assert_every_mutant_is_read_or_refused, mutant, seeds
+from helpers.protobuf import field
 from ppcls.data.labels import load_class_names
 from ppcls.inference import Bundle, Classifier, Golden
 from ppcls.inference.manifest import is_ours
@@ -118,20 +119,6 @@ def test_parameters(copy):
     path = copy / "inference.pdiparams"
     seen = assert_every_mutant_is_read_or_refused(reader(path, lambda: check_parameters(path)), path.read_bytes(), 200)
     assert_both(seen)
-
-
-def varint(value):
-    content = b""
-    while value > 127:
-        content += bytes([value & 127 | 128])
-        value >>= 7
-    return content + bytes([value])
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
 def legacy_program():

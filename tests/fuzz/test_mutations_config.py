@@ -3,10 +3,10 @@
 import json
 import random
 from functools import partial
-from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
 from helpers.fuzzing import FUZZING, mutant, seeds
 from ppcls.config import load_config, load_deploy_config, migrate_config
 from ppcls.engine.schema import registries
@@ -14,7 +14,6 @@ from ppcls.untrusted.yaml_nodes import Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests" / "config"
 REGISTRIES = registries()
 FILES = {

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from helpers.fuzzing import assert_every_mutant_is_read_or_refused
+from helpers.pictures import encoded
 from ppcls.data import imagenet_archives
 from ppcls.data.image_list import read_list_file
 from ppcls.data.imagenet_labels import read_labels
@@ -46,9 +47,7 @@ if not AVIF.is_read:
 
 def picture(kind: str, **options: Any) -> bytes:
     pixels = np.arange(24 * 20 * 3, dtype=np.uint32).reshape(20, 24, 3) * 7 % 251
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return encoded(pixels.astype(np.uint8), kind, **options)
 
 
 def reader_of(file: Path, read: Callable[[], Any]) -> Callable[[bytes], Any]:

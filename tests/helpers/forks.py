@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import logging
 import os
 import runpy
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-from helpers.forking import end_with_stack, write_stack_to
+from helpers.forking import end_with_stack
 
 PATIENCE = 300  # seconds that nothing takes unless it hangs, on a crowded machine neither
 
@@ -41,12 +42,12 @@ class Fork:
         prepare: Callable[[], Any] | None = None,
     ) -> None:
         self.returncode: int | None = None
-        prepared, told = os.pipe()
+        prepared, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(prepared)
-            _become(work, stdout, stderr or stdout, prepare, told)
-        os.close(told)
+            _become(work, stdout, stderr or stdout, prepare, tell)
+        os.close(tell)
         os.read(
             prepared, 1
         )  # so that it has a process group of its own, where it is to have one, before it is signalled
@@ -92,7 +93,7 @@ class Fork:
 
 
 def _become(
-    work: Callable[[], Any], stdout: IO[str], stderr: IO[str], prepare: Callable[[], Any] | None, told: int
+    work: Callable[[], Any], stdout: IO[str], stderr: IO[str], prepare: Callable[[], Any] | None, tell: int
 ) -> None:
     """Does the work and ends this process, as Python does at the end of a script."""
     code = 1
@@ -100,10 +101,10 @@ def _become(
     try:
         if prepare is not None:
             prepare()
-        os.close(told)
+        os.close(tell)
         os.dup2(stdout.fileno(), 1)
         os.dup2(stderr.fileno(), 2)
-        write_stack_to(2)
+        faulthandler.enable(2)
         sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         signal.signal(signal.SIGINT, signal.default_int_handler)

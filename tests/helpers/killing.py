@@ -2,21 +2,19 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
+from helpers.checkout import ROOT
+from helpers.new_process import output_of, with_checkout
+
 DRIVER = Path(__file__).with_name("kill_driver.py")
 PLACES = 13
 
 
 def kill_and_resume(folder, kills, workers, seed):
     """What the driver reports of its kills."""
-    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
-    command = [sys.executable, str(DRIVER), str(folder), str(kills), str(workers), str(seed)]
-    done = subprocess.run(command, env=environment, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    environment = with_checkout(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    output_of(DRIVER, folder, kills, workers, seed, environment=environment)
     report = json.loads((folder / "kills.json").read_text())
     assert len(report["kills"]) == kills
     assert len({place for _, place, _ in report["kills"]}) == PLACES

@@ -1,11 +1,9 @@
 """Starts commands as `python -m paddle.distributed.launch` does for a user."""
 
 import os
-from pathlib import Path
 
+from helpers.checkout import ROOT
 from helpers.forks import Fork, run_launcher
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Job(Fork):

@@ -3,9 +3,7 @@
 Its network has batch norm and dropout and trains in milliseconds, under the name of one that the library has.
 """
 
-import numpy as np
-from PIL import Image
-
+from helpers.pictures import noise, save_picture
 from ppcls.arch.families.squeezenet.facts import SqueezeNet1_1Params
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.arch.weights import layouts
@@ -65,11 +63,9 @@ def use_tiny(put):
 
 def prepare(folder, workers):
     """Twenty pictures in four classes, and the configuration."""
-    rng = np.random.default_rng(0)
     for index in range(20):
         path = folder / "data" / "abcd"[index % 4] / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (20, 24, 3)).astype("uint8") // (1 + index % 4)).save(path)
+        save_picture(path, noise(24, 20, index) // (1 + index % 4))
     text = CONFIG.format(out=folder, data=folder / "data", workers=workers)
     (folder / f"config_{workers}.yaml").write_text(text)
 
@@ -87,6 +83,20 @@ def prepare_own(folder):
         text = text.replace(then, now)
     (folder / "own.yaml").write_text(text)
     (folder / "config_0.yaml").unlink()
+
+
+def enter(folder, patch):
+    """Works in a folder with pictures and `config_0.yaml`, where the tiny network trains."""
+    patch.chdir(folder)
+    use_tiny(patch.setattr)
+    prepare(folder, 0)
+
+
+def enter_own(folder, patch):
+    """Works in a folder with pictures and `own.yaml`, where the tiny network trains for one epoch."""
+    patch.chdir(folder)
+    use_tiny(patch.setattr)
+    prepare_own(folder)
 
 
 def note_values(file, put):

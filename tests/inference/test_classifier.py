@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 import ppcls
+from helpers.messages import says
+from helpers.pictures import noise, save_picture, solid
 from ppcls.inference import Bundle, Classifier, Result
 from ppcls.inference.backends.paddle import PaddleBackend
 from ppcls.inference.golden import GOLDEN_PICTURE
@@ -30,23 +32,13 @@ class Means:
         return np.concatenate([means, np.full((len(batch), 2), -9)], axis=1).astype(np.float32)
 
 
-def flat(red, green, blue, size=(50, 60)):
-    return np.full((*size, 3), (red, green, blue), np.uint8)
-
-
-def save(path, picture):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture[..., ::-1])
-    return path
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Three pictures and, between them, a file that is none."""
-    save(tmp_path / "a_red.png", flat(250, 0, 10))
-    save(tmp_path / "b_green.png", flat(0, 240, 10))
+    save_picture(tmp_path / "a_red.png", solid((250, 0, 10)))
+    save_picture(tmp_path / "b_green.png", solid((0, 240, 10)))
     (tmp_path / "c_broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    save(tmp_path / "d/blue.png", flat(0, 10, 230))
+    save_picture(tmp_path / "d/blue.png", solid((0, 10, 230)))
     return tmp_path
 
 
@@ -80,7 +72,7 @@ def test_batches_hold_what_could_be_read(exported, folder, batch_size, batches):
 
 
 def test_pictures_that_are_missing_or_too_small_have_their_say(exported, tmp_path):
-    absent, good = tmp_path / "absent.png", save(tmp_path / "good.png", flat(0, 0, 200))
+    absent, good = tmp_path / "absent.png", save_picture(tmp_path / "good.png", solid((0, 0, 200)))
     results = list(Classifier(exported, backend=Means()).predict([absent, good, b"", tmp_path]))
     assert [result.source for result in results] == [str(absent), str(good), 2, str(tmp_path)]
     assert results[0].error == "No such file or directory"
@@ -90,8 +82,8 @@ def test_pictures_that_are_missing_or_too_small_have_their_say(exported, tmp_pat
 
 
 def test_what_can_be_no_picture_leaves_those_beside_it_alone(exported, tmp_path):
-    red, blue = save(tmp_path / "a.png", flat(250, 0, 10)), save(tmp_path / "b.png", flat(0, 0, 200))
-    blue = blue.rename(tmp_path / os.fsdecode(b"\xff.png"))  # OpenCV cannot write a file whose name is no UTF-8
+    red = save_picture(tmp_path / "a.png", solid((250, 0, 10)))
+    blue = save_picture(tmp_path / os.fsdecode(b"\xff.png"), solid((0, 0, 200)))  # a name that is not UTF-8
     given = [red, "a\0b.png", "x" * 5000, "https://example.com/cat.jpg", None, "", tmp_path, bytearray(b"bad"), blue]
     results = Classifier(exported, backend=Means(), batch_size=4).predict(given)
     assert [result.top1 for result in results] == [0, *[None] * 7, 2]
@@ -103,7 +95,7 @@ def test_what_can_be_no_picture_leaves_those_beside_it_alone(exported, tmp_path)
 
 
 def test_pictures_in_other_forms_are_what_their_files_are(exported, tmp_path):
-    path = save(tmp_path / "x.png", np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8))
+    path = save_picture(tmp_path / "x.png", noise(60, 50))
     classifier, content = Classifier(exported, backend=Means()), path.read_bytes()
     expected = classifier.predict(path)[0].scores
     image = Image.open(path)
@@ -121,7 +113,7 @@ def test_pictures_in_other_forms_are_what_their_files_are(exported, tmp_path):
 
 def test_arrays_state_their_color_order(exported):
     classifier = Classifier(exported, backend=Means())
-    picture = flat(200, 100, 10)
+    picture = solid((200, 100, 10))
     (rgb,) = classifier.predict(picture, color="RGB")
     (bgr,) = classifier.predict(picture[..., ::-1], color="BGR")
     (wrong,) = classifier.predict(picture, color="BGR")
@@ -134,7 +126,7 @@ def test_arrays_state_their_color_order(exported):
 
 
 def test_bytes_are_a_pictures_file(exported, tmp_path):
-    path = save(tmp_path / "x.png", flat(0, 250, 0))
+    path = save_picture(tmp_path / "x.png", solid((0, 250, 0)))
     (from_bytes,) = Classifier(exported, backend=Means()).predict(path.read_bytes())
     (from_file,) = Classifier(exported, backend=Means()).predict(path)
     assert from_bytes.scores == from_file.scores
@@ -146,7 +138,7 @@ def test_equal_scores_go_to_the_lower_id(exported):
         def run(self, batch):
             return np.full((len(batch), 5), 0.2, np.float32)
 
-    (result,) = Classifier(exported, backend=Even(), topk=3).predict(flat(0, 0, 0), color="RGB")
+    (result,) = Classifier(exported, backend=Even(), topk=3).predict(solid((0, 0, 0)), color="RGB")
     assert result.class_ids == [0, 1, 2]
 
 
@@ -156,12 +148,12 @@ def test_scores_that_are_no_numbers_have_no_order(exported):
             return np.full((len(batch), 5), np.nan, np.float32)
 
     with pytest.raises(UserError) as caught:
-        list(Classifier(exported, backend=Broken()).predict(flat(0, 0, 0), color="RGB"))
-    assert str(caught.value) == ("0: a score is not a number, so there is no order; look at the weights")
+        list(Classifier(exported, backend=Broken()).predict(solid((0, 0, 0)), color="RGB"))
+    assert str(caught.value) == says("0: a score is not a number, ...; look at the weights")
 
 
 def test_topk_is_at_most_the_number_of_classes(exported):
-    (result,) = Classifier(exported, backend=Means(), topk=9).predict(flat(200, 100, 10), color="RGB")
+    (result,) = Classifier(exported, backend=Means(), topk=9).predict(solid((200, 100, 10)), color="RGB")
     assert result.class_ids == [0, 1, 2, 3, 4]
     assert result.names == NAMES
 
@@ -171,7 +163,7 @@ def test_names_may_be_replaced(exported, tmp_path):
     file.write_text("0 null\n1 eins\n2 zwei\n3 drei\n4 vier\n", encoding="utf-8")
     for names in (file, str(file), ["null", "eins", "zwei", "drei", "vier"]):
         (result,) = Classifier(exported, backend=Means(), topk=2, class_names=names).predict(
-            flat(9, 200, 99), color="RGB"
+            solid((9, 200, 99)), color="RGB"
         )
         assert result.names == ["eins", "zwei"]
     file.write_text("0 null\n1 eins\n")
@@ -183,7 +175,7 @@ def test_names_may_be_replaced(exported, tmp_path):
 
 
 def test_a_bundle_without_names_gives_none(edit):
-    (result,) = Classifier(edit({"class_names": None}), backend=Means()).predict(flat(1, 2, 3), color="RGB")
+    (result,) = Classifier(edit({"class_names": None}), backend=Means()).predict(solid((1, 2, 3)), color="RGB")
     assert result.names == [] and len(result.class_ids) == 5
 
 
@@ -210,7 +202,7 @@ def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     for index in range(7):
         small = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        save(folder / f"{index}.png", cv2.resize(small, (70, 50), interpolation=cv2.INTER_CUBIC))
+        save_picture(folder / f"{index}.png", cv2.resize(small, (70, 50), interpolation=cv2.INTER_CUBIC))
     return folder
 
 
@@ -274,20 +266,20 @@ def test_threads_may_share_a_backend(exported):
 def test_a_batch_has_the_predictor_for_itself(exported):
     """The race that this prevents is too rare to be waited for."""
     backend = PaddleBackend(Bundle.load(exported))
-    turns, taken = backend._pool, []
+    pool, taken = backend._pool, []
 
     class Watched:
         @contextlib.contextmanager
         def take(self):
-            with turns.take() as turn:
-                taken.append(turns._free.qsize())
-                yield turn
+            with pool.take() as engine:
+                taken.append(pool._free.qsize())
+                yield engine
 
     backend._pool = Watched()
     for _ in range(2):
         assert backend.run(np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 5)
     assert taken == [0, 0]
-    assert turns._free.qsize() == 1
+    assert pool._free.qsize() == 1
 
 
 def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
@@ -296,9 +288,9 @@ def test_a_gpu_without_cuda_names_the_override(exported, monkeypatch):
     monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: False)
     with pytest.raises(UserError) as caught:
         Classifier(exported, device="gpu")
-    assert str(caught.value) == (
-        "a GPU is asked for, but this build of Paddle has no CUDA; write -o Global.use_gpu=False or --device cpu (in "
-        "Python, device='cpu'), or install paddlepaddle-gpu for your CUDA version (requirements-gpu.txt)"
+    assert str(caught.value) == says(
+        "... this build of Paddle has no CUDA; write -o Global.use_gpu=False or --device cpu "
+        "(... device='cpu'), or install paddlepaddle-gpu ..."
     )
 
 

@@ -1,11 +1,10 @@
 """What opening a bundle loads, of which its start consists; benchmarks/predict.py times it."""
 
-import subprocess
-import sys
 import threading
 
 import pytest
 
+from helpers.new_process import new_python
 from ppcls.inference.backends.common import begin
 
 OPEN = """
@@ -24,9 +23,8 @@ print([name for name in kept if name in sys.modules])
 def test_a_bundle_is_opened_without_configurations_models_or_paddle(exported):
     from ppcls.inference.golden import GOLDEN_PICTURE
 
-    words = [sys.executable, "-c", OPEN, str(exported), str(GOLDEN_PICTURE)]
-    answer = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (answer.stdout, answer.stderr) == ("[]\n", "")
+    ran = new_python("-c", OPEN, exported, GOLDEN_PICTURE)
+    assert (ran.out, ran.err) == ("[]\n", "")
 
 
 def test_work_goes_on_beside_and_gives_its_result():

@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from helpers.pictures import save_picture, solid
 from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.cli import main
@@ -180,9 +179,9 @@ def make_home(home):
     """Pictures, lists of them, configurations, trained weights and a bundle."""
     for index in range(8):  # picture i is gray of value 30 i; two a class
         name = Path("abcd"[index // 2]) / f"{index}.png"
-        _picture(home / "data" / name, 30 * index)
-        _picture(home / "negative" / name, 255 - 30 * index)
-        _picture(home / "broken" / name, 30 * index)
+        save_picture(home / "data" / name, solid(30 * index))
+        save_picture(home / "negative" / name, solid(255 - 30 * index))
+        save_picture(home / "broken" / name, solid(30 * index))
     (home / "broken" / "d" / "7.png").write_bytes(b"no picture")
     files = {
         "config.yaml": CONFIG.format(home=home),
@@ -200,8 +199,3 @@ def make_home(home):
     with open_lab(home, home) as lab:
         lab.train({"Global.epochs": 2, "Global.output_dir": home / "trained", "Global.eval_during_train": True})
         assert lab.export({}).code == 0
-
-
-def _picture(path, value):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((36, 40, 3), value, np.uint8)).save(path)

@@ -9,6 +9,7 @@ import simplejpeg
 from key_probe import Saying, component, probe, probe_each
 from PIL import Image
 
+from helpers.pictures import encoded
 from ppcls.data.transforms import UnreadableImage
 from ppcls.utils.errors import ConfigError
 
@@ -27,13 +28,6 @@ def columns(*values):
 def transform(name, picture, **keys):
     """The transformed picture."""
     return component("transform", name, **keys)(picture, np.random.default_rng(0))
-
-
-def encoded(picture, kind):
-    """The bytes of a file."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, kind)
-    return file.getvalue()
 
 
 @probe("transform DecodeImage.to_rgb", (True, [200, 100, 50]), (False, [50, 100, 200]))
@@ -167,7 +161,7 @@ def _prob(lab, value):
 
 
 def normalized(**keys):
-    """A pixel of 10, 20, 30 by scale 1, mean 0 and std 1 unless told otherwise."""
+    """A pixel of 10, 20, 30 by scale 1, mean 0 and std 1 by default."""
     picture = np.uint8([[[10, 20, 30]]])
     return transform("NormalizeImage", picture, **{"scale": 1, "mean": [0] * 3, "std": [1] * 3, **keys})[0, 0].tolist()
 

@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+from helpers.new_process import new_python
 
 
 @pytest.mark.parametrize("with_pictures", [False, True])
@@ -65,14 +64,14 @@ def test_the_core_tests_run_with_the_newest_and_the_oldest_versions_in_environme
 
 
 def test_the_oldest_versions_are_those_that_the_requirements_name():
-    """A floor that is changed without `make constraints` would not be tested."""
+    """A lowest version that is changed without `make constraints` would not be tested."""
     pins = dict(line.split("==") for line in lines_of("constraints-oldest.txt"))
     included = ["requirements-core.txt", *TESTED.split(), "requirements-shards.txt"]
     requirements = [line for name in included for line in lines_of(name)]
-    floors = dict(re.split(">=|==", line) for line in requirements if not line.startswith("-"))
-    assert floors and {name.lower() for name in floors} <= set(pins)
-    for name, floor in floors.items():
-        parts = floor.split(".")
+    lowest = dict(re.split(">=|==", line) for line in requirements if not line.startswith("-"))
+    assert lowest and {name.lower() for name in lowest} <= set(pins)
+    for name, version in lowest.items():
+        parts = version.split(".")
         assert pins[name.lower()].split(".")[: len(parts)] == parts, f"{name}: run make constraints"
 
 
@@ -84,14 +83,14 @@ def lines_of(name):
 
 def test_make_test_extras_runs_every_file_of_extras():
     lines = recipe("test-extras")
-    told = [word for line in lines if "-m pytest" in line for word in line.split() if word.startswith("tests/extras/")]
-    assert sorted(told) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/extras/test_*.py"))
+    named = [word for line in lines if "-m pytest" in line for word in line.split() if word.startswith("tests/extras/")]
+    assert sorted(named) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/extras/test_*.py"))
     for number, line in enumerate(lines):
         if line.startswith(".venv"):
             assert any(f"environment.sh {line.split('/')[0]} " in earlier for earlier in lines[:number]), line
 
 
 def test_make_test_leaves_extras_alone():
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/extras", "-p", "no:cacheprovider"]
-    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
-    assert (result.returncode, result.stdout.splitlines()[-1].split(" in ")[0]) == (5, "no tests collected")
+    words = ["--collect-only", "-q", "tests/extras", "-p", "no:cacheprovider"]
+    ran = new_python("-m", "pytest", *words, folder=ROOT, environment=os.environ)
+    assert (ran.code, ran.out.splitlines()[-1].split(" in ")[0]) == (5, "no tests collected")

@@ -1,11 +1,11 @@
 """tools/code_figures.py, by packages whose figures can be counted by hand."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+
 sys.path.insert(0, str(ROOT / "tools"))
 try:
     import code_figures

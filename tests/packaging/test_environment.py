@@ -1,14 +1,14 @@
 """The sentences of tools/environment.sh, with a machine's faults played by stand-ins on the PATH."""
 
-import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+from helpers.messages import says
+from helpers.new_process import new_python
+
 SCRIPT = ROOT / "tools" / "environment.sh"
 PIP = "-m pip install --quiet --disable-pip-version-check"
 EAGER = "--upgrade-strategy=eager"
@@ -41,10 +41,10 @@ def machine(tmp_path):
 
 def python(machine, name="python3", version="3.11", **faults):
     defaults = {"without_venv": 0, "without_libgomp": 0, "pip_fails": 0}
-    told = {"bash": shutil.which("bash"), "version": version, "minor": version.split(".")[1]}
+    values = {"bash": shutil.which("bash"), "version": version, "minor": version.split(".")[1]}
     path = machine / "bin" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(STAND_IN.format(**told, **{**defaults, **faults}))
+    path.write_text(STAND_IN.format(**values, **{**defaults, **faults}))
     path.chmod(0o755)
 
 
@@ -138,8 +138,7 @@ def test_a_python_that_paddle_does_not_run_on(machine, variables):
     assert environment(machine, **variables) == (
         1,
         "",
-        "python3 is Python 3.14, and the Paddle of .venv runs on Python 3.10 to 3.13; install one of them, and name it "
-        "if it is not on the PATH: make PYTHON=/path/to/python3.12\n",
+        says("python3 is Python 3.14, ... Python 3.10 to 3.13; install one ...: make PYTHON=/path/to/python3.12\n"),
     )
 
 
@@ -193,7 +192,7 @@ def test_no_libgomp(machine):
     code, _, said = environment(machine)
     assert (code, said) == (
         1,
-        "the system library libgomp.so.1 is missing, which Paddle needs; install it: apt-get install libgomp1\n",
+        says("... libgomp.so.1 is missing, ...: apt-get install libgomp1\n"),
     )
     assert pip_calls(machine) == []
 
@@ -201,7 +200,7 @@ def test_no_libgomp(machine):
 def test_the_version_check_is_true_of_this_python(machine):
     line = next(line for line in SCRIPT.read_text().splitlines() if "version_info[:2] <=" in line)
     check = line.split("'")[1]
-    assert subprocess.run([sys.executable, "-c", check, "13"], env=os.environ).returncode == 0
+    assert new_python("-c", check, "13").code == 0
     for minor, newest, code in ((9, 13, 1), (10, 12, 0), (12, 12, 0), (13, 12, 1), (13, 13, 0), (14, 13, 1)):
-        told = check.replace("sys.version_info[:2]", str((3, minor)))
-        assert subprocess.run([sys.executable, "-c", told, str(newest)]).returncode == code
+        asked = check.replace("sys.version_info[:2]", str((3, minor)))
+        assert new_python("-c", asked, newest).code == code

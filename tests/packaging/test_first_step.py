@@ -2,11 +2,11 @@
 
 import importlib
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+
 sys.path.insert(0, str(ROOT / "benchmarks"))
 try:
     import first_step

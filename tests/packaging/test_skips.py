@@ -1,11 +1,11 @@
 """A run with a skip that tests/conftest.py does not list fails; the closing line stays the last one."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
-CONFTEST = Path(__file__).resolve().parents[1] / "conftest.py"
+from helpers.checkout import ROOT
+from helpers.new_process import new_python, with_checkout
+
+CONFTEST = ROOT / "tests" / "conftest.py"
 SKIPS = {
     "test_marked.py": "import pytest\n@pytest.mark.skip\ndef test_it(): pass\n",
     "test_inside.py": "import pytest\ndef test_it(): pytest.skip('no')\ndef test_other(): pass\n",
@@ -19,12 +19,12 @@ def run(folder, allowed):
     (folder / "conftest.py").write_text(f"{text}\nALLOWED_SKIPS.update(dict.fromkeys({allowed}, 'a reason'))\n")
     for name, content in SKIPS.items():
         (folder / name).write_text(content, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={folder}", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, CONFTEST.parents[:2]))}
-    result = subprocess.run(command, cwd=CONFTEST.parents[1], env=environment, text=True, capture_output=True)
-    lines = result.stdout.splitlines()
+    words = ["-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={folder}", folder]
+    environment = with_checkout(PYTHONPATH=os.pathsep.join([str(ROOT / "tests"), str(ROOT)]))
+    ran = new_python(*words, folder=ROOT, environment=environment)
+    lines = ran.out.splitlines()
     assert lines[-1].startswith("===") and "1 passed, 3 skipped, 1 xfailed in" in lines[-1]
-    return result.returncode, [line for line in lines if line.endswith("and tests/conftest.py does not list it")]
+    return ran.code, [line for line in lines if line.endswith("and tests/conftest.py does not list it")]
 
 
 def test_skips_fail_the_run_and_are_named(tmp_path):

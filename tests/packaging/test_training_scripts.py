@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from helpers.checkout import ROOT
+from helpers.messages import says
 from ppcls.config import load_config
 from ppcls.engine.schema import registries
 
-ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "tools/train.py -c configs/DLA/{}.yaml"
 LAUNCH = "-m paddle.distributed.launch --gpus"
 SCRIPTS = {"run_train_dla60.sh": "DLA60", "run_train_dla60_best.sh": "DLA60_best"}
-NO_GPU = "nvidia-smi finds no GPU, so one process trains on the CPU; GPUS=0,1 would take two all the same\n"
+NO_GPU = says("nvidia-smi finds no GPU, ... on the CPU; GPUS=0,1 would take two all the same\n")
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def run(tmp_path):
     [
         (8, {}, "0,1,2,3", ""),
         (4, {}, "0,1,2,3", ""),
-        (3, {}, "0,1,2", "nvidia-smi finds 3 of four GPUs, so there are as many processes, on 0,1,2\n"),
-        (1, {}, "0", "nvidia-smi finds 1 of four GPUs, so there are as many processes, on 0\n"),
+        (3, {}, "0,1,2", says("nvidia-smi finds 3 of four GPUs, ... on 0,1,2\n")),
+        (1, {}, "0", says("nvidia-smi finds 1 of four GPUs, ... on 0\n")),
         (0, {}, "", NO_GPU),
         (None, {}, "", NO_GPU),
         (4, {"GPUS": ""}, "", ""),
@@ -76,8 +77,8 @@ def test_another_python_is_taken_where_it_is_named(run, script):
 def test_the_best_weights_of_the_training_are_evaluated(run):
     _, arguments, error = run("run_test_dla60_best.sh", "-o", "Global.device=cpu")
     assert error == ""
-    door, option, config, *overrides = arguments
-    assert (door, option, config) == ("tools/eval.py", "-c", "configs/DLA/DLA60_best.yaml")
+    script, option, config, *overrides = arguments
+    assert (script, option, config) == ("tools/eval.py", "-c", "configs/DLA/DLA60_best.yaml")
     assert overrides == ["-o", "Global.pretrained_model=output/DLA60/best_model", "-o", "Global.device=cpu"]
     made = load_config(ROOT / config, overrides[1::2], registries(), "train", check_paths=False)
     assert Path(made.Global.output_dir, made.Arch.name, "best_model") == Path(made.Global.pretrained_model)

@@ -1,14 +1,12 @@
 """What a user's type checker knows of the package."""
 
 import re
-from pathlib import Path
 
 import pytest
 from mypy import api
 
+from helpers.checkout import ROOT
 from ppcls.arch.catalog import BACKBONES
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

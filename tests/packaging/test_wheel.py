@@ -1,6 +1,6 @@
 """What `pip install .` and a source archive put on a machine, looked at without a network."""
 
-import subprocess
+import os
 import sys
 import tarfile
 import zipfile
@@ -9,7 +9,9 @@ from shutil import copytree
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers.checkout import ROOT
+from helpers.new_process import output_of
+
 SHIPPED = [
     "setup.py",
     "pyproject.toml",
@@ -18,13 +20,6 @@ SHIPPED = [
     "LICENSE",
     *(p.name for p in ROOT.glob("requirements*")),
 ]
-
-
-def run(*command, cwd, **environment):
-    result = subprocess.run([sys.executable, *map(str, command)], cwd=cwd, env=environment or None, text=True,
-                            capture_output=True)  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +31,12 @@ def wheel(tmp_path_factory):
         copytree(ROOT / name, source / name, ignore=lambda _, names: [n for n in names if n == "__pycache__"])
     for name in SHIPPED:
         (source / name).write_bytes((ROOT / name).read_bytes())
-    run("setup.py", "--quiet", "sdist", "--dist-dir", folder, cwd=source)
+    output_of("setup.py", "--quiet", "sdist", "--dist-dir", folder, folder=source, environment=os.environ)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         tar.extractall(folder / "unpacked", **({"filter": "data"} if sys.version_info >= (3, 12) else {}))
     (unpacked,) = (folder / "unpacked").iterdir()
-    run("setup.py", "--quiet", "bdist_wheel", "--dist-dir", folder, cwd=unpacked)
+    output_of("setup.py", "--quiet", "bdist_wheel", "--dist-dir", folder, folder=unpacked, environment=os.environ)
     (path,) = folder.glob("*.whl")
     return path
 
@@ -146,7 +141,9 @@ def test_requirements(content):
 
 def test_an_installed_wheel_finds_its_configurations_and_labels(wheel, tmp_path):
     site = tmp_path / "site"
-    run("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    output_of(
+        "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", site, wheel, environment=os.environ
+    )
     program = (
         "import sys, ppcls; from ppcls.config.find import find_config, find_deploy_config\n"
         "from ppcls.data.labels import PACKAGED_LABELS, load_class_names\n"
@@ -154,7 +151,7 @@ def test_an_installed_wheel_finds_its_configurations_and_labels(wheel, tmp_path)
         "print(ppcls.__file__, *(path.resolve() for path in found), sep='\\n')\n"
         "print(load_class_names(PACKAGED_LABELS)[1], 'paddle' in sys.modules)"
     )
-    assert run("-c", program, cwd=tmp_path, PYTHONPATH=str(site)).splitlines() == [
+    assert output_of("-c", program, folder=tmp_path, environment={"PYTHONPATH": str(site)}).splitlines() == [
         str(site / "ppcls/__init__.py"),
         str(site / "ppcls/configs/DLA/DLA60.yaml"),
         str(site / "ppcls/deploy_configs/inference_cls.yaml"),

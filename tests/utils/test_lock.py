@@ -1,4 +1,4 @@
-"""The lock between processes: who holds it, what others are told, and when it is lifted."""
+"""The lock between processes: who holds it, what others read, and when it is lifted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.new_process import with_checkout
 from ppcls.utils import lock
 from ppcls.utils.errors import UserError
 from ppcls.utils.lock import locked
@@ -103,9 +104,8 @@ with locked(Path(sys.argv[1]), "dying"):
 @pytest.mark.skipif(os.name != "posix", reason="forks")
 def test_a_forked_child_does_not_hold_the_lock_of_its_killed_parent(tmp_path: Path) -> None:
     path = tmp_path / ".run.lock"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", _KILLED_WITH_A_CHILD, str(path)]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=with_checkout(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.wait(60) == -9
         assert path.is_file()
         with locked(path, "going on", REMEDY):

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.checkout import ROOT
+from helpers.new_process import new_python, output_of, with_checkout
 from ppcls.deployment.npz.files import save_array
 from ppcls.utils import cpu, files
 from ppcls.utils import load_paddle as loading
 from ppcls.utils.errors import ConfigError, UserError, suggest
 from ppcls.utils.logging import setup_logging
 from ppcls.utils.registry import Registry
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -89,10 +88,7 @@ def prepared(**environment):
     """What `prepare` sets in a fresh process with these variables."""
     code = "import os; from ppcls.utils import cpu; print(cpu.prepare(), os.environ.get('OMP_NUM_THREADS'))"
     clean = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+    return output_of("-c", code, folder=ROOT, environment={**clean, **environment}).strip()
 
 
 def test_preparation_sets_what_is_missing_and_nothing_else():
@@ -235,12 +231,9 @@ def test_ctrl_c_within_a_librarys_initialisation_is_still_ctrl_c(monkeypatch):
 
 def test_paddle_is_loaded_without_its_chatter():
     code = "from ppcls.utils.load_paddle import load_paddle; print(load_paddle().__version__)"
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("3.")
-    assert done.stderr == ""
+    ran = new_python("-c", code, environment=with_checkout(OMP_NUM_THREADS="2"))
+    assert ran.out.startswith("3.")
+    assert ran.err == ""
 
 
 def test_a_log_file_on_a_full_disk_is_said_once(tmp_path, capsys, monkeypatch):

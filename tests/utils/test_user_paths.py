@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from helpers.pictures import save_picture, solid
 from ppcls.arch.weights.load import locate_weights
 from ppcls.cli import main
 from ppcls.config import load_config, load_deploy_config
@@ -119,9 +118,7 @@ def test_a_missing_variable_is_named_with_its_key(home):
 def test_arguments_of_commands(home, capsys):
     for name in ("a", "b"):
         for index in range(5):
-            path = home / "flowers" / name / f"{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+            save_picture(home / "flowers" / name / f"{index}.png", solid(0, 8, 8))
     command = ["finetune", "~/flowers", "--arch", "DLA34", "--pretrained=~/w", "-o", "Global.output_dir=~/out"]
     assert main([*command, "--print-config"]) == 0
     text = capsys.readouterr().out
