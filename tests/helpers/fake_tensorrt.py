@@ -1,4 +1,4 @@
-"""A machine with a GPU and TensorRT, as far as calls go: what the library tells Paddle is noted, and nothing computes.
+"""A machine with a GPU and TensorRT, as far as calls go: they are noted, and nothing computes.
 
 Calls to `Config` are bound to the signatures of the installed wheel. Those to `paddle.tensorrt`, which is not in a CPU
 wheel, are bound to the documented ones. Files appear when Paddle would write them.
@@ -28,7 +28,7 @@ def signature_of(method):
 
 @dataclass
 class Machine:
-    """What the machine has, and what it was told: (call, arguments by name)."""
+    """What the machine has, and the calls it got: (call, arguments by name)."""
 
     class_num: int = 5
     gpu: str = "NVIDIA T4"
@@ -40,7 +40,7 @@ class Machine:
 
     def calls(self, *names):
         """The arguments of the calls of these names."""
-        return [told for name, told in self.log if name in names]
+        return [given for name, given in self.log if name in names]
 
     def install(self, patch):
         """Puts the machine in the place of the real one."""
@@ -69,16 +69,16 @@ class Config:
     """`paddle.inference.Config`."""
 
     def __init__(self, machine, real, files):
-        self._machine, self._real, self.told = machine, real, {}
+        self._machine, self._real, self.arguments = machine, real, {}
         machine.log.append(("Config", {"program": files[0], "parameters": files[1]}))
 
     def __getattr__(self, name):
         signature = signature_of(getattr(self._real, name))
 
         def call(*arguments, **named):
-            told = dict(list(signature.bind(self, *arguments, **named).arguments.items())[1:])
-            self.told[name] = told
-            self._machine.log.append((name, told))
+            given = dict(list(signature.bind(self, *arguments, **named).arguments.items())[1:])
+            self.arguments[name] = given
+            self._machine.log.append((name, given))
 
         return call
 
@@ -89,9 +89,9 @@ class Predictor:
     def __init__(self, config):
         self._config, self._machine, self._sizes = config, config._machine, []
         self._machine.log.append(("create_predictor", {}))
-        told = config.told
-        self._folder = Path(told["set_optim_cache_dir"]["arg0"]) if "set_optim_cache_dir" in told else None
-        engine = told.get("enable_tensorrt_engine")
+        given = config.arguments
+        self._folder = Path(given["set_optim_cache_dir"]["arg0"]) if "set_optim_cache_dir" in given else None
+        engine = given.get("enable_tensorrt_engine")
         tables = list(self._folder.glob("trt_calib_*")) if engine else []
         self._calibrates = bool(engine and engine["use_calib_mode"] and not tables)
         if engine and self._machine.engines and not self._calibrates:
@@ -101,8 +101,8 @@ class Predictor:
         self._machine.log.append(("released", {"sizes": self._sizes}))
         if self._calibrates:
             (self._folder / "trt_calib_1").write_text(str(self._sizes))
-        if "collect_shape_range_info" in self._config.told:
-            Path(self._config.told["collect_shape_range_info"]["arg0"]).write_text(str(self._sizes))
+        if "collect_shape_range_info" in self._config.arguments:
+            Path(self._config.arguments["collect_shape_range_info"]["arg0"]).write_text(str(self._sizes))
 
     def get_input_names(self):
         return ["image"]

@@ -9,7 +9,7 @@ from helpers.fake_tensorrt import Machine
 RUNS = {"Global.use_gpu": True, "Global.use_tensorrt": True}
 
 
-def told(lab, key, value, legacy=False, **more):
+def machine_with(lab, key, value, legacy=False, **more):
     """The machine, after a prediction."""
     machine = Machine(class_num=4).install(lab.patch)
     lab.patch.setenv("PPCLS_HOME", str(lab.folder))
@@ -24,14 +24,14 @@ def told(lab, key, value, legacy=False, **more):
 
 
 def first_dimension(lab, key, value, shape):
-    (shapes,) = told(lab, key, value).calls("Input")
+    (shapes,) = machine_with(lab, key, value).calls("Input")
     return shapes[shape][0]
 
 
 @probe("deploy Global.use_tensorrt", (False, 0), (True, 1))
 def _use_tensorrt(lab, value):
     """Programs that were converted."""
-    return len(told(lab, "Global.use_tensorrt", value).calls("convert"))
+    return len(machine_with(lab, "Global.use_tensorrt", value).calls("convert"))
 
 
 @probe("deploy Global.tensorrt.min_batch", (1, 1), (2, 2))
@@ -51,26 +51,26 @@ def _max_batch(lab, value):
 
 @probe("deploy Global.tensorrt.min_subgraph_size", (3, 3), (5, 5))
 def _min_subgraph_size(lab, value):
-    (config,) = told(lab, "Global.tensorrt.min_subgraph_size", value).calls("TensorRTConfig")
+    (config,) = machine_with(lab, "Global.tensorrt.min_subgraph_size", value).calls("TensorRTConfig")
     return config["min_subgraph_size"]
 
 
 @probe("deploy Global.tensorrt.workspace_mb", (1024, 1 << 30), (1, 1 << 20))
 def _workspace_mb(lab, value):
-    (config,) = told(lab, "Global.tensorrt.workspace_mb", value).calls("TensorRTConfig")
+    (config,) = machine_with(lab, "Global.tensorrt.workspace_mb", value).calls("TensorRTConfig")
     return config["workspace_size"]
 
 
 @probe("deploy Global.tensorrt.collect_shapes", (False, []), (True, ["shapes.pbtxt"]))
 def _collect_shapes(lab, value):
-    told(lab, "Global.tensorrt.collect_shapes", value, legacy=True)
+    machine_with(lab, "Global.tensorrt.collect_shapes", value, legacy=True)
     return [path.name for path in lab.folder.glob("tensorrt/*/*.pbtxt")]
 
 
 @probe("deploy Global.tensorrt.cache_dir", (None, ["tensorrt"]), ("engines", ["engines"]))
 def _cache_dir(lab, value):
     """The folder that the engine's folder lies in."""
-    told(lab, "Global.tensorrt.cache_dir", value and str(lab.folder / value))
+    machine_with(lab, "Global.tensorrt.cache_dir", value and str(lab.folder / value))
     return [path.parent.parent.name for path in lab.folder.glob("*/*/key.json")]
 
 
@@ -78,5 +78,5 @@ def _cache_dir(lab, value):
 def _calibration(lab, value):
     """Pictures that the first predictor, which is released first, was run on, one at a time."""
     more = {"Global.precision": "int8", "Global.tensorrt.opt_batch": 1}
-    machine = told(lab, "Global.tensorrt.calibration", lab.home / value, legacy=True, **more)
+    machine = machine_with(lab, "Global.tensorrt.calibration", lab.home / value, legacy=True, **more)
     return len(machine.calls("released")[0]["sizes"])
