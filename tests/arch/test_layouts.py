@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
+from helpers.messages import says
 from ppcls.arch import Backbone, build_model, list_models
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.model_table import MODELS
@@ -112,9 +113,8 @@ def test_an_epsilon_that_variances_cannot_take() -> None:
     model, state = outlined("DPN68", epsilon=1e-3), zeros(facts.paddleclas_shapes("DPN68"))
     with pytest.raises(UserError) as error:
         convert_state_dict(model, state)
-    assert str(error.value) == (
-        "DPN68: stem.1._variance is below 0.00099, so an epsilon of 1e-05 cannot become another one; "
-        "make the model with epsilon=1e-05"
+    assert str(error.value) == says(
+        "DPN68: stem.1._variance is below 0.00099, ... 1e-05 ...; make the model with epsilon=1e-05"
     )
 
 
@@ -234,15 +234,16 @@ def test_recognised_by_most_keys() -> None:
 
 def test_arguments_that_contradict_a_layout() -> None:
     for arguments, source, text in [
-        ({}, "torchvision", "stem_padding=0, ceil_pooling=True and the model was made with stem_padding=1, "
-         "ceil_pooling=False; make it with stem_padding=0, ceil_pooling=True"),
-        (TORCHVISION, "paddleclas", "stem_padding=1, ceil_pooling=False and the model was made with stem_padding=0, "
-         "ceil_pooling=True; make it with stem_padding=1, ceil_pooling=False"),
+        ({}, "torchvision", "stem_padding=0, ceil_pooling=True ... made with stem_padding=1, ceil_pooling=False; "
+         "make it with stem_padding=0, ceil_pooling=True"),
+        (TORCHVISION, "paddleclas",
+         "stem_padding=1, ceil_pooling=False ... made with stem_padding=0, ceil_pooling=True; "
+         "make it with stem_padding=1, ceil_pooling=False"),
     ]:  # fmt: skip
         model = build_model("SqueezeNet1_1", **arguments)
         with pytest.raises(UserError) as error:
             model.set_state_dict(facts.state(source, "SqueezeNet1_1" if source == "paddleclas" else "squeezenet1_1"))
-        assert str(error.value) == f"SqueezeNet1_1: {source}'s weights belong to {text}"
+        assert str(error.value) == says(f"SqueezeNet1_1: {source}'s weights belong to {text}")
         if source == "paddleclas":
             with pytest.raises(UserError, match=r"^SqueezeNet1_1: paddleclas's weights belong to stem_padding=1"):
                 to_layout(model, layout_of("SqueezeNet1_1", "paddleclas"))

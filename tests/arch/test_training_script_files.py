@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import hostile_zoo as zoo
+from helpers.messages import says
 from ppcls.arch.weights.files import read_weights
 from ppcls.utils.errors import UserError
 
@@ -114,23 +115,23 @@ def test_the_only_entry_with_arrays_is_taken_whatever_its_name(tmp_path, caplog)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "text"),
     [
         ({"student": {"w": tensor("raw")}, "teacher": {"w": tensor("average")}},
-         "holds 2 sets of arrays (student, teacher); save the one that you want by itself"),
+         "holds 2 sets of arrays (student, teacher); save the one ... by itself"),
         ({"state": {0: {"exp_avg": tensor("raw")}}, "param_groups": [{"lr": 0.1}]},
-         "holds the state of an optimizer and no weights; give the file of the model's weights"),
+         "... state of an optimizer ...; give the file of the model's weights"),
         ({"model": zoo.Call(zoo.Name("__main__", "Net")), "epoch": 3},
-         "its model is a __main__.Net, not weights; save its state_dict()"),
+         "... a __main__.Net, not weights; save its state_dict()"),
         (zoo.Call(zoo.Name("torch.nn.modules.container", "Sequential")),
-         "its content is a torch.nn.modules.container.Sequential, not weights by name; save its state_dict()"),
+         "... a torch.nn.modules.container.Sequential, not weights by name; save its state_dict()"),
     ],
 )  # fmt: skip
-def test_a_file_whose_weights_cannot_be_told_says_what_to_save(tmp_path, content, says):
+def test_a_file_whose_weights_cannot_be_told_says_what_to_save(tmp_path, content, text):
     path = saved(tmp_path / "w.pth", content)
     with pytest.raises(UserError) as caught:
         read_weights(path)
-    assert str(caught.value) == f"{path}: {says}"
+    assert str(caught.value) == says(f"{path}: {text}")
 
 
 def test_what_configured_training_saves_beside_the_weights_is_passed_over(tmp_path):
@@ -219,7 +220,7 @@ def test_a_loss_and_metrics_beside_the_network_are_left_out_by_name(tmp_path, ca
     with caplog.at_level("INFO", logger="ppcls"):
         assert list(read_weights(path).arrays) == ["a.weight", "a.bias", "b.weight", "b.bias", "c"]
     assert lines(caplog, path) == [
-        "5 names begin with net. and are taken; the other 1 (first criterion.weight) are left out",
+        says("5 names begin with net. ...; the other 1 (first criterion.weight) ... left out"),
         "every other name begins with net._orig_mod., which is left out",
     ]
 

@@ -61,8 +61,8 @@ def test_every_case_gets_a_row(exported):
     assert [one.reason for one in rows[4:]] == [
         "OpenVINO is not installed",
         "OpenVINO is not installed",
-        says("TensorRT runs inside Paddle on a GPU ... device='gpu'), ... or leave TensorRT out"),
-        "paddle on a CPU does not compute in float16; write precision float32 or bfloat16",
+        says("TensorRT ... on a GPU alone, ...; write -o Global.use_gpu=True ... device='gpu'), or leave TensorRT out"),
+        says("paddle on a CPU ... float16; write precision float32 or bfloat16"),
     ]
 
 
@@ -156,7 +156,7 @@ def test_rows_of_another_machine_are_not_mixed_in(tmp_path):
     with pytest.raises(UserError) as caught:
         sheet(heading={**HEADING, "device": "gpu"}, folder=tmp_path)
     file = tmp_path / "latency.json"
-    assert str(caught.value) == f"{file} was measured with device 'cpu', which now is 'gpu'; give another --output"
+    assert str(caught.value) == says(f"{file} was measured with device 'cpu', ... 'gpu'; give another --output")
 
 
 @pytest.mark.parametrize(
@@ -220,5 +220,7 @@ def test_the_versions_of_an_engine(monkeypatch):
 
 def test_a_busy_machine_is_said():
     assert machine.busy(2, 0.5) is None
-    assert machine.busy(2, 0.6) == (says("0.6 threads of ... machine's 2 ... measure again when ..."))
+    assert machine.busy(2, 0.6) == says(
+        "0.6 threads of other programs ... 2 cores in the last minute: ...; measure again ... quiet"
+    )
     assert machine.running_threads() >= 0

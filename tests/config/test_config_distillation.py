@@ -113,32 +113,32 @@ def test_a_list_of_weights_goes_before_the_models_own():
 
 TWO = "Arch: models is not ... `name: {name: DLA34}`; write one item for each model"
 ERRORS = {
-    "Arch.models.1.Student.class_num=8": "Arch: the model Student has class_num 8, ... 1000; ... number once, as Arch.class_num",
+    "Arch.models.1.Student.class_num=8": "Arch: the model Student has class_num 8, but Arch.class_num is 1000; ... once, as Arch.class_num",
     "Arch.freeze_params_list=[true]": "Arch: freeze_params_list has the length 1 for 2 models; write a value for each",
     "Arch.pretrained_list=[null, null, true]": "Arch: pretrained_list has the length 3 for 2 models; write a value for each",
-    "Arch.freeze_params_list=[true, true]": "Arch: freeze_params_list leaves no ... write false for ...",
-    "Arch.freeze_params_list=[false, false]": "Arch: freeze_params_list leaves Teacher and Student ... write false for ...",
-    "Arch.pretrained_list=[timm, null]": "Arch: the model Teacher ... True, but ... write one of the two",
-    "Arch.models.0.Teacher.pretrained=false": "Arch: the model Teacher ... write its pretrained",
+    "Arch.freeze_params_list=[true, true]": "Arch: freeze_params_list leaves no model ...; write false for one model ...",
+    "Arch.freeze_params_list=[false, false]": "Arch: freeze_params_list leaves Teacher and Student ...; write false for one model ...",
+    "Arch.pretrained_list=[timm, null]": "Arch: the model Teacher has pretrained True, but pretrained_list has timm ...; write one of the two",
+    "Arch.models.0.Teacher.pretrained=false": "Arch: the model Teacher is frozen ...; write its pretrained",
     "Arch.infer_model_name=Studnet": "Arch: infer_model_name is Studnet (did you mean Student?); write one of Teacher, Student",
     "Arch.models=[{A: {name: DLA34}}]": TWO,
     "Arch.models=[{A: {name: DLA34}, B: {name: DLA34}}, {C: {name: DLA34}}]": TWO,
     "Arch.models=[{A: {name: DLA34}}, {A: {name: DLA34}}]": "Arch: models has the names A, A; write a different ...",
-    "Arch.models.0.Teacher.name=DLA43": "there is no ... 'DLA43' ... DLA34?); or give the file ... --import FILE",
-    "Arch.models.0.Teacher.use_ssld=true": "distilled weights (SSLD) ... download the ... its path as Arch.pretrained",
+    "Arch.models.0.Teacher.name=DLA43": "... no backbone named 'DLA43' (did you mean DLA34?); ... --import FILE",
+    "Arch.models.0.Teacher.use_ssld=true": "distilled weights (SSLD) ...; download the file and give its path as Arch.pretrained",
     "Arch.models.1.Student={name: DistillationModel, freeze_params_list: [false, true], models: [{Student: {name: DLA34}}, {B: {name: DLA34, pretrained: true}}]}": "Arch: the model Student ... write one backbone, such as DLA34",
     "Loss.Train=[DistillationDMLLoss: {model_name_pairs: [[Studnet, Teacher]]}]": "Loss.Train.0.DistillationDMLLoss: names the model Studnet (did you mean Student?), but Arch has Teacher and Student; write one of them",
-    "Loss.Train=[DistillationKLDivLoss: {model_name_pairs: [[Teacher, Student]]}]": "Loss.Train.0.DistillationKLDivLoss: ... write what learns, ...",
-    "Loss.Train=[DistillationGTCELoss: {model_names: [Teacher]}]": "Loss.Train.0.DistillationGTCELoss: ... write what learns, ...",
-    "Loss.Train=[CELoss: {}]": "Loss.Train.0.CELoss: reads one model, but ... write DistillationGTCELoss",
-    "Metric.Train=[TopkAcc: {}]": "Metric.Train.0.TopkAcc: reads one model, ... write DistillationTopkAcc",
-    "Metric.Train=[DistillationTopkAcc: {model_key: Pupil}]": "Metric.Train.0.DistillationTopkAcc: names the model Pupil, but Arch has Teacher and Student; write one of them",
+    "Loss.Train=[DistillationKLDivLoss: {model_name_pairs: [[Teacher, Student]]}]": "Loss.Train.0.DistillationKLDivLoss: teaches Teacher alone, ... frozen; write what learns, ...",
+    "Loss.Train=[DistillationGTCELoss: {model_names: [Teacher]}]": "Loss.Train.0.DistillationGTCELoss: teaches Teacher alone, ... frozen; write what learns, ...",
+    "Loss.Train=[CELoss: {}]": "Loss.Train.0.CELoss: ... but Arch has Teacher and Student; write DistillationGTCELoss",
+    "Metric.Train=[TopkAcc: {}]": "Metric.Train.0.TopkAcc: ... but Arch has Teacher and Student; write DistillationTopkAcc",
+    "Metric.Train=[DistillationTopkAcc: {model_key: Pupil}]": "Metric.Train.0.DistillationTopkAcc: ... Pupil, but Arch has Teacher and Student; write one ...",
     "Metric.Train=[DistillationTopkAcc: {feature_key: x}]": "Metric.Train.0.DistillationTopkAcc.feature_key: a model gives ... remove it",
-    "Loss.Eval=[DistillationJSDivLoss: {}]": "Loss.Eval.0.DistillationJSDivLoss: reads ... as Arch.infer_model_name",
-    "Metric.Eval=[DistillationTopkAcc: {model_key: Teacher}]": "Metric.Eval.0.DistillationTopkAcc: reads ... as Arch.infer_model_name",
-    "Infer.PostProcess={name: DistillationPostProcess, func: ThreshOutput}": "Infer.PostProcess.func: is 'ThreshOutput', but what is read is Topk; write that or remove it",
-    "Infer.PostProcess={name: DistillationPostProcess, model_name: Teacher}": "Infer.PostProcess.model_name: is 'Teacher', but what is read is Student; write that or remove it",
-    "Infer.PostProcess={name: DistillationPostProcess, key: early}": "Infer.PostProcess.key: is 'early', but what is read is logits; write that or remove it",
+    "Loss.Eval=[DistillationJSDivLoss: {}]": "Loss.Eval.0.DistillationJSDivLoss: reads Teacher, ...; write that, or Teacher as Arch.infer_model_name",
+    "Metric.Eval=[DistillationTopkAcc: {model_key: Teacher}]": "Metric.Eval.0.DistillationTopkAcc: reads Teacher, ...; write that, or Teacher as Arch.infer_model_name",
+    "Infer.PostProcess={name: DistillationPostProcess, func: ThreshOutput}": "Infer.PostProcess.func: is 'ThreshOutput', ... Topk; write that or remove it",
+    "Infer.PostProcess={name: DistillationPostProcess, model_name: Teacher}": "Infer.PostProcess.model_name: is 'Teacher', ... Student; write that or remove it",
+    "Infer.PostProcess={name: DistillationPostProcess, key: early}": "Infer.PostProcess.key: is 'early', ... logits; write that or remove it",
 }  # fmt: skip
 
 
@@ -148,11 +148,11 @@ def test_errors_are_one_sentence(override):
 
 
 def test_names_of_models_mean_nothing_where_there_is_one():
-    assert problem("Loss.Train=[DistillationDMLLoss: {}]", source="DLA34") == (
-        says("Loss.Train.0.DistillationDMLLoss: reads models by ... Arch ... write CELoss")
+    assert problem("Loss.Train=[DistillationDMLLoss: {}]", source="DLA34") == says(
+        "Loss.Train.0.DistillationDMLLoss: ... but Arch is one model; write CELoss"
     )
-    assert problem("Metric.Eval=[DistillationTopkAcc: {}]", source="DLA34") == (
-        says("Metric.Eval.0.DistillationTopkAcc: reads ... by ... Arch ... write TopkAcc")
+    assert problem("Metric.Eval=[DistillationTopkAcc: {}]", source="DLA34") == says(
+        "Metric.Eval.0.DistillationTopkAcc: ... but Arch is one model; write TopkAcc"
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import says
 from ppcls.config.merge import merge, read_tree
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
@@ -110,11 +111,9 @@ def test_a_byte_order_mark_is_no_text():
 def test_circles():
     write(one="a: 1\nbase: two.yaml", two="base: ./three.yaml", three="base: [one.yaml]", self="base: self.yaml")
     assert problems_of("one.yaml") == [
-        "three.yaml:1 base: goes in a circle (one.yaml -> two.yaml -> three.yaml -> one.yaml); remove one of them"
+        says("three.yaml:1 base: ... (one.yaml -> two.yaml -> three.yaml -> one.yaml); remove one ...")
     ]
-    assert problems_of("self.yaml") == [
-        "self.yaml:1 base: goes in a circle (self.yaml -> self.yaml); remove one of them"
-    ]
+    assert problems_of("self.yaml") == [says("self.yaml:1 base: ... (self.yaml -> self.yaml); remove one ...")]
 
 
 @pytest.mark.parametrize(
@@ -122,35 +121,33 @@ def test_circles():
     [
         (
             "a: 1\nbase: no.yaml",
-            "c.yaml:2 base: cannot read no.yaml (No such file or directory); write the path of a YAML file",
+            "c.yaml:2 base: cannot read no.yaml (No such file or directory); ... a YAML file",
         ),
-        ("base: .", "c.yaml:1 base: cannot read . (Is a directory); write the path of a YAML file"),
+        ("base: .", "c.yaml:1 base: cannot read . (Is a directory); ... a YAML file"),
         (
             "base: 5",
-            "c.yaml:1 base: is not a path; write a path relative to this file, a shipped name, or a list of them",
+            "c.yaml:1 base: is not a path; ... relative to this file, a shipped name, or a list ...",
         ),
         (
             "base: [x.yaml, {}]",
-            "c.yaml:1 base: is not a path; write a path relative to this file, a shipped name, or a list of them",
+            "c.yaml:1 base: is not a path; ... relative to this file, a shipped name, or a list ...",
         ),
-        ("- 1", "c.yaml:1: is not a mapping of sections; write `Global:` and the other sections"),
-        ("", "c.yaml:1: is not a mapping of sections; write `Global:` and the other sections"),
+        ("- 1", "c.yaml:1: is not a mapping of sections; write `Global:` ..."),
+        ("", "c.yaml:1: is not a mapping of sections; write `Global:` ..."),
     ],
 )
 def test_what_cannot_be_inherited(text, problem):
     write(c=text)
-    assert problems_of("c.yaml") == [problem]
+    assert problems_of("c.yaml") == [says(problem)]
 
 
 def test_a_file_that_cannot_be_read():
-    assert problems_of("no.yaml") == [
-        "no.yaml: cannot read no.yaml (No such file or directory); write the path of a YAML file"
-    ]
+    assert problems_of("no.yaml") == [says("no.yaml: cannot read no.yaml (No such file or directory); ... a YAML file")]
 
 
 def test_a_base_with_broken_syntax_is_named_itself():
     write(c="base: b.yaml", b="a: 1\n\tb: 2")
-    assert problems_of("c.yaml") == ["b.yaml:2: this line is indented with a tab; indent YAML with spaces"]
+    assert problems_of("c.yaml") == [says("b.yaml:2: ... indented with a tab; ... spaces")]
 
 
 def test_text_of_another_encoding():

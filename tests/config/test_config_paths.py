@@ -1,9 +1,9 @@
-# ruff: noqa: E501 (whole messages stand in one line)
 from pathlib import Path
 
 import pytest
 
 import ppcls
+from helpers.messages import says
 from ppcls.config.paths import locate, portable
 from ppcls.utils.errors import ConfigError
 
@@ -11,29 +11,26 @@ PACKAGED = Path(ppcls.__file__).resolve().parent / "data" / "imagenet1k_labels.t
 TRAIN, EVAL = "DataLoader.Train.dataset", "DataLoader.Eval.dataset"
 
 
-WEIGHTS = "the path or address of a file of weights or the path of a checkpoint's folder"
+WEIGHTS = "the path or address of a file of weights or ..."
 
 
 def problem(override, text):
-    return [f"-o {override}: {text}"]
+    return [says(f"-o {override}: {text}")]
 
 
 def no_weights(path):
-    return (
-        f"{path}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or the folder of a "
-        "checkpoint or of a run"
-    )
+    return f"{path}: no weights there; give a file of weights, its path without .pdparams ... or of a run"
 
 
 @pytest.mark.parametrize(
     ("override", "text"),
     [
-        (f"{TRAIN}.root=no", "there is no folder 'no'; write the path of one, relative to the working directory"),
-        (f"{TRAIN}.root=c.yaml", "there is no folder 'c.yaml'; write the path of one, relative to the working directory"),
-        (f"{TRAIN}.list_file=.", "there is no file '.'; write the path of one, relative to the working directory"),
-        (f"{EVAL}.root=no", "there is no folder 'no'; write the path of one, relative to the working directory"),
-        ("Global.checkpoints=no", "no: no checkpoint there; give the folder of a run or of a checkpoint"),
-        ("Global.checkpoints=/", "/: no checkpoint there; give the folder of a run or of a checkpoint"),
+        (f"{TRAIN}.root=no", "... no folder 'no'; write the path ... relative to the working directory"),
+        (f"{TRAIN}.root=c.yaml", "... no folder 'c.yaml'; write the path ... relative to the working directory"),
+        (f"{TRAIN}.list_file=.", "... no file '.'; write the path ... relative to the working directory"),
+        (f"{EVAL}.root=no", "... no folder 'no'; write the path ... relative to the working directory"),
+        ("Global.checkpoints=no", "no: no checkpoint there; give the folder of a run or ..."),
+        ("Global.checkpoints=/", "/: no checkpoint there; give the folder of a run or ..."),
         ("Global.pretrained_model=/", no_weights("/")),
         ("Global.pretrained_model=no", no_weights("no")),
         ("Arch.pretrained=no", no_weights("no")),
@@ -135,10 +132,10 @@ def test_weights_by_any_of_their_names(small, path):
 def test_weights_by_a_name_that_no_file_has(small):
     name = "x" * 300
     assert small.problems(small.VALID, f"Global.pretrained_model={name}")[0].endswith(
-        "xxx'; write the path of one, relative to the working directory"
+        "; write the path of one, relative to the working directory"
     )
     assert small.problems(small.VALID, f"Global.checkpoints={name}")[0].endswith(
-        "xxx: no checkpoint there; give the folder of a run or of a checkpoint"
+        "no checkpoint there; give the folder of a run or of a checkpoint"
     )
 
 
@@ -158,7 +155,7 @@ def test_a_path_longer_than_any_path(small, monkeypatch, key):
         ("Arch.pretrained", f"true or false or oak or birch or {WEIGHTS}"),
         (f"{TRAIN}.root", "the path of a folder"),
         (f"{TRAIN}.list_file", "the path of a file or null"),
-        ("Infer.infer_imgs", "the path of a file or folder, or a pattern such as photos/*.jpg or null"),
+        ("Infer.infer_imgs", "the path of a file or folder, or a pattern such as photos/*.jpg ..."),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "export"])
@@ -228,7 +225,7 @@ def test_printing_needs_no_paths(small):
         small.load(small.VALID, "DataLoader.Eval=", "Global.seed=x", command="infer", check_paths=False)
     assert caught.value.problems == [
         "-o Global.seed=x: is 'x'; write a whole number of at least 0",
-        "-o DataLoader.Eval=: is missing, and infer needs it; write its dataset, whose transforms are those of inference",
+        says("-o DataLoader.Eval=: is missing, and infer needs it; ... transforms ..."),
     ]
 
 

@@ -16,15 +16,15 @@ def killed(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_run_killed_anywhere_ends_as_the_undisturbed_one(killed):
-    folder, told = killed
-    for number in range(1, told["runs"] + 1):
+    folder, report = killed
+    for number in range(1, report["runs"] + 1):
         ends_alike(folder / "whole", folder / f"broken_{number}")
 
 
 @pytest.mark.slow
 def test_with_workers_too(tmp_path):
-    told = kill_and_resume(tmp_path, PLACES, workers=2, seed=1)
-    for number in range(1, told["runs"] + 1):
+    report = kill_and_resume(tmp_path, PLACES, workers=2, seed=1)
+    for number in range(1, report["runs"] + 1):
         ends_alike(tmp_path / "whole", tmp_path / f"broken_{number}")
 
 

@@ -4,31 +4,26 @@ from types import SimpleNamespace
 
 import pytest
 
+from helpers.messages import says
 from ppcls.config import load_config
 from ppcls.engine import build, processes
 from ppcls.engine.schema import registries
 from ppcls.engine.train import plan
 
 PICTURES = 1_281_167
-SAID = {
-    "DLA34": "120 epochs of 1,281,167 pictures, 153,740,040 in all; global batch 256 on 4 processes; "
-    "5,005 steps an epoch, 600,600 in all; peak learning rate 0.1",
-    "DLA60_best": "120 epochs of 1,281,167 pictures, 153,740,040 in all; global batch 512 on 4 processes; "
-    "2,503 steps an epoch, 300,360 in all; peak learning rate 0.04",
-    "DPN107": "200 epochs of 1,281,167 pictures, 256,233,400 in all; global batch 256 on 4 processes; "
-    "5,005 steps an epoch, 1,001,000 in all; peak learning rate 0.1",
-    "AlexNet": "120 epochs of 1,281,167 pictures, 153,740,040 in all; global batch 256 on 4 processes; "
-    "5,005 steps an epoch, 600,600 in all; peak learning rate 0.01",
-    "SqueezeNet1_0": "120 epochs of 1,281,167 pictures, 153,740,040 in all; global batch 512 on 4 processes; "
-    "2,503 steps an epoch, 300,360 in all; peak learning rate 0.02",
-    "DarkNet53": "200 epochs of 1,281,167 pictures, 256,233,400 in all; global batch 256 on 4 processes; "
-    "5,005 steps an epoch, 1,001,000 in all; peak learning rate 0.1",
-    "SENet154_vd": "200 epochs of 1,281,167 pictures, 256,233,400 in all; global batch 256 on 4 processes; "
-    "5,005 steps an epoch, 1,001,000 in all; peak learning rate 0.1",
+# Per recipe: epochs, pictures in all, the global batch, steps an epoch, steps in all, the learning rate.
+PLANS = {
+    "DLA34": ("120", "153,740,040", "256", "5,005", "600,600", "0.1"),
+    "DLA60_best": ("120", "153,740,040", "512", "2,503", "300,360", "0.04"),
+    "DPN107": ("200", "256,233,400", "256", "5,005", "1,001,000", "0.1"),
+    "AlexNet": ("120", "153,740,040", "256", "5,005", "600,600", "0.01"),
+    "SqueezeNet1_0": ("120", "153,740,040", "512", "2,503", "300,360", "0.02"),
+    "DarkNet53": ("200", "256,233,400", "256", "5,005", "1,001,000", "0.1"),
+    "SENet154_vd": ("200", "256,233,400", "256", "5,005", "1,001,000", "0.1"),
 }
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", PLANS)
 def test_the_plan_of_a_recipe(name, monkeypatch):
     monkeypatch.setattr(processes, "world_size", lambda: 4)
     config = load_config(name, [], registries(), "train", check_paths=False, processes=4)
@@ -36,4 +31,8 @@ def test_the_plan_of_a_recipe(name, monkeypatch):
     trainer = SimpleNamespace(
         steps_per_epoch=steps, update_freq=1, epochs=config.Global.epochs, lr_at=build.learning_rate(config, steps)
     )
-    assert plan(config, trainer, PICTURES) == SAID[name]
+    epochs, pictures, batch, epoch_steps, all_steps, rate = PLANS[name]
+    assert plan(config, trainer, PICTURES) == says(
+        f"{epochs} epochs of 1,281,167 pictures, {pictures} in all; global batch {batch} on 4 processes; "
+        f"{epoch_steps} steps an epoch, {all_steps} in all; ... {rate}"
+    )

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from helpers.messages import says
 from ppcls.engine import checkpoint
 from ppcls.engine.background import Background
 from ppcls.engine.callbacks import SaveCheckpoints, checkpoints
@@ -45,9 +46,8 @@ def test_a_full_disk_ends_the_run_and_the_last_good_checkpoint_stays(tmp_path, m
     trainer = make_trainer([saver(tmp_path)], epochs=4)
     with pytest.raises(UserError) as error:
         trainer.fit()
-    assert str(error.value) == (
-        f"{tmp_path}/latest: cannot be written (No space left on device); the one before it is there still; "
-        "make room and resume"
+    assert str(error.value) == says(
+        f"{tmp_path}/latest: ... (No space left on device); the one before it is there still; make room and resume"
     )
     assert trainer.state.epoch == 3  # noticed when the next one was due
     assert checkpoint.read(tmp_path).states["epoch"] == 1
@@ -71,9 +71,9 @@ def test_a_run_may_go_on_without_a_checkpoint(tmp_path, make_trainer, monkeypatc
 
 @pytest.mark.parametrize(
     ("fails", "message"),
-    [({2, 3}, "the one before it is there still, and the end of the training is lost; make room and go on with "
-      "-o Global.checkpoints={folder}/latest"),
-     ({0, 1, 2, 3}, "no checkpoint is there, and the end of the training is lost; make room and train again")],
+    [({2, 3}, "the one before it is there still, ...; make room and go on with -o "
+         "Global.checkpoints={folder}/latest"),
+     ({0, 1, 2, 3}, "no checkpoint is there, ...; make room and train again")],
 )  # fmt: skip
 def test_a_run_whose_last_checkpoint_is_lost_does_not_end_well(tmp_path, make_trainer, monkeypatch, fails, message):
     Disk(monkeypatch, fails, full())
@@ -81,7 +81,7 @@ def test_a_run_whose_last_checkpoint_is_lost_does_not_end_well(tmp_path, make_tr
     make_trainer([saving], epochs=4).fit()
     with pytest.raises(UserError) as caught:
         saving.require_saved()
-    assert message.format(folder=tmp_path) in str(caught.value)
+    assert str(caught.value) == says(f"... {message.format(folder=tmp_path)} ...")
 
 
 def test_a_run_whose_last_checkpoint_is_there_ends_well(tmp_path, make_trainer, monkeypatch):
@@ -140,7 +140,7 @@ def test_the_disk_is_full_within_a_checkpoint(tmp_path, make_trainer, monkeypatc
 def test_a_folder_that_cannot_be_written_to(tmp_path, make_trainer, monkeypatch):
     """A file stands where the run's folder should be: as for a read-only one, there is no way in for root either."""
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(UserError, match=r"run/latest: cannot be written \(File exists\); no checkpoint is there; "):
+    with pytest.raises(UserError, match=r"run/latest: cannot be written \(File exists\); no checkpoint"):
         make_trainer([saver(tmp_path / "run")], epochs=1).fit()
 
 
@@ -274,9 +274,9 @@ def test_what_is_not_finite_replaces_no_checkpoint(tmp_path, make_trainer, part,
     trainer.callbacks = [Spoil(part, 6), saver(tmp_path, interval_steps=2, on_error=on_error)]
     with pytest.raises(UserError) as error:
         trainer.fit()
-    assert str(error.value) == (
-        f"{named} holds a NaN or an infinity at epoch 1, step 2, though the loss was finite; {tmp_path}/latest stays "
-        "as it was; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
+    assert str(error.value) == says(
+        f"{named} holds a NaN or an infinity at epoch 1, step 2, ...; {tmp_path}/latest stays "
+        "...; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
     )
     saved = checkpoint.read(tmp_path)
     assert (saved.folder.name, saved.states["epoch"], saved.states["step"]) == ("latest", 1, 0)

@@ -33,8 +33,8 @@ def evaluate(tmp_path, monkeypatch):
 
         monkeypatch.setattr(Evaluator, "_take", noted)
         weights = f"Global.pretrained_model={tmp_path / 'SqueezeNet1_1' / 'latest'}"
-        told = ["-o", weights, "-o", "DataLoader.Eval.sampler.batch_size=1"]
-        return main(["eval", *config, *told, *words]), seen
+        overrides = ["-o", weights, "-o", "DataLoader.Eval.sampler.batch_size=1"]
+        return main(["eval", *config, *overrides, *words]), seen
 
     return run
 

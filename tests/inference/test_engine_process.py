@@ -181,21 +181,21 @@ def test_what_is_wrong_is_said_as_by_one_process(exported, copy):
 
 
 def test_cores_are_shared(exported, monkeypatch):
-    told = []
+    seen = []
 
     class Process(EngineProcess):
         def __init__(self, bundle, settings):
-            told.append(settings)
+            seen.append(settings)
 
         def _loaded(self):
-            told.append("loaded")
+            seen.append("loaded")
 
     bundle = Bundle.load(exported)
     Process.start_all(bundle, Settings(threads=8, requests=3))
-    assert told == [Settings(threads=2)] * 3 + ["loaded"] * 3
-    told.clear()
+    assert seen == [Settings(threads=2)] * 3 + ["loaded"] * 3
+    seen.clear()
     Process.start_all(bundle, Settings(threads=1, requests=2))
-    assert told == [Settings(threads=1)] * 2 + ["loaded"] * 2
+    assert seen == [Settings(threads=1)] * 2 + ["loaded"] * 2
 
 
 def test_the_first_builds_tensorrts_engines_for_all(exported, monkeypatch):

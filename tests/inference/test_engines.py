@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
+from helpers.messages import says
 from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference import Bundle
@@ -119,7 +120,7 @@ def message(*arguments, **settings):
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "sentence"),
     [
         (
             {"backend": "onnxruntime", "precision": "bfloat16"},
@@ -127,17 +128,17 @@ def message(*arguments, **settings):
         ),
         (
             {"precision": "float16"},
-            "paddle on a CPU does not compute in float16; write precision float32 or bfloat16",
+            "paddle on a CPU ... float16; write precision float32 or bfloat16",
         ),
         (
             {"precision": "int8", "device": "gpu"},
-            "paddle on a GPU does not compute in int8; write precision float32 or float16",
+            "paddle on a GPU ... int8; write precision float32 or float16",
         ),
         ({"backend": "openvino", "device": "gpu"}, "openvino runs on cpu alone here, not on gpu"),
     ],
 )
-def test_what_a_backend_does_not_have(settings, says):
-    assert message(**settings) == says
+def test_what_a_backend_does_not_have(settings, sentence):
+    assert message(**settings) == says(sentence)
 
 
 def test_one_table_names_every_form():
@@ -164,9 +165,9 @@ def test_an_engine_that_is_not_installed(engine, name, with_forms, monkeypatch):
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_bundle_without_the_form(engine, exported, sessions, compiled):
     bundle = Bundle.load(exported)
-    assert message(bundle, backend=engine) == (
-        f"{exported} has no inference.onnx, which {engine} runs; export again with `ppcls export ... --onnx`, or add "
-        f"it by `ppcls onnx {exported}`"
+    assert message(bundle, backend=engine) == says(
+        f"{exported} has no inference.onnx, ... {engine} ...; export again with `ppcls export ... "
+        f"--onnx`, or add it by `ppcls onnx {exported}`"
     )
     assert message(bundle, backend=engine, precision="int8") == (
         f"{exported} has no int8 form for {engine}; run `ppcls quantize {exported} --backend {engine} --calib LIST`"
@@ -208,16 +209,16 @@ def test_openvino_is_told_everything(with_forms, compiled, precision, file, hint
 
 def test_openvino_without_bfloat16(with_forms, compiled):
     compiled[1].capabilities = ("FP32", "INT8")
-    assert message(with_forms, backend="openvino", precision="bfloat16") == (
-        "this processor does not compute in bfloat16; write precision float32 or int8"
+    assert message(with_forms, backend="openvino", precision="bfloat16") == says(
+        "this processor ... bfloat16; write precision float32 or int8"
     )
     assert compiled[0] == []
 
 
 def test_a_program_of_other_names_is_refused(with_forms, sessions):
     renamed = dataclasses.replace(with_forms, output=dataclasses.replace(with_forms.output, name="scores"))
-    assert message(renamed, backend="onnxruntime") == (
-        f"{with_forms.folder / 'inference.onnx'} takes ['image'] and gives ['fetch_name_0'], but its manifest says "
+    assert message(renamed, backend="onnxruntime") == says(
+        f"{with_forms.folder / 'inference.onnx'} takes ['image'] and gives ['fetch_name_0'], ... "
         "image and scores; export the model again"
     )
 
@@ -229,15 +230,15 @@ def test_a_damaged_form_is_refused(with_forms, sessions):
 
 
 def test_turns_are_taken_by_one_at_a_time():
-    turns = Pool("ab")
-    with turns.take() as first, turns.take() as second:
+    pool = Pool("ab")
+    with pool.take() as first, pool.take() as second:
         assert {first, second} == {"a", "b"}
-        assert turns._free.empty()
-    with turns.take() as again:
+        assert pool._free.empty()
+    with pool.take() as again:
         assert again == first  # the one given back last
-    with pytest.raises(ZeroDivisionError), turns.take():
+    with pytest.raises(ZeroDivisionError), pool.take():
         raise ZeroDivisionError
-    assert turns._free.qsize() == 2
+    assert pool._free.qsize() == 2
 
 
 def test_a_gpu_is_looked_for_before_anything_is_loaded(exported, monkeypatch):
@@ -249,17 +250,15 @@ def test_a_gpu_is_looked_for_before_anything_is_loaded(exported, monkeypatch):
 
 def test_bfloat16_of_paddle(exported, monkeypatch):
     bundle = Bundle.load(exported)
-    assert message(bundle, precision="bfloat16", onednn=False) == (
-        "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32"
+    assert message(bundle, precision="bfloat16", onednn=False) == says(
+        "... bfloat16 ... oneDNN's kernels ...; leave them on, or write float32"
     )
     monkeypatch.setattr("paddle.base.core.supports_bfloat16", lambda: True)
     with pytest.raises(UserError) as caught:
         paddle_backend.check(exported / "inference.pdmodel", Settings(precision="bfloat16"))
     assert str(caught.value).startswith(f"{exported / 'inference.pdmodel'} is a program of Paddle 2, which Paddle ")
     monkeypatch.setattr("paddle.base.core.supports_bfloat16", lambda: False)
-    assert message(bundle, precision="bfloat16") == (
-        "this processor does not compute in bfloat16; write precision float32"
-    )
+    assert message(bundle, precision="bfloat16") == says("this processor ... bfloat16; write precision float32")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +285,7 @@ def test_paddle_is_told_the_precision(settings, calls, exported, monkeypatch):
 
         def __getattr__(self, name):
             assert hasattr(real, name)
-            return lambda *told: seen.add((name, *map(str, told)) if told else name)
+            return lambda *arguments: seen.add((name, *map(str, arguments)) if arguments else name)
 
     monkeypatch.setattr("paddle.inference.Config", Config)
     monkeypatch.setattr("paddle.inference.create_predictor", lambda config: "made")
@@ -347,10 +346,10 @@ def test_a_model_that_is_no_bundle_is_sent_the_right_way(with_forms, compiled):
     file = with_forms.folder / "inference.onnx"
     foreign = dataclasses.replace(with_forms, golden=None, quantized=(), origin=ModelOrigin.ONNX)
     foreign = dataclasses.replace(foreign, program=foreign.onnx)
-    assert message(foreign, backend="openvino", precision="int8") == (
-        f"{file} is run as it is; leave precision int8 out, which `ppcls quantize` makes of bundles alone"
+    assert message(foreign, backend="openvino", precision="int8") == says(
+        f"{file} is run as it is; leave precision int8 out, ... `ppcls quantize` ..."
     )
-    assert message(dataclasses.replace(foreign, origin=ModelOrigin.PADDLECLAS), backend="openvino") == (
-        f"{file.parent} is a model of PaddleClas, which openvino does not run; make a bundle of it by `ppcls adopt "
-        f"{file.parent} NEW`, and add its ONNX form by `ppcls onnx NEW`"
+    assert message(dataclasses.replace(foreign, origin=ModelOrigin.PADDLECLAS), backend="openvino") == says(
+        f"{file.parent} is a model of PaddleClas, ... openvino ...; make a bundle of it by `ppcls "
+        f"adopt {file.parent} NEW`, and ... `ppcls onnx NEW`"
     )

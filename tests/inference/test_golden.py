@@ -7,6 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.messages import says
 from ppcls.inference import Bundle, Classifier, Golden, GoldenMismatch
 from ppcls.inference.golden import GOLDEN_PICTURE, classes_compared, input_difference, score_difference
 from ppcls.utils.errors import UserError
@@ -96,7 +97,7 @@ def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "array", "says"),
+    ("name", "array", "text"),
     [
         ("picture", np.zeros(3), "uint8 with 1 axes"),
         ("input", np.zeros((3, 2, 2), np.float32), "float32 with 4 axes"),
@@ -104,11 +105,11 @@ def test_a_damaged_golden_file_is_the_users_matter(tmp_path, content):
         ("scores", None, "float32 with 2 axes"),
     ],
 )
-def test_other_arrays_are_no_golden_file(tmp_path, name, array, says):
+def test_other_arrays_are_no_golden_file(tmp_path, name, array, text):
     path = tmp_path / "golden.npz"
     arrays = {"picture": np.zeros(1, np.uint8), "input": np.zeros((1, 3, 1, 1), "f4"), "scores": np.zeros((1, 2), "f4")}
     np.savez(path, **{key: value for key, value in {**arrays, name: array}.items() if value is not None})
-    with pytest.raises(UserError, match=f"no golden file, for {name} is no array of {says}; copy the bundle again"):
+    with pytest.raises(UserError, match=f"no golden file, for {name} is no array of {text}; copy the bundle again"):
         Golden.load(path)
     path.write_bytes(npy())
     with pytest.raises(UserError, match="no golden file, for picture is no array"):
@@ -188,25 +189,25 @@ def test_the_golden_file_of_an_old_manifest_has_no_digest(edit, copy):
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "text"),
     [
         (
             {"input": np.zeros((0, 3, 32, 32))},
-            "input has the shape [0, 3, 32, 32], but the program's is [1, 3, 32, 32]",
+            "input ... [0, 3, 32, 32], but the program's is [1, 3, 32, 32]",
         ),
         (
             {"input": np.zeros((1, 2, 32, 32))},
-            "input has the shape [1, 2, 32, 32], but the program's is [1, 3, 32, 32]",
+            "input ... [1, 2, 32, 32], but the program's is [1, 3, 32, 32]",
         ),
         ({"scores": np.zeros((0, 5))}, "scores has the shape [0, 5], but the program's is [1, 5]"),
         ({"scores": np.zeros((1, 4))}, "scores has the shape [1, 4], but the program's is [1, 5]"),
     ],
 )
-def test_golden_arrays_that_do_not_fit_the_program_are_named(copy, write_golden, changes, says):
+def test_golden_arrays_that_do_not_fit_the_program_are_named(copy, write_golden, changes, text):
     write_golden(copy, replace(Golden.load(copy / "golden.npz"), **changes))
     with pytest.raises(UserError) as caught:
         Classifier(copy, backend=Scores()).verify()
-    assert str(caught.value) == f"{copy / 'golden.npz'}: {says}; copy the bundle again, or export again"
+    assert str(caught.value) == says(f"{copy / 'golden.npz'}: {text}; copy the bundle again, or export again")
 
 
 def test_a_golden_picture_that_cannot_be_read_is_a_sentence(copy, write_golden):

@@ -29,7 +29,7 @@ SIDE = 64  # pixels; every family admits it
 
 
 def network(family, **keys):
-    """A model of four classes unless told otherwise, in evaluation."""
+    """A model of four classes by default, in evaluation."""
     model = build_backbone(component("backbone", MODELS_OF[family], **{"class_num": 4, **keys}))
     model.eval()
     return model

@@ -133,7 +133,7 @@ def _coeff(lab, value):
 
 
 def rate(name, step, **keys):
-    """A schedule's rate at a step of four epochs of ten steps; from 0.1 unless told otherwise."""
+    """A schedule's rate at a step of four epochs of ten steps; from 0.1 by default."""
     return component("schedule", name, **{"learning_rate": 0.1, **keys}).lr_at(step, 10, 4)
 
 

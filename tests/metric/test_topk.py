@@ -91,9 +91,9 @@ def test_counters_are_separate():
 @pytest.mark.parametrize(
     ("topk", "message"),
     [
-        ((), r"topk is \(\); write different whole numbers of at least 1, such as \[1, 5\]"),
-        ((1, 1), r"topk is \(1, 1\); write different whole numbers of at least 1, such as \[1, 5\]"),
-        ((0, 1), r"topk is \[0, 1\]; write a whole number of at least 1 or a list of whole numbers of at least 1"),
+        ((), r"topk is \(\); write different .* at least 1, such as \[1, 5\]"),
+        ((1, 1), r"topk is \(1, 1\); write different .* at least 1, such as \[1, 5\]"),
+        ((0, 1), r"topk is \[0, 1\]; write a whole number of at least 1 or a list .* at least 1"),
         (0, "topk is 0; write a whole number of at least 1 or"),
         (-5, "topk is -5; write a whole number of at least 1 or"),
     ],

@@ -1,4 +1,4 @@
-"""A web server on this machine that answers as it is told: slow, cut off, lying, or well."""
+"""A web server on this machine that answers as a test asks: slow, cut off, lying, or well."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ def test_the_current_folder_is_not_searched(tmp_path, monkeypatch):
 
 
 def test_it_is_what_python_m_runs(tmp_path, monkeypatch):
-    (tmp_path / "told.py").write_text("""
+    (tmp_path / "seen.py").write_text("""
 import sys, warnings
 warnings.warn("of no interest")
 print(__name__, sys.argv[1:], sys.modules["__main__"].__dict__ is globals())
 raise SystemExit(5)
 """)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    done = run("told", tmp_path, 13)
+    done = run("seen", tmp_path, 13)
     assert (done.returncode, done.stdout, done.stderr) == (5, f"__main__ {[str(tmp_path), '13']} True\n", "")
 
 
