@@ -8,7 +8,9 @@ from ppcls.cli.common import SetKey, add_rows_output
 from ppcls.cli.configured import add_configured, read_config_with_weights, start
 from ppcls.cli.parser import CommandParser
 
-WORKS_ON = "a configuration, its weights and pictures (Infer.infer_imgs), without an export"
+WORKS_ON = (
+    "a configuration, its weights and pictures (Infer.infer_imgs), without an export"
+)
 EXAMPLES = (
     "ppcls infer -c flowers.yaml -o Infer.infer_imgs=holiday/",
     "ppcls infer -c DLA34 -o Arch.pretrained=true -o Infer.infer_imgs=cat.jpg --topk 3",

@@ -17,7 +17,9 @@ from ppcls.deployment.npz.inputs import DATALIST_FILE, make_inputs
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError
 
-WORKS_ON = "a bundle or a configuration, whose preprocessing it runs, and a list of pictures"
+WORKS_ON = (
+    "a bundle or a configuration, whose preprocessing it runs, and a list of pictures"
+)
 EXAMPLES = (
     "ppcls npz make inference --data val.txt --output npz",
     "ppcls npz make inference --data val.txt --output npz --count 500",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ppcls.cli.common import SetKey, add_config
 from ppcls.cli.parser import CommandParser
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.override,
         {"transform": TRANSFORMS},
         check_paths=not arguments.print_config,
+        say=lambda line: print(line, file=sys.stderr),
     )
     if arguments.print_config:
         print(config.to_yaml(), end="")

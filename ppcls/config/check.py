@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.config.paddleclas.dialect import Legacy
+from ppcls.config.paddleclas.dialect import Ignored, Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.config.values import is_one_of, item_kinds
-from ppcls.untrusted.yaml_nodes import Node, Problems, find, join
+from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find, join
 from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
 from ppcls.utils.annotations import (
     DICTS,
@@ -49,6 +49,7 @@ class Checker:
         absolute_paths: whether relative paths of existing files become absolute.
         paths: the paths found so far; whether they can be read is not tested.
         values: the valid lists and objects made so far, by dotted key.
+        lines: what the log gets: one line for each key that is accepted without an effect.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Checker:
         self.legacy = legacy
         self.paths: list[PathUse] = []
         self.values: dict[str, Any] = {}
+        self.lines: list[str] = []
 
     def check(self, annotation: Any, node: Node, key: str, wanted: Any = None) -> Any:
         """Convert `node` to the type of the annotation; INVALID and at least one problem if that fails.
@@ -332,11 +334,16 @@ class Checker:
     def _unknown(self, name: str, node: Node, section: str, known: list[str]) -> None:
         """Report an unknown key, unless it is one of PaddleClas's that changes nothing here."""
         key = join(section, name)
-        unused = self.legacy.key(key)
-        if unused is None:
+        entry = self.legacy.key(key)
+        if entry is None:
             self.problems.add_unknown_key(node.origin, section, name, known)
-        elif not unused.asks_for_nothing(node.plain()):
-            self.problems.add(node.origin, key, unused.sentence)
+        elif entry.asks_for_nothing(node.plain()):
+            return
+        elif isinstance(entry, Ignored):
+            text = f"accepted without effect: {entry.reason}"
+            self.lines.append(str(Problem(node.origin, key, text)))
+        else:
+            self.problems.add(node.origin, key, entry.sentence)
 
 
 def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:

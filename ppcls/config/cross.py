@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ppcls.untrusted.yaml_nodes import Node, Problems, find
+from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find
 
 COMMANDS = ("train", "lr-find", "eval", "infer", "export")
 _TRAINING = {
@@ -56,6 +56,8 @@ _PARTS = {
     "infer": ("Eval",),
     "export": ("Eval",),
 }
+# Their answers depend on what Infer.transforms asks for.
+_ANSWERING = ("infer", "export")
 _GRAY = (
     "for gray pictures write channels: 1 in every DecodeImage, one number in mean and std of NormalizeImage (mean: "
     "[0.449], std: [0.226]), Arch.in_channels: 1 and Global.image_shape: [1, height, width]; for colours 3 in these "
@@ -76,6 +78,7 @@ class Checked:
         command: what the configuration is for.
         same_meaning: whether two lists of transforms do the same; see `Registry`.
         check_paths: whether the paths that the command reads have to be there.
+        lines: collects what the log gets: what is strange, but does not change what the command does.
     """
 
     root: Node
@@ -84,6 +87,7 @@ class Checked:
     command: str
     same_meaning: Callable[[Sequence[Any], Sequence[Any]], bool]
     check_paths: bool = True
+    lines: list[str] = field(default_factory=list)
 
     @property
     def evaluates(self) -> bool:
@@ -118,6 +122,11 @@ class Checked:
         """Report a problem at the key, or at the nearest section around it."""
         node, _ = find(self.root, key)
         self.problems.add(node.origin, key, text)
+
+    def warn(self, key: str, text: str) -> None:
+        """Add a line for the log about the key, or the nearest section around it."""
+        node, _ = find(self.root, key)
+        self.lines.append(str(Problem(node.origin, key, text)))
 
 
 def cross_check(checked: Checked) -> None:
@@ -267,8 +276,13 @@ def _check_infer_transforms(checked: Checked) -> None:
     except ValueError as error:
         checked.add(here, str(error))
         return
-    if not is_same:
-        checked.add(
+    if is_same:
+        return
+    differs = f"do not mean the same as {there}, which inference and export use"
+    if checked.command in _ANSWERING:
+        checked.add(here, f"{differs}; remove them or make them equal")
+    else:
+        checked.warn(
             here,
-            f"do not mean the same as {there}, which inference and export use; remove them or make them equal",
+            f"{differs}; {checked.command} goes on, infer and export will refuse this",
         )

@@ -17,6 +17,7 @@ from ppcls.config.find import find_config, find_deploy_config
 from ppcls.config.merge import merge, read_tree
 from ppcls.config.moved_run import follow
 from ppcls.config.override import apply_overrides
+from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
@@ -56,7 +57,8 @@ def load_config(
         command: train, lr-find, eval, infer or export; the keys it needs must be set and the paths it reads readable.
         check_paths: whether to check these paths, and that Infer.infer_imgs is set; False for printing.
         processes: how many processes share the batch of PaddleClas's flat 2.0 format, which states the total.
-        say: is called with a line for each group of keys of that format, also when problems follow; None logs it.
+        say: is called with a line for each group of keys of that format, each key of PaddleClas without an effect
+            here, and each warning, also when problems follow; None logs it.
         over: sections merged over the file's, before the overrides, as a file is merged over its base.
         absolute_paths: makes relative paths of existing files absolute, so that the result holds in any folder.
         eval_data: data that replaces that of DataLoader.Eval.
@@ -73,11 +75,9 @@ def load_config(
     root, lines = resolve(tree, overrides, processes, problems)
     if moved is not None:
         lines.append(moved)
-    log = say or get_logger().info
-    for line in lines:
-        log(line)
     move_class_num(root, problems)
     share_keys(root, problems)
+    lines.extend(settle(root, registries))
     if eval_data is not None:
         put_eval_data(root, eval_data)
     checker = Checker(registries, problems, PADDLECLAS, absolute_paths)
@@ -87,12 +87,20 @@ def load_config(
         root, checker.values, problems, command, same_meaning, check_paths
     )
     cross_check(checked)
+    _log([*lines, *checker.lines, *checked.lines], say)
     refuse_pipes(root, problems)
     check_models(checked)
     _check_paths(checker, checked.reads, problems)
     problems.raise_if_any()
     assert config is not INVALID
     return config
+
+
+def _log(lines: Sequence[str], say: Callable[[str], None] | None) -> None:
+    """Say each line; None logs it."""
+    log = say or get_logger().info
+    for line in lines:
+        log(line)
 
 
 def migrate_config(
@@ -153,6 +161,7 @@ def load_deploy_config(
     registries: Mapping[str, Registry] | None = None,
     *,
     check_paths: bool = True,
+    say: Callable[[str], None] | None = None,
 ) -> DeployConfig:
     """Load and check a deployment configuration.
 
@@ -161,6 +170,7 @@ def load_deploy_config(
         overrides: `Section.key=value`, in order.
         registries: the registry of transforms by its kind, for a file with the section PreProcess.
         check_paths: whether the paths must exist; False for printing. They must be set all the same.
+        say: is called with a line for each key of PaddleClas without an effect here; None logs it.
 
     Raises:
         UserError: there is no such file.
@@ -171,6 +181,7 @@ def load_deploy_config(
     apply_overrides(root, overrides, problems)
     checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
+    _log(checker.lines, say)
     _check_paths(checker, lambda key: check_paths, problems)
     problems.raise_if_any()
     assert config is not INVALID

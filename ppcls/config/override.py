@@ -43,6 +43,10 @@ def parse_override(override: str, problems: Problems) -> tuple[list[str], Node] 
         return parts, Node(text.strip(), origin)
     if _names_a_file(text):
         return parts, Node(text, origin)
+    if (
+        text.strip() == "None"
+    ):  # as PaddleClas's users write it, whose overrides are Python
+        return parts, Node(None, origin)
     value = read_yaml(text, lambda line: origin, problems)
     if value is None:
         return None

@@ -209,14 +209,16 @@ def imagenet(in_an_empty_folder: None) -> None:
 
 
 class Small:
-    """Loads texts with the small registries."""
+    """Loads texts with the small registries; `lines` are those that the last one said."""
 
     VALID = VALID
     registries = REGISTRIES
+    lines: list[str]
 
     def load(self, text: str = VALID, *overrides: str, command: str = "train", check_paths: bool = True) -> Any:
         Path("c.yaml").write_text(text, encoding="utf-8")
-        return load_config("c.yaml", overrides, REGISTRIES, command, check_paths=check_paths)
+        self.lines = []
+        return load_config("c.yaml", overrides, REGISTRIES, command, check_paths=check_paths, say=self.lines.append)
 
     def problems(self, text: str = VALID, *overrides: str, command: str = "train") -> list:
         with pytest.raises(ConfigError) as caught:

@@ -78,9 +78,9 @@ def test_topk_over_class_num(small, override, problem):
 
 
 def test_topk_over_class_num_by_default(small):
-    text = small.VALID.replace("- Accuracy: {topk: [1, 5]}", "- Accuracy:")
-    assert small.problems(text, "Arch.class_num=3") == [
-        says("c.yaml:36 Metric.Eval.0.Accuracy.topk: is 5, but Arch.class_num is 3; ... at most 3")
+    text = small.VALID.replace("- Accuracy: {topk: [1, 5]}", "- Accuracy:").replace("Net18", "Net18\n  class_num: 3")
+    assert small.problems(text) == [
+        says("c.yaml:37 Metric.Eval.0.Accuracy.topk: is 5, but Arch.class_num is 3; ... at most 3")
     ]
 
 
@@ -134,7 +134,8 @@ def test_infer_transforms_that_mean_the_same(small):
     ],
 )
 def test_infer_transforms_that_do_not(small, override):
-    assert small.problems(small.VALID + INFER, override)[-1].endswith(
+    text = small.VALID + INFER.replace("Infer:", "Infer:\n  infer_imgs: .")
+    assert small.problems(text, override, command="infer")[-1].endswith(
         ": do not mean the same as DataLoader.Eval.dataset.transform_ops, which inference and export "
         "use; remove them or make them equal"
     )
@@ -153,7 +154,8 @@ def test_scale_needs_the_global_batch(small):
 
 
 def test_what_contradicts_is_reported_beside_what_is_wrong_elsewhere(small):
-    assert small.problems(small.VALID, "Global.seed=x", "Arch.class_num=3", "Optimizer.lr.scale=linear") == [
-        says("c.yaml:36 Metric.Eval.0.Accuracy.topk: is 5, but Arch.class_num is 3; ... at most 3"),
+    text = small.VALID.replace("Net18", "Net18\n  class_num: 3")
+    assert small.problems(text, "Global.seed=x", "Optimizer.lr.scale=linear") == [
+        says("c.yaml:37 Metric.Eval.0.Accuracy.topk: is 5, but Arch.class_num is 3; ... at most 3"),
         "-o Global.seed=x: is 'x'; write a whole number of at least 0",
     ]

@@ -11,9 +11,9 @@ from ppcls.utils.errors import ConfigError
 TEXT = "Global:\n  inference_model_dir: .\n  infer_imgs: .\n"
 
 
-def load(*overrides, text=TEXT):
+def load(*overrides, text=TEXT, say=None):
     Path("d.yaml").write_text(text)
-    return load_deploy_config("d.yaml", overrides, {"transform": TRANSFORMS})
+    return load_deploy_config("d.yaml", overrides, {"transform": TRANSFORMS}, say=say)
 
 
 def problems(*overrides, text=TEXT):
@@ -93,13 +93,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.requests=0", "-o Global.requests=0: is 0; ... at least 1 or null"),
         ("Global.use_openvino=true", "-o Global.use_openvino=true: is called Global.backend here; write Global.backend: openvino"),
         ("Global.use_onnx=true", "-o Global.use_onnx=true: is called Global.backend here; write Global.backend: onnxruntime"),
-        ("Global.benchmark=true", "-o Global.benchmark=true: ... `ppcls benchmark latency`; remove it"),
-        ("Global.gpu_mem=8000", "-o Global.gpu_mem=8000: GPU memory grows ... remove it"),
-        ("Global.ir_optim=false", "-o Global.ir_optim=false: the program is ... remove it"),
-        ("Global.enable_profile=true", "-o Global.enable_profile=true: profiling by configuration ... remove it"),
-        ("Global.enable_benchmark=true", "-o Global.enable_benchmark=true: ... `ppcls benchmark latency`; remove it"),
         ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only ...; remove it"),
-        ("PostProcess.SavePreLabel.save_dir=x", "-o ... PostProcess.SavePreLabel: ...; write Global.output: answers.csv"),
         ("Global.batchsize=1", "-o Global.batchsize=1: unknown key 'batchsize'. ... 'batch_size'?"),
     ],
 )  # fmt: skip
@@ -123,3 +117,21 @@ def test_paddleclas_keys_that_ask_for_nothing():
     )
     overrides = [f"Global.{setting}" for setting in off]
     assert load(*overrides, "PostProcess.main_indicator=Topk") == load()
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("Global.benchmark=true", "`ppcls benchmark latency` measures speed"),
+        ("Global.enable_benchmark=true", "`ppcls benchmark latency` measures speed"),
+        ("Global.save_log_path=x.log", "`ppcls benchmark latency` measures speed"),
+        ("Global.gpu_mem=8000", "GPU memory grows as it is needed"),
+        ("Global.ir_optim=false", "the program is always optimized"),
+        ("Global.enable_profile=true", "`ppcls benchmark` commands measure time"),
+        ("PostProcess.SavePreLabel={save_dir: x}", "`ppcls predict --output` saves the answers"),
+    ],
+)
+def test_what_no_answer_depends_on_is_accepted_with_one_line(override, reason):
+    lines = []
+    assert load(override, say=lines.append) == load()
+    assert lines == [f"-o {override}: accepted without effect: {reason}"]

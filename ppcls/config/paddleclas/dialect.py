@@ -32,6 +32,23 @@ class Unused:
 
 
 @dataclass(frozen=True)
+class Ignored:
+    """A key on which no result depends: every value is accepted, with one line in the log.
+
+    Attributes:
+        reason: why it has no effect here.
+        off: the values that mean the same as leaving the key out, which need no line.
+    """
+
+    reason: str
+    off: tuple[Any, ...] = (False,)
+
+    def asks_for_nothing(self, value: Any) -> bool:
+        """Whether the value means the same as leaving the key out; null always does."""
+        return value is None or is_one_of(value, self.off)
+
+
+@dataclass(frozen=True)
 class Legacy:
     """Messages for keys, names and values that this library does not know.
 
@@ -41,17 +58,17 @@ class Legacy:
         values: by dotted key, then by value.
     """
 
-    keys: Mapping[str, Unused] = field(default_factory=dict)
+    keys: Mapping[str, Unused | Ignored] = field(default_factory=dict)
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def key(self, key: str) -> Unused | None:
+    def key(self, key: str) -> Unused | Ignored | None:
         """The entry of a key; None if there is none."""
         if key in self.keys:
             return self.keys[key]
-        for pattern, unused in self.keys.items():
+        for pattern, entry in self.keys.items():
             if "*" in pattern and fnmatchcase(key, pattern):
-                return unused
+                return entry
         return None
 
     def name(self, kind: str, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ppcls.config.paddleclas.dialect import Legacy, Unused
+from ppcls.config.paddleclas.dialect import Ignored, Legacy, Unused
 from ppcls.config.paddleclas.flat_keys import ROWS
 
 _REMOVE_SECTION = "is not supported here; remove the section"
@@ -11,23 +11,20 @@ _CLIPPING = (
     "is called clip_norm_global here (clip_norm for each parameter alone); write that"
 )
 _FORMAT = "the format is an option of the command export (--format json or pdmodel); remove it"
-_ARRAYS = "transforms always pass on arrays here; remove it"
+_ARRAYS = Ignored("transforms always pass on arrays here")
+_SPEED = Ignored("`ppcls benchmark latency` measures speed")
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
 
-_KEYS = {
-    "AMP.use_promote": Unused(
-        "operations are cast by Paddle's own lists here; remove it", (False, True)
-    ),
+_KEYS: dict[str, Unused | Ignored] = {
+    "AMP.use_promote": Ignored("operations are cast by Paddle's own lists"),
     "AMP.master_weight": Unused(
         "level O2 always keeps weights in float32 as well; remove it", (True,)
     ),
     "Slim": Unused("quantization and pruning during training " + _REMOVE_SECTION),
     "SlimConfig": Unused("quantization and pruning during training " + _REMOVE_SECTION),
-    "profiler_options": Unused("profiling by configuration " + _REMOVE_SECTION),
-    "Global.to_static": Unused(
-        "training as a static graph is not supported here; remove it", (False,)
-    ),
-    "Global.use_dali": Unused("DALI is not supported here; remove it", (False,)),
+    "profiler_options": Ignored("Paddle's profiler is not started by a configuration"),
+    "Global.to_static": Ignored("training runs as a dynamic graph"),
+    "Global.use_dali": Ignored("this library's own loader reads the pictures"),
     "Global.eval_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
     "Global.train_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
     "Global.use_multilabel": Unused(_ONLY_CLASSIFICATION, (False,)),
@@ -36,8 +33,8 @@ _KEYS = {
     ),
     "Global.save_inference_format": Unused(_FORMAT),
     "Global.export_type": Unused(_FORMAT, ("paddle",)),
-    "Global.export_for_fd": Unused(
-        "export always writes one complete bundle; remove it", (False, True)
+    "Global.export_for_fd": Ignored(
+        "export always writes one complete bundle", (False, True)
     ),
     "Global.start_eval_epoch": Unused(
         "evaluation begins with the first epoch; write Global.eval_interval", (0,)
@@ -45,10 +42,8 @@ _KEYS = {
     "Global.max_num_latest_checkpoint": Unused(
         "is called Global.keep here; write that"
     ),
-    "Global.log_ranks": Unused("every process writes its own log; remove it", (0, "0")),
-    "Global.print_mem_info": Unused(
-        "the use of memory is not logged here; remove it", (False,)
-    ),
+    "Global.log_ranks": Ignored("the first process logs", (0, "0")),
+    "Global.print_mem_info": Ignored("the log does not show the use of memory"),
     "Global.use_gpu": Unused(
         "is called Global.device here; write Global.device: gpu or cpu"
     ),
@@ -67,9 +62,12 @@ _KEYS = {
     "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
     "Optimizer.grad_clip": Unused(_CLIPPING),
-    "Optimizer.clip_grad": Unused(_CLIPPING),
-    "Optimizer.multi_precision": Unused(
-        "AMP.level O2 steps weights in float32 by itself; remove it", (False, True)
+    "Optimizer.clip_grad": Ignored(
+        "PaddleClas does not read it either; clip_norm_global clips gradients",
+        (False, "None"),
+    ),
+    "Optimizer.multi_precision": Ignored(
+        "AMP.level O2 steps weights in float32 by itself", (False, True)
     ),
     "Optimizer.lr.last_epoch": Unused(
         "a run goes on from a checkpoint; write Global.checkpoints", (-1,)
@@ -88,8 +86,8 @@ _KEYS = {
         "labels are used as they stand; write them in the list file as 0 to class_num - 1",
         (False,),
     ),
-    "*.DecodeImage.to_np": Unused(_ARRAYS, (False, True)),
-    "*.ResizeImage.return_numpy": Unused(_ARRAYS, (False, True)),
+    "*.DecodeImage.to_np": _ARRAYS,
+    "*.ResizeImage.return_numpy": _ARRAYS,
     "*.RandCropImage.use_log_aspect": Unused(
         "aspects are drawn log-uniformly by torchvision's way; write sampling: torchvision",
         (False,),
@@ -107,12 +105,10 @@ _KEYS = {
     "*.UnLabelTrain": Unused(
         "training without labels is not supported here; remove the section"
     ),
-    "DataLoader.*.loader.use_persistent_workers": Unused(
-        "workers are kept as the loader sees fit; remove it"
+    "DataLoader.*.loader.use_persistent_workers": Ignored(
+        "the loader keeps its workers by itself"
     ),
-    "DataLoader.*.loader.prefetch_factor": Unused(
-        "reading ahead is not configured here; remove it"
-    ),
+    "DataLoader.*.loader.prefetch_factor": Ignored("the loader reads ahead by itself"),
     "DataLoader.*.loader.max_iter": Unused("an epoch is the whole data set; remove it"),
 }
 
@@ -240,25 +236,18 @@ PADDLECLAS = Legacy(
     _VALUES,
 )
 
-_DEPLOY_KEYS = {
+_DEPLOY_KEYS: dict[str, Unused | Ignored] = {
     "PostProcess.main_indicator": Unused(
         "Topk is the only post-processing here; remove it", ("Topk",)
     ),
-    "PostProcess.SavePreLabel": Unused(
-        "answers are not saved as label files; write Global.output: answers.csv"
-    ),
+    "PostProcess.SavePreLabel": Ignored("`ppcls predict --output` saves the answers"),
     "PostProcess.ThreshOutput": Unused("is not supported here; write Topk"),
-    "Global.gpu_mem": Unused("GPU memory grows as it is needed; remove it"),
-    "Global.ir_optim": Unused("the program is always optimized; remove it", (True,)),
-    "Global.enable_profile": Unused(
-        "profiling by configuration is not supported here; remove it", (False,)
-    ),
-    "Global.enable_benchmark": Unused(
-        "speed is measured by `ppcls benchmark latency`; remove it", (False,)
-    ),
-    "Global.benchmark": Unused(
-        "speed is measured by `ppcls benchmark latency`; remove it", (False,)
-    ),
+    "Global.gpu_mem": Ignored("GPU memory grows as it is needed"),
+    "Global.ir_optim": Ignored("the program is always optimized", (True,)),
+    "Global.enable_profile": Ignored("`ppcls benchmark` commands measure time"),
+    "Global.enable_benchmark": _SPEED,
+    "Global.benchmark": _SPEED,
+    "Global.save_log_path": _SPEED,
     "Global.use_onnx": Unused(
         "is called Global.backend here; write Global.backend: onnxruntime", (False,)
     ),
@@ -270,6 +259,12 @@ _DEPLOY_KEYS = {
     ),
     "Global.use_npu": Unused(
         "only CPU and GPU are supported here; remove it", (False,)
+    ),
+    "Global.use_mlu": Unused(
+        "only CPU and GPU are supported here; remove it", (False,)
+    ),
+    "Global.use_int8": Unused(
+        "is called Global.precision here; write Global.precision: int8", (False,)
     ),
     "Global.save_dir": Unused("is called Global.output here; write that"),
 }

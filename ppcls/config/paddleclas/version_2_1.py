@@ -6,7 +6,7 @@ from ppcls.untrusted.yaml_nodes import Node, Problems, find
 
 
 def move_class_num(root: Node, problems: Problems) -> None:
-    """Move `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`."""
+    """Move `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`; an override of that wins."""
     settings, _ = find(root, "Global")
     arch, has_arch = find(root, "Arch")
     old, is_there = find(root, "Global.class_num")
@@ -16,7 +16,8 @@ def move_class_num(root: Node, problems: Problems) -> None:
         return
     del settings.value["class_num"]
     new: Node = arch.value.setdefault("class_num", old)
-    if old.value != new.value:
+    is_overridden = not new.origin.line and old.origin.line
+    if old.value != new.value and not is_overridden:
         problems.add(
             old.origin,
             "Global.class_num",
