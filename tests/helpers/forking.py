@@ -37,13 +37,19 @@ def in_fork(work, seconds=LONG):
 
 def _answer(work, writing, stack):
     try:
-        faulthandler.enable(stack)
+        write_stack_to(stack)
         answer = pickle.dumps((work(), None))
     except BaseException:
         answer = pickle.dumps((None, traceback.format_exc()))
     with os.fdopen(writing, "wb") as file:
         file.write(answer)
     os._exit(0)
+
+
+def write_stack_to(file):
+    """Has this process write its stack to a file when it is aborted, before what Paddle does then."""
+    faulthandler.disable()
+    faulthandler.enable(file)
 
 
 def end_with_stack(pid):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import faulthandler
 import logging
 import os
 import runpy
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-from helpers.forking import end_with_stack
+from helpers.forking import end_with_stack, write_stack_to
 
 PATIENCE = 300  # seconds that nothing takes unless it hangs, on a crowded machine neither
 
@@ -104,7 +103,7 @@ def _become(
         os.close(tell)
         os.dup2(stdout.fileno(), 1)
         os.dup2(stderr.fileno(), 2)
-        faulthandler.enable(2)
+        write_stack_to(2)
         sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         signal.signal(signal.SIGINT, signal.default_int_handler)
