@@ -258,9 +258,11 @@ SAID_OTHERWISE = [  # the same places and steps in other words, and what is no p
     "DataLoader.Train.dataset.image_root",
     "DataLoader.Train.dataset.cls_label_path",
     "DataLoader.Train.dataset.transform_ops",
+    "DataLoader.Train.loader.num_workers",
     "DataLoader.Eval.dataset.image_root",
     "DataLoader.Eval.dataset.cls_label_path",
     "DataLoader.Eval.dataset.transform_ops",
+    "DataLoader.Eval.loader.num_workers",
     "Infer.PostProcess",
 ]
 
@@ -363,16 +365,14 @@ def test_a_flat_file_may_be_a_base_and_have_one():
 
 def test_no_old_key_is_overruled_in_silence():
     Path("leaf.yaml").write_text(
-        "base: DLA60\nTRAIN: {num_workers: 0}\nuse_mix: false\nls_epsilon: 0.1\n", encoding="utf-8"
+        "base: DLA60\nTRAIN: {batch_size: 8}\nuse_mix: false\nls_epsilon: 0.1\n", encoding="utf-8"
     )
     with pytest.raises(ConfigError) as caught:  # use_mix asks for what the base does anyway
         load("leaf.yaml", "epochs=3")
     configs = ROOT / "configs" / "_base_"
     found = [problem.replace(str(configs), "") for problem in caught.value.problems]
     assert [re.sub(r":\d+;", ":N;", problem) for problem in found] == [
-        says(
-            "leaf.yaml:2 TRAIN.num_workers: ... /pictures_224.yaml:N; write DataLoader.Train.loader.num_workers instead, or remove that"
-        ),
+        says("leaf.yaml:2 TRAIN.batch_size: ... /pictures_224.yaml:N; write DataLoader.Train.sampler.batch_size ..."),
         says("leaf.yaml:4 ls_epsilon: ... /imagenet.yaml:N; write Loss.Train.CELoss.epsilon instead, or remove that"),
         says("-o epochs=3: ... /dla.yaml:N; write Global.epochs instead, or remove that"),
     ]
