@@ -7,6 +7,7 @@ import pytest
 import ppcls
 from helpers.messages import says
 from ppcls.config import load_config
+from ppcls.data.transforms import TimmAutoAugment
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError
 
@@ -85,7 +86,7 @@ OPERATIONS = "DataLoader.Train.dataset.transform_ops"
 @pytest.mark.parametrize(
     ("key", "harmless", "other", "sentence"),
     [
-        ("1.RandCropImage.use_log_aspect", [False], True, "aspects are drawn ... write sampling: torchvision"),
+        ("1.RandCropImage.progress_size", ["null"], "[160]", "a transform is the same ... remove it"),
         ("3.NormalizeImage.output_fp16", [False], True, "half precision is not supported here; remove it"),
     ],
 )  # fmt: skip
@@ -105,6 +106,18 @@ def test_transforms_pass_on_arrays_whatever_the_key_says(key):
     plain = load("DLA34_v2.1", *resized, f"{OPERATIONS}.{key}=False")
     assert load("DLA34_v2.1", *resized, changed, say=lines.append) == plain
     assert lines == [f"-o {changed}: accepted without effect: transforms always pass on arrays here"]
+
+
+def test_the_size_of_timm_augmentations_has_no_effect():
+    keys = "config_str: rand-m9-mstd0.5-inc1, interpolation: bicubic"
+    lines = []
+    written = f"{OPERATIONS}.2={{TimmAutoAugment: {{{keys}, img_size: [192, 256]}}}}"
+    config = load("DLA34_v2.1", written, say=lines.append)
+    assert config == load("DLA34_v2.1", f"{OPERATIONS}.2={{TimmAutoAugment: {{{keys}}}}}")
+    assert config.DataLoader.Train.dataset.transform_ops[2] == TimmAutoAugment()
+    assert lines == [
+        says("... TimmAutoAugment.img_size: accepted without effect: pictures are translated by a share ...")
+    ]
 
 
 NORMALIZE = "Infer.transforms.NormalizeImage"

@@ -50,6 +50,17 @@ def test_paddleclas_box_is_its_arithmetic() -> None:
     assert rng.asked == [(0.75, 2.0), (0.1, 0.4), (116,), (39,)]
 
 
+def test_the_aspect_may_be_log_uniform() -> None:
+    # half-way between the logarithms of 1/2 and 2 is aspect 1; area 200 * 100 * 0.25 = 5000; sides 70.7
+    rng = Script(uniform=[0.5, 0.5], integers=[17, 5])
+    assert paddleclas_box(200, 100, (0.1, 0.4), (0.5, 2.0), rng, use_log_aspect=True) == (17, 5, 70, 70)
+    assert rng.asked[0] == (math.log(0.5), math.log(2.0))
+    crop = RandCropImage(8, ratio=(0.5, 2.0), scale=(0.1, 0.4), use_log_aspect=True)
+    assert crop.box(200, 100, Script([0.5, 0.5], [17, 5])) == (17, 5, 70, 70)
+    with pytest.raises(ValueError, match=r"use_log_aspect is set beside sampling: torchvision, .* leave it out"):
+        RandCropImage(8, sampling="torchvision", use_log_aspect=True)
+
+
 def test_paddleclas_clamps_the_area_to_what_fits() -> None:
     rng = Script(uniform=[0.0, 1.0], integers=[50, 0])
     assert paddleclas_box(100, 50, (0.6, 1.0), (1.0, 1.0), rng) == (50, 0, 50, 50)

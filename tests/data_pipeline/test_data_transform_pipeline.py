@@ -22,10 +22,14 @@ from ppcls.data.transforms import (
     NormalizeImage,
     Pipeline,
     RandAugment,
+    RandAugmentV2,
+    RandAugmentV3,
     RandCropImage,
     RandFlipImage,
     RandomErasing,
+    RandomGrayscale,
     ResizeImage,
+    TimmAutoAugment,
     ToCHWImage,
     Transform,
     UnreadableImage,
@@ -33,14 +37,16 @@ from ppcls.data.transforms import (
 from ppcls.utils.errors import UserError
 
 PLAIN = NormalizeImage(scale=1.0, mean=(0, 0, 0), std=(1, 1, 1))
-COLORED = (AutoAugment, RandAugment, ColorJitter)
+COLORED = (AutoAugment, RandAugment, RandAugmentV2, RandAugmentV3, TimmAutoAugment, RandomGrayscale, ColorJitter)
 EVAL = (DecodeImage(), ResizeImage(resize_short=256), CropImage(224), NormalizeImage())
 
 
 def test_names_are_paddleclas() -> None:
     assert sorted(TRANSFORMS) == [
-        "AutoAugment", "CenterCrop", "ColorJitter", "CropImage", "DecodeImage", "NormalizeImage", "RandAugment",
-        "RandCropImage", "RandFlipImage", "RandomErasing", "ResizeImage", "ToCHWImage",
+        "AutoAugment", "CenterCrop", "ColorJitter", "CropImage", "Cutout", "DecodeImage", "GaussianBlur", "GridMask",
+        "HideAndSeek", "NormalizeImage", "Pad", "RandAugment", "RandAugmentV2", "RandAugmentV3", "RandCropImage",
+        "RandFlipImage", "RandomErasing", "RandomGrayscale", "RandomRotation", "ResizeImage", "TimmAutoAugment",
+        "ToCHWImage",
     ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from unittest.mock import ANY
 import numpy as np
 from key_probe import Saying, component, probe, probe_each
 
+from ppcls.data.transforms.timm_augment import SCALES
 from ppcls.utils.errors import ConfigError, UserError
 
 
@@ -208,3 +209,41 @@ def _mixup_operator(lab, value):
 )  # fmt: skip
 def _cutmix_operator(lab, value):
     return sampled(CutmixOperator=value)
+
+
+def timm(seed=0, **keys):
+    """A gray picture of ten by ten after timm's RandAugment."""
+    return transformed("TimmAutoAugment", plain(100), seed, **keys)
+
+
+@probe("transform TimmAutoAugment.prob", (0, {100}), (1, ANY), relation=lambda none, full: len(full) > 10)
+def _timm_prob(lab, value):
+    """Values that a gray picture has after it, thirty times."""
+    return set(np.unique([timm(seed, prob=value) for seed in range(30)]).tolist())
+
+
+@probe("transform TimmAutoAugment.config_str", ("rand-m0-inc1", set()), ("rand-m10-inc1", {0, 10, 190, 210}))
+def _config_str(lab, value):
+    """Values from solarize-add, posterize and brightness, where there are any."""
+    found = np.unique([timm(seed, config_str=value) for seed in range(60)]).tolist()
+    return {0, 10, 190, 210} & set(found)
+
+
+def timm_moved(lab, name, picture, **keys):
+    """Values after operations that are all the same one."""
+    lab.patch.setattr("ppcls.data.transforms.timm_augment.SCALES", {name: SCALES[name]})
+    keys["config_str"] = "rand-m2-n1"
+    return set(np.unique([transformed("TimmAutoAugment", picture, seed, **keys) for seed in range(10)]).tolist())
+
+
+@probe("transform TimmAutoAugment.interpolation", ("bilinear", True), ("bicubic", False))
+def _timm_interpolation(lab, value):
+    """Whether a sheared step from 100 to 200 stays between these; a cubic overshoots."""
+    step = np.repeat(np.uint8([100] * 5 + [200] * 5)[None, :, None], 10, axis=0).repeat(3, axis=2)
+    values = timm_moved(lab, "ShearX", step, interpolation=value, mean=[0.5] * 3)
+    return min(values) >= 100 and max(values) <= 200
+
+
+@probe("transform TimmAutoAugment.mean", ([0, 0, 0], {0, 100}), ([1, 1, 1], {100, 255}))
+def _timm_mean(lab, value):
+    return {0, 100, 255} & timm_moved(lab, "TranslateXRel", plain(100), mean=value)

@@ -147,6 +147,14 @@ def _sampling(lab, value):
     return int(transform("RandCropImage", coded(10, 100), **keys)[0, 0, 1])
 
 
+@probe("transform RandCropImage.use_log_aspect", (True, ANY), (False, ANY), relation=lambda log, even: log < 40 < even)
+def _crop_log_aspect(lab, value):
+    """How many of sixty parts are wide: half of them, or 4 of the 4.8 that 0.2 is from 5."""
+    crop = component("transform", "RandCropImage", scale=[0.1, 0.1], ratio=[0.2, 5], use_log_aspect=value)
+    boxes = [crop.box(400, 400, np.random.default_rng(seed)) for seed in range(60)]
+    return sum(width > height for _, _, width, height in boxes)
+
+
 @probe("transform RandFlipImage.flip_code", (1, [0, 1]), (0, [1, 0]))
 def _flip_code(lab, value):
     """Row and column that come first of two by two."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import key_probes_arch  # noqa: F401 - registers its probes, as the next ones do
 import key_probes_augment  # noqa: F401
+import key_probes_covering  # noqa: F401
 import key_probes_data  # noqa: F401
 import key_probes_deploy  # noqa: F401
 import key_probes_distillation  # noqa: F401

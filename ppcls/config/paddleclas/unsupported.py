@@ -11,6 +11,7 @@ _CLIPPING = (
     "is called clip_norm_global here (clip_norm for each parameter alone); write that"
 )
 _FORMAT = "the format is an option of the command export (--format json or pdmodel); remove it"
+_SAME_EVERY_EPOCH = "a transform is the same in every epoch here; remove it"
 _ARRAYS = Ignored("transforms always pass on arrays here")
 _SPEED = Ignored("`ppcls benchmark latency` measures speed")
 _SSLD = "distilled weights (SSLD) have no name here; download the file and give its path as Arch.pretrained"
@@ -88,10 +89,12 @@ _KEYS: dict[str, Unused | Ignored] = {
     ),
     "*.DecodeImage.to_np": _ARRAYS,
     "*.ResizeImage.return_numpy": _ARRAYS,
-    "*.RandCropImage.use_log_aspect": Unused(
-        "aspects are drawn log-uniformly by torchvision's way; write sampling: torchvision",
-        (False,),
+    "*.RandCropImage.progress_size": Unused(_SAME_EVERY_EPOCH),
+    "*.RandAugmentV2.progress_magnitude": Unused(_SAME_EVERY_EPOCH),
+    "*.TimmAutoAugment.img_size": Ignored(
+        "pictures are translated by a share of their sides, as PaddleClas does", ()
     ),
+    "*.Pad.backend": Ignored("the border is the same", ("cv2", "pil")),
     "*.NormalizeImage.output_fp16": Unused(
         "half precision is not supported here; remove it", (False,)
     ),
@@ -131,21 +134,16 @@ _NAMES = {
     "transform": {
         **_unsupported(
             "the transform",
-            "AugMix RandomRotation RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip "
-            "RandFlipImageV2 Pad PadV2 Resize RandomGrayscale GaussianBlur ToTensor Normalize CropWithPadding "
-            "DecodeImageV2",
+            "RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip RandFlipImageV2 PadV2 Resize "
+            "ToTensor Normalize CropWithPadding DecodeImageV2",
             "remove it or write RandCropImage and RandFlipImage",
         ),
         **_unsupported(
             "the transform",
-            "RandAugmentV2 TimmAutoAugment",
+            "AugMix RandAugmentV4 PCALighting",
             "remove it or write RandAugment",
         ),
-        **_unsupported(
-            "the transform",
-            "Cutout GridMask HideAndSeek",
-            "remove it or write RandomErasing",
-        ),
+        **_unsupported("the transform", "BlurImage", "remove it or write GaussianBlur"),
         **dict.fromkeys(
             _OF_BATCHES, "acts on whole batches; write it in batch_transform_ops"
         ),

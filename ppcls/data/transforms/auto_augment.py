@@ -52,7 +52,9 @@ _TOP_MAGNITUDE = 10
 
 
 @dataclass(frozen=True)
-class _Policy(Transform):
+class Policy(Transform):
+    """What transforms share that apply Pillow's operations to pictures in RGB."""
+
     draws = True
     needs_rgb = True
 
@@ -66,6 +68,9 @@ class _Policy(Transform):
         """Pillow's operations are for uint8."""
         return True
 
+
+@dataclass(frozen=True)
+class _StrengthPolicy(Policy):
     def __call__(
         self, image: np.ndarray, rng: np.random.Generator | None = None
     ) -> np.ndarray:
@@ -84,7 +89,7 @@ class _Policy(Transform):
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
-class AutoAugment(_Policy):
+class AutoAugment(_StrengthPolicy):
     """One of the 25 sub-policies found on ImageNet (Cubuk et al. 2018, table 9), each with the same probability.
 
     A sub-policy is two operations in a row, each with its probability and level. Levels 0 to 9 divide an operation's
@@ -100,7 +105,7 @@ class AutoAugment(_Policy):
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
-class RandAugment(_Policy):
+class RandAugment(_StrengthPolicy):
     """Operations drawn one after another, all of one magnitude (Cubuk et al. 2019, section 3).
 
     The 14 operations are the paper's. More magnitude is always more effect; PaddleClas's posterize and solarize get

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.errors import UserError
 from ppcls.utils.registry import Registry
 
 TRANSFORMS = Registry("transform")
@@ -73,6 +74,39 @@ def checked_size(size: int | Sequence[int]) -> int | WidthHeight:
     """A size as it is written, a list as a tuple; raises what `pair` raises."""
     sides = pair(size)
     return size if isinstance(size, int) else sides
+
+
+Color = float | tuple[float, ...]  # one value for all channels, or one each
+
+
+def checked_color(key: str, value: object) -> Color:
+    """A colour as it is written, a list as a tuple.
+
+    Raises:
+        ValueError: it has neither one value nor three.
+    """
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if len(values) not in (1, 3):
+        raise ValueError(
+            f"{key} is {list(values)}; write one number, or one per channel"
+        )
+    return values if isinstance(value, (list, tuple)) else values[0]
+
+
+def values_of(color: Color, channels: int) -> tuple[float, ...]:
+    """The value of each channel; of three equal ones that of a single channel.
+
+    Raises:
+        UserError: three values that differ, for one channel.
+    """
+    values = color if isinstance(color, tuple) else (color,)
+    if len(values) == channels:
+        return values
+    if len(set(values)) == 1:
+        return values[:1] * channels
+    raise UserError(
+        f"a colour has the values {list(values)}, but pictures have one channel; write one number"
+    )
 
 
 def cut(image: np.ndarray, box: Box) -> np.ndarray:

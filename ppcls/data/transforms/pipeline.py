@@ -24,6 +24,7 @@ from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
 from ppcls.utils.checked_fields import make_object
 from ppcls.utils.shortage import shortage
 
+_COLORS = ("mean", "fill", "fill_value")  # keys of transforms
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 
 
@@ -320,6 +321,16 @@ def _other_channels(decode: DecodeImage) -> str:
     )
 
 
+def _check_gray_colors(op: Transform) -> None:
+    """Refuse a colour of three different values for pictures of one channel."""
+    for key in _COLORS:
+        values = getattr(op, key, None)
+        if isinstance(values, tuple) and len(set(values)) > 1:
+            raise ValueError(
+                f"{type(op).__name__} has a {key} for three channels, but DecodeImage gives one; write one number"
+            )
+
+
 def _check_order(ops: Sequence[Transform]) -> None:
     if not ops or not isinstance(ops[0], DecodeImage):
         found = f", not {type(ops[0]).__name__}" if ops else ""
@@ -358,10 +369,8 @@ def _check_order(ops: Sequence[Transform]) -> None:
             )
         if isinstance(op, NormalizeImage) and op.channels != ops[0].channels:
             raise ValueError(_other_channels(ops[0]))
-        if ops[0].channels == 1 and len(set(getattr(op, "mean", ()))) > 1:
-            raise ValueError(
-                f"{name} has a mean for three channels, but DecodeImage gives one; write one number"
-            )
+        if ops[0].channels == 1:
+            _check_gray_colors(op)
         if op.needs_rgb and ops[0].channels == 3 and not ops[0].to_rgb:
             raise ValueError(
                 f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage"

@@ -35,6 +35,7 @@ class RandCropImage(Transform):
         backend: cv2 or pil.
         sampling: how the part is drawn. `paddleclas`: aspect uniform in `ratio`, area uniform in `scale` after both
             bounds are lowered to what fits. `torchvision`: aspect log-uniform, ten tries, then the centre.
+        use_log_aspect: with sampling `paddleclas`, aspect log-uniform in `ratio` as well: as likely wide as high.
     """
 
     size: Size = 224
@@ -46,6 +47,7 @@ class RandCropImage(Transform):
     interpolation: str = "bilinear"
     backend: Literal["cv2", "pil"] = "cv2"
     sampling: Literal["paddleclas", "torchvision"] = "paddleclas"
+    use_log_aspect: bool = False
 
     draws = True
 
@@ -55,6 +57,10 @@ class RandCropImage(Transform):
         set_field(self, "size", checked_size(self.size))
         set_field(self, "scale", _interval("scale", self.scale))
         set_field(self, "ratio", _interval("ratio", self.ratio))
+        if self.use_log_aspect and self.sampling == "torchvision":
+            raise ValueError(
+                "use_log_aspect is set beside sampling: torchvision, which always draws so; leave it out"
+            )
 
     @property
     def needs_bytes(self) -> bool:
@@ -70,9 +76,11 @@ class RandCropImage(Transform):
 
     def box(self, width: int, height: int, rng: np.random.Generator | None) -> Box:
         """The part to cut out of a picture of `width` by `height` pixels."""
-        draw = paddleclas_box if self.sampling == "paddleclas" else torchvision_box
-        return draw(
-            width, height, self.scale, self.ratio, generator(rng, "RandCropImage")
+        rng = generator(rng, "RandCropImage")
+        if self.sampling == "torchvision":
+            return torchvision_box(width, height, self.scale, self.ratio, rng)
+        return paddleclas_box(
+            width, height, self.scale, self.ratio, rng, self.use_log_aspect
         )
 
     def resized(self, part: np.ndarray) -> np.ndarray:
@@ -90,10 +98,15 @@ def paddleclas_box(
     scale: tuple[float, float],
     ratio: tuple[float, float],
     rng: np.random.Generator,
+    use_log_aspect: bool = False,
 ) -> Box:
     """A box as PaddleClas draws it: one draw, clamped to what fits."""
+    if use_log_aspect:
+        aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+    else:
+        aspect = rng.uniform(*ratio)
     # Of a square's width; its height shrinks by the same factor
-    stretch = math.sqrt(rng.uniform(*ratio))
+    stretch = math.sqrt(aspect)
     # Area that fits at this aspect
     largest = min(width / height / stretch**2, height / width * stretch**2)
     area = width * height * rng.uniform(min(scale[0], largest), min(scale[1], largest))
