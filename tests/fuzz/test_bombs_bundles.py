@@ -3,17 +3,21 @@
 Each is refused or read within the bounds of helpers/bounds.py.
 """
 
+import contextlib
 import io
 import json
 import struct
 import tarfile
 import zipfile
+from dataclasses import fields
+from datetime import date
 
 import pytest
 
 from helpers.bounds import assert_bounded
 from helpers.protobuf import field
 from ppcls.data.labels import load_class_names
+from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.inference import Bundle, Golden
 from ppcls.inference.manifest import is_ours
 from ppcls.inference.official.find import find_bundle
@@ -87,6 +91,24 @@ VALUES = {
 def test_values_of_a_manifest_that_a_message_names(edit, copy, key):
     edit({key: VALUES[key]})
     assert assert_bounded(lambda: Bundle.load(copy)) is not None
+
+
+ODD = (
+    *(None, True, -1, 0, 3, 0.5, 1e300, 10**18, 10**400, float("nan"), float("inf"), "", "a", "1/0", "1" * 5000, b"x"),
+    *([], {}, [[]], [None], [1, 2, 3], [{}], [0.2, 0.2, {"a": 1}], ["a"], [True], [10**400] * 3, [float("nan")] * 3),
+    *({"name": None}, [[1]], [[1, 2], [3]], 2**63, date(2001, 1, 1)),
+)
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_odd_values_of_transforms(name):
+    """Each is accepted, or refused by the error that `Pipeline` promises."""
+    for field in fields(TRANSFORMS[name]):
+        for value in ODD:
+            with contextlib.suppress(ValueError):
+                Pipeline.from_list([{name: {"size": 8, field.name: value}}])
+            with contextlib.suppress(ValueError):
+                Pipeline.from_list([{name: {field.name: value}}])
 
 
 @pytest.mark.parametrize("name", YAML)

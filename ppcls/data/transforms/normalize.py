@@ -1,5 +1,6 @@
 """Normalisation of pixel values to those that a model was trained with."""
 
+import contextlib
 import functools
 import math
 from dataclasses import dataclass
@@ -96,8 +97,10 @@ class NormalizeImage(Transform):
 
 def _per_channel(key: str, values: Any) -> tuple[float, ...]:
     numbers: tuple[float, ...] = ()
-    if isinstance(values, (list, tuple)):
-        numbers = tuple(map(float, values))
+    # Lists, and numbers of hundreds of digits, are no numbers either
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if isinstance(values, (list, tuple)):
+            numbers = tuple(map(float, values))
     if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
         raise ValueError(
             f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures"

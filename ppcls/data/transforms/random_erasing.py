@@ -17,6 +17,8 @@ from ppcls.utils.fields import Fraction, PositiveInt, Range
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class RandomErasing(Transform):
                 f"sl is {self.sl} and sh {self.sh}; write two areas, the smaller one as sl"
             )
         set_field(self, "mean", tuple(self.mean))
-        if len(self.mean) not in (1, 3) or not all(map(math.isfinite, self.mean)):
+        are_numbers = all(-_LARGEST <= value <= _LARGEST for value in self.mean)
+        if len(self.mean) not in (1, 3) or not are_numbers:
             raise ValueError(
                 f"mean is {list(self.mean)}; write one number per channel, or one for all"
             )
