@@ -7,10 +7,11 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import connection, util
+from multiprocessing import connection, queues, util
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ppcls.utils.threads import RunningThread
 PREFETCHED = 2  # batches a worker reads ahead
 _SHARED_MEMORY = "/dev/shm"
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_TO_END = 10.0  # for a worker that is asked to, for example while it reads
+_LOST_MESSAGE = 77  # exit code of a worker that could not send what it had read
 # Fixed in Linux (include/linux/proc_ns.h)
 _HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}
 
@@ -73,15 +76,57 @@ def start_workers(loader: Any) -> Any:
             little memory for them; then none is left.
     """
     before = signal.getsignal(signal.SIGCHLD)
+    lost = _LostMessages()
     try:
-        with signals_held():
+        with signals_held(), lost.watched():
             iterator = iter(loader)
     except (OSError, MemoryError, RuntimeError) as error:
         _end_half_started(error)
         raise
+    lost.end_workers_of(iterator)
     # Paddle's handler raises wherever the main thread is when a worker ends; `WorkerWatch` tells the reader instead
     signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
     return iterator
+
+
+class _LostMessages:
+    """Ends the workers when a queue loses a message, for want of memory: who waits for it would wait for ever.
+
+    `multiprocessing` prints the error of a queue's thread and goes on with the next message.
+    """
+
+    def __init__(self) -> None:
+        self._parent = os.getpid()
+        self._iterator: Any = None
+        self._has_lost = False
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch the queues whose threads start meanwhile, and those of the workers that do."""
+        name = "_on_queue_feeder_error"
+        before = queues.Queue.__dict__[name]
+        setattr(queues.Queue, name, staticmethod(self._lose))
+        try:
+            yield
+        finally:
+            setattr(queues.Queue, name, before)
+
+    def end_workers_of(self, iterator: Any) -> None:
+        """The workers to end; at once if a message was lost already."""
+        self._iterator = iterator
+        if self._has_lost:
+            self._end()
+
+    def _lose(self, error: Exception, message: object) -> None:
+        if os.getpid() != self._parent:
+            os._exit(_LOST_MESSAGE)
+        self._has_lost = True
+        if self._iterator is not None:
+            self._end()
+
+    def _end(self) -> None:
+        for worker in self._iterator._workers:
+            worker.kill()
 
 
 def _end_half_started(error: Exception) -> None:
@@ -129,14 +174,18 @@ class WorkerWatch:
         for worker in self._iterator._workers:
             workers[worker.sentinel] = worker
         while workers and not self._is_over.is_set():
-            for sentinel in connection.wait(list(workers), _SECONDS_BETWEEN_LOOKS):
-                worker = workers.pop(sentinel)
-                worker.join()  # its files are closed before its exit code is known
-                code = worker.exitcode
-                if code and not self._is_over.is_set():
-                    self.exit_code = code
-                    self._iterator._exit_thread_unexpectedly()
-                    return
+            try:
+                code = _code_of_ended(workers)
+            except MemoryError:
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+                continue
+            if code and not self._is_over.is_set():
+                self.exit_code = code
+                self._iterator._exit_thread_unexpectedly()
+                return
+            if not _are_fed(self._iterator):
+                for worker in workers.values():
+                    worker.kill()
 
     def end(self) -> None:
         """End the watch and the workers."""
@@ -147,7 +196,13 @@ class WorkerWatch:
                 worker.kill()
         # Paddle has no public way to end workers before the last batch: its reading thread keeps the iterator alive
         # for ever
-        self._iterator._try_shutdown_all()
+        self._iterator._try_shutdown_all(timeout=_SECONDS_TO_END)
+        for worker in self._iterator._workers:
+            if (
+                worker.is_alive()
+            ):  # for want of memory it may never learn that it is to end
+                worker.kill()
+                worker.join()
 
     def reason(self) -> str:
         """Why the workers ended, and the remedy."""
@@ -157,6 +212,8 @@ class WorkerWatch:
                 "a reading worker was killed (signal 9), as the system does when memory runs out; lower num_workers or "
                 "batch_size, or close other programs"
             )
+        if code == _LOST_MESSAGE:
+            return "a reading worker ran out of memory; lower num_workers or batch_size, or close other programs"
         if code == -signal.SIGBUS:
             return (
                 f"a reading worker found no room in shared memory (signal 7); enlarge {_SHARED_MEMORY} (docker run "
@@ -169,9 +226,35 @@ class WorkerWatch:
         )
 
 
+def _are_fed(iterator: Any) -> bool:
+    """Whether the threads live that tell the workers what to read."""
+    threads = [queue._thread for queue in iterator._indices_queues]
+    return all(thread is None or thread.is_alive() for thread in threads)
+
+
+def _code_of_ended(workers: dict[Any, Any]) -> int:
+    """Wait a little for workers to end, and forget those that do.
+
+    Args:
+        workers: Those that work, by their sentinels.
+
+    Returns:
+        The exit code of one that failed; 0 if none did.
+    """
+    for sentinel in connection.wait(list(workers), _SECONDS_BETWEEN_LOOKS):
+        worker = workers[sentinel]
+        worker.join()  # its files are closed before its exit code is known
+        del workers[sentinel]
+        if worker.exitcode:
+            return int(worker.exitcode)
+    return 0
+
+
 def prepare_worker(parent: int, worker_id: int) -> None:
     """Run by a worker of the process `parent`, started under `signals_held`, before it reads."""
     cv2.setNumThreads(0)  # a worker a core: threads within workers would only compete
+    # Of the queue's thread, which dies for want of memory: nobody would get what is read
+    threading.excepthook = lambda arguments: os._exit(_LOST_MESSAGE)
     if sys.platform == "linux":
         RunningThread(partial(_end_with_parent, parent))
         # Paddle's loop may see first that the parent has ended. Its last batch is on its way in another thread then,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from multiprocessing import queues
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -487,6 +488,90 @@ def test_a_worker_that_is_killed_does_not_disturb_other_code(images: ImageList) 
     assert signal.getsignal(signal.SIGCHLD) == before
     with pytest.raises(UserError, match="was killed"):
         list(batches)
+
+
+@pytest.mark.parametrize(
+    ("is_worker", "says"), [(True, "a reading worker ran out of memory; lower num_workers"), (False, "was killed")]
+)
+def test_a_message_that_is_lost_for_want_of_memory(
+    images: ImageList, monkeypatch: pytest.MonkeyPatch, is_worker: bool, says: str
+) -> None:
+    """The one that should get it would wait for ever."""
+    here, dumps = os.getpid(), queues._ForkingPickler.dumps
+
+    def starved(message: object, *arguments: object) -> object:
+        if isinstance(message, tuple) and is_worker == (os.getpid() != here):
+            raise MemoryError
+        return dumps(message, *arguments)
+
+    monkeypatch.setattr(queues._ForkingPickler, "dumps", starved)
+    with pytest.raises(UserError, match=says):
+        list(ImageLoader(images, PLAIN, num_workers=2).epoch(0))
+    assert workers_of_this_process() == []
+    assert "_lose" not in queues.Queue._on_queue_feeder_error.__qualname__
+
+
+def test_a_worker_whose_queue_has_lost_its_thread(images: ImageList, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another error of the same thread comes before Python can report the first one."""
+    here, feed = os.getpid(), queues.Queue._feed
+
+    def starved(*arguments: object) -> None:
+        if os.getpid() != here:
+            raise ValueError("semaphore or lock released too many times")
+        feed(*arguments)
+
+    monkeypatch.setattr(queues.Queue, "_feed", staticmethod(starved))
+    with pytest.raises(UserError, match="a reading worker ran out of memory"):
+        list(ImageLoader(images, PLAIN, num_workers=2).epoch(0))
+    assert workers_of_this_process() == []
+
+
+def test_workers_that_nobody_tells_what_to_read_are_killed() -> None:
+    over = Event()
+    alive, killed = os.pipe()
+
+    class Worker:
+        sentinel = alive
+        exitcode = None
+
+        def kill(self) -> None:
+            self.exitcode = -signal.SIGKILL
+            os.close(killed)
+
+        def join(self) -> None:
+            pass
+
+    iterator = SimpleNamespace(
+        _workers=[Worker()],
+        _indices_queues=[SimpleNamespace(_thread=SimpleNamespace(is_alive=lambda: False))],
+        _exit_thread_unexpectedly=over.set,
+    )
+    watch = WorkerWatch(iterator)
+    assert over.wait(60)
+    assert watch.exit_code == -signal.SIGKILL
+    os.close(alive)
+
+
+def test_a_worker_that_does_not_learn_of_its_end_is_killed() -> None:
+    ended: list[object] = []
+
+    class Worker:
+        sentinel = 0
+
+        def is_alive(self) -> bool:
+            return True
+
+        def kill(self) -> None:
+            ended.append("kill")
+
+        def join(self) -> None:
+            ended.append("join")
+
+    iterator = SimpleNamespace(_workers=[], _indices_queues=[], _try_shutdown_all=lambda timeout: ended.append(timeout))
+    watch = WorkerWatch(iterator)
+    iterator._workers.append(Worker())
+    watch.end()
+    assert ended == [10.0, "kill", "join"]
 
 
 @pytest.mark.chaos  # a process short of descriptors may hang within Paddle
