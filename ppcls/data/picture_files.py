@@ -88,11 +88,12 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, _NOT_REGULAR, path)
-        if most < _LARGEST:
-            return file.read(most)
-        if status.st_size > _LARGEST:
+        if status.st_size > _LARGEST and most >= _LARGEST:
             raise OSError(errno.EFBIG, "the file is larger than 2 GiB", path)
-        return file.read()
+        content = file.read(most) if most < _LARGEST else file.read()
+    if content is None:  # a file of the kernel that one would wait for
+        raise OSError(errno.EINVAL, _NOT_REGULAR, path)
+    return content
 
 
 def _open(path: str) -> int:

@@ -25,6 +25,8 @@ def read_regular_file(path: str | Path, limit: int) -> bytes:
     """
     with open_regular_file(path) as file:
         content = file.read(limit + 1)
+    if content is None:  # a file of the kernel that one would wait for
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     if len(content) > limit:
         text = f"it is larger than {limit // 1_000_000} MB"
         raise OSError(errno.EFBIG, text, str(path))

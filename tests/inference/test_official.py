@@ -254,7 +254,8 @@ def test_a_damaged_record_of_a_trial_is_written_anew(model, monkeypatch):
     found = find_bundle(model, "DLA34")
     (record,) = (model / "home" / "programs").iterdir()
     whole = record.read_bytes()
-    for damage in (b"", b"[]", b'{"output": 1}'):
+    wrong = b'{"output": "x", "class_num": "5", "meaning": "logits"}'
+    for damage in (b"", b"[" * 5000, wrong):
         record.write_bytes(damage)
         assert find_bundle(model, "DLA34") == found
         assert record.read_bytes() == whole

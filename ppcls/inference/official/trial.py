@@ -11,6 +11,7 @@ import json
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,20 +19,25 @@ from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import PARAMETERS_FILE
 from ppcls.inference.entries import DigestedFile, shape_text
 from ppcls.inference.settings import Settings
-from ppcls.untrusted.refusals import shown
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.refusals import Damaged, shown
+from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.utils import child
+from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import UserError
+from ppcls.utils.fields import PositiveInt
 from ppcls.utils.files import make_folders, write_atomically
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
 _SECONDS = 600  # far more than loading the largest model and one picture take
+_MOST_BYTES = 10_000  # of a record
 _AGAIN = "download or export it again"
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(CheckedFields):
     """What a program gave for one picture.
 
     Attributes:
@@ -41,8 +47,8 @@ class Trial:
     """
 
     output: str
-    class_num: int
-    meaning: str
+    class_num: PositiveInt
+    meaning: Literal["probabilities", "logits"]
 
 
 def tried(
@@ -75,8 +81,8 @@ def _known(record: Path) -> Trial | None:
     if not record.is_file():
         return None
     try:
-        return Trial(**json.loads(record.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return Trial(**parse_json(read_regular_file(record, _MOST_BYTES)))
+    except (OSError, Damaged, ValueError, TypeError) as error:
         get_logger().info(
             "%s is damaged (%s); the program is tried again", record, error
         )
@@ -146,7 +152,7 @@ def _run(
         ) from error
 
 
-def _meaning(scores: np.ndarray) -> str:
+def _meaning(scores: np.ndarray) -> Literal["probabilities", "logits"]:
     """Official programs end in softmax; one that does not gives rows that are not probabilities."""
     are_probabilities = scores.min() >= 0 and np.allclose(
         scores.sum(axis=1), 1, atol=1e-3
