@@ -204,10 +204,7 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
             ),
             (
                 "        - AugMix:",
-                (
-                    "... DataLoader.Train.dataset.transform_ops.2.AugMix: ...; remove it or write "
-                    "RandCropImage and RandFlipImage"
-                ),
+                "... DataLoader.Train.dataset.transform_ops.2.AugMix: ...; remove it or write RandAugment",
             ),
         )
     ]

@@ -173,7 +173,7 @@ def test_a_pipeline_survives_yaml() -> None:
     assert listed[1] == {
         "RandCropImage": {
             "size": [8, 6], "scale": [0.5, 1.0], "ratio": [3 / 4, 4 / 3], "interpolation": "bilinear", "backend": "cv2",
-            "sampling": "paddleclas",
+            "sampling": "paddleclas", "use_log_aspect": False,
         }
     }  # fmt: skip
     assert listed[4] == {"ToCHWImage": {}}
