@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.messages import pattern
+from helpers.pictures import noise
 from ppcls.data.transforms import Cutout, DecodeImage, GridMask, HideAndSeek, NormalizeImage, Pipeline
 from ppcls.data.transforms.grid_mask import stripes
 from ppcls.utils.errors import UserError

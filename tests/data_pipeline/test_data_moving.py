@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from data_pictures import noise, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.messages import pattern
+from helpers.pictures import noise, numbered
 from ppcls.data.transforms import (
     DecodeImage,
     GaussianBlur,

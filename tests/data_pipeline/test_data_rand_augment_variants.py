@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from PIL import Image
 
 from helpers.messages import pattern
+from helpers.pictures import noise
 from ppcls.data.transforms import RandAugmentV2, RandAugmentV3
 from ppcls.data.transforms import policy_operations as ops
 from ppcls.data.transforms import rand_augment_variants as variants

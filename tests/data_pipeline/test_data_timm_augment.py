@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from data_pictures import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.messages import pattern
+from helpers.pictures import noise
 from ppcls.data.transforms import TimmAutoAugment
 from ppcls.data.transforms import policy_operations as ops
 from ppcls.data.transforms.timm_augment import INCREASING_SCALES, SCALES, WEIGHTS, RandSettings, rand_settings
