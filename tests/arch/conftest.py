@@ -7,9 +7,9 @@ import pytest
 from ppcls.arch.weights import fit
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def outlines_made_once():
-    """A refusal looks at the outline of every model, and changes none."""
+    """A refusal looks at the outline of every model, and changes none. Other files have smaller models."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "outline", functools.cache(fit.outline))
         yield

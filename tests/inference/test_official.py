@@ -49,7 +49,7 @@ THEIRS = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _home(tmp_path_factory):
     """What trials of programs found is kept for the tests of this file."""
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +57,7 @@ def _home(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def official(tmp_path_factory):
     """The folder of the models `probabilities` and `logits`; tests read it only."""
     folder = tmp_path_factory.mktemp("official")
