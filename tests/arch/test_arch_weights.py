@@ -11,7 +11,7 @@ import paddle
 import pytest
 from paddle.nn.initializer import Constant
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.arch import DLA46_c, build_model
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights import fit, load
@@ -34,12 +34,6 @@ def save(folder: Path, content: Any) -> Path:
 
 def build(path: Path, name: str, new_classifier: bool = False, **arguments: Any) -> load.Loaded:
     return build_with_weights(BACKBONES[name](name, **arguments), Found(path), new_classifier)
-
-
-def refusal(call: Any, *arguments: Any, **keywords: Any) -> str:
-    with pytest.raises(UserError) as error:
-        call(*arguments, **keywords)
-    return str(error.value)
 
 
 def values(model: Any) -> dict[str, np.ndarray]:

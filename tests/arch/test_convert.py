@@ -12,7 +12,7 @@ import paddle
 import pytest
 
 import ppcls
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.arch import build_model
 from ppcls.arch.weights import convert as module
 from ppcls.arch.weights import load
@@ -34,10 +34,8 @@ def source(folder: Path, origin: str, name: str) -> Path:
     return path
 
 
-def refusal(*arguments: Any, **keywords: Any) -> str:
-    with pytest.raises(UserError) as error:
-        convert(*arguments, **keywords)
-    return str(error.value)
+def refused(*arguments: Any, **keywords: Any) -> str:
+    return refusal(convert, *arguments, **keywords)
 
 
 def assert_same_values(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
@@ -141,8 +139,8 @@ def test_ours_to_paddleclas_and_back(tmp_path: Path) -> None:
 def test_what_paddleclas_cannot_express(tmp_path: Path) -> None:
     res2, squeezenet = source(tmp_path, "timm", "dla60_res2net"), source(tmp_path, "torchvision", "squeezenet1_1")
     target = tmp_path / "out.pdparams"
-    assert refusal(res2, target, to="paddleclas") == "PaddleClas has no DLA60_res2net; leave --to out"
-    assert refusal(squeezenet, target, to="paddleclas") == says(
+    assert refused(res2, target, to="paddleclas") == "PaddleClas has no DLA60_res2net; leave --to out"
+    assert refused(squeezenet, target, to="paddleclas") == says(
         f"{squeezenet}: ... stem_padding=0, ceil_pooling=True and PaddleClas's ... "
         "stem_padding=1, ceil_pooling=False ...; leave --to out"
     )
@@ -158,7 +156,7 @@ def test_named_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = read_weights(tmp_path / "out.pdparams").record or {}
     assert (record["source"], record["licence"]) == ("timm", "BSD-3-Clause")
     assert record["url"] == "https://huggingface.co/timm/dla34.in1k/resolve/main/model.safetensors"
-    assert refusal("timm", tmp_path / "out.pdparams") == says("timm: a source ...; name the model with --arch")
+    assert refused("timm", tmp_path / "out.pdparams") == says("timm: a source ...; name the model with --arch")
 
 
 def test_a_file_that_reads_back_with_other_values_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +178,7 @@ def test_a_file_that_reads_back_with_other_values_is_seen(tmp_path: Path, monkey
 def test_what_no_conversion_made_is_not_replaced(name: str, tmp_path: Path) -> None:
     given, place = source(tmp_path, "torchvision", "squeezenet1_1"), tmp_path / name
     place.write_bytes(b"mine")
-    assert refusal(given, tmp_path / "out.pdparams").startswith(f"{place}: exists and was not made by `ppcls convert`")
+    assert refused(given, tmp_path / "out.pdparams").startswith(f"{place}: exists and was not made by `ppcls convert`")
     assert place.read_bytes() == b"mine"
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -210,7 +208,7 @@ def test_the_first_record_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_wrong_target_is_said_before_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "fetch", None)
     target = tmp_path / "out.pth"
-    assert refusal("timm", target, arch="DLA34") == says(
+    assert refused("timm", target, arch="DLA34") == says(
         f"{target}: ... not written as '.pth'; write .pdparams or .safetensors"
     )
 
@@ -227,7 +225,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_names_of_two_networks_are_said_where_no_model_fits(tmp_path: Path) -> None:
     arrays = {f"{who}.{name}": np.ones(1, "float32") for who in ("Student", "Teacher") for name in "ab"}
     write_weights(tmp_path / "w.safetensors", arrays)
-    assert refusal(tmp_path / "w.safetensors", tmp_path / "out.pdparams") == says(
+    assert refused(tmp_path / "w.safetensors", tmp_path / "out.pdparams") == says(
         "... `ppcls models`; its names begin with Student (2) and Teacher (2); save the arrays of one network ..."
     )
 

@@ -11,9 +11,9 @@ import arch_facts as facts
 import numpy as np
 import pytest
 import safetensors.numpy
-from test_arch_weights import assert_same, build, refusal, values
+from test_arch_weights import assert_same, build, values
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.arch import build_model
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.families.darknet import network as darknet

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from helpers import hostile_zoo as zoo
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.arch.weights import files
 from ppcls.arch.weights.darknet import split_darknet
 from ppcls.arch.weights.files import read_weights, write_weights
 from ppcls.arch.weights.layouts import RECORD as RECORD_KEY
-from ppcls.utils.errors import UserError
 
 RECORD = {"model": "DLA34", "mean": [0.485, 0.5], "note": "é", "source": None}
 SIX = np.arange(6, dtype=np.float32)
@@ -34,12 +33,6 @@ def written(folder: Path, name: str, content: bytes) -> Path:
 
 def names_in(folder: Path):
     return [path.name for path in folder.iterdir()]
-
-
-def error_of(call, *arguments) -> str:
-    with pytest.raises(UserError) as caught:
-        call(*arguments)
-    return str(caught.value)
 
 
 def assert_same(got, wanted):
@@ -165,7 +158,7 @@ def test_the_first_wrapper_that_holds_arrays_counts_and_a_prefix_of_some_names_s
     path = written(tmp_path, "w.pdparams", pickle.dumps(content))
     assert_same(read_weights(path).arrays, {"module.w": SIX + 1, "w": SIX})
     path.write_bytes(pickle.dumps({"x": SIX, "net": [1]}))
-    assert error_of(read_weights, path) == f"{path}: net is of type list, not an array; give a state dict"
+    assert refusal(read_weights, path) == f"{path}: net is of type list, not an array; give a state dict"
 
 
 def test_what_paddle_saves_is_read(tmp_path):
@@ -277,7 +270,7 @@ def test_a_file_of_safetensors_whose_header_begins_like_a_pickle_is_known(tmp_pa
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, arguments, text):
     name, arrays = arguments
     (tmp_path / "file").write_bytes(b"")
-    assert error_of(write_weights, tmp_path / name, arrays) == says(f"{tmp_path / name}: {text}")
+    assert refusal(write_weights, tmp_path / name, arrays) == says(f"{tmp_path / name}: {text}")
     assert names_in(tmp_path) == ["file"]
 
 
@@ -291,7 +284,7 @@ def test_a_file_that_reads_back_otherwise_does_not_replace_the_old_one(tmp_path,
     path = write_weights(tmp_path / f"w{suffix}", {"w": SIX}).path
     before, honest = path.read_bytes(), files._WRITERS[suffix]
     monkeypatch.setitem(files._WRITERS, suffix, lambda path, arrays, text: honest(path, *change(arrays, text)))
-    text = error_of(write_weights, path, {"w": SIX * 2}, {"a": 1})
+    text = refusal(write_weights, path, {"w": SIX * 2}, {"a": 1})
     assert text == f"{path}: cannot be written ({text}); make room or choose another folder"
     assert path.read_bytes() == before and names_in(tmp_path) == [path.name]
 
@@ -300,14 +293,14 @@ def test_the_path_may_name_a_checkpoint_and_a_missing_one_is_an_error(tmp_path):
     (tmp_path / "latest").mkdir()
     path = write_weights(tmp_path / "latest" / "ppcls.pdparams", {"w": SIX}).path
     assert read_weights(tmp_path / "latest").path == read_weights(str(path)[: -len(".pdparams")]).path == path
-    assert error_of(read_weights, tmp_path / "absent.pth").startswith(f"{tmp_path / 'absent.pth'}: no weights there; ")
+    assert refusal(read_weights, tmp_path / "absent.pth").startswith(f"{tmp_path / 'absent.pth'}: no weights there; ")
 
 
 def test_the_message_of_numbers_that_are_none_is_a_sentence(tmp_path):
     path = written(
         tmp_path, "w.pdparams", pickle.dumps({"conv1.weight": np.array([[1, np.nan], [np.inf, 2]], np.float64)})
     )
-    assert error_of(read_weights, path) == says(
+    assert refusal(read_weights, path) == says(
         f"{path}: 2 of 4 values of conv1.weight are NaN or infinite; copy or download ... again, "
         "or take an earlier checkpoint"
     )
@@ -315,7 +308,7 @@ def test_the_message_of_numbers_that_are_none_is_a_sentence(tmp_path):
 
 def test_names_are_shown_without_control_characters(tmp_path):
     path = written(tmp_path, "w.pdparams", pickle.dumps({"w": SIX, "a\x1b[31m\n" + "b" * 200: 1}))
-    text = error_of(read_weights, path)
+    text = refusal(read_weights, path)
     assert text == says(f"{path}: a\\x1b[31m\\n{'b' * 93} is of type int, ...; give a state dict")
 
 
@@ -365,6 +358,6 @@ def test_darknet_numbers_are_named_in_the_networks_order(tmp_path, version, head
 @pytest.mark.parametrize("count, much", [(23, "1 too few"), (1000, "976 too many")])
 def test_darknet_numbers_that_are_not_the_networks_are_counted(tmp_path, count, much):
     path = written(tmp_path, "w.weights", zoo.darknet(range(count)))
-    assert error_of(split_darknet, path, read_weights(path).arrays["values"], CONVOLUTIONS) == says(
+    assert refusal(split_darknet, path, read_weights(path).arrays["values"], CONVOLUTIONS) == says(
         f"{path}: holds {count:,} numbers ... 24 ({much}); give the weights of this network ..."
     )

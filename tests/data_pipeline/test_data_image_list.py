@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.data import picture_places
 from ppcls.data.datasets import DATASETS, ImageFolder, ImageNetDataset, check_same_classes
 from ppcls.data.image_list import read_list_file
@@ -27,9 +27,7 @@ def write(tmp_path: Path, content: str | bytes, files: tuple[str, ...] = ("a.jpg
 
 
 def message(path: str, root: Path, class_num: int = 10, delimiter: str | None = None) -> str:
-    with pytest.raises(UserError) as caught:
-        read_list_file(path, str(root), class_num, delimiter)
-    return str(caught.value)
+    return refusal(read_list_file, path, str(root), class_num, delimiter)
 
 
 def test_paths_and_labels(tmp_path: Path) -> None:

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import pattern, says
+from helpers.messages import pattern, refusal, says
 from ppcls.data import picture_places
 from ppcls.data.datasets import ImageNetDataset
 from ppcls.data.image_list import read_list_file
 from ppcls.data.labels import Classes
 from ppcls.data.transforms import DecodeImage
-from ppcls.utils.errors import UserError
 
 ANIMALS = ("1.jpg", "2.jpg", "3.jpg")
 
@@ -47,9 +46,7 @@ def read(path: str, class_num: int = 2, root: Path | str | None = None, **option
 
 
 def refused(path: str, class_num: int = 2, root: Path | str | None = None, **options) -> str:
-    with pytest.raises(UserError) as caught:
-        read(path, class_num, root, **options)
-    return str(caught.value)
+    return refusal(read, path, class_num, root, **options)
 
 
 NAMED = (list(ANIMALS), [0, 1, 0], ["cat", "dog"])

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shard_data import PLAIN, loader, shard_list
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from helpers.new_process import new_python
 from helpers.pictures import encoded, noise, save_picture, solid
 from ppcls.cli import main
@@ -47,9 +47,7 @@ def files(folder):
 
 
 def fails(*arguments, **keys):
-    with pytest.raises(UserError) as caught:
-        pack(*arguments, **keys)
-    return str(caught.value)
+    return refusal(pack, *arguments, **keys)
 
 
 def members(path):

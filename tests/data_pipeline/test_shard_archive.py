@@ -14,13 +14,12 @@ import pytest
 from shard_data import chained, loader, numbers, sample, shard_list, tar, write_shards
 
 from helpers.bounds import assert_bounded
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.data.datasets import WebDatasetDataset
 from ppcls.data.shards import manifest as shards_manifest
 from ppcls.data.shards.archive import samples_of
 from ppcls.data.transforms import DecodeImage
 from ppcls.utils import download
-from ppcls.utils.errors import UserError
 
 # Python 3.12 and later warn of every fork beside threads; Paddle's workers are forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -49,12 +48,6 @@ def read(images, **keys):
     return sorted(chained(numbers(batch) for batch in loader(images, **keys).epoch(0)))
 
 
-def fails(call, *arguments, **keys):
-    with pytest.raises(UserError) as caught:
-        call(*arguments, **keys)
-    return str(caught.value)
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_shards_of_a_server(tmp_path, address, workers):
     write_shards(tmp_path / "site", (3, 4, 2))
@@ -63,10 +56,10 @@ def test_shards_of_a_server(tmp_path, address, workers):
     assert read(images, num_workers=workers) == list(range(9))
     assert read(shard_list(f"{address}/t-{{000000..000002}}.tar"), shuffle=False) == list(range(9))
     (tmp_path / "site" / "t-000001.tar").unlink()
-    assert fails(read, images, num_workers=workers) == says(
+    assert refusal(read, images, num_workers=workers) == says(
         f"{address}/t-000001.tar: ... answered 404 (File not found); check the address"
     )
-    assert fails(shard_list, f"{address}/other.json") == says(
+    assert refusal(shard_list, f"{address}/other.json") == says(
         f"{address}/other.json: ... answered 404 (File not found); give the manifest.json that `ppcls pack` wrote"
     )
 
@@ -77,7 +70,7 @@ def test_shards_of_a_command(tmp_path, workers):
     images = shard_list(f"pipe:cat {tmp_path}/t-{{000000..000002}}.tar", length=9)
     assert read(images, num_workers=workers, shuffle=False) == list(range(9))
     absent = shard_list(f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said")
-    assert fails(read, absent, shuffle=False) == says(
+    assert refusal(read, absent, shuffle=False) == says(
         f"pipe:cat {tmp_path}/absent.tar 2> {tmp_path}/said: ... ended with code 1; run it by itself ..."
     )
 
@@ -85,7 +78,7 @@ def test_shards_of_a_command(tmp_path, workers):
 def test_a_command_that_fails_behind_its_last_byte(tmp_path):
     write_shards(tmp_path, (2,))
     broken = f"pipe:cat {tmp_path}/t-000000.tar; exit 3"
-    assert fails(read, shard_list(broken), shuffle=False) == says(
+    assert refusal(read, shard_list(broken), shuffle=False) == says(
         f"{broken}: ... ended with code 3; run it by itself ..."
     )
 
@@ -108,13 +101,13 @@ def test_a_truncated_shard_is_named_wherever_it_ends(tmp_path, kind):
     cuts = range(0, 6 * 1024 + 1, 256) if kind == "w" else range(0, len(whole) - 16, 16)
     for cut in cuts:
         path.write_bytes(whole[:cut])
-        message = fails(list, samples_of(str(path)))
+        message = refusal(list, samples_of(str(path)))
         assert message.startswith((f"{path}: ", f"{path}/p")), message
         assert "truncated" in message or kind == "w:gz" or "has no" in message, (cut, message)
     if kind == "w":
         path.write_bytes(whole[: 2 * 1024])  # the first picture and its label, and nothing behind them
         message = "... truncated; copy or pack it again"
-        assert fails(list, samples_of(str(path))) == says(f"{path}: {message}")
+        assert refusal(list, samples_of(str(path))) == says(f"{path}: {message}")
 
 
 BAD = [
@@ -133,7 +126,7 @@ BAD = [
 def test_samples_that_are_none(tmp_path, members, message):
     path = tmp_path / "bad.tar"
     path.write_bytes(tar(members))
-    assert fails(list, samples_of(str(path))) == says(f"{path}{message}")
+    assert refusal(list, samples_of(str(path))) == says(f"{path}{message}")
 
 
 def test_what_else_stands_in_a_shard_is_passed_over(tmp_path):
@@ -147,8 +140,8 @@ def test_what_else_stands_in_a_shard_is_passed_over(tmp_path):
 def test_a_file_that_is_no_tar(tmp_path):
     path = tmp_path / "text.tar"
     path.write_bytes(b"not a tar" * 100)
-    assert fails(list, samples_of(str(path))).startswith(f"{path}: cannot read the shard: ")
-    assert fails(list, samples_of("s3://bucket/a.tar")) == says(
+    assert refusal(list, samples_of(str(path))).startswith(f"{path}: cannot read the shard: ")
+    assert refusal(list, samples_of("s3://bucket/a.tar")) == says(
         "s3://bucket/a.tar: ... no gopen handler defined; give a tar file ..."
     )
 
@@ -158,11 +151,11 @@ def test_patterns(tmp_path):
     assert shard_list([f"{tmp_path}/t-{{000000..000001}}.tar", f"{tmp_path}/t-000002.tar"]).addresses == [
         f"{tmp_path}/t-{place:06d}.tar" for place in range(3)
     ]
-    assert fails(shard_list, f"{tmp_path}/t-{{000000..000008}}.tar").splitlines() == [
+    assert refusal(shard_list, f"{tmp_path}/t-{{000000..000008}}.tar").splitlines() == [
         *(f"{tmp_path}/t-{place:06d}.tar is not there; correct shards" for place in range(3, 8)),
         "... and 1 shards more",
     ]
-    assert fails(shard_list, "{a") == (
+    assert refusal(shard_list, "{a") == (
         "shards '{a': Unbalanced braces: '{a'; write a pattern such as train-{000000..000099}.tar"
     )
 
@@ -185,8 +178,8 @@ def test_a_pattern_deeper_than_python_calls():
 def test_braces_make_no_command(pattern, tmp_path, monkeypatch):
     """A configuration whose text does not begin with `pipe:` was not consented to."""
     monkeypatch.chdir(tmp_path)
-    assert fails(shard_list, pattern) == says(f"shards '{pattern}': the braces make a command of it; write ...")
-    assert fails(shard_list, ["a.tar", pattern]) == says(f"shards '{pattern}': the braces make a command of it; ...")
+    assert refusal(shard_list, pattern) == says(f"shards '{pattern}': the braces make a command of it; write ...")
+    assert refusal(shard_list, ["a.tar", pattern]) == says(f"shards '{pattern}': the braces make a command of it; ...")
     assert shard_list("pipe:cat {a,b}.tar").addresses == ["pipe:cat a.tar", "pipe:cat b.tar"]
     assert list(tmp_path.iterdir()) == []
 
@@ -194,7 +187,7 @@ def test_braces_make_no_command(pattern, tmp_path, monkeypatch):
 def test_a_command_in_another_spelling_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for address in ("PIPE://;touch ran", " pipe://;touch ran"):
-        assert fails(list, samples_of(address)) == says(f"{address}: cannot read the shard: a command is written ...")
+        assert refusal(list, samples_of(address)) == says(f"{address}: cannot read the shard: a command is written ...")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,15 +195,15 @@ def test_pipes_and_devices_in_the_place_of_a_shard_are_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.tar")
     os.mkfifo(tmp_path / "manifest.json")
     for address in (f"{tmp_path}/a.tar", f"file:{tmp_path}/a.tar", "file:///dev/zero"):
-        assert fails(list, samples_of(address)) == says(f"{address}: cannot read ... not a regular file; ...")
-    assert fails(shard_list, f"{tmp_path}/manifest.json") == says(
+        assert refusal(list, samples_of(address)) == says(f"{address}: cannot read ... not a regular file; ...")
+    assert refusal(shard_list, f"{tmp_path}/manifest.json") == says(
         "... it is not a regular file; give the manifest.json ..."
     )
 
 
 def test_a_scheme_whose_package_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert fails(list, samples_of("hf://a/b.tar")) == says("hf://a/b.tar: ... package huggingface_hub; run `pip ...")
+    assert refusal(list, samples_of("hf://a/b.tar")) == says("hf://a/b.tar: ... package huggingface_hub; run `pip ...")
 
 
 def test_keys_of_the_data_set_are_checked():
@@ -225,25 +218,25 @@ def test_a_manifest_that_does_not_fit_its_shards(tmp_path):
     manifest = write_shards(tmp_path, (2, 3))
     images = shard_list(manifest)
     assert (images.counts.tolist(), len(images), images.class_names) == ([2, 3], 5, None)
-    assert fails(shard_list, manifest, class_num=8) == (
+    assert refusal(shard_list, manifest, class_num=8) == (
         f"{manifest}: the label 8 is outside 0 to 7; correct it or Arch.class_num (8)"
     )
     first, second = (tmp_path / f"t-{place:06d}.tar" for place in range(2))
     size = second.stat().st_size
     second.write_bytes(second.read_bytes()[:-512])
     first.unlink()
-    assert fails(shard_list, manifest).splitlines() == [
+    assert refusal(shard_list, manifest).splitlines() == [
         says(f"{first} is not there, but the manifest ...; bring it, or pack again"),
         says(f"{second} has {size - 512} bytes, ... says {size}; bring it again, or pack again"),
     ]
-    assert fails(shard_list, tmp_path / "absent.json") == (
+    assert refusal(shard_list, tmp_path / "absent.json") == (
         f"{tmp_path}/absent.json: No such file or directory; give the manifest.json that `ppcls pack` wrote"
     )
 
 
 def test_shards_without_a_picture(tmp_path):
     manifest = write_shards(tmp_path, (0, 0))
-    assert fails(loader, shard_list(manifest)) == says(
+    assert refusal(loader, shard_list(manifest)) == says(
         f"{tmp_path}/t-000000.tar and the other shards hold no picture; ..."
     )
 
@@ -265,7 +258,7 @@ def test_shards_without_a_picture(tmp_path):
 def test_what_is_no_manifest(tmp_path, change):
     manifest = write_shards(tmp_path, (2,))
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
-    message = fails(shard_list, manifest)
+    message = refusal(shard_list, manifest)
     assert message.startswith(f"{manifest} is not a manifest of shards")
     assert message.endswith("; give the manifest.json that `ppcls pack` wrote")
 
@@ -273,15 +266,17 @@ def test_what_is_no_manifest(tmp_path, change):
 def test_without_webdataset_the_sentence_names_the_remedy(tmp_path, monkeypatch):
     manifest: Path = write_shards(tmp_path, (2,))
     monkeypatch.setitem(sys.modules, "webdataset.gopen", None)
-    assert fails(shard_list, manifest).endswith("; install it: pip install 'webdataset>=1.0'")
-    assert fails(shard_list, manifest).startswith("shards are read by the package webdataset, which is missing here (")
+    assert refusal(shard_list, manifest).endswith("; install it: pip install 'webdataset>=1.0'")
+    assert refusal(shard_list, manifest).startswith(
+        "shards are read by the package webdataset, which is missing here ("
+    )
 
 
 @pytest.mark.parametrize("installed", ["0.2.100", "0.1"])
 def test_an_old_webdataset_is_refused(tmp_path, monkeypatch, installed):
     manifest = write_shards(tmp_path, (2,))
     monkeypatch.setattr("importlib.metadata.version", lambda name: installed)
-    message = fails(shard_list, manifest)
+    message = refusal(shard_list, manifest)
     assert f"webdataset {installed} is installed" in message
     assert message.endswith("install a newer one: pip install 'webdataset>=1.0'")
 
@@ -305,7 +300,7 @@ def test_names_of_a_manifest_are_plain(tmp_path, name):
     content = json.loads(manifest.read_text())
     content["shards"][0]["name"] = name
     manifest.write_text(json.dumps(content))
-    message = fails(shard_list, manifest)
+    message = refusal(shard_list, manifest)
     assert "not made of A-Z, a-z, 0-9, '.', '_' and '-' alone" in message
     assert str(manifest) in message
     assert "\n" not in message
@@ -327,7 +322,7 @@ def test_nothing_of_a_server_reaches_a_program(tmp_path, address, monkeypatch):
 
 def test_a_manifest_is_not_read_from_a_command(tmp_path):
     write_shards(tmp_path, (2,))
-    message = fails(shard_list, f"pipe:cat {tmp_path}/manifest.json")
+    message = refusal(shard_list, f"pipe:cat {tmp_path}/manifest.json")
     assert message.startswith(f"shards is 'pipe:cat {tmp_path}/manifest.json'")
     assert "epoch_length" in message
 
@@ -339,7 +334,7 @@ def test_a_server_that_is_gone(tmp_path, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         gone = f"http://127.0.0.1:{closed.getsockname()[1]}/a.tar"
-    assert fails(list, samples_of(gone)) == says(f"{gone}: ... Connection refused; check the address")
+    assert refusal(list, samples_of(gone)) == says(f"{gone}: ... Connection refused; check the address")
     assert waited == [1.0, 3.0, 9.0]
 
 
@@ -348,7 +343,7 @@ def test_a_server_that_breaks_off(tmp_path, address, monkeypatch):
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "copyfile", lambda self, source, target: target.write(
         source.read(1024)
     ))  # fmt: skip
-    message = fails(list, samples_of(f"{address}/t-000000.tar"))
+    message = refusal(list, samples_of(f"{address}/t-000000.tar"))
     assert message == says(f"{address}/t-000000.tar: ... connection ended early; check the address")
 
 
@@ -357,4 +352,4 @@ def test_a_manifest_larger_than_any(tmp_path, monkeypatch):
     monkeypatch.setattr(shards_manifest, "_MOST_BYTES", manifest.stat().st_size)
     assert len(shard_list(manifest)) == 2
     monkeypatch.setattr(shards_manifest, "_MOST_BYTES", manifest.stat().st_size - 1)
-    assert "has more than" in fails(shard_list, manifest)
+    assert "has more than" in refusal(shard_list, manifest)

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ppcls.utils.errors import UserError
+
+
+def refusal(call: Callable[..., Any], *arguments: Any, **keywords: Any) -> str:
+    """The message of the `UserError` that a call ends with."""
+    with pytest.raises(UserError) as caught:
+        call(*arguments, **keywords)
+    return str(caught.value)
 
 
 def pattern(message: str) -> str:

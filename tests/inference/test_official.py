@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from helpers.new_process import output_of
 from helpers.pictures import save_picture, solid
 from helpers.protobuf import field
@@ -72,12 +72,6 @@ def model(official, tmp_path):
     return Path(shutil.copytree(official / "probabilities", tmp_path / "DLA34_infer"))
 
 
-def refused(function, *arguments, **keywords):
-    with pytest.raises(UserError) as caught:
-        function(*arguments, **keywords)
-    return str(caught.value)
-
-
 def reference(official, batch):
     """The same numbers by hand: the logits' program through softmax in float64."""
     bundle = find_bundle(official / "logits", "DLA34")
@@ -111,7 +105,7 @@ def test_its_pictures_are_classified_and_nothing_can_be_verified(official):
     expected = reference(official, DLA34.from_array(picture, "RGB")[np.newaxis])[0]
     assert result.class_ids == list(np.argsort(-expected))
     assert result.names[0] == "abcde"[expected.argmax()]
-    assert refused(classifier.verify) == says(
+    assert refusal(classifier.verify) == says(
         f"{official / 'probabilities'}: there is no golden picture ...; export a bundle ..., or `ppcls adopt` it"
     )
 
@@ -147,7 +141,7 @@ def test_preprocessing_may_be_given(official, given, expected):
 )  # fmt: skip
 def test_preprocessing_that_is_not_known_or_does_not_fit(official, given, sentence):
     place = official / "probabilities"
-    assert refused(find_bundle, place, **given) == says(f"{sentence.format(place)} ...")
+    assert refusal(find_bundle, place, **given) == says(f"{sentence.format(place)} ...")
 
 
 def test_paddleclas_own_description_is_read(model):
@@ -156,7 +150,7 @@ def test_paddleclas_own_description_is_read(model):
     assert bundle.architecture == "ResNet18"
     assert bundle.pipeline == Pipeline.from_list([{"DecodeImage": {"to_rgb": True}}, *TRANSFORMS])
     assert bundle.class_names == ("ant", "bee", "cat", "dog", "5")
-    assert refused(find_bundle, model, "DLA34") == says(f"{model} is a model ResNet18, not DLA34; leave ... out")
+    assert refusal(find_bundle, model, "DLA34") == says(f"{model} is a model ResNet18, not DLA34; leave ... out")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +165,7 @@ def test_paddleclas_own_description_is_read(model):
 def test_a_description_that_cannot_be_followed(model, section, value, sentence):
     file = model / "inference.yml"
     file.write_text(yaml.safe_dump({**THEIRS, section: value or ["x"]}))
-    assert refused(find_bundle, model) == says(f"... {sentence.format(file, folder=model)} ...")
+    assert refusal(find_bundle, model) == says(f"... {sentence.format(file, folder=model)} ...")
 
 
 @pytest.mark.parametrize("name", ["inference.pdmodel", "inference.pdiparams"])
@@ -179,7 +173,7 @@ def test_a_description_that_cannot_be_followed(model, section, value, sentence):
 def test_damage_is_one_sentence(model, name, share):
     content = (model / name).read_bytes()
     (model / name).write_bytes(content[: int(share * len(content))])
-    said = refused(find_bundle, model, "DLA34")
+    said = refusal(find_bundle, model, "DLA34")
     assert said.startswith(str(model))
     assert "\n" not in said
 
@@ -222,7 +216,7 @@ def test_a_program_that_ends_the_process_inside_paddle_is_a_sentence(model, monk
     monkeypatch.setenv("PPCLS_HOME", str(model / "home"))
     monkeypatch.setattr(child, "command", lambda module: [sys.executable, "-c", "import os; os.abort()"])
     program = model / "inference.pdmodel"
-    assert refused(find_bundle, model, "DLA34") == says(
+    assert refusal(find_bundle, model, "DLA34") == says(
         f"{program}: Paddle ends with a crash ...; download or export it again"
     )
     assert not list((model / "home").rglob("*.json"))
@@ -283,7 +277,7 @@ def tensor(*sides, levels=0, length=None):
 def test_a_file_of_parameters_that_cannot_be(tmp_path, content, text):
     path = tmp_path / "inference.pdiparams"
     path.write_bytes(content)
-    assert refused(check_parameters, path).startswith(f"{path}: not a valid file of parameters ({text}")
+    assert refusal(check_parameters, path).startswith(f"{path}: not a valid file of parameters ({text}")
     path.write_bytes(tensor(2, 0) + tensor(3) + b"abc" + tensor() + b"a")
     check_parameters(path)
 
@@ -303,19 +297,19 @@ def test_a_hostile_file_of_parameters_is_passed_or_refused(tmp_path, data):
 
 def test_a_missing_part_is_said(model, tmp_path):
     (model / "inference.pdiparams").unlink()
-    assert refused(find_bundle, model, "DLA34") == says(
+    assert refusal(find_bundle, model, "DLA34") == says(
         f"{model}: ... (inference.json or inference.pdmodel) ... (inference.pdiparams); one of "
         "them is missing, download both again"
     )
-    assert "no inference.yml there; give the folder that `ppcls export`" in refused(find_bundle, tmp_path, "DLA34")
+    assert "no inference.yml there; give the folder that `ppcls export`" in refusal(find_bundle, tmp_path, "DLA34")
 
 
 def test_a_bundle_of_ours_needs_no_telling(exported):
     assert find_bundle(exported, "Tiny") == Bundle.load(exported)
-    assert refused(find_bundle, exported, "DLA34") == says(
+    assert refusal(find_bundle, exported, "DLA34") == says(
         f"{exported} is a bundle of Tiny, not of DLA34; leave ... out"
     )
-    assert "carries its preprocessing (inference.yml)" in refused(find_bundle, exported, None, TRANSFORMS)
+    assert "carries its preprocessing (inference.yml)" in refusal(find_bundle, exported, None, TRANSFORMS)
 
 
 def archive(place, members, **options):
@@ -365,7 +359,7 @@ def link(name, kind):
 def test_a_tar_that_is_no_model_writes_nothing(tmp_path, members, sentence):
     place, out = archive(tmp_path / "x.tar", members), tmp_path / "out"
     out.mkdir()
-    said = refused(unpack, place, out)
+    said = refusal(unpack, place, out)
     assert said.startswith(str(place))
     assert sentence in said
     assert list(out.iterdir()) == []
@@ -375,21 +369,21 @@ def test_a_tar_that_claims_more_than_it_has_or_is_compressed(tmp_path):
     member = tarfile.TarInfo("a/inference.pdmodel")
     member.size = 1 << 40
     (tmp_path / "x.tar").write_bytes(member.tobuf() + bytes(10240))
-    said = refused(unpack, tmp_path / "x.tar", tmp_path)
+    said = refusal(unpack, tmp_path / "x.tar", tmp_path)
     assert said.startswith(f"{tmp_path / 'x.tar'}: not a valid uncompressed tar (")
     place = archive(tmp_path / "x.tar.gz", [("a/inference.pdmodel", b"x")], mode="w:gz")
-    assert refused(unpack, place, tmp_path).startswith(f"{place}: not a valid uncompressed tar (")
+    assert refusal(unpack, place, tmp_path).startswith(f"{place}: not a valid uncompressed tar (")
     assert not (tmp_path / "inference.pdmodel").exists()
 
 
 def test_a_file_or_a_tar_of_a_bundle_is_not_taken_for_a_model_of_paddleclas(exported, tmp_path):
     for name in ("inference.json", "inference.yml"):
-        assert refused(find_bundle, exported / name) == (
+        assert refusal(find_bundle, exported / name) == (
             f"{exported / name} is a file of a bundle; give the bundle's folder, {exported}"
         )
     with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
         tar.add(exported, "bundle")
-    assert refused(find_bundle, tmp_path / "bundle.tar") == says(
+    assert refusal(find_bundle, tmp_path / "bundle.tar") == says(
         f"{tmp_path / 'bundle.tar'} ... bundle of this library ...; unpack it, and give the bundle's folder"
     )
 
@@ -408,13 +402,13 @@ def test_an_adopted_model_is_a_bundle_that_verifies(official, tmp_path, name):
     assert Classifier(tmp_path / "bundle").verify().classes_compared == 5
     names = sorted(path.name for path in (tmp_path / "bundle").iterdir())
     assert names == ["golden.npz", "inference.pdiparams", "inference.pdmodel", "inference.yml"]
-    assert refused(adopt, place, tmp_path / "bundle", "DLA34").endswith("exists already; give the name of a new folder")
-    again = refused(adopt, tmp_path / "bundle", tmp_path / "other")
+    assert refusal(adopt, place, tmp_path / "bundle", "DLA34").endswith("exists already; give the name of a new folder")
+    again = refusal(adopt, tmp_path / "bundle", tmp_path / "other")
     assert again == f"{tmp_path / 'bundle'} is a bundle already; use it as it is"
 
 
 def test_names_that_do_not_fit_leave_nothing(official, tmp_path):
-    said = refused(adopt, official / "logits", tmp_path / "bundle", "DLA34", class_names=["a"])
+    said = refusal(adopt, official / "logits", tmp_path / "bundle", "DLA34", class_names=["a"])
     assert said == "class_names has 1 names for 5 classes; give one name per class"
     assert list(tmp_path.iterdir()) == []
 

@@ -14,7 +14,7 @@ import paddle
 import pytest
 
 from helpers.fake_tensorrt import Machine
-from helpers.messages import pattern, says
+from helpers.messages import pattern, refusal, says
 from helpers.pictures import save_picture, solid
 from ppcls import Classifier
 from ppcls.cli import main
@@ -269,10 +269,7 @@ def test_another_process_may_be_faster(tmp_path):
 
 
 def refused(bundle, wanted):
-    with pytest.raises(UserError) as caught:
-        open_backend(bundle, wanted)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal(open_backend, bundle, wanted)
 
 
 def unread(monkeypatch):

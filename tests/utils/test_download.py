@@ -22,7 +22,7 @@ from fickle_server import Answer, FickleServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from helpers.new_process import with_checkout
 from ppcls.utils import download, files, lock, paced_http, transfer, verify
 from ppcls.utils.download import cached_path, fetch
@@ -50,9 +50,7 @@ def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def sentence(url: str, **keywords: object) -> str:
-    with pytest.raises(UserError) as caught:
-        fetch(url, **keywords)  # type: ignore[arg-type]
-    return str(caught.value)
+    return refusal(fetch, url, **keywords)
 
 
 def own(url: str, what: str) -> Path:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.utils import child, user_code
 from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.registry import Registry
@@ -30,9 +30,7 @@ def write(path, text):
 
 
 def error_of(path):
-    with pytest.raises(UserError) as error:
-        user_code.load([str(path)])
-    return str(error.value)
+    return refusal(user_code.load, [str(path)])
 
 
 def test_a_file_runs_once(tmp_path, capsys):
