@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.model_table import MODELS
 from ppcls.arch.weights.sources import (
@@ -19,7 +19,6 @@ from ppcls.arch.weights.sources import (
     weights_of,
 )
 from ppcls.data.transforms import Pipeline, resample
-from ppcls.utils.errors import UserError
 
 ROWS = [row for model in MODELS for row in weights_of(model)]
 IDS = [f"{row.model}-{row.source}" for row in ROWS]
@@ -205,6 +204,4 @@ def test_rows_cannot_be_changed() -> None:
     ],
 )
 def test_what_is_not_there_gets_a_sentence(model: str, source: str | None, text: str) -> None:
-    with pytest.raises(UserError) as caught:
-        find_source(model, source)
-    assert str(caught.value) == says(text)
+    assert refusal(find_source, model, source) == says(text)

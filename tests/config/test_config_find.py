@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from ppcls.config import find, find_config, find_deploy_config, load_config, shipped_configs
 from ppcls.utils.errors import UserError
 
@@ -82,9 +82,7 @@ def test_paths_are_short_in_the_checkout(installed, monkeypatch):
     ],
 )
 def test_names_that_mean_nothing(installed, name, message):
-    with pytest.raises(UserError) as caught:
-        find_config(name)
-    assert str(caught.value) == says(message)
+    assert refusal(find_config, name) == says(message)
 
 
 def test_a_strangers_configs_beside_an_installed_package_are_not_ours(installed, monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.checkout import ROOT
-from helpers.messages import pattern, says
+from helpers.messages import pattern, refusal, says
 from ppcls.arch.catalog import BACKBONES
 from ppcls.cli import main
 from ppcls.config import load_config, migrate_config
@@ -20,7 +20,7 @@ from ppcls.config.paddleclas.flat_files import resolve
 from ppcls.config.paddleclas.flat_keys import ROWS
 from ppcls.engine.schema import registries
 from ppcls.untrusted.yaml_nodes import Origin, Problems, as_node, find
-from ppcls.utils.errors import ConfigError, UserError
+from ppcls.utils.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parent / "flat"
 BEST, PLAIN, DARKNET = FOLDER / "DLA60_best.yaml", FOLDER / "DLA60.yaml", FOLDER / "DarkNet53.yaml"
@@ -514,9 +514,9 @@ def test_a_migrated_file_is_equal(path, processes):
     migrated = load_config("new.yaml", [], registries(), check_paths=False, say=lines.append)
     assert migrated == load(path, *overrides, processes=processes)
     assert lines == []
-    with pytest.raises(UserError) as caught:
-        migrate_config("new.yaml", [], registries())
-    assert str(caught.value) == says("new.yaml is not in PaddleClas's flat 2.0 format; ...")
+    assert refusal(migrate_config, "new.yaml", [], registries()) == says(
+        "new.yaml is not in PaddleClas's flat 2.0 format; ..."
+    )
 
 
 def test_migrated_text():

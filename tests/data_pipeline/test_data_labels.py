@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import refusal
 from ppcls.data.labels import PACKAGED_LABELS, dump_class_names, load_class_names
-from ppcls.utils.errors import UserError
 
 
 def load(tmp_path: Path, content: str) -> list[str]:
@@ -51,9 +51,7 @@ def test_ids_are_recognised(tmp_path: Path, content: str, names: list[str]) -> N
     ],
 )
 def test_wrong_files_are_errors(tmp_path: Path, content: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        load(tmp_path, content)
-    assert str(caught.value) == f"{tmp_path}/names.txt{message}"
+    assert refusal(load, tmp_path, content) == f"{tmp_path}/names.txt{message}"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), min_size=1, max_size=20))

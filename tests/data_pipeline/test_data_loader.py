@@ -23,7 +23,7 @@ import numpy as np
 import paddle
 import pytest
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from helpers.new_process import output_of
 from helpers.pictures import encoded, noise, save_picture, solid
 from ppcls.data import workers
@@ -239,9 +239,7 @@ def test_what_does_not_suit_the_transforms_is_named(images: ImageList) -> None:
     with pytest.raises(UserError, match=rf"{re.escape(images.paths[0])}: CropImage cannot cut 8x8 pixels"):
         list(loader.epoch(0))
     Path(images.paths[1]).write_bytes(encoded(noise(5, 6)))
-    with pytest.raises(UserError) as caught:
-        list(ImageLoader(images, Pipeline([DecodeImage()]), batch_size=2).epoch(0))
-    assert str(caught.value) == says(
+    assert refusal(list, ImageLoader(images, Pipeline([DecodeImage()]), batch_size=2).epoch(0)) == says(
         f"... sizes (width x height): {images.paths[0]} is 4x3 and {images.paths[1]} is 5x6; put "
         "CropImage or ResizeImage with size ..., or write batch_size: 1"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.messages import pattern, says
+from helpers.messages import pattern, refusal, says
 from ppcls.data.picture_files import find_pictures, is_picture_name
 from ppcls.data.picture_items import NoPicture
 from ppcls.data.picture_sources import pictures_of
@@ -115,12 +115,8 @@ def test_a_file_is_taken_whatever_its_suffix(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(UserError) as caught:
-        pictures_of(tmp_path / "absent")
-    assert str(caught.value) == f"{tmp_path / 'absent'}: no such picture or folder"
-    with pytest.raises(UserError) as caught:
-        pictures_of(tmp_path)
-    assert str(caught.value) == says(
+    assert refusal(pictures_of, tmp_path / "absent") == f"{tmp_path / 'absent'}: no such picture or folder"
+    assert refusal(pictures_of, tmp_path) == says(
         f"{tmp_path} holds no picture ... (AVIF, BMP, GIF, ... 2000, PNG, PPM, TIFF, WebP)"
     )
 
@@ -173,9 +169,7 @@ def test_one_of_a_kind_is_a_list_of_one():
     ],
 )  # fmt: skip
 def test_what_is_no_picture_is_said(source, color, text):
-    with pytest.raises(UserError) as caught:
-        pictures_of(source, color)
-    assert re.fullmatch(pattern(text), str(caught.value))
+    assert re.fullmatch(pattern(text), refusal(pictures_of, source, color))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import says
+from helpers.messages import refusal, says
 from helpers.pictures import noise, save_picture
 from ppcls.cli import main
 from ppcls.data.picture_list import PictureList, read_picture_list
@@ -93,17 +93,17 @@ def test_making_goes_on_where_it_was_interrupted(bundle, listed, inputs):
 
 def test_a_folder_of_other_inputs_is_left_as_it_is(bundle, listed, inputs):
     pictures = read_picture_list(listed, 5)
-    with pytest.raises(UserError) as error:
-        make_inputs(bundle.pipeline, pictures.take([0, 1]), inputs)
-    assert str(error.value) == says(f"{inputs} holds inputs of another list ...; give another folder, or remove it")
+    assert refusal(make_inputs, bundle.pipeline, pictures.take([0, 1]), inputs) == says(
+        f"{inputs} holds inputs of another list ...; give another folder, or remove it"
+    )
     assert len((inputs / "npz_datalist.txt").read_text().splitlines()) == 3
 
 
 def test_a_name_that_a_datalist_cannot_hold_is_said_before_anything_is_written(bundle, tmp_path):
     pictures = PictureList(tmp_path, ["a.png", os.fsdecode(b"caf\xe9.png")])
-    with pytest.raises(UserError) as error:
-        make_inputs(bundle.pipeline, pictures, tmp_path / "inputs")
-    assert str(error.value) == says("caf\udce9.npz: the name is not UTF-8, ...; rename it")
+    assert refusal(make_inputs, bundle.pipeline, pictures, tmp_path / "inputs") == says(
+        "caf\udce9.npz: the name is not UTF-8, ...; rename it"
+    )
     with pytest.raises(UserError, match="the name is not UTF-8, which a datalist is; rename it"):
         make_inputs(bundle.pipeline, pictures.take([0]), tmp_path / os.fsdecode(b"\xe9"))
     assert list(tmp_path.iterdir()) == []
@@ -300,9 +300,7 @@ def test_numbers_that_are_equal_are_in_order_too():
 
 
 def test_missing_results_are_no_score(runner, tmp_path):
-    with pytest.raises(UserError) as error:
-        runner({"o": LOGITS})
-    assert str(error.value) == says(
+    assert refusal(runner, {"o": LOGITS}) == says(
         f"{tmp_path / 'results'}: 2 of 3 results are missing (b.npz, c.npz); run the rest, or ..."
     )
 

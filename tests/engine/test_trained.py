@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.messages import refusal
 from helpers.tiny_run import enter_own
 from ppcls.cli import main
 from ppcls.engine import next_commands
 from ppcls.engine.trained import load_with_weights
-from ppcls.utils.errors import ConfigError, UserError
+from ppcls.utils.errors import ConfigError
 
 RUN = Path("output/SqueezeNet1_1")
 BEST = f"weights: {RUN}/best_model, the best of the run (epoch 0, top1 "
@@ -54,9 +55,7 @@ def test_the_best_of_the_run_is_taken_and_said(here, capsys):
 
 @pytest.mark.parametrize("command", ["eval", "infer", "export"])
 def test_a_checkpoint_to_go_on_from_is_not_passed_over(here, command):
-    with pytest.raises(UserError) as caught:
-        weights("Global.checkpoints=run/latest", command=command)
-    assert str(caught.value) == (
+    assert refusal(weights, "Global.checkpoints=run/latest", command=command) == (
         "-o Global.checkpoints=run/latest: only training reads a checkpoint, to go on from it; "
         f"for {command} write -o Global.pretrained_model=run/latest"
     )

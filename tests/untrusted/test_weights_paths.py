@@ -2,6 +2,7 @@
 
 import pytest
 
+from helpers.messages import refusal
 from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.errors import UserError
 
@@ -38,9 +39,7 @@ def test_weights_of_another_name_and_none_at_all(tmp_path):
         (tmp_path / name).touch()
         assert weights_file(tmp_path / name) == tmp_path / name
     for name in ("nowhere", "nowhere.pth"):
-        with pytest.raises(UserError) as caught:
-            weights_file(tmp_path / name)
-        assert str(caught.value) == (
+        assert refusal(weights_file, tmp_path / name) == (
             f"{tmp_path / name}: no weights there; give a file of weights, its path without .pdparams (.../ppcls), or "
             "the folder of a checkpoint or of a run"
         )
