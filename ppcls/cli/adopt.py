@@ -7,11 +7,15 @@ import argparse
 from ppcls.cli.parser import CommandParser
 from ppcls.deployment.adopt import adopt
 
-WORKS_ON = "an inference model of PaddleClas: a folder with inference.pdmodel (or .json) and inference.pdiparams, or a tar"
+WORKS_ON = (
+    "an inference model of PaddleClas: a folder with inference.pdmodel (or .json) and "
+    "inference.pdiparams, or a tar"
+)
 EXAMPLES = (
     "ppcls adopt DLA34_infer.tar adopted --model DLA34",
     "ppcls adopt DLA34_infer adopted --model DLA34 --labels names.txt",
-    "ppcls adopt model_infer.tar adopted --resize-short 256 --size 224 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225",
+    "ppcls adopt model_infer.tar adopted --resize-short 256 --size 224 "
+    "--mean 0.485 0.456 0.406 --std 0.229 0.224 0.225",
 )
 
 _PREPROCESSING = ("size", "resize_short", "interpolation", "backend", "mean", "std")

@@ -103,12 +103,12 @@ ODD = (
 @pytest.mark.parametrize("name", sorted(TRANSFORMS))
 def test_odd_values_of_transforms(name):
     """Each is accepted, or refused by the error that `Pipeline` promises."""
-    for field in fields(TRANSFORMS[name]):
+    for key in fields(TRANSFORMS[name]):
         for value in ODD:
             with contextlib.suppress(ValueError):
-                Pipeline.from_list([{name: {"size": 8, field.name: value}}])
+                Pipeline.from_list([{name: {"size": 8, key.name: value}}])
             with contextlib.suppress(ValueError):
-                Pipeline.from_list([{name: {field.name: value}}])
+                Pipeline.from_list([{name: {key.name: value}}])
 
 
 @pytest.mark.parametrize("name", YAML)
