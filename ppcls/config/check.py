@@ -177,7 +177,7 @@ class Checker:
         if not path:
             return self._problem(node, key, f"is empty; write {describe(wanted)}")
         is_address = path.startswith(("http://", "https://"))
-        if is_address and mark.what == "weights":
+        if is_address and mark.what in ("weights", "pictures"):
             return path
         if is_address and mark.what == "checkpoint":
             text = f"{path} is an address; download it and write the path of the file"

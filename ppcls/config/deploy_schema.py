@@ -21,7 +21,7 @@ class DeployGlobalSection(CheckedFields):
 
     Attributes:
         inference_model_dir: the bundle, a folder that export wrote; or PaddleClas's inference model, a folder or tar.
-        infer_imgs: a picture, a folder of pictures, or a pattern (`photos/*.jpg`).
+        infer_imgs: a picture, its http(s) address, a folder of pictures, or a pattern (`photos/*.jpg`).
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.

@@ -138,7 +138,7 @@ class InferSection(CheckedFields):
     """Prediction without export.
 
     Attributes:
-        infer_imgs: a picture, a folder of pictures, or a pattern (`photos/*.jpg`).
+        infer_imgs: a picture, its http(s) address, a folder of pictures, or a pattern (`photos/*.jpg`).
         batch_size: pictures in one forward pass.
         transforms: those of PaddleClas's files; if written they must mean the same as `DataLoader.Eval`'s.
         PostProcess: what is made of the scores.

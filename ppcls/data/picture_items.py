@@ -17,6 +17,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.user_paths import expanded
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
+_WEB_ADDRESS = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 _ARRAYS = "give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or [H, W]"
 COLORS = ("RGB", "BGR")
 _LONGEST_PATH = 4096  # bytes
@@ -30,16 +31,45 @@ class NoPicture:
     reason: str
 
 
-Content = Path | bytes | np.ndarray | NoPicture
+class Address:
+    """An http or https address, whose bytes are loaded when they are needed, and kept as long as this object.
+
+    Attributes:
+        url: the address.
+        content: the bytes; empty before they are loaded.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.content = b""
+
+    def load(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            UnreadableImage: they cannot be loaded.
+        """
+        # Takes as long to load as all of the runtime
+        from ppcls.utils import web_bytes
+
+        if not self.content:
+            try:
+                self.content = web_bytes.load(self.url)
+            except web_bytes.NotLoaded as error:
+                raise UnreadableImage(f"cannot be downloaded: {error}") from error
+        return self.content
+
+
+Content = Path | bytes | np.ndarray | NoPicture | Address
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: where it is from (a path, or its index in the given list) and what it is.
+    """One picture: where it is from (a path, an address, or its index in the given list) and what it is.
 
     Attributes:
-        source: a path, or an index.
-        content: a file, a file's bytes, or pixels uint8 [H, W, 3].
+        source: a path, an address, or an index.
+        content: a file, a file's bytes, an address, or pixels uint8 [H, W, 3].
         color: the channel order of pixels, `RGB` or `BGR`.
     """
 
@@ -127,13 +157,21 @@ def picture_of(index: int, item: Any, color: str | None) -> Picture:
         return item
     try:
         if isinstance(item, (str, os.PathLike)):
-            return _picture_of_path(item)
+            return picture_at(item)
         return Picture(index, _content(item), _color_of(index, item, color))
     except NotAPicture as error:
         return Picture(index, NoPicture(error.reason))
 
 
-def _picture_of_path(item: str | os.PathLike[Any]) -> Picture:
+def is_web_address(text: str) -> bool:
+    """Whether a text begins as an http or https address."""
+    return _WEB_ADDRESS.match(text) is not None
+
+
+def picture_at(item: str | os.PathLike[Any]) -> Picture:
+    """The picture at a path or an address."""
+    if isinstance(item, str) and is_web_address(item):
+        return Picture(item, Address(item))
     try:
         path = path_of(item)
     except NotAPicture as error:
@@ -152,7 +190,7 @@ def path_of(source: str | os.PathLike[Any]) -> Path:
         raise NotAPicture("the path is empty")
     if _ADDRESS.match(text):
         raise NotAPicture(
-            "an address, and nothing is downloaded; give a file, or its bytes"
+            "only addresses of http:// and https:// are read; give one, a file, or its bytes"
         )
     if "\0" in text:
         raise NotAPicture("no file's name has a zero byte")

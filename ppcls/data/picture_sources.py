@@ -15,8 +15,10 @@ from ppcls.data.picture_items import (
     Picture,
     array_of,
     is_picture,
+    is_web_address,
     named_file,
     path_of,
+    picture_at,
     picture_of,
     ready,
     require_color,
@@ -58,9 +60,9 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
     channels, and an image of Pillow is turned as its Exif says.
 
     Args:
-        source: A picture; a folder (its pictures and those of its subfolders, sorted by path; hidden files are left
-            out); a pattern such as `photos/**/*.jpg`; a list of pictures, or an array of them; or any other iterable,
-            of which each picture is asked for when it is classified.
+        source: A picture; its http or https address; a folder (its pictures and those of its subfolders, sorted by
+            path; hidden files are left out); a pattern such as `photos/**/*.jpg`; a list of pictures, or an array of
+            them; or any other iterable, of which each picture is asked for when it is classified.
         color: `RGB` or `BGR`, the channel order of arrays with three or four channels; None without such arrays.
 
     Returns:
@@ -73,6 +75,8 @@ def pictures_of(source: Any, color: str | None = None) -> Pictures | Iterator[Pi
     if color not in (None, *COLORS):
         raise UserError(f"color is {color!r}; write {' or '.join(COLORS)}")
     source = named_file(source)
+    if isinstance(source, str) and is_web_address(source):
+        return Pictures([picture_at(source)], None)
     if isinstance(source, (str, os.PathLike)):
         return Pictures([Picture(str(path), path) for path in _paths_of(source)], None)
     source = array_of(source)

@@ -119,10 +119,10 @@ class Classifier:
         """Classifies pictures, in their order; one that cannot be read gets a result with an `error`.
 
         Args:
-            source: a picture: a file, its bytes, a file that is open for reading bytes, an image of Pillow, or an array
-                uint8 [H, W, 3] or [H, W, 4] (alpha is dropped), [H, W] or [H, W, 1] (gray). Or several: a folder
-                (read recursively, sorted by path), a pattern (`photos/**/*.jpg`), a list or any other iterable of
-                pictures.
+            source: a picture: a file, its http or https address (at most 64 MiB, loaded in at most 30 seconds), its
+                bytes, a file that is open for reading bytes, an image of Pillow, or an array uint8 [H, W, 3] or
+                [H, W, 4] (alpha is dropped), [H, W] or [H, W, 1] (gray). Or several: a folder (read recursively, sorted
+                by path), a pattern (`photos/**/*.jpg`), a list or any other iterable of pictures.
             color: the channel order of arrays that are not gray, `RGB` or `BGR`.
 
         Returns:

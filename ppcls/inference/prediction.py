@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ppcls.data.picture_items import NoPicture, Picture
+from ppcls.data.picture_items import Address, NoPicture, Picture
 from ppcls.data.picture_sources import pictures_of
 from ppcls.data.postprocess import Topk
 from ppcls.data.read_ahead import Unreadable, batch_of_readings, read_or_reason
@@ -161,6 +161,8 @@ class Prediction:
         content = picture.content
         if isinstance(content, NoPicture):
             raise UnreadableImage(content.reason)
+        if isinstance(content, Address):
+            content = content.load()
         if isinstance(content, Path):
             return self.pipeline.from_file(content, out=place)
         if isinstance(content, bytes):

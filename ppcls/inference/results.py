@@ -15,7 +15,7 @@ from typing import Any, ClassVar, overload
 import numpy as np
 from PIL import Image
 
-from ppcls.data.picture_items import NoPicture, Picture
+from ppcls.data.picture_items import Address, NoPicture, Picture, picture_at
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -33,7 +33,7 @@ class Result:
     A notebook shows it as the picture, the names and their scores.
 
     Attributes:
-        source: the picture's path, or its index in the list that was given.
+        source: the picture's path or address, or its index in the list that was given.
         class_ids: at most `topk` of them.
         scores: their probabilities.
         names: their names; empty where the bundle has none.
@@ -66,10 +66,10 @@ class Result:
 
     @property
     def picture(self) -> Picture | None:
-        """What was classified: the file, or while it is in memory the content that was given."""
+        """What was classified: the file or address, or while it is in memory the content that was given."""
         kept = self._picture and self._picture()
         if kept is None and isinstance(self.source, str):
-            return Picture(self.source, Path(self.source))
+            return picture_at(self.source)
         return kept
 
     def of(self, picture: Picture) -> Result:
@@ -243,6 +243,8 @@ def _thumbnail(picture: Picture | None) -> str:
 def _pixels(picture: Picture) -> np.ndarray:
     """The pixels of a picture, uint8 [H, W, 3] in the order RGB."""
     content = picture.content
+    if isinstance(content, Address):
+        content = content.content
     if isinstance(content, Path):
         content = content.read_bytes()
     if isinstance(content, bytes):

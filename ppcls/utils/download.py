@@ -72,10 +72,10 @@ def fetch(
         UserError: The file cannot be downloaded or kept, or is not the expected one; where it helps, the sentence
             says where to put the file by hand.
     """
-    is_offline = _is_offline()
+    offline = is_offline()
     place = cached_path(url)
     expected = Expected((sha256_prefix or "").lower(), size)
-    if is_offline and not place.is_file():
+    if offline and not place.is_file():
         raise UserError(
             f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file at {place} by hand, or unset "
             "PPCLS_OFFLINE"
@@ -164,7 +164,12 @@ def cache_home() -> Path:
         ) from error
 
 
-def _is_offline() -> bool:
+def is_offline() -> bool:
+    """Whether `PPCLS_OFFLINE` forbids the network.
+
+    Raises:
+        UserError: It has a value that says neither.
+    """
     value = os.environ.get("PPCLS_OFFLINE", "")
     if value not in ("", "0", "1"):
         raise UserError(

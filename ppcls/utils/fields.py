@@ -54,10 +54,10 @@ class ReadPath:
     """A path that must be readable when the command reads its section, and what has to be there.
 
     Args:
-        what: a `file`, a `dir`, or `either`; `pictures`: these, or a pattern that files match; `weights`: a file of
-            weights, its path without `.pdparams`, its address, or the folder of a checkpoint or of a run; `checkpoint`:
-            the folder of a checkpoint, `.../ppcls` in it, or one of its files, the folder of a run, or what a killed
-            process left of one of these.
+        what: a `file`, a `dir`, or `either`; `pictures`: these, an address, or a pattern that files match; `weights`: a
+            file of weights, its path without `.pdparams`, its address, or the folder of a checkpoint or of a run;
+            `checkpoint`: the folder of a checkpoint, `.../ppcls` in it, or one of its files, the folder of a run, or
+            what a killed process left of one of these.
         names: What may stand in place of a path, and is not one; it may still grow, as user code registers components.
     """
 

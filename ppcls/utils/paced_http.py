@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
@@ -21,19 +22,35 @@ class TooSlow(OSError):
 
 
 class PacedHandler(HTTPHandler):
-    """Opens http addresses."""
+    """Opens http addresses.
+
+    Args:
+        deadline: When `clock` passes it, reading ends; None sets no such limit.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        super().__init__()
+        self._deadline = deadline
 
     def http_open(self, req: Any) -> HTTPResponse:
         """Send a request and return the answer."""
-        return self.do_open(_Connection, req)
+        return self.do_open(
+            functools.partial(_Connection, deadline=self._deadline), req
+        )
 
 
 class PacedSecureHandler(HTTPSHandler):
-    """Opens https addresses."""
+    """Opens https addresses; `deadline` is that of `PacedHandler`."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        super().__init__()
+        self._deadline = deadline
 
     def https_open(self, req: Any) -> HTTPResponse:
         """Send a request and return the answer."""
-        return self.do_open(_SecureConnection, req)
+        return self.do_open(
+            functools.partial(_SecureConnection, deadline=self._deadline), req
+        )
 
 
 class _Paced(io.RawIOBase):
@@ -41,10 +58,12 @@ class _Paced(io.RawIOBase):
 
     Args:
         raw: The connection, as its socket gives it.
+        deadline: When reading ends, by `clock`.
     """
 
-    def __init__(self, raw: io.RawIOBase) -> None:
+    def __init__(self, raw: io.RawIOBase, deadline: float | None = None) -> None:
         self._raw = raw
+        self._deadline = deadline
         self._total = 0
         self._span_start = clock()
         self._span_bytes = 0
@@ -66,6 +85,8 @@ class _Paced(io.RawIOBase):
         self._span_bytes += size
         if self._total > MOST_BYTES:
             raise TooSlow(f"the server sent more than {MOST_BYTES:,} bytes")
+        if self._deadline is not None and clock() > self._deadline:
+            raise TooSlow("the server takes too long")
         if clock() - self._span_start >= SPAN_SECONDS:
             self._end_span()
         return size
@@ -85,14 +106,18 @@ class _Paced(io.RawIOBase):
 
 
 class _Response(HTTPResponse):
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, deadline: float | None, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.fp: Any = io.BufferedReader(_Paced(self.fp.detach()))
+        self.fp: Any = io.BufferedReader(_Paced(self.fp.detach(), deadline))
 
 
 class _Connection(HTTPConnection):
-    response_class = _Response
+    def __init__(self, *args: Any, deadline: float | None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.response_class: Any = functools.partial(_Response, deadline)
 
 
 class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+    def __init__(self, *args: Any, deadline: float | None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.response_class: Any = functools.partial(_Response, deadline)

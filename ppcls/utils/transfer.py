@@ -91,9 +91,9 @@ class Transfer:
                 self._judge(error, have)
             return
         except (OSError, HTTPException) as error:
-            raise Interrupted(_reason(error)) from error
+            raise Interrupted(reason_of(error)) from error
         except ValueError as error:  # raised for an address that is not valid
-            raise Failed(_readable(str(error))) from error
+            raise Failed(readable(str(error))) from error
         with answer:
             start, total = self._extent(answer, have, version)
             self._receive(answer, start, total)
@@ -105,7 +105,7 @@ class Transfer:
 
     def _judge(self, error: HTTPError, have: int) -> None:
         """Return if the part was the whole file already; raise for any other status."""
-        reason = f"HTTP status {error.code} ({_readable(str(error.reason))})"
+        reason = f"HTTP status {error.code} ({readable(str(error.reason))})"
         if error.code == 416 and have:
             if error.headers.get("Content-Range") == f"bytes */{have}":
                 return
@@ -123,7 +123,7 @@ class Transfer:
         if answer.status == 200:
             return 0, answer.length
         if answer.status != 206:
-            reason = f"HTTP status {answer.status} ({_readable(str(answer.reason))})"
+            reason = f"HTTP status {answer.status} ({readable(str(answer.reason))})"
             raise Interrupted(reason)
         stated = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         is_same_version = _version(answer) in ("", version)
@@ -231,16 +231,17 @@ def _blocks(answer: Any) -> Iterator[bytes]:
         while block := answer.read1(_BLOCK_BYTES):
             yield block
     except (OSError, HTTPException) as error:
-        raise Interrupted(_reason(error)) from error
+        raise Interrupted(reason_of(error)) from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why a request failed, as a short part of one line."""
     cause = getattr(error, "reason", error)  # of urllib's URLError
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return _readable(text)
+    return readable(text)
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """Return what a server wrote as a short part of one line."""
     line = " ".join(text.split())
     line = "".join(sign if sign.isprintable() else "?" for sign in line)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from helpers.messages import pattern, refusal, says
 from ppcls.data.picture_files import find_pictures, is_picture_name
-from ppcls.data.picture_items import NoPicture
+from ppcls.data.picture_items import NoPicture, is_web_address
 from ppcls.data.picture_sources import pictures_of
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
@@ -162,8 +162,8 @@ def test_one_of_a_kind_is_a_list_of_one():
         ({"a.png": 1}, None, "a dict cannot be read ...; give a folder, a file, bytes, ... an array, or a list"),
         ("", None, "the path is empty"),
         ("a\0b.png", None, "a\\x00b.png: no file's name has a zero byte"),
-        ("https://example.com/cat.jpg", None, "https://example.com/cat.jpg: an address ... give a file, or its bytes"),
-        ("data:image/png;base64,iVBORw0KGgo=", None, "data:image/png;base64,iVBO...: an address ...; give a file, ..."),
+        ("file:///etc/passwd", None, "file:///etc/passwd: only addresses of http:// and ... its bytes"),
+        ("data:image/png;base64,iVBORw0KGgo=", None, "data:image/png;base64,iVBORw0KGgo=: only addresses ... bytes"),
         ("x" * 5000, None, f"{'x' * 300}: File name too long"),
         ("none/*.jpg", None, "none/*.jpg: no file matches this pattern"),
     ],
@@ -180,7 +180,7 @@ def test_what_is_no_picture_is_said(source, color, text):
         (ARRAY.astype("uint16"), "an array uint16 [2, 4, 3]; give uint8 [H, W, 3], "),
         (np.zeros((2, 3, 4, 5), np.uint8), "an array uint8 [2, 3, 4, 5]; give uint8 [H, W, 3], "),
         ("a\0b", "no file's name has a zero byte"),
-        ("http://x/y.png", "an address, and nothing is downloaded"),
+        ("ftp://x/y.png", "only addresses of http:// and https:// are read"),
         ("", "the path is empty"),
         (closed(), "a file that cannot be read (I/O operation on closed file.)"),
         (Image.new("F", (2, 2)), "its values have 32 bits, whose range is not defined"),
@@ -192,6 +192,28 @@ def test_one_of_a_list_that_is_no_picture_says_so_in_its_place(item, reason):
     assert isinstance(bad.content, NoPicture)
     assert re.match(pattern(reason), bad.content.reason)
     assert bad.source == (item if isinstance(item, str) else 1)
+
+
+@pytest.mark.parametrize("source", ["https://a.invalid/b.png", ["https://a.invalid/b.png"]])
+def test_an_address_is_not_loaded_before_it_is_read(source):
+    (picture,) = pictures_of(source)
+    assert (picture.source, picture.content.url) == ("https://a.invalid/b.png",) * 2
+    assert picture.content.content == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://a/b.jpg", True),
+        ("HTTP://a", True),
+        ("http:///etc", False),
+        ("http:/a", False),
+        ("file:///etc", False),
+        ("https", False),
+    ],
+)
+def test_what_is_an_address(text: str, expected: bool) -> None:
+    assert is_web_address(text) is expected
 
 
 GRAY = np.arange(8, dtype=np.uint8).reshape(2, 4)

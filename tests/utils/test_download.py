@@ -18,10 +18,10 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 import pytest
-from fickle_server import Answer, FickleServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.fickle_server import Answer, FickleServer
 from helpers.messages import refusal, says
 from helpers.new_process import with_checkout
 from ppcls.utils import download, files, lock, paced_http, transfer, verify
