@@ -7,9 +7,10 @@ import pickle
 
 import numpy as np
 import pytest
-from test_classifier import Means, flat, save
+from test_classifier import Means
 
 from helpers.forking import LONG, in_fork
+from helpers.pictures import save_picture, solid
 from ppcls.inference import Classifier
 from ppcls.inference import classifier as classifier_module
 from ppcls.inference.golden import GOLDEN_PICTURE
@@ -24,7 +25,7 @@ def used(exported):
 
 
 def test_a_used_classifier_works_after_a_fork_in_both_processes(used, exported):
-    pictures = [GOLDEN_PICTURE, flat(200, 100, 10), GOLDEN_PICTURE]
+    pictures = [GOLDEN_PICTURE, solid((200, 100, 10)), GOLDEN_PICTURE]
 
     def scores(classifier):
         return [result.scores for result in classifier.predict(pictures, color="RGB")]
@@ -50,7 +51,7 @@ def test_a_used_classifier_works_after_a_fork_in_both_processes(used, exported):
 
 def test_a_backend_of_ones_own_is_used_as_it_is(exported):
     classifier = Classifier(exported, backend=Means())
-    picture = flat(200, 100, 10)
+    picture = solid((200, 100, 10))
     (before,) = classifier.predict(picture, color="RGB")
     assert in_fork(lambda: list(classifier.predict(picture, color="RGB"))) == [before]
 
@@ -90,7 +91,7 @@ def elsewhere(monkeypatch, tmp_path):
 
 
 def test_it_is_pickled_by_its_path_and_settings(exported, elsewhere, monkeypatch, tmp_path):
-    names = save(tmp_path / "x" / "y.png", flat(1, 2, 3)).with_name("names.txt")
+    names = save_picture(tmp_path / "x" / "y.png", solid((1, 2, 3))).with_name("names.txt")
     names.write_text("a\nb\nc\nd\ne\n")
     monkeypatch.chdir(exported.parent)
     classifier = Classifier(
@@ -111,7 +112,7 @@ def test_a_loaded_bundle_travels_too(exported, elsewhere, monkeypatch):
     from ppcls.inference import Bundle
 
     other = elsewhere(pickle.dumps(Classifier(Bundle.load(exported.name), backend=Means())))
-    (result,) = other.predict(flat(200, 100, 10), color="RGB")
+    (result,) = other.predict(solid((200, 100, 10)), color="RGB")
     assert result.class_ids[:3] == [0, 1, 2]
 
 

@@ -10,9 +10,10 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from test_classifier import Means, flat, save
+from test_classifier import Means
 from test_prediction import Numbers, Remainders, pictures
 
+from helpers.pictures import save_picture, solid
 from ppcls.data.picture_items import Picture
 from ppcls.inference import Classifier, Result, Results
 from ppcls.inference.prediction import Prediction
@@ -98,27 +99,27 @@ def test_an_error_comes_whenever_one_asks_for_it(exported):
         def run(self, batch):
             return np.full((len(batch), 5), np.nan, np.float32)
 
-    results = Classifier(exported, backend=Broken()).predict(flat(1, 2, 3), color="RGB")
+    results = Classifier(exported, backend=Broken()).predict(solid((1, 2, 3)), color="RGB")
     for _ in range(2):
         with pytest.raises(UserError, match="not a number"):
             results[0]
 
 
 def test_they_print_as_lines(exported, tmp_path):
-    path = save(tmp_path / "a.png", flat(250, 0, 10))
+    path = save_picture(tmp_path / "a.png", solid((250, 0, 10)))
     classifier = Classifier(exported, backend=Means(), topk=1)
-    results = classifier.predict([path, b"", flat(0, 9, 200)], color="RGB")
+    results = classifier.predict([path, b"", solid((0, 9, 200))], color="RGB")
     lines = repr(results).splitlines()
     assert re.fullmatch(rf"{path}: tench, Tinca tinca \d\.\d+", lines[0])
     assert lines[1] == "picture 1: error: the file is empty"
     assert lines[2].startswith('picture 2: a "shark" ')
-    many = repr(classifier.predict([flat(1, 2, 3)] * 25, color="RGB")).splitlines()
+    many = repr(classifier.predict([solid((1, 2, 3))] * 25, color="RGB")).splitlines()
     assert len(many) == 11 and many[-1] == "... and 15 more"
     assert repr(classifier.predict([])) == "<no results>"
 
 
 def test_pickled_results_are_computed_and_leave_pixels_behind(exported):
-    results = Classifier(exported, backend=Means()).predict([flat(250, 0, 10, (999, 999))] * 2, color="RGB")
+    results = Classifier(exported, backend=Means()).predict([solid((250, 0, 10), 999, 999)] * 2, color="RGB")
     content = pickle.dumps(results)
     assert len(content) < 3000
     others = pickle.loads(content)
@@ -153,7 +154,7 @@ def thumbnail(source):
 
 
 def test_a_notebook_shows_picture_names_and_bars(exported, tmp_path):
-    path = save(tmp_path / "<b>&.png", flat(250, 0, 10, (400, 800)))
+    path = save_picture(tmp_path / "<b>&.png", solid((250, 0, 10), 800, 400))
     classifier = Classifier(exported, backend=Means(), topk=2, class_names=["<script>", "b", "c & d", "e", "f"])
     result = classifier.predict(path)[0]
     shown = Elements(result._repr_html_())
@@ -168,7 +169,7 @@ def test_a_notebook_shows_picture_names_and_bars(exported, tmp_path):
 
 @pytest.mark.parametrize("color", ["RGB", "BGR"])
 def test_pictures_in_memory_are_shown_too(exported, color):
-    pixels = flat(250, 0, 10)[..., :: 1 if color == "RGB" else -1]
+    pixels = solid((250, 0, 10))[..., :: 1 if color == "RGB" else -1]
     results = Classifier(exported, backend=Means()).predict(pixels, color=color)
     (source,) = Elements(results._repr_html_()).images
     assert np.abs(np.asarray(thumbnail(source)).mean(axis=(0, 1)) - (250, 0, 10)).max() < 3
@@ -176,7 +177,7 @@ def test_pictures_in_memory_are_shown_too(exported, color):
 
 def test_results_do_not_keep_pictures_in_memory(exported):
     classifier = Classifier(exported, backend=Means(), batch_size=1)
-    results = list(classifier.predict([flat(index, 0, 0) for index in range(9)], color="RGB"))
+    results = list(classifier.predict([solid((index, 0, 0)) for index in range(9)], color="RGB"))
     gc.collect()
     assert [result.picture is None for result in results] == [True] * 5 + [False] * 4
 
