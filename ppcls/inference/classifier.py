@@ -160,7 +160,10 @@ class Classifier:
         """
         golden = Golden.of(self.bundle)
         agreement = agreement_with(
-            golden, self._prediction.pipeline, self._prediction.backend
+            golden,
+            self._prediction.pipeline,
+            self._prediction.backend,
+            self.bundle.folder,
         )
         agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement

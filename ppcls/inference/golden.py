@@ -160,8 +160,16 @@ def _require_shape(
         )
 
 
-def agreement_with(golden: Golden, pipeline: Pipeline, backend: Backend) -> Agreement:
+def agreement_with(
+    golden: Golden, pipeline: Pipeline, backend: Backend, folder: Path
+) -> Agreement:
     """Sends the golden picture through the preprocessing, and the golden input through a float32 program.
+
+    Args:
+        golden: Picture, input and scores.
+        pipeline: The preprocessing.
+        backend: Runs the program.
+        folder: The bundle's, for messages.
 
     Raises:
         UserError: the golden picture cannot be read.
@@ -170,7 +178,7 @@ def agreement_with(golden: Golden, pipeline: Pipeline, backend: Backend) -> Agre
         tensor = pipeline(golden.picture)[np.newaxis]
     except UnreadableImage as error:
         raise UserError(
-            f"the golden picture cannot be read ({error.reason}); {_AGAIN}"
+            f"{folder}: the golden picture cannot be read ({error.reason}); {_AGAIN}"
         ) from error
     return Agreement(
         input_difference(tensor, golden.input),

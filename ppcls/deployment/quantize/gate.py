@@ -47,7 +47,10 @@ def compare_int8(
     with_int8 = replace(bundle, folder=folder, quantized=(quantized,))
     int8 = open_backend(with_int8, form.settings())
     reference = open_backend(bundle, REFERENCE.settings())
-    agreement_with(Golden.of(bundle), bundle.pipeline, reference).require(bundle.folder)
+    agreement = agreement_with(
+        Golden.of(bundle), bundle.pipeline, reference, bundle.folder
+    )
+    agreement.require(bundle.folder)
     batches = samples.batches(indices, _BATCH)
     whole, seen = compare({form: int8}, reference, batches)
     if not whole.pictures:

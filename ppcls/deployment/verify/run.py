@@ -80,7 +80,9 @@ def verify(
     agreements = {}
     for form, backend in opened.backends.items():
         if form.precision == "float32":
-            agreements[form] = agreement_with(golden, bundle.pipeline, backend)
+            agreements[form] = agreement_with(
+                golden, bundle.pipeline, backend, bundle.folder
+            )
     if data is None:
         chosen = _golden_reference(golden, reference, opened)
     else:
@@ -203,7 +205,8 @@ def _data_reference(
         words = f"the given model, on {len(data)} pictures"
         return _Reference(reference, words, batches)
     program = shared or open_backend(bundle, REFERENCE.settings("cpu", threads))
-    agreement_with(golden, bundle.pipeline, program).require(bundle.folder)
+    agreement = agreement_with(golden, bundle.pipeline, program, bundle.folder)
+    agreement.require(bundle.folder)
     words = f"Paddle's float32 program, which gives the model's golden scores, on {len(data)} pictures"
     return _Reference(program, words, batches)
 
