@@ -16,6 +16,7 @@ pytestmark = pytest.mark.chaos
 
 TRAIN = ["train", "-c", "own.yaml", "-o", "Global.save_interval_steps=1"]
 WEIGHTS = ["-c", "own.yaml", "-o", "Global.pretrained_model=kept/SqueezeNet1_1/latest"]
+ENDED_BY_LIBC = 127  # glibc ends a process that has no memory for a new thread's variables
 COMMANDS = {
     "train": TRAIN,
     "resume": [*TRAIN, "-o", "Global.epochs=2", "-o", "Global.checkpoints=output/SqueezeNet1_1"],
@@ -74,7 +75,6 @@ def test_a_full_disk(command, name):
     assert check(command, name, [file_size(size) for size in (*sizes, 1 << 30)])
 
 
-# Not "workers": Paddle and multiprocessing start threads of their own, for which Python may wait for ever.
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "workers"])
 def test_memory(command, name):
     """How much is too little depends on what the tests' process has left over.
@@ -82,3 +82,19 @@ def test_memory(command, name):
     With less than some megabytes Python itself waits for ever for a thread whose start fails.
     """
     check(command, name, [memory(megabytes) for megabytes in (5, 20, 60, 10_000)])
+
+
+def test_memory_of_workers(command):
+    """It never hangs; `multiprocessing` may print a traceback of a thread before the sentence comes."""
+    codes = set()
+    for megabytes in (*range(50, 350, 6), 10_000):
+        shutil.rmtree("output", ignore_errors=True)
+        code, text = run_starved(command("workers"), memory(megabytes))
+        if code == ENDED_BY_LIBC:
+            assert "cannot allocate memory" in text
+        else:
+            assert code in (0, 1, 2), (megabytes, code, text[-2000:])
+        if code == 2:
+            assert "; " in text.splitlines()[-1], text[-2000:]
+        codes.add(code)
+    assert code == 0 and 2 in codes
