@@ -167,8 +167,10 @@ def _is_of_paddleclas(stem: Path) -> bool:
     )
     if not weights.is_file():
         return False
-    if states.is_file() and states.read_bytes()[:1] == b"\x80":
-        return True
+    if states.is_file():
+        with states.open("rb") as file:
+            if file.read(1) == b"\x80":
+                return True
     return stem.name != WEIGHTS_STEM and optimizer.is_file()
 
 

@@ -98,9 +98,10 @@ def convert(
 
 def _refuse_to_replace(path: Path, account: Path) -> None:
     """Refuse the place of a file that no conversion wrote: its account would be beside it."""
-    is_ours = account.is_file() and _MADE_BY.encode() in account.read_bytes()[:1000]
-    if is_ours:
-        return
+    if account.is_file():
+        with account.open("rb") as file:
+            if _MADE_BY.encode() in file.read(1000):
+                return
     for place in (path, account):
         if place.exists():
             raise UserError(

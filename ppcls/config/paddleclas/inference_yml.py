@@ -10,10 +10,13 @@ from typing import Any
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Transforms
+from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
 from ppcls.utils.registry import Registry
+
+_MOST_BYTES = 10_000_000  # of a description; one with 1,000 names of classes has 30 kB
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ def read_official_description(
         UserError: its post-processing is not Topk.
     """
     problems = Problems()
-    text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = read_regular_file(file, _MOST_BYTES).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(
+            f"{file}: cannot be read ({error.strerror}); download or export it again"
+        ) from error
     root = read_yaml(text, lambda line: Origin(str(file), line), problems)
     problems.raise_if_any()
     if root is None:
