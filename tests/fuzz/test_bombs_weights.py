@@ -3,8 +3,8 @@
 import pytest
 
 from helpers import hostile_zoo as zoo
-from helpers.bounds import assert_bounded
-from helpers.weight_bombs import GROUPS, SIZE, complex_of_one_hash, pairs_of_one_hash
+from helpers.bounds import MEGABYTES, assert_bounded, part_of
+from helpers.weight_bombs import GROUPS, complex_of_one_hash, pairs_of_one_hash
 from ppcls.arch import build_model
 from ppcls.arch.weights.files import read_weights
 from ppcls.arch.weights.load import load_weights
@@ -15,10 +15,10 @@ def test_a_bomb_of_1_mb_is_read_within_the_bounds(tmp_path, group):
     file, bombs = GROUPS[group]
     path, beyond = tmp_path / file, {}
     for name, content in bombs():
-        assert len(content) <= SIZE, name
+        assert len(content) <= 1_000_000, name
         path.write_bytes(content)
         try:
-            message = assert_bounded(lambda: read_weights(path))
+            message = assert_bounded(lambda: read_weights(path), part_of(MEGABYTES))
         except AssertionError as error:
             beyond[name] = str(error)
         else:

@@ -1,4 +1,4 @@
-"""Files of weights of at most 1 MB that ask for hours or for gigabytes."""
+"""Files of weights of at most 1 MB that ask for hours or for gigabytes; `make test` makes them smaller by `part_of`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from helpers import hostile_zoo as zoo
+from helpers.bounds import part_of
 
-SIZE = 1_000_000
+SIZE = part_of(1_000_000)
 _WORD = 1 << 64
 # Of CPython's hash of a tuple, in Objects/tupleobject.c
 _PRIME_1, _PRIME_2, _PRIME_5 = 11400714785074694791, 14029467366897019727, 2870177450012600261
@@ -89,9 +90,9 @@ def _array(shape: bytes, content: bytes) -> bytes:
 
 _ONE = _array(b"K\x01\x85", b"C\x04" + zoo.ONE)
 # Two texts that are equal and not the same object, as 0 and 1 of the memo
-_EQUAL = 2 * (_text(b"a" * 100_000) + b"\x940")
-_NONES = b"(" + b"N" * 400_000 + b"t\x940"
-_SIDES = b"(" + b"K\x01" * 200_000 + b"t\x940"
+_EQUAL = 2 * (_text(b"a" * part_of(100_000)) + b"\x940")
+_NONES = b"(" + b"N" * part_of(400_000) + b"t\x940"
+_SIDES = b"(" + b"K\x01" * part_of(200_000) + b"t\x940"
 
 
 def _called(module: str, name: str, arguments: bytes) -> bytes:
@@ -121,8 +122,11 @@ def small_objects() -> Bombs:
     yield "marks", _filled(b"", b"(", b"")
     yield "marks, dropped", _filled(b"", b"(1", b"N.")
     yield "tuples in tuples", _filled(b"N", b"\x85")
-    yield "lists in lists", b"]" * 500_000 + b"a" * 499_999 + b"."
-    yield "arrays in arrays", b"\x80\x04" + 8_000 * _array(b"K\x01\x85", b"")[:-2] + b"N" + 8_000 * b"tb" + b"."
+    yield "lists in lists", b"]" * part_of(500_000) + b"a" * part_of(499_999) + b"."
+    yield (
+        "arrays in arrays",
+        b"\x80\x04" + part_of(8_000) * _array(b"K\x01\x85", b"")[:-2] + b"N" + part_of(8_000) * b"tb" + b".",
+    )
     yield "names from the stack", _filled(_text(b"a") + b"\x940" + _text(b"b") + b"\x940", b"h\x00h\x01\x930", b"N.")
     yield "changes of an object", _filled(b"ca\nb\n", b"Nb")
 
@@ -155,11 +159,11 @@ def shared_parts() -> Bombs:
     pair = _text(b"x") + _ONE + b"\x86\x940}("
     yield "one tensor by many names", _numbered(pair, lambda n: _text(b"%d" % n) + b"h\x00", b"u.")
     for dtype in ("f2", ">f2", ">f4", ">f8", ">i8"):
-        array = np.ones(900_000 // np.dtype(dtype).itemsize, dtype)
+        array = np.ones(part_of(900_000) // np.dtype(dtype).itemsize, dtype)
         for kind, value in (("array", array), ("tensor", ("x", array))):
-            shared = pickle.dumps({f"layer{n}.weight": value for n in range(3_000)}, protocol=4)
+            shared = pickle.dumps({f"layer{n}.weight": value for n in range(part_of(3_000))}, protocol=4)
             yield f"one {kind} of {dtype} by 3,000 names", shared
-    many = b"".join(_int(n) + b"N" for n in range(70_000))
+    many = b"".join(_int(n) + b"N" for n in range(part_of(70_000)))
     for which, inner in (("no", many), ("a first", _int(-1) + _ONE + many), ("a last", many + _int(-1) + _ONE)):
         content = _numbered(b"}(" + inner + b"u\x940}(", lambda n: _int(n) + b"h\x00", b"u.")
         yield f"a dictionary with {which} array by 70,000 names", content
@@ -167,7 +171,7 @@ def shared_parts() -> Bombs:
 
 def keys() -> Bombs:
     """Pickles whose keys take long to hash or to compare."""
-    pairs = list(pairs_of_one_hash(65_000))
+    pairs = list(pairs_of_one_hash(part_of(65_000)))
     yield "pairs of one hash as keys", _numbered(b"}(", lambda n: _pair(pairs[n]) + b"\x86N", b"u.")
     yield "pairs of one hash in a set", _numbered(b"\x8f(", lambda n: _pair(pairs[n]) + b"\x86", b"\x90.")
     yield (
@@ -192,42 +196,56 @@ def keys() -> Bombs:
     yield "numbers of numpy of one hash as keys", _numbered(made + b"}(", lambda n: scalar(n) + b"N", b"u.")
     yield "equal texts in a set", _filled(_EQUAL + b"\x8f(", b"h\x00h\x01", b"\x90.")
     yield "equal texts in many sets", _filled(_EQUAL + b"](", b"\x8f(h\x00h\x01\x90", b"e.")
-    yield "a long number as a key", b"}" + _long(900_000) + b"Ns."
+    yield "a long number as a key", b"}" + _long(part_of(900_000)) + b"Ns."
 
 
 def long_parts() -> Bombs:
     """Pickles with one long thing."""
-    yield "a number of 999,000 digits", b"I" + b"9" * 999_000 + b"\n."
-    yield "a long number of 999,000 digits", b"L" + b"9" * 999_000 + b"L\n."
-    yield "a fraction of 999,000 digits", b"F0." + b"9" * 999_000 + b"\n."
-    yield "a line of 999,000 characters", b"S'" + b"\\x41" * 249_000 + b"'\n."
+    yield "a number of 999,000 digits", b"I" + b"9" * part_of(999_000) + b"\n."
+    yield "a long number of 999,000 digits", b"L" + b"9" * part_of(999_000) + b"L\n."
+    yield "a fraction of 999,000 digits", b"F0." + b"9" * part_of(999_000) + b"\n."
+    yield "a line of 999,000 characters", b"S'" + b"\\x41" * part_of(249_000) + b"'\n."
     made = _array(b"h\x00", b"C\x00")
-    yield "numbers of 200 kB as shapes", _filled(_long(200_000) + b"\x85\x940](", made, b"e.")
+    yield "numbers of 200 kB as shapes", _filled(_long(part_of(200_000)) + b"\x85\x940](", made, b"e.")
     yield (
         "a type of 100,000 digits",
         _filled(
-            _name("numpy", "dtype") + b"\x940" + _text(b"U" + b"9" * 100_000) + b"\x940](", b"h\x00h\x01\x85R", b"e."
+            _name("numpy", "dtype") + b"\x940" + _text(b"U" + b"9" * part_of(100_000)) + b"\x940](",
+            b"h\x00h\x01\x85R",
+            b"e.",
         ),
     )
     wide = _name("numpy.core.numeric", "_frombuffer") + b"(C\x00" + _name("numpy", "dtype") + _text(b"U500000000")
     yield "an array of wide texts", b"\x80\x04" + wide + b"\x85RK\x00\x85\x8c\x01CtR."
     one = np.ones(1)
-    yield "a name of 140,000 prefixes", pickle.dumps({"module." * 140_000 + "w": one}, protocol=4)
-    yield "a name of 900,000 characters", pickle.dumps({"w" * 900_000: "x", "v": one}, protocol=4)
-    yield "an entry of 900,000 characters", pickle.dumps({"w" * 900_000: {"w": one}, "v": {"w": one}}, protocol=4)
+    yield "a name of 140,000 prefixes", pickle.dumps({"module." * part_of(140_000) + "w": one}, protocol=4)
+    yield "a name of 900,000 characters", pickle.dumps({"w" * part_of(900_000): "x", "v": one}, protocol=4)
+    yield (
+        "an entry of 900,000 characters",
+        pickle.dumps({"w" * part_of(900_000): {"w": one}, "v": {"w": one}}, protocol=4),
+    )
     for name, record in (
-        ("a model of 900,000 characters", json.dumps({"model": "a" * 900_000})),
-        ("a source of 900,000 characters", json.dumps({"source": "a" * 900_000})),
-        ("200,000 arguments", json.dumps({"model": "SqueezeNet1_1", "arguments": {"stem_padding": [1] * 200_000}})),
-        ("an argument of 900,000 characters", json.dumps({"model": "SqueezeNet1_1", "arguments": {"a" * 900_000: 1}})),
+        ("a model of 900,000 characters", json.dumps({"model": "a" * part_of(900_000)})),
+        ("a source of 900,000 characters", json.dumps({"source": "a" * part_of(900_000)})),
+        (
+            "200,000 arguments",
+            json.dumps({"model": "SqueezeNet1_1", "arguments": {"stem_padding": [1] * part_of(200_000)}}),
+        ),
+        (
+            "an argument of 900,000 characters",
+            json.dumps({"model": "SqueezeNet1_1", "arguments": {"a" * part_of(900_000): 1}}),
+        ),
         (
             "a side of 900,000 characters",
-            json.dumps({"model": "SqueezeNet1_1", "preprocessing": {"size": "1" * 900_000}}),
+            json.dumps({"model": "SqueezeNet1_1", "preprocessing": {"size": "1" * part_of(900_000)}}),
         ),
-        ("a key of 900,000 characters", json.dumps({"model": "SqueezeNet1_1", "preprocessing": {"s" * 900_000: 1}})),
-        ("900,000 digits", '{"model": ' + "9" * 900_000 + "}"),
-        ("330,000 objects", '{"a": [' + "{}," * 330_000 + "0]}"),
-        ("900,000 lists", "[" * 900_000),
+        (
+            "a key of 900,000 characters",
+            json.dumps({"model": "SqueezeNet1_1", "preprocessing": {"s" * part_of(900_000): 1}}),
+        ),
+        ("900,000 digits", '{"model": ' + "9" * part_of(900_000) + "}"),
+        ("330,000 objects", '{"a": [' + "{}," * part_of(330_000) + "0]}"),
+        ("900,000 lists", "[" * part_of(900_000)),
     ):
         yield f"a record with {name}", pickle.dumps({"w": one, "ppcls_record@@": record}, protocol=4)
 
@@ -242,7 +260,7 @@ def torch_archives() -> Bombs:
         part = b"h\x00(h\x01K\x00" + size + stride + hooks
         return zoo.archive(_filled(made + where + shared + b"](", part, b"e.", SIZE - 1_000), {"0": zoo.ONE})
 
-    yield "numbers of 200 kB as sizes", tensors(_long(200_000) + b"\x85\x940", b"h\x02", b"h\x02")
+    yield "numbers of 200 kB as sizes", tensors(_long(part_of(200_000)) + b"\x85\x940", b"h\x02", b"h\x02")
     yield "a size of 200,000 sides", tensors(_SIDES, b"h\x02", b"h\x02")
     yield "many empty tensors of 32 sides", tensors(b"(" + b"K\x00" * 32 + b"t\x940", b"h\x02", b"h\x02")
     yield "many tensors of one number", tensors(b"", b"K\x01\x85", b"K\x01\x85")
@@ -253,27 +271,33 @@ def torch_archives() -> Bombs:
     yield "one number a billion times", zoo.archive({"w": stretched}, {"0": b"\x80\x3f"})
     far = zoo.tensor(zoo.storage("0", "FloatStorage", 1), (1,), (2**62,))
     yield "a stride of 2**62", zoo.archive({"w": far}, {"0": zoo.ONE})
-    half = zoo.tensor(zoo.storage("0", "HalfStorage", 200_000), (200_000,))
-    yield "one tensor by 20,000 names", zoo.archive({f"layer{n}": half for n in range(20_000)}, {"0": bytes(400_000)})
+    half = zoo.tensor(zoo.storage("0", "HalfStorage", part_of(200_000)), (part_of(200_000),))
+    yield (
+        "one tensor by 20,000 names",
+        zoo.archive({f"layer{n}": half for n in range(part_of(20_000))}, {"0": bytes(part_of(400_000))}),
+    )
     storage = b"(h\x02h\x03h%cNK\x01tQ"
     heads = _EQUAL + _text(b"storage") + b"\x940" + _name("torch", "FloatStorage") + b"\x940]("
     yield "storages with equal long names", zoo.archive(_filled(heads, storage % 0 + storage % 1, b"e.", SIZE - 1_000))
-    state = {str(n): zoo.tensor(zoo.storage(str(n), "FloatStorage", 1), (1,)) for n in range(4_300)}
-    yield "4,300 storages", zoo.archive(state, {str(n): zoo.ONE for n in range(4_300)}, folder="a")
+    state = {str(n): zoo.tensor(zoo.storage(str(n), "FloatStorage", 1), (1,)) for n in range(part_of(4_300))}
+    yield "4,300 storages", zoo.archive(state, {str(n): zoo.ONE for n in range(part_of(4_300))}, folder="a")
 
 
 def zip_files() -> Bombs:
     """What a zip archive can say."""
     parts = {"a/data.pkl": b"N."}
-    yield "many empty members", _zip({**parts, **{f"a/{n}": b"" for n in range(9_000)}})
-    yield "members with long names", _zip({**parts, **{"a/" + letter * 60_000: b"" for letter in "bcdefgh"}})
-    yield "a member in 30,000 folders", _zip({"a" + "/b" * 30_000: b""})
+    yield "many empty members", _zip({**parts, **{f"a/{n}": b"" for n in range(part_of(9_000))}})
+    yield "members with long names", _zip({**parts, **{"a/" + letter * part_of(60_000): b"" for letter in "bcdefgh"}})
+    yield "a member in 30,000 folders", _zip({"a" + "/b" * part_of(30_000): b""})
     yield "a deflated member of 500 MB", zoo.archive({}, {"0": bytes(500_000_000)}, compression=zipfile.ZIP_DEFLATED)
     whole = _zip(parts)
-    yield "a comment of ends of archives", whole[:-2] + struct.pack("<H", 65_000) + 16_250 * b"PK\x05\x06"
-    yield "ends of archives", b"PK\x05\x06" * 250_000
-    yield "beginnings of members", b"PK\x03\x04" * 250_000
-    yield "a directory of one member 20,000 times", _directories(whole, 15_000)
+    yield (
+        "a comment of ends of archives",
+        whole[:-2] + struct.pack("<H", part_of(65_000)) + part_of(16_250) * b"PK\x05\x06",
+    )
+    yield "ends of archives", b"PK\x05\x06" * part_of(250_000)
+    yield "beginnings of members", b"PK\x03\x04" * part_of(250_000)
+    yield "a directory of one member 20,000 times", _directories(whole, part_of(15_000))
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
@@ -300,9 +324,9 @@ def torch_streams() -> Bombs:
         heads + b"}." + _filled(_EQUAL + b"](", b"h\x00h\x01", b"e.", SIZE - 300),
     )
     yield "a list of lists of storages", heads + b"}." + _filled(b"](", b"]", b"e.", SIZE - 300)
-    yield "marks in the first part", zoo.dump(zoo.MAGIC) + b"(" * 900_000
+    yield "marks in the first part", zoo.dump(zoo.MAGIC) + b"(" * part_of(900_000)
     small = zoo.storage("7", "FloatStorage", 10**9, None)
-    yield "a storage of 4 GB", zoo.legacy({"w": zoo.tensor(small, (10**9,))}, {"7": (10**9, bytes(900_000))})
+    yield "a storage of 4 GB", zoo.legacy({"w": zoo.tensor(small, (10**9,))}, {"7": (10**9, bytes(part_of(900_000)))})
 
 
 def safetensors_files() -> Bombs:
@@ -313,21 +337,24 @@ def safetensors_files() -> Bombs:
 
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     text = '"%05d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
-    yield "17,000 empty tensors", header("{" + ",".join(text % n for n in range(17_000)) + "}")
-    yield "one name 17,000 times", header("{" + ",".join(text % 0 for _ in range(17_000)) + "}")
-    yield "a name of 900,000 characters", header({"a" * 900_000: empty})
-    yield "a name of 140,000 prefixes", header({"module." * 140_000 + "w": empty})
-    yield "a shape of 300,000 zeros", header({"w": {**empty, "shape": [0] * 300_000}})
-    yield "a shape of 300,000 ones", header({"w": {**empty, "shape": [1] * 300_000, "data_offsets": [0, 4]}}, zoo.ONE)
-    yield "a side of 900,000 digits", header('{"w":{"dtype":"F32","shape":[' + "9" * 900_000 + "]}}")
+    yield "17,000 empty tensors", header("{" + ",".join(text % n for n in range(part_of(17_000))) + "}")
+    yield "one name 17,000 times", header("{" + ",".join(text % 0 for _ in range(part_of(17_000))) + "}")
+    yield "a name of 900,000 characters", header({"a" * part_of(900_000): empty})
+    yield "a name of 140,000 prefixes", header({"module." * part_of(140_000) + "w": empty})
+    yield "a shape of 300,000 zeros", header({"w": {**empty, "shape": [0] * part_of(300_000)}})
+    yield (
+        "a shape of 300,000 ones",
+        header({"w": {**empty, "shape": [1] * part_of(300_000), "data_offsets": [0, 4]}}, zoo.ONE),
+    )
+    yield "a side of 900,000 digits", header('{"w":{"dtype":"F32","shape":[' + "9" * part_of(900_000) + "]}}")
     yield "an empty tensor of 2**63", header({"w": {**empty, "shape": [0, 2**63]}})
-    yield "a type of 900,000 characters", header({"w": {**empty, "dtype": "F" * 900_000}})
-    yield "lists in lists", header("[" * 900_000)
-    yield "objects in objects", header('{"a":' * 180_000)
-    yield "330,000 empty objects", header('{"w":[' + "{}," * 330_000 + "{}]}")
-    yield "990,000 spaces", header("{" + " " * 990_000 + "}")
-    yield "90,000 notes", header('{"__metadata__":{' + ",".join(f'"{n}":""' for n in range(90_000)) + "}}")
-    long = json.dumps({"model": "a" * 900_000})
+    yield "a type of 900,000 characters", header({"w": {**empty, "dtype": "F" * part_of(900_000)}})
+    yield "lists in lists", header("[" * part_of(900_000))
+    yield "objects in objects", header('{"a":' * part_of(180_000))
+    yield "330,000 empty objects", header('{"w":[' + "{}," * part_of(330_000) + "{}]}")
+    yield "990,000 spaces", header("{" + " " * part_of(990_000) + "}")
+    yield "90,000 notes", header('{"__metadata__":{' + ",".join(f'"{n}":""' for n in range(part_of(90_000))) + "}}")
+    long = json.dumps({"model": "a" * part_of(900_000)})
     yield "a record of 900,000 characters", header({"__metadata__": {"ppcls_record": long}, "w": empty})
     for length in (2**64 - 1, 2**63, 2**40, 2**31, SIZE):
         yield f"a header of {length} bytes", zoo.safetensors(b"{}", b" " * 1_000, length)
@@ -335,9 +362,9 @@ def safetensors_files() -> Bombs:
 
 def darknet_files() -> Bombs:
     """What a file of Darknet can say."""
-    yield "249,000 numbers", zoo.darknet(np.ones(249_000))
-    yield "NaN 249,000 times", zoo.darknet(np.full(249_000, np.nan))
-    yield "2**63 pictures", struct.pack("<iiiQ", 0, 2, 0, 2**63) + bytes(900_000)
+    yield "249,000 numbers", zoo.darknet(np.ones(part_of(249_000)))
+    yield "NaN 249,000 times", zoo.darknet(np.full(part_of(249_000), np.nan))
+    yield "2**63 pictures", struct.pack("<iiiQ", 0, 2, 0, 2**63) + bytes(part_of(900_000))
 
 
 GROUPS: dict[str, tuple[str, Callable[[], Bombs]]] = {
