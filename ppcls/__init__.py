@@ -12,7 +12,7 @@ warnings.filterwarnings("ignore", message="No ccache found")
 
 TYPE_CHECKING = False  # `typing` has it, but not on every Python
 if TYPE_CHECKING:
-    from ppcls.inference import Classifier
+    from ppcls.api import Classifier
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "__version__"]
@@ -22,7 +22,7 @@ if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
 
     def __getattr__(name):
         if name == "Classifier":
-            from ppcls.inference import Classifier
+            from ppcls.api import Classifier
 
             return Classifier
         raise AttributeError("module 'ppcls' has no attribute %r" % name)

@@ -22,6 +22,7 @@ LAYERS = (
     ("deployment",),
     ("engine",),
     ("benchmark",),
+    ("api",),
     ("cli",),
     ("compat",),
 )

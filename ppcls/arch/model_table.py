@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 _WEIGHTS_URL = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/{name}_pretrained.pdparams"
+_INFERENCE_URL = "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/inference/{name}_infer.tar"
 LATENCY_BATCHES = (1, 4, 8)
 Latency = tuple[float, float, float]  # at those batch sizes
 
@@ -38,6 +39,7 @@ class ModelInfo:
         published: What each source prints, by source.
         input_size: Channels, height and width of the input at which it was trained and evaluated.
         resize_short: Length of a picture's short side before the central crop to `input_size`, in pixels.
+        has_inference_model: Whether PaddleClas publishes an inference model beside its weights.
         v100_fp32_ms: PaddleClas's TensorRT latencies in milliseconds on a V100 in float32, at batch 1, 4 and 8.
         t4_fp16_ms: The same on a T4 in float16.
         t4_fp32_ms: The same on a T4 in float32.
@@ -51,6 +53,7 @@ class ModelInfo:
     published: Mapping[str, Published] = field(default_factory=dict)
     input_size: tuple[int, int, int] = (3, 224, 224)
     resize_short: int = 256
+    has_inference_model: bool = True
     v100_fp32_ms: Latency | None = None
     t4_fp16_ms: Latency | None = None
     t4_fp32_ms: Latency | None = None
@@ -66,6 +69,13 @@ class ModelInfo:
         if "paddleclas" not in self.published:
             return None
         return _WEIGHTS_URL.format(name=self.name)
+
+    @property
+    def inference_url(self) -> str | None:
+        """Address of PaddleClas's inference model, a tar; None where there is none."""
+        if self.weights_url is None or not self.has_inference_model:
+            return None
+        return _INFERENCE_URL.format(name=self.name)
 
 
 # Filled by `ppcls.arch.family.register_family`

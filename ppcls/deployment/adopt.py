@@ -56,13 +56,19 @@ def adopt(
         UserError: The source cannot be used or is a bundle already, or the target exists or is being written.
         GoldenMismatch: The kernels disagree.
     """
-    folder = resolved(target)
-    _check_new(folder)
+    _check_new(resolved(target))
     found = find_bundle(source, model, preprocess)
     if found.origin is ModelOrigin.BUNDLE:
         raise UserError(f"{source} is a bundle already; use it as it is")
     if class_names is not None:
         found = _with_class_names(found, class_names)
+    return adopt_bundle(found, target)
+
+
+def adopt_bundle(found: Bundle, target: PathLike) -> Agreement:
+    """Write a bundle from what `find_bundle` found; otherwise as `adopt`."""
+    folder = resolved(target)
+    _check_new(folder)
     with claimed(folder, "adopting a model into", IN_USE):
         return _adopt(found, folder)
 

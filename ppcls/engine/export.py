@@ -65,7 +65,7 @@ def export(
         golden_picture=Path(golden_picture) if golden_picture else None,
         opset=opset,
         program_file=f"inference.{program_format}",
-        architecture_arguments=arguments_of(config),
+        architecture_arguments=arguments_of(config.Arch),
         weights_source=source_of(found) if found else None,
     )
     get_logger().info(
@@ -79,9 +79,9 @@ def export(
     return 0
 
 
-def arguments_of(config: Config) -> dict[str, Any]:
+def arguments_of(params: Any) -> dict[str, Any]:
     """The backbone's arguments, without where its weights come from and how it is trained."""
-    arguments = dataclasses.asdict(config.Arch)
+    arguments = dataclasses.asdict(params)
     for name in ("name", "pretrained", "use_ema", "recompute"):
         del arguments[name]
     return arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def export_bundle(
     architecture: str,
     class_num: int,
     image_shape: tuple[int, int, int],
-    class_names: list[str] | None = None,
+    class_names: Sequence[str] | None = None,
     config_sha256: str | None = None,
     weights_sha256: str | None = None,
     golden_picture: Path | None = None,

@@ -39,7 +39,9 @@ class Classifier:
     """Classifies pictures by a bundle that `ppcls export` wrote, or by an inference model of PaddleClas.
 
     Args:
-        path: the bundle's folder, a `Bundle` that is loaded already, PaddleClas's folder or tar, or an ONNX file.
+        path: the bundle's folder, a `Bundle` that is loaded already, PaddleClas's folder or tar, or an ONNX file. For
+            `ppcls.Classifier` also the name of a published model, `DLA34` or `DLA34/timm`, of which a bundle is made in
+            the cache once.
         device: `cpu` or `gpu`.
         batch_size: pictures per run of the model.
         threads: of the CPU kernels and of the reading of pictures; None takes every core that this process may use.
@@ -90,7 +92,8 @@ class Classifier:
             if not isinstance(value, Integral) or value < 1:
                 raise UserError(f"{name} is {value!r}; write a whole number from 1")
         if not isinstance(path, Bundle):
-            path = _bundle(expanded(path), model, preprocess, output)
+            path = self._arguments["path"] = self._located(path)
+            path = _bundle(path, model, preprocess, output)
         self.bundle = path
         names_backend = backend is None or isinstance(backend, str)
         self.settings = resolve(
@@ -114,6 +117,10 @@ class Classifier:
             self.settings.threads,
             self.settings.requests,
         )
+
+    def _located(self, path: PathLike) -> PathLike:
+        """The path of the model; what a subclass takes besides paths, it replaces here."""
+        return expanded(path)
 
     def predict(self, source: Any, color: str | None = None) -> Results:
         """Classifies pictures, in their order; one that cannot be read gets a result with an `error`.
@@ -139,7 +146,7 @@ class Classifier:
         arguments = {**self._arguments, "path": _absolute(self._arguments["path"])}
         if isinstance(arguments["class_names"], (str, Path)):
             arguments["class_names"] = _absolute(arguments["class_names"])
-        return _reopened, (self._identity, arguments)
+        return _reopened, (type(self), self._identity, arguments)
 
     def verify(
         self,
@@ -175,11 +182,13 @@ _opened: weakref.WeakValueDictionary[str, Classifier] = weakref.WeakValueDiction
 _latest: deque[Classifier] = deque(maxlen=2)
 
 
-def _reopened(identity: str, arguments: Mapping[str, Any]) -> Classifier:
+def _reopened(
+    kind: type[Classifier], identity: str, arguments: Mapping[str, Any]
+) -> Classifier:
     """The classifier of a pickle, which this process may have opened already."""
     classifier = _opened.get(identity)
     if classifier is None:
-        classifier = Classifier(**arguments)
+        classifier = kind(**arguments)
         classifier._identity = identity
         _opened[identity] = classifier
         _latest.append(classifier)

@@ -64,6 +64,7 @@ _MODELS = (
             "timm": Published(65.97, 86.98, 1.234, 1.068),
             "ucbdrive": Published(65.576, 86.948, 1.238, 1.077),
         },
+        has_inference_model=False,
     ),
     ModelInfo(
         name="DLA60",
