@@ -111,9 +111,7 @@ def test_halves_that_disagree_are_warned_of(copy, capsys, monkeypatch):
     monkeypatch.setattr("ppcls.benchmark.backends.SETTLED", 0.0)
     assert backends(copy, "--dry-run") == 0
     captured = capsys.readouterr()
-    assert (
-        "\nin each half of the calls, the chosen one takes at most x 1.000 of the fastest one's time\n" in captured.out
-    )
+    assert "takes at most x 1.000 of the fastest one's time\n" in captured.out
     assert captured.err == says("warning: the two halves disagree ...; measure again ..., or with more --rounds\n")
 
 
@@ -212,9 +210,9 @@ class FakeBackend:
 
 def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
     assert main(["benchmark", "latency", "--bundles", str(exported), "--backend", "tensorrt", *QUICK]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        "nothing could be measured: TensorRT runs inside Paddle on a GPU alone, not by paddle on a CPU; write "
-        "-o Global.use_gpu=True and no other backend (in Python, device='gpu'), or leave TensorRT out"
+    assert capsys.readouterr().err.splitlines()[-1] == says(
+        "nothing could be measured: TensorRT ... not by paddle on a CPU; write -o "
+        "Global.use_gpu=True ... or leave TensorRT out"
     )
 
 
@@ -285,7 +283,7 @@ def test_models_are_exported_untrained_at_their_own_size(tmp_path, monkeypatch, 
     assert "| DarkNet53 | 256x256 | 292 | " in said
     assert f" | {published} | " in said
     assert "- not measured: paddle, int8, DarkNet53: paddle on a CPU does not compute in int8; " in said
-    assert "The models were exported with their initial weights, which does not change how long they take.\n" in said
+    assert "with their initial weights, which does not change how long" in said
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "latency.csv", "latency.json", "latency.md", "latency_paddle_float32.png",
     ]  # fmt: skip

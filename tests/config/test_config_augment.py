@@ -117,8 +117,8 @@ def test_a_wrong_place_is_said_with_the_key():
 def test_keys_are_checked():
     where = f"{TRAIN}.transform_ops"
     assert problems(f"{where}.4.RandAugment.magnitude=11", f"{where}.7.RandomErasing.sl=0") == [
-        f"-o {where}.4.RandAugment.magnitude=11: is 11; write a number from 0 to 10",
-        f"-o {where}.7.RandomErasing.sl=0: is 0; write a number above 0 and at most 1",
+        says(f"-o {where}.4.RandAugment.magnitude=11: is 11; ... from 0 to 10"),
+        says(f"-o {where}.7.RandomErasing.sl=0: is 0; ... above 0 and at most 1"),
     ]
 
 

@@ -157,5 +157,5 @@ def test_class_num_in_global_goes_to_arch(small):
         says("c.yaml:3 Global.class_num: is 7, but Arch.class_num is 8; remove it ...")
     ]
     assert small.problems(text.replace("class_num: 7", "class_num: x")) == [
-        "c.yaml:3 Arch.class_num: is 'x'; write a whole number of at least 1"
+        says("c.yaml:3 Arch.class_num: is 'x'; ... at least 1")
     ]

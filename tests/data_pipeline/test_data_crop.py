@@ -8,7 +8,7 @@ from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.pictures import noise, numbered
 from ppcls.data.transforms import CenterCrop, CropImage, RandCropImage
 from ppcls.data.transforms.random_crop import paddleclas_box, torchvision_box
@@ -34,8 +34,8 @@ def test_the_part_is_cut_by_width_and_height(crop: type) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(7, 8), (8, 7), (1, 1)])
 def test_a_picture_smaller_than_the_part_is_an_error(width: int, height: int) -> None:
-    assert refusal(CropImage(8), numbered(width, height)) == (
-        f"CropImage cannot cut 8x8 pixels (width x height) out of a picture of {width}x{height}; put ResizeImage with "
+    assert refusal(CropImage(8), numbered(width, height)) == says(
+        f"CropImage cannot cut 8x8 pixels ... of {width}x{height}; put ResizeImage with "
         "resize_short of at least 8 before it"
     )
     with pytest.raises(UserError, match="CenterCrop cannot cut 8x8"):

@@ -106,7 +106,7 @@ def test_five_wrong_lines_are_shown_and_the_others_counted(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"\n \r\n", b"\xef\xbb\xbf"])
 def test_an_empty_list_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path, content)
-    assert message(path, tmp_path) == f"{path} lists no picture; write one `relative/path label` line per picture"
+    assert message(path, tmp_path) == says(f"{path} lists no picture; ... `relative/path label` line ...")
 
 
 @pytest.mark.parametrize(

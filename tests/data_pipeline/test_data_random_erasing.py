@@ -8,7 +8,7 @@ from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, RandomErasing
 
@@ -160,9 +160,9 @@ def test_impossible_keys_are_refused(keys: dict, message: str) -> None:
 
 def test_a_colour_that_bytes_cannot_have_is_refused() -> None:
     erasing = RandomErasing(EPSILON=0, mean=(0, -2.1, 0))
-    assert refusal(erasing, noise(4, 4), np.random.default_rng(0)) == (
-        "mean of RandomErasing is [0, -2.1, 0], but it stands before NormalizeImage, where values are 0 to 255; write "
-        "such values, or RandomErasing after it"
+    assert refusal(erasing, noise(4, 4), np.random.default_rng(0)) == says(
+        "mean of RandomErasing is [0, -2.1, 0], ... NormalizeImage, ... 0 to 255; write such "
+        "values, or RandomErasing after it"
     )
     assert erasing(noise(4, 4).astype(np.float32), np.random.default_rng(0)).shape == (4, 4, 3)
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.messages import says
 from helpers.pictures import encoded, noise, smooth
 from ppcls.data.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 from ppcls.data.transforms import DecodeImage, UnreadableImage
@@ -114,7 +115,7 @@ def test_a_format_whose_module_is_missing_is_named_with_the_command(monkeypatch:
     head = b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(40)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     assert picture_format(head) is HEIF
-    assert why_unread(head) == "it is HEIC; to read it, run `pip install pillow-heif`, or convert it to JPEG"
+    assert why_unread(head) == says("it is HEIC; ... run `pip install pillow-heif`, or convert it to JPEG")
 
 
 @given(st.binary(max_size=HEAD_BYTES))

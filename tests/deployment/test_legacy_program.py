@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.new_process import output_of, with_checkout
 from ppcls.arch import build_model
 from ppcls.cli import main
@@ -67,9 +67,9 @@ def test_what_paddle_cannot_write_is_one_sentence_and_leaves_nothing(tmp_path, m
         )
 
     monkeypatch.setattr(legacy_program.subprocess, "run", fail)
-    assert refusal(export, model("SqueezeNet1_1"), tmp_path / "bundle") == (
-        "Paddle cannot write SqueezeNet1_1 as inference.pdmodel (TypeError: tanh(): must be Value, but got Variable); "
-        "export it in Paddle 3's format, without --format pdmodel"
+    assert refusal(export, model("SqueezeNet1_1"), tmp_path / "bundle") == says(
+        "Paddle cannot write SqueezeNet1_1 ... (TypeError: tanh(): must be Value, but got "
+        "Variable); ... without --format pdmodel"
     )
     assert calls == [("ppcls.deployment.legacy_program", "0")]
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.messages import says
 from ppcls.engine import checkpoint
 from ppcls.engine.callbacks import EvaluateEpochs, SaveCheckpoints
 from ppcls.engine.precision import Precision
@@ -111,7 +112,7 @@ def test_a_trainer_ends_its_epoch_saves_and_says_so(tmp_path, make_trainer, rest
 
     with caplog.at_level(logging.INFO, "ppcls"):
         make_trainer(callbacks(2), epochs=10).fit()
-    assert caplog.messages[-1] == "2 evaluations in a row were no better, so the training is over"
+    assert caplog.messages[-1] == says("2 evaluations in a row ..., so the training is over")
     saved = checkpoint.read(tmp_path).states
     assert (saved["epoch"], saved["step"], saved["best"]["epoch"]) == (4, 0, 1)
     again = restore(make_trainer(callbacks(2), epochs=10), tmp_path)

@@ -57,12 +57,12 @@ def refused(capsys, here, *overrides):
 def test_a_crop_larger_than_the_resize_is_a_mistake_of_the_configuration(here, capsys):
     err = refused(capsys, here, transforms("ResizeImage: {resize_short: 16}", "CropImage: {size: 17}"))
     assert f"{EVAL}.transform_ops.CropImage.size" in err
-    assert "CropImage cannot cut 17x17 pixels (width x height) out of pictures whose shorter side is 16" in err
+    assert "out of pictures whose shorter side is 16" in err
     ops = transforms("ResizeImage: {resize_short: 16}", "CropImage: {size: 16}")
     size = f"{EVAL}.transform_ops.CropImage.size=20"
     assert refused(capsys, here, ops, size).startswith(f"-o {size}: CropImage cannot cut 20x20")
     err = refused(capsys, here, transforms("ResizeImage: {size: [16, 12]}", "CenterCrop: {size: 14}"))
-    assert "CenterCrop cannot cut 14x14 pixels (width x height) out of pictures of 16x12" in err
+    assert "CenterCrop cannot cut 14x14 pixels (width x height)" in err
 
 
 def test_mixed_sizes_without_a_crop(here, capsys):

@@ -133,7 +133,7 @@ def test_contradictions_are_found_when_the_configuration_is_checked(here, comman
 
 def test_a_transform_that_needs_colours_is_refused_with_its_line(here, capsys):
     assert run("train", "DataLoader.Train.dataset.transform_ops.1={RandAugment: {}}") == 2
-    assert "RandAugment needs colours, but DecodeImage gives one channel; remove it" in capsys.readouterr().err
+    assert "RandAugment needs colours, but DecodeImage gives one" in capsys.readouterr().err
     assert not (here / "out").exists()
 
 

@@ -309,7 +309,7 @@ def test_a_users_mistake_comes_before_any_training(home, capsys, words, message)
 def test_a_users_file_is_not_replaced_by_a_curve(home, capsys, name):
     (home / name).write_text("a/1.png,0\n")
     assert main(["lr-find", "-c", "config.yaml", "--output", "train.png"]) == 2
-    assert f"{name} is there already and is not a curve of lr-find; give another" in capsys.readouterr().err
+    assert f"{name} is there already and is not a curve of lr-find" in capsys.readouterr().err
     assert (home / name).read_text() == "a/1.png,0\n"
 
 
@@ -322,8 +322,8 @@ def test_an_earlier_curve_is_replaced(home):
 def test_a_loss_that_never_falls(home, capsys, monkeypatch):
     monkeypatch.setattr(lr_finder, "range_test", lambda *_, **__: RangeTest([1e-5, 2e-5], [1.0, 2.0]))
     assert main(["lr-find", "-c", "config.yaml"]) == 2
-    assert capsys.readouterr().err == (
-        "the loss never clearly fell from 1e-05 to 2e-05; write a lower --low or more --steps\n"
+    assert capsys.readouterr().err == says(
+        "the loss never clearly fell from 1e-05 to 2e-05; ... --low or more --steps\n"
     )
     assert (home / "lr_find.png").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.tiny_run import enter_own
 from ppcls.cli import main
 from ppcls.engine import next_commands
@@ -55,9 +55,8 @@ def test_the_best_of_the_run_is_taken_and_said(here, capsys):
 
 @pytest.mark.parametrize("command", ["eval", "infer", "export"])
 def test_a_checkpoint_to_go_on_from_is_not_passed_over(here, command):
-    assert refusal(weights, "Global.checkpoints=run/latest", command=command) == (
-        "-o Global.checkpoints=run/latest: only training reads a checkpoint, to go on from it; "
-        f"for {command} write -o Global.pretrained_model=run/latest"
+    assert refusal(weights, "Global.checkpoints=run/latest", command=command) == says(
+        f"-o Global.checkpoints=run/latest: ...; for {command} write -o Global.pretrained_model=run/latest"
     )
     assert weights("Global.checkpoints=null") is None
 

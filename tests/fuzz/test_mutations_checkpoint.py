@@ -10,7 +10,7 @@ import pytest
 
 from helpers.bounds import assert_bounded
 from helpers.fuzzing import assert_every_mutant_is_read_or_refused
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.training import tiny_trainer
 from ppcls.engine import checkpoint
 from ppcls.engine.callbacks import SaveCheckpoints
@@ -129,9 +129,9 @@ def test_a_missing_key(use):
     ],
 )
 def test_the_sentence_names_file_key_and_remedy(use, key, value, said):
-    assert refusal(read_for_states, use, {**use.states, key: value}) == (
-        f"{use.folder}: no checkpoint to resume from ({use.folder / STATES}: {said}); give the folder of an older "
-        "checkpoint, or train anew without Global.checkpoints"
+    assert refusal(read_for_states, use, {**use.states, key: value}) == says(
+        f"{use.folder}: ... ({use.folder / STATES}: {said}); give the folder of an older "
+        "checkpoint, or ... without Global.checkpoints"
     )
 
 

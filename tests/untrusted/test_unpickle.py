@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from ppcls.untrusted import unpickle
 from ppcls.untrusted.limits import Meter, Stream
 from ppcls.untrusted.pickle_stand_ins import Inert
@@ -216,9 +216,8 @@ def test_the_canary_would_be_seen(tmp_path):
 
 def test_the_message_is_one_sentence_with_file_and_remedy(tmp_path):
     path = written(tmp_path, Call(os.system, "true"))
-    assert refusal(load_pickle, path) == (
-        f"{path}: refused, because it asks for posix.system, and only arrays and plain containers are read; "
-        "use a file written by paddle.save or torch.save of a state dict"
+    assert refusal(load_pickle, path) == says(
+        f"{path}: refused, because it asks for posix.system, ...; use a file written by paddle.save or torch.save ..."
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.messages import says
 from helpers.new_process import with_checkout
 from ppcls.utils import lock
 from ppcls.utils.errors import UserError
@@ -29,8 +30,8 @@ def test_the_second_is_told_who_holds_it(tmp_path: Path, monkeypatch: pytest.Mon
         since = json.loads(path.read_bytes())["since"]
         with pytest.raises(UserError) as caught, locked(path, "exporting", REMEDY):
             pass
-    assert str(caught.value) == (
-        f"process {os.getpid()} is training into run (ppcls train -c 'my recipe.yaml', since {since}); wait for it"
+    assert str(caught.value) == says(
+        f"process {os.getpid()} is training into run (ppcls train -c 'my recipe.yaml', since {since}); ..."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.checkout import ROOT
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.new_process import new_python, output_of, with_checkout
 from ppcls.deployment.npz.files import save_array
 from ppcls.utils import cpu, files
@@ -247,9 +247,7 @@ def test_a_log_file_on_a_full_disk_is_said_once(tmp_path, capsys, monkeypatch):
     logger.info("two")
     output = capsys.readouterr()
     assert [line.split()[-1] for line in output.out.splitlines()] == ["one", "two"]
-    assert output.err == (
-        f"{tmp_path}/train.log: lines of the log cannot be written (No space left on device); they are lost\n"
-    )
+    assert output.err == says(f"{tmp_path}/train.log: ... (No space left on device); they are lost\n")
 
 
 def test_the_log_goes_to_console_and_file(tmp_path, capsys):

@@ -76,7 +76,7 @@ def test_two_files_of_one_name_have_two_digests(tmp_path):
     [("missing.py", "No such file or directory"), (".", "Is a directory")],
 )
 def test_what_cannot_be_read(name, text):
-    assert error_of(name) == f"--import {name}: cannot be read ({text}); give the path of a Python file"
+    assert error_of(name) == says(f"--import {name}: cannot be read ({text}); give the path ...")
 
 
 def test_the_variable_is_named_where_it_is_wrong(monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.pictures import save_picture, solid
 from ppcls.arch.weights.load import locate_weights
 from ppcls.cli import main
@@ -46,8 +46,8 @@ def test_what_is_expanded(home, path, expected):
 
 
 def test_a_variable_that_is_not_set_is_said(home):
-    assert refusal(expanded, "$MISSING/x") == (
-        "$MISSING/x: the environment variable MISSING is not set; set it, or write the path itself"
+    assert refusal(expanded, "$MISSING/x") == says(
+        "$MISSING/x: ... variable MISSING is not set; set it, or write the path itself"
     )
     Path("a$MISSING.jpg").touch()
     assert expanded("a$MISSING.jpg") == "a$MISSING.jpg"  # the name of a file
