@@ -256,7 +256,7 @@ def test_a_mistake_is_one_sentence(flowers, capsys, arguments, message):
 @pytest.mark.parametrize(
     "words",
     [["--pretrained", "gone.pdparams"], ["--pretrained", "broken.pdparams"], ["-o", "Global.pretrained_model=gone"],
-     ["-o", "Global.checkpoints=gone"], ["-o", "Global.device=gpu"], ["-o", "AMP.level=O1"],
+     ["-o", "Global.checkpoints=gone"], ["-o", "Global.device=gpu"], ["-o", "AMP.use_amp=true"],
      ["-o", "Global.output_dir=broken.pdparams"]],
 )  # fmt: skip
 def test_a_refused_run_leaves_an_earlier_one_as_it_was(flowers, here, monkeypatch, words):

@@ -321,7 +321,7 @@ def test_float32_is_plain_arithmetic():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("AMP.level=O1", "... (AMP) ... no effect in Paddle on a CPU; remove the AMP section or write -o "
+        ("AMP.use_amp=true", "... (AMP) ... no effect in Paddle on a CPU; remove the AMP section or write -o "
          "AMP.use_amp=false"),
         ("Global.sync_batch_norm=true", "... no effect in Paddle on a CPU; write -o Global.sync_batch_norm=false"),
     ],
