@@ -355,7 +355,7 @@ def test_a_run_on_a_gpu_learns_and_resumes(tmp_path, monkeypatch, level, dtype):
         (tmp_path / name).mkdir(exist_ok=True)
         with monkeypatch.context() as patch:
             note_values(tmp_path / name / "values.txt", patch.setattr)
-            words = [f"Global.output_dir={tmp_path / name}", "Global.device=gpu", f"AMP.level={level}"]
+            words = [f"Global.output_dir={tmp_path / name}", "Global.device=gpu", f"AMP={{level: {level}}}"]
             words += [f"AMP.dtype={dtype}", "AMP.scale_loss=1024", *overrides]
             words = [word for override in words for word in ("-o", override)]
             assert main(["train", "-c", str(tmp_path / "config_0.yaml"), *words]) == 0
@@ -380,7 +380,7 @@ def test_an_evaluation_of_o2_during_training_is_that_of_its_checkpoint_in_float3
     prepare(tmp_path, 0)
     use_tiny(monkeypatch.setattr)
     config = ["-c", str(tmp_path / "config_0.yaml"), "-o", "Global.device=gpu"]
-    words = ["-o", "AMP.level=O2", "-o", f"AMP.dtype={dtype}", "-o", "AMP.scale_loss=1024", "-o", "EMA=null"]
+    words = ["-o", "AMP={level: O2}", "-o", f"AMP.dtype={dtype}", "-o", "AMP.scale_loss=1024", "-o", "EMA=null"]
     assert main(["train", *config, *words, "-o", "Global.epochs=2"]) == 0
     weights = f"Global.pretrained_model={tmp_path / 'SqueezeNet1_1' / 'latest'}"
     assert main(["eval", *config, "-o", weights]) == 0

@@ -337,7 +337,7 @@ def test_an_idle_section_of_precision_is_none(folder):
         return recipe.recipe_of(config, config.DataLoader.Train.dataset.open(4))
 
     assert recipe_with("AMP.use_amp=false") == recipe_with()
-    changes = recipe.differences(recipe_with(), recipe_with("AMP.level=O2"))
+    changes = recipe.differences(recipe_with(), recipe_with("AMP={level: O2}"))
     assert changes["AMP.level"] == 'AMP.level was null and is "O2"'
 
 

@@ -304,7 +304,7 @@ REFUSED = {
     "Global.pretrained_model": "there.pdparams",
     "Global.checkpoints": "nowhere",
     "Global.sync_batch_norm": "true",
-    "AMP.level": "O1",
+    "AMP.use_amp": "true",
     "Global.device": "gpu",
     "DataLoader.Train.dataset.image_root": "nowhere",
     "Arch.class_num": 7,

@@ -150,7 +150,7 @@ def mixed_precision(lab, overrides, name, command="train"):
     lab.patch.setattr(paddle.amp, "GradScaler", lambda **keywords: Scaler(calls["GradScaler"], **keywords))
     stub("auto_cast", lambda given: contextlib.nullcontext())
     stub("decorate", lambda given: (given["models"], given["optimizers"]))
-    lab.train(overrides)
+    lab.train({"AMP.use_amp": True} | overrides)
     return calls[name]
 
 
