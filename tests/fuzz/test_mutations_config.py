@@ -114,7 +114,7 @@ def test_damaged_bytes(name, tmp_path, monkeypatch):
     for seed in seeds(COUNT):
         file.write_bytes(mutant(whole, seed))
         read += assert_read_or_refused(lambda: load(file), seed)
-    assert FUZZING or 0 < read < COUNT
+    assert FUZZING or read < COUNT  # of a file without comments hardly one is read
 
 
 @pytest.mark.parametrize("name", FILES)
