@@ -1,20 +1,16 @@
 """Runs that are killed and resumed until enough were killed; see kill_driver.py."""
 
 import json
-import os
-from pathlib import Path
 
-from helpers.checkout import ROOT
-from helpers.new_process import output_of, with_checkout
+from helpers import kill_driver
+from helpers.forking import LONG, in_fork
 
-DRIVER = Path(__file__).with_name("kill_driver.py")
-PLACES = 13
+PLACES = len(kill_driver.PLACES) + 1
 
 
 def kill_and_resume(folder, kills, workers, seed):
     """What the driver reports of its kills."""
-    environment = with_checkout(PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
-    output_of(DRIVER, folder, kills, workers, seed, environment=environment)
+    in_fork(lambda: kill_driver.run(folder, kills, workers, seed), LONG + 10 * kills)
     report = json.loads((folder / "kills.json").read_text())
     assert len(report["kills"]) == kills
     assert len({place for _, place, _ in report["kills"]}) == PLACES
