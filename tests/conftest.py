@@ -17,15 +17,15 @@ from helpers.in_process import log_as_it_was
 from ppcls.utils import cpu, user_code
 
 # Fixtures that tests of several folders take.
-pytest_plugins = ["helpers.bundles"]
+pytest_plugins = ["helpers.bundles", "helpers.forked_engines"]
 
 # The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,
 # the order in which MKL adds depends on where its arrays lie.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A predictor asks for a thread per core by default. A process that was forked after such a team had worked may wait for
 # it for ever, and its idle threads spin beside the other tests.
-os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-os.environ.setdefault("KMP_WARNINGS", "0")  # that the team is smaller than was asked for
+os.environ["OMP_THREAD_LIMIT"] = "1"
+os.environ["KMP_WARNINGS"] = "0"  # that the team is smaller than was asked for
 cpu.prepare()  # before anything imports Paddle
 
 # A shell without job control starts `make test &` with Ctrl-C ignored, and so would every process that a test starts.

@@ -151,7 +151,7 @@ def test_batches_at_a_time_where_nobody_says(configured, folder, monkeypatch, va
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
-def test_the_file_is_the_same_for_any_requests(configured, folder, tmp_path, suffix):
+def test_the_file_is_the_same_for_any_requests(configured, folder, tmp_path, suffix, forked_engines):
     for index in range(40):
         source = (folder / ("a.png", "sub/b.png")[index % 2]).read_bytes()
         (folder / f"{index}.png").write_bytes(source if index % 7 else b"no picture")

@@ -56,7 +56,7 @@ def test_a_backend_of_ones_own_is_used_as_it_is(exported):
     assert in_fork(lambda: list(classifier.predict(picture, color="RGB"))) == [before]
 
 
-def test_a_model_of_paddleclas_is_opened_in_a_forked_process(exported, tmp_path):
+def test_a_model_of_paddleclas_is_opened_in_a_forked_process(exported, tmp_path, forked_engines):
     for name in ("inference.json", "inference.pdiparams"):
         (tmp_path / name).write_bytes((exported / name).read_bytes())
     how = {"preprocess": {"size": 32, "resize_short": 40}}
@@ -66,7 +66,7 @@ def test_a_model_of_paddleclas_is_opened_in_a_forked_process(exported, tmp_path)
     np.testing.assert_allclose(there.scores, here.scores, rtol=1e-5)
 
 
-def test_a_forked_pool_has_a_classifier_that_it_was_not_made_with(used):
+def test_a_forked_pool_has_a_classifier_that_it_was_not_made_with(used, forked_engines):
     expected = used.predict(GOLDEN_PICTURE)[0]
     with multiprocessing.get_context("fork").Pool(1) as pool:
         found = pool.map_async(used.predict, [GOLDEN_PICTURE] * 2).get(LONG)

@@ -25,14 +25,16 @@ BATCHES = [np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.fl
 
 
 @pytest.fixture
-def two(exported, tmp_path, monkeypatch):
-    """A backend of two processes, opened in a folder of another `ppcls`."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "ppcls.py").write_text("raise SystemExit('another ppcls was imported')")
+def two(exported, forked_engines):
+    """A backend of two processes."""
     return PaddleBackend(Bundle.load(exported), Settings(threads=2, requests=2))
 
 
-def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
+def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, tmp_path, monkeypatch):
+    """Opened in a folder of another `ppcls`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ppcls.py").write_text("raise SystemExit('another ppcls was imported')")
+    two = PaddleBackend(Bundle.load(exported), Settings(threads=2, requests=2))
     alone = open_backend(Bundle.load(exported), Settings(threads=1))
     answers = {}
 
@@ -52,6 +54,11 @@ def test_the_scores_are_those_of_one_process_and_two_can_be_had(exported, two):
         os.kill(first._process.pid, signal.SIGINT)  # Ctrl-C reaches all processes of a terminal
         os.kill(first._process.pid, signal.SIGTERM)  # and this one all of a service
         assert first.run(BATCHES[0]).shape == (1, 5)
+        processes = [first._process, second._process]
+    del first, second
+    two._pool = None
+    gc.collect()
+    assert [process.poll() for process in processes] == [0, 0]
 
 
 def test_they_end_with_their_maker(two):
@@ -171,7 +178,7 @@ def test_a_batch_that_fails_is_the_only_one(exported, two):
         assert one._process.pid == before
 
 
-def test_what_is_wrong_is_said_as_by_one_process(exported, copy):
+def test_what_is_wrong_is_said_as_by_one_process(exported, copy, forked_engines):
     (copy / "inference.pdiparams").write_bytes(b"other")
     with pytest.raises(UserError, match=r"inference.pdiparams is not the file that inference.yml describes"):
         open_backend(Bundle.load(copy), Settings(requests=2))

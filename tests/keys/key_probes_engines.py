@@ -5,6 +5,7 @@ from dataclasses import replace
 from key_probe import Saying, probe
 from key_probes_deploy import spied_predictors
 
+from helpers.forked_engines import fork_engines
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends.engine_process import EngineProcess
 
@@ -36,6 +37,7 @@ def _precision(lab, value):
 @probe("deploy Global.requests", (None, 1), (2, 2))
 def _requests(lab, value):
     """How many predictors there are: that of the process, or those in processes of their own."""
+    fork_engines(lab.patch)
     seen, start_all = spied_predictors(lab), EngineProcess.start_all
 
     def counted(*arguments):

@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,11 @@ def test_the_tests_own_forks_do_not_hang():
         in_fork(stuck, seconds=0.1)
     with pytest.raises(AssertionError, match=r"^the forked process ended with code 3$"):
         in_fork(lambda: os._exit(3))
+
+
+def test_the_tests_processes_have_no_openmp_threads_for_which_a_fork_could_wait():
+    import paddle  # noqa: F401 - loads the library
+
+    maps = Path("/proc/self/maps").read_text().split()
+    libraries = {word for word in maps if Path(word).name == "libiomp5.so"}
+    assert [ctypes.CDLL(library).omp_get_thread_limit() for library in libraries] == [1]
