@@ -1,7 +1,6 @@
 import csv
 import importlib
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import pytest
 
 from helpers.checkout import ROOT
 from helpers.in_process import run_script
-from ppcls.arch.families.dla.network import SPECS
+from helpers.small_families import shrink_dla
 
 TOOLS = ROOT / "tools"
 
@@ -42,9 +41,9 @@ def test_answers_are_read_in_order_and_counted(report, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_demonstration_end_to_end(tmp_path, monkeypatch):
-    """With few channels: what it learns in an epoch is not the point."""
-    monkeypatch.setitem(SPECS, "DLA46_c", replace(SPECS["DLA46_c"], channels=(8, 8, 16, 16, 16, 32)))
+def test_the_demonstration_end_to_end(tmp_path, monkeypatch, forked_engines):
+    """With a small model: what it learns in an epoch is not the point."""
+    shrink_dla(monkeypatch)
     monkeypatch.syspath_prepend(str(TOOLS))
     result = run_script(TOOLS / "demo.py", "--epochs", "1", folder=tmp_path)
     assert result.code == 0, result.out + result.err

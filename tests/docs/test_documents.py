@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 import warnings
-from dataclasses import replace
 
 import paddle
 import pytest
@@ -16,8 +15,8 @@ from helpers.checkout import ROOT
 from helpers.forks import Fork, run_launcher
 from helpers.in_process import Ran, run_script
 from helpers.pictures import noise, save_picture
+from helpers.small_families import shrink_dla
 from ppcls.arch import build_model
-from ppcls.arch.families.dla.network import SPECS
 from ppcls.arch.weights.files import write_weights
 from ppcls.arch.weights.layouts import known_layouts, to_layout
 from ppcls.arch.weights.sources import find_source
@@ -64,10 +63,9 @@ def commands(path):
 
 @contextlib.contextmanager
 def small_models():
-    """Makes the models of the commands with few channels: their sizes are not the point."""
+    """Makes the models of the commands small: their sizes are not the point."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DLA34", "DLA60", "DLA46_c", "DLA46x_c"):
-            patch.setitem(SPECS, name, replace(SPECS[name], channels=(8, 8, 32, 32, 32, 32)))
+        shrink_dla(patch)
         yield
 
 

@@ -17,6 +17,7 @@ from helpers.in_process import run_script
 from helpers.messages import says
 from helpers.new_process import new_python, output_of
 from helpers.pictures import noisy, save_picture
+from helpers.small_families import shrink_dla
 from ppcls.engine import checkpoint
 from ppcls.untrusted.unpickle import load_pickle
 
@@ -41,6 +42,13 @@ DataLoader:
 Infer: {{infer_imgs: {data}, batch_size: 5, PostProcess: {{name: Topk, topk: 2}}}}
 Metric: {{Train: [TopkAcc: {{topk: 1}}], Eval: [TopkAcc: {{topk: [1, 2]}}]}}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_models():
+    with pytest.MonkeyPatch.context() as patch:
+        shrink_dla(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

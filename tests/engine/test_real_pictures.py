@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from helpers.checkout import ROOT
 from helpers.forks import Fork, run_python, wait_for
 from helpers.in_process import run_script
-from ppcls.arch.families.dla.network import SPECS
+from helpers.small_families import shrink_dla
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
 DLA60 = ["-c", "configs/DLA/DLA60.yaml"]
@@ -55,8 +54,8 @@ def answers(path):
 @pytest.mark.slow
 @pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no folder with imagenet_200")
 def test_dla60_from_training_to_prediction(checkout, monkeypatch):
-    """With few channels: DLA60's size is the point of test_arch_parity.py."""
-    monkeypatch.setitem(SPECS, "DLA60", replace(SPECS["DLA60"], channels=(8, 8, 16, 16, 32, 32)))
+    """With a small model: DLA60's size is the point of test_arch_parity.py."""
+    shrink_dla(monkeypatch)
     command = ["tools/train.py", *DLA60, *SHORT, "-o", "Global.eval_during_train=False"]
     log = checkout / "output.txt"
     with log.open("w") as file:

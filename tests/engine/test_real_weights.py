@@ -49,7 +49,8 @@ def test_torchvisions_squeezenet_scores_what_it_does_there(tmp_path, monkeypatch
     ]
     data = {"image_root": pictures, "cls_label_path": pictures / "val_list.txt"}
     overrides = [word for key, value in data.items() for word in ("-o", f"DataLoader.Eval.dataset.{key}={value}")]
-    overrides += ["-o", "DataLoader.Eval.loader.num_workers=0"]
+    # Eight at a time: their activations fit into memory that is used again.
+    overrides += ["-o", "DataLoader.Eval.loader.num_workers=0", "-o", "DataLoader.Eval.sampler.batch_size=8"]
     said = run(tmp_path, "tools/eval.py", *CONFIG, *WEIGHTS, *overrides, "--output", "eval.csv")
     assert "made with stem_padding=0, ceil_pooling=True, as these weights need it" in said
     assert "preprocessing is that of torchvision's weights: short side 256 (bilinear, pil), crop 224" in said

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.pictures import save_picture, solid
+from helpers.tiny_run import use_tiny
 from ppcls.arch.families.dla.facts import DLAParams
 from ppcls.arch.layers import Backbone, conv_norm_relu
 from ppcls.cli import main
@@ -112,13 +113,18 @@ class Lab:
     patch: pytest.MonkeyPatch
 
     def run(self, command, overrides, *options):
-        """A command, as typed: `-o key=value` for each override."""
+        """A command, as typed: `-o key=value` for each override. Its SqueezeNet1_1 is a tiny network."""
         file = "deploy.yaml" if command == "predict" else "config.yaml"
         words = [command, "-c", str(self.home / file), *options]
         for override in as_text(overrides):
             words += ["-o", override]
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            use_tiny(patch.setattr)
             code = main(words)
         return Run(code, out.getvalue(), err.getvalue())
 

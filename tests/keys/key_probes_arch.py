@@ -121,6 +121,7 @@ LIGHT = [family for family in MODELS_OF if family not in HEAVY]
 @probe_each(LIGHT, "backbone {}.pretrained", (False, False), (True, True), path="Arch.pretrained")
 def _pretrained(lab, family, value):
     """Whether the commands' model has the weights of a file."""
+    shrink_large_families(lab.patch)
     saved = network(family).state_dict()
     paddle.save(saved, str(lab.folder / "some.pdparams"))
     overrides = {"Arch": {"name": MODELS_OF[family], "class_num": 4}}
@@ -162,6 +163,7 @@ def _recompute(lab, family, value):
 @probe("backbone DPN.epsilon", (0.07, {2.5}), (0.16, {2.0}))
 def _epsilon(lab, value):
     """What its norms make of 1 where mean and variance are 0 and 0.09: 1 / sqrt(0.16) and 1 / sqrt(0.25)."""
+    shrink_large_families(lab.patch)
     norms = [part for part in network("DPN", epsilon=value).sublayers() if isinstance(part, paddle.nn.BatchNorm2D)]
     found = set()
     for norm in norms:

@@ -16,8 +16,9 @@ def pair(lab, teacher="Teacher", **keys):
     """A frozen DLA46_c and a SqueezeNet1_1, both with weights from a file, as the `Arch` section has them."""
     models = []
     for name, model in ((teacher, "DLA46_c"), ("Student", "SqueezeNet1_1")):
-        file = lab.folder / f"{model}.pdparams"
-        paddle.save(build_model(model, class_num=4).state_dict(), str(file))
+        file = lab.home / f"{model}.pdparams"
+        if not file.exists():
+            paddle.save(build_model(model, class_num=4).state_dict(), str(file))
         models.append({name: {"name": model, "class_num": 4, "pretrained": file}})
     return {"name": "DistillationModel", "class_num": 4, "models": models, "freeze_params_list": [True, False], **keys}
 
