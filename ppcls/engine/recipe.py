@@ -16,8 +16,10 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine import processes
+from ppcls.optimizer import OPTIMIZERS, SCHEDULES
 
 _SHOWN, _LONGEST = 5, 100
+_NAMED = {"Optimizer": OPTIMIZERS, "Optimizer.lr": SCHEDULES}
 _STEP, _BATCHES = "pictures a step", "Global.update_freq"
 # Of the sections that count, what changes no number that is learnt.
 _IDLE = (
@@ -105,7 +107,7 @@ def _counts(shards: ShardList) -> list[int | None]:
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """Describe each key that differs as `KEY was VALUE and is VALUE`; a missing key is shown as null.
 
-    A transform's key that is newer than the checkpoint is taken to have had its default.
+    A key of a transform, an optimizer or a schedule that is newer than the checkpoint is taken to have had its default.
     """
     if _STEP in then and _STEP in now and _BATCHES not in now:
         then = of_whole_steps(then)
@@ -121,24 +123,27 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
 def _defaults_of_newer_keys(
     then: Mapping[str, Any], now: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Collect the defaults of keys that the checkpoint's transforms did not have yet."""
+    """Collect the defaults of keys that the checkpoint's components did not have yet."""
     operations = {key.rpartition(".")[0] for key in then}
     defaults = {}
     for key in now:
         operation, _, field = key.rpartition(".")
         if key in then or operation not in operations:
             continue
-        default = _transform_default(operation.rpartition(".")[2], field)
+        default = _default(operation, then, field)
         if default is not dataclasses.MISSING:
             defaults[key] = default
     return defaults
 
 
-def _transform_default(name: str, field: str) -> Any:
-    """The default of a transform's argument as a plain value; `dataclasses.MISSING` if it has none."""
-    if name not in TRANSFORMS:
+def _default(operation: str, then: Mapping[str, Any], field: str) -> Any:
+    """The default of a component's argument as a plain value; `dataclasses.MISSING` if it has none."""
+    registry, name = TRANSFORMS, operation.rpartition(".")[2]
+    if operation in _NAMED:
+        registry, name = _NAMED[operation], str(then.get(f"{operation}.name"))
+    if name not in registry:
         return dataclasses.MISSING
-    by_name = {each.name: each.default for each in dataclasses.fields(TRANSFORMS[name])}
+    by_name = {each.name: each.default for each in dataclasses.fields(registry[name])}
     default = by_name.get(field, dataclasses.MISSING)
     # A checkpoint's JSON has lists
     return list(default) if isinstance(default, tuple) else default

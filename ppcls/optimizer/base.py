@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ppcls.optimizer.regularizers import L2
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Component, PositiveFloat
+from ppcls.utils.fields import Component, NonNegativeFloat, PositiveFloat
 from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
@@ -92,21 +93,33 @@ def _check_word(word: str, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Regularized(Optimizer):
-    """An optimizer whose decay is a part of the gradient."""
+    """An optimizer whose decay is a part of the gradient.
+
+    `weight_decay` is the short form of a `regularizer` of L2 with that coefficient.
+    """
 
     regularizer: Annotated[Any, Component("regularizer")] | None = None
+    weight_decay: NonNegativeFloat | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regularizer is not None and self.weight_decay is not None:
+            raise ValueError(
+                "weight_decay is set beside regularizer, which alone counts in PaddleClas; remove one of them"
+            )
 
     def _regularized(self, named_parameters: NamedParameters) -> list["Tensor"]:
         """The parameters, each with its decay or none.
 
         Paddle's groups would do the same, but a group's gradients have a global norm of their own there.
         """
-        import paddle
-
         parameters = without_decay(named_parameters)
         decayed = self._decayed(named_parameters)
-        if self.regularizer is not None:
-            decay = paddle.regularizer.L2Decay(self.regularizer.coeff)
+        regularizer = self.regularizer
+        if self.weight_decay is not None:
+            regularizer = L2(self.weight_decay)
+        if regularizer is not None:
+            decay = regularizer.build()
             for parameter in parameters:
                 parameter.regularizer = decay if parameter.name in decayed else None
         return parameters

@@ -78,6 +78,33 @@ class RMSProp(Regularized):
 
 @OPTIMIZERS.register()
 @dataclass(frozen=True)
+class Adam(Regularized):
+    """Steps by a mean of the gradient over the root of one of its square (Kingma & Ba, "Adam", algorithm 1).
+
+    `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2`, both corrected for their start at 0, and
+    `w -= lr * m / (sqrt(v) + epsilon)`. Decay is a part of g, unlike AdamW's.
+    """
+
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    epsilon: PositiveFloat = 1e-8
+
+    def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
+        """As `Optimizer.build`."""
+        import paddle
+
+        return paddle.optimizer.Adam(
+            learning_rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon,
+            self._regularized(named_parameters),
+            grad_clip=self._clip(),
+        )
+
+
+@OPTIMIZERS.register()
+@dataclass(frozen=True)
 class AdamW(Optimizer):
     """Adam with the decay apart from the gradient (Loshchilov & Hutter, "Decoupled Weight Decay Regularization").
 

@@ -1,13 +1,15 @@
 """Learning rates as pure functions of the step: nothing to save, nothing to restore.
 
-The rate changes at every step. Warm-up is a straight line from `warmup_start_lr` to the rate at which the decay
-takes over, so there is no jump between the two. After it, Cosine and Linear spread their decay over the steps that
-are left, as PaddleClas does. Piecewise and Step count epochs from the start of training, so epoch 30 is epoch 30 with
-warm-up or without; PaddleClas counts from the end of the warm-up.
+The rate changes at every step, or with `by_epoch` at the start of every epoch. Warm-up is a straight line from
+`warmup_start_lr` to the rate at which the decay takes over, so there is no jump between the two. After it, Cosine and
+Linear spread their decay over the steps that are left, as PaddleClas does. Piecewise, MultiStepDecay and Step count
+epochs from the start of training, so epoch 30 is epoch 30 with warm-up or without; PaddleClas counts from the end of
+the warm-up.
 """
 
 import bisect
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +33,9 @@ class Schedule(CheckedFields):
     Warm-up is counted in epochs, which may be fractions, or in steps. One that is as long as the training never
     reaches its end. `scale: linear` multiplies the rate by the run's global batch over the recipe's
     (Goyal et al., "Accurate, Large Minibatch SGD", section 2.1).
+
+    `by_epoch` computes the rates as if every epoch were one step, and holds each for its epoch. So with a warm-up the
+    first epoch has `warmup_start_lr`.
     """
 
     learning_rate: PositiveFloat
@@ -38,6 +43,7 @@ class Schedule(CheckedFields):
     warmup_steps: NonNegativeInt = 0
     warmup_start_lr: NonNegativeFloat = 0.0
     scale: Literal["linear"] | None = None
+    by_epoch: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,9 +51,15 @@ class Schedule(CheckedFields):
             raise ValueError(
                 f"warmup_epoch is {self.warmup_epoch} and warmup_steps is {self.warmup_steps}; write one of the two"
             )
+        if self.by_epoch and self.warmup_steps:
+            raise ValueError(
+                f"warmup_steps is {self.warmup_steps}, but by_epoch changes the rate once per epoch; write warmup_epoch"
+            )
 
     def lr_at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """The learning rate of a step, counted from 0 at the start of training."""
+        if self.by_epoch:
+            step, steps_per_epoch = step // steps_per_epoch, 1
         warmup = self.warmup_steps or round(self.warmup_epoch * steps_per_epoch)
         if step >= warmup:
             return self._decayed(step, warmup, steps_per_epoch, epochs)
@@ -69,7 +81,12 @@ def _done(step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
     return min((step - warmup) / max(epochs * steps_per_epoch - warmup, 1), 1.0)
 
 
-@SCHEDULES.register()
+def _check_rising(key: str, epochs: Sequence[int]) -> None:
+    if list(epochs) != sorted(set(epochs)):
+        raise ValueError(f"{key} is {list(epochs)}; write epochs in rising order")
+
+
+@SCHEDULES.register("Constant", "ConstLR")
 @dataclass(frozen=True)
 class Constant(Schedule):
     """`learning_rate` throughout."""
@@ -117,17 +134,49 @@ class Linear(Schedule):
 @SCHEDULES.register()
 @dataclass(frozen=True)
 class Step(Schedule):
-    """`learning_rate`, times `gamma` after every `step_size` epochs."""
+    """`learning_rate`, times `gamma` after every `step_size` epochs.
 
-    step_size: PositiveInt = 30
+    These may be fractions, of which whole steps count: 2.4 epochs of 10 steps are 24 steps.
+    """
+
+    step_size: PositiveFloat = 30
     gamma: Fraction = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.by_epoch and self.step_size != int(self.step_size):
+            raise ValueError(
+                f"step_size is {self.step_size}, but by_epoch changes the rate once per epoch; write a whole number"
+            )
 
     def _decayed(
         self, step: int, warmup: int, steps_per_epoch: int, epochs: int
     ) -> float:
-        return self.learning_rate * self.gamma ** (
-            step // (self.step_size * steps_per_epoch)
-        )
+        steps = max(int(self.step_size * steps_per_epoch), 1)
+        return self.learning_rate * self.gamma ** (step // steps)
+
+
+@SCHEDULES.register()
+@dataclass(frozen=True)
+class MultiStepDecay(Schedule):
+    """`learning_rate`, times `gamma` at the start of each of the epochs `milestones` (counted from 0)."""
+
+    milestones: tuple[PositiveInt, ...] = ()
+    gamma: Fraction = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_rising("milestones", self.milestones)
+        if not self.milestones:
+            raise ValueError(
+                "milestones is missing; write the epochs at which the rate falls"
+            )
+
+    def _decayed(
+        self, step: int, warmup: int, steps_per_epoch: int, epochs: int
+    ) -> float:
+        passed = bisect.bisect_right(self.milestones, step // steps_per_epoch)
+        return self.learning_rate * self.gamma**passed
 
 
 @SCHEDULES.register()
@@ -146,10 +195,7 @@ class Piecewise(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if list(self.decay_epochs) != sorted(set(self.decay_epochs)):
-            raise ValueError(
-                f"decay_epochs is {list(self.decay_epochs)}; write epochs in rising order"
-            )
+        _check_rising("decay_epochs", self.decay_epochs)
         if self.values is None and (self.learning_rate is None or self.gamma is None):
             raise ValueError(
                 "values is missing; write a learning rate for each stretch between decay_epochs"

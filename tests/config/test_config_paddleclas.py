@@ -200,7 +200,7 @@ def test_what_they_may_say_elsewhere_is_named_line_by_line():
             ("  eval_mode: retrieval", "Global.eval_mode: only single-label classification ... remove it"),
             (
                 "  name: Lamb",
-                "Optimizer.name: the optimizer Lamb ... write Momentum, SGD, RMSProp or AdamW",
+                "Optimizer.name: the optimizer Lamb ... write Momentum, SGD, RMSProp, Adam or AdamW",
             ),
             (
                 "        - AugMix:",

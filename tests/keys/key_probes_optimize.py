@@ -7,12 +7,13 @@ import pytest
 from key_probe import component, probe, probe_each
 from key_probes_optimizer import L2, about, adam, both, moved
 
-# Keys, and the rate, by which one step from 0 is a tenth of the gradient: RMSProp and AdamW divide by its size, which
-# a large epsilon outweighs.
+# Keys, and the rate, by which one step from 0 is a tenth of the gradient: RMSProp, Adam and AdamW divide by its size,
+# which a large epsilon outweighs.
 PLAIN = {
     "SGD": ({}, 0.1),
     "Momentum": ({"momentum": 0}, 0.1),
     "RMSProp": ({"epsilon": 1e12}, 1e5),
+    "Adam": ({"beta1": 0, "beta2": 0, "epsilon": 1e6}, 1e5),
     "AdamW": ({"beta1": 0, "beta2": 0, "epsilon": 1e6, "weight_decay": 0}, 1e5),
 }
 
@@ -66,6 +67,11 @@ def rmsprop(gradients, **keys):
 @probe("optimizer RMSProp.regularizer", (None, both(1.0)), (L2, both(0.9)))
 def _rms_regularizer(lab, value):
     return rmsprop([0], regularizer=value)
+
+
+@probe("optimizer RMSProp.weight_decay", (None, both(1.0)), (0.5, both(0.9)))
+def _rms_weight_decay(lab, value):
+    return rmsprop([0], weight_decay=value)
 
 
 @probe("optimizer RMSProp.one_dim_param_no_weight_decay", (False, both(0.9)), (True, about((0.9, 1.0))))

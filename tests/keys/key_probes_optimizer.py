@@ -17,6 +17,7 @@ NEEDED = {
     "Cosine": {},
     "Linear": {},
     "Step": {"step_size": 5},
+    "MultiStepDecay": {"milestones": [5]},
     "Piecewise": {"decay_epochs": [5], "gamma": 0.1},
 }
 
@@ -64,7 +65,7 @@ def both(value):
 
 
 @probe_each(
-    ("SGD", "Momentum", "RMSProp", "AdamW"), "optimizer {}.lr",
+    ("SGD", "Momentum", "RMSProp", "Adam", "AdamW"), "optimizer {}.lr",
     ({"name": "Constant", "learning_rate": 0.05}, [0.05] * 4),
     ({"name": "Linear", "learning_rate": 0.08}, [0.08, 0.06, 0.04, 0.02]),
     path="Optimizer.lr",
@@ -127,6 +128,57 @@ def _adam_spared(lab, value):
     return adam([2], weight_decay=0.5, one_dim_param_no_weight_decay=value)
 
 
+def coupled(gradients, **keys):
+    """The same by Adam, in which a gradient of any size is a step of the rate at first."""
+    return moved("Adam", gradients, **{"beta1": 0.5, "beta2": 0.5, **keys})
+
+
+@probe("optimizer Adam.beta1", (0, both(0.9)), (0.5, both(0.9 - 0.1 * (1 / 3) / math.sqrt(1 / 3))))
+def _coupled_beta1(lab, value):
+    return coupled([2, 0], beta1=value)
+
+
+@probe("optimizer Adam.beta2", (0.5, both(0.9 - 0.1 * (1 / 3) / math.sqrt(1 / 3))), (0.8, both(0.85)))
+def _coupled_beta2(lab, value):
+    return coupled([2, 0], beta2=value)
+
+
+@probe("optimizer Adam.epsilon", (1e-8, both(0.9)), (2, both(0.95)))
+def _coupled_epsilon(lab, value):
+    return coupled([2], epsilon=value)
+
+
+@probe("optimizer Adam.regularizer", (None, both(1)), (L2, both(0.9)))
+def _coupled_regularizer(lab, value):
+    """Without a gradient the decay alone makes a step."""
+    return coupled([0], regularizer=value)
+
+
+@probe("optimizer Adam.weight_decay", (None, both(1)), (0.5, both(0.9)))
+def _coupled_weight_decay(lab, value):
+    return coupled([0], weight_decay=value)
+
+
+@probe("optimizer Adam.one_dim_param_no_weight_decay", (False, both(0.9)), (True, about((0.9, 1))))
+def _coupled_spared(lab, value):
+    return coupled([0], regularizer=L2, one_dim_param_no_weight_decay=value)
+
+
+@probe("optimizer Adam.no_weight_decay_name", (None, both(0.9)), ("bias", about((0.9, 1))))
+def _coupled_spared_by_name(lab, value):
+    return coupled([0], regularizer=L2, no_weight_decay_name=value)
+
+
+@probe_each(("SGD", "Momentum"), "optimizer {}.weight_decay", (None, both(0.8)), (0.5, both(0.75)))
+def _short_decay(lab, name, value):
+    return moved(name, [2], weight_decay=value)
+
+
+@probe("regularizer L1.coeff", (0, both(0.8)), (1, both(0.7)), path="optimizer.regularizer.coeff")
+def _l1_coeff(lab, value):
+    return moved("SGD", [2], regularizer={"name": "L1", "coeff": value})
+
+
 @probe("regularizer L2.coeff", (0, both(0.8)), (1, both(0.7)), path="optimizer.regularizer.coeff")
 def _coeff(lab, value):
     return moved("SGD", [2], regularizer={"name": "L2", "coeff": value})
@@ -155,6 +207,12 @@ def _warmup_steps(lab, name, value):
 @probe_each(NEEDED, "schedule {}.warmup_start_lr", (0, about(0.05)), (0.06, about(0.08)))
 def _warmup_start_lr(lab, name, value):
     return rate(name, 5, **NEEDED[name], warmup_steps=10, warmup_start_lr=value)
+
+
+@probe_each(NEEDED, "schedule {}.by_epoch", (False, about(0.05)), (True, about(0)))
+def _by_epoch(lab, name, value):
+    """In the middle of a warm-up of an epoch, which is still its first rate."""
+    return rate(name, 5, **NEEDED[name], warmup_epoch=1, by_epoch=value)
 
 
 @probe_each(NEEDED, "schedule {}.scale", (None, 1.0), ("linear", 0.25))
@@ -186,6 +244,16 @@ def _step_size(lab, value):
 @probe("schedule Step.gamma", (0.1, about(0.01)), (0.5, about(0.05)))
 def _step_gamma(lab, value):
     return rate("Step", 10, step_size=1, gamma=value)
+
+
+@probe("schedule MultiStepDecay.milestones", ([1, 2], about(0.001)), ([1, 3], about(0.01)))
+def _milestones(lab, value):
+    return rate("MultiStepDecay", 20, milestones=value)
+
+
+@probe("schedule MultiStepDecay.gamma", (0.1, about(0.01)), (0.5, about(0.05)))
+def _milestones_gamma(lab, value):
+    return rate("MultiStepDecay", 10, milestones=[1], gamma=value)
 
 
 @probe("schedule Piecewise.decay_epochs", ([1, 2], about(0.025)), ([1, 3], about(0.05)))

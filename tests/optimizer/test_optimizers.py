@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from helpers.messages import refusal
-from ppcls.optimizer import L2, OPTIMIZERS, REGULARIZERS, SGD, AdamW, Constant, Momentum, RMSProp
+from ppcls.optimizer import L1, L2, OPTIMIZERS, REGULARIZERS, SGD, Adam, AdamW, Constant, Momentum, RMSProp
 
 LR = Constant(0.1)
 RATES = [0.1, 0.05, 0.2]
@@ -55,9 +55,9 @@ def steps_by_hand(update, clip=list):
     return values
 
 
-def momentum_by_hand(momentum=0.0, decay=(0.0, 0.0), nesterov=False, clip=list):
+def momentum_by_hand(momentum=0.0, decay=(0.0, 0.0), nesterov=False, clip=list, slope=lambda value: value):
     def update(lr, step, value, gradient, memory, index):
-        gradient = gradient + decay[index] * value
+        gradient = gradient + decay[index] * slope(value)
         memory["v"] = momentum * memory.get("v", 0.0) + gradient
         return value - lr * (gradient + momentum * memory["v"] if nesterov else memory["v"])
 
@@ -74,13 +74,32 @@ def rmsprop_by_hand(momentum, rho, epsilon, decay):
     return steps_by_hand(update)
 
 
-def adamw_by_hand(beta1, beta2, epsilon, decay, clip=list):
+def adam_by_hand(beta1, beta2, epsilon, decay, slope=lambda value: value):
+    """Adam's decay is a part of the gradient; what follows is AdamW without any."""
+    step_of = adam_step(beta1, beta2, epsilon)
+
     def update(lr, step, value, gradient, memory, index):
+        return value - lr * step_of(step, gradient + decay[index] * slope(value), memory)
+
+    return steps_by_hand(update)
+
+
+def adam_step(beta1, beta2, epsilon):
+    def direction(step, gradient, memory):
         memory["m"] = beta1 * memory.get("m", 0.0) + (1 - beta1) * gradient
         memory["v"] = beta2 * memory.get("v", 0.0) + (1 - beta2) * gradient**2
         mean = memory["m"] / (1 - beta1 ** (step + 1))
         square = memory["v"] / (1 - beta2 ** (step + 1))
-        return value - lr * decay[index] * value - lr * mean / (np.sqrt(square) + epsilon)
+        return mean / (np.sqrt(square) + epsilon)
+
+    return direction
+
+
+def adamw_by_hand(beta1, beta2, epsilon, decay, clip=list):
+    step_of = adam_step(beta1, beta2, epsilon)
+
+    def update(lr, step, value, gradient, memory, index):
+        return value - lr * decay[index] * value - lr * step_of(step, gradient, memory)
 
     return steps_by_hand(update, clip)
 
@@ -133,6 +152,24 @@ CASES = [
         RMSProp(LR, regularizer=L2(0.3), no_weight_decay_name="bias"),
         lambda: rmsprop_by_hand(0, 0.95, 1e-6, (0.3, 0)),
     ),
+    (SGD(LR, weight_decay=0.2), lambda: momentum_by_hand(decay=(0.2, 0.2))),
+    (SGD(LR, regularizer=L1(0.3)), lambda: momentum_by_hand(decay=(0.3, 0.3), slope=np.sign)),
+    (
+        Momentum(LR, weight_decay=0.2, one_dim_param_no_weight_decay=True),
+        lambda: momentum_by_hand(0.9, (0.2, 0)),
+    ),
+    (Momentum(LR, regularizer=L1(0.3)), lambda: momentum_by_hand(0.9, (0.3, 0.3), slope=np.sign)),
+    (RMSProp(LR, weight_decay=0.2), lambda: rmsprop_by_hand(0, 0.95, 1e-6, (0.2, 0.2))),
+    (Adam(LR), lambda: adam_by_hand(0.9, 0.999, 1e-8, (0, 0))),
+    (Adam(LR, beta1=0.5, beta2=0.7, epsilon=0.1, weight_decay=3.0), lambda: adam_by_hand(0.5, 0.7, 0.1, (3, 3))),
+    (
+        Adam(LR, beta1=0.5, beta2=0.7, epsilon=0.1, regularizer=L2(3.0), no_weight_decay_name="bias"),
+        lambda: adam_by_hand(0.5, 0.7, 0.1, (3, 0)),
+    ),
+    (
+        Adam(LR, beta1=0.5, beta2=0.7, epsilon=0.1, regularizer=L1(3.0)),
+        lambda: adam_by_hand(0.5, 0.7, 0.1, (3, 3), slope=np.sign),
+    ),
     (AdamW(LR), lambda: adamw_by_hand(0.9, 0.999, 1e-8, (0.01, 0.01))),
     (AdamW(LR, beta1=0.5, beta2=0.7, epsilon=0.1, weight_decay=0.3), lambda: adamw_by_hand(0.5, 0.7, 0.1, (0.3, 0.3))),
     (
@@ -179,7 +216,7 @@ def test_a_word_that_no_name_holds():
     )
 
 
-@pytest.mark.parametrize("component", [SGD(LR), Momentum(LR), RMSProp(LR), AdamW(LR)])
+@pytest.mark.parametrize("component", [SGD(LR), Momentum(LR), RMSProp(LR), Adam(LR), AdamW(LR)])
 def test_a_second_optimizer_inherits_no_decay(component):
     model = Model()
     Momentum(LR, regularizer=L2(5.0)).build(0.1, list(model.named_parameters()))
@@ -205,6 +242,11 @@ def test_what_is_not_trained_stays(component):
         (lambda: RMSProp(LR, momentum=2), "momentum is 2; write a number of at least 0 and below 1"),
         (lambda: SGD(LR, clip_value=0.0), "clip_value is 0.0; write a number above 0 or null"),
         (lambda: AdamW(LR, clip_norm=1, clip_value=2), "clip_norm and clip_value are set; write one of them"),
+        (
+            lambda: Momentum(LR, regularizer=L2(0.1), weight_decay=0.1),
+            "weight_decay is set beside regularizer, which alone counts in PaddleClas; remove one of them",
+        ),
+        (lambda: L1(-1e-4), "coeff is -0.0001; write a number of at least 0"),
         (lambda: L2(-1e-4), "coeff is -0.0001; write a number of at least 0"),
     ],
 )
@@ -215,5 +257,5 @@ def test_impossible_values_are_refused(make, message):
 
 
 def test_names():
-    assert OPTIMIZERS.names() == ["SGD", "Momentum", "RMSProp", "AdamW"]
-    assert REGULARIZERS.names() == ["L2"]
+    assert OPTIMIZERS.names() == ["SGD", "Momentum", "RMSProp", "Adam", "AdamW"]
+    assert REGULARIZERS.names() == ["L2", "L1"]

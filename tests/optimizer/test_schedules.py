@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.messages import says
-from ppcls.optimizer import SCHEDULES, Constant, Cosine, Linear, Piecewise, Step
+from ppcls.optimizer import SCHEDULES, Constant, Cosine, Linear, MultiStepDecay, Piecewise, Step
 
 STEPS, EPOCHS = 10, 100  # steps an epoch, epochs
 
@@ -53,6 +53,43 @@ def test_polynomial_by_its_numbers():
 def test_step_by_its_numbers():
     schedule = Step(0.8, step_size=30, gamma=0.5)
     assert at(schedule, 0, 299, 300, 599, 600, 900, 999) == [0.8, 0.8, 0.4, 0.4, 0.2, 0.1, 0.1]
+
+
+def test_parts_of_an_epoch_count_in_whole_steps():
+    """2.4 epochs of 10 steps are 24 steps, and 0.01 epochs one step at least."""
+    schedule = Step(0.1, step_size=2.4, gamma=0.5)
+    assert [schedule.lr_at(step, 10, 100) for step in (0, 23, 24, 47, 48)] == [0.1, 0.1, 0.05, 0.05, 0.025]
+    assert [Step(0.1, step_size=0.01, gamma=0.5).lr_at(step, 10, 4) for step in (0, 1, 2)] == [0.1, 0.05, 0.025]
+    assert Step(0.1, step_size=2.45, gamma=0.5).lr_at(24, 10, 100) == 0.05
+
+
+def test_milestones_by_their_numbers():
+    schedule = MultiStepDecay(0.1, milestones=(2, 3), gamma=0.5)
+    assert [schedule.lr_at(step, 10, 4) for step in (0, 19, 20, 29, 30, 39)] == [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+
+
+def test_rates_by_epoch():
+    """Half a cosine over 4 epochs: 1, (1 + sqrt(1/2)) / 2, 1/2 ..., each for ten steps."""
+    schedule = Cosine(0.1, by_epoch=True)
+    expected = [0.1 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
+    assert [schedule.lr_at(step, 10, 4) for step in range(40)] == pytest.approx(np.repeat(expected, 10))
+    warm = Linear(0.3, warmup_epoch=3, warmup_start_lr=0.06, by_epoch=True)
+    assert [warm.lr_at(10 * epoch + 9, 10, 6) for epoch in range(6)] == pytest.approx([0.06, 0.14, 0.22, 0.3, 0.2, 0.1])
+    assert [Step(0.1, step_size=2, gamma=0.5, by_epoch=True).lr_at(step, 10, 4) for step in (19, 20)] == [0.1, 0.05]
+    stretches = Piecewise(decay_epochs=(1, 3), values=(3, 2, 1), by_epoch=True)
+    assert [stretches.lr_at(step, 10, 4) for step in (9, 10, 29, 30)] == [3, 2, 2, 1]
+
+
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_rates_by_epoch_agree_with_paddles_own(warmup):
+    """Paddle's schedulers, stepped once per epoch as PaddleClas does with by_epoch."""
+    epochs = 7
+    inner = paddle.optimizer.lr.CosineAnnealingDecay(0.1, epochs - warmup, eta_min=0.01)
+    theirs = inner if not warmup else paddle.optimizer.lr.LinearWarmup(inner, warmup, 0.02, 0.1)
+    ours = Cosine(0.1, eta_min=0.01, warmup_epoch=warmup, warmup_start_lr=0.02, by_epoch=True)
+    for epoch in range(epochs):
+        assert ours.lr_at(5 * epoch + 3, 5, epochs) == pytest.approx(theirs())
+        theirs.step()
 
 
 def test_piecewise_by_its_numbers():
@@ -129,7 +166,9 @@ def schedules(draw):
         "Constant": {},
         "Cosine": {"eta_min": low},
         **{alias: {"end_lr": low, "power": draw(st.floats(0.5, 3))} for alias in ("Linear", "Polynomial", "Poly")},
-        "Step": {"step_size": draw(st.integers(1, 12)), "gamma": draw(st.floats(0, 1))},
+        "ConstLR": {},
+        "Step": {"step_size": draw(st.integers(1, 12) | st.floats(0.1, 12)), "gamma": draw(st.floats(0, 1))},
+        "MultiStepDecay": {"milestones": boundaries or (1,), "gamma": draw(st.floats(0, 1))},
         "Piecewise": {"decay_epochs": boundaries, "values": tuple(lr / (1 + i) for i in range(len(boundaries) + 1))},
     }[name]
     return SCHEDULES[name](learning_rate=lr, **warm_up, **own)
@@ -183,6 +222,16 @@ def test_polynomial_and_cosine_end_at_their_ends(lr, share, power, warm_up, epoc
             "learning_rate is 0.2 and the first of values is 0.1; ... equal",
         ),
         (
+            lambda: Cosine(0.1, warmup_steps=3, by_epoch=True),
+            "warmup_steps is 3, but by_epoch changes the rate once per epoch; write warmup_epoch",
+        ),
+        (
+            lambda: Step(0.1, step_size=2.4, by_epoch=True),
+            "step_size is 2.4, but by_epoch changes the rate once per epoch; write a whole number",
+        ),
+        (lambda: MultiStepDecay(0.1, milestones=(3, 2)), "milestones is [3, 2]; write epochs in rising order"),
+        (lambda: MultiStepDecay(0.1), "milestones is missing; write the epochs at which the rate falls"),
+        (
             lambda: Piecewise(0.1, decay_epochs=(30,)),
             "values is missing; ... for each stretch between decay_epochs",
         ),
@@ -204,4 +253,6 @@ def test_the_first_value_may_be_repeated_as_paddleclas_does():
 
 
 def test_names():
-    assert SCHEDULES.names() == ["Constant", "Cosine", "Linear", "Polynomial", "Poly", "Step", "Piecewise"]
+    assert SCHEDULES.names() == [
+        "Constant", "ConstLR", "Cosine", "Linear", "Polynomial", "Poly", "Step", "MultiStepDecay", "Piecewise",
+    ]  # fmt: skip

@@ -74,9 +74,12 @@ _KEYS: dict[str, Unused | Ignored] = {
         "a run goes on from a checkpoint; write Global.checkpoints", (-1,)
     ),
     "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
-    "Optimizer.lr.by_epoch": Unused(
-        "the rate is set at every step here; remove it", (False,)
+    "Optimizer.lr.step_each_epoch": Ignored("the data set has its number of steps"),
+    "Optimizer.lr.verbose": Ignored("the log shows the rate"),
+    "Optimizer.lazy_mode": Unused(
+        "every parameter is stepped as a whole here; remove it", (False,)
     ),
+    "Optimizer.regularizer": Unused("AdamW decays by weight_decay; write that"),
     "Loss.*.DistillationDMLLoss.act": Unused(
         "shares are always made by softmax here; remove it", ("softmax",)
     ),
@@ -167,15 +170,14 @@ _NAMES = {
     ),
     "optimizer": _unsupported(
         "the optimizer",
-        "Adam AdamWDL Lars LarsMomentum Lamb",
-        "write Momentum, SGD, RMSProp or AdamW",
+        "AdamWDL Lars LarsMomentum Lamb",
+        "write Momentum, SGD, RMSProp, Adam or AdamW",
     ),
     "schedule": _unsupported(
         "the schedule",
-        "MultiStepDecay ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic CosineAnnealingWarmRestarts ExponentialWarmup",
-        "write Cosine, Piecewise, Step, Linear, Polynomial or Constant",
+        "ReduceOnPlateau CosineFixmatch OneCycleLR Cyclic CosineAnnealingWarmRestarts ExponentialWarmup",
+        "write Cosine, Piecewise, MultiStepDecay, Step, Linear, Polynomial or Constant",
     ),
-    "regularizer": _unsupported("the regularizer", "L1", "write L2"),
     "postprocess": _unsupported(
         "the post-processing",
         "ThreshOutput MultiLabelThreshOutput MultiLabelTopk DistillationPostProcess Binarize PersonAttribute "
