@@ -21,6 +21,7 @@ from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
+from ppcls.config.paddleclas.vision_names import translate_vision_names
 from ppcls.config.paths import what_is_wrong
 from ppcls.config.pipes import refuse_pipes
 from ppcls.config.schema import Config
@@ -76,6 +77,7 @@ def load_config(
     if moved is not None:
         lines.append(moved)
     move_class_num(root, problems)
+    translate_vision_names(root)
     share_keys(root, problems)
     lines.extend(settle(root, registries))
     if eval_data is not None:
@@ -179,6 +181,7 @@ def load_deploy_config(
     problems = Problems()
     root = _read(find_deploy_config(source), problems)
     apply_overrides(root, overrides, problems)
+    translate_vision_names(root)
     checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
     _log(checker.lines, say)

@@ -50,6 +50,7 @@ class GlobalSection(CheckedFields):
         keep: how many of the `epoch_N` checkpoints stay, the newest; null for all.
         eval_during_train: whether training evaluates, and keeps the best weights as `best_model`.
         eval_interval: epochs between two evaluations.
+        start_eval_epoch: epochs before these begin; the last epoch is always evaluated.
         patience: evaluations in a row without a better first metric that end the training; null for never.
         print_batch_step: steps between two lines of the log.
         use_visualdl: whether losses, rates and accuracies go to VisualDL's log as well.
@@ -75,6 +76,7 @@ class GlobalSection(CheckedFields):
     keep: NonNegativeInt | None = 3
     eval_during_train: bool = True
     eval_interval: PositiveInt = 1
+    start_eval_epoch: NonNegativeInt = 0
     patience: PositiveInt | None = None
     print_batch_step: PositiveInt = 10
     use_visualdl: bool = False

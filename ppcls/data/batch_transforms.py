@@ -1,13 +1,20 @@
-"""Transforms of a whole batch: Mixup and Cutmix."""
+"""Transforms of a whole batch: Mixup, Cutmix and Fmix."""
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Fraction, PositiveFloat, PositiveInt
+from ppcls.utils.fields import (
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+)
 from ppcls.utils.registry import Registry
 
 BATCH_TRANSFORMS = Registry("batch transform")
@@ -114,6 +121,40 @@ class Cutmix(_Mix):
         return result, _mix(targets, order, np.float32(1 - area / (width * height)))
 
 
+@BATCH_TRANSFORMS.register("Fmix", "FmixOperator")
+@dataclass(frozen=True)
+class Fmix(_Mix):
+    """Pastes blots out of another picture of the batch into every picture (Harris et al. 2020, section 4).
+
+    One mask and one permutation serve the whole batch. The mask is the brightest part of a random picture of low
+    frequencies; the share of the picture that it keeps is drawn from Beta(alpha, alpha), and targets are mixed by it.
+
+    Args:
+        alpha: the smaller, the nearer the share to 0 or 1.
+        class_num: see `Mixup`.
+        prob: see `Mixup`.
+        decay_power: amplitudes fall with this power of the frequency: the higher, the larger the blots.
+        max_soft: share of the picture on each side of a blot's edge over which the mask falls evenly from 1 to 0.
+        reformulate: draws the share from Beta(alpha + 1, alpha) instead, that of a mask whose targets are not mixed.
+    """
+
+    decay_power: NonNegativeFloat = 3.0
+    max_soft: Annotated[float, Range(low=0, high=0.5)] = 0.0
+    reformulate: bool = False
+
+    def mixed(
+        self, images: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> Batch:
+        """The batch with blots out of its permutation."""
+        height, width = images.shape[2:]
+        share = rng.beta(self.alpha + self.reformulate, self.alpha)
+        waves = low_frequencies(height, width, self.decay_power, rng)
+        mask = brightest(waves, share, self.max_soft, rng)
+        order = rng.permutation(len(images))
+        kept = np.float32(mask.mean(dtype=np.float64))
+        return mask * images + (1 - mask) * images[order], _mix(targets, order, kept)
+
+
 @BATCH_TRANSFORMS.register()
 @dataclass(frozen=True)
 class OpSampler(CheckedFields):
@@ -122,19 +163,26 @@ class OpSampler(CheckedFields):
     Args:
         MixupOperator: keys of Mixup; left out it is never chosen.
         CutmixOperator: keys of Cutmix; the same.
+        FmixOperator: keys of Fmix; the same.
     """
 
     MixupOperator: Mixup = Mixup(prob=0.0)
     CutmixOperator: Cutmix = Cutmix(prob=0.0)
+    FmixOperator: Fmix = Fmix(prob=0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        mixup, cutmix = self.MixupOperator.prob, self.CutmixOperator.prob
-        if not 0 < mixup + cutmix < 1 + 1e-9:  # 0.9 + 0.1 may be a little more than 1
+        mixup, cutmix, fmix = (operation.prob for operation in self._operations)
+        # 0.9 + 0.1 may be a little more than 1
+        if not 0 < mixup + cutmix + fmix < 1 + 1e-9:
             raise ValueError(
-                f"prob of MixupOperator is {mixup:g} and of CutmixOperator {cutmix:g}; write such that their sum is "
-                "above 0 and at most 1"
+                f"prob of MixupOperator is {mixup:g}, of CutmixOperator {cutmix:g} and of FmixOperator {fmix:g}; write "
+                "such that their sum is above 0 and at most 1"
             )
+
+    @property
+    def _operations(self) -> tuple[Mixup, Cutmix, Fmix]:
+        return self.MixupOperator, self.CutmixOperator, self.FmixOperator
 
     def __call__(
         self,
@@ -146,7 +194,7 @@ class OpSampler(CheckedFields):
         """The batch after the operation that was drawn; see `Mixup`."""
         soft = shares(targets, class_num)
         draw = rng.random()
-        for operation in (self.MixupOperator, self.CutmixOperator):
+        for operation in self._operations:
             operation.check(class_num)
             if 0 <= draw < operation.prob:
                 images, soft = operation.mixed(images, soft, rng)
@@ -166,6 +214,35 @@ def cut_box(
 
     columns = span(width)
     return span(height), columns
+
+
+def low_frequencies(
+    height: int, width: int, decay_power: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A random picture [H, W] whose amplitudes fall with a power of the frequency, in cycles per pixel (section 4)."""
+    rows, columns = np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width)
+    frequency = np.maximum(np.hypot(rows, columns), 1 / max(height, width))
+    real, imaginary = rng.standard_normal((2, *frequency.shape))
+    spectrum = (real + 1j * imaginary) / frequency**decay_power
+    return np.fft.irfft2(spectrum, (height, width))
+
+
+def brightest(
+    values: np.ndarray, share: float, soft: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Float32 of the same shape: 1 at that share of the highest values, else 0, between them a slope.
+
+    The number of pixels is rounded up or down, which is drawn. The slope takes `soft` of the picture on either side, or
+    as much as there is.
+    """
+    count = share * values.size
+    count = math.ceil(count) if rng.random() < 0.5 else math.floor(count)
+    order = np.argsort(-values, axis=None, kind="stable")
+    mask = np.zeros(values.size, np.float32)
+    mask[order[:count]] = 1
+    slope = min(int(soft * values.size), count, values.size - count)
+    mask[order[count - slope : count + slope]] = np.linspace(1, 0, 2 * slope)
+    return mask.reshape(values.shape)
 
 
 def shares(targets: np.ndarray, class_num: int) -> np.ndarray:

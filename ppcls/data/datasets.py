@@ -61,6 +61,9 @@ class ImageNetDataset(CheckedFields):
             before its first step; and raises in `eval`.
         class_names: a file of the class names in the order of their labels, `id name` or `name` per line, which the
             checkpoints of a training then carry.
+        relabel: whether labels that are numbers are numbered in their order, so that 3, 7 and 9 become 0, 1 and 2. The
+            checkpoints of a training carry the labels as the names of the classes, and evaluation looks its labels up
+            in these; PaddleClas numbers each list by itself.
     """
 
     image_root: Annotated[str, ReadPath("dir", names=("",))]
@@ -72,10 +75,15 @@ class ImageNetDataset(CheckedFields):
     label_column: str | NonNegativeInt | None = None
     on_error: Literal["raise", "skip"] | None = None
     class_names: Annotated[str, ReadPath("file")] | None = None
+    relabel: bool = False
 
     def __post_init__(self) -> None:
         _finish(self)
         super().__post_init__()
+        if self.relabel and self.class_names is not None:
+            raise ValueError(
+                "relabel is set beside class_names, by whose order the labels are numbered; leave one of the two out"
+            )
         if self.delimiter == "":
             raise ValueError(
                 "delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\""
@@ -100,6 +108,7 @@ class ImageNetDataset(CheckedFields):
             image_column=self.image_column,
             label_column=self.label_column,
             learned=known,
+            relabel=self.relabel,
         )
 
 

@@ -52,6 +52,7 @@ def read_list_file(
     image_column: Column | None = None,
     label_column: Column | None = None,
     learned: Classes | None = None,
+    relabel: bool = False,
     searches: bool = False,
     keys: tuple[str, str, str] = KEYS,
 ) -> ImageList:
@@ -67,6 +68,7 @@ def read_list_file(
         image_column: the column of the pictures, by its name or counted from 0; None finds it.
         label_column: the same of the labels.
         learned: the classes by which labels are numbered, where they are known.
+        relabel: see `number_labels`.
         searches: whether pictures are looked for in the folders below `image_root`, too.
         keys: see `Options`.
 
@@ -81,7 +83,7 @@ def read_list_file(
             f"{path} holds several parts of a data set ({', '.join(sorted(set(listed.parts)))}); write the lines of "
             "each part into a list of its own, or remove the column that names the parts"
         )
-    numbered = number_labels(listed, class_num, learned)
+    numbered = number_labels(listed, class_num, learned, relabel)
     refuse_two_labels(listed)
     notes = "; ".join([*listed.notes, *numbered.notes])
     if notes:

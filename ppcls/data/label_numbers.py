@@ -27,7 +27,10 @@ class Numbered:
 
 
 def number_labels(
-    listed: LabelledList, class_num: int | None, known: Classes | None = None
+    listed: LabelledList,
+    class_num: int | None,
+    known: Classes | None = None,
+    relabel: bool = False,
 ) -> Numbered:
     """Number the labels of a list.
 
@@ -39,6 +42,7 @@ def number_labels(
         listed: The list.
         class_num: The number of classes; None for as many as there are, where whole numbers from 0 stay.
         known: The classes of the training, or those that a file names.
+        relabel: Whether numbers are numbered as names are, which closes gaps: 3, 7 and 9 become 0, 1 and 2.
 
     Raises:
         UserError: A label is none of the classes, or there is another number of them.
@@ -47,6 +51,7 @@ def number_labels(
         return _looked_up(listed, class_num, known)
     if not listed.are_numbers:
         _refuse_mixed(listed)
+    if relabel or not listed.are_numbers:
         return _named(listed, class_num)
     numbers = _whole_numbers(listed)
     if class_num is not None and numbers.min() == 1 and numbers.max() == class_num:
@@ -136,9 +141,8 @@ def _named(listed: LabelledList, class_num: int | None) -> Numbered:
             "class_names names"
         )
     labels = _look_up(listed.labels, names)
-    note = (
-        f"labels are names, numbered in their order, so class 0 is {brief(names[0])!r}"
-    )
+    what = "relabel: labels are" if listed.are_numbers else "labels are names,"
+    note = f"{what} numbered in their order, so class 0 is {brief(names[0])!r}"
     return Numbered(labels, names, [note])
 
 

@@ -210,7 +210,11 @@ def _evaluation(
     evaluator.context = precision.evaluation_context
     settings = config.Global
     return EvaluateEpochs(
-        evaluator, settings.eval_interval, _deployed(config), settings.patience
+        evaluator,
+        settings.eval_interval,
+        _deployed(config),
+        settings.patience,
+        settings.start_eval_epoch,
     )
 
 

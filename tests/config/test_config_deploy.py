@@ -82,7 +82,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.inference_model_dir=no", "-o Global.inference_model_dir=no: there is no file or folder 'no'; write the path ..."),
         ("PostProcess.Topk.topk=0", "-o PostProcess.Topk.topk=0: is 0; ... at least 1"),
         ("PostProcess.Topk.class_id_map_file=no", "-o PostProcess.Topk.class_id_map_file=no: ... file 'no'; write the path ..."),
-        ("PreProcess.transform_ops=[{GridMask: {}}]", "-o ... PreProcess.transform_ops.0.GridMask: ... GridMask is not supported here; remove it or write RandomErasing"),
+        ("PreProcess.transform_ops=[{BlurImage: {}}]", "-o ... PreProcess.transform_ops.0.BlurImage: ... BlurImage is not supported here; remove it or write GaussianBlur"),
         ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o ... PreProcess.transform_ops.0.CropImage: unknown key 'sise'. ... 'size'?"),
         ("Global.use_tensorrt=1", "-o Global.use_tensorrt=1: is 1; write true or false or null"),
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; ... at least 1"),

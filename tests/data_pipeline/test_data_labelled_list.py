@@ -149,6 +149,22 @@ def test_labels_with_gaps_are_kept_by_a_file_of_names(tmp_path):
     assert (data.open(2).labels.tolist(), data.open(2).class_names) == ([0, 1, 0], ["7", "30"])
 
 
+def test_labels_with_gaps_are_numbered_in_their_order(tmp_path, caplog):
+    path = put(tmp_path, "1.jpg 30\n2.jpg 7\n3.jpg 30\n")
+    caplog.set_level(logging.INFO)
+    data = ImageNetDataset(str(tmp_path), path, (DecodeImage(),), relabel=True)
+    images = data.open(2)
+    assert (images.labels.tolist(), images.class_names, images.names_itself) == ([1, 0, 1], ["7", "30"], True)
+    assert "relabel: labels are numbered in their order, so class 0 is '7'" in caplog.text
+    lacking = put(tmp_path, "1.jpg 30\n", file="val.txt")
+    evaluated = ImageNetDataset(str(tmp_path), lacking, (DecodeImage(),), relabel=True)
+    assert evaluated.open(2, Classes(["7", "30"], "the training")).labels.tolist() == [1]
+    assert evaluated.open(1).labels.tolist() == [0]
+    assert "the labels name 2 classes (7, 30), but Arch.class_num is 3; write" in refusal(data.open, 3)
+    with pytest.raises(ValueError, match=r"relabel is set beside class_names, .*; leave one of the two out"):
+        ImageNetDataset(str(tmp_path), path, (DecodeImage(),), relabel=True, class_names=path)
+
+
 def test_a_name_without_suffix_that_several_pictures_have(tmp_path):
     path = put(tmp_path, "id,label\na,cat\nb,dog\n", "a.jpg", "b.jpg", "b.png")
     assert refused(path) == f"{path}:3: {tmp_path}/b may be b.jpg or b.png; write the suffix"

@@ -65,6 +65,30 @@ def test_evaluations_without_a_better_first_metric(patience, interval, trained):
     assert Recipe(10).run(EvaluateEpochs(evaluator, interval, patience=patience)) == trained
 
 
+@pytest.mark.parametrize(
+    ("first_after", "interval", "evaluated"),
+    [
+        (0, 1, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (7, 1, [7, 8, 9]),
+        (4, 2, [5, 7, 9]),
+        (5, 2, [5, 7, 9]),
+        (6, 3, [8, 9]),  # the last epoch in any case
+        (10, 1, [9]),
+        (99, 4, [9]),
+    ],
+)
+def test_the_first_epochs_may_not_be_evaluated(first_after, interval, evaluated):
+    """As PaddleClas: epochs, counted from 1, that are above it and multiples of the interval."""
+    evaluator = Scripted(SCORES)
+    assert Recipe(10).run(EvaluateEpochs(evaluator, interval, first_after=first_after)) == 10
+    assert evaluator.epochs == evaluated
+
+
+def test_epochs_that_were_not_evaluated_are_not_in_vain():
+    """Epochs 4, 5 and 6 score 0.3, 0.4, 0.1, 0.2: the last two are in vain."""
+    assert Recipe(10).run(EvaluateEpochs(Scripted(SCORES), 1, patience=2, first_after=3)) == 7
+
+
 def test_a_loss_gets_better_by_falling():
     losses = [3.0, 2.0, 2.5, 2.0, 1.0]
     assert Recipe(5).run(EvaluateEpochs(Scripted(losses, "loss"), 1, patience=2)) == 4
@@ -80,10 +104,11 @@ def test_an_evaluation_that_is_not_finite_is_no_better():
     st.integers(1, 4),
     st.integers(1, 4),
     st.integers(0, 30),
+    st.integers(0, 9),
 )
-def test_a_run_broken_anywhere_ends_where_the_whole_one_ends(scores, patience, interval, broken_at):
+def test_a_run_broken_anywhere_ends_where_the_whole_one_ends(scores, patience, interval, broken_at, first_after):
     def callback():
-        return EvaluateEpochs(Scripted(scores), interval, patience=patience)
+        return EvaluateEpochs(Scripted(scores), interval, patience=patience, first_after=first_after)
 
     whole = Recipe(len(scores))
     whole.run(callback())

@@ -162,20 +162,53 @@ def _cutmix_alpha(lab, value):
     return mixed_batches("Cutmix", alpha=value)
 
 
-@probe_each(("Mixup", "Cutmix"), "batch transform {}.prob", (0, 0), (1, 50))
+@probe_each(("Mixup", "Cutmix", "Fmix"), "batch transform {}.prob", (0, 0), (1, 50))
 def _prob(lab, name, value):
     return mixed_batches(name, alpha=1e6, prob=value)
 
 
-@probe("batch transform Cutmix.class_num", (8, 8), (9, Saying("Cutmix has class_num 9, the model 8")))
-def _cutmix_class_num(lab, value):
+@probe_each(
+    ("Cutmix", "Fmix"), "batch transform {}.class_num", (8, 8), (9, Saying(" has class_num 9, the model 8")),
+)  # fmt: skip
+def _class_num(lab, name, value):
     """Classes of the mixed targets of a model of eight, or the refusal."""
     try:
-        return component("batch transform", "Cutmix", class_num=value)(*batch(), np.random.default_rng(0), 8)[1].shape[
-            1
-        ]
+        transform = component("batch transform", name, class_num=value)
+        return transform(*batch(), np.random.default_rng(0), 8)[1].shape[1]
     except UserError as error:
         return str(error)
+
+
+def blots(**keys):
+    """Masks of twenty batches of two pictures of 0 and 1, which are not where the permutation is the identity."""
+    transform = component("batch transform", "Fmix", **keys)
+    images = np.stack([np.zeros((1, 16, 16), np.float32), np.ones((1, 16, 16), np.float32)])
+    mixed = [transform(images, np.arange(2), np.random.default_rng(seed), 2)[0] for seed in range(20)]
+    return [pictures[1, 0] for pictures in mixed if not np.array_equal(pictures, images)]
+
+
+@probe("batch transform Fmix.alpha", (1e6, {0.5}), (1, ANY), relation=lambda half, some: len(some) > 5)
+def _fmix_alpha(lab, value):
+    """Shares of masks."""
+    return {float(mask.mean()) for mask in blots(alpha=value)}
+
+
+@probe("batch transform Fmix.decay_power", (0, ANY), (6, ANY), relation=lambda noise, waves: noise > 2 * waves)
+def _decay_power(lab, value):
+    """How often the masks change from a pixel to the next."""
+    return sum(float(np.abs(np.diff(mask)).sum()) for mask in blots(alpha=1e6, decay_power=value))
+
+
+@probe("batch transform Fmix.max_soft", (0, 2), (0.25, 128))
+def _max_soft(lab, value):
+    """Values of a mask: on half of the picture a slope."""
+    return len(np.unique(blots(alpha=1e6, max_soft=value)[0]))
+
+
+@probe("batch transform Fmix.reformulate", (False, ANY), (True, ANY), relation=lambda even, more: more > even + 0.1)
+def _reformulate(lab, value):
+    """Mean share: one half, or two thirds of Beta(2, 1)."""
+    return float(np.mean([mask.mean() for mask in blots(reformulate=value)]))
 
 
 def sampled(**operations):
@@ -194,7 +227,7 @@ def sampled(**operations):
 
 @probe(
     "batch transform OpSampler.MixupOperator",
-    ({"prob": 1}, {"stays": 0, "changes": 100}), ({"prob": 0}, Saying("prob of MixupOperator is 0 and of")),
+    ({"prob": 1}, {"stays": 0, "changes": 100}), ({"prob": 0}, Saying("prob of MixupOperator is 0, of")),
     path="batch transform.OpSampler.MixupOperator",
 )  # fmt: skip
 def _mixup_operator(lab, value):
@@ -247,3 +280,13 @@ def _timm_interpolation(lab, value):
 @probe("transform TimmAutoAugment.mean", ([0, 0, 0], {0, 100}), ([1, 1, 1], {100, 255}))
 def _timm_mean(lab, value):
     return {0, 100, 255} & timm_moved(lab, "TranslateXRel", plain(100), mean=value)
+
+
+@probe(
+    "batch transform OpSampler.FmixOperator",
+    ({"prob": 1}, {"stays": 0, "changes": 100}), ({"prob": 0.25}, ANY),
+    path="batch transform.OpSampler.FmixOperator",
+    relation=lambda always, seldom: 60 < seldom["stays"] < 90,
+)  # fmt: skip
+def _fmix_operator(lab, value):
+    return sampled(FmixOperator=value)

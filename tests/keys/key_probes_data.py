@@ -92,6 +92,18 @@ def _cls_label_path(lab, value):
 
 
 @probe(
+    "dataset ImageNetDataset.relabel", (False, Saying("the label 30 is outside 0 to 3")), (True, [3, 2, 1, 0]),
+    path=f"{DATA}.relabel",
+)  # fmt: skip
+def _relabel(lab, value):
+    """How labels with gaps are read."""
+    list_file = lab.folder / "gaps.txt"
+    list_file.write_text("a/0.png 30\nb/2.png 20\nc/4.png 10\nd/6.png 2\n")
+    found = batches(lab, data_set(lab, "ImageNetDataset", cls_label_path=list_file, relabel=value))
+    return found if isinstance(found, str) else labels(found)
+
+
+@probe(
     "dataset ImageNetDataset.delimiter", (";", [2, 1]), (" ", Saying("'a/0.png;2' has no label")),
     path=f"{DATA}.delimiter",
 )  # fmt: skip

@@ -118,6 +118,13 @@ def _eval_interval(lab, value):
     return lab.train(overrides).find(r"END epoch:(\d+) +valid")
 
 
+@probe("Global.start_eval_epoch", (0, [0, 1, 2]), (1, [1, 2]))
+def _start_eval_epoch(lab, value):
+    """Epochs that end with an evaluation."""
+    overrides = {"Global.epochs": 3, "Global.eval_during_train": True, "Global.start_eval_epoch": value}
+    return lab.train(overrides).find(r"END epoch:(\d+) +valid")
+
+
 @probe("Global.print_batch_step", (1, [0, 1, 2, 3]), (3, [0, 3]))
 def _print_batch_step(lab, value):
     return lab.train({"Global.print_batch_step": value}).trained_steps

@@ -37,9 +37,6 @@ _KEYS: dict[str, Unused | Ignored] = {
     "Global.export_for_fd": Ignored(
         "export always writes one complete bundle", (False, True)
     ),
-    "Global.start_eval_epoch": Unused(
-        "evaluation begins with the first epoch; write Global.eval_interval", (0,)
-    ),
     "Global.max_num_latest_checkpoint": Unused(
         "is called Global.keep here; write that"
     ),
@@ -87,7 +84,7 @@ _KEYS: dict[str, Unused | Ignored] = {
         "a model gives its logits alone; remove it", ("logits",)
     ),
     "DataLoader.*.dataset.relabel": Unused(
-        "labels are used as they stand; write them in the list file as 0 to class_num - 1",
+        "is a key of ImageNetDataset, which reads numbers from a list; remove it",
         (False,),
     ),
     "*.DecodeImage.to_np": _ARRAYS,
@@ -132,15 +129,18 @@ def _unsupported(what: str, names: str, remedy: str) -> dict[str, str]:
     }
 
 
-_OF_BATCHES = ("OpSampler", "MixupOperator", "CutmixOperator")
+_OF_BATCHES = ("OpSampler", "MixupOperator", "CutmixOperator", "FmixOperator")
 _NAMES = {
     "transform": {
         **_unsupported(
             "the transform",
-            "RandomCropImage RandomResizedCrop RandCropImageV2 RandomHorizontalFlip RandFlipImageV2 PadV2 Resize "
-            "ToTensor Normalize CropWithPadding DecodeImageV2",
+            "RandomCropImage RandCropImageV2 RandFlipImageV2 CropWithPadding DecodeImageV2",
             "remove it or write RandCropImage and RandFlipImage",
         ),
+        **_unsupported("the transform", "Resize", "write ResizeImage"),
+        **_unsupported("the transform", "Padv2 PadV2", "write Pad"),
+        "ToTensor": "has keys that are not supported here; write NormalizeImage and ToCHWImage",
+        "Normalize": "works on what ToTensor gives; write ToTensor before it, or NormalizeImage",
         **_unsupported(
             "the transform",
             "AugMix RandAugmentV4 PCALighting",
@@ -153,7 +153,7 @@ _NAMES = {
     },
     "batch transform": _unsupported(
         "the batch transform",
-        "FmixOperator MixupCutmixHybrid",
+        "MixupCutmixHybrid",
         "remove it or write OpSampler with MixupOperator and CutmixOperator",
     ),
     "dataset": _unsupported(

@@ -17,6 +17,8 @@ from ppcls.utils.logging import get_logger, remarked
 class EvaluateEpochs(Callback):
     """Evaluates every `interval` epochs and after the last one; keeps the best in `trainer.state.best`.
 
+    The first `first_after` epochs are not evaluated, unless the last one is among them.
+
     Best is the highest first metric (top1 as a rule), or the lowest loss where there is no metric. Where the weights
     have a moving average both are evaluated, and the one that is deployed decides.
 
@@ -28,6 +30,7 @@ class EvaluateEpochs(Callback):
     interval: int
     deployed: str = "weights"  # or "average"
     patience: int | None = None
+    first_after: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def trial(self, trainer: Trainer) -> None:
@@ -43,7 +46,8 @@ class EvaluateEpochs(Callback):
     def epoch_end(self, trainer: Trainer) -> None:
         """Evaluates, if it is this epoch's turn."""
         epoch = trainer.state.epoch
-        if (epoch + 1) % self.interval and epoch + 1 != trainer.epochs:
+        is_its_turn = self._turns(epoch + 1) > self._turns(epoch)
+        if not is_its_turn and epoch + 1 != trainer.epochs:
             return
         values = self._run(trainer, epoch)
         report_failures(
@@ -79,10 +83,15 @@ class EvaluateEpochs(Callback):
             "best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"]
         )
 
+    def _turns(self, epochs: int) -> int:
+        """How many evaluations there are in so many epochs, an extra one after the last epoch not counted."""
+        skipped = self.first_after // self.interval
+        return max(epochs // self.interval - skipped, 0)
+
     def _end_in_vain(self, trainer: Trainer, epochs: int) -> None:
         """Ends the training if too many evaluations of the `epochs` done so far came after the best one."""
         best = trainer.state.best["epoch"] + 1 if trainer.state.best else 0
-        in_vain = epochs // self.interval - best // self.interval
+        in_vain = self._turns(epochs) - self._turns(best)
         if self.patience is not None and in_vain >= self.patience:
             trainer.finished = True
             get_logger().info(
