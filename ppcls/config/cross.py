@@ -182,6 +182,7 @@ def _check_class_num(checked: Checked) -> None:
         return
     for key, value in checked.values.items():
         _check_topk(checked, key, value, class_num)
+        _check_answer(checked, key, value, class_num)
         _check_class_weights(checked, key, value, class_num)
         _check_class_num_of_data(checked, key, value, class_num)
 
@@ -196,6 +197,13 @@ def _check_topk(checked: Checked, key: str, value: Any, class_num: int) -> None:
     if largest > class_num:
         text = f"is {largest}, but Arch.class_num is {class_num}; write at most {class_num}"
         checked.add(f"{key}.topk", text)
+
+
+def _check_answer(checked: Checked, key: str, value: Any, class_num: int) -> None:
+    wanted = getattr(value, "answers_for", class_num)
+    if key == "Infer.PostProcess" and wanted != class_num:
+        text = f"is for {wanted} classes, but Arch.class_num is {class_num}; write Topk"
+        checked.add(f"{key}.name", text)
 
 
 def _check_class_weights(

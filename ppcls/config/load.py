@@ -19,6 +19,7 @@ from ppcls.config.moved_run import follow
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
+from ppcls.config.paddleclas.multi_label import refuse_multi_label
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
 from ppcls.config.paddleclas.vision_names import translate_vision_names
@@ -76,6 +77,7 @@ def load_config(
     root, lines = resolve(tree, overrides, processes, problems)
     if moved is not None:
         lines.append(moved)
+    refuse_multi_label(root, problems)
     move_class_num(root, problems)
     translate_vision_names(root)
     share_keys(root, problems)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ppcls.data.labels import load_class_names
 from ppcls.utils.checked_fields import CheckedFields
-from ppcls.utils.fields import PositiveInt, ReadPath
+from ppcls.utils.fields import Fraction, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
 POSTPROCESSES = Registry("postprocess")
@@ -63,10 +63,63 @@ class Topk(CheckedFields):
             raise ValueError(
                 f"there are {len(names)} names for {classes} classes; give a name for each class"
             )
-        if np.isnan(scores).any():
+        _check_numbers(scores)
+
+
+@POSTPROCESSES.register()
+@dataclass(frozen=True)
+class ThreshOutput(CheckedFields):
+    """The answer of a model of two classes: class 1 from a threshold on, else class 0.
+
+    Args:
+        threshold: the score of class 1 from which on it is the answer.
+        label_0: the name of class 0.
+        label_1: the name of class 1.
+    """
+
+    threshold: Fraction
+    label_0: str = "0"
+    label_1: str = "1"
+
+    topk: ClassVar[int] = 1
+    class_id_map_file: ClassVar[None] = None
+    answers_for: ClassVar[int] = 2
+
+    @property
+    def names(self) -> list[str]:
+        """The names by class id."""
+        return [self.label_0, self.label_1]
+
+    def __call__(
+        self, scores: np.ndarray, names: Sequence[str] | None = None
+    ) -> list[list[Prediction]]:
+        """For each row of `scores` [N, 2] one prediction, with the score of its class.
+
+        Args:
+            scores: shares that add up to 1.
+            names: names by class id; None takes `label_0` and `label_1`.
+
+        Raises:
+            ValueError: there are not two classes, or a score is not a number.
+        """
+        if scores.shape[1] != 2:
             raise ValueError(
-                "a score is not a number, so there is no order; look at the weights"
+                f"ThreshOutput is for two classes, but there are {scores.shape[1]}; write Topk"
             )
+        _check_numbers(scores)
+        names = names or self.names
+        answers: list[list[Prediction]] = []
+        for row in scores:
+            class_id = int(row[1] >= self.threshold)
+            answers.append([(class_id, float(row[class_id]), names[class_id])])
+        return answers
+
+
+def _check_numbers(scores: np.ndarray) -> None:
+    if np.isnan(scores).any():
+        raise ValueError(
+            "a score is not a number, so there is no order; look at the weights"
+        )
 
 
 def best_of(scores: np.ndarray, count: int) -> list[int]:

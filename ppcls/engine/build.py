@@ -17,7 +17,7 @@ from ppcls.config import Config
 from ppcls.data.image_list import ImageList
 from ppcls.data.labels import Classes
 from ppcls.data.loader import ImageLoader
-from ppcls.data.postprocess import Topk
+from ppcls.data.postprocess import ThreshOutput, Topk
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS, Pipeline
 from ppcls.engine import device, processes
@@ -380,6 +380,6 @@ def learning_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float
     return lambda step: factor * schedule.lr_at(step, steps_per_epoch, epochs)
 
 
-def postprocess(config: Config) -> Topk:
+def postprocess(config: Config) -> Topk | ThreshOutput:
     """Infer.PostProcess, or the five best classes of all there are."""
     return config.Infer.PostProcess or Topk(min(5, config.Arch.class_num))

@@ -9,6 +9,7 @@ from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
 from ppcls.data.class_folders import class_folders
 from ppcls.data.labels import Classes, load_class_names
+from ppcls.data.postprocess import ThreshOutput
 from ppcls.engine import build, checkpoint
 from ppcls.engine.build import Pictures
 from ppcls.utils.errors import UserError
@@ -16,12 +17,17 @@ from ppcls.utils.logging import get_logger
 
 
 def class_names(config: Config, pictures: Pictures | None = None) -> list[str] | None:
-    """Find the names by class id: of the configured label file, else of the weights' training, else of the folder.
+    """Find the names by class id.
+
+    They are those of ThreshOutput or of the configured label file, else of the weights' training, else of the folder.
 
     Raises:
         UserError: there are not `class_num` names.
     """
-    file = build.postprocess(config).class_id_map_file
+    answer = build.postprocess(config)
+    if isinstance(answer, ThreshOutput):
+        return answer.names
+    file = answer.class_id_map_file
     if file is None:
         names_of_folder = pictures.class_names if pictures is not None else None
         return _names_of_weights(config) or names_of_folder

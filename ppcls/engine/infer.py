@@ -29,12 +29,13 @@ def infer(config: Config, output: str | None = None) -> int:
     pictures = list_pictures(place)
     start(config)
     model, config = build.model(config)
-    names, topk = classes.class_names(config), build.postprocess(config).topk
+    names, answer = classes.class_names(config), build.postprocess(config)
     prediction = Prediction(
         build.eval_pipeline(config),
         ModelBackend(model),
         names,
         config.Infer.batch_size,
-        topk,
+        answer.topk,
+        postprocess=answer,
     )
-    return report(prediction, place, pictures, topk, output)
+    return report(prediction, place, pictures, answer.topk, output)

@@ -22,7 +22,7 @@ import numpy as np
 
 from ppcls.data.picture_items import Address, NoPicture, Picture
 from ppcls.data.picture_sources import pictures_of
-from ppcls.data.postprocess import Topk
+from ppcls.data.postprocess import ThreshOutput, Topk
 from ppcls.data.read_ahead import Unreadable, batch_of_readings, read_or_reason
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.inference.backends import Backend
@@ -75,6 +75,7 @@ class Prediction:
         class_names: one name a class, or None.
         threads: that read; None takes one a core that this process may use.
         requests: batches that the backend runs at the same time.
+        postprocess: what is made of the scores; None takes the best `topk` classes.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class Prediction:
         topk: int = 5,
         threads: int | None = None,
         requests: int = 1,
+        postprocess: Topk | ThreshOutput | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.backend = backend
         self.class_names = class_names
         self.batch_size = batch_size
-        self._best = Topk(topk)
+        self._best = postprocess or Topk(topk)
         self._pools = PerProcess(
             partial(_Pools.start, threads or usable_cores(), requests)
         )

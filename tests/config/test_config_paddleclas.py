@@ -7,6 +7,7 @@ import pytest
 import ppcls
 from helpers.messages import says
 from ppcls.config import load_config
+from ppcls.data.postprocess import ThreshOutput
 from ppcls.data.transforms import TimmAutoAugment
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import ConfigError
@@ -117,6 +118,16 @@ def test_the_size_of_timm_augmentations_has_no_effect():
     assert config.DataLoader.Train.dataset.transform_ops[2] == TimmAutoAugment()
     assert lines == [
         says("... TimmAutoAugment.img_size: accepted without effect: pictures are translated by a share ...")
+    ]
+
+
+def test_an_answer_by_a_threshold_is_for_two_classes():
+    answer = "Infer.PostProcess={name: ThreshOutput, threshold: 0.9, label_0: nobody, label_1: someone}"
+    assert load("DLA34_v2.1", answer, "Arch.class_num=2").Infer.PostProcess == ThreshOutput(0.9, "nobody", "someone")
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", answer)
+    assert caught.value.problems == [
+        says(f"-o {answer} Infer.PostProcess.name: is for 2 classes, ... 1000; write Topk")
     ]
 
 

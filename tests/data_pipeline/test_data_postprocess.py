@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.data.postprocess import POSTPROCESSES, Topk, best_of
+from ppcls.data.postprocess import POSTPROCESSES, ThreshOutput, Topk, best_of
 from ppcls.utils.errors import UserError
 
 
@@ -52,4 +52,21 @@ def test_what_cannot_be_ranked_is_an_error() -> None:
         Topk(1)(np.array([[0.0, np.nan]]))
     with pytest.raises(ValueError, match="topk is 0; write a whole number of at least 1"):
         Topk(0)
-    assert list(POSTPROCESSES) == ["Topk"]
+    assert list(POSTPROCESSES) == ["Topk", "ThreshOutput"]
+
+
+def test_class_1_from_the_threshold_on():
+    scores = np.array([[0.25, 0.75], [0.5, 0.5], [0.75, 0.25]])
+    answer = ThreshOutput(0.5, "nobody", "someone")
+    assert answer(scores) == [[(1, 0.75, "someone")], [(1, 0.5, "someone")], [(0, 0.75, "nobody")]]
+    assert ThreshOutput(0.76)(scores) == [[(0, 0.25, "0")], [(0, 0.5, "0")], [(0, 0.75, "0")]]
+    assert ThreshOutput(0)(scores, ["no", "yes"])[2] == [(1, 0.25, "yes")]
+
+
+def test_a_threshold_is_for_two_classes_with_numbers():
+    with pytest.raises(ValueError, match="ThreshOutput is for two classes, but there are 3; write Topk"):
+        ThreshOutput(0.5)(np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="a score is not a number"):
+        ThreshOutput(0.5)(np.array([[0.5, np.nan]]))
+    with pytest.raises(ValueError, match=r"threshold is 1\.5; write a number from 0 to 1"):
+        ThreshOutput(1.5)

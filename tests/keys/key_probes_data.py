@@ -226,3 +226,25 @@ def _class_id_map_file(lab, value):
     answer = {"name": "Topk", "topk": 4, "class_id_map_file": value and lab.home / value}
     run = lab.well("infer", {"Global.pretrained_model": weights, "Infer.PostProcess": answer})
     return sorted(set(run.find(r"'(\w+)'")))
+
+
+def answered(**keys):
+    """Class id and name by a share of 0.6 for class 1."""
+    answer = component("postprocess", "ThreshOutput", **{"threshold": 0.5, **keys})
+    ((class_id, _, name),) = answer(np.array([[0.4, 0.6]]))[0]
+    return class_id, name
+
+
+@probe("postprocess ThreshOutput.threshold", (0.5, (1, "1")), (0.7, (0, "0")))
+def _threshold(lab, value):
+    return answered(threshold=value)
+
+
+@probe("postprocess ThreshOutput.label_0", ("nobody", (0, "nobody")), ("none", (0, "none")))
+def _label_0(lab, value):
+    return answered(threshold=0.7, label_0=value)
+
+
+@probe("postprocess ThreshOutput.label_1", ("someone", (1, "someone")), ("some", (1, "some")))
+def _label_1(lab, value):
+    return answered(label_1=value)

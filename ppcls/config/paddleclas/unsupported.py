@@ -158,7 +158,7 @@ _NAMES = {
     ),
     "dataset": _unsupported(
         "the dataset",
-        "MultiLabelDataset CommonDataset LogoDataset ProductDataset VeriWild CompCars ICartoonDataset Cifar10 Cifar100 "
+        "CommonDataset LogoDataset ProductDataset VeriWild CompCars ICartoonDataset Cifar10 Cifar100 "
         "MixDataset PersonReIDDataset AttrDataset Market1501 MSMT17 CustomLabelDataset",
         "write ImageNetDataset with a list file, or ImageFolder with one folder per class",
     ),
@@ -180,22 +180,19 @@ _NAMES = {
     ),
     "postprocess": _unsupported(
         "the post-processing",
-        "ThreshOutput MultiLabelThreshOutput MultiLabelTopk DistillationPostProcess Binarize PersonAttribute "
-        "VehicleAttribute FaceAttribute TableAttribute ScoreOutput",
+        "DistillationPostProcess Binarize ScoreOutput",
         "write Topk",
     ),
     "loss": _unsupported(
         "the loss",
-        "MultiLabelLoss MultiLabelAsymmetricLoss DistillationDKDLoss DistillationDistanceLoss "
-        "DistillationMultiLabelLoss TripletLoss "
-        "TripletLossV2 TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
+        "DistillationDKDLoss DistillationDistanceLoss TripletLoss TripletLossV2 "
+        "TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
         "TrihardLoss SupConLoss PairwiseCosface GoogLeNetLoss FocalLoss DMLLoss KLDivLoss DistanceLoss",
         "write CELoss",
     ),
     "metric": _unsupported(
         "the metric",
-        "MultiLabelTopkAcc HammingDistance AccuracyScore ATTRMetric Recallk mAP mINP Precisionk GoogLeNetTopkAcc "
-        "TprAtFpr MultilabelMap MultiLabelMAP",
+        "AccuracyScore Recallk mAP mINP Precisionk GoogLeNetTopkAcc TprAtFpr",
         "write TopkAcc",
     ),
     "backbone": _unsupported(
