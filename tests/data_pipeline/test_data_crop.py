@@ -8,9 +8,9 @@ from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import refusal, says
-from helpers.pictures import noise, numbered
-from ppcls.data.transforms import CenterCrop, CropImage, RandCropImage
+from helpers.messages import refusal
+from helpers.pictures import encoded, noise, numbered
+from ppcls.data.transforms import CenterCrop, CropImage, DecodeImage, NormalizeImage, Pipeline, RandCropImage
 from ppcls.data.transforms.random_crop import paddleclas_box, torchvision_box
 from ppcls.utils.errors import UserError
 
@@ -47,6 +47,22 @@ def test_paddleclas_box_is_its_arithmetic() -> None:
     rng = Script(uniform=[0.5, 0.535], integers=[17, 5])
     assert paddleclas_box(200, 100, (0.1, 0.4), (0.75, 2.0), rng) == (17, 5, 84, 61)
     assert rng.asked == [(0.75, 2.0), (0.1, 0.4), (116,), (39,)]
+
+
+@pytest.mark.parametrize("backend", ["cv2", "pil"])
+def test_random_interpolation_is_one_of_two(backend: str) -> None:
+    picture, seen = noise(40, 30), set()
+    whole = {"scale": (1, 1), "ratio": (1, 1), "backend": backend}
+    for seed in range(20):
+        results = [
+            RandCropImage(9, interpolation=one, **whole)(picture, np.random.default_rng(seed)).tobytes()
+            for one in ("random", "bilinear", "bicubic")
+        ]
+        seen.add(results[1:].index(results[0]))
+    assert seen == {0, 1}
+    pipeline = Pipeline([DecodeImage(), RandCropImage(9, interpolation="random", **whole), NormalizeImage()])
+    files = [(encoded(picture), np.random.default_rng(seed)) for seed in (3, 3)]
+    assert np.array_equal(pipeline(*files[0]), pipeline.plain(*files[1]))
 
 
 def test_the_aspect_may_be_log_uniform() -> None:

@@ -146,3 +146,6 @@ def test_a_checkpoint_from_before_a_key_was_there_can_be_resumed():
     gray = {**now, f"{decode}.channels": 1}
     assert differences(then, gray) == {f"{decode}.channels": f"{decode}.channels was 3 and is 1"}
     assert list(differences({}, now)) == list(now)  # another transform
+    rates = {"Optimizer.lr.name": "Cosine", "Optimizer.lr.learning_rate": 0.1}
+    assert differences(rates, {**rates, "Optimizer.lr.by_epoch": False}) == {}
+    assert list(differences(rates, {**rates, "Optimizer.lr.by_epoch": True})) == ["Optimizer.lr.by_epoch"]

@@ -148,9 +148,10 @@ class Pipeline:
         decode, crop = self._decode, self._crop
         if crop is None:
             return decode.whole(data, frame)
-        return crop.resized(
-            decode.part(data, lambda width, height: crop.box(width, height, rng), frame)
+        part = decode.part(
+            data, lambda width, height: crop.box(width, height, rng), frame
         )
+        return crop.resized(part, rng)
 
     def _memory(self, header: Header) -> int:
         """Bytes that a picture takes while it is read, at most."""

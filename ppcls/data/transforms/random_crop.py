@@ -21,6 +21,8 @@ from ppcls.data.transforms.base import (
 from ppcls.data.transforms.resample import check_interpolation, resample
 from ppcls.utils.fields import PositiveFloat, Range, Size
 
+_RANDOM = ("bilinear", "bicubic")
+
 
 @TRANSFORMS.register()
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class RandCropImage(Transform):
         size: one number for both sides, or [width, height].
         scale: smallest and largest area of the part, as fractions of the picture's.
         ratio: smallest and largest width / height of the part.
-        interpolation: see `ResizeImage`.
+        interpolation: see `ResizeImage`; or `random`, bilinear or bicubic for each picture.
         backend: cv2 or pil.
         sampling: how the part is drawn. `paddleclas`: aspect uniform in `ratio`, area uniform in `scale` after both
             bounds are lowered to what fits. `torchvision`: aspect log-uniform, ten tries, then the centre.
@@ -53,7 +55,8 @@ class RandCropImage(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_interpolation(self.interpolation, self.backend)
+        if self.interpolation != "random":
+            check_interpolation(self.interpolation, self.backend)
         set_field(self, "size", checked_size(self.size))
         set_field(self, "scale", _interval("scale", self.scale))
         set_field(self, "ratio", _interval("ratio", self.ratio))
@@ -72,7 +75,7 @@ class RandCropImage(Transform):
     ) -> np.ndarray:
         """The part, resized."""
         height, width = image.shape[:2]
-        return self.resized(cut(image, self.box(width, height, rng)))
+        return self.resized(cut(image, self.box(width, height, rng)), rng)
 
     def box(self, width: int, height: int, rng: np.random.Generator | None) -> Box:
         """The part to cut out of a picture of `width` by `height` pixels."""
@@ -83,9 +86,15 @@ class RandCropImage(Transform):
             width, height, self.scale, self.ratio, rng, self.use_log_aspect
         )
 
-    def resized(self, part: np.ndarray) -> np.ndarray:
+    def resized(
+        self, part: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
         """What was cut out, at `size`."""
-        return resample(part, *pair(self.size), self.interpolation, self.backend)
+        interpolation = self.interpolation
+        if interpolation == "random":
+            drawn = generator(rng, "RandCropImage").integers(len(_RANDOM))
+            interpolation = _RANDOM[int(drawn)]
+        return resample(part, *pair(self.size), interpolation, self.backend)
 
     def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """Always `size`."""
