@@ -16,10 +16,13 @@ from ppcls.data.transforms import (
     NormalizeImage,
     Pipeline,
     RandAugment,
+    RandAugmentV2,
+    RandAugmentV3,
     RandCropImage,
     RandFlipImage,
     RandomErasing,
     ResizeImage,
+    TimmAutoAugment,
     ToCHWImage,
 )
 
@@ -122,6 +125,9 @@ def test_a_manifest_carries_it():
     [
         ([GRAY, AutoAugment()], "AutoAugment needs colours, .*; remove it"),
         ([GRAY, RandAugment()], "RandAugment needs colours, .*; remove it"),
+        ([GRAY, TimmAutoAugment()], "TimmAutoAugment needs colours, .*; remove it"),
+        ([GRAY, RandAugmentV2()], "RandAugmentV2 needs colours, .*; remove it"),
+        ([GRAY, RandAugmentV3()], "RandAugmentV3 needs colours, .*; remove it"),
         ([GRAY, ColorJitter(0.1, 0.1, 0.1)], "ColorJitter needs colours, .*; write saturation: 0 and hue: 0"),
         ([GRAY, NormalizeImage()], r"a mean for three channels, .* one; write one number each"),
         ([GRAY, RandomErasing(mean=[1, 2, 3])], "RandomErasing has a mean for three channels"),

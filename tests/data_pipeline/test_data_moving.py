@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from helpers.messages import pattern
 from helpers.pictures import noise, numbered
 from ppcls.data.transforms import (
+    CropImage,
     DecodeImage,
     GaussianBlur,
     NormalizeImage,
@@ -19,7 +20,9 @@ from ppcls.data.transforms import (
     Pipeline,
     RandomGrayscale,
     RandomRotation,
+    ResizeImage,
 )
+from ppcls.data.transforms.sizes import check_crops
 
 
 class Drawn:
@@ -162,3 +165,12 @@ def test_what_needs_bytes_or_one_colour_is_refused_by_name() -> None:
         Pipeline([DecodeImage(), NormalizeImage(), RandomGrayscale()])
     with pytest.raises(ValueError, match=r"Pad has a fill for three channels, .*; write one number"):
         Pipeline([DecodeImage(channels=1), Pad(1, (1, 2, 3))])
+
+
+def test_crops_are_compared_with_the_padded_or_turned_picture() -> None:
+    check_crops([DecodeImage(), ResizeImage(resize_short=20), Pad(4), CropImage(28)])
+    check_crops([DecodeImage(), ResizeImage(size=20), Pad(4), CropImage(28)])
+    check_crops([DecodeImage(), ResizeImage(resize_short=20), RandomRotation(45, expand=True), CropImage(28)])
+    for resize in (ResizeImage(resize_short=20), ResizeImage(size=20)):
+        with pytest.raises(ValueError, match=r"CropImage cannot cut 29x29 pixels .* out of pictures"):
+            check_crops([DecodeImage(), resize, Pad(4), CropImage(29)])

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from ppcls.data.transforms.base import Transform, WidthHeight, pair
 from ppcls.data.transforms.crop import CenterCrop, CropImage
+from ppcls.data.transforms.pad import Pad
 from ppcls.data.transforms.resize import ResizeImage
 from ppcls.utils.fields import FieldError
+
+_SOME = (100, 100)  # a size that is known
 
 
 def check_crops(ops: Sequence[Transform]) -> None:
@@ -26,6 +29,10 @@ def check_crops(ops: Sequence[Transform]) -> None:
             shortest = min(size)
         elif isinstance(op, ResizeImage):
             shortest = op.resize_short
+        elif isinstance(op, Pad) and shortest is not None:
+            shortest += 2 * op.padding
+        elif op.output_size(_SOME) != _SOME:
+            shortest = None
 
 
 def _check(
