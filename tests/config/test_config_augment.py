@@ -98,7 +98,7 @@ def test_the_sum_of_prob(keys, numbers):
     assert problems(override) == [
         says(
             f"-o {override} {TRAIN}.batch_transform_ops.0.OpSampler: ... MixupOperator is "
-            f"{numbers[0]} ... CutmixOperator {numbers[1]}; ... sum is above 0 and at most 1"
+            f"{numbers[0]} ... CutmixOperator {numbers[1]} ... sum is above 0 and at most 1"
         )
     ]
 

@@ -8,7 +8,7 @@ from data_pictures import Script
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.messages import refusal
+from helpers.messages import refusal, says
 from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import CenterCrop, CropImage, DecodeImage, NormalizeImage, Pipeline, RandCropImage
 from ppcls.data.transforms.random_crop import paddleclas_box, torchvision_box

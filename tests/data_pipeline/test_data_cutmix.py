@@ -150,7 +150,7 @@ def test_other_sums_are_not(mixup: float, cutmix: float) -> None:
     with pytest.raises(ValueError) as caught:
         OpSampler(Mixup(prob=mixup), Cutmix(prob=cutmix))
     assert str(caught.value) == says(
-        f"... MixupOperator is {mixup} ... CutmixOperator {cutmix}; ... sum is above 0 and at most 1"
+        f"... MixupOperator is {mixup} ... CutmixOperator {cutmix} ... sum is above 0 and at most 1"
     )
 
 

@@ -190,7 +190,7 @@ def blots(**keys):
 @probe("batch transform Fmix.alpha", (1e6, {0.5}), (1, ANY), relation=lambda half, some: len(some) > 5)
 def _fmix_alpha(lab, value):
     """Shares of masks."""
-    return {float(mask.mean()) for mask in blots(alpha=value)}
+    return {round(float(mask.mean()), 2) for mask in blots(alpha=value)}
 
 
 @probe("batch transform Fmix.decay_power", (0, ANY), (6, ANY), relation=lambda noise, waves: noise > 2 * waves)
