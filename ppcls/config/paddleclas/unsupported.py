@@ -71,6 +71,12 @@ _KEYS: dict[str, Unused | Ignored] = {
         "a run goes on from a checkpoint; write Global.checkpoints", (-1,)
     ),
     "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
+    "Optimizer.lr.decay_epochs": Unused(
+        "is a key of Piecewise; write name: Piecewise, or remove it"
+    ),
+    "Optimizer.lr.milestones": Unused(
+        "is a key of MultiStepDecay; write name: MultiStepDecay, or remove it"
+    ),
     "Optimizer.lr.step_each_epoch": Ignored("the data set has its number of steps"),
     "Optimizer.lr.verbose": Ignored("the log shows the rate"),
     "Optimizer.lazy_mode": Unused(
