@@ -144,7 +144,17 @@ _NAMES = {
             "remove it or write RandCropImage and RandFlipImage",
         ),
         **_unsupported("the transform", "Resize", "write ResizeImage"),
-        **_unsupported("the transform", "Padv2 PadV2", "write Pad"),
+        **_unsupported(
+            "the transform",
+            "CropImageAtRatio RandomCrop",
+            "write ResizeImage and CropImage",
+        ),
+        **_unsupported(
+            "the transform",
+            "RandomRot90 RandomInterpolationAugment",
+            "remove it or write RandomRotation",
+        ),
+        **_unsupported("the transform", "Padv2 PadV2 Pad_paddle_vision", "write Pad"),
         "ToTensor": "has keys that are not supported here; write NormalizeImage and ToCHWImage",
         "Normalize": "works on what ToTensor gives; write ToTensor before it, or NormalizeImage",
         **_unsupported(
@@ -165,13 +175,13 @@ _NAMES = {
     "dataset": _unsupported(
         "the dataset",
         "CommonDataset LogoDataset ProductDataset VeriWild CompCars ICartoonDataset Cifar10 Cifar100 "
-        "MixDataset PersonReIDDataset AttrDataset Market1501 MSMT17 CustomLabelDataset",
+        "MixDataset MultiScaleDataset PersonReIDDataset AttrDataset Market1501 MSMT17 CustomLabelDataset",
         "write ImageNetDataset with a list file, or ImageFolder with one folder per class",
     ),
     "sampler": _unsupported(
         "the sampler",
         "PKSampler MixSampler DistributedRandomIdentitySampler DistributedGivenIterationSampler MultiScaleSampler "
-        "DistributedGroupSampler ClassAwareSampler",
+        "DistributedGroupSampler ClassAwareSampler RASampler",
         "write DistributedBatchSampler",
     ),
     "optimizer": _unsupported(
@@ -191,7 +201,8 @@ _NAMES = {
     ),
     "loss": _unsupported(
         "the loss",
-        "DistillationDKDLoss DistillationDistanceLoss TripletLoss TripletLossV2 "
+        "DistillationDKDLoss DistillationDistanceLoss DistillationPairLoss DistillationDISTLoss DistillationSKDLoss "
+        "DistillationWSLLoss AFDLoss TripletLoss TripletLossV2 "
         "TripletAngularMarginLoss CenterLoss ArcMarginLoss CosMarginLoss EmlLoss MSMLoss NpairsLoss "
         "TrihardLoss SupConLoss PairwiseCosface GoogLeNetLoss FocalLoss DMLLoss KLDivLoss DistanceLoss",
         "write CELoss",
