@@ -4,6 +4,7 @@ import functools
 
 import pytest
 
+from helpers.small_families import shrink_large_families
 from ppcls.arch.weights import fit
 
 
@@ -23,3 +24,10 @@ def no_initial_values():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ppcls.arch.layers.KaimingNormal", Constant)
         yield
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Networks with few blocks, whose outlines are not kept for other tests."""
+    shrink_large_families(monkeypatch)
+    monkeypatch.setattr(fit, "outline", fit.outline.__wrapped__)

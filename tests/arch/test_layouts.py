@@ -71,6 +71,7 @@ class _Values:
 
 
 @pytest.mark.parametrize("name", ["DLA46_c", "DPN68", "AlexNet", "SqueezeNet1_0", "DarkNet53"])
+@pytest.mark.usefixtures("small_networks")
 def test_a_round_trip_through_paddleclas_is_exact(name: str) -> None:
     paddle.seed(0)
     model = build_model(name, class_num=7)

@@ -162,6 +162,7 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
          "the source in its record is of type dict, not text; convert ... again"),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("small_networks")
 def test_wrong_records(record: dict[str, Any], text: str, tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     arrays = values(build_model("DPN68", class_num=1))
