@@ -128,9 +128,18 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _print_error(text: str) -> None:
-    """Print a message; of a line that a very long value fills, the beginning and the end."""
+    """Print a message; of a line that a very long value fills, the beginning and the end.
+
+    A value of somebody else's file sends no control characters to the terminal.
+    """
     for line in text.split("\n"):
+        if not line.isprintable():
+            line = "".join(map(_visible, line))
         print(shortened(line, _LONGEST_LINE), file=sys.stderr)
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def _unnamed_place() -> str:

@@ -47,3 +47,9 @@ def test_a_long_value_is_shortened(here, capsys):
     message = error_of(["convert", "a" * 3000 + ".pdparams", "b.pdparams"], capsys)
     assert message == says("aaa ... aaa ...\n")
     assert len(message) <= 1001
+
+
+def test_control_characters_of_a_file_are_shown_and_not_sent(here, capsys):
+    (here / "c.yaml").write_text('base: "\\e[31mna\u00efve\\a"\n')
+    message = error_of(["train", "-c", "c.yaml"], capsys)
+    assert message == says("c.yaml:1 base: cannot read \\x1b[31mna\u00efve\\x07 (...\n")
