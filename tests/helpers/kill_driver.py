@@ -15,6 +15,7 @@ import time
 import traceback
 from pathlib import Path
 
+from helpers.forks import PATIENCE
 from helpers.tiny_run import note_values, prepare, use_tiny
 from ppcls.cli import main
 from ppcls.engine import checkpoint
@@ -106,7 +107,7 @@ def attempt(folder, name, workers, place=None, calls=0, seconds=None):
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(code)
     handle = os.pidfd_open(child)
-    if not select.select([handle], [], [], seconds if place == CLOCK else 60)[0]:
+    if not select.select([handle], [], [], seconds if place == CLOCK else PATIENCE)[0]:
         assert place == CLOCK, f"{name} hangs; see its log.txt"
         os.kill(child, signal.SIGKILL)
     os.close(handle)
