@@ -210,7 +210,7 @@ def test_the_first_builds_tensorrts_engines_for_all(exported, monkeypatch):
     class Process(EngineProcess):
         def __init__(self, bundle, settings):
             order.append("started")
-            self._ready = False
+            self._settings, self._ready = settings, False
 
         def _answer(self):
             order.append("loaded")
@@ -218,3 +218,12 @@ def test_the_first_builds_tensorrts_engines_for_all(exported, monkeypatch):
     settings = Settings(device="gpu", threads=2, requests=2, tensorrt=TensorRT())
     Process.start_all(Bundle.load(exported), settings, one_first=True)
     assert order == ["started", "loaded", "started", "loaded"]
+
+
+def test_a_process_that_never_loads_is_not_waited_for(exported, monkeypatch):
+    """As one in which Paddle waits for threads that there was no memory for."""
+    silent = [sys.executable, "-c", "import signal; signal.pause()"]
+    monkeypatch.setattr(child, "command", lambda *_: silent)
+    monkeypatch.setattr(engine_process, "SECONDS_TO_LOAD", 0.1)
+    message = refusal(EngineProcess.start_all, Bundle.load(exported), Settings(threads=1, requests=1))
+    assert message.startswith(f"an engine's process has not loaded {exported} in 0.1 s; lower Global.requests")

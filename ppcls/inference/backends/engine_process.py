@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection
 
@@ -29,6 +30,7 @@ from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
 SECONDS_TO_END = 10  # then it is killed
+SECONDS_TO_LOAD = 300  # a program on a CPU
 
 
 class EngineProcess:
@@ -107,9 +109,19 @@ class EngineProcess:
         self._loaded()
 
     def _loaded(self) -> None:
-        if not self._ready:
-            self._answer()
-            self._ready = True
+        if self._ready:
+            return
+        # TensorRT builds an engine for many minutes. Paddle on a CPU waits for ever where memory ends while it starts
+        # its threads.
+        is_cpu = self._settings.device == "cpu"
+        if is_cpu and not self._channel.poll(SECONDS_TO_LOAD):
+            self._process.kill()
+            raise UserError(
+                f"an engine's process has not loaded {self._bundle.folder} in {SECONDS_TO_LOAD} s; lower "
+                "Global.requests, or give the process more memory"
+            )
+        self._answer()
+        self._ready = True
 
     def _send(self, message: object, content: memoryview | None = None) -> None:
         try:
@@ -172,7 +184,8 @@ def _serve(channel: Connection) -> None:
     except (EOFError, ConnectionError):
         return  # the parent has closed the socket
     except Exception as error:
-        channel.send((error, False))
+        with suppress(ConnectionError):  # the parent has closed the socket
+            channel.send((error, False))
 
 
 def _ignore_signals() -> None:
