@@ -103,7 +103,7 @@ def test_measuring_ends_when_two_halves_agree(exported):
     bundle = Bundle.load(exported)
 
     def calls(*milliseconds):
-        """Of OpenVINO, one a pass, over and over; Paddle takes 10 ms always."""
+        """OpenVINO's times, one per pass, over and over; Paddle always takes 10 ms."""
         clock = Clock()
         backends = {PADDLE: FakeBackend(clock, 0.01), OPENVINO: FakeBackend(clock, 0.0)}
         slow = iter(milliseconds)

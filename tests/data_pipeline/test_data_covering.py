@@ -98,7 +98,7 @@ def test_a_turned_grid_is_the_turned_grid() -> None:
 
 @pytest.mark.parametrize(("mode", "share"), [(0, 0.25), (1, 0.75)])
 def test_grid_mask_keeps_squares_or_stripes(mode: int, share: float) -> None:
-    """Of a distance of 10 and stripes of 5, whole periods."""
+    """A distance of 10 and stripes of 5, whole periods."""
     picture = ones(40, 60)
     kept = GridMask(10, 11, mode=mode)(picture, Drawn([10, (3, 8), 0], [0.5]))
     assert kept.mean() == share

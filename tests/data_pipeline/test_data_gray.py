@@ -34,7 +34,7 @@ PLANE = PICTURE[..., :1]
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_gray_is_the_luma(color):
-    """Of ITU-R BT.601, as OpenCV and Pillow have it; both round within one level."""
+    """The weights are those of ITU-R BT.601, as in OpenCV and Pillow; both round within one level."""
     (value,) = GRAY(np.full((1, 1, 3), color, np.uint8)).ravel().tolist()
     assert abs(value - np.dot(color, (0.299, 0.587, 0.114))) <= 0.51
     assert abs(value - Image.new("RGB", (1, 1), color).convert("L").getpixel((0, 0))) <= 1

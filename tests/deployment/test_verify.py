@@ -106,7 +106,7 @@ def test_float32_is_held_to_the_golden_scores_even_where_pictures_agree(bundle, 
     ],
 )
 def test_accuracy_may_drop_by_a_bound_of_its_precision(bundle, pictures, form, wrong, said):
-    """Of 200 pictures one is half a point; the reference itself has the last ten wrong."""
+    """One of 200 pictures is half a point; the reference itself has the last ten wrong."""
     labels = np.arange(200) % 5
     answers = np.where(np.arange(200) < 190, labels, (labels + 1) % 5)
     ours = answers.copy()
@@ -130,7 +130,7 @@ def test_a_list_in_which_one_picture_is_more_than_the_bound_says_so(bundle, pict
 
 @pytest.mark.parametrize(("right", "judged_by_labels"), [(50, False), (51, True)])
 def test_labels_count_where_the_reference_beats_chance(bundle, pictures, right, judged_by_labels):
-    """Of 200 pictures and 5 classes 40 are right by chance, and 10 are the least beyond."""
+    """With 200 pictures and 5 classes, 40 are right by chance; labels count where 51 are right."""
     labels = np.zeros(200, int)
     theirs = np.where(np.arange(200) < right, 0, 1)
     ours = np.where(np.arange(200) < right, 0, 2)

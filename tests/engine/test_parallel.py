@@ -112,7 +112,7 @@ def two(home):
 
 
 def said(log, pattern):
-    """Of each line that begins so: the texts of its accuracies, and its loss."""
+    """The texts of the accuracies and the loss of each line that begins with a pattern."""
     return [(accuracies, float(loss)) for accuracies, loss in re.findall(rf"{pattern} (.*)loss: ([\d.]+)", log)]
 
 

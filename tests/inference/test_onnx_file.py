@@ -227,7 +227,7 @@ def test_pictures_through_such_a_file(write, monkeypatch):
 
 
 def test_probabilities_that_are_said_to_be_logits(write, monkeypatch):
-    """Of softmax written by other operators the scores alone tell."""
+    """Where softmax is written by other operators, only the scores show it."""
     scores = {"now": np.float32([[0.1, 0.2, 0.3, 0.25, 0.15]])}
 
     class Probable(Session):

@@ -495,7 +495,7 @@ def test_real_engines_give_the_golden_scores(bundle_of, program_format, precisio
 @pytest.mark.gpu
 @pytest.mark.parametrize("program_format", ["json", "pdmodel"])
 def test_real_engines_of_two_models_are_not_mixed_up(bundle_of, program_format):
-    """Of one structure and other weights, opened before either has run."""
+    """Two models of one structure with other weights are opened before either has run."""
     first, second = bundle_of(program_format, 1), bundle_of(program_format, 2)
     assert first.parameters != second.parameters
     opened = [(bundle, open_backend(bundle, settings())) for bundle in (first, second)]

@@ -94,7 +94,7 @@ SCORES = {"Student": np.array([[3.0, 2, 1, 0], [3, 2, 1, 0]]), "Teacher": np.arr
 
 
 def counted(**keys):
-    """Of two pictures, one whose class the student has first and one whose class it has third."""
+    """The values for two pictures: the student has the class of one first, that of the other third."""
     counter = component("metric", "DistillationTopkAcc", **keys).accumulator()
     counter.update(SCORES, np.array([0, 2]))
     return counter.result()

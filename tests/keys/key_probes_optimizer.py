@@ -40,7 +40,7 @@ def _label_smoothing(lab, value):
 
 @probe("metric TopkAcc.topk", (1, {"top1": 0.5}), ([2, 3], {"top2": 0.5, "top3": 1.0}))
 def _topk(lab, value):
-    """Of two pictures, one whose class comes first and one whose class comes third."""
+    """The values for two pictures: the class of one comes first, that of the other third."""
     counter = component("metric", "TopkAcc", topk=value).accumulator()
     counter.update(np.array([[3.0, 2, 1, 0], [3, 2, 1, 0]]), np.array([0, 2]))
     return counter.result()

@@ -86,7 +86,7 @@ def _eval_sampler(lab, value):
 
 
 def spied_loaders(lab):
-    """Of each of Paddle's loaders that starts from now on: its worker processes, and whether they share memory."""
+    """The worker processes of each of Paddle's loaders that starts from now on, and whether they share memory."""
     seen = []
 
     class Loader(paddle.io.DataLoader):

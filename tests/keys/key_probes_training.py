@@ -161,7 +161,7 @@ def _use_amp(lab, value):
 
 @probe("AMP.level", ("O1", ["O1"] * 4), ("O2", ["O2"] * 4))
 def _level(lab, value):
-    """Of the casts of four steps."""
+    """The casts of four steps."""
     return [call["level"] for call in mixed_precision(lab, {"AMP.level": value}, "auto_cast")]
 
 
