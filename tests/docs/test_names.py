@@ -5,10 +5,10 @@ import re
 import pytest
 import test_documents as documents
 
+from helpers.checkout import ROOT
 from ppcls.cli import parser_of
 from ppcls.cli.commands import COMMANDS, GROUPS
 
-ROOT = documents.ROOT
 PAGES = [documents.README, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = ("ppcls", "configs", "tools", "deploy", "benchmarks", "docs", "tests")
 ELSEWHERE = {"tools/convert2tnn"}  # of TNN
