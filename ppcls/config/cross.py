@@ -201,9 +201,13 @@ def _check_topk(checked: Checked, key: str, value: Any, class_num: int) -> None:
 
 def _check_answer(checked: Checked, key: str, value: Any, class_num: int) -> None:
     wanted = getattr(value, "answers_for", class_num)
-    if key == "Infer.PostProcess" and wanted != class_num:
-        text = f"is for {wanted} classes, but Arch.class_num is {class_num}; write Topk"
-        checked.add(f"{key}.name", text)
+    if wanted == class_num:
+        return
+    what = f"is for {wanted} classes, but Arch.class_num is {class_num}"
+    if key == "Infer.PostProcess":
+        checked.add(f"{key}.name", f"{what}; write Topk")
+    elif key.startswith("Metric."):
+        checked.add(key, f"{what}; write TopkAcc")
 
 
 def _check_class_weights(

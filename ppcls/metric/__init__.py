@@ -3,5 +3,6 @@
 from ppcls.metric.base import METRICS
 from ppcls.metric.distillation import DistillationTopkAcc
 from ppcls.metric.topk import TopkAcc, TopkCounter
+from ppcls.metric.tpr import TprAtFpr
 
-__all__ = ["METRICS", "DistillationTopkAcc", "TopkAcc", "TopkCounter"]
+__all__ = ["METRICS", "DistillationTopkAcc", "TopkAcc", "TopkCounter", "TprAtFpr"]

@@ -10,6 +10,7 @@ from ppcls.config import load_config
 from ppcls.data.postprocess import ThreshOutput
 from ppcls.data.transforms import TimmAutoAugment
 from ppcls.engine.schema import registries
+from ppcls.metric import TprAtFpr
 from ppcls.utils.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "paddleclas"
@@ -129,6 +130,11 @@ def test_an_answer_by_a_threshold_is_for_two_classes():
     assert caught.value.problems == [
         says(f"-o {answer} Infer.PostProcess.name: is for 2 classes, ... 1000; write Topk")
     ]
+    metric = "Metric.Eval=[TprAtFpr: {max_fpr: 0.01}]"
+    assert load("DLA34_v2.1", metric, "Arch.class_num=2").Metric.Eval == (TprAtFpr(0.01),)
+    with pytest.raises(ConfigError) as caught:
+        load("DLA34_v2.1", metric)
+    assert caught.value.problems == [says(f"-o {metric} Metric.Eval.0.TprAtFpr: is for 2 classes, ...; write TopkAcc")]
 
 
 NORMALIZE = "Infer.transforms.NormalizeImage"

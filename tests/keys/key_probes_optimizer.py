@@ -46,6 +46,14 @@ def _topk(lab, value):
     return counter.result()
 
 
+@probe("metric TprAtFpr.max_fpr", (0.0, {"tpr": 0.5}), (0.5, {"tpr": 1.0}))
+def _max_fpr(lab, value):
+    """Of class 1 one picture scores above both of class 0, one between these."""
+    counter = component("metric", "TprAtFpr", max_fpr=value).accumulator()
+    counter.update(np.array([[0.0, 4], [0, 2], [0, 3], [0, 1]]), np.array([1, 1, 0, 0]))
+    return counter.result()
+
+
 def moved(name, gradients, **keys):
     """Where a weight of two axes and a bias go from 1, at a rate of 0.1, by these gradients."""
     layer = paddle.nn.Linear(1, 1)

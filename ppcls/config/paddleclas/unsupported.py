@@ -209,7 +209,7 @@ _NAMES = {
     ),
     "metric": _unsupported(
         "the metric",
-        "AccuracyScore Recallk mAP mINP Precisionk GoogLeNetTopkAcc TprAtFpr",
+        "AccuracyScore Recallk mAP mINP Precisionk GoogLeNetTopkAcc",
         "write TopkAcc",
     ),
     "backbone": _unsupported(
