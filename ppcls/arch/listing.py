@@ -19,6 +19,9 @@ _HEADER = (
 )
 _TEXT_COLUMNS = frozenset(("Model", "Family", "Accuracy by", "Weights of"))
 
+# What a narrow terminal does without, the first one first
+_OPTIONAL = ("Family", "Accuracy by", "Input (HxW)", "Top-5 (%)", "MACs (G)")
+
 
 @dataclass(frozen=True)
 class ListedModel:
@@ -63,9 +66,15 @@ def listed_models(pattern: str = "*") -> list[ListedModel]:
     return [_listed(info_of(name)) for name in names]
 
 
-def as_table(models: Sequence[ListedModel]) -> str:
-    """The list for a terminal: one line per model under a header that names the units."""
-    return aligned(_HEADER, [_cells(model) for model in models], _TEXT_COLUMNS)
+def as_table(models: Sequence[ListedModel], width: int | None = None) -> str:
+    """The list for a terminal: one line per model under a header that names the units.
+
+    Args:
+        models: The models.
+        width: The characters of a line, for which columns are left out; None for the whole table.
+    """
+    cells = [_cells(model) for model in models]
+    return aligned(_HEADER, cells, _TEXT_COLUMNS, width, _OPTIONAL)
 
 
 def as_json(models: Sequence[ListedModel]) -> str:

@@ -16,6 +16,8 @@ from ppcls.utils.text_table import aligned
 
 _HEADER = ("Layer", "Type", "Output shape", "Parameters", "MACs", "Calls")
 _TEXT_COLUMNS = frozenset(("Layer", "Type", "Output shape"))
+# What a narrow terminal does without
+_OPTIONAL = ("Calls", "Type")
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ class Summary:
         """Size of the weights in float32, in 1e6 bytes."""
         return 4 * self.params_with_statistics / 1e6
 
-    def table(self, depth: int | None = None) -> str:
+    def table(self, depth: int | None = None, width: int | None = None) -> str:
         """The layers, one line each, and the totals.
 
         Args:
             depth: How many parts a name can have, at least 1: deeper layers are one line with the block that holds
                 them. None shows all `rows`.
+            width: The characters of a line, for which columns are left out; None for the whole table.
 
         Raises:
             ValueError: `depth` is below 1.
@@ -87,7 +90,8 @@ class Summary:
             "FLOPs (2 x MACs)": f"{self.flops:,}",
             "Size of float32 weights (MB)": f"{self.megabytes:,.2f}",
         }
-        lines = [aligned(_HEADER, list(map(_cells, shown)), _TEXT_COLUMNS), ""]
+        cells = list(map(_cells, shown))
+        lines = [aligned(_HEADER, cells, _TEXT_COLUMNS, width, _OPTIONAL), ""]
         for label, value in totals.items():
             lines.append(f"{label:<37}  {value:>15}")
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from ppcls.benchmark.accuracy import AccuracyRow
 from ppcls.benchmark.published import SOURCES, published_accuracies
 from ppcls.benchmark.sheet import Sheet
 from ppcls.benchmark.tables import markdown, short
+from ppcls.utils.text_table import aligned
 
 _HEADER = ("model", "engine", "precision", "pictures", "top-1 (%)", "top-5 (%)")
 _NOTE = (
@@ -30,15 +31,25 @@ class AccuracySheet(Sheet[AccuracyRow]):
         for source in self._sources():
             header.append(f"{SOURCES[source]}, top-1 (%)")
             header.append(f"{SOURCES[source]}, top-5 (%)")
-        folders: dict[str, set[str]] = {}
-        for row in self.rows:
-            folders.setdefault(row.model, set()).add(row.bundle)
         lines = []
-        for row, published in zip(self.rows, self.published_cells()):
-            cells = _cells(row, has_one_folder=len(folders[row.model]) == 1)
+        for cells, published in zip(self._measured(), self.published_cells()):
             lines.append([*cells, *map(short, published)])
         table = markdown(header, lines)
         return f"{table}\n{_NOTE}" if self._sources() else table
+
+    def for_terminal(self) -> str:
+        """What was measured, without the published figures."""
+        return aligned(_HEADER, self._measured(), _HEADER[:3])
+
+    def _measured(self) -> list[list[str]]:
+        """The cells of the rows without the published figures."""
+        folders: dict[str, set[str]] = {}
+        for row in self.rows:
+            folders.setdefault(row.model, set()).add(row.bundle)
+        return [
+            _cells(row, has_one_folder=len(folders[row.model]) == 1)
+            for row in self.rows
+        ]
 
     def published_columns(self) -> list[str]:
         """Two columns for each source."""

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from ppcls.benchmark.candidates import Candidate
 from ppcls.benchmark.latency import Open
 from ppcls.benchmark.timing import Clock, Plan, Timing, time_interleaved
@@ -123,9 +125,13 @@ def _time_halves(
     """
     one: Timings = dict.fromkeys(works, Timing(()))
     other: Timings = dict.fromkeys(works, Timing(()))
+    done = 0
     for _ in range(PASSES // 2):
         for half in (one, other):
-            for settings, calls in time_interleaved(works, plan, clock).items():
+            done += 1
+            title = f"pass {done} of 2 to {PASSES}"
+            timed = time_interleaved(works, plan, clock, title)
+            for settings, calls in timed.items():
                 per_batch = calls.divided(batches[settings])
                 half[settings] = half[settings].joined(per_batch)
         if worst_ratio(one, other, eligible) <= SETTLED:
@@ -177,7 +183,14 @@ def _open_all(
     bundle: Bundle, tried: Sequence[Settings], open_it: Open
 ) -> _OpenCandidates:
     opened = _OpenCandidates({}, {})
-    for settings in tried:
+    for settings in tqdm(
+        tried,
+        desc="open",
+        unit="backend",
+        leave=False,
+        dynamic_ncols=True,
+        disable=None,
+    ):
         try:
             opened.backends[settings] = open_it(bundle, settings)
         except Unavailable as error:
@@ -194,7 +207,14 @@ def _refusals(
     """Why candidates must not be chosen; threads and requests make no difference to that."""
     verdicts: dict[tuple[str, str], str | None] = {}
     refused = {}
-    for settings, backend in backends.items():
+    for settings, backend in tqdm(
+        backends.items(),
+        desc="verify",
+        unit="backend",
+        leave=False,
+        dynamic_ncols=True,
+        disable=None,
+    ):
         form = settings.backend, settings.precision
         if settings.precision not in allowed:
             verdicts[form] = f"`--allow {settings.precision}` would let it be chosen"

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ppcls.benchmark.tables import markdown, spread
+from ppcls.benchmark.tables import spread
 from ppcls.benchmark.timing import Timing
 from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference.settings import Settings, settings_of
 from ppcls.utils.errors import UserError
+from ppcls.utils.text_table import aligned
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,15 @@ def _seconds(candidate: Candidate) -> float:
 
 
 def candidate_table(measured: Sequence[Candidate], batch: int) -> str:
-    """Markdown: the candidates, fastest first, then those that could not be run."""
+    """The candidates, fastest first, then those that could not be run; below it why one must not be chosen."""
     chosen = choose(measured)
-    rows = []
+    rows, reasons = [], {}
     for candidate in sorted(measured, key=_seconds):
         rows.append(_cells(candidate, chosen, batch))
+        settings = candidate.settings
+        if candidate.refused is not None:
+            form = f"{settings.backend}, {settings.precision}"
+            reasons[form] = f"{form}: {rows[-1][-1]}: {candidate.refused}"
     header = [
         "backend",
         "precision",
@@ -95,7 +100,8 @@ def candidate_table(measured: Sequence[Candidate], batch: int) -> str:
         "first quartile",
         "verdict",
     ]
-    return markdown(header, rows)
+    table = aligned(header, rows, ("backend", "precision", "verdict"))
+    return "\n".join([table, *reasons.values()]) + "\n"
 
 
 def described(settings: Settings) -> str:
@@ -105,28 +111,23 @@ def described(settings: Settings) -> str:
     return f"{settings.backend}, {settings.precision}, {settings.device}, {threads}, {requests}"
 
 
-def _cells(
-    candidate: Candidate, chosen: Candidate | None, batch: int
-) -> Sequence[object]:
+def _cells(candidate: Candidate, chosen: Candidate | None, batch: int) -> list[str]:
     settings, timing = candidate.settings, candidate.timing
     cells = [
         settings.backend,
         settings.precision,
-        settings.threads or "all",
-        settings.requests,
+        str(settings.threads or "all"),
+        str(settings.requests),
     ]
     if timing is None:
-        return [*cells, None, None, None, f"not measured: {candidate.refused}"]
-    ratio = None
+        return [*cells, "", "", "", "not measured"]
+    ratio = ""
     if chosen is not None and chosen.timing is not None:
         ratio = f"x {timing.undisturbed / chosen.timing.undisturbed:.3f}"
     milliseconds = spread(
         1e3 * timing.median, 1e3 * timing.percentile(5), 1e3 * timing.percentile(95)
     )
-    return [
-        *cells,
-        milliseconds,
-        f"{batch / timing.median:.1f}",
-        ratio,
-        "chosen" if candidate is chosen else candidate.refused,
-    ]
+    verdict = "refused" if candidate.refused else ""
+    if candidate is chosen:
+        verdict = "chosen"
+    return [*cells, milliseconds, f"{batch / timing.median:.1f}", ratio, verdict]

@@ -111,7 +111,7 @@ def measure_latency(
             if backend is not None:
                 work = work_of(backend, batch_of(bundle, case.batch))
                 works[case] = stack.enter_context(work)
-        timings = time_interleaved(works, plan, clock)
+        timings = time_interleaved(works, plan, clock, model)
     crop = "x".join(map(str, bundle.input.shape[2:]))
     rows = []
     for case in cases:

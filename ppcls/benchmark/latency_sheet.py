@@ -13,9 +13,11 @@ from ppcls.benchmark.sheet import REMEDY, Sheet
 from ppcls.benchmark.tables import markdown, short, spread
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
+from ppcls.utils.text_table import aligned
 
+_CELLS = "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch."
 NOTE = (
-    "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch. The columns named "
+    f"{_CELLS} The columns named "
     "PaddleClas are as it published them, by TensorRT on a V100 or T4; they were not measured here.\n"
 )
 
@@ -118,17 +120,52 @@ class LatencySheet(Sheet[LatencyRow]):
         for backend, precision in self.backends():
             parts.append(f"### {backend}, {precision}\n")
             parts.append(self._table(backend, precision))
-        missing: dict[str, None] = {}
-        for row in self.rows:
-            if row.reason is not None:
-                case = f"{row.backend}, {row.precision}, {row.model}"
-                missing[f"not measured: {case}: {row.reason}"] = None
+        missing = self._not_measured()
         if missing:
             parts.append(_bullets(missing))
         parts.append(NOTE)
         for note in self.notes:
             parts.append(f"{note}\n")
         return "\n".join(parts)
+
+    def for_terminal(self, width: int) -> str:
+        """What was measured, without the published figures, in lines of so many characters."""
+        lines = [f"{name}: {value}" for name, value in self.heading.items()]
+        for backend, precision in self.backends():
+            lines += ["", f"{backend}, {precision}"]
+            rows = self.by_model(backend, precision)
+            cells = [self._measured(by_batch, _latency) for by_batch in rows.values()]
+            header = ["model"]
+            header += [f"batch {batch} (ms)" for batch in self.batches()]
+            table = aligned(header, cells, ("model",))
+            if max(map(len, table.splitlines())) > width:
+                cells = [
+                    self._measured(by_batch, _median) for by_batch in rows.values()
+                ]
+                table = aligned(header, cells, ("model",))
+            lines.append(table)
+        lines += ["", *self._not_measured(), _CELLS, *self.notes]
+        return "\n".join(lines)
+
+    def _not_measured(self) -> list[str]:
+        """A line for each case that could not be measured."""
+        missing: dict[str, None] = {}
+        for row in self.rows:
+            if row.reason is not None:
+                case = f"{row.backend}, {row.precision}, {row.model}"
+                missing[f"not measured: {case}: {row.reason}"] = None
+        return list(missing)
+
+    def _measured(
+        self,
+        by_batch: Mapping[int, LatencyRow],
+        cell: Callable[[LatencyRow | None], str | None],
+    ) -> list[str]:
+        """The cells of a model for a terminal."""
+        cells = [next(iter(by_batch.values())).model]
+        for batch in self.batches():
+            cells.append(cell(by_batch.get(batch)) or "")
+        return cells
 
     def published_columns(self) -> list[str]:
         """A column for each device and precision that PaddleClas measured on."""
@@ -191,6 +228,12 @@ class LatencySheet(Sheet[LatencyRow]):
 
 def _bullets(lines: Iterable[str]) -> str:
     return "".join(f"- {line}\n" for line in lines)
+
+
+def _median(row: LatencyRow | None) -> str | None:
+    if row is None:
+        return None
+    return "not measured" if row.median_ms is None else f"{row.median_ms:.2f}"
 
 
 def _latency(row: LatencyRow | None) -> str | None:

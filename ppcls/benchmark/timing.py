@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 Key = TypeVar("Key")
 Clock = Callable[[], float]
@@ -85,22 +86,35 @@ def time_interleaved(
     works: Mapping[Key, Callable[[], object]],
     plan: Plan,
     clock: Clock = time.perf_counter,
+    title: str = "",
 ) -> dict[Key, Timing]:
-    """Time every piece of work in interleaved rounds.
+    """Time every piece of work in interleaved rounds, with a bar on a terminal.
 
     Args:
         works: What to call, by any key.
         plan: How much is measured.
         clock: Gives seconds.
+        title: Begins the bar.
     """
     timings = dict.fromkeys(works, Timing(()))
     keys = list(works)
-    for _ in range(plan.rounds):
-        for key in keys:
-            _call(works[key], plan.settle, clock)
-            calls = _call(works[key], plan.span, clock)
-            timings[key] = timings[key].joined(calls)
-        keys.reverse()
+    total = plan.rounds * len(keys)
+    # It draws between the calls that are timed, never during one
+    with tqdm(
+        total=total,
+        desc=title,
+        unit="span",
+        leave=False,
+        dynamic_ncols=True,
+        disable=None,
+    ) as bar:
+        for _ in range(plan.rounds):
+            for key in keys:
+                _call(works[key], plan.settle, clock)
+                calls = _call(works[key], plan.span, clock)
+                timings[key] = timings[key].joined(calls)
+                bar.update()
+            keys.reverse()
     return timings
 
 

@@ -17,6 +17,7 @@ from ppcls import __version__
 from ppcls.cli.commands import GROUPS, Command, overview, split_command
 from ppcls.cli.common import add_imports
 from ppcls.cli.parser import CommandParser, introduction
+from ppcls.engine.signals import StoppedBySignal
 from ppcls.utils import cpu, environment, user_code
 from ppcls.utils.errors import UserError, shortened
 from ppcls.utils.user_paths import expanded
@@ -123,6 +124,8 @@ def _run(words: Sequence[str]) -> int:
         place = error.filename2 or error.filename or _unnamed_place()
         _print_error(f"{place}: {error.strerror}; {remedy}")
         return 2
+    except StoppedBySignal as interruption:
+        return interruption.exit_code
     except KeyboardInterrupt:
         return 130
 

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         measuring.fill(
             sheet, bundles_to_measure(arguments.bundles, arguments.models, exports)
         )
-        print(sheet.markdown(), end="")
+        print(sheet.for_terminal())
         to_stderr("written: " + ", ".join(map(str, sheet.write())))
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ppcls.benchmark import backends
@@ -31,6 +32,7 @@ from ppcls.inference.bundle import MANIFEST_FILE, Bundle
 from ppcls.inference.settings import Settings, offered_on
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
+from ppcls.utils.terminal import wrapped
 
 WORKS_ON = "a bundle, into which the fastest settings are written"
 EXAMPLES = (
@@ -107,12 +109,12 @@ def run(arguments: argparse.Namespace) -> int:
     measured = backends.measure_backends(
         bundle, tried, batch, arguments.goal, plan, allowed, gate
     )
-    print(candidate_table(measured.candidates, batch))
+    print(wrapped(candidate_table(measured.candidates, batch), sys.stdout))
     chosen = choose(measured.candidates)
     if chosen is None:
         raise UserError(
-            f"{bundle.folder}: no candidate may be chosen, so the settings are unchanged; the table's last column says "
-            "why"
+            f"{bundle.folder}: no candidate may be chosen, so the settings are unchanged; the lines below the table "
+            "say why"
         )
     _report_choice(measured)
     _write(bundle, chosen.settings, arguments.dry_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from itertools import product
 
 from ppcls.benchmark.latency import LatencyCase
@@ -28,6 +29,7 @@ from ppcls.cli.benchmark_options import (
 from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.inference.settings import Settings
+from ppcls.utils.terminal import LINE_WIDTH, width_of, wrapped
 
 WORKS_ON = "models by their names, or bundles"
 EXAMPLES = (
@@ -88,7 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
             targets = bundle_targets(arguments.bundles)
         warn_if_busy()
         fill_latency_sheet(sheet, targets, cases, settings, plan, to_stderr)
-        print(sheet.markdown())
+        width = width_of(sys.stdout) or LINE_WIDTH
+        print(wrapped(sheet.for_terminal(width), sys.stdout))
         if output is not None:
             files = write_with_plots(sheet, output, machine.device, to_stderr)
             to_stderr("written: " + ", ".join(map(str, files)))

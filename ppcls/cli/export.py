@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     start(arguments)
     from ppcls.engine.export import export
 
-    return export(
+    export(
         config,
         arguments.untrained,
         arguments.golden,
@@ -83,3 +83,4 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.format,
         arguments.size,
     )
+    return 0

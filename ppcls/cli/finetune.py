@@ -8,13 +8,14 @@ from ppcls.cli.common import SetKey, add_image_root, add_overrides
 from ppcls.cli.parser import CommandParser
 from ppcls.data.own_list import ListOptions
 from ppcls.engine.finetune import plan
+from ppcls.engine.next_commands import print_next
 from ppcls.utils.load_paddle import load_paddle
 
 WORKS_ON = "your own pictures: a folder with one folder per class, or a list with labels such as train.csv"
 EXAMPLES = (
-    "ppcls finetune flowers/ --arch DLA34",
-    "ppcls finetune train.csv --arch DLA34 --pretrained timm",
-    "ppcls finetune flowers/ --arch SqueezeNet1_1 -o Global.epochs=5",
+    "ppcls finetune flowers/",
+    "ppcls finetune flowers/ --arch DLA60 --epochs 5 --lr 0.001 --batch-size 32 --output runs/a",
+    "ppcls finetune train.csv --pretrained timm",
 )
 
 
@@ -120,4 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
     load_paddle()
     from ppcls.engine.train import train
 
-    return train(tuning.config, files=tuning.files(), open_pictures=tuning.images)
+    result = train(tuning.config, files=tuning.files(), open_pictures=tuning.images)
+    print_next(tuning.config, result.config_file)
+    return 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ppcls.arch.listing import as_json, as_table, listed_models
 from ppcls.cli.parser import CommandParser
+from ppcls.utils.terminal import width_of
 
 WORKS_ON = "the models of this library"
 EXAMPLES = (
@@ -32,5 +34,5 @@ def add_arguments(command: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the models, and return the exit code."""
     models = listed_models(arguments.pattern)
-    print(as_json(models) if arguments.json else as_table(models))
+    print(as_json(models) if arguments.json else as_table(models, width_of(sys.stdout)))
     return 0

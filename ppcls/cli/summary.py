@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
@@ -11,6 +12,7 @@ from ppcls.arch.model_table import info_of
 from ppcls.cli.common import add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.errors import UserError
+from ppcls.utils.terminal import width_of
 
 WORKS_ON = "a model by its name"
 EXAMPLES = (
@@ -86,5 +88,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ppcls.arch.summary import summarize
 
     size = arguments.size or info_of(arguments.name).input_size[1:]
-    print(summarize(model, size).table(arguments.depth))
+    print(summarize(model, size).table(arguments.depth, width_of(sys.stdout)))
     return 0

@@ -7,6 +7,7 @@ import argparse
 from ppcls.cli.configured import add_configured, read_config, start
 from ppcls.cli.parser import CommandParser
 from ppcls.config.find import find_config
+from ppcls.engine.next_commands import print_next
 
 WORKS_ON = "a configuration: a YAML file, or a shipped one by its name (`ppcls models` lists the models)"
 EXAMPLES = (
@@ -35,4 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
     start(arguments)
     from ppcls.engine.train import train
 
-    return train(config, arguments.allow_changed, find_config(arguments.config))
+    result = train(config, arguments.allow_changed, find_config(arguments.config))
+    print_next(config, result.config_file)
+    return 0

@@ -53,6 +53,7 @@ class GlobalSection(CheckedFields):
         start_eval_epoch: epochs before these begin; the last epoch is always evaluated.
         patience: evaluations in a row without a better first metric that end the training; null for never.
         print_batch_step: steps between two lines of the log.
+        console: the lines on the terminal: `short`, the `paddleclas` lines that `train.log` has, or none (`quiet`).
         use_visualdl: whether losses, rates and accuracies go to VisualDL's log as well.
         image_shape: channels, height and width, in pixels, of the exported program's input.
         save_inference_dir: the folder that export writes.
@@ -79,6 +80,7 @@ class GlobalSection(CheckedFields):
     start_eval_epoch: NonNegativeInt = 0
     patience: PositiveInt | None = None
     print_batch_step: PositiveInt = 10
+    console: Literal["short", "paddleclas", "quiet"] = "short"
     use_visualdl: bool = False
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
     save_inference_dir: Annotated[str, UserPath()] = "./inference"

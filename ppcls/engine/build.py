@@ -29,6 +29,7 @@ from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
+from ppcls.utils.terminal import shows_bars
 
 # The order of shards depends on the number, so it is the same on every machine
 _WORKERS_OF_SHARDS = 4
@@ -307,6 +308,11 @@ def metrics(components: Sequence[Any]) -> list[Any]:
     return [component.accumulator() for component in components]
 
 
+def has_bar(config: Config) -> bool:
+    """Whether this process draws a bar of its steps."""
+    return config.Global.console != "quiet" and processes.is_first() and shows_bars()
+
+
 def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
     """Make the evaluator of Loss.Eval and Metric.Eval; of several models it evaluates the exported one."""
     made = Evaluator(
@@ -314,6 +320,7 @@ def evaluator(config: Config, reader: ImageLoader) -> Evaluator:
         losses(_alone(config.Loss.Eval)),
         metrics(_alone(config.Metric.Eval)),
         config.Global.print_batch_step,
+        has_bar=has_bar(config),
     )
     if isinstance(config.Arch, DistillationModelParams):
         made.choose = operator.attrgetter("infer_model")

@@ -55,6 +55,11 @@ def describe(device: str) -> str:
     return f"device {device}, {threads()} threads, set before Paddle {paddle.__version__} loaded: {prepared}"
 
 
+def describe_briefly(device: str) -> str:
+    """The same for a console."""
+    return f"{device}, {threads()} threads, Paddle {paddle.__version__}"
+
+
 def kernels() -> dict[str, str]:
     """The settings that choose kernels: results are bit-equal only between runs with the same ones."""
     if is_gpu():

@@ -14,6 +14,7 @@ from ppcls.data.postprocess import best_of
 from ppcls.engine import build, classes, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.result_files import open_results
+from ppcls.engine.results import EvaluationResult
 from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.engine.startup import start
 from ppcls.inference.prediction import Result
@@ -21,15 +22,15 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
 
-def evaluate(config: Config, output: str | None = None) -> int:
+def evaluate(config: Config, output: str | None = None) -> EvaluationResult:
     """Log accuracy and loss of the configured weights on DataLoader.Eval.
 
     Args:
         config: The configuration.
         output: A file for one row per picture, .csv or .json.
 
-    Returns:
-        The exit code: 1 where some picture could not be read.
+    Raises:
+        StoppedBySignal: a signal came before the last picture.
     """
     if output is not None and processes.world_size() > 1:
         raise UserError(
@@ -55,16 +56,17 @@ def evaluate(config: Config, output: str | None = None) -> int:
                 evaluator.on_batch = functools.partial(_write_rows, rows, names)
             stack.enter_context(processes.peer_failures_reported())
             stack.enter_context(stop)
-            if evaluator.run(model) is None:
+            metrics = evaluator.run(model)
+            if metrics is None:
                 raise StoppedBySignal(stop.signum or signal.SIGTERM)
             failures = processes.merged(reader.failures)
     except StoppedBySignal as interruption:
         get_logger().warning(
             "%s before the last picture, so there is no result", interruption
         )
-        return interruption.exit_code
+        raise
     report_failures(failures)
-    return 1 if failures else 0
+    return EvaluationResult(metrics, len(pictures) - len(failures), failures)
 
 
 def _asked_to_stop(stop: StopRequest) -> bool:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import paddle
+from tqdm import tqdm
 
 from ppcls.engine import processes
-from ppcls.engine.meters import Averages, Stopwatch, own_summary, summary, text_of
+from ppcls.engine.meters import (
+    Averages,
+    Stopwatch,
+    own_summary,
+    short_text_of,
+    summary,
+    text_of,
+)
 from ppcls.utils.errors import UserError
-from ppcls.utils.logging import get_logger
+from ppcls.utils.logging import get_logger, on_console
 
 
 def _itself(model: Any) -> Any:
@@ -36,6 +44,10 @@ class Evaluator:
     context: Callable[[], contextlib.AbstractContextManager[Any]] = (
         contextlib.nullcontext
     )  # what the forward passes run in
+    # Whether a bar shows the batches on a console
+    has_bar: bool = False
+    # Begins its lines on a short console
+    label: str = ""
     # What is evaluated of a model that consists of several
     choose: Callable[[Any], Any] = _itself
 
@@ -53,7 +65,12 @@ class Evaluator:
         averages, stopwatch, stopped = Averages(), Stopwatch(), False
         stopwatch.start()
         try:
-            with paddle.no_grad(), self.context(), processes.peer_failures_reported():
+            with (
+                paddle.no_grad(),
+                self.context(),
+                processes.peer_failures_reported(),
+                self._bar() as bar,
+            ):
                 for step, batch in enumerate(self.loader.epoch(0)):
                     stopped = self.should_stop()
                     if stopped:
@@ -62,6 +79,7 @@ class Evaluator:
                     if len(batch.index):
                         self._take(model, batch, averages)
                     stopwatch.finish(len(batch.index))
+                    bar.update()
                     if step % self.print_batch_step == 0:
                         self._log_step(
                             epoch, step, own_summary(self.metrics, averages), stopwatch
@@ -78,9 +96,21 @@ class Evaluator:
                 "not one picture of DataLoader.Eval could be read, so there is nothing to report"
             )
         get_logger().info(
-            "END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total()
-        )
+            "END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total(),
+            extra=on_console(f"{self.label}eval   {short_text_of(values)}  {stopwatch.short_total()}"),
+        )  # fmt: skip
         return values
+
+    def _bar(self) -> tqdm[NoReturn]:
+        """A bar of the batches, on a terminal."""
+        return tqdm(
+            total=self.loader.steps_per_epoch,
+            desc=f"{self.label}eval",
+            unit="batch",
+            leave=False,
+            dynamic_ncols=True,
+            disable=not self.has_bar,
+        )
 
     def trial(self, model: Any) -> None:
         """Evaluates a small batch, to find out before a training what would end it at its first evaluation.
@@ -134,4 +164,12 @@ class Evaluator:
     ) -> None:
         # Nothing learns here; readers of PaddleClas's logs expect the field all the same.
         line = "epoch:%-3d, valid step:%-4d, %s, lr: 0.000000, %s"
-        get_logger().info(line, epoch, step, text_of(values), stopwatch.lap())
+        short = None
+        if not self.has_bar:
+            steps = self.loader.steps_per_epoch
+            short = (
+                f"{self.label}eval   step {step + 1}/{steps}  {short_text_of(values)}"
+            )
+        get_logger().info(
+            line, epoch, step, text_of(values), stopwatch.lap(), extra=on_console(short)
+        )

@@ -17,6 +17,7 @@ from ppcls.engine.exporter import example_input, export_bundle
 from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.model_backend import ModelBackend
+from ppcls.engine.results import ExportResult
 from ppcls.engine.startup import start
 from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils.files import resolved, sha256_of
@@ -30,7 +31,7 @@ def export(
     opset: int | None = None,
     program_format: str = "json",
     size: tuple[int, int] | None = None,
-) -> int:
+) -> ExportResult:
     """Write the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
 
     Args:
@@ -76,7 +77,7 @@ def export(
         get_logger().warning(
             "the example's scores are one 1 and else zeros, as weights gone astray may give: they could not be compared"
         )
-    return 0
+    return ExportResult(folder, agreement.input_difference, agreement.score_difference)
 
 
 def arguments_of(params: Any) -> dict[str, Any]:

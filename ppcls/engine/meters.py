@@ -87,6 +87,11 @@ def text_of(values: dict[str, float]) -> str:
     return ", ".join(f"{name}: {value:.5f}" for name, value in values.items())
 
 
+def short_text_of(values: dict[str, float]) -> str:
+    """`top1 0.7750  top5 0.9500  loss 1.8229`, for a console."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
 class Stopwatch:
     """Seconds for reading and for whole batches, since the last `lap` and since `start`."""
 
@@ -120,6 +125,12 @@ class Stopwatch:
         text = self._text(self._lap)
         self._lap = len(self._batches)
         return text
+
+    def short_total(self) -> str:
+        """Pictures per second and the time since `start`, for a console."""
+        seconds = round(sum(self._batches))
+        time_taken = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        return f"{self.images_per_second():.4g} images/s  {time_taken}"
 
     def total(self) -> str:
         """Costs over all batches since `start`, as log text."""

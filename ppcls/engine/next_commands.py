@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ppcls.config import Config
+from ppcls.engine import processes
 from ppcls.utils import user_code
 
 _TOOLS = {"eval": "eval.py", "export": "export_model.py"}
@@ -16,7 +17,7 @@ _TOOLS = {"eval": "eval.py", "export": "export_model.py"}
 def print_next(config: Config, file: Path) -> None:
     """Print the commands that evaluate and export what has been trained, ready to be pasted."""
     reader = config.DataLoader.Eval
-    if reader is None:
+    if reader is None or not processes.is_first():
         return
     commands = ["eval", "export"] if config.Metric.Eval else ["export"]
     print("\nNext:", flush=True)

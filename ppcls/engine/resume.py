@@ -17,7 +17,7 @@ from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import resolved
-from ppcls.utils.logging import get_logger
+from ppcls.utils.logging import get_logger, on_console
 
 # What training goes on with, beside the weights
 _NEEDED = ("arch", "steps_per_epoch", "best", "averages", "metrics", "threads")
@@ -86,8 +86,9 @@ def resume(
         trainer.averages.restore(states["averages"])
         restore_metrics(trainer, saved)
     get_logger().info(
-        "resumed %s at epoch %d, step %d", saved.folder, states["epoch"], step
-    )
+        "resumed %s at epoch %d, step %d", saved.folder, states["epoch"], step,
+        extra=on_console(f"resumed {saved.folder} after {_done(trainer, states['epoch'], step)}"),
+    )  # fmt: skip
     _say_what_else_differs(trainer, states, schedule)
 
 
@@ -248,6 +249,12 @@ def _is_as_good(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def begins_anew(changed: Mapping[str, str]) -> bool:
     """Whether this run cannot use the optimizer's saved state: the optimizer or the weights' precision is another."""
     return "Optimizer.name" in changed or '"O2"' in changed.get("AMP.level", "")
+
+
+def _done(trainer: Trainer, epochs: int, step: int) -> str:
+    """`2 of 20 epochs and 3 of 90 steps`."""
+    done = f"{epochs} of {trainer.epochs} epochs"
+    return f"{done} and {step} of {trainer.steps_per_epoch} steps" if step else done
 
 
 def _say_what_else_differs(

@@ -24,7 +24,8 @@ from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger, log_also_to
 
 CONFIG_FILE, NAMES_FILE, LOG_FILE = "config.yaml", "class_names.txt", "train.log"
-FINETUNE_FILES = ("finetune.yaml", "train_list.txt", "val_list.txt")
+FINETUNE_CONFIG = "finetune.yaml"
+FINETUNE_FILES = (FINETUNE_CONFIG, "train_list.txt", "val_list.txt")
 _DRAWINGS = "vdl"
 _OURS = {CONFIG_FILE, NAMES_FILE, LOG_FILE, _DRAWINGS, *FINETUNE_FILES}
 _NOT_INPUTS = ("Global.output_dir", "Global.save_inference_dir", "Global.checkpoints")

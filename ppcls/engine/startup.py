@@ -7,7 +7,7 @@ import paddle
 from ppcls.config import Config
 from ppcls.engine import device, processes
 from ppcls.utils import user_code
-from ppcls.utils.logging import get_logger, setup_logging
+from ppcls.utils.logging import get_logger, on_console, setup_logging
 
 
 def start(config: Config, parallel: bool = False, keep_log: bool = False) -> None:
@@ -23,8 +23,13 @@ def start(config: Config, parallel: bool = False, keep_log: bool = False) -> Non
     """
     if not parallel:
         processes.refuse_several()
-    setup_logging(keep_lines=keep_log and processes.is_first())
-    get_logger().info(device.describe(device.select_device(config.Global.device)))
+    setup_logging(
+        keep_lines=keep_log and processes.is_first(), style=config.Global.console
+    )
+    chosen = device.select_device(config.Global.device)
+    get_logger().info(
+        device.describe(chosen), extra=on_console(device.describe_briefly(chosen))
+    )
     user_code.log()
     processes.connect()
     paddle.seed(config.Global.seed)

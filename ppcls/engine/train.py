@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,24 @@ from ppcls.engine.callbacks import (
     VisualDLLog,
 )
 from ppcls.engine.checkpoint import Checkpoint
-from ppcls.engine.next_commands import print_next
 from ppcls.engine.precision import Precision
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
+from ppcls.engine.results import TrainingResult
 from ppcls.engine.resume import check_frozen, find_best, read_for, resume
-from ppcls.engine.run_folder import CONFIG_FILE, NAMES_FILE, RunFolder, reserved
+from ppcls.engine.run_folder import (
+    CONFIG_FILE,
+    FINETUNE_CONFIG,
+    NAMES_FILE,
+    RunFolder,
+    reserved,
+)
 from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import Callback, Trainer, groups
-from ppcls.untrusted.weights_paths import BEST_MODEL
+from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils import user_code
-from ppcls.utils.logging import get_logger
+from ppcls.utils.logging import get_logger, on_console
 
 OpenPictures = Callable[..., build.Pictures]
 
@@ -45,7 +51,7 @@ def train(
     source: Path | None = None,
     files: Mapping[str, bytes] | None = None,
     open_pictures: OpenPictures = build.images,
-) -> int:
+) -> TrainingResult:
     """Train as the configuration says; checkpoints, log and the resolved configuration go to the run's folder.
 
     Nothing is written before everything that can be refused has been checked.
@@ -57,8 +63,8 @@ def train(
         files: Other files for the run's folder, by name.
         open_pictures: Opens DataLoader.Train and DataLoader.Eval, whose lists may be among these files.
 
-    Returns:
-        The exit code: 0, or 130 or 143 where a signal ended the run.
+    Raises:
+        StoppedBySignal: a signal ended the run; its state is saved.
     """
     start(config, parallel=True, keep_log=True)
     precision = build.precision(config)
@@ -102,7 +108,7 @@ def train(
             precision=precision,
             ema=build.moving_average(config, model),
         )
-        get_logger().info(plan(config, trainer, len(pictures)))
+        _log_plan(config, trainer, len(pictures))
         if saved is not None:
             check_frozen(saved, facts["frozen"])
             resume(trainer, saved, facts["recipe"], config.Optimizer.lr, allow_changed)
@@ -112,7 +118,8 @@ def train(
             evaluation.trial(trainer)
         # Not before, so that a refused run leaves everything as it was
         run.begin(config)
-        return _fit(trainer, saver, config, run)
+        _fit(trainer, saver)
+        return _result(trainer, run, evaluation)
 
 
 def _warn_about_workers(config: Config) -> None:
@@ -225,29 +232,42 @@ def _callbacks(
     evaluation: EvaluateEpochs | None,
 ) -> list[Callback]:
     """Callbacks in their order: a checkpoint is saved before the evaluation, which may fail."""
-    callbacks: list[Callback] = [ConsoleLog(config.Global.print_batch_step), saver]
+    callbacks: list[Callback] = []
+    has_bar = build.has_bar(config)
+    if has_bar:
+        # First, so that its bar is closed before the lines of an epoch's end
+        callbacks.append(ProgressBar(config.Global.console))
+    callbacks += [ConsoleLog(config.Global.print_batch_step, has_bar), saver]
     if evaluation is not None:
         callbacks.append(evaluation)
-    if not processes.is_first():
-        return callbacks
-    if config.Global.use_visualdl:
+    if processes.is_first() and config.Global.use_visualdl:
         callbacks.append(VisualDLLog(output / "vdl", evaluation))
-    if sys.stderr.isatty():
-        callbacks.append(ProgressBar())
     return callbacks
 
 
-def plan(config: Config, trainer: Trainer, pictures: int) -> str:
-    """What a run is going to do, in the numbers that a recipe is known by."""
+def _log_plan(config: Config, trainer: Trainer, pictures: int) -> None:
+    long, short = plan(config, trainer, pictures)
+    get_logger().info(long, extra=on_console(short))
+
+
+def plan(config: Config, trainer: Trainer, pictures: int) -> tuple[str, str]:
+    """What a run is going to do, in the numbers that a recipe is known by: for the log, and for a console."""
+    batch, count = build.global_batch(config), processes.world_size()
+    epochs = "1 epoch" if trainer.epochs == 1 else f"{trainer.epochs} epochs"
+    on = "1 process" if count == 1 else f"{count} processes"
     steps = groups(trainer.steps_per_epoch, trainer.update_freq)
     total = steps * trainer.epochs
     shown = range(0, total, max(1, total // 10_000))
     peak = max((trainer.lr_at(step) for step in shown), default=0.0)
-    return (
-        f"{trainer.epochs} epochs of {pictures:,} pictures, {trainer.epochs * pictures:,} in all; global batch "
-        f"{build.global_batch(config)} on {processes.world_size()} processes; {steps:,} steps an epoch, {total:,} in "
-        f"all; peak learning rate {peak:g}"
+    long = (
+        f"{epochs} of {pictures:,} pictures, {trainer.epochs * pictures:,} in all; global batch "
+        f"{batch} on {on}; {steps:,} steps per epoch, {total:,} in all; peak learning rate {peak:g}"
     )
+    short = (
+        f"{epochs} of {steps:,} steps; batch {batch} on {on}; {pictures:,} pictures; "
+        f"peak learning rate {peak:g}"
+    )
+    return long, short
 
 
 def _warn(
@@ -262,19 +282,43 @@ def _warn(
         get_logger().warning(warning)
 
 
-def _fit(
-    trainer: Trainer, saver: SaveCheckpoints, config: Config, run: RunFolder
-) -> int:
-    """Run the loop to its end or to a signal; returns the exit code."""
+def _fit(trainer: Trainer, saver: SaveCheckpoints) -> None:
+    """Run the loop to its end or to a signal."""
     # A launcher repeats its signal, which must not end this process before its last message
     with StopRequest():
         try:
             trainer.fit()
         except StoppedBySignal as interruption:
             get_logger().warning("%s; %s", interruption, saver.remedy())
-            return interruption.exit_code
+            raise
     saver.require_saved()
-    if processes.is_first():
-        name = "finetune.yaml" if "finetune.yaml" in run.files else CONFIG_FILE
-        print_next(config, run.path / name)
-    return 0
+
+
+def _result(
+    trainer: Trainer, run: RunFolder, evaluation: EvaluateEpochs | None
+) -> TrainingResult:
+    """What the training has written, and its best evaluation."""
+    config = FINETUNE_CONFIG if FINETUNE_CONFIG in run.files else CONFIG_FILE
+    history = []
+    for evaluated in evaluation.history if evaluation else ():
+        history.append({**evaluated, "epoch": evaluated["epoch"] + 1})
+    result = TrainingResult(
+        output_dir=run.path,
+        config_file=run.path / config,
+        epochs=trainer.state.epoch,
+        latest=run.path / LATEST,
+        history=tuple(history),
+    )
+    best = dict(trainer.state.best)
+    if not best:
+        return result
+    metric, epoch = best.pop("metric"), best.pop("epoch")
+    del best["score"]
+    return dataclasses.replace(
+        result,
+        best_model=run.path / BEST_MODEL,
+        best_epoch=epoch + 1,
+        metric=metric,
+        best_metric=best[metric],
+        metrics=best,
+    )

@@ -110,6 +110,12 @@ class Trainer:
         return self.state.epoch * self.steps_per_epoch + self.state.step
 
     @property
+    def place(self) -> str:
+        """`step 3 of 90, epoch 2 of 20`: the last step that was done, counted from 1."""
+        epoch = min(self.state.epoch + 1, self.epochs)
+        return f"step {self.state.step} of {self.steps_per_epoch}, epoch {epoch} of {self.epochs}"
+
+    @property
     def between_groups(self) -> bool:
         """Whether no gradients are waiting for the rest of their group, so that the state is whole."""
         return (
@@ -234,7 +240,8 @@ class Trainer:
                 "the loss of another process is not finite; its log names the pictures"
             )
         raise UserError(
-            f"the loss is {value} in epoch {self.state.epoch}, step {self.state.step}; no step was taken with it; "
+            f"the loss is {value} in step {self.state.step + 1} of {self.steps_per_epoch}, epoch "
+            f"{self.state.epoch + 1} of {self.epochs}; no step was taken with it; "
             f"lower Optimizer.lr.learning_rate or look at this batch: {', '.join(batch.paths)}"
         )
 

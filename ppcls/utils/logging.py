@@ -1,4 +1,8 @@
-"""Console and file log in PaddleClas's manner: `2021-04-09 11:43:34 INFO: message`."""
+"""Console and file log.
+
+A file has PaddleClas's lines: `2021-04-09 11:43:34 INFO: message`. The console has short ones, without date and level;
+a record may bring another text for it (`on_console`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
+
+from ppcls.utils.terminal import coloured, wrapped
 
 LOGGER_NAME = "ppcls"
 FORMAT = logging.Formatter(
@@ -17,8 +24,38 @@ FORMAT = logging.Formatter(
 )
 
 
+Style = Literal["short", "paddleclas", "quiet"]
+_COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
+
+
+def on_console(text: str | None) -> dict[str, Any]:
+    """Return the `extra` of a record that is another text on a short console; None shows nothing there."""
+    return {"short": text}
+
+
+class _ShortFormatter(logging.Formatter):
+    """Formats a record for a console: no date, and a level only where it is a warning or worse."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = getattr(record, "short", record.getMessage())
+        level = ""
+        if record.levelno >= logging.WARNING:
+            level = f"{record.levelname}: "
+        shown = wrapped(level + text, sys.stdout)
+        if not level:
+            return shown
+        style = _COLOURS.get(record.levelno, "red")
+        return coloured(level, style, sys.stdout) + shown[len(level) :]
+
+
 class _ConsoleHandler(logging.Handler):
     """Writes lines to standard output above a running progress bar instead of through it."""
+
+    def __init__(self, style: Style) -> None:
+        super().__init__()
+        self.setFormatter(_ShortFormatter() if style == "short" else FORMAT)
+        if style == "short":
+            self.addFilter(_is_shown)
 
     def emit(self, record: logging.LogRecord) -> None:
         # Importing it takes half as long as starting the runtime, for a line that may never be logged
@@ -30,6 +67,11 @@ class _ConsoleHandler(logging.Handler):
         except BrokenPipeError:
             # The reader is gone (`| head`, a closed terminal), which must not end a training
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    """Whether a short console shows a record."""
+    return getattr(record, "short", "") is not None
 
 
 class _FileHandler(logging.FileHandler):
@@ -60,6 +102,9 @@ class _KeptLines(logging.handlers.MemoryHandler):
         return False
 
 
+_OURS = (_ConsoleHandler, _FileHandler, _KeptLines, logging.NullHandler)
+
+
 def get_logger() -> logging.Logger:
     """Return the library's logger, which a program can configure as any other."""
     return logging.getLogger(LOGGER_NAME)
@@ -73,6 +118,9 @@ def remarked(remark: str) -> Iterator[None]:
     def add(record: logging.LogRecord) -> bool:
         if threading.get_ident() == thread:
             record.msg, record.args = f"{record.getMessage()} ({remark})", None
+            short = getattr(record, "short", None)
+            if short is not None:
+                record.short = f"{short} ({remark})"
         return True
 
     logger = get_logger()
@@ -84,7 +132,10 @@ def remarked(remark: str) -> Iterator[None]:
 
 
 def setup_logging(
-    file: Path | None = None, console: bool = True, keep_lines: bool = False
+    file: Path | None = None,
+    console: bool = True,
+    keep_lines: bool = False,
+    style: Style = "short",
 ) -> None:
     """Write the library's log to standard output.
 
@@ -92,24 +143,42 @@ def setup_logging(
         file: Also append the log to this file, whose folder is made.
         console: Whether to write to standard output.
         keep_lines: Also keep the lines in memory, for a file that `log_also_to` names later.
+        style: The lines of standard output: `short`, `paddleclas` for those of the file, or none (`quiet`).
     """
     logger = get_logger()
     for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    handlers: list[logging.Handler] = (
-        [_ConsoleHandler()] if console else [logging.NullHandler()]
-    )
+        # A program's own handlers stay
+        if isinstance(handler, _OURS):
+            logger.removeHandler(handler)
+            handler.close()
+    is_silent = not console or style == "quiet"
+    logger.addHandler(logging.NullHandler() if is_silent else _ConsoleHandler(style))
     if keep_lines:
-        handlers.append(_KeptLines())
-    for handler in handlers:
-        handler.setFormatter(FORMAT)
-        logger.addHandler(handler)
+        logger.addHandler(_KeptLines())
     if file is not None:
         log_also_to(file)
     # --verbose has set a lower one
     logger.setLevel(min(logger.level or logging.INFO, logging.INFO))
     logger.propagate = False
+
+
+@contextlib.contextmanager
+def as_it_was() -> Iterator[None]:
+    """Put the log back as it was after a `with` block that sets it up."""
+    logger = get_logger()
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    # Its own would be closed by `setup_logging`
+    logger.handlers[:] = [each for each in handlers if not isinstance(each, _OURS)]
+    try:
+        yield
+    finally:
+        for handler in list(logger.handlers):
+            if handler not in handlers:
+                logger.removeHandler(handler)
+                handler.close()
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def log_also_to(file: Path) -> None:

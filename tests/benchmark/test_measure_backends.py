@@ -46,13 +46,13 @@ def test_the_fastest_allowed_one_is_chosen(exported):
     chosen = choose(found)
     assert chosen.settings == OPENVINO
     assert candidate_table(found, 8) == (
-        "| backend | precision | threads | requests | batch 8 (ms) | images/s | first quartile | verdict |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| openvino | bfloat16 | all | 1 | 8.00 (8.00 to 8.00) | 1000.0 | x 0.333 "
-        "| `--allow bfloat16` would let it be chosen |\n"
-        "| openvino | float32 | all | 1 | 24.00 (24.00 to 24.00) | 333.3 | x 1.000 | chosen |\n"
-        "| paddle | float32 | all | 1 | 32.00 (32.00 to 32.00) | 250.0 | x 1.333 |  |\n"
-        "| onnxruntime | float32 | all | 1 |  |  |  | not measured: no inference.onnx |\n"
+        "backend      precision  threads  requests            batch 8 (ms)  images/s  first quartile  verdict\n"
+        "openvino     bfloat16       all         1     8.00 (8.00 to 8.00)    1000.0         x 0.333  refused\n"
+        "openvino     float32        all         1  24.00 (24.00 to 24.00)     333.3         x 1.000  chosen\n"
+        "paddle       float32        all         1  32.00 (32.00 to 32.00)     250.0         x 1.333\n"
+        "onnxruntime  float32        all         1                                                    not measured\n"
+        "openvino, bfloat16: refused: `--allow bfloat16` would let it be chosen\n"
+        "onnxruntime, float32: not measured: no inference.onnx\n"
     )
 
 
@@ -76,9 +76,11 @@ def test_what_is_allowed_must_pass_the_gate(exported):
 def test_nothing_may_be_chosen(exported):
     found = measured(Bundle.load(exported), {PADDLE: 0.004, ORT: "not installed"}, lambda *_: "its scores are off")
     assert choose(found) is None
-    assert candidate_table(found, 8).splitlines()[2:] == [
-        "| paddle | float32 | all | 1 | 32.00 (32.00 to 32.00) | 250.0 |  | its scores are off |",
-        "| onnxruntime | float32 | all | 1 |  |  |  | not measured: not installed |",
+    assert candidate_table(found, 8).splitlines()[1:] == [
+        "paddle       float32        all         1  32.00 (32.00 to 32.00)     250.0                  refused",
+        "onnxruntime  float32        all         1                                                    not measured",
+        "paddle, float32: refused: its scores are off",
+        "onnxruntime, float32: not measured: not installed",
     ]
 
 

@@ -107,6 +107,30 @@ def test_markdown():
     )
 
 
+def test_on_a_terminal_there_are_no_published_figures():
+    """Where the ranges of the calls do not fit, there are medians only."""
+    rows = [row(), row(batch=8, milliseconds=10.0), row("Unpublished", milliseconds=3.0)]
+    rows.append(row(backend="trt", reason="no TensorRT"))
+    shown = sheet(*rows)
+    assert shown.for_terminal(80) == (
+        "machine: a machine\ndevice: cpu\nmethod: two rounds\n"
+        "\n"
+        "paddle, float32\n"
+        "model               batch 1 (ms)           batch 8 (ms)\n"
+        "Tiny         2.00 (1.50 to 3.00)  10.00 (9.50 to 11.00)\n"
+        "Unpublished  3.00 (2.50 to 4.00)\n"
+        "\n"
+        "not measured: trt, float32, Tiny: no TensorRT\n"
+        "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch.\n"
+        "A note."
+    )
+    assert shown.for_terminal(50).splitlines()[5:8] == [
+        "model        batch 1 (ms)  batch 8 (ms)",
+        "Tiny                 2.00         10.00",
+        "Unpublished          3.00",
+    ]
+
+
 def test_csv_and_json():
     made = sheet(row(batch=8), row("Unpublished", reason="no, not here"))
     lines = list(csv.DictReader(io.StringIO(made.csv())))

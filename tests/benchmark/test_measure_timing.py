@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.fake_time import Clock, FakeBackend, Work
+from helpers.terminals import terminal
 from ppcls.benchmark.timing import Plan, Timing, time_interleaved
 from ppcls.benchmark.work import batch_of, batches_per_call, work_of
 from ppcls.inference.bundle import Bundle
@@ -25,6 +26,14 @@ def test_without_seconds_a_round_is_one_call_of_each_kind():
     timings = time_interleaved(works, Plan(rounds=3, settle=0, span=0), clock)
     assert timings == {"a": Timing((1.0,) * 3), "b": Timing((3.0,) * 3)}  # the calls of 5 and 7 s were warm-up
     assert "".join(log) == "aabb" + "bbaa" + "aabb"
+
+
+def test_a_terminal_shows_a_bar_of_all_rounds():
+    clock = Clock()
+    works = {name: Work(clock, [1.0]) for name in "ab"}
+    with terminal(80) as shown:
+        time_interleaved(works, Plan(rounds=3, settle=0, span=0), clock, "pass 1 of 2 to 6")
+    assert shown.text.startswith("\rpass 1 of 2 to 6:   0%|") and "| 0/6 [00:00<" in shown.text
 
 
 def test_percentiles():

@@ -48,7 +48,7 @@ if rank == 1:
 normalise = paddle.nn.BatchNorm1D(2)
 normalise._mean.set_value(paddle.full([2], float(rank)))
 batch = SimpleNamespace(image=paddle.zeros([1, 2]), label=paddle.zeros([1], "int64"), index=np.zeros(1, int))
-loader = SimpleNamespace(epoch=lambda epoch: [batch])
+loader = SimpleNamespace(epoch=lambda epoch: [batch], steps_per_epoch=1)
 Evaluator(loader, lambda logits, label: {"loss": logits.sum()}, [], 10).run(normalise)
 
 answers = {

@@ -23,7 +23,8 @@ from ppcls.untrusted.unpickle import load_pickle
 
 COLOURS = [(220, 30, 30), (30, 220, 30), (30, 30, 220), (220, 220, 30)]
 CONFIG = """
-Global: {{epochs: 4, output_dir: {out}, print_batch_step: 1, image_shape: [3, 32, 32], save_inference_dir: {bundle}}}
+Global: {{epochs: 4, output_dir: {out}, console: paddleclas, print_batch_step: 1, image_shape: [3, 32, 32],
+  save_inference_dir: {bundle}}}
 Arch: {{name: DLA46_c, class_num: 4}}
 Loss: {{Train: [CELoss: {{}}], Eval: [CELoss: {{}}]}}
 Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.05}}}}

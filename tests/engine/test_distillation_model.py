@@ -31,7 +31,8 @@ from ppcls.utils.errors import UserError
 
 STUDENT = "{name: DLA46_c, class_num: 4, drop_rate: 0.3}"
 CONFIG = """
-Global: {{epochs: 2, device: cpu, output_dir: {out}, image_shape: [3, 32, 32], save_inference_dir: {out}/bundle}}
+Global: {{epochs: 2, device: cpu, console: paddleclas, output_dir: {out}, image_shape: [3, 32, 32],
+  save_inference_dir: {out}/bundle}}
 Arch: {arch}
 Loss: {{Train: {train}, Eval: [CELoss: {{}}]}}
 Optimizer: {{name: Momentum, momentum: 0.9, lr: {{name: Constant, learning_rate: 0.001}}}}
@@ -243,13 +244,13 @@ def arrays(place, name):
 def test_a_resumed_run_ends_in_the_same_bits(config, tmp_path, monkeypatch):
     average = "EMA={decay: 0.5}"
     run = tmp_path / "output" / "DistillationModel"
-    assert train(config(average)) == 0
+    assert train(config(average)).epochs == 2
     whole = [arrays(run / "latest", f"ppcls{suffix}") for suffix in (".pdparams", "_other.pdparams", ".pdopt")]
     there = f"Global.output_dir={tmp_path / 'half'}"
     half = tmp_path / "half" / "DistillationModel"
-    assert train(config(average, there, "Global.epochs=1")) == 0
+    assert train(config(average, there, "Global.epochs=1")).epochs == 1
     assert arrays(half / "latest", "ppcls_other.pdparams") != whole[1]
-    assert train(config(average, there, f"Global.checkpoints={half}")) == 0
+    assert train(config(average, there, f"Global.checkpoints={half}")).epochs == 2
     assert [arrays(half / "latest", f"ppcls{suffix}") for suffix in (".pdparams", "_other.pdparams", ".pdopt")] == whole
 
 
@@ -277,7 +278,7 @@ def test_the_checkpoint_is_one_of_the_student(config, tmp_path, capsys):
     weights = f"Global.pretrained_model={best}"
     answers = []
     for alone in (False, True):
-        assert evaluate(config(weights, command="eval", alone=alone)) == 0
+        assert evaluate(config(weights, command="eval", alone=alone)).failures == {}
         assert evaluation(capsys) == trained
         file = tmp_path / f"{alone}.csv"
         assert infer(config(weights, command="infer", alone=alone), str(file)) == 0
@@ -287,14 +288,14 @@ def test_the_checkpoint_is_one_of_the_student(config, tmp_path, capsys):
 
 
 def test_export_is_of_the_student(config, tmp_path, capsys):
-    assert export(config(command="export"), untrained=True) == 0
+    assert export(config(command="export"), untrained=True).folder == tmp_path / "output" / "bundle"
     assert "architecture: DLA46_c" in (tmp_path / "output" / "bundle" / "inference.yml").read_text()
 
 
 def test_a_frozen_model_may_be_the_one_that_answers(config, tmp_path, capsys):
     train(config("Arch.infer_model_name=Teacher"))
     first, second = re.findall(r"valid (top1: .*?, loss: [\d.]+), ", capsys.readouterr().out)
-    assert evaluate(config("Arch.infer_model_name=Teacher", command="eval")) == 0
+    assert evaluate(config("Arch.infer_model_name=Teacher", command="eval")).failures == {}
     assert evaluation(capsys) == first == second
     weights = f"Global.pretrained_model={tmp_path / 'output' / 'DistillationModel' / 'latest'}"
     with pytest.raises(UserError, match=r"latest: these weights are for the model that is trained, but Teacher \(Arch"):

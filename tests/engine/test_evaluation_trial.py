@@ -181,7 +181,7 @@ def test_output_in_the_picture_folder_is_not_a_class(here, capsys, output):
             capsys, f"Global.output_dir={output}", f"DataLoader.Train.dataset.image_root={here}/data"
         )
         assert (code, err) == (0, "")
-        assert "1 epochs of 20 pictures" in out
+        assert "1 epoch of 20 pictures" in out
 
 
 def test_a_validation_folder_is_numbered_by_the_training_and_by_the_checkpoint(here, capsys):

@@ -290,7 +290,7 @@ def test_from_a_folder_to_a_named_answer(here, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert said.startswith("flowers: 2 classes (leaf, rose), 16 pictures to learn from, 4 to validate\n")
     assert "of 7 classes and the model one of 2 classes, so" in said
-    assert said.count(" valid top1: ") == 2
+    assert said.count("  eval   top1 ") == 2
     file = "output/flowers/DLA46_c/finetune.yaml"
     evaluate, export = (shlex.split(line.partition("ppcls ")[2]) for line in said.splitlines()[-2:])
     assert (evaluate, export) == (["eval", "-c", file], ["export", "-c", file])

@@ -49,7 +49,7 @@ def test_an_old_file_trains_and_old_overrides_evaluate(tmp_path, monkeypatch, ca
     (tmp_path / "old.yaml").write_text(OLD)
     out, err = run(tmp_path, "tools/train.py", "-c", "old.yaml")
     assert "old.yaml: LEARNING_RATE, OPTIMIZER: read as Optimizer\n" in err
-    assert "END epoch:0   valid top1: " in out
+    assert "epoch 1/1  eval   top1 " in out
     assert (tmp_path / "output/DLA46_c/best_model/ppcls.pdparams").is_file()
 
     monkeypatch.chdir(tmp_path)
@@ -64,5 +64,5 @@ def test_an_old_file_trains_and_old_overrides_evaluate(tmp_path, monkeypatch, ca
         "-o load_static_weights=False: nothing to do here\n"
         "-o topk=1: read as Metric.Eval.TopkAcc.topk\n"
     )
-    accuracy = out.rpartition("valid top1: ")[2].partition(",")[0]
-    assert f"top1: {accuracy}" in again
+    accuracy = out.rpartition("eval   top1 ")[2].split()[0]
+    assert f"eval   top1 {accuracy}" in again

@@ -21,7 +21,7 @@ from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeli
 from ppcls.untrusted.unpickle import load_pickle
 
 CONFIG = """
-Global: {epochs: 1, device: cpu, print_batch_step: 1, image_shape: [3, 64, 64]}
+Global: {epochs: 1, device: cpu, console: paddleclas, print_batch_step: 1, image_shape: [3, 64, 64]}
 Arch: {name: SqueezeNet1_1, class_num: 4}
 Loss: {Train: [CELoss: {}], Eval: [CELoss: {}]}
 Optimizer: {name: Momentum, lr: {name: Constant, learning_rate: 0.001}}

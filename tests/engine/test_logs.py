@@ -10,11 +10,10 @@ import pytest
 
 from helpers.checkout import ROOT
 from helpers.messages import says
-from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, ProgressBar, VisualDLLog
+from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs, VisualDLLog
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import Stopwatch
-from ppcls.engine.trainer import Callback
 from ppcls.loss import CELoss, weighted_sum
 from ppcls.metric import TopkAcc
 from ppcls.utils.logging import get_logger, remarked, setup_logging
@@ -268,18 +267,3 @@ def test_a_reader_that_is_too_slow_is_said_once_an_epoch(
     monkeypatch.setattr("ppcls.engine.processes.is_first", lambda: False)
     trainer.callbacks[0].epoch_end(trainer)
     assert len([line for line in lines() if "reader_cost is" in line]) == len(said)
-
-
-def test_a_terminals_bar_counts_steps_and_shows_the_time_left(make_trainer, capsys):
-    bar, counted = ProgressBar(), []
-
-    class Look(Callback):
-        def step_end(self, trainer):
-            counted.append((bar._bar.n, bar._bar.total))
-
-    make_trainer([bar, Look()], epochs=2).fit()
-    shown = capsys.readouterr().err
-    assert counted == [(step, 4) for step in (1, 2, 3, 4)] * 2
-    assert "epoch 1/2:   0%|          | 0/4 [00:00<?" in shown
-    assert "epoch 2/2:" in shown
-    assert bar._bar is None

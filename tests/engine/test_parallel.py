@@ -25,7 +25,8 @@ pytestmark = pytest.mark.slow
 PICTURES, GLOBAL_BATCH, EPOCHS = 44, 16, 4
 # No dropout: its masks belong to a process, so that two at half the batch would not repeat one at the whole.
 CONFIG = """
-Global: {{epochs: 4, device: cpu, output_dir: {home}/one, print_batch_step: 1, image_shape: [3, 40, 40]}}
+Global: {{epochs: 4, device: cpu, output_dir: {home}/one, console: paddleclas, print_batch_step: 1,
+  image_shape: [3, 40, 40]}}
 Arch: {{name: SqueezeNet1_1, class_num: 4, drop_rate: 0}}
 Loss:
   Train: [CELoss: {{}}]
@@ -125,7 +126,7 @@ def agree(some, others):
 def test_two_processes_learn_what_one_does(home, one, two):
     assert largest_difference(home, "one", "two") < 1e-6
     for log in two:
-        assert "global batch 16 on 2 processes; 3 steps an epoch, 12 in all" in log
+        assert "global batch 16 on 2 processes; 3 steps per epoch, 12 in all" in log
         for part in ("train", "valid"):
             assert len(said(log, f"END epoch:. +{part}")) == EPOCHS
             agree(said(log, f"END epoch:. +{part}"), said(one, f"END epoch:. +{part}"))

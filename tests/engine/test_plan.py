@@ -31,8 +31,21 @@ def test_the_plan_of_a_recipe(name, monkeypatch):
     trainer = SimpleNamespace(
         steps_per_epoch=steps, update_freq=1, epochs=config.Global.epochs, lr_at=build.learning_rate(config, steps)
     )
+    long, short = plan(config, trainer, PICTURES)
     epochs, pictures, batch, epoch_steps, all_steps, rate = PLANS[name]
-    assert plan(config, trainer, PICTURES) == says(
+    assert long == says(
         f"{epochs} epochs of 1,281,167 pictures, {pictures} in all; global batch {batch} on 4 processes; "
-        f"{epoch_steps} steps an epoch, {all_steps} in all; ... {rate}"
+        f"{epoch_steps} steps per epoch, {all_steps} in all; ... {rate}"
     )
+    assert short == says(
+        f"{epochs} epochs of {epoch_steps} steps; batch {batch} on 4 processes; 1,281,167 pictures; ... {rate}"
+    )
+    assert len(short) <= 100
+
+
+def test_one_is_singular(monkeypatch):
+    config = load_config("DLA34", ["Global.epochs=1"], registries(), "train", check_paths=False)
+    trainer = SimpleNamespace(steps_per_epoch=3, update_freq=1, epochs=1, lr_at=lambda step: 0.1)
+    long, short = plan(config, trainer, 700)
+    assert long.startswith("1 epoch of 700 pictures, 700 in all; global batch 64 on 1 process; ")
+    assert short == "1 epoch of 3 steps; batch 64 on 1 process; 700 pictures; peak learning rate 0.1"

@@ -143,11 +143,11 @@ def test_a_training_says_it_once_in_the_first_process(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(get_logger(), "warning", lambda text, *rest: seen.append(text % rest))
     few_steps = ["Global.epochs=1", "DataLoader.Train.sampler.batch_size=10"]
-    assert train(load_config(tmp_path / "config_0.yaml", few_steps, registries())) == 0
+    assert train(load_config(tmp_path / "config_0.yaml", few_steps, registries())).epochs == 1
     keys = [text.partition(" ")[0] for text in seen]
     assert keys == ["DataLoader.Train.sampler.batch_size:", "Optimizer.lr.warmup_epoch:"]
     seen.clear()
     monkeypatch.setattr(processes, "is_first", lambda: False)
     elsewhere = [*few_steps, f"Global.output_dir={tmp_path / 'other'}"]
-    assert train(load_config(tmp_path / "config_0.yaml", elsewhere, registries())) == 0
+    assert train(load_config(tmp_path / "config_0.yaml", elsewhere, registries())).epochs == 1
     assert seen == []

@@ -54,7 +54,7 @@ def test_torchvisions_squeezenet_scores_what_it_does_there(tmp_path, monkeypatch
     said = run(tmp_path, "tools/eval.py", *CONFIG, *WEIGHTS, *overrides, "--output", "eval.csv")
     assert "made with stem_padding=0, ceil_pooling=True, as these weights need it" in said
     assert "preprocessing is that of torchvision's weights: short side 256 (bilinear, pil), crop 224" in said
-    top1, top5 = (float(found) for found in re.findall(r"END epoch:0   valid top1: (\S+), top5: (\S+),", said)[0])
+    top1, top5 = (float(found) for found in re.findall(r"eval   top1 (\S+)  top5 (\S+)  ", said)[0])
     assert 100 * top1 == pytest.approx(64.0, abs=ONE_PICTURE + 1e-3)
     assert 100 * top5 == pytest.approx(90.5, abs=ONE_PICTURE + 1e-3)
     run(tmp_path, "tools/export_model.py", *CONFIG, *WEIGHTS)

@@ -269,7 +269,7 @@ def test_what_is_not_finite_replaces_no_checkpoint(tmp_path, make_trainer, part,
     trainer.ema = MovingAverage(trainer.model, 0.9)
     trainer.callbacks = [Spoil(part, 6), saver(tmp_path, interval_steps=2, on_error=on_error)]
     assert refusal(trainer.fit) == says(
-        f"{named} holds a NaN or an infinity at epoch 1, step 2, ...; {tmp_path}/latest stays "
+        f"{named} holds a NaN or an infinity after step 2 of 4, epoch 2 of 3, ...; {tmp_path}/latest stays "
         "...; lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global, and resume"
     )
     saved = checkpoint.read(tmp_path)

@@ -16,7 +16,8 @@ from ppcls.cli import main
 from ppcls.untrusted.unpickle import load_pickle
 
 CONFIG = """
-Global: {{epochs: 2, device: cpu, output_dir: output, print_batch_step: 1, eval_during_train: false, seed: 3}}
+Global: {{epochs: 2, device: cpu, output_dir: output, console: paddleclas, print_batch_step: 1, seed: 3,
+  eval_during_train: false}}
 Arch: {{name: SqueezeNet1_1, class_num: 4}}
 Loss: {{Train: [CELoss: {{}}], Eval: [CELoss: {{}}]}}
 Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.001}}}}

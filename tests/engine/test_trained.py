@@ -16,7 +16,7 @@ from ppcls.engine.trained import load_with_weights
 from ppcls.utils.errors import ConfigError
 
 RUN = Path("output/SqueezeNet1_1")
-BEST = f"weights: {RUN}/best_model, the best of the run (epoch 0, top1 "
+BEST = f"weights: {RUN}/best_model, the best of the run (epoch 1, top1 "
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_loss_that_is_not_finite_names_step_and_pictures_and_spares_the_weight
         trainer.fit()
     index = np.random.default_rng(1).permutation(8)[4:6]
     assert str(error.value) == says(
-        "the loss is nan in epoch 1, step 2; ...; lower Optimizer.lr.learning_rate or look at "
+        "the loss is nan in step 3 of 4, epoch 2 of 3; ...; lower Optimizer.lr.learning_rate or look at "
         f"...: pictures/{index[0]}.png, pictures/{index[1]}.png"
     )
     assert recorder.events[-2:] == [(1, 2), "finish"]

@@ -23,8 +23,8 @@ from ppcls.utils.logging import get_logger
 
 RUN = "trained/SqueezeNet1_1"  # under the lab's home: two epochs, evaluated after each
 CONFIG = """
-Global: {{epochs: 1, device: cpu, output_dir: output, print_batch_step: 1, eval_during_train: false,
-  image_shape: [3, 32, 32], save_inference_dir: bundle}}
+Global: {{epochs: 1, device: cpu, output_dir: output, print_batch_step: 1, console: paddleclas,
+  eval_during_train: false, image_shape: [3, 32, 32], save_inference_dir: bundle}}
 Arch: {{name: SqueezeNet1_1, class_num: 4}}
 Loss: {{Train: [CELoss: {{}}], Eval: [CELoss: {{}}]}}
 Optimizer: {{name: Momentum, lr: {{name: Constant, learning_rate: 0.001}}}}

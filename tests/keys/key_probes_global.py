@@ -125,6 +125,13 @@ def _start_eval_epoch(lab, value):
     return lab.train(overrides).find(r"END epoch:(\d+) +valid")
 
 
+@probe("Global.console", ("paddleclas", (4, 0)), ("short", (0, 4)))
+def _console(lab, value):
+    """Lines of steps on the terminal, in PaddleClas's form and in the short one."""
+    run = lab.train({"Global.console": value})
+    return len(run.trained_steps), len(run.find(r"(?m)^epoch 1/1  step (\d)/4  "))
+
+
 @probe("Global.print_batch_step", (1, [0, 1, 2, 3]), (3, [0, 3]))
 def _print_batch_step(lab, value):
     return lab.train({"Global.print_batch_step": value}).trained_steps

@@ -31,7 +31,7 @@ from ppcls.inference.backends.paddle import open_predictor
 
 # What a library that ignores a key would do in the place of what it does.
 DEAF = {
-    "Global.print_batch_step": ("ppcls.engine.train.ConsoleLog", lambda step: ConsoleLog(1)),
+    "Global.print_batch_step": ("ppcls.engine.train.ConsoleLog", lambda step, has_bar: ConsoleLog(1)),
     "dataset ImageNetDataset.delimiter": (
         "ppcls.data.datasets.read_list_file",
         lambda path, root, class_num, delimiter, **rest: read_list_file(path, root, class_num, " "),

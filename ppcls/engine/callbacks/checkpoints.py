@@ -15,7 +15,7 @@ from ppcls.engine.meters import over_all_processes
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils.errors import UserError
-from ppcls.utils.logging import get_logger
+from ppcls.utils.logging import get_logger, on_console
 
 
 @dataclass
@@ -78,6 +78,7 @@ class SaveCheckpoints(Callback):
                 self._latest,
                 trainer.state.epoch,
                 trainer.state.step,
+                extra=on_console(f"saved {self._latest} after {trainer.place}"),
             )
 
     def epoch_end(self, trainer: Trainer) -> None:
@@ -160,7 +161,7 @@ class SaveCheckpoints(Callback):
         name = taken.not_finite()
         if name is not None:
             raise UserError(
-                f"{name} holds a NaN or an infinity at epoch {trainer.state.epoch}, step {trainer.state.step}, though "
+                f"{name} holds a NaN or an infinity after {trainer.place}, though "
                 f"the loss was finite; {self._latest} stays as it was; lower Optimizer.lr.learning_rate or set "
                 "Optimizer.clip_norm_global, and resume"
             )

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, field
 
 from ppcls.engine import processes
-from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.callbacks.console import epoch_label, report_failures
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
 from ppcls.engine.trainer import Callback, Trainer
-from ppcls.utils.logging import get_logger, remarked
+from ppcls.utils.logging import get_logger, on_console, remarked
 
 
 @dataclass
@@ -76,12 +76,15 @@ class EvaluateEpochs(Callback):
                 metric,
             )
             best = {}
+        short = None
         if not best or score > best["score"]:
             best = {"metric": metric, "score": score, "epoch": epoch, **values}
+            short = f"best so far: {metric} {best[metric]:.4f}"
         trainer.state.best = best
         get_logger().info(
-            "best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"]
-        )
+            "best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"],
+            extra=on_console(short),
+        )  # fmt: skip
 
     def _turns(self, epochs: int) -> int:
         """How many evaluations there are in so many epochs, an extra one after the last epoch not counted."""
@@ -100,6 +103,7 @@ class EvaluateEpochs(Callback):
             )
 
     def _run(self, trainer: Trainer, epoch: int) -> dict[str, float] | None:
+        self.evaluator.label = f"{epoch_label(trainer)}  "
         with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
             if trainer.ema is None:
                 return self.evaluator.run(trainer.model, epoch)
@@ -118,5 +122,6 @@ class EvaluateEpochs(Callback):
             "the weights' moving average: %s; the weights: %s",
             text_of(averaged),
             text_of(values),
+            extra=on_console(None),
         )
         return averaged if self.deployed == "average" else values
