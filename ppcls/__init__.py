@@ -12,19 +12,40 @@ warnings.filterwarnings("ignore", message="No ccache found")
 
 TYPE_CHECKING = False  # `typing` has it, but not on every Python
 if TYPE_CHECKING:
-    from ppcls.api import Classifier
+    from ppcls.api import (
+        Classifier,
+        EvaluationResult,
+        ExportResult,
+        TrainingResult,
+        UserError,
+        evaluate,
+        export,
+        finetune,
+        train,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "__version__"]
+__all__ = [
+    "Classifier",
+    "EvaluationResult",
+    "ExportResult",
+    "TrainingResult",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "export",
+    "finetune",
+    "train",
+]
 
 
 if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
 
     def __getattr__(name):
-        if name == "Classifier":
-            from ppcls.api import Classifier
+        if name in __all__:
+            from ppcls import api
 
-            return Classifier
+            return getattr(api, name)
         raise AttributeError("module 'ppcls' has no attribute %r" % name)
 
 

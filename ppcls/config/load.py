@@ -14,7 +14,7 @@ from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.dump import dump
 from ppcls.config.eval_data import EvalData, put_eval_data
 from ppcls.config.find import find_config, find_deploy_config
-from ppcls.config.merge import merge, read_tree
+from ppcls.config.merge import merge, read_mapping, read_tree
 from ppcls.config.moved_run import follow
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.consequences import settle
@@ -35,10 +35,13 @@ from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry
 
 PathLike = str | os.PathLike[str]
+Source = PathLike | Mapping[str, Any]
+# What messages call sections that are not in a file
+MAPPING = "the given mapping"
 
 
 def load_config(
-    source: PathLike,
+    source: Source,
     overrides: Sequence[str],
     registries: Mapping[str, Registry],
     command: str = "train",
@@ -53,7 +56,7 @@ def load_config(
     """Load and check the configuration of a training, evaluation, prediction or export.
 
     Args:
-        source: a path or a shipped configuration's name; see `find_config`.
+        source: a path or a shipped configuration's name, see `find_config`; or the sections themselves.
         overrides: `Section.key=value`, in order.
         registries: the components that may be named, by kind.
         command: train, lr-find, eval, infer or export; the keys it needs must be set and the paths it reads readable.
@@ -71,9 +74,13 @@ def load_config(
     """
     assert command in COMMANDS, command
     problems = Problems()
-    file = find_config(source)
-    tree = _read(file, problems, over)
-    moved = follow(tree, file)
+    if isinstance(source, Mapping):
+        tree = _read(source, problems, over)
+        moved = None
+    else:
+        file = find_config(source)
+        tree = _read(file, problems, over)
+        moved = follow(tree, file)
     root, lines = resolve(tree, overrides, processes, problems)
     if moved is not None:
         lines.append(moved)
@@ -194,13 +201,18 @@ def load_deploy_config(
 
 
 def _read(
-    file: Path, problems: Problems, over: Mapping[str, Any] | None = None
+    source: Path | Mapping[str, Any],
+    problems: Problems,
+    over: Mapping[str, Any] | None = None,
 ) -> Node:
-    """Read a file merged over its bases, and merge `over` over it."""
-    root = read_tree(file, problems)
+    """Read a file or a mapping merged over its bases, and merge `over` over it."""
+    if isinstance(source, Mapping):
+        root, name = read_mapping(source, MAPPING, problems), MAPPING
+    else:
+        root, name = read_tree(source, problems), str(source)
     if root is not None and over:
         text = json.dumps(over, ensure_ascii=False)
-        above = read_yaml(text, lambda line: Origin(f"over {file}"), problems)
+        above = read_yaml(text, lambda line: Origin(f"over {name}"), problems)
         root = merge(root, above) if above else None
     if root is None:
         problems.raise_if_any()

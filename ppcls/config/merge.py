@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ppcls.config.find import find_base
 from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
+from ppcls.utils.errors import UserError
 
 # The shipped configurations have a few kilobytes and up to seven bases.
 _LARGEST = 10_000_000
@@ -27,6 +31,41 @@ def read_tree(file: Path, problems: Problems) -> Node | None:
         The mapping; None (and a problem) if the file or a base cannot be read.
     """
     return _Tree(problems).read(file, Origin(str(file)), ())
+
+
+def read_mapping(
+    mapping: Mapping[str, Any], source: str, problems: Problems
+) -> Node | None:
+    """Merge a mapping over its bases, whose paths are relative to the working directory.
+
+    Args:
+        mapping: Sections as a file has them: numbers, texts, paths, lists and mappings.
+        source: What messages call it.
+        problems: collects what is wrong.
+
+    Raises:
+        UserError: it holds an object of another type.
+    """
+    try:
+        text = json.dumps(mapping, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{source} cannot be a configuration ({error}); write numbers, texts, paths, lists and mappings"
+        ) from error
+    root = read_yaml(text, lambda line: Origin(source), problems)
+    if root is None:
+        return None
+    return _Tree(problems).over_bases(root, Path(), ())
+
+
+def _plain(value: object) -> object:
+    """A path as text, and a number of NumPy as one of Python."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    item = getattr(value, "item", None)
+    if callable(item):
+        return item()
+    raise TypeError(f"{value!r} is of type {type(value).__name__}")
 
 
 class _Tree:
@@ -51,14 +90,20 @@ class _Tree:
         root = _read_file(file, self.problems, named_at)
         if root is None:
             return None
+        return self.over_bases(root, file.parent, (*path, file))
+
+    def over_bases(
+        self, root: Node, folder: Path, path: tuple[Path, ...]
+    ) -> Node | None:
+        """Merge a mapping over its bases, whose paths are relative to `folder`; `path` as for `read`."""
         bases = _bases(root, self.problems)
         if bases is None:
             return None
         # All bases are read, so that the problems of all are reported
         trees = []
         for base in bases:
-            parent = find_base(base.value, file.parent)
-            trees.append(self.read(parent, base.origin, (*path, file)))
+            parent = find_base(base.value, folder)
+            trees.append(self.read(parent, base.origin, path))
         merged = Node({}, root.origin)
         for tree in trees:
             if tree is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ppcls.arch.distillation import DistillationModelParams
 from ppcls.config import Config, load_config
 from ppcls.config.eval_data import EvalData
 from ppcls.config.find import find_config
+from ppcls.config.load import Source
 from ppcls.engine import processes
 from ppcls.engine.run_folder import CONFIG_FILE, path_of
 from ppcls.engine.schema import registries
@@ -47,29 +48,32 @@ class Trained:
 
 
 def load_with_weights(
-    source: str,
+    source: Source,
     overrides: Sequence[str],
     command: str,
     *,
     check_paths: bool = True,
     processes_count: int = 1,
     eval_data: EvalData | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Config:
     """The configuration of a command that needs weights, with those of its own run where no others are asked for.
 
     Args:
-        source: A path or a shipped configuration's name.
+        source: A path, a shipped configuration's name, or the sections themselves.
         overrides: `Section.key=value`, in order.
         command: eval, infer or export.
         check_paths: Whether the paths that the command reads must be there.
         processes_count: How many processes share the work.
         eval_data: Pictures in place of those that DataLoader.Eval names.
+        say: Gets lines about the weights and the configuration; None prints them on standard error.
 
     Raises:
         UserError: there is no such file.
         ConfigError: everything that is wrong.
     """
     _refuse_checkpoints(overrides, command)
+    say = say or _say
 
     def load(
         overrides: Sequence[str], check_paths: bool, say: Callable[[str], None]
@@ -85,14 +89,15 @@ def load_with_weights(
     except ConfigError:  # reported below, together with paths that are not there
         pass
     else:
-        found = _find(config, find_config(source), overrides)
+        file = None if isinstance(source, Mapping) else find_config(source)
+        found = _find(config, file, overrides, say)
     if found is not None:
-        _say(found.sentence)
+        say(found.sentence)
         overrides = [
             *overrides,
             f"Global.pretrained_model={json.dumps(str(found.folder), ensure_ascii=False)}",
         ]
-    return load(overrides, check_paths, _say)
+    return load(overrides, check_paths, say)
 
 
 def _say(line: str) -> None:
@@ -100,10 +105,17 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr)
 
 
-def _find(config: Config, source: Path, overrides: Sequence[str]) -> Trained | None:
+def _find(
+    config: Config,
+    source: Path | None,
+    overrides: Sequence[str],
+    say: Callable[[str], None],
+) -> Trained | None:
     if _asks_for_weights(overrides):
         return None
-    run = source.parent if _weights_in(source.parent) else path_of(config)
+    run = path_of(config)
+    if source is not None and _weights_in(source.parent):
+        run = source.parent
     folder = _weights_in(run)
     if folder is None or _frozen_one_answers(config) or _names_weights_in(config, run):
         return None
@@ -112,7 +124,7 @@ def _find(config: Config, source: Path, overrides: Sequence[str]) -> Trained | N
         return Trained(
             folder, f"weights: {folder}, {_standing(folder)} in {run}; {_REMEDY}"
         )
-    _say(
+    say(
         f"{folder} is not used, because {difference}; -o Global.pretrained_model={folder} would take it"
     )
     return None
@@ -214,12 +226,12 @@ def _place(value: Any) -> Any:
 
 
 def _standing(folder: Path) -> str:
-    """What a checkpoint is in its run: `the best of the run (epoch 7, top1 0.93750)`."""
+    """What a checkpoint is in its run: `the best of the run (epoch 8, top1 0.93750)`."""
     if folder.name == LATEST:
         return "the latest checkpoint of the run, which has no best_model,"
     try:
         best = read_states(folder / STATES)["best"]
-        return f"the best of the run (epoch {best['epoch']}, {best['metric']} {best[best['metric']]:.5f})"
+        return f"the best of the run (epoch {best['epoch'] + 1}, {best['metric']} {best[best['metric']]:.5f})"
     # Damaged, which is reported when the weights are read
     except (OSError, DamagedStates, KeyError):
         return "the best of the run"

@@ -187,7 +187,8 @@ def test_readme(sandbox, weights):
     for line in own:
         said = run_command(line, sandbox)
     assert [row.split(":")[0] for row in said.splitlines()] == [f"{index}.png" for index in range(4)]
-    classifier, arch = blocks(README, "python")
+    classifier, functions, arch = blocks(README, "python")
+    assert run(["-c", functions], sandbox).splitlines()[-1].endswith(f" {sandbox}/inference")
     answers = [line.split() for line in run(["-c", classifier], sandbox).splitlines()]
     assert [source for source, _, _ in answers] == [f"holiday/{index}.png" for index in range(4)]
     assert {name for _, name, _ in answers} <= set(FLOWERS)
@@ -198,6 +199,18 @@ def test_readme(sandbox, weights):
     check = f"\nprint(backbone.feature_channels, backbone.feature_strides, len(stages), {shape})"
     said = run(["-c", prelude + arch + check], sandbox, models=contextlib.nullcontext)
     assert said == "(16, 32, 64, 128, 256, 512) (1, 2, 4, 8, 16, 32) 6 [1, 10]\n"
+
+
+@pytest.mark.slow
+def test_the_page_on_python(sandbox):
+    own, config, mistake = blocks(ROOT / "docs" / "python_api.md", "python")
+    said = run(["-c", own], sandbox)
+    assert re.search(r"\ntop1 \d\.\d+ in epoch 1\ncheckpoints and log: output/flowers/DLA34\n", said)
+    source, name, score = said.splitlines()[-1].split()
+    assert source == "flowers/val/rose/1.jpg" and name in FLOWERS and 0 < float(score) <= 1
+    said = run(["-c", config], sandbox)
+    assert re.search(r"\n1 \d\.\d+ \d+\.\d+\n", said)
+    assert run(["-c", mistake], sandbox) == ("-o Global.epohs=3: unknown key 'epohs'. Did you mean 'epochs'?\n")
 
 
 @pytest.mark.slow
@@ -212,8 +225,8 @@ def test_distributed(sandbox):
             script = next(place for place, word in enumerate(words) if word in SCRIPTS)
             run([*words[script:], "--print-config"], sandbox)
     log = (sandbox / "log" / "workerlog.1").read_text()
-    assert "global batch 256 on 2 processes" in log
-    assert "resumed output/DLA60/latest at epoch 1, step 0" in log
+    assert "batch 256 on 2 processes" in log
+    assert "resumed output/DLA60/latest after 1 of " in log
 
 
 def test_the_list_example_is_a_configuration(sandbox):

@@ -55,9 +55,14 @@ def test_a_users_program(checked):
         "reveal_type(results)",
         "reveal_type(results[0].name)",
         "reveal_type(results[:2])",
+        "from ppcls import evaluate, export, finetune",
+        'reveal_type(finetune("flowers", epochs=1).best_metric)',
+        'reveal_type(evaluate({"base": "DLA34"}, weights=True).metrics)',
+        'reveal_type(Classifier(export("DLA34", weights="timm")))',
+        'finetune("flowers", epoch=1)',
     )
     assert said == {
-        4: "ppcls.inference.classifier.Classifier",
+        4: "ppcls.api.classifier.Classifier",
         7: "ppcls.inference.results.Result",
         8: "list[int]",
         9: "ppcls.arch.layers.Backbone",
@@ -70,7 +75,12 @@ def test_a_users_program(checked):
         16: "ppcls.inference.results.Results",
         17: "str | None",
         18: "list[ppcls.inference.results.Result]",
+        20: "float | None",
+        21: "typing.Mapping[str, float]",
+        22: "ppcls.api.classifier.Classifier",
+        23: said[23],
     }
+    assert '"epoch"' in said[23]
     assert "batch_sise" in said[12] and "DLA35" in said[13] and "Classifyer" in said[14]
 
 
