@@ -485,7 +485,7 @@ def test_of_two_processes_one_downloads() -> None:
             with _process(_PROCESS, url) as second:
                 assert second.stdout is not None
                 line = second.stdout.readline()
-                assert f" INFO: process {first.pid} is downloading {url} (" in line
+                assert line.startswith(f"process {first.pid} is downloading {url} (")
                 assert line.endswith("); waiting for it\n")
                 server.released.set()
                 assert second.communicate(timeout=60) == (f"{cached_path(url)}\n", "")
