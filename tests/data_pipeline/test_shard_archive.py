@@ -169,9 +169,9 @@ def test_a_pattern_of_too_many_shards_is_not_expanded(pattern):
     assert message == says("shards '... more than 100,000 shards; ... manifest.json of `ppcls pack`")
 
 
-def test_a_pattern_deeper_than_python_calls():
+def test_a_pattern_of_braces_in_braces():
     message = assert_bounded(lambda: shard_list("{" * 1500 + "b" + "}" * 1500))
-    assert message == says("shards '{{{... too many braces; write a pattern such as ...")
+    assert message == says("shards '{{{... too many braces in each other; write a pattern such as ...")
 
 
 @pytest.mark.parametrize("pattern", ["{p,p}ipe:touch ran", "{pipe:touch ran,a.tar}", "{pipe,pipe}:touch ran"])
