@@ -94,9 +94,11 @@ class CallTrace:
         return is_function(frame) and not self._is_importing(frame.f_back)
 
     def _is_importing(self, frame: FrameType | None) -> bool:
-        """Whether a frame, or what called it, is the body of a module or class of the package."""
-        while frame is not None and frame.f_code.co_filename.startswith(self._prefix):
-            if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        """Whether a frame, or a caller of it, is the body of a module or class of the package."""
+        while frame is not None:
+            code = frame.f_code
+            is_body = not code.co_flags & inspect.CO_OPTIMIZED
+            if is_body and code.co_filename.startswith(self._prefix):
                 return True
             frame = frame.f_back
         return False

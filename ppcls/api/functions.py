@@ -27,8 +27,7 @@ from ppcls.engine.results import EvaluationResult, ExportResult, TrainingResult
 from ppcls.engine.schema import registries
 from ppcls.engine.trained import load_with_weights
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import PathLike, expanded
 
 Overrides = Mapping[str, Any] | Sequence[str]
 Weights = bool | PathLike

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import BelowOne, NonNegativeInt, PositiveInt, ReadPath
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
@@ -44,10 +44,10 @@ class BackboneParams(CheckedFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.pretrained == "":
-            raise ValueError(
-                "pretrained is ''; write true, false, a source's name, an address or a path"
-            )
+        require(
+            self.pretrained != "",
+            "pretrained is ''; write true, false, a source's name, an address or a path",
+        )
 
     def make(self) -> "Backbone":
         """A new model with weights drawn from Paddle's generator, whatever `pretrained` says.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.weights.sources import SOURCES
+from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import suggest
 from ppcls.utils.fields import Component, NonNegativeInt, ReadPath
 from ppcls.utils.load_paddle import load_paddle
@@ -57,10 +58,10 @@ class DistillationModelParams:
                 "models is not a list of two or more `name: {name: DLA34}`; write one item for each model"
             )
         names = [next(iter(model)) for model in self.models]
-        if len(set(names)) < len(names):
-            raise ValueError(
-                f"models has the names {', '.join(names)}; write a different one for each model"
-            )
+        require(
+            len(set(names)) == len(names),
+            f"models has the names {', '.join(names)}; write a different one for each model",
+        )
 
     def _check_length(self, key: str, given: tuple[Any, ...] | None) -> None:
         count = len(self.models)
@@ -78,23 +79,23 @@ class DistillationModelParams:
                 f"infer_model_name is {self.infer_model_name}{near}; write one of {', '.join(names)}"
             )
         trained = [name for name in names if name not in self.frozen]
-        if len(trained) != 1:
-            raise ValueError(
-                f"freeze_params_list leaves {' and '.join(trained) or 'no model'} to be trained; write false for one "
-                "model and true for the others"
-            )
+        require(
+            len(trained) == 1,
+            f"freeze_params_list leaves {' and '.join(trained) or 'no model'} to be trained; write false for one "
+            "model and true for the others",
+        )
 
     def _check_model(self, name: str, params: Any, listed: bool | str | None) -> None:
-        """Check one model against what the lists say of it."""
-        if not isinstance(params, BackboneParams):
-            raise ValueError(
-                f"the model {name} is made of several itself; write one backbone, such as DLA34"
-            )
-        if params.class_num != self.class_num:
-            raise ValueError(
-                f"the model {name} has class_num {params.class_num}, but Arch.class_num is {self.class_num}; write "
-                "the number once, as Arch.class_num"
-            )
+        """Check one model against its entries in the lists."""
+        require(
+            isinstance(params, BackboneParams),
+            f"the model {name} is made of several itself; write one backbone, such as DLA34",
+        )
+        require(
+            params.class_num == self.class_num,
+            f"the model {name} has class_num {params.class_num}, but Arch.class_num is {self.class_num}; write "
+            "the number once, as Arch.class_num",
+        )
         if listed is not None and params.pretrained not in (False, listed):
             raise ValueError(
                 f"the model {name} has pretrained {params.pretrained}, but pretrained_list has {listed} for it; write "

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ppcls.arch.catalog import BACKBONES, BackboneParams
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect, suggest
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ def build_model(
         UserError: there is no such model or it has no such argument, or `use_sync_bn` without a GPU.
         ValueError: an argument's value is impossible.
     """
-    if mode not in _MODES:
-        raise ValueError(f"mode is {mode!r}; give {', '.join(_MODES)}")
+    require(mode in _MODES, f"mode is {mode!r}; give {', '.join(_MODES)}")
     if isinstance(model, str):
         return _build(model, keywords)
     arch = model.get("Arch", model)
-    if not isinstance(arch, Mapping) or not isinstance(arch.get("name"), str):
-        raise UserError(f"{arch!r} names no model; write `name: DLA34` in it")
+    expect(
+        isinstance(arch, Mapping) and isinstance(arch.get("name"), str),
+        f"{arch!r} names no model; write `name: DLA34` in it",
+    )
     arguments = {**arch, **keywords}
     refuse_ssld(arguments.pop("use_ssld", False))
     arguments.pop("infer_add_softmax", None)
@@ -128,10 +130,7 @@ def entry_point(name: str) -> Callable[..., Backbone]:
 def _params(name: str, arguments: Mapping[str, Any]) -> BackboneParams:
     cls = BACKBONES[name]
     known = list(inspect.signature(cls).parameters)[1:]
-    unknown = []
-    for key in arguments:
-        if key not in known:
-            unknown.append(f"{key}{suggest(key, known)}")
+    unknown = [f"{key}{suggest(key, known)}" for key in arguments if key not in known]
     if unknown:
         raise UserError(
             f"{name} has no argument {', '.join(unknown)}; it has {', '.join(known)}"

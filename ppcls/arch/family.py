@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ppcls.arch.model_table import MODELS, ModelInfo
 from ppcls.arch.weights.names import LAYOUTS, Layout
 from ppcls.arch.weights.sources import PretrainedWeights, add_weights
+from ppcls.utils.checked_fields import require
 
 
 def register_family(
@@ -28,11 +29,12 @@ def register_family(
     """
     rows = list(models)
     families = {row.family for row in rows}
-    if len(families) != 1:
-        raise ValueError(f"models of one family are needed, not of {sorted(families)}")
+    require(
+        len(families) == 1,
+        f"models of one family are needed, not of {sorted(families)}",
+    )
     for row in rows:
-        if row.name in MODELS:
-            raise ValueError(f"the model {row.name} is in the table already")
+        require(row.name not in MODELS, f"the model {row.name} is in the table already")
         MODELS[row.name] = row
     LAYOUTS.setdefault(families.pop(), []).extend(layouts)
     add_weights(weights)

@@ -12,7 +12,7 @@ from paddle.nn.initializer import KaimingNormal, Normal
 
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
 from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams
@@ -226,10 +226,10 @@ class Backbone(nn.Layer):
         """
         name = self.params.name
         shape = list(x.shape)
-        if len(shape) != 4:
-            raise UserError(
-                f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}"
-            )
+        expect(
+            len(shape) == 4,
+            f"{name} takes pictures as [N, C, H, W] and was given the shape {shape}",
+        )
         if shape[1] not in (-1, self.params.in_channels):
             raise UserError(
                 f"{name} was made for {self.params.in_channels} channels and was given {shape[1]} "

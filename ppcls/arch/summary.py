@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -12,6 +12,7 @@ import paddle
 from paddle import Tensor, nn
 
 from ppcls.arch.layers import Backbone
+from ppcls.utils.checked_fields import require
 from ppcls.utils.text_table import aligned
 
 _HEADER = ("Layer", "Type", "Output shape", "Parameters", "MACs", "Calls")
@@ -98,8 +99,7 @@ class Summary:
 
     def _merged(self, depth: int) -> list[LayerRow]:
         """The rows of layers with at most `depth` parts in their names, and of the blocks that hold deeper ones."""
-        if depth < 1:
-            raise ValueError(f"depth is {depth}; give a whole number of at least 1")
+        require(depth >= 1, f"depth is {depth}; give a whole number of at least 1")
         blocks = {block.name: block for block in self.blocks}
         shown: dict[str, LayerRow] = {}
         for row in self.rows:
@@ -134,19 +134,14 @@ def summarize(
         in_channels = model.params.in_channels if isinstance(model, Backbone) else 3
     layers = dict(model.named_sublayers(include_self=True))
     every = _run(model, layers, (1, in_channels, *image_size))
-    for name, layer in layers.items():
-        if name not in every:  # never called
-            every[name] = LayerRow(name, type(layer).__name__)
-    params = _own_params(layers)
-    rows: list[LayerRow] = []
-    blocks: list[LayerRow] = []
-    for name, row in every.items():
-        row = replace(row, params=params[name])
-        is_block = bool(layers[name].sublayers())
-        if row.params or row.macs or not is_block:
-            rows.append(row)
-        if is_block and name:  # not the network itself
-            blocks.append(row)
+    for name, count in _own_params(layers).items():
+        # A layer that is never called has a row without figures
+        row = every.get(name) or LayerRow(name, type(layers[name]).__name__)
+        every[name] = replace(row, params=count)
+    names_of_blocks = {name for name, layer in layers.items() if layer.sublayers()}
+    rows = [row for row in every.values() if _is_listed(row, names_of_blocks)]
+    # Without the network itself, which has no name
+    blocks = [every[name] for name in every if name and name in names_of_blocks]
     state = model.state_dict().values()
     return Summary(
         rows=tuple(rows),
@@ -155,6 +150,11 @@ def summarize(
         params_with_statistics=sum(prod(value.shape) for value in state),
         macs=sum(row.macs for row in rows),
     )
+
+
+def _is_listed(row: LayerRow, names_of_blocks: Collection[str]) -> bool:
+    """Whether a layer has a row of its own: every layer that computes or has parameters, or has no layers in it."""
+    return bool(row.params or row.macs or row.name not in names_of_blocks)
 
 
 def _run(

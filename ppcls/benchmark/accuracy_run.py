@@ -13,7 +13,7 @@ from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.forms import Form
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle
-from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.errors import Unavailable, UserError, expect
 from ppcls.utils.files import PathLike
 from ppcls.utils.load_paddle import load_paddle
 
@@ -56,10 +56,9 @@ class AccuracyRun:
                     if is_named:
                         raise
                     self.report(f"left out: {bundle.folder}, {form}: {error}")
-        if not covered:
-            raise UserError(
-                "nothing could be measured; the lines above say what is missing"
-            )
+        expect(
+            covered, "nothing could be measured; the lines above say what is missing"
+        )
 
     def _measure(
         self, sheet: AccuracySheet, bundle: Bundle, form: Form, data: PictureList

@@ -10,7 +10,7 @@ from ppcls.benchmark.tables import spread
 from ppcls.benchmark.timing import Timing
 from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference.settings import Settings, settings_of
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.text_table import aligned
 
 
@@ -43,10 +43,10 @@ def candidates(
     found = []
     for precision in precisions:
         forms = [form for form in FORMS[device] if form.precision == precision]
-        if not forms:
-            raise UserError(
-                f"no backend computes in {precision} on a {device}; leave it out of --precision"
-            )
+        expect(
+            forms,
+            f"no backend computes in {precision} on a {device}; leave it out of --precision",
+        )
         for form in forms:
             for count in threads:
                 for flight in requests:
@@ -77,7 +77,9 @@ def choose(measured: Sequence[Candidate]) -> Candidate | None:
 
 def _seconds(candidate: Candidate) -> float:
     """The time by which candidates are compared; infinite if it could not be run."""
-    return math.inf if candidate.timing is None else candidate.timing.undisturbed
+    if candidate.timing is None:
+        return math.inf
+    return candidate.timing.undisturbed
 
 
 def candidate_table(measured: Sequence[Candidate], batch: int) -> str:

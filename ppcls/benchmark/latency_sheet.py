@@ -223,7 +223,9 @@ class LatencySheet(Sheet[LatencyRow]):
 
     def _published(self, model: str, kind: str, batch: int) -> float | None:
         facts = self.facts.get(model)
-        return facts.published.get(kind, {}).get(batch) if facts else None
+        if facts:
+            return facts.published.get(kind, {}).get(batch)
+        return None
 
 
 def _bullets(lines: Iterable[str]) -> str:

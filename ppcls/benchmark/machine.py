@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -88,7 +89,9 @@ def busy(cores: int, running: float) -> str | None:
 
 def running_threads() -> float:
     """How many threads wanted to run in the last minute, on average; 0 where the system does not report it."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if hasattr(os, "getloadavg"):
+        return os.getloadavg()[0]
+    return 0.0
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
@@ -106,10 +109,9 @@ def _listed(versions: Mapping[str, str]) -> str:
 
 
 def _version(package: str) -> str | None:
-    try:
+    with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -9,7 +9,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, translated
 
 # Marker and colour of each batch size; the colours differ without red-green vision, too.
 STYLES = ("o#0072b2", "s#e69f00", "^#cc3311", "D#009e73", "v#56b4e9", "P#666666")
@@ -50,12 +50,13 @@ def require_matplotlib() -> None:
     Raises:
         UserError: It is not.
     """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise UserError(
+    with translated(
+        ImportError,
+        lambda error: UserError(
             f"plots need matplotlib, which cannot be imported ({error}); run `pip install 'ppcls[demo]'`"
-        ) from error
+        ),
+    ):
+        import matplotlib.figure  # noqa: F401
 
 
 def draw(

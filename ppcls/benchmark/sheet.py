@@ -16,7 +16,8 @@ from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.refusals import Damaged
 from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.utils.annotations import allows, field_types
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, write_atomically
 from ppcls.utils.lock import claimed
 
@@ -164,15 +165,13 @@ class Sheet(Generic[Row]):
             value = values.get(name)
             if name in values and not allows(annotation, value):
                 raise ValueError(f"{name} is of type {type(value).__name__}")
-            if not _fits_a_table(value):
-                raise ValueError(f"{name} is out of range")
+            require(_fits_a_table(value), f"{name} is out of range")
         return row
 
     def _read(self, file: Path) -> list[Row]:
         try:
             content = parse_json(read_regular_file(file, _MOST_BYTES))
-            if len(content["rows"]) > _MOST_ROWS:
-                raise ValueError("too many rows")
+            require(len(content["rows"]) <= _MOST_ROWS, "too many rows")
             rows: list[Row] = [self._row(values) for values in content["rows"]]
         except (Damaged, ValueError, KeyError, TypeError) as error:
             raise self.not_ours(file) from error
@@ -223,5 +222,4 @@ def require_writable(folder: PathLike, remedy: str) -> None:
     Raises:
         UserError: The folder cannot be written to.
     """
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"{folder} cannot be written to; {remedy}")
+    expect(os.access(folder, os.W_OK), f"{folder} cannot be written to; {remedy}")

@@ -13,7 +13,7 @@ from ppcls.engine.schema import registries
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import MANIFEST_FILE, Bundle
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import Unavailable
+from ppcls.utils.errors import expect_available
 
 
 def published_bundle(model: str, folder: Path) -> Bundle:
@@ -56,11 +56,11 @@ def open_untrained(bundle: Bundle, settings: Settings) -> Backend:
     Raises:
         UserError: As for `open_backend`, or the model cannot be converted to ONNX, or int8 is asked for.
     """
-    if settings.precision == "int8":
-        raise Unavailable(
-            "int8 needs ranges of real pictures; quantize exported bundles by `ppcls quantize`, and give their folders "
-            "with --bundles"
-        )
+    expect_available(
+        settings.precision != "int8",
+        "int8 needs ranges of real pictures; quantize exported bundles by `ppcls quantize`, and give their folders "
+        "with --bundles",
+    )
     current = Bundle.load(bundle.folder)
     if settings.backend in ("onnxruntime", "openvino") and current.onnx is None:
         current = add_onnx(current)

@@ -16,6 +16,8 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
+from ppcls.utils.checked_fields import require
+
 Key = TypeVar("Key")
 Clock = Callable[[], float]
 
@@ -38,13 +40,12 @@ class Plan:
     span: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise ValueError(f"rounds is {self.rounds}; write 1 or more")
+        require(self.rounds >= 1, f"rounds is {self.rounds}; write 1 or more")
         for name in ("settle", "span"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"{name} is {getattr(self, name):g}; write seconds, 0 or more"
-                )
+            require(
+                0 <= getattr(self, name) < math.inf,
+                f"{name} is {getattr(self, name):g}; write seconds, 0 or more",
+            )
 
     def __str__(self) -> str:
         return (

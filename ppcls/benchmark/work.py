@@ -9,7 +9,7 @@ import numpy as np
 
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
-from ppcls.utils.threads import Pool
+from ppcls.utils.threads import ThreadPool
 
 # In a call with several requests, so that one of them can be late without the others waiting
 _BATCHES_PER_REQUEST = 2
@@ -29,7 +29,7 @@ def work_of(
     if requests == 1:
         yield lambda: backend.run(batch)
         return
-    pool = Pool(requests)
+    pool = ThreadPool(requests)
     try:
         yield lambda: _run_at_once(pool, backend, batch, requests)
     finally:
@@ -37,7 +37,7 @@ def work_of(
 
 
 def _run_at_once(
-    pool: Pool, backend: Backend, batch: np.ndarray, requests: int
+    pool: ThreadPool, backend: Backend, batch: np.ndarray, requests: int
 ) -> None:
     """Run the batches of a call.
 

@@ -20,17 +20,17 @@ from ppcls.cli.parser import CommandParser, introduction
 from ppcls.engine.signals import StoppedBySignal
 from ppcls.utils import cpu, environment, user_code
 from ppcls.utils.errors import UserError, shortened
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import expanded
 
 # What the file system refuses, and what to do. Any other OSError is a bug and shows its traceback.
 _LONGEST_LINE = 1000  # characters of a message
-_MAKE_ROOM = "make room or choose another place and run again"
+_FREE_SPACE = "make room or choose another place and run again"
 _GET_RIGHTS = "choose another place, or change the permissions, and run again"
 _ELSEWHERE = "choose another place and run again"
 _REMEDIES = {
-    errno.ENOSPC: _MAKE_ROOM,
-    errno.EDQUOT: _MAKE_ROOM,
-    errno.EFBIG: _MAKE_ROOM,
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: _FREE_SPACE,
     errno.EACCES: _GET_RIGHTS,
     errno.EPERM: _GET_RIGHTS,
     errno.EROFS: _ELSEWHERE,

@@ -167,4 +167,6 @@ def _manifest(bundle: Bundle) -> Path:
 
 
 def _before(bundle: Bundle) -> str:
-    return described(bundle.settings) if bundle.settings else "none"
+    if bundle.settings:
+        return described(bundle.settings)
+    return "none"

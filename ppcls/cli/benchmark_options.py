@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Collection, Mapping
 
 from ppcls.benchmark import machine
 from ppcls.benchmark.timing import Plan
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, accept
 from ppcls.inference.settings import BACKENDS, PRECISIONS
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, translated
 
 # The short names that PaddleClas and TensorRT use
 _PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -22,32 +23,30 @@ def words(text: str) -> list[str]:
     """`a,b` as a list without repetition."""
     found = dict.fromkeys(word.strip() for word in text.split(","))
     found.pop("", None)
-    if not found:
-        raise argparse.ArgumentTypeError(
-            "the list is empty; write values with commas between"
-        )
+    accept(found, "the list is empty; write values with commas between")
     return list(found)
 
 
 def numbers(text: str) -> list[int]:
     """`1,4,8` as a list without repetition."""
-    try:
-        found = [int(word) for word in words(text)]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
+    with translated(
+        ValueError,
+        lambda error: argparse.ArgumentTypeError(
             f"{text!r} is not a list of whole numbers; write some such as 1,4,8"
-        ) from error
-    if min(found) < 1:
-        raise argparse.ArgumentTypeError(
-            f"{min(found)} is in the list; write whole numbers from 1"
-        )
+        ),
+    ):
+        found = [int(word) for word in words(text)]
+    least = min(found)
+    accept(least >= 1, f"{least} is in the list; write whole numbers from 1")
     return found
 
 
 def number(text: str) -> int:
     """A whole number from 1."""
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    accept(
+        re.fullmatch(r"0*[1-9]\d*", text.strip()),
+        f"{text!r} is not a whole number from 1",
+    )
     return int(text)
 
 
@@ -91,10 +90,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     Raises:
         UserError: A value is impossible.
     """
-    try:
+    with translated(ValueError, lambda error: UserError(str(error))):
         return Plan(arguments.rounds, arguments.settle, arguments.span)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def warn_if_busy() -> None:
@@ -112,8 +109,5 @@ def to_stderr(line: str) -> None:
 def _known(text: str, short: Mapping[str, str], known: Collection[str]) -> list[str]:
     found = [short.get(word, word) for word in words(text)]
     for word in found:
-        if word not in known:
-            raise argparse.ArgumentTypeError(
-                f"{word!r} is unknown; write some of {','.join(known)}"
-            )
+        accept(word in known, f"{word!r} is unknown; write some of {','.join(known)}")
     return list(dict.fromkeys(found))

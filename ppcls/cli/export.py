@@ -13,6 +13,7 @@ from ppcls.cli.configured import (
 from ppcls.cli.onnx import add_opset, opset_of
 from ppcls.cli.parser import CommandParser
 from ppcls.engine.input_size import parse_size
+from ppcls.utils.errors import translated
 
 WORKS_ON = "a configuration and its weights"
 EXAMPLES = (
@@ -56,10 +57,8 @@ def add_arguments(command: CommandParser) -> None:
 
 
 def _size(text: str) -> tuple[int, int]:
-    try:
+    with translated(ValueError, lambda error: argparse.ArgumentTypeError(str(error))):
         return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from ppcls.data.picture_list import PictureList, balanced, read_picture_list
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.npz.inputs import DATALIST_FILE, make_inputs
 from ppcls.inference.bundle import Bundle
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 WORKS_ON = (
     "a bundle or a configuration, whose preprocessing it runs, and a list of pictures"
@@ -100,8 +100,7 @@ def _calibration_set(
             f"{arguments.data} has no labels ({pictures.why_unlabelled}), so --count cannot choose from every class; "
             "give a list with labels"
         )
-    if count < 1:
-        raise UserError(f"--count is {count}; write 1 or more")
+    expect(count >= 1, f"--count is {count}; write 1 or more")
     classes = len(set(pictures.labels.tolist()))
     if count < classes:
         print(

@@ -70,3 +70,17 @@ def introduction(works_on: str, summary: str, examples: Sequence[str]) -> str:
         paragraphs.append(textwrap.fill(text, width))
     shown = "\n".join(f"  {line}" for line in examples)
     return "\n".join([*paragraphs, "", "examples:", shown, "", ""])
+
+
+def accept(condition: object, text: str) -> None:
+    """Check the value of an option.
+
+    Args:
+        condition: Whether it is possible.
+        text: What is wrong otherwise, and what to write.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not.
+    """
+    if not condition:
+        raise argparse.ArgumentTypeError(text)

@@ -9,7 +9,7 @@ from ppcls.cli.common import add_image_root, add_option
 from ppcls.cli.parser import CommandParser
 from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
 from ppcls.inference.bundle import Bundle
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, translated
 
 WORKS_ON = "a bundle, and pictures to calibrate on"
 EXAMPLES = (
@@ -71,7 +71,7 @@ def add_arguments(command: CommandParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
-    try:
+    with translated(ValueError, lambda error: UserError(str(error))):
         options = QuantizeOptions(
             backend=arguments.backend,
             ranges=arguments.ranges,
@@ -80,8 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
             bias_correction=arguments.bias_correction,
             float32_layers=arguments.float32_layers,
         )
-    except ValueError as error:
-        raise UserError(str(error)) from error
     bundle = Bundle.load(arguments.bundle)
     try:
         result = quantize(

@@ -10,8 +10,8 @@ from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.model_table import info_of
 from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser
-from ppcls.utils.errors import UserError
+from ppcls.cli.parser import CommandParser, accept
+from ppcls.utils.errors import UserError, translated
 from ppcls.utils.terminal import width_of
 
 WORKS_ON = "a model by its name"
@@ -66,24 +66,22 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _depth(text: str) -> int:
-    if not re.fullmatch("[1-9][0-9]*", text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a depth; give a whole number of at least 1"
-        )
+    accept(
+        re.fullmatch("[1-9][0-9]*", text),
+        f"{text!r} is not a depth; give a whole number of at least 1",
+    )
     return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, and return the exit code."""
     cls = BACKBONES[arguments.name]
-    try:
+    with translated(ValueError, lambda error: UserError(f"{arguments.name}: {error}")):
         params = cls(
             arguments.name,
             class_num=arguments.class_num,
             in_channels=arguments.in_channels,
         )
-    except ValueError as error:
-        raise UserError(f"{arguments.name}: {error}") from error
     model = build_backbone(params)  # loads Paddle, which the next import needs
     from ppcls.arch.summary import summarize
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ppcls.config.paddleclas.dialect import Ignored, Legacy
 from ppcls.config.paths import PathUse, absolute, locate
-from ppcls.config.values import is_one_of, item_kinds
 from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find, join
 from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
 from ppcls.utils.annotations import (
     DICTS,
     LISTS,
     field_types,
+    is_one_of,
+    is_union,
+    item_kinds,
     required_fields,
     shapes_of,
     within,
 )
 from ppcls.utils.describe import describe, show
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.fields import (
     Component,
     FieldError,
@@ -29,10 +31,9 @@ from ppcls.utils.fields import (
     Range,
     ReadPath,
     UserPath,
-    is_union,
 )
+from ppcls.utils.files import expanded
 from ppcls.utils.registry import Registry
-from ppcls.utils.user_paths import expanded
 
 INVALID: Any = object()
 _TOO_LARGE = 2**63
@@ -42,7 +43,7 @@ _COLLECTIONS = (dict, list, type(None))
 
 
 class Checker:
-    """Turns nodes into the values that annotations describe, and collects every problem.
+    """Converts nodes to the values that annotations describe, and collects every problem.
 
     Attributes:
         problems: all problems so far.
@@ -106,48 +107,39 @@ class Checker:
 
     def _refuse(self, node: Node, key: str, wanted: Any) -> Any:
         """Add the problem that a value is not of the wanted type."""
-        found = f"is {show(node.value)}"
-        is_scalar = not isinstance(node.value, _COLLECTIONS)
-        if wanted is str and is_scalar:
-            return self._problem(
-                node, key, f"{found}, which is not text; put it in quotes"
-            )
-        explained = self.legacy.value(key, node.value)
-        if explained:
-            return self._problem(node, key, explained)
-        return self._problem(node, key, f"{found}; write {describe(wanted)}")
+        text = f"is {show(node.value)}; write {describe(wanted)}"
+        if wanted is str and not isinstance(node.value, _COLLECTIONS):
+            text = f"is {show(node.value)}, which is not text; put it in quotes"
+        else:
+            text = self.legacy.value(key, node.value) or text
+        return self._problem(node, key, text)
 
     def _scalar(self, kind: type, node: Node, key: str, wanted: Any) -> Any:
         value = node.value
-        if kind is float and isinstance(value, str):
-            try:
-                value = parse_fraction(value)
-            except ZeroDivisionError:
-                text = f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0"
-                return self._problem(node, key, text)
-        if kind is float and _is_finite_number(value):
-            return float(value)
-        if kind is int and _is_whole_number(value):
-            return int(value)
-        if kind not in (int, float) and type(value) is kind:
-            return value
-        return self._refuse(node, key, wanted)
+        try:
+            if kind in _NUMBERS:
+                value = _NUMBERS[kind](value)
+        except ZeroDivisionError:
+            text = f"is {value}, a division by zero; write a number or a fraction such as 1.0/255.0"
+            return self._problem(node, key, text)
+        if type(value) is not kind:
+            return self._refuse(node, key, wanted)
+        return value
 
     def _annotated(
         self, base: Any, marks: tuple[Any, ...], node: Node, key: str, wanted: Any
     ) -> Any:
-        for mark in marks:
-            if isinstance(mark, Component):
-                return self._component(mark.kind, node, key, wanted)
-            if isinstance(mark, Operation):
-                return self._operation(mark.kind, node, key)
+        # A component and an operation have no other mark
+        if isinstance(marks[0], Component):
+            return self._component(marks[0].kind, node, key, wanted)
+        if isinstance(marks[0], Operation):
+            return self._operation(marks[0].kind, node, key)
         value = ""
         if not _stands_for_empty(node, marks):
             value = self.check(base, node, key, wanted)
         for mark in marks:
-            if value is INVALID:
-                break
-            value = self._marked(mark, value, node, key, wanted)
+            if value is not INVALID:
+                value = self._marked(mark, value, node, key, wanted)
         return value
 
     def _marked(
@@ -176,22 +168,30 @@ class Checker:
             return path
         if not path:
             return self._problem(node, key, f"is empty; write {describe(wanted)}")
-        is_address = path.startswith(("http://", "https://"))
-        if is_address and mark.what in ("weights", "pictures"):
-            return path
-        if is_address and mark.what == "checkpoint":
-            text = f"{path} is an address; download it and write the path of the file"
+        if path.startswith(("http://", "https://")):
+            return self._address(path, mark, node, key)
+        return self._use(path, mark, node, key)
+
+    def _address(self, address: str, mark: ReadPath, node: Node, key: str) -> Any:
+        """An address where weights or pictures may stand; a file or folder of that name elsewhere."""
+        if mark.what in ("weights", "pictures"):
+            return address
+        if mark.what == "checkpoint":
+            text = (
+                f"{address} is an address; download it and write the path of the file"
+            )
             return self._problem(node, key, text)
+        return self._use(address, mark, node, key)
+
+    def _use(self, path: str, mark: ReadPath, node: Node, key: str) -> str:
+        """Note a path that the command will read."""
         use = PathUse(key, node.origin, locate(path), mark.what, mark.names)
         self.paths.append(use)
         return absolute(use) if self.absolute_paths else use.path
 
     def _union(self, args: tuple[Any, ...], node: Node, key: str, wanted: Any) -> Any:
-        may_be_null = type(None) in args
-        if may_be_null and node.value is None:
-            return None
-        if may_be_null and node.value == "None":
-            return self._problem(node, key, "is the text None; write null for nothing")
+        if type(None) in args and node.value in (None, "None"):
+            return self._null(node, key)
         shape = type(node.value).__name__
         fitting = [arg for arg in args if shape in shapes_of(arg)]
         if len(fitting) == 1:
@@ -206,19 +206,22 @@ class Checker:
             del self.paths[paths:]
         return self._refuse(node, key, wanted)
 
+    def _null(self, node: Node, key: str) -> Any:
+        """None for a null; the text None, as Python writes it, is a problem."""
+        if node.value is None:
+            return None
+        return self._problem(node, key, "is the text None; write null for nothing")
+
     def _list(self, annotation: Any, node: Node, key: str, wanted: Any) -> Any:
         make = list if get_origin(annotation) is list else tuple
-        items = node.value
-        if items is None:
-            items = []
+        items = [] if node.value is None else node.value
         if not isinstance(items, list):
             return self._refuse(node, key, wanted)
         kinds = item_kinds(annotation, len(items))
         if len(kinds) != len(items):
             return self._refuse(node, key, wanted)
-        values = []
-        for place, (kind, item) in enumerate(zip(kinds, items)):
-            values.append(self.check(kind, item, join(key, place)))
+        places = [join(key, place) for place in range(len(items))]
+        values = list(map(self.check, kinds, items, places))
         if INVALID in values:
             return INVALID
         self.values[key] = make(values)
@@ -293,29 +296,27 @@ class Checker:
             key: its dotted key.
             given: values that do not come from the node.
         """
-        nodes = node.value
-        if nodes is None:
-            nodes = {}
+        nodes = {} if node.value is None else node.value
         if not isinstance(nodes, dict):
             return self._refuse(node, key, cls)
+        values = dict(given or {})
         types = dict(field_types(cls))
-        for name in given or {}:
+        for name in values:
             types.pop(name, None)
         for name in nodes:
             if name not in types:
                 self._unknown(name, nodes[name], key, list(types))
-        values = self._fields(cls, types, Node(nodes, node.origin), key)
+        values.update(self._fields(cls, types, Node(nodes, node.origin), key))
         if INVALID in values.values():
             return INVALID
         try:
-            made = cls(**values, **(given or {}))
+            self.values[key] = cls(**values)
         except FieldError as error:
             field_node, _ = find(node, error.key)
             return self._problem(field_node, join(key, error.key), str(error))
         except ValueError as error:
             return self._problem(node, key, str(error))
-        self.values[key] = made
-        return made
+        return self.values[key]
 
     def _fields(
         self, cls: Any, types: Mapping[str, Any], node: Node, key: str
@@ -348,9 +349,8 @@ class Checker:
 
 def _stands_for_empty(node: Node, marks: tuple[Any, ...]) -> bool:
     """Whether a null is an empty text: a shell leaves only `KEY=` of `KEY=""`."""
-    if node.value is not None:
-        return False
-    return any(isinstance(mark, ReadPath) and "" in mark.names for mark in marks)
+    paths = [mark for mark in marks if isinstance(mark, ReadPath)]
+    return node.value is None and any("" in mark.names for mark in paths)
 
 
 def _is_finite_number(value: Any) -> bool:
@@ -358,11 +358,21 @@ def _is_finite_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _is_whole_number(value: Any) -> bool:
-    """Whether an integer or a float such as 5.0 fits into 64 bits."""
-    if not _is_finite_number(value):
-        return False
-    return value == int(value) and abs(value) < _TOO_LARGE
+def _as_float(value: Any) -> float | None:
+    """A finite number, or a fraction that is written as text; None for anything else."""
+    if isinstance(value, str):
+        value = parse_fraction(value)
+    return float(value) if _is_finite_number(value) else None
+
+
+def _as_int(value: Any) -> int | None:
+    """An integer, or a float such as 5.0, that fits into 64 bits; None for anything else."""
+    if not _is_finite_number(value) or value != int(value):
+        return None
+    return int(value) if abs(value) < _TOO_LARGE else None
+
+
+_NUMBERS: dict[type, Callable[[Any], Any]] = {float: _as_float, int: _as_int}
 
 
 def _bounded(path: str) -> str:
@@ -371,6 +381,8 @@ def _bounded(path: str) -> str:
     Raises:
         UserError: it is too long or contains a null character.
     """
-    if len(path) > _LONGEST_PATH or "\0" in path:
-        raise UserError(f"is {show(path)}, which cannot be a path; write another one")
+    expect(
+        len(path) <= _LONGEST_PATH and "\0" not in path,
+        f"is {show(path)}, which cannot be a path; write another one",
+    )
     return path

@@ -296,5 +296,5 @@ def _check_infer_transforms(checked: Checked) -> None:
     else:
         checked.warn(
             here,
-            f"{differs}; {checked.command} goes on, infer and export will refuse this",
+            f"{differs}; {checked.command} continues, infer and export will refuse this",
         )

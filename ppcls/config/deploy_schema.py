@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
 from ppcls.config.tensorrt import TensorRT
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
 from ppcls.utils.registry import Registry
 
@@ -27,7 +27,7 @@ class DeployGlobalSection(CheckedFields):
         enable_mkldnn: whether the CPU runs it through oneDNN.
         cpu_num_threads: threads on the CPU; null for one per core.
         backend: the engine (`trt` is TensorRT inside Paddle); null for the one that the bundle names, or else Paddle.
-        precision: of the arithmetic; null for the one that the bundle names with its engine, or else float32.
+        precision: precision of the arithmetic; null for the one that the bundle names with its engine, or else float32.
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one per
             core on a CPU, at most 4, and one for fewer than 32 pictures. The answers do not depend on it.
         use_fp16: PaddleClas's way of writing precision float16.
@@ -61,14 +61,14 @@ class DeployGlobalSection(CheckedFields):
         runs_it = self.use_tensorrt or self.backend == "trt"
         if self.tensorrt != _TENSORRT and not runs_it:
             raise ValueError(
-                "tensorrt says how TensorRT runs, but nothing runs it; write use_tensorrt: true"
+                "tensorrt has options of TensorRT, but TensorRT is not used; write use_tensorrt: true"
             )
         if self.output is None:
             return
-        if PurePath(self.output).suffix not in (".csv", ".json"):
-            raise ValueError(
-                f"output is {self.output!r}; write a name that ends with .csv or .json"
-            )
+        require(
+            PurePath(self.output).suffix in (".csv", ".json"),
+            f"output is {self.output!r}; write a name that ends with .csv or .json",
+        )
 
 
 @dataclass(frozen=True)

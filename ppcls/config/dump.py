@@ -9,26 +9,23 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 
 from ppcls.config.paths import portable
-from ppcls.config.values import item_kinds
-from ppcls.untrusted.yaml_scalars import parse_scalar
-from ppcls.utils.annotations import DICTS, LISTS, field_types
-from ppcls.utils.fields import Component, Operation, ReadPath, is_union
+from ppcls.untrusted.yaml_scalars import TEXT_TAG, QuotingDumper
+from ppcls.utils.annotations import (
+    DICTS,
+    LISTS,
+    field_types,
+    is_union,
+    item_kinds,
+    shapes_of,
+)
+from ppcls.utils.fields import Component, Operation, ReadPath
 from ppcls.utils.registry import Registry
 
-_TEXT = "tag:yaml.org,2002:str"
 _UNICODE_BREAKS = frozenset("\x85\u2028\u2029")
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that any version of YAML would read as something else; writes short lists in one line."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        is_plain_text = kind is yaml.ScalarNode and implicit[0] and tag == _TEXT
-        # Numbers to YAML 1.2 and text to 1.1, such as 1e-4: no tag of 1.1 stands for them, and this one forces quotes.
-        if is_plain_text and not isinstance(parse_scalar(value), str):
-            return "quoted"
-        return tag
+class _ConfigDumper(QuotingDumper):
+    """Also writes short lists in one line, and escapes the line breaks of Unicode."""
 
     def represent_items(self, items: Any) -> Any:
         """Write a list in one line if it holds plain values only."""
@@ -40,7 +37,7 @@ class _Dumper(yaml.SafeDumper):
     def represent_text(self, text: str) -> Any:
         """Escape Unicode's own line breaks, which PyYAML would write as they are and read as spaces."""
         has_breaks = not _UNICODE_BREAKS.isdisjoint(text)
-        return self.represent_scalar(_TEXT, text, style='"' if has_breaks else None)
+        return self.represent_scalar(TEXT_TAG, text, style='"' if has_breaks else None)
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indent the items of a list under its key."""
@@ -50,8 +47,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-_Dumper.add_representer(list, _Dumper.represent_items)
-_Dumper.add_representer(str, _Dumper.represent_text)
+_ConfigDumper.add_representer(list, _ConfigDumper.represent_items)
+_ConfigDumper.add_representer(str, _ConfigDumper.represent_text)
 
 
 def to_yaml(config: Any, registries: Mapping[str, Registry]) -> str:
@@ -63,7 +60,7 @@ def dump(plain: Any) -> str:
     """The text of dicts, lists and scalars, by the rules that `read_yaml` reads it with."""
     return yaml.dump(
         plain,
-        Dumper=_Dumper,
+        Dumper=_ConfigDumper,
         sort_keys=False,
         default_flow_style=False,
         allow_unicode=True,
@@ -89,10 +86,7 @@ def _plain(annotation: Any, value: Any, registries: Mapping[str, Registry]) -> A
         kinds = item_kinds(annotation, len(value))
         return [_plain(kind, item, registries) for kind, item in zip(kinds, value)]
     if origin in DICTS:
-        items = {}
-        for key, item in value.items():
-            items[str(key)] = _plain(args[1], item, registries)
-        return items
+        return {str(key): _plain(args[1], value[key], registries) for key in value}
     if dataclasses.is_dataclass(value):
         return _fields(value, registries)
     return value
@@ -111,12 +105,8 @@ def _fitting(args: Any, value: Any) -> Any:
     """The alternative of a union that a value came from, as far as the way of writing it depends on that."""
     is_list = isinstance(value, (list, tuple))
     for arg in args:
-        kind = arg
-        if get_origin(arg) is Annotated:
-            kind = get_args(arg)[0]
-        if kind is type(None):
-            continue
-        if (get_origin(kind) in LISTS) == is_list:
+        takes_list = shapes_of(arg) == {"list"}
+        if arg is not type(None) and takes_list == is_list:
             return arg
     return Any
 

@@ -46,15 +46,18 @@ def put_eval_data(root: Node, data: EvalData) -> None:
     dataset, is_there = find(root, "DataLoader.Eval.dataset")
     if not is_there or not isinstance(dataset.value, dict):
         return  # the checks report what is missing
+    before: dict[str, Node] = dataset.value
     origin, keys = Origin(f"--data {data.source}"), data.keys()
     replaced = {key: Node(value, origin) for key, value in keys.items()}
-    names = dataset.value.get("class_names") or dataset.value.get("class_to_index")
+    names = before.get("class_names") or before.get("class_to_index")
     if names is not None and _is_file(names.value):
         replaced[_NAMES[keys["name"]]] = names
-    for key, child in dataset.value.items():
-        if key in _KEPT or child.origin.is_override:
-            replaced[key] = child
+    replaced.update((key, before[key]) for key in before if _is_kept(key, before[key]))
     dataset.value = replaced
+
+
+def _is_kept(key: str, node: Node) -> bool:
+    return key in _KEPT or node.origin.is_override
 
 
 def _is_file(value: Any) -> bool:

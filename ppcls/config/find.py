@@ -9,7 +9,7 @@ from pathlib import Path
 import ppcls
 from ppcls.untrusted.regular_files import is_file
 from ppcls.utils.errors import UserError, shortened, suggest
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import expanded
 
 _PACKAGE = Path(ppcls.__file__).resolve().parent
 # First where a wheel has them, then where a checkout has them.

@@ -30,7 +30,7 @@ from ppcls.config.several_models import check_models, share_keys
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.annotations import field_types
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry
 
@@ -134,10 +134,10 @@ def migrate_config(
     """
     problems = Problems()
     old = _read(find_config(source), problems)
-    if not is_flat(old):
-        raise UserError(
-            f"{source} is not in PaddleClas's flat 2.0 format; use it as it is"
-        )
+    expect(
+        is_flat(old),
+        f"{source} is not in PaddleClas's flat 2.0 format; use it as it is",
+    )
     root, _ = resolve(old, overrides, processes, problems)
     move_class_num(root, problems)
     Checker(registries, problems, PADDLECLAS).make(Config, root, "")

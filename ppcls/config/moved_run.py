@@ -56,7 +56,9 @@ def _within(path: str, run: str) -> str | None:
     if not PurePath(path).is_absolute():
         return None
     if PurePath(run).is_absolute():
-        return path[len(run) + 1 :] if path.startswith(f"{run}/") else None
+        if path.startswith(f"{run}/"):
+            return path[len(run) + 1 :]
+        return None
     _, mark, rest = path.rpartition(f"/{run}/")
     return rest if mark else None
 

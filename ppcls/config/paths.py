@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 from collections.abc import Collection
@@ -83,17 +84,14 @@ def absolute(use: PathUse) -> str:
 
 def what_is_wrong(use: PathUse) -> str | None:
     """The sentence for a path that cannot be read; None if it can."""
-    if use.what == "checkpoint":
-        return _problem_of_checkpoint(use.path)
-    if use.what == "weights":
-        return _problem_of_weights(use)
-    if use.what == "pictures" and _is_pattern(use.path):
-        return _problem_of_pattern(use.path)
+    return _PROBLEMS.get(use.what, _problem_of_place)(use)
+
+
+def _problem_of_place(use: PathUse) -> str | None:
     path = Path(use.path)
-    try:
+    is_there = False
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
         is_there = _TESTS[use.what](path)
-    except (OSError, ValueError):  # a name that no file can have
-        is_there = False
     if not is_there:
         return _missing(use)
     if not os.access(path, os.R_OK):
@@ -106,7 +104,8 @@ def _missing(use: PathUse) -> str:
     return f"there is no {what} {use.path!r}; write the path of one, relative to the working directory"
 
 
-def _problem_of_checkpoint(path: str) -> str | None:
+def _problem_of_checkpoint(use: PathUse) -> str | None:
+    path = use.path
     weights = _paddleclas_weights(path)
     if weights is not None:
         return (
@@ -128,16 +127,14 @@ def _problem_of_weights(use: PathUse) -> str | None:
     return None
 
 
-def _is_pattern(path: str) -> bool:
-    """Whether a path is a pattern such as `photos/*.jpg`, and not a file of that name."""
-    return glob.has_magic(path) and not os.path.lexists(path)
-
-
-def _problem_of_pattern(path: str) -> str | None:
+def _problem_of_pictures(use: PathUse) -> str | None:
+    # A file may have the name of a pattern such as `photos/*.jpg`
+    if not glob.has_magic(use.path) or os.path.lexists(use.path):
+        return _problem_of_place(use)
     # Pathlib has no absolute patterns
-    if any(glob.iglob(path, recursive=True)):  # noqa: PTH207
+    if any(glob.iglob(use.path, recursive=True)):  # noqa: PTH207
         return None
-    return f"no file matches the pattern {path!r}"
+    return f"no file matches the pattern {use.path!r}"
 
 
 def _paddleclas_weights(path: str) -> Path | None:
@@ -190,3 +187,10 @@ def _has_checkpoint(path: str) -> bool:
     # A name that no file can have, or a folder that may not be read
     except (OSError, ValueError):
         return False
+
+
+_PROBLEMS = {
+    "checkpoint": _problem_of_checkpoint,
+    "weights": _problem_of_weights,
+    "pictures": _problem_of_pictures,
+}

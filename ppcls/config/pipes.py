@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ppcls.untrusted.yaml_nodes import Node, Problems, find
 from ppcls.utils.errors import UserError
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import expanded
 
 CONSENT = "PPCLS_ALLOW_PIPE"
 

@@ -32,34 +32,34 @@ class GlobalSection(CheckedFields):
 
     Attributes:
         epochs: passes over the training list.
-        checkpoints: the checkpoint to go on from: the folder of its run (`<output_dir>/<Arch>`), its own folder,
+        checkpoints: the checkpoint to resume from: the folder of its run (`<output_dir>/<Arch>`), its own folder,
             `.../ppcls` in it, or one of its files.
-        pretrained_model: weights to begin with, or those to evaluate, infer or export: a file of any layout that is
-            known, its address, a checkpoint's folder, or `.../ppcls` in it.
-        preprocessing: what evaluation, prediction and export do where weights come with a preprocessing of their own,
-            as those of other libraries do: take that of the `weights`, or keep the `config`'s.
+        pretrained_model: weights to begin with, or those to evaluate, infer or export: a file of any known
+            layout, its address, a checkpoint's folder, or `.../ppcls` in it.
+        preprocessing: which one evaluation, prediction and export use if the weights come with their own preprocessing,
+            as those of other libraries do: that of the `weights`, or that of the `config`.
         output_dir: the folder that gets `<Arch>/latest`, `best_model`, `epoch_N` and the logs.
         existing_run: what a training does with another run in `<output_dir>/<Arch>`: `move` it aside whole, to
             `<Arch>.1`, `.2` ...; `refuse` to train; or `overwrite` it, which deletes its checkpoints, log and records.
         device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
-        seed: what all randomness is drawn from.
+        seed: seed of all random numbers.
         save_interval: epochs between two kept `epoch_N` checkpoints.
         save_interval_steps: steps between two checkpoints within an epoch (`latest`); null for none.
         save_interval_minutes: minutes between two such checkpoints; null for none.
-        on_save_error: `stop` or `continue` where a checkpoint cannot be written; the last good one stays either way.
-        keep: how many of the `epoch_N` checkpoints stay, the newest; null for all.
+        on_save_error: `stop` or `continue` if a checkpoint cannot be written; the last good one is kept either way.
+        keep: how many of the newest `epoch_N` checkpoints are kept; null for all.
         eval_during_train: whether training evaluates, and keeps the best weights as `best_model`.
         eval_interval: epochs between two evaluations.
-        start_eval_epoch: epochs before these begin; the last epoch is always evaluated.
-        patience: evaluations in a row without a better first metric that end the training; null for never.
+        start_eval_epoch: epochs before the first evaluation; the last epoch is always evaluated.
+        patience: the training ends after so many evaluations in a row without a better first metric; null for never.
         print_batch_step: steps between two lines of the log.
         console: the lines on the terminal: `short`, the `paddleclas` lines that `train.log` has, or none (`quiet`).
-        use_visualdl: whether losses, rates and accuracies go to VisualDL's log as well.
-        image_shape: channels, height and width, in pixels, of the exported program's input.
-        save_inference_dir: the folder that export writes.
-        global_batch: pictures a step over all processes that the learning rate was chosen for; null if unknown.
-        update_freq: steps whose gradients add up to one step of the optimizer, as if they were one batch.
-        sync_batch_norm: whether batch norm in training takes its statistics over all processes; on GPUs.
+        use_visualdl: whether losses, learning rates and accuracies are also written to VisualDL's log.
+        image_shape: channels, height and width in pixels of the exported program's input.
+        save_inference_dir: the folder to which export writes the bundle.
+        global_batch: pictures per step, over all processes, for which the learning rate was chosen; null if unknown.
+        update_freq: batches whose gradients are summed for one step of the optimizer, as if they were one batch.
+        sync_batch_norm: whether batch norm in training computes its statistics over all processes (GPUs only).
     """
 
     epochs: PositiveInt
@@ -91,7 +91,7 @@ class GlobalSection(CheckedFields):
 
 @dataclass(frozen=True)
 class LossSection(CheckedFields):
-    """The losses that are summed, in training and in evaluation."""
+    """The losses of training and of evaluation; each list is summed."""
 
     Train: Losses = ()
     Eval: Losses = ()
@@ -113,7 +113,7 @@ class LoaderSection(CheckedFields):
         num_workers: processes that read and transform pictures; 0 reads in the training process itself; null for as
             many as the machine's cores suggest: all but one of a process's cores beside a GPU, a quarter of them where
             the CPU trains. With shards, whose order depends on the number, null is 4.
-        use_shared_memory: whether workers hand batches over in /dev/shm.
+        use_shared_memory: whether workers pass batches through shared memory (/dev/shm).
     """
 
     num_workers: NonNegativeInt | None = None
@@ -122,7 +122,7 @@ class LoaderSection(CheckedFields):
 
 @dataclass(frozen=True)
 class ReaderSection(CheckedFields):
-    """A data set, how it is drawn from (`batch_size` there is for each process), and how it is read."""
+    """A dataset, its sampler (whose `batch_size` is that of one process), and how it is read."""
 
     dataset: Annotated[Any, Component("dataset")]
     sampler: Annotated[Any, Component("sampler")]
@@ -131,7 +131,7 @@ class ReaderSection(CheckedFields):
 
 @dataclass(frozen=True)
 class DataLoaderSection(CheckedFields):
-    """The data of training and of evaluation. The transforms of `Eval` are those of inference and export too."""
+    """The data of training and of evaluation. Inference and export use the transforms of `Eval` too."""
 
     Train: ReaderSection | None = None
     Eval: ReaderSection | None = None
@@ -144,8 +144,8 @@ class InferSection(CheckedFields):
     Attributes:
         infer_imgs: a picture, its http(s) address, a folder of pictures, or a pattern (`photos/*.jpg`).
         batch_size: pictures in one forward pass.
-        transforms: those of PaddleClas's files; if written they must mean the same as `DataLoader.Eval`'s.
-        PostProcess: what is made of the scores.
+        transforms: as in PaddleClas's files; if given, they must be equivalent to those of `DataLoader.Eval`.
+        PostProcess: how scores become answers.
     """
 
     infer_imgs: Annotated[str, ReadPath("pictures")] | None = None
@@ -159,12 +159,12 @@ class PrecisionSection(CheckedFields):
     """Mixed precision, on GPUs.
 
     Attributes:
-        use_amp: whether it is on.
-        level: `O1` casts what gains from it, `O2` holds the weights in half precision too.
-        dtype: `float16`, whose loss is scaled, or `bfloat16`.
-        scale_loss: what the loss is multiplied by at first.
-        use_dynamic_loss_scaling: whether that follows what overflows.
-        use_fp16_test: whether evaluation runs in mixed precision too.
+        use_amp: whether mixed precision is used.
+        level: `O1` casts the operations that gain from it; `O2` also holds the weights in half precision.
+        dtype: `float16` (with loss scaling) or `bfloat16`.
+        scale_loss: the initial loss scale.
+        use_dynamic_loss_scaling: whether the loss scale is adapted to overflows.
+        use_fp16_test: whether evaluation also runs in mixed precision.
     """
 
     use_amp: bool = True
@@ -177,12 +177,12 @@ class PrecisionSection(CheckedFields):
 
 @dataclass(frozen=True)
 class AverageSection(CheckedFields):
-    """A moving average of the weights, evaluated beside them.
+    """An exponential moving average of the weights, evaluated beside them.
 
     Attributes:
-        decay: share of the old average in the new, at every step of the optimizer.
-        warm_up: whether the first steps have a smaller share, so that the initial weights are soon forgotten.
-        deploy: which weights a checkpoint offers to evaluation and export: the `average`, or the `weights`.
+        decay: weight of the old average in the new one, at every step of the optimizer.
+        warm_up: whether the decay is smaller in the first steps, so that the initial weights are soon forgotten.
+        deploy: which of them evaluation and export take from a checkpoint: the `average` or the `weights`.
     """
 
     decay: Fraction = 0.9999

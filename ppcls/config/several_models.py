@@ -75,16 +75,17 @@ def _problem(value: Any, arch: Any, section: str, part: str) -> str | None:
     """What is wrong with a loss or metric in `section.part`; None if it fits the models of Arch."""
     names = tuple(getattr(arch, "members", ()))
     read = getattr(value, "model_names", ())
-    if not names and not read:
-        return None
     if not names:
-        return f"reads models by their names, but Arch is one model; write {_PLAIN[section]}"
+        if read:
+            return f"reads models by their names, but Arch is one model; write {_PLAIN[section]}"
+        return None
     there = " and ".join(names)
     if not read and part == "Train":
         return f"reads one model, but Arch has {there}; write {_NAMED[section]}"
-    for name in read:
-        if name not in names:
-            return f"names the model {name}{suggest(name, names)}, but Arch has {there}; write one of them"
+    unknown = [name for name in read if name not in names]
+    if unknown:
+        near = suggest(unknown[0], names)
+        return f"names the model {unknown[0]}{near}, but Arch has {there}; write one of them"
     if part == "Eval":
         return _problem_of_evaluation(read, arch.infer_model_name)
     if section == "Loss" and set(value.learners) <= set(arch.frozen):

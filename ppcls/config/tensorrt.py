@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import expanded
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class TensorRT(CheckedFields):
         for name in ("cache_dir", "calibration"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, expanded(getattr(self, name)))
-        if not self.min_batch <= self.opt_batch <= self.max_batch:
-            raise ValueError(
-                f"min_batch, opt_batch and max_batch are {self.min_batch}, {self.opt_batch} and {self.max_batch}; "
-                "write numbers that do not fall"
-            )
+        require(
+            self.min_batch <= self.opt_batch <= self.max_batch,
+            f"min_batch, opt_batch and max_batch are {self.min_batch}, {self.opt_batch} and {self.max_batch}; "
+            "write numbers that do not fall",
+        )

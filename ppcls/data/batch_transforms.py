@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import (
     Fraction,
@@ -174,11 +174,11 @@ class OpSampler(CheckedFields):
         super().__post_init__()
         mixup, cutmix, fmix = (operation.prob for operation in self._operations)
         # 0.9 + 0.1 may be a little more than 1
-        if not 0 < mixup + cutmix + fmix < 1 + 1e-9:
-            raise ValueError(
-                f"prob of MixupOperator is {mixup:g}, of CutmixOperator {cutmix:g} and of FmixOperator {fmix:g}; write "
-                "such that their sum is above 0 and at most 1"
-            )
+        require(
+            0 < mixup + cutmix + fmix < 1 + 1e-9,
+            f"prob of MixupOperator is {mixup:g}, of CutmixOperator {cutmix:g} and of FmixOperator {fmix:g}; write "
+            "such that their sum is above 0 and at most 1",
+        )
 
     @property
     def _operations(self) -> tuple[Mixup, Cutmix, Fmix]:
@@ -247,7 +247,9 @@ def brightest(
 
 def shares(targets: np.ndarray, class_num: int) -> np.ndarray:
     """Soft targets float32 [N, class_num] of labels int64 [N]; soft ones as they are."""
-    return targets if targets.ndim == 2 else one_hot(targets, class_num)
+    if targets.ndim == 2:
+        return targets
+    return one_hot(targets, class_num)
 
 
 def one_hot(labels: np.ndarray, class_num: int) -> np.ndarray:

@@ -34,7 +34,7 @@ class Reader:
 
 @dataclass(frozen=True, eq=False)
 class BatchReader(Reader):
-    """Of a list: any batch as quickly as any other."""
+    """The pictures of a list, of which any batch is read as quickly as any other."""
 
     images: ImageList
 
@@ -108,9 +108,10 @@ class BatchReader(Reader):
 
     def _picture(self, epoch: int, index: int, out: np.ndarray | None) -> np.ndarray:
         path = self.images.paths[index]
-        rng = (
-            sample_generator(self.seed, epoch, index) if self.transforms.draws else None
-        )
+        if self.transforms.draws:
+            rng = sample_generator(self.seed, epoch, index)
+        else:
+            rng = None
         try:
             return self.transforms.from_file(path, rng, out)
         except (UnreadableImage, NotEnoughMemory, SystemShortage):

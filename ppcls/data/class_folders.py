@@ -14,7 +14,7 @@ from ppcls.data.labels import Classes, index_of_names, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.data.picture_files import NAMES, PictureScan, folders_in, is_picture_name
 from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, expect, suggest, translated
 from ppcls.utils.logging import get_logger
 
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.
@@ -81,10 +81,10 @@ def read_class_folders(
 
 def _refuse_one_name_for_two(known: Classes) -> None:
     for name, count in Counter(known.names).items():
-        if count > 1:
-            raise UserError(
-                f"{known.source}: the class {brief(name)} is listed twice; give every class a name of its own"
-            )
+        expect(
+            count <= 1,
+            f"{known.source}: the class {brief(name)} is listed twice; give every class a name of its own",
+        )
 
 
 def _other_number(
@@ -184,12 +184,13 @@ def class_folders(image_root: str) -> list[str]:
     Raises:
         UserError: It cannot be read, or holds none.
     """
-    try:
-        folders = folders_in(image_root)
-    except OSError as error:
-        raise UserError(
+    with translated(
+        OSError,
+        lambda error: UserError(
             f"{image_root}: {error.strerror}; give the folder that holds one folder per class"
-        ) from error
+        ),
+    ):
+        folders = folders_in(image_root)
     if not folders:
         raise UserError(_none(image_root))
     return folders
@@ -213,7 +214,7 @@ def refuse_foreign(image_root: str, folders: list[str], known: Classes) -> None:
 
 
 def _other_form(name: str, known: list[str]) -> str:
-    """What to say of a name that looks like a known one; a Mac writes accents as characters of their own."""
+    """The hint for a name that looks like a known one; macOS writes accents as separate characters."""
     normal = unicodedata.normalize("NFC", name)
     for other in known:
         if unicodedata.normalize("NFC", other) == normal:
@@ -278,7 +279,7 @@ def _holds_pictures(place: str) -> bool:
 
 
 def _without_runs(place: str, pictures: list[str]) -> list[str]:
-    """Pictures but for those in the folder of a run, such as its plots."""
+    """Pictures without those in the folder of a run, such as its plots."""
     top = Path(place)
     is_in_run: dict[str, bool] = {}
     kept = []

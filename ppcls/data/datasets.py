@@ -10,8 +10,8 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.transforms.base import set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
-from ppcls.utils.checked_fields import CheckedFields
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import CheckedFields, require
+from ppcls.utils.errors import expect
 from ppcls.utils.fields import (
     NonNegativeInt,
     Operation,
@@ -84,10 +84,10 @@ class ImageNetDataset(CheckedFields):
             raise ValueError(
                 "relabel is set beside class_names, by whose order the labels are numbered; leave one of the two out"
             )
-        if self.delimiter == "":
-            raise ValueError(
-                "delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\""
-            )
+        require(
+            self.delimiter != "",
+            "delimiter is empty; write what stands between path and label, such as ' ' or \"\\t\"",
+        )
 
     def open(self, class_num: int, learned: Classes | None = None) -> ImageList:
         """Reads and checks the list, see `read_list_file`, and the names of the classes.
@@ -183,10 +183,10 @@ class WebDatasetDataset(CheckedFields):
     def __post_init__(self) -> None:
         _finish(self)
         super().__post_init__()
-        if not self.shards or "" in tuple(self.shards):
-            raise ValueError(
-                "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files"
-            )
+        require(
+            self.shards and "" not in tuple(self.shards),
+            "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files",
+        )
 
     def open(self, class_num: int, learned: Classes | None = None) -> "ShardList":
         """Finds the shards and reads their manifest; see `open_shards`.
@@ -217,8 +217,8 @@ def check_same_classes(
         return
     pairs = itertools.zip_longest(names, learned.names, fillvalue="missing")
     for number, (ours, theirs) in enumerate(pairs):
-        if ours != theirs:
-            raise UserError(
-                f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} "
-                f"there; {remedy}"
-            )
+        expect(
+            ours == theirs,
+            f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} "
+            f"there; {remedy}",
+        )

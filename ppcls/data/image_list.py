@@ -36,11 +36,9 @@ class ImageList:
     @property
     def class_to_index(self) -> dict[str, int] | None:
         """Label by class name."""
-        return (
-            None
-            if self.class_names is None
-            else {name: index for index, name in enumerate(self.class_names)}
-        )
+        if self.class_names is None:
+            return None
+        return {name: index for index, name in enumerate(self.class_names)}
 
 
 def read_list_file(

@@ -1,4 +1,4 @@
-"""ImageNet's official archives, extracted so that an interrupted run goes on where it stopped.
+"""ImageNet's official archives, extracted so that an interrupted run continues where it stopped.
 
 Pictures stream from the archives to their files. Nothing is written outside the folder that is given: only plain
 file names are taken, links and paths are refused. What is not complete bears a name that begins with a dot.
@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ppcls.untrusted import compressed
 from ppcls.untrusted.refusals import Damaged, Refused, shown
 from ppcls.untrusted.tar_stream import Member, TarStream
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import make_folders
 
 
@@ -31,10 +31,10 @@ def extract_class_archives(archive: Path, folder: Path) -> None:
     with _opened(archive) as outer:
         for member in tqdm(outer, desc=archive.name, unit="class", disable=None):
             stem, _, suffix = _plain_name(member, archive).rpartition(".")
-            if suffix != "tar":
-                raise UserError(
-                    f"{archive}: '{shown(member.name)}' is not a class archive; give the official {archive.name}"
-                )
+            expect(
+                suffix == "tar",
+                f"{archive}: '{shown(member.name)}' is not a class archive; give the official {archive.name}",
+            )
             if not (folder / stem).is_dir():
                 _extract_class(outer, member, folder, stem)
 
@@ -84,15 +84,13 @@ def _extract_class(outer: TarStream, member: Member, folder: Path, name: str) ->
 
 def _plain_name(member: Member, archive: Path) -> str:
     path = PurePosixPath(member.name)  # "./name" is "name" here
-    if (
-        not member.is_file
-        or len(path.parts) != 1
-        or path.name in ("", "..")
-        or "\\" in path.name
-    ):
-        raise UserError(
-            f"{archive}: '{shown(member.name)}' is not a plain file; give the official archive, which is flat"
-        )
+    expect(
+        member.is_file
+        and len(path.parts) == 1
+        and path.name not in ("", "..")
+        and "\\" not in path.name,
+        f"{archive}: '{shown(member.name)}' is not a plain file; give the official archive, which is flat",
+    )
     return path.name
 
 

@@ -14,7 +14,7 @@ from ppcls.data.imagenet_archives import read_member
 from ppcls.data.text import brief, read_lines
 from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.utils import child
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 
 # A class: its wnid ("n01440764"), or its label.
 ClassKey = str | int
@@ -46,10 +46,10 @@ class Devkit:
     def truth(self) -> str:
         """The validation pictures' IDs, one number per line."""
         content = self._read(_TRUTH)
-        if not content.isascii():
-            raise UserError(
-                f"{self.path}: {_TRUTH} is not a text of numbers; give the official devkit"
-            )
+        expect(
+            content.isascii(),
+            f"{self.path}: {_TRUTH} is not a text of numbers; give the official devkit",
+        )
         return content.decode("ascii")
 
     @cached_property
@@ -59,12 +59,13 @@ class Devkit:
         Raises:
             UserError: scipy, which reads `meta.mat`, is not installed.
         """
-        try:
-            import scipy.io  # noqa: F401 - read in another process
-        except ImportError as error:
-            raise UserError(
+        with translated(
+            ImportError,
+            lambda error: UserError(
                 f"{self.path}: {_META} is read by scipy; run `pip install scipy` and run again"
-            ) from error
+            ),
+        ):
+            import scipy.io  # noqa: F401 - read in another process
         try:
             return dict(_leaves_by_process(self._read(_META)))
         except UserError:
@@ -122,10 +123,7 @@ def read_labels(
         UserError: A line cannot be read, or a picture has no label.
     """
     lines = read_lines(file)
-    if not lines:
-        raise UserError(
-            f"{file} is empty; give the labels of the {len(names)} pictures"
-        )
+    expect(lines, f"{file} is empty; give the labels of the {len(names)} pictures")
     if "," in lines[0] and "ImageId" in lines[0]:
         return _of_names(_read_table(file, lines), names, file)
     words = set(map(len, map(str.split, lines)))
@@ -141,15 +139,15 @@ def read_numbers(
     numbers = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if not _NUMBER.fullmatch(text):
-            raise UserError(
-                f"{file}:{number}: {brief(line)!r} is not a number; write a number, or `name label`, per line"
-            )
-        numbers.append(int(text))
-    if len(numbers) != count:
-        raise UserError(
-            f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order"
+        expect(
+            _NUMBER.fullmatch(text),
+            f"{file}:{number}: {brief(line)!r} is not a number; write a number, or `name label`, per line",
         )
+        numbers.append(int(text))
+    expect(
+        len(numbers) == count,
+        f"{file}: {len(lines)} numbers for {count} pictures; give a number for each, in name order",
+    )
     if 0 in numbers:
         return list(numbers)
     if devkit is None:
@@ -159,29 +157,30 @@ def read_numbers(
         )
     wnids: list[ClassKey] = []
     for number in numbers:
-        if number not in devkit.wnids:
-            raise UserError(
-                f"{file}: {number} is no ILSVRC2012_ID of a class in {devkit.path}; give labels from 0"
-            )
+        expect(
+            number in devkit.wnids,
+            f"{file}: {number} is not the ILSVRC2012_ID of a class in {devkit.path}; give labels from 0",
+        )
         wnids.append(devkit.wnids[number])
     return wnids
 
 
 def _read_table(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
     labels: dict[str, ClassKey] = {}
-    try:
+    with translated(
+        csv.Error,
+        lambda error: UserError(
+            f"{file}: a line cannot be read as a line of a table ({error}); give the official table"
+        ),
+    ):
         for row in csv.DictReader(lines):
             name = row.get("ImageId") or ""
             answer = (row.get("PredictionString") or "").split()
-            if not answer:
-                raise UserError(
-                    f"{file}: no PredictionString for {brief(name)!r}; give the official table"
-                )
+            expect(
+                answer,
+                f"{file}: no PredictionString for {brief(name)!r}; give the official table",
+            )
             labels[name] = answer[0]  # the boxes follow
-    except csv.Error as error:
-        raise UserError(
-            f"{file}: a line cannot be read as a line of a table ({error}); give the official table"
-        ) from error
     return labels
 
 
@@ -189,15 +188,15 @@ def _read_pairs(file: Path, lines: Sequence[str]) -> dict[str, ClassKey]:
     labels: dict[str, ClassKey] = {}
     for number, line in enumerate(lines, 1):
         parts = line.rsplit(None, 1)  # a name may contain spaces
-        if len(parts) != 2:
-            raise UserError(
-                f"{file}:{number}: {brief(line)!r} is not `name label`; write a picture's name and its label"
-            )
+        expect(
+            len(parts) == 2,
+            f"{file}:{number}: {brief(line)!r} is not `name label`; write a picture's name and its label",
+        )
         name, label = parts[0].rpartition("/")[2], parts[1]
-        if name in labels:
-            raise UserError(
-                f"{file}:{number}: {brief(name)} has a label already; remove one of the two lines"
-            )
+        expect(
+            name not in labels,
+            f"{file}:{number}: {brief(name)} has a label already; remove one of the two lines",
+        )
         labels[name] = int(label) if _NUMBER.fullmatch(label) else label
     return labels
 

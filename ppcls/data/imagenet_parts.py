@@ -12,7 +12,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from ppcls.data.imagenet_archives import extract_class_archives, extract_pictures
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import folder_for, naming, resolved
 
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
@@ -22,7 +22,7 @@ _PARENTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # Kaggle's copy lies dee
 
 
 @dataclass(frozen=True)
-class Part(ABC):
+class ImageNetPart(ABC):
     """A part of the data set, `train` or `val`.
 
     Attributes:
@@ -52,11 +52,11 @@ class Part(ABC):
         )
 
 
-class Archive(Part):
+class Archive(ImageNetPart):
     """An archive, whose pictures are added to what is there."""
 
     def check_free(self) -> None:
-        """Do nothing: extracting goes on where it was interrupted."""
+        """Do nothing: extracting continues where it was interrupted."""
 
     def bring(self) -> None:
         """Extract it."""
@@ -66,7 +66,7 @@ class Archive(Part):
             extract_pictures(self.found, self.place)
 
 
-class Copied(Part):
+class Copied(ImageNetPart):
     """A folder whose pictures are copied to what is there."""
 
     def check_free(self) -> None:
@@ -80,7 +80,7 @@ class Copied(Part):
             _copy(self.found, self.place)
 
 
-class Linked(Part):
+class Linked(ImageNetPart):
     """A folder that gets a link."""
 
     def check_free(self) -> None:
@@ -95,7 +95,7 @@ class Linked(Part):
             _link(self.found, self.place)
 
 
-def find_parts(source: Path, target: Path, copy: bool) -> dict[str, Part]:
+def find_parts(source: Path, target: Path, copy: bool) -> dict[str, ImageNetPart]:
     """Find the parts of the data set by their names.
 
     Raises:
@@ -106,14 +106,14 @@ def find_parts(source: Path, target: Path, copy: bool) -> dict[str, Part]:
         found = _find(source, name, archive)
         if found is not None:
             parts[name] = _part(found, target / name, copy)
-    if not parts:
-        raise UserError(
-            f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder"
-        )
+    expect(
+        parts,
+        f"{source}: neither {TRAIN_ARCHIVE}, {VAL_ARCHIVE}, nor a folder train or val is there; give their folder",
+    )
     return parts
 
 
-def _part(found: Path, place: Path, copy: bool) -> Part:
+def _part(found: Path, place: Path, copy: bool) -> ImageNetPart:
     if found.is_file():
         return Archive(found, place)
     if copy:
@@ -135,12 +135,13 @@ def _find(source: Path, name: str, archive: str) -> Path | None:
 def _link(folder: Path, place: Path) -> None:
     """Link a folder to its place, by a relative path."""
     way = os.path.relpath(resolved(folder), resolved(place.parent))
-    try:
-        place.symlink_to(way, target_is_directory=True)
-    except OSError as error:
-        raise UserError(
+    with translated(
+        OSError,
+        lambda error: UserError(
             f"{place}: no link can be made here ({error.strerror}); copy with --copy"
-        ) from error
+        ),
+    ):
+        place.symlink_to(way, target_is_directory=True)
 
 
 def _copy(folder: Path, place: Path) -> None:

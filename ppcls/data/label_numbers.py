@@ -195,7 +195,7 @@ def _refuse_unknown(listed: LabelledList, known: Classes) -> None:
         if label not in counts:
             # Looks through all names
             near = suggest(label, known.names) if len(problems) < _SHOWN else ""
-            text = f"the label {brief(label)!r} is no class of {known.source}{near}; correct it"
+            text = f"the label {brief(label)!r} is not a class of {known.source}{near}; correct it"
             problems.append((line, text))
         elif counts[label] > 1:
             text = f"several classes of {known.source} are called {brief(label)!r}; write their numbers"

@@ -45,7 +45,7 @@ class LabelledList:
         are_numbers: Whether all labels are whole numbers.
         lines: The numbers of their lines.
         parts: `train`, `val` or `test` for each picture, if a column of the list says so.
-        notes: How the list was read, where it is no plain `path label` list, in clauses.
+        notes: How the list was read if it is not a plain `path label` list, in clauses.
     """
 
     file: str
@@ -189,10 +189,11 @@ def _refuse_root(file: str, names: list[str], options: Options) -> None:
     """Raise a UserError that says where the pictures lie, if that is another folder than the one to look in."""
     places = np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)
     sample = [names[index] for index in places]
-    below = []
-    for folder in folders_below(options.image_root):
-        if None not in map(Place(folder).find, sample):
-            below.append(os.path.normpath(folder))
+    below = [
+        os.path.normpath(folder)
+        for folder in folders_below(options.image_root)
+        if None not in map(Place(folder).find, sample)
+    ]
     if not below:
         return
     key = options.keys[0]
@@ -274,7 +275,7 @@ def _normal(path: str) -> str:
 
 
 def _notes(columns: Columns, width: int, place: Place, options: Options) -> list[str]:
-    """How the list was read, if it is no plain one."""
+    """How the list was read, if it is not a plain one."""
     notes = []
     if columns.header:
         notes += _notes_on_header(columns.header, columns)

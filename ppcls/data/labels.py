@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppcls.data.text import read_lines
-from ppcls.utils.errors import UserError
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.files import expanded
 
 PACKAGED_LABELS = Path(__file__).with_name("imagenet1k_labels.txt")
 """The 1,000 classes of ILSVRC 2012, one `id name` per line."""
@@ -36,8 +36,7 @@ def load_class_names(path: str | Path) -> list[str]:
     lines = list(map(str.strip, read_lines(expanded(path))))
     while lines and not lines[-1]:
         lines.pop()
-    if not lines:
-        raise UserError(f"{path} is empty; write one class name per line")
+    expect(lines, f"{path} is empty; write one class name per line")
     if "" in lines:
         number = lines.index("") + 1
         raise UserError(

@@ -13,7 +13,7 @@ from ppcls.data.list_rows import Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
 from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, expect, suggest
 
 SAMPLE = 64
 _LOOKED_FOR = 2048  # files, where a table is so wide that each column is tried
@@ -100,11 +100,9 @@ def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
 
 def _with_all(place: Place, sample: list[list[str]], columns: list[int]) -> list[int]:
     """The columns whose fields are all names of files as they stand."""
-    kept = []
-    for column in columns:
-        if all(map(place.has, values_of(sample, column))):
-            kept.append(column)
-    return kept
+    return [
+        column for column in columns if all(map(place.has, values_of(sample, column)))
+    ]
 
 
 def values_of(rows: Iterable[Sequence[str]], column: int) -> list[str]:
@@ -113,7 +111,7 @@ def values_of(rows: Iterable[Sequence[str]], column: int) -> list[str]:
 
 
 def _below_header(rows: Rows) -> list[list[str]]:
-    """The rows but for the first, which may be a header, unless it is the only one."""
+    """The rows without the first, which may be a header; all if there is only one."""
     return rows.fields[1:] or rows.fields
 
 
@@ -182,10 +180,11 @@ def _tell_apart(
     ]
     if same == columns:
         return first  # the same picture, by its name and by its path
-    distinct = []
-    for column in columns:
-        if len(set(values_of(fields, column))) == len(fields):
-            distinct.append(column)
+    distinct = [
+        column
+        for column in columns
+        if len(set(values_of(fields, column))) == len(fields)
+    ]
     if len(distinct) == 1:
         return distinct[0]
     named = _called_one_of(rows.fields[0], columns, _PICTURE_NAMES)
@@ -214,7 +213,7 @@ def _called_one_of(
 
 
 def _without_index(rows: Rows) -> list[int]:
-    """The columns but for the index that pandas writes."""
+    """The columns without the index that pandas writes."""
     return [column for column in range(rows.width) if not _is_index(rows, column)]
 
 
@@ -254,7 +253,7 @@ def _header(reading: Reading, options: Options) -> list[str] | None:
     """The names of the columns, if the first row holds names and no picture."""
     rows = reading.rows
     first = rows.fields[0]
-    if isinstance(options.image_column, str) or isinstance(options.label_column, str):
+    if str in map(type, (options.image_column, options.label_column)):
         return first
     if rows.is_plain or reading.place.find(first[reading.column]) is not None:
         return None
@@ -331,19 +330,19 @@ def _label_column(
     if header and len(columns) > 1:
         named = _called_one_of(header, columns, _LABEL_NAMES)
         columns = named if len(named) == 1 else columns
-    if not columns:
-        raise UserError(
-            f"{file} has no column of labels beside the pictures; write a label for each picture"
-        )
+    expect(
+        columns,
+        f"{file} has no column of labels beside the pictures; write a label for each picture",
+    )
     if len(columns) == 1:
         return columns[0]
     names = header or list(map(str, range(reading.rows.width)))
     shown = brief(", ".join(names[column] for column in columns))
-    if _is_one_hot(fields, columns):
-        raise UserError(
-            f"{file}: the columns {shown} mark a picture's class by a 1, one column per class; write the name of the "
-            "class into one column instead"
-        )
+    expect(
+        not _is_one_hot(fields, columns),
+        f"{file}: the columns {shown} mark a picture's class by a 1, one column per class; write the name of the "
+        "class into one column instead",
+    )
     raise UserError(
         f"{file}: any of the columns {shown} may be the label; {_which(options.keys[2])}"
     )
@@ -366,13 +365,13 @@ def _possible_labels(
 def _not_pictures(
     columns: list[int], sample: Sequence[Sequence[str]], reading: Reading
 ) -> list[int]:
-    """The columns but for those that name the same pictures, as a path beside a file's name does."""
+    """The columns without those that name the same pictures, as a path beside a file's name does."""
     place = Place(reading.place.root, reading.place.prefix)
-    kept = []
-    for column in columns:
-        if not _name_the_same(place, sample, reading.column, column):
-            kept.append(column)
-    return kept
+    return [
+        column
+        for column in columns
+        if not _name_the_same(place, sample, reading.column, column)
+    ]
 
 
 def _is_one_hot(fields: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:

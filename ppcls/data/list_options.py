@@ -1,4 +1,4 @@
-"""What a user may say of a list of pictures."""
+"""Options for reading a list of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FLAGS = ("--image-root", "--image-column", "--label-column")
 
 @dataclass(frozen=True)
 class Options:
-    """What may be said of a list, and by which names a user says it.
+    """Options for reading a list, and the names of the keys or flags that set them.
 
     Attributes:
         image_root: What the paths are relative to.
@@ -21,7 +21,7 @@ class Options:
         image_column: The column of the pictures, by its name or counted from 0; None finds it.
         label_column: The same of the labels.
         searches: Whether pictures are looked for in the folders below `image_root` and in the working directory, too.
-        keys: The keys or flags that a user sets: of `image_root`, `image_column` and `label_column`; empty ones where
+        keys: The names of the keys or flags for `image_root`, `image_column` and `label_column`; empty where
             there are none.
     """
 

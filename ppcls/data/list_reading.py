@@ -1,4 +1,4 @@
-"""Of the ways in which a list of pictures can be read, the one by which its pictures are found."""
+"""Chooses the way to read a list of pictures: the one by which its pictures are found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ppcls.data.list_options import Options
 from ppcls.data.list_rows import Rows, possible_rows
 from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import brief, read_lines
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 _SHOWN = 5
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')
@@ -60,8 +60,7 @@ def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
             if reading.is_complete:
                 return reading
             readings.append(reading)
-    if not readings:
-        raise UserError(_no_picture(file))
+    expect(readings, _no_picture(file))
     best = max(readings, key=_quality)
     if options.searches and not best.found and not best.rows.problems:
         return _search(file, best.rows, options)

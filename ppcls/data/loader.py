@@ -26,6 +26,7 @@ from ppcls.data.workers import (
     prepare_worker,
     start_workers,
 )
+from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class ImageLoader:
         batch_size: pictures a step and process.
         shuffle: a new order every epoch.
         drop_last: leave out what does not fill a batch of every process.
-        seed: of order and augmentation.
+        seed: seed of order and augmentation.
         num_workers: processes that read; 0 reads in this one.
         use_shared_memory: workers hand batches over in shared memory, if there is enough of it, and else by pipes.
         on_error: `raise` ends the epoch at a picture that cannot be read; `skip` leaves it out of its batch and notes
             it in `failures`. No other picture takes its place.
         trial_on_error: the same for `trial`; None for `on_error`.
         class_num: number of the model's classes.
-        rank: of this process.
+        rank: rank of this process.
         world_size: number of processes, which share every step's global batch.
 
     Attributes:
@@ -143,10 +144,10 @@ class ImageLoader:
             UserError: a picture does not suit the transforms or the other ones of its batch.
             ValueError: there is no such step.
         """
-        if not 0 <= start_step <= self.steps_per_epoch:
-            raise ValueError(
-                f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps"
-            )
+        require(
+            0 <= start_step <= self.steps_per_epoch,
+            f"start_step is {start_step}, but an epoch has {self.steps_per_epoch} steps",
+        )
         steps = range(start_step, self.steps_per_epoch)
         if not steps:
             return

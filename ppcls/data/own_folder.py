@@ -19,7 +19,7 @@ from ppcls.data.parts import (
     shown,
 )
 from ppcls.data.picture_files import NAMES, folders_in
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 HELD_OUT_EVERY = 5
 
@@ -99,14 +99,14 @@ class _Parts:
 
 def _parts(root: str) -> _Parts:
     """Find the folders of training and validation within `root`."""
-    if Path(root).is_file():
-        raise UserError(
-            f"{root} is a file; give the folder that holds one folder of pictures per class"
-        )
-    if not Path(root).is_dir():
-        raise UserError(
-            f"there is no folder {root}; give the folder that holds one folder of pictures per class"
-        )
+    expect(
+        not Path(root).is_file(),
+        f"{root} is a file; give the folder that holds one folder of pictures per class",
+    )
+    expect(
+        Path(root).is_dir(),
+        f"there is no folder {root}; give the folder that holds one folder of pictures per class",
+    )
     folders = folders_in(root)
     # A folder of a class that is named as a part holds pictures, not folders.
     candidates = [name for name in folders if folders_in(join(root, name))]
@@ -136,10 +136,10 @@ def _parts(root: str) -> _Parts:
 
 def _only_one(root: str, names: list[str], purpose: str) -> str | None:
     """The one folder of a part; None if there is none."""
-    if len(names) > 1:
-        raise UserError(
-            f"{root} holds {' and '.join(names)}; leave one of them for {purpose}"
-        )
+    expect(
+        len(names) <= 1,
+        f"{root} holds {' and '.join(names)}; leave one of them for {purpose}",
+    )
     return names[0] if names else None
 
 
@@ -186,16 +186,13 @@ def _not_read(root: str, parts: _Parts) -> list[str]:
 def _given(
     root: str, folder: str, parts: _Parts, names: list[str]
 ) -> tuple[Numbered, list[str]]:
-    """The pictures of the validation part, and what to say of it."""
+    """The pictures of the validation part, and notes for the log."""
     place = join(root, folder)
     found = pictures_by_class(place)
     refuse_foreign(place, list(found), Classes(names, join(root, parts.train)))
     pictures = _relative(root, found)
     val = _with_labels(pictures, names)
-    if not val:
-        raise UserError(
-            f"{place} holds no pictures ({NAMES}); add some or remove the folder"
-        )
+    expect(val, f"{place} holds no pictures ({NAMES}); add some or remove the folder")
     notes = []
     if parts.val_is_test:
         notes.append(f"{folder} is for validation, because there is no val")
@@ -210,7 +207,7 @@ def _given(
 def hold_out(
     source: str, pictures: dict[str, list[str]]
 ) -> tuple[Numbered, Numbered, list[str]]:
-    """Divide the pictures of each class; gives those to learn from, those to judge by, and what to say of it.
+    """Divide the pictures of each class; return those for training, those for validation, and notes for the log.
 
     Args:
         source: The folder or list, for the message.
@@ -252,10 +249,10 @@ def _relative(root: str, found: dict[str, list[str]]) -> dict[str, list[str]]:
 def refuse_unlistable(root: str, paths: list[str]) -> None:
     """Raise a UserError for a path that cannot stand in a list of pictures, which names them from the root."""
     for path in [os.path.abspath(root), *paths]:  # noqa: PTH100 - a text
-        if "\n" in path or "\r" in path or not _is_utf8(path):
-            raise UserError(
-                f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder"
-            )
+        expect(
+            "\n" not in path and "\r" not in path and _is_utf8(path),
+            f"{root}: the name {path!r} cannot stand in a list of pictures; rename the file or folder",
+        )
 
 
 def _is_utf8(text: str) -> bool:

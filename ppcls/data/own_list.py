@@ -21,7 +21,7 @@ from ppcls.data.own_folder import (
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.data.picture_files import is_picture_name
 from ppcls.data.text import brief
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _LISTS = (".csv", ".tsv", ".txt")
@@ -35,7 +35,7 @@ _Labelled = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class _Divided:
-    """The pictures to learn from, those to judge by if a column of the list says so, and what to say of it."""
+    """The pictures for training, those for validation if a column of the list names them, and notes for the log."""
 
     train: _Labelled
     val: _Labelled | None = None
@@ -44,7 +44,7 @@ class _Divided:
 
 @dataclass(frozen=True)
 class ListOptions:
-    """What a user may say of a list.
+    """Options for a list.
 
     Attributes:
         image_root: The folder that its paths are relative to; None looks in the list's folder, those below, and the
@@ -83,18 +83,18 @@ def read_own_pictures(source: str, options: ListOptions | None = None) -> OwnFol
 def refuse_other_files(source: str) -> None:
     """Raise a UserError for a file that is not a list: an archive, a spreadsheet or a picture."""
     name = source.lower()
-    if name.endswith(_ARCHIVES):
-        raise UserError(
-            f"{source} is a packed file; give the folder that it unpacks to"
-        )
-    if name.endswith(_SHEETS):
-        raise UserError(
-            f"{source} is a spreadsheet; save it as .csv and give that file"
-        )
-    if is_picture_name(name):
-        raise UserError(
-            f"{source} is a picture; give the folder that holds one folder of pictures per class, or a list"
-        )
+    expect(
+        not name.endswith(_ARCHIVES),
+        f"{source} is a packed file; give the folder that it unpacks to",
+    )
+    expect(
+        not name.endswith(_SHEETS),
+        f"{source} is a spreadsheet; save it as .csv and give that file",
+    )
+    expect(
+        not is_picture_name(name),
+        f"{source} is a picture; give the folder that holds one folder of pictures per class, or a list",
+    )
 
 
 def _read_own_list(file: str, options: ListOptions) -> OwnFolder:
@@ -185,10 +185,10 @@ def _list_beside(file: str) -> str | None:
         name = re.sub("train", word, path.name, count=1)
         if name != path.name and (path.parent / name).is_file():
             found.append(name)
-    if len(found) > 1:
-        raise UserError(
-            f"{path.parent} holds {' and '.join(found)}; leave one of them for validation"
-        )
+    expect(
+        len(found) <= 1,
+        f"{path.parent} holds {' and '.join(found)}; leave one of them for validation",
+    )
     return str(path.parent / found[0]) if found else None
 
 
@@ -208,10 +208,10 @@ def _divide(listed: LabelledList, pairs: _Labelled) -> _Divided:
         if part in by_part:
             by_part[part].append(pair)
     train, val, test = by_part[TRAIN], by_part[VAL], by_part[TEST]
-    if not train:
-        raise UserError(
-            f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from"
-        )
+    expect(
+        train,
+        f"{listed.file} has no lines of the part {TRAIN}, so there is nothing to learn from",
+    )
     if not val:
         note = f"its part {TEST} is for validation, because there is no {VAL}"
         return _Divided(train, test, [note])
@@ -257,7 +257,7 @@ def _numbered(pairs: _Labelled, names: list[str]) -> Numbered:
 def _validation(
     file: str, given: _Labelled, names: list[str]
 ) -> tuple[Numbered, list[str]]:
-    """The pictures for validation, and what to say of them."""
+    """The pictures for validation, and notes for the log."""
     present = {label for _, label in given}
     foreign = sorted(present - set(names))
     if foreign:

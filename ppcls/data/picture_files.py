@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -16,7 +17,7 @@ from ppcls.data.picture_formats import (
     PictureFormat,
     picture_format,
 )
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.logging import get_logger
 
 __all__ = [
@@ -55,8 +56,7 @@ def find_pictures(folder: Path) -> list[Path]:
         UserError: There is none.
     """
     found = walk_pictures(str(folder))
-    if not found:
-        raise UserError(f"{folder} holds no picture of a format that is read ({NAMES})")
+    expect(found, f"{folder} holds no picture of a format that is read ({NAMES})")
     return list(map(Path, found))
 
 
@@ -97,7 +97,7 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
 
 
 def _open(path: str) -> int:
-    """Open a file for reading, and say of a socket what `read_file` says of a pipe."""
+    """Open a file for reading; a socket raises the same error as a pipe does in `read_file`."""
     try:
         return os.open(path, _READ_ONLY)
     except OSError as error:
@@ -258,7 +258,6 @@ def _format_by_suffix(path: str) -> PictureFormat | None:
 
 def _holds(question: Callable[[], bool]) -> bool:
     """The answer of a DirEntry, which fails for a link to itself."""
-    try:
+    with contextlib.suppress(OSError):
         return question()
-    except OSError:
-        return False
+    return False

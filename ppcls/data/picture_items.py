@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import numpy as np
 from PIL import Image
 
 from ppcls.data.transforms.decode import UnreadableImage, pixels_of
-from ppcls.utils.errors import UserError
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.errors import UserError, translated
+from ppcls.utils.files import expanded
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 _ARRAYS = "give uint8 [H, W, 3], [H, W, 4], [H, W, 1] or [H, W]"
 COLORS = ("RGB", "BGR")
+_CHANNELS = (1, 3, 4)
 _LONGEST_PATH = 4096  # bytes
 _BYTES = (bytes, bytearray, memoryview, mmap.mmap)
 
@@ -109,8 +111,9 @@ def array_of(source: Any) -> Any:
     if has_own_rule or not hasattr(source, "__array__"):
         return source
     array = np.asarray(source)
-    holds_paths = array.dtype.kind in "OSU" and array.ndim == 1
-    return array.tolist() if holds_paths else array
+    if array.dtype.kind in "OSU" and array.ndim == 1:
+        return array.tolist()
+    return array
 
 
 def named_file(item: Any) -> Any:
@@ -137,13 +140,11 @@ def single(source: Any, color: str | None) -> Picture:
         UserError: it cannot be read as a picture.
     """
     item = ready(source)
-    if isinstance(item, NoPicture):
-        raise UserError(f"picture 0 is {item.reason}")
-    if isinstance(item, np.ndarray):
-        try:
-            _three_channels(item)
-        except NotAPicture as error:
-            raise UserError(f"picture 0 is {error.reason}") from error
+    if isinstance(item, (NoPicture, np.ndarray)):
+        with translated(
+            NotAPicture, lambda error: UserError(f"picture 0 is {error.reason}")
+        ):
+            _content(item)
     return picture_of(0, item, color)
 
 
@@ -194,30 +195,27 @@ def path_of(source: str | os.PathLike[Any]) -> Path:
         )
     if "\0" in text:
         raise NotAPicture("no file's name has a zero byte")
-    try:
+    with translated(UserError, lambda error: NotAPicture(str(error))):
         return Path(expanded(text))
-    except UserError as error:
-        raise NotAPicture(str(error)) from error
 
 
 def _content(item: Any) -> Content:
     """The content of an item that is not a path."""
     if isinstance(item, NoPicture):
-        return item
-    if isinstance(item, _BYTES):
-        return bytes(item)
-    if isinstance(item, Image.Image):
-        return _pixels(item)
-    if isinstance(item, np.ndarray):
-        return _three_channels(item)
+        raise NotAPicture(item.reason)
+    for kind, content_of in _CONTENTS.items():
+        if isinstance(item, kind):
+            return content_of(item)
     raise NotAPicture(
         f"{type_name(item)} cannot be read as a picture; give a path, bytes, an image or an array"
     )
 
 
 def _color_of(index: int, item: Any, color: str | None) -> str:
+    if not needs_color(item):
+        return "RGB"
     require_color(index, item, color)
-    return color if color and needs_color(item) else "RGB"
+    return str(color)
 
 
 def require_color(index: int, item: Any, color: str | None) -> None:
@@ -254,9 +252,9 @@ def _three_channels(array: np.ndarray) -> np.ndarray:
         )
     if array.ndim == 2:
         array = array[..., np.newaxis]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+    if not _is_picture_shape(array.shape):
         remedy = _ARRAYS
-        if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        if array.ndim == 3 and array.shape[0] in _CHANNELS:
             remedy = "move its channels to the last axis, array.transpose(1, 2, 0)"
         raise NotAPicture(f"an array uint8 {list(array.shape)}; {remedy}")
     if array.shape[2] == 1:
@@ -264,7 +262,19 @@ def _three_channels(array: np.ndarray) -> np.ndarray:
     return array[..., :3]
 
 
+def _is_picture_shape(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[2] in _CHANNELS and 0 not in shape
+
+
+_CONTENTS: dict[Any, Callable[[Any], Content]] = {
+    _BYTES: bytes,
+    Image.Image: _pixels,
+    np.ndarray: _three_channels,
+}
+
+
 def type_name(thing: Any) -> str:
     """A thing by its type: `an int`, `a dict`."""
     name = type(thing).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    article = "an" if name[0].lower() in "aeiou" else "a"
+    return f"{article} {name}"

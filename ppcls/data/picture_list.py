@@ -176,7 +176,7 @@ def balanced(labels: np.ndarray, count: int, seed: int = 0) -> list[int]:
     Args:
         labels: [len].
         count: How many; all where there are not so many.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         Indices, sorted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -154,7 +155,6 @@ def folders_below(root: str) -> Iterator[str]:
 
 
 def _subfolders(folder: str) -> list[str]:
-    try:
+    with contextlib.suppress(OSError):
         return folders_in(folder)
-    except OSError:
-        return []
+    return []

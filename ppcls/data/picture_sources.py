@@ -26,7 +26,7 @@ from ppcls.data.picture_items import (
     type_name,
 )
 from ppcls.untrusted.refusals import shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.logging import get_logger
 
 
@@ -123,17 +123,17 @@ def _paths_of(source: str | os.PathLike[Any]) -> Sequence[Path]:
     """
     path = _path_of(source)
     name = shown(str(path), 300)
-    try:
+    with translated(OSError, lambda error: UserError(f"{name}: {error.strerror}")):
         if path.is_dir():
             return find_pictures(path)
         if path.is_file():
             return [path]
-    except OSError as error:
-        raise UserError(f"{name}: {error.strerror}") from error
     if glob.has_magic(str(path)):
         return _matching(str(path))
-    if os.path.lexists(path):
-        raise UserError(f"{name} is not a regular file; give a picture or a folder")
+    expect(
+        not os.path.lexists(path),
+        f"{name} is not a regular file; give a picture or a folder",
+    )
     raise UserError(f"{name}: no such picture or folder")
 
 
@@ -155,8 +155,7 @@ def _matching(pattern: str) -> list[Path]:
     pictures.update(map(Path, in_folders))
     if not pictures:
         pictures.update(files)
-    if not pictures:
-        raise UserError(f"{shown(pattern, 300)}: no file matches this pattern")
+    expect(pictures, f"{shown(pattern, 300)}: no file matches this pattern")
     left_out = sorted(set(files) - pictures)
     if left_out:
         get_logger().warning(

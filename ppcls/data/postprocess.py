@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ppcls.data.labels import load_class_names
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import Fraction, PositiveInt, ReadPath
 from ppcls.utils.registry import Registry
 
@@ -55,10 +55,10 @@ class Topk(CheckedFields):
 
     def _check(self, scores: np.ndarray, names: Sequence[str] | None) -> None:
         classes = scores.shape[1]
-        if self.topk > classes:
-            raise ValueError(
-                f"topk is {self.topk}, but there are {classes} classes; write {classes} at most"
-            )
+        require(
+            self.topk <= classes,
+            f"topk is {self.topk}, but there are {classes} classes; write {classes} at most",
+        )
         if names is not None and len(names) != classes:
             raise ValueError(
                 f"there are {len(names)} names for {classes} classes; give a name for each class"
@@ -102,10 +102,10 @@ class ThreshOutput(CheckedFields):
         Raises:
             ValueError: there are not two classes, or a score is not a number.
         """
-        if scores.shape[1] != 2:
-            raise ValueError(
-                f"ThreshOutput is for two classes, but there are {scores.shape[1]}; write Topk"
-            )
+        require(
+            scores.shape[1] == 2,
+            f"ThreshOutput is for two classes, but there are {scores.shape[1]}; write Topk",
+        )
         _check_numbers(scores)
         names = names or self.names
         answers: list[list[Prediction]] = []
@@ -116,10 +116,10 @@ class ThreshOutput(CheckedFields):
 
 
 def _check_numbers(scores: np.ndarray) -> None:
-    if np.isnan(scores).any():
-        raise ValueError(
-            "a score is not a number, so there is no order; look at the weights"
-        )
+    require(
+        not np.isnan(scores).any(),
+        "a score is not a number, so there is no order; look at the weights",
+    )
 
 
 def best_of(scores: np.ndarray, count: int) -> list[int]:

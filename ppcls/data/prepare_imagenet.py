@@ -9,10 +9,12 @@ A label is the index of the class's wnid among the sorted wnids.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ppcls.data.imagenet_labels import (
     DEVKIT,
@@ -21,11 +23,11 @@ from ppcls.data.imagenet_labels import (
     read_labels,
     read_numbers,
 )
-from ppcls.data.imagenet_parts import Archive, find_parts
+from ppcls.data.imagenet_parts import Archive, ImageNetPart, find_parts
 from ppcls.data.labels import dump_class_names, index_of_names
 from ppcls.data.picture_files import folders_in, is_picture_name
 from ppcls.data.text import read_lines
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, folder_for, write_beside_others
 from ppcls.utils.lock import claimed
 
@@ -58,7 +60,7 @@ class Prepared:
 def prepare_imagenet(
     src: PathLike, dst: PathLike, labels: PathLike | None = None, copy: bool = False
 ) -> Prepared:
-    """Make the layout in `dst` of what lies in `src`; an interrupted run goes on when it is repeated.
+    """Make the layout in `dst` of what lies in `src`; an interrupted run continues when it is repeated.
 
     Args:
         src: Holds, for each of train and val, the official archive (ILSVRC2012_img_train.tar,
@@ -72,10 +74,10 @@ def prepare_imagenet(
         UserError: Nothing is there, an archive is damaged, or a label is missing or impossible.
     """
     source, target = Path(src), Path(dst)
-    if not source.is_dir():
-        raise UserError(
-            f"{source}: no such folder; give the one that holds the archives, or train and val"
-        )
+    expect(
+        source.is_dir(),
+        f"{source}: no such folder; give the one that holds the archives, or train and val",
+    )
     with claimed(target, "preparing", "wait until it ends, or give another DST"):
         return _prepare(source, target, labels, copy)
 
@@ -89,23 +91,31 @@ def _prepare(
     archives = {name for name, part in parts.items() if isinstance(part, Archive)}
     # Check first: unpacking takes hours, and what is refused leaves no half of a layout behind.
     if not archives:
-        found = {name: part.found for name, part in parts.items()}
-        layout = _read_layout(found, source, labels)
+        layout = _read_layout(_found(parts), source, labels)
     elif "val" in archives:
         _check_labels(source, labels)
     with folder_for(target / CLASS_LIST):
         for part in parts.values():
             part.bring()
     if copy or archives:
-        places = {name: part.place for name, part in parts.items()}
-        layout = _read_layout(places, source, labels)
+        layout = _read_layout(_places(parts), source, labels)
     for name, content in layout.files.items():
         write_beside_others(target / name, content)
     return Prepared(target, layout.classes, layout.train, layout.val)
 
 
+def _found(parts: Mapping[str, ImageNetPart]) -> dict[str, Path]:
+    """Where each part was found."""
+    return {name: part.found for name, part in parts.items()}
+
+
+def _places(parts: Mapping[str, ImageNetPart]) -> dict[str, Path]:
+    """Where each part is put."""
+    return {name: part.place for name, part in parts.items()}
+
+
 @dataclass(frozen=True)
-class _Layout:
+class _Lists:
     """The files that are written, by name, and what `Prepared` counts."""
 
     files: dict[str, bytes]
@@ -116,7 +126,7 @@ class _Layout:
 
 def _read_layout(
     folders: Mapping[str, Path], source: Path, labels: PathLike | None
-) -> _Layout:
+) -> _Lists:
     """Read what the lists hold from the folders of the parts.
 
     Raises:
@@ -137,7 +147,7 @@ def _read_layout(
     if classes is not None:
         count = len(classes)
         files[CLASS_LIST] = dump_class_names(classes).encode()
-    return _Layout(files, count, len(pictures["train"]), len(pictures["val"]))
+    return _Lists(files, count, len(pictures["train"]), len(pictures["val"]))
 
 
 def _class_folders(folder: Path) -> Labelled:
@@ -154,10 +164,10 @@ def _read_val(folder: Path, source: Path, labels: PathLike | None) -> Labelled:
     names = _pictures(folder)
     if not names:
         return _class_folders(folder)
-    if folders_in(str(folder)):
-        raise UserError(
-            f"{folder} holds pictures and folders; sort all into class folders, or none"
-        )
+    expect(
+        not folders_in(str(folder)),
+        f"{folder} holds pictures and folders; sort all into class folders, or none",
+    )
     paths = [f"{folder.name}/{name}" for name in names]
     return list(zip(paths, _flat_labels(names, source, labels)))
 
@@ -217,18 +227,20 @@ def _classes(source: Path, part: Path, val: Labelled) -> list[str] | None:
 
 def _list(pictures: Labelled, classes: Sequence[str] | None) -> bytes:
     """The content of a list of pictures and labels."""
-    labels = index_of_names(classes or ())
+    labels: dict[Any, int] = {**index_of_names(classes or ())}
+    # Numbers are labels already
+    most = len(labels) if classes is not None else math.inf
     lines = []
     for path, key in pictures:
-        label = labels.get(key) if isinstance(key, str) else key
-        if label is None:
+        label = labels.get(key, key)
+        if isinstance(label, str):
             raise UserError(
                 f"{path}: its class {key} is not one of the {len(labels)} known; give them all (train)"
             )
-        if classes is not None and label >= len(classes):
-            raise UserError(
-                f"{path}: label {label}, but there are {len(classes)} classes, counted from 0"
-            )
+        expect(
+            label < most,
+            f"{path}: label {label}, but there are {most} classes, counted from 0",
+        )
         lines.append(f"{path} {label}\n")
     return "".join(lines).encode()
 

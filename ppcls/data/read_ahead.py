@@ -15,7 +15,7 @@ from ppcls.data.transforms import UnreadableImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
-from ppcls.utils.threads import Pool
+from ppcls.utils.threads import ThreadPool
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def parallel(
     _check_positive("threads", threads)
     source = iter(items)
     waiting: deque[Future[T]] = deque()
-    pool = Pool(threads or usable_cores())
+    pool = ThreadPool(threads or usable_cores())
     try:
         waiting.extend(pool.submit(work, item) for item in islice(source, ahead))
         while waiting:

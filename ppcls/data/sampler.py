@@ -45,7 +45,9 @@ def epoch_order(length: int, seed: int, epoch: int, shuffle: bool) -> np.ndarray
 
 def steps_in_epoch(length: int, global_batch: int, drop_last: bool) -> int:
     """Steps that `length` pictures make."""
-    return length // global_batch if drop_last else -(-length // global_batch)
+    if drop_last:
+        return length // global_batch
+    return -(-length // global_batch)
 
 
 def positions(

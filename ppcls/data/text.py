@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ppcls.data.picture_files import read_file
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 
 LONGEST_LINE = 16_384
 """Characters of a line: a path has up to 4,096, and tables carry captions."""
@@ -32,12 +32,13 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def _read_text(path: str | Path) -> str:
-    try:
-        data = read_file(str(path))
-    except OSError as error:
-        raise UserError(
+    with translated(
+        OSError,
+        lambda error: UserError(
             f"{path}: {error.strerror or error}; give a file that can be read"
-        ) from error
+        ),
+    ):
+        data = read_file(str(path))
     data = data.removeprefix(codecs.BOM_UTF8)
     text = data.decode("utf-8", errors="surrogateescape")
     wrong = _NOT_TEXT.search(text)
@@ -51,11 +52,11 @@ def _refuse_long_line(path: str | Path, lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
         # Old Macintoshes ended lines so
         length = max(map(len, line.split("\r")))
-        if length > LONGEST_LINE:
-            raise UserError(
-                f"{path}:{number}: the line has {length:,} characters, more than {LONGEST_LINE:,}; give a text file of "
-                "shorter lines"
-            )
+        expect(
+            length <= LONGEST_LINE,
+            f"{path}:{number}: the line has {length:,} characters, more than {LONGEST_LINE:,}; give a text file of "
+            "shorter lines",
+        )
 
 
 def brief(text: str, most: int = 150) -> str:

@@ -216,7 +216,7 @@ class WorkerWatch:
             return "a reading worker ran out of memory; lower num_workers or batch_size, or close other programs"
         if code == -signal.SIGBUS:
             return (
-                f"a reading worker found no room in shared memory (signal 7); enlarge {_SHARED_MEMORY} (docker run "
+                f"a reading worker found no space in shared memory (signal 7); enlarge {_SHARED_MEMORY} (docker run "
                 "--shm-size=8g), or write use_shared_memory: False"
             )
         how = f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -19,7 +19,7 @@ from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Gol
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import Preprocess
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import (
     PathLike,
     beside,
@@ -58,8 +58,10 @@ def adopt(
     """
     _check_new(resolved(target))
     found = find_bundle(source, model, preprocess)
-    if found.origin is ModelOrigin.BUNDLE:
-        raise UserError(f"{source} is a bundle already; use it as it is")
+    expect(
+        found.origin is not ModelOrigin.BUNDLE,
+        f"{source} is a bundle already; use it as it is",
+    )
     if class_names is not None:
         found = _with_class_names(found, class_names)
     return adopt_bundle(found, target)
@@ -102,8 +104,9 @@ def _golden(found: Bundle) -> Golden:
 
 
 def _check_new(folder: Path) -> None:
-    if folder.exists():
-        raise UserError(f"{folder} exists already; give the name of a new folder")
+    expect(
+        not folder.exists(), f"{folder} exists already; give the name of a new folder"
+    )
 
 
 def _with_class_names(
@@ -111,7 +114,7 @@ def _with_class_names(
 ) -> Bundle:
     if isinstance(class_names, (str, Path)):
         class_names = load_class_names(class_names)
-    try:
+    with translated(
+        ValueError, lambda error: UserError(f"{error}; give one name per class")
+    ):
         return replace(bundle, class_names=tuple(map(str, class_names)))
-    except ValueError as error:
-        raise UserError(f"{error}; give one name per class") from error

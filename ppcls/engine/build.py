@@ -26,7 +26,7 @@ from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.loss import weighted_sum
 from ppcls.utils import cpu
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import sha256_of
 from ppcls.utils.logging import get_logger
 from ppcls.utils.terminal import shows_bars
@@ -189,7 +189,7 @@ def _evaluated_alone(config: Config, arch: DistillationModelParams) -> Config:
 
 
 def learner(trained: Any) -> Any:
-    """The backbone that learns: of several models the one that is not frozen."""
+    """Return the backbone that learns; if there are several models, the one that is not frozen."""
     if isinstance(trained.params, DistillationModelParams):
         return trained.learner
     return trained
@@ -216,17 +216,19 @@ def require_weights(config: Config) -> None:
     """
     # The models of a distillation have weights of their own
     of_arch = getattr(config.Arch, "pretrained", True)
-    if not (config.Global.pretrained_model or of_arch):
-        raise UserError(
-            "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
-            "-o Arch.pretrained=true for the published ones"
-        )
+    expect(
+        config.Global.pretrained_model or of_arch,
+        "no weights are configured, so there is nothing to use; write -o Global.pretrained_model=PATH, or "
+        "-o Arch.pretrained=true for the published ones",
+    )
 
 
 def find_weights(config: Config) -> Found | None:
     """Find the configured weights, and download named ones; None if there are none."""
     given = config.Global.pretrained_model or config.Arch.pretrained
-    return locate_weights(config.Arch.name, given) if given else None
+    if given:
+        return locate_weights(config.Arch.name, given)
+    return None
 
 
 def begins_with_weights(config: Config) -> bool:
@@ -240,10 +242,11 @@ def begins_with_weights(config: Config) -> bool:
 
 def _as_the_weights_have_it(config: Config, loaded: Loaded, training: bool) -> Config:
     """Set the arguments and the preprocessing that belong to the weights; every change is logged."""
-    changes = []
-    for name, value in dataclasses.asdict(loaded.model.params).items():
-        if value != getattr(config.Arch, name):
-            changes.append(f"{name}={value}")
+    changes = [
+        f"{name}={value}"
+        for name, value in dataclasses.asdict(loaded.model.params).items()
+        if value != getattr(config.Arch, name)
+    ]
     if changes:
         get_logger().info("made with %s, as these weights need it", ", ".join(changes))
     config = dataclasses.replace(config, Arch=loaded.model.params)
@@ -295,7 +298,9 @@ def for_all_processes(config: Config, model: Any) -> Any:
 def moving_average(config: Config, model: Any) -> MovingAverage | None:
     """The moving average of the model's weights that the EMA section asks for."""
     section = config.EMA
-    return MovingAverage(model, section.decay, section.warm_up) if section else None
+    if section:
+        return MovingAverage(model, section.decay, section.warm_up)
+    return None
 
 
 def losses(components: Sequence[Any]) -> Callable[[Any, Any], dict[str, Any]]:

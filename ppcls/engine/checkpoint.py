@@ -40,7 +40,7 @@ from ppcls.engine.states import (
     require_keys,
 )
 from ppcls.untrusted.unpickle import load_pickle
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import beside, numbered, replace_folder, sha256_of
 
 _TORN_STATES = f".{STATES}"
@@ -64,11 +64,11 @@ class Checkpoint:
 
     @property
     def weights_file(self) -> Path:
-        """The file of the weights that training goes on with."""
+        """The file of the weights that a resumed training continues with."""
         return self.folder / (OTHER if self._average_is_deployed else PARAMS)
 
     def parameters(self) -> dict[str, Any]:
-        """The weights that training goes on with, by structured name."""
+        """The weights that a resumed training continues with, by structured name."""
         return _arrays(self.weights_file)
 
     def average(self) -> dict[str, Any]:
@@ -272,13 +272,13 @@ def read(path: Path) -> Checkpoint:
             problems.append(problem)
         if _states_texts(path) == texts:
             break
-    if not problems:
-        raise UserError(
-            f"{path}: no checkpoint to resume from (no {STATES} there); give the folder of a run or of a checkpoint"
-        )
+    expect(
+        problems,
+        f"{path}: no checkpoint to resume from (no {STATES} there); give the folder of a run or of a checkpoint",
+    )
     raise UserError(
         f"{path}: no checkpoint to resume from ({'; '.join(problems)}); give the folder of an older checkpoint, or "
-        "train anew without Global.checkpoints"
+        "start a new training without Global.checkpoints"
     )
 
 
@@ -286,10 +286,9 @@ def _states_texts(path: Path) -> dict[Path, bytes | None]:
     """Read the states file of each candidate, the newest candidate first."""
     texts: dict[Path, bytes | None] = {}
     for folder in candidates(path):
-        try:
+        texts[folder] = None
+        with contextlib.suppress(OSError):
             texts[folder] = read_file(str(folder / STATES))
-        except OSError:
-            texts[folder] = None
     return texts
 
 
@@ -313,10 +312,10 @@ def states_of(weights: Path) -> dict[str, Any] | None:
         raise UserError(
             f"{error}; take another checkpoint, or delete that file"
         ) from error
-    if sha256_of(weights) != states["files"].get(weights.name):
-        raise UserError(
-            f"{weights}: its bytes are not those that were saved; take another checkpoint"
-        )
+    expect(
+        sha256_of(weights) == states["files"].get(weights.name),
+        f"{weights}: its bytes are not those that were saved; take another checkpoint",
+    )
     return states
 
 
@@ -348,10 +347,10 @@ def _verify_file(file: Path, digest: str) -> str | None:
 
 def _arrays(path: Path) -> dict[str, Any]:
     state = load_pickle(path)
-    if not isinstance(state, dict):
-        raise UserError(
-            f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file"
-        )
+    expect(
+        isinstance(state, dict),
+        f"{path}: holds {type(state).__name__}, no dictionary of arrays; give a checkpoint's file",
+    )
     for other in (NAME_TABLE, RECORD):
         state.pop(other, None)
     for key, value in state.items():

@@ -1,4 +1,4 @@
-"""The names and numbers of the classes: of label files, of the training, and of the weights."""
+"""Names and numbers of the classes, from label files, the training and the weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.postprocess import ThreshOutput
 from ppcls.engine import build, checkpoint
 from ppcls.engine.build import Pictures
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.logging import get_logger
 
 
@@ -32,11 +32,11 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
         names_of_folder = pictures.class_names if pictures is not None else None
         return _names_of_weights(config) or names_of_folder
     names = load_class_names(file)
-    if len(names) != config.Arch.class_num:
-        raise UserError(
-            f"{file}: {len(names)} class names for {config.Arch.class_num} classes; give the label file of these "
-            "classes as Infer.PostProcess.class_id_map_file, or null"
-        )
+    expect(
+        len(names) == config.Arch.class_num,
+        f"{file}: {len(names)} class names for {config.Arch.class_num} classes; give the label file of these "
+        "classes as Infer.PostProcess.class_id_map_file, or null",
+    )
     return names
 
 
@@ -66,7 +66,9 @@ def learned_classes(config: Config) -> Classes | None:
     if not is_path:
         return None
     names = learned_class_names(config)
-    return Classes(names, f"the training of {given}") if names else None
+    if names:
+        return Classes(names, f"the training of {given}")
+    return None
 
 
 def named_classes(config: Config) -> Classes | None:
@@ -127,8 +129,8 @@ def check_numbering(
             f"{place}: labels count from 1, but those of DataLoader.Train count from 0; write both from 0, or both "
             "from 1"
         )
-    if not counts:
-        raise UserError(
-            f"{place}: labels are names, and the numbers of these classes are not known; give a file of the names in "
-            "the order of the classes as DataLoader.Eval.dataset.class_names, or write numbers from 0 as labels"
-        )
+    expect(
+        counts,
+        f"{place}: labels are names, and the numbers of these classes are not known; give a file of the names in "
+        "the order of the classes as DataLoader.Eval.dataset.class_names, or write numbers from 0 as labels",
+    )

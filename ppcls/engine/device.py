@@ -8,7 +8,7 @@ import paddle
 
 from ppcls.engine import processes
 from ppcls.utils import cpu
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.load_paddle import missing_gpu
 
 
@@ -44,8 +44,7 @@ def needs_gpu(what: str, remedy: str) -> None:
     Raises:
         UserError: the device is a CPU.
     """
-    if not is_gpu():
-        raise UserError(f"{what} has no effect in Paddle on a CPU; {remedy}")
+    expect(is_gpu(), f"{what} has no effect in Paddle on a CPU; {remedy}")
 
 
 def describe(device: str) -> str:

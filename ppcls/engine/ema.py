@@ -30,11 +30,9 @@ class MovingAverage:
     def update(self, model: Any) -> None:
         """Takes the weights in as they are after a step."""
         self.steps += 1
-        decay = (
-            min(self.decay, (1 + self.steps) / (10 + self.steps))
-            if self.warm_up
-            else self.decay
-        )
+        decay = self.decay
+        if self.warm_up:
+            decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         with paddle.no_grad():
             for name, tensor in _floating(model).items():
                 mine = self.average[name]

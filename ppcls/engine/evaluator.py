@@ -19,7 +19,7 @@ from ppcls.engine.meters import (
     summary,
     text_of,
 )
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.logging import get_logger, on_console
 
 
@@ -52,7 +52,7 @@ class Evaluator:
     choose: Callable[[Any], Any] = _itself
 
     def run(self, model: Any, epoch: int = 0) -> dict[str, float] | None:
-        """Metrics and mean losses in evaluation mode; None if `should_stop` said so before the last batch.
+        """Metrics and mean losses in evaluation mode; None if `should_stop` ended it before the last batch.
 
         `epoch` is the training run's, for the log. The model is left in the mode it came in.
         """
@@ -91,10 +91,10 @@ class Evaluator:
         finally:
             if was_training:
                 model.train()
-        if not values:
-            raise UserError(
-                "not one picture of DataLoader.Eval could be read, so there is nothing to report"
-            )
+        expect(
+            values,
+            "not one picture of DataLoader.Eval could be read, so there is nothing to report",
+        )
         get_logger().info(
             "END epoch:%-3d valid %s,  %s", epoch, text_of(values), stopwatch.total(),
             extra=on_console(f"{self.label}eval   {short_text_of(values)}  {stopwatch.short_total()}"),

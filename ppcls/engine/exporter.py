@@ -1,4 +1,4 @@
-"""From a model to a checked bundle."""
+"""Export a model as a checked bundle."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ppcls.inference.bundle import (
     Bundle,
 )
 from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Golden
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import beside, naming, numbered, replace_folder, scratch_folder
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger
 from ppcls.utils.stderr_lines import without_stderr_lines
 
-_ROOM = 1 << 20  # bytes, for the program
+_PROGRAM_BYTES = 1 << 20  # room for the program beside the weights
 SOFTMAX_WARNING = "not support input out tensor"
-"""What Paddle says of every softmax in a program, because its own Python passes an argument that is None."""
+"""What Paddle prints for every softmax in a program, because its own Python code passes an argument that is None."""
 
 _STEM = PROGRAM_FILE.rpartition(".")[0]
 
@@ -56,21 +56,21 @@ def export_bundle(
     architecture_arguments: Mapping[str, Any] | None = None,
     weights_source: str | None = None,
 ) -> Agreement:
-    """Writes a bundle, loads it again through Paddle Inference, and compares it with the model.
+    """Write a bundle, load it again through Paddle Inference, and compare it with the model.
 
     Args:
-        model: gives logits [N, class_num].
+        model: returns logits [N, class_num].
         pipeline: the preprocessing; its result has `image_shape`.
         folder: the bundle's place; an earlier bundle there is replaced once the new one has passed, or moved to
             `NAME.1` if it is of another model, has an int8 form, or settings.
         architecture: the backbone's name.
         class_num: length of the logits.
         image_shape: (channels, height, width) of the input.
-        class_names: a name a class.
+        class_names: one name per class.
         config_sha256: digest of the resolved configuration.
         weights_sha256: digest of the weights' file.
         golden_picture: the picture that runtimes check themselves with; the library's own by default.
-        opset: of `inference.onnx`; None writes none.
+        opset: ONNX opset of `inference.onnx`; None does not write that file.
         program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
         architecture_arguments: the backbone's arguments, for making the model again.
         weights_source: the file or address of the weights.
@@ -79,9 +79,9 @@ def export_bundle(
         How far the loaded bundle is from the model.
 
     Raises:
-        GoldenMismatch: it is farther than rounding explains; `folder` is as it was before.
-        UserError: the folder holds other things than a bundle, another process exports into it or adds to the bundle
-            there, or the shapes do not fit.
+        GoldenMismatch: the difference is larger than rounding explains; `folder` is left unchanged.
+        UserError: the folder holds something else than a bundle, another process exports into it or adds to the
+            bundle there, or the shapes do not fit.
     """
     _check_place(folder)
     example = golden_picture or GOLDEN_PICTURE
@@ -95,9 +95,9 @@ def export_bundle(
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         try:
-            write = (
-                _save_program if program_file == PROGRAM_FILE else save_legacy_program
-            )
+            write = save_legacy_program
+            if program_file == PROGRAM_FILE:
+                write = _save_program
             write(model, aside, image_shape)
             predictor = open_predictor(aside / program_file, aside / PARAMETERS_FILE)
             (input_name,), (output_name,) = (
@@ -106,8 +106,8 @@ def export_bundle(
             )
         # Paddle writes a short file on a full disk without a word, and cannot read it
         except RuntimeError:
-            with naming(folder, aside / "room"):
-                _require_room(aside / "room", model)
+            with naming(folder, aside / "space"):
+                _require_space(aside / "space", model)
             raise
         except OSError as error:
             # Without a free descriptor Python finds no source code for Paddle, whose error does not say why
@@ -141,7 +141,7 @@ def export_bundle(
     return agreement
 
 
-def _require_room(file: Path, model: Any) -> None:
+def _require_space(file: Path, model: Any) -> None:
     """Write as many bytes as the parameters have, and some more.
 
     Raises:
@@ -149,8 +149,8 @@ def _require_room(file: Path, model: Any) -> None:
     """
     size = 4 * sum(parameter.size for parameter in model.parameters())
     with file.open("wb") as opened:
-        for _ in range(0, size + _ROOM, _ROOM):
-            opened.write(bytes(_ROOM))
+        for _ in range(0, size + _PROGRAM_BYTES, _PROGRAM_BYTES):
+            opened.write(bytes(_PROGRAM_BYTES))
     file.unlink()
 
 
@@ -237,16 +237,16 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
 
 def _check_place(folder: Path) -> None:
     """Check that replacing the folder deletes nothing but an earlier bundle."""
-    if folder in (Path.cwd(), *Path.cwd().parents):
-        raise UserError(
-            f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir"
-        )
+    expect(
+        folder not in (Path.cwd(), *Path.cwd().parents),
+        f"{folder} is the folder you are in; give one of its own as Global.save_inference_dir",
+    )
     if not folder.exists():
         return
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is a file; give a folder as Global.save_inference_dir"
-        )
+    expect(
+        folder.is_dir(),
+        f"{folder} is a file; give a folder as Global.save_inference_dir",
+    )
     others = sorted(path.name for path in folder.iterdir() if not _ours(path))
     if others:
         raise UserError(

@@ -24,9 +24,8 @@ from ppcls.data.parts import part_of
 from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
 from ppcls.untrusted.yaml_nodes import Origin
-from ppcls.utils.errors import UserError
-from ppcls.utils.files import resolved
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.files import expanded, resolved
 
 # A batch is the largest power of two that leaves so many steps an epoch; epochs are as many as make so many steps.
 _STEPS_AN_EPOCH, _STEPS_IN_ALL = 16, 800
@@ -150,11 +149,11 @@ def plan(
     """
     # Before its configuration is looked for: the near name of a model is the better advice
     _ = BACKBONES[arch]
-    if arch not in shipped_configs():
-        raise UserError(
-            f"--arch {arch}: finetune has no recipe for this model; write a configuration with "
-            f"`base: [DLA34, _base_/image_folder.yaml]` and `Arch: {{name: {arch}}}`, and run `ppcls train -c FILE`"
-        )
+    expect(
+        arch in shipped_configs(),
+        f"--arch {arch}: finetune has no recipe for this model; write a configuration with "
+        f"`base: [DLA34, _base_/image_folder.yaml]` and `Arch: {{name: {arch}}}`, and run `ppcls train -c FILE`",
+    )
     source = expanded(source)
     folder = read_own_pictures(source, options)
     recipe = load_config(arch, [], registries(), check_paths=False)
@@ -242,7 +241,7 @@ def _chosen(
     batch: int,
     overrides: Sequence[str],
 ) -> dict[str, Any]:
-    """The sections but for the data: the recipe's training where there are no weights to begin with."""
+    """All sections except the data; those of the recipe's training if there are no weights to begin with."""
     classes, pictures = len(folder.class_names), len(folder.train)
     metric = [{"TopkAcc": {"topk": [1, 5] if classes > 5 else [1]}}]
     chosen: dict[str, Any] = {

@@ -27,7 +27,7 @@ from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.precision import Precision
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import step_seed
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import require_place, write_atomically
 from ppcls.utils.logging import get_logger
 
@@ -87,23 +87,23 @@ def find_learning_rate(
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw, a value a step: the rates, and the loss before the step was taken with it."""
+    """The result of a range test: the rate of each step, and the loss before that step was taken."""
 
     rates: Sequence[float]
     losses: Sequence[float]
 
     @property
     def smoothed(self) -> np.ndarray:
-        """The means of each loss and its neighbours: a twentieth of the losses on either side, one at least."""
+        """Each loss averaged with its neighbours: a twentieth of all losses on either side, at least one."""
         return smooth(self.losses)
 
     @property
     def suggestion(self) -> float | None:
         """The rate at which the smoothed loss falls fastest; None if it never clearly falls.
 
-        That is where its derivative by the logarithm of the rate, by central differences and smoothed in its turn, is
-        lowest. Only the steps up to the lowest smoothed loss count, since what falls later has risen before; and over
-        them it must fall by more than four standard errors of the first mean, or the fastest fall is one of noise.
+        That is where its derivative with respect to the logarithm of the rate (central differences, smoothed) is
+        lowest. Only the steps up to the lowest smoothed loss count, because a loss that falls later has risen before.
+        Over these steps it must fall by more than four standard errors of the first mean; a smaller fall may be noise.
         """
         smoothed = self.smoothed
         end = int(smoothed.argmin()) + 1
@@ -121,11 +121,13 @@ def _reach(losses: Sequence[float]) -> int:
 
 
 def smooth(losses: Sequence[float]) -> np.ndarray:
-    """Centred means, so that the curve does not lag behind; at the ends of what there is."""
+    """Average each loss with its neighbours on both sides, so that the curve does not lag; fewer at the ends."""
     reach = _reach(losses)
-    return np.array(
-        [np.mean(losses[max(i - reach, 0) : i + reach + 1]) for i in range(len(losses))]
-    )
+    means = []
+    for place in range(len(losses)):
+        begin = max(place - reach, 0)
+        means.append(np.mean(losses[begin : place + reach + 1]))
+    return np.array(means)
 
 
 def range_test(
@@ -140,22 +142,22 @@ def range_test(
     update_freq: int = 1,
     precision: Precision | None = None,
 ) -> RangeTest:
-    """Takes `steps` steps with rates from `low` to `high`; the model is left as it came.
+    """Take `steps` steps with rates from `low` to `high`; the model is left unchanged.
 
-    Mixed precision of level O2 leaves its weights in half precision. The test ends early when a loss is not finite, or
-    the smoothed loss is four times the lowest there was.
+    Mixed precision of level O2 leaves the weights in half precision. The test ends early when a loss is not finite, or
+    when the smoothed loss is four times its lowest value so far.
 
     Args:
-        model: a layer; its weights, statistics and mode are put back, however this ends.
+        model: a layer; its weights, statistics and mode are restored, also after an error.
         batches: each with `image` [N, C, H, W], N at least 1, `label` and `index` [N].
-        losses: as of `Trainer`.
-        make_optimizer: the optimizer of the model's parameters at a learning rate.
+        losses: as in `Trainer`.
+        make_optimizer: makes the optimizer of the model's parameters with a learning rate.
         low: the first rate, above 0.
         high: the last one.
-        steps: how many, the ends included; 2 at least.
-        seed: what a batch's dropout is drawn from.
-        update_freq: how many batches' gradients make a step; its loss is the mean over their pictures.
-        precision: what to compute in; float32 if left out.
+        steps: number of steps, at least 2.
+        seed: seed of dropout.
+        update_freq: batches per step; the loss of a step is the mean over their pictures.
+        precision: precision of the arithmetic; float32 by default.
 
     Raises:
         UserError: the first loss is not finite.
@@ -191,10 +193,10 @@ def range_test(
         model.set_state_dict(saved)
         if not was_training:
             model.eval()
-    if not seen:
-        raise UserError(
-            f"no loss is finite, not even at a learning rate of {low:g}; look at the weights and --low"
-        )
+    expect(
+        seen,
+        f"no loss is finite, not even at a learning rate of {low:g}; look at the weights and --low",
+    )
     return RangeTest(rates, seen)
 
 
@@ -205,7 +207,7 @@ def _step(
     optimizer: Any,
     precision: Precision,
 ) -> float:
-    """One step as the trainer takes it, with (seed, batch); its loss, with which none is taken unless it is finite."""
+    """Take one step as the trainer does, with pairs (seed, batch), unless the loss is not finite; return the loss."""
     total, pictures, unit = 0.0, 0, 0
     for seed, batch in batches:
         paddle.seed(seed)
@@ -226,7 +228,7 @@ def _step(
 
 
 def batches_of(loader: Any) -> Generator[Any, None, None]:
-    """The batches of a loader that hold pictures, epoch after epoch, without end.
+    """Yield the batches of a loader that hold pictures, epoch after epoch, without end.
 
     Raises:
         UserError: not one picture of an epoch can be read.
@@ -244,50 +246,51 @@ def batches_of(loader: Any) -> Generator[Any, None, None]:
 
 
 def check(output: str, low: float, high: float, steps: int) -> Path:
-    """The path of the picture to come, before anything is trained.
+    """Check the options before anything is trained; return the path of the picture.
 
     Raises:
-        UserError: a value is impossible, another file is in the place, or there is nothing to draw with.
+        UserError: a value is impossible, another file is there, or matplotlib is missing.
     """
-    if not 0 < low < high < math.inf:
-        raise UserError(
-            f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first"
-        )
-    if steps < 10:
-        raise UserError(
-            f"--steps is {steps}; write a whole number of at least 10, such as 100"
-        )
-    if Path(output).suffix != ".png":
-        raise UserError(
-            f"--output is {output}; write the path of a .png, such as lr_find.png"
-        )
+    expect(
+        0 < low < high < math.inf,
+        f"--low is {low:g} and --high is {high:g}; write two rates above 0, the lower one first",
+    )
+    expect(
+        steps >= 10,
+        f"--steps is {steps}; write a whole number of at least 10, such as 100",
+    )
+    expect(
+        Path(output).suffix == ".png",
+        f"--output is {output}; write the path of a .png, such as lr_find.png",
+    )
     require_place(output)
     _check_place(Path(output))
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise UserError(
+    with translated(
+        ImportError,
+        lambda error: UserError(
             f"the curve is drawn with matplotlib, which is missing ({error}); run `pip install matplotlib`"
-        ) from error
+        ),
+    ):
+        import matplotlib.figure  # noqa: F401
     return Path(output)
 
 
 def _check_place(picture: Path) -> None:
-    """Raises a UserError if another file than an earlier curve would be replaced, such as a user's list."""
+    """Raise a UserError if a file would be replaced that is not an earlier curve, such as a user's list."""
     numbers = picture.with_suffix(".csv")
     if numbers.is_file():
         with numbers.open("rb") as file:
             if file.readline(100).strip() == ",".join(_HEADER).encode():
                 return
     for place in (picture, numbers):
-        if place.exists():
-            raise UserError(
-                f"{place} is there already and is not a curve of lr-find; give another path as --output"
-            )
+        expect(
+            not place.exists(),
+            f"{place} is there already and is not a curve of lr-find; give another path as --output",
+        )
 
 
 def write(test: RangeTest, picture: Path) -> Path:
-    """Draws the curve, and writes its numbers beside it; returns the path of these, a .csv."""
+    """Draw the curve and write its numbers beside it; return the path of the numbers, a .csv."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

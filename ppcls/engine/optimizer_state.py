@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 # The optimizer's float32 copy of a weight that is held in half precision
 MASTER = "master_weight"
@@ -79,11 +79,11 @@ def restore_optimizer(
             masters[parameter.name] = paddle.to_tensor(value)
         else:
             renamed[f"{parameter.name}_{accumulator}"] = value
-    if fitting != len(saved):
-        raise UserError(
-            f"the optimizer state of the checkpoint fits {fitting} of its {len(saved)} entries to this model; "
-            "resume with the Arch and Optimizer it was saved with"
-        )
+    expect(
+        fitting == len(saved),
+        f"the optimizer state of the checkpoint fits {fitting} of its {len(saved)} entries to this model; "
+        "resume with the Arch and Optimizer it was saved with",
+    )
     if masters:
         renamed["master_weights"] = masters
     optimizer.set_state_dict(renamed)

@@ -108,7 +108,9 @@ class MixedPrecision(Precision):
 
     def evaluation_context(self) -> contextlib.AbstractContextManager[Any]:
         """Float32 unless asked."""
-        return self.context() if self.evaluate else contextlib.nullcontext()
+        if self.evaluate:
+            return self.context()
+        return contextlib.nullcontext()
 
     def stepped_weights(
         self, model: Any, optimizer: Any
@@ -174,10 +176,11 @@ def float32_weights(model: Any, masters: Mapping[str, Any]) -> Iterator[None]:
         masters: Float32 tensors by Paddle's name of the parameter. One that has none (it is not trained, or no step
             was taken yet) is cast.
     """
-    halves = []
-    for tensor in (*model.parameters(), *model.buffers()):
-        if str(tensor.dtype) in _HALF:
-            halves.append(tensor)
+    halves = [
+        tensor
+        for tensor in (*model.parameters(), *model.buffers())
+        if str(tensor.dtype) in _HALF
+    ]
     kept = [_with_memory_of(tensor, paddle.empty([0])) for tensor in halves]
     try:
         for tensor in halves:

@@ -88,12 +88,9 @@ def _requests(
 
     Two batches on one core each are faster than one batch on both: no thread waits for the other's part of a kernel.
     """
-    stored = bundle.settings
-    default = DEFAULTS.backend
-    if stored is not None:
-        default = stored.backend
-    backend = settings.backend or default
-    if stored is not None and backend == stored.backend and stored.requests > 1:
+    stored = bundle.settings or DEFAULTS
+    backend = settings.backend or stored.backend
+    if backend == stored.backend and stored.requests > 1:
         return None
     long = _LONG_FOR_PADDLE if backend == "paddle" else _LONG
     if settings.use_gpu or pictures < long:
@@ -153,4 +150,6 @@ def _shown(picture: Any, source: str) -> str | None:
     path, root = Path(picture), Path(source)
     if not root.exists():
         return path.as_posix()
-    return path.name if path == root else path.relative_to(root).as_posix()
+    if path == root:
+        return path.name
+    return path.relative_to(root).as_posix()

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 # Host, process id and log of every process, by rank
 _PEERS: list[tuple[str, int, str]] = []
@@ -46,10 +46,10 @@ def refuse_several() -> None:
     Raises:
         UserError: the launcher has started more.
     """
-    if world_size() > 1:
-        raise UserError(
-            "only training and evaluation run on several processes; start this one without the launcher"
-        )
+    expect(
+        world_size() <= 1,
+        "only training and evaluation run on several processes; start this one without the launcher",
+    )
 
 
 def connect() -> None:

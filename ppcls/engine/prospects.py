@@ -32,7 +32,7 @@ def warnings_about(
         has_weights: Whether the training begins with weights, or resumes a run.
     """
     assert config.DataLoader.Train is not None  # load_config requires it for a training
-    # Class folders have said what they lack
+    # Missing classes of class folders have been reported already
     is_list = hasattr(config.DataLoader.Train.dataset, "cls_label_path")
     found = [
         *_of_classes(config.Arch.class_num, pictures if is_list else None),
@@ -52,7 +52,7 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
             "classes, and give pictures of each"
         )
         return
-    # Shards tell their labels only when they are read
+    # The labels of shards are known only after reading them
     if not isinstance(pictures, ImageList):
         return
     used = np.unique(pictures.labels)
@@ -77,7 +77,9 @@ def _of_classes(class_num: int, pictures: build.Pictures | None) -> Iterator[str
 
 
 def _named(pictures: ImageList, label: int) -> str:
-    return pictures.class_names[label] if pictures.class_names else str(label)
+    if pictures.class_names:
+        return pictures.class_names[label]
+    return str(label)
 
 
 def _of_steps(config: Config, pictures: int, steps: int) -> Iterator[str]:
@@ -131,11 +133,9 @@ def _of_rate(config: Config, pictures: int) -> Iterator[str]:
     ):
         return
     rate = schedule.learning_rate
-    key = (
-        "Optimizer.lr.values"
-        if rate is None
-        else f"Optimizer.lr.learning_rate: {rate:g}"
-    )
+    key = f"Optimizer.lr.learning_rate: {rate:g}"
+    if rate is None:
+        key = "Optimizer.lr.values"
     yield (
         f"{key} is for batches of {recorded} (Global.global_batch), but this training has batches of {actual} and "
         f"begins without weights, with {pictures:,} pictures; begin with weights (Arch.pretrained: true), or write "

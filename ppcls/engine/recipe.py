@@ -146,13 +146,17 @@ def _default(operation: str, then: Mapping[str, Any], field: str) -> Any:
     by_name = {each.name: each.default for each in dataclasses.fields(registry[name])}
     default = by_name.get(field, dataclasses.MISSING)
     # A checkpoint's JSON has lists
-    return list(default) if isinstance(default, tuple) else default
+    if isinstance(default, tuple):
+        return list(default)
+    return default
 
 
 def _text(value: Any) -> str:
     """Format a value as JSON, cut where it is very long."""
     text = json.dumps(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}..."
 
 
 def same_pictures(changed: Mapping[str, str]) -> bool:
@@ -191,9 +195,6 @@ def _children(value: Any) -> dict[str, Any]:
     """The named parts of a value; a list of dictionaries has numbers as names."""
     if isinstance(value, dict):
         return value
-    if not isinstance(value, list):
-        return {}
-    has_dictionaries = any(isinstance(item, dict) for item in value)
-    if not has_dictionaries:
+    if not isinstance(value, list) or dict not in map(type, value):
         return {}
     return {str(index): item for index, item in enumerate(value)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ppcls.inference.results import Result, printable
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, naming, resolved
 from ppcls.utils.lock import claimed
 
@@ -35,16 +35,16 @@ class ResultFile:
     """Writes results to a file as they come: `with open_results("scores.csv", topk=5) as file: file.write(result)`.
 
     The rows go to a file beside it, `NAME.part`, which is made for the first row and takes the file's place at the end;
-    one that was interrupted stays, and holds every row that was written. Entering it raises a UserError where another
-    process is writing the same file.
+    after an interruption it is kept with every row written so far. Entering raises a UserError if another process
+    is writing the same file.
     """
 
-    errors = "strict"  # how bytes of a file's name that are no UTF-8 are written
+    errors = "strict"  # how bytes of a file's name that are not UTF-8 are written
 
     def __init__(self, path: PathLike, topk: int) -> None:
         self.path = Path(path)
         self.topk = topk
-        self._target = resolved(self.path)  # a link goes on to lead to the results
+        self._target = resolved(self.path)  # a link will still lead to the results
         self.part = self._target.with_name(self._target.name + ".part")
         self._file: TextIO | None = None
         self._has_rows = False
@@ -69,7 +69,7 @@ class ResultFile:
                 self.part.unlink()
 
     def write(self, result: Result) -> None:
-        """Adds a row."""
+        """Add a row."""
         with naming(self.path, self.part):
             self._write(result)
         self._has_rows = True
@@ -123,9 +123,9 @@ class CsvFile(ResultFile):
 
 
 class JsonFile(ResultFile):
-    """A list of objects, one a line: picture, class_ids, scores, names, error (null where there is none)."""
+    """A list of objects, one per line: picture, class_ids, scores, names, error (null where there is none)."""
 
-    # Which is JSON's own escape: the file stays JSON, and Python reads the name back
+    # JSON's own escape: the file stays JSON, and Python reads the name back
     errors = "backslashreplace"
 
     def _begin(self) -> None:
@@ -149,7 +149,7 @@ class JsonFile(ResultFile):
 
 
 _KINDS: dict[str, type[ResultFile]] = {".csv": CsvFile, ".json": JsonFile}
-# How files begin that were written here.
+# The first bytes of files that this module writes.
 _BEGINNINGS = {
     ".csv": (b"picture,class_id_1,",),
     ".json": (b'[\n{"picture": ', b"[]\n"),
@@ -163,19 +163,19 @@ def open_results(path: PathLike, topk: int) -> ResultFile:
         UserError: the suffix is neither `.csv` nor `.json`, or another file than earlier results is there.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in _KINDS:
-        raise UserError(
-            f"{path}: results are written as .csv or .json; give the file one of these suffixes"
-        )
+    expect(
+        suffix in _KINDS,
+        f"{path}: results are written as .csv or .json; give the file one of these suffixes",
+    )
     _refuse_to_replace(Path(path), suffix)
     return _KINDS[suffix](path, topk)
 
 
 def _refuse_to_replace(path: Path, suffix: str) -> None:
-    if path.is_dir():
-        raise UserError(
-            f"{path} is a folder; give the path of a file, such as {path / ('scores' + suffix)}"
-        )
+    expect(
+        not path.is_dir(),
+        f"{path} is a folder; give the path of a file, such as {path / ('scores' + suffix)}",
+    )
     if not path.exists():
         return
     if path.is_file():

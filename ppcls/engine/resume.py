@@ -15,15 +15,14 @@ from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, 
 from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import resolved
 from ppcls.utils.logging import get_logger, on_console
 
-# What training goes on with, beside the weights
+# What a resumed training needs beside the weights
 _NEEDED = ("arch", "steps_per_epoch", "best", "averages", "metrics", "threads")
-_OTHER_CHECKPOINT = (
-    "give the folder of an older checkpoint, or train anew without Global.checkpoints"
-)
+_OTHER_CHECKPOINT = "give the folder of an older checkpoint, or start a new training without Global.checkpoints"
 
 
 def resume(
@@ -39,9 +38,9 @@ def resume(
         trainer: the run, which has done nothing yet, with the checkpoint's weights in its model.
         saved: the checkpoint.
         recipe: the run's, see `recipe_of`.
-        schedule: of learning rates; only to say what another number of epochs does to it.
-        allow_changed: go on though the recipe is not the checkpoint's. What has no meaning under the new one begins
-            anew, which is said.
+        schedule: of learning rates; only used to report what another number of epochs changes.
+        allow_changed: resume although the recipe is not the checkpoint's. Values without a meaning under the new one
+            are reset, which is logged.
 
     Raises:
         UserError: the checkpoint is of another recipe.
@@ -50,8 +49,8 @@ def resume(
     changed = _differences(trainer, saved, recipe)
     if changed and not allow_changed:
         raise UserError(
-            f"{saved.folder}: this run would not go on as it began: {in_one_line(list(changed.values()))}; resume with "
-            "what it was trained with, or add --allow-changed"
+            f"{saved.folder}: this run would not continue as it began: {in_one_line(list(changed.values()))}; resume "
+            "with what it was trained with, or add --allow-changed"
         )
     for text in changed.values():
         get_logger().warning("resumed though %s", text)
@@ -103,10 +102,10 @@ def read_for(
         UserError: none is there that verifies, or it is of another model.
     """
     saved = checkpoint.read(path)
-    try:
+    with translated(
+        DamagedStates, lambda error: UserError(f"{error}; {_OTHER_CHECKPOINT}")
+    ):
         require_keys(saved.folder / STATES, saved.states, _NEEDED)
-    except DamagedStates as error:
-        raise UserError(f"{error}; {_OTHER_CHECKPOINT}") from error
     if saved.passed_over:
         get_logger().warning(
             "%s is the newest whole checkpoint; passed over: %s",
@@ -116,13 +115,13 @@ def read_for(
     if saved.states["arch"] != arch:
         raise UserError(
             f"{saved.folder}: saved of {saved.states['arch']}, but Arch.name is {arch}; write "
-            f"-o Arch.name={saved.states['arch']}, or start anew, without Global.checkpoints, from the published "
-            f"weights of {arch} with -o Arch.pretrained=true"
+            f"-o Arch.name={saved.states['arch']}, or start a new training, without Global.checkpoints, from the "
+            f"published weights of {arch} with -o Arch.pretrained=true"
         )
     classes = (saved.states.get("recipe") or {}).get("Arch.class_num", class_num)
     if classes != class_num and not allow_changed:
         raise UserError(
-            f"{saved.folder}: this run would not go on as it began: Arch.class_num was {shown(classes)} and is "
+            f"{saved.folder}: this run would not continue as it began: Arch.class_num was {shown(classes)} and is "
             f"{class_num}; resume with what it was trained with, or add --allow-changed, which begins with a new "
             "classifier"
         )
@@ -177,21 +176,21 @@ def _step_of(
 def _replaced(model: Any, saved: checkpoint.Checkpoint) -> list[str]:
     """List the model's tensors that the checkpoint has in another shape, or not at all."""
     then = {name: list(np.shape(array)) for name, array in saved.parameters().items()}
-    replaced = []
-    for name, tensor in model.state_dict().items():
-        if then.get(name) != list(tensor.shape):
-            replaced.append(name)
-    return replaced
+    return [
+        name
+        for name, tensor in model.state_dict().items()
+        if then.get(name) != list(tensor.shape)
+    ]
 
 
 def find_best(trainer: Trainer, saved: checkpoint.Checkpoint, own: Path) -> Path | None:
     """Find the checkpoint of the best evaluation so far; None if there was no evaluation or it is lost.
 
-    If it is lost, a warning is logged and the best is counted anew. Every process must call this.
+    If it is lost, a warning is logged and the best is determined again. Every process must call this.
 
     Args:
         trainer: The resumed run.
-        saved: The checkpoint that it goes on from.
+        saved: The checkpoint that it resumes from.
         own: The `best_model` of the run's folder. In the folder of `saved` it may be newer than `saved`.
     """
     best = trainer.state.best
@@ -293,7 +292,7 @@ def _say_what_else_differs(
         get_logger().warning(text, then, epochs)
     if states["epoch"] >= epochs:
         get_logger().info(
-            "all %d epochs are trained; raise Global.epochs to go on", epochs
+            "all %d epochs are trained; raise Global.epochs to continue", epochs
         )
 
 
@@ -336,29 +335,30 @@ def restore_average(
     for name, array in ema.state().items():
         if name in replaced:
             average[name] = array
-        if name not in average or average[name].shape != array.shape:
-            raise UserError(
-                f"{saved.folder}: the moving average of {name} is missing or has another shape; "
-                f"{_OTHER_CHECKPOINT}"
-            )
+        expect(
+            name in average and average[name].shape == array.shape,
+            f"{saved.folder}: the moving average of {name} is missing or has another shape; "
+            f"{_OTHER_CHECKPOINT}",
+        )
     ema.restore(average, steps)
 
 
 def restore_metrics(trainer: Trainer, saved: checkpoint.Checkpoint) -> None:
     """Restore what the training metrics had counted of the epoch."""
     states = saved.states["metrics"]
-    try:
-        if len(states) != len(trainer.metrics):
-            raise ValueError(
-                f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}"
-            )
+    with translated(
+        ValueError,
+        lambda error: UserError(
+            f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics it was trained with"
+        ),
+    ):
+        require(
+            len(states) == len(trainer.metrics),
+            f"saved with {len(states)} metrics, asked for {len(trainer.metrics)}",
+        )
         for metric, state in zip(trainer.metrics, states):
             _require_form(metric.state(), state)
             metric.restore(state)
-    except ValueError as error:
-        raise UserError(
-            f"{saved.folder}: Metric.Train differs: {error}; resume with the metrics it was trained with"
-        ) from error
 
 
 def _require_form(fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
@@ -367,8 +367,10 @@ def _require_form(fresh: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
     Raises:
         ValueError: it has others.
     """
-    if fresh.keys() != saved.keys():
-        raise ValueError(f"saved with the values {sorted(saved)}, not {sorted(fresh)}")
+    require(
+        fresh.keys() == saved.keys(),
+        f"saved with the values {sorted(saved)}, not {sorted(fresh)}",
+    )
     for key, value in fresh.items():
         if _kind(saved[key]) != _kind(value):
             raise ValueError(f"{key} is {shown(saved[key])}")

@@ -169,8 +169,9 @@ class RunFolder:
             return dict(zip(plain, values))
         if isinstance(plain, list):
             return list(map(self._with_moved_weights, plain))
-        is_weights = isinstance(plain, str) and plain in self.weights
-        return str(self.now(Path(plain))) if is_weights else plain
+        if isinstance(plain, str) and plain in self.weights:
+            return str(self.now(Path(plain)))
+        return plain
 
 
 @contextlib.contextmanager
@@ -183,7 +184,7 @@ def reserved(
 
     Args:
         config: The configuration.
-        saved: The checkpoint that the training goes on from, if it does.
+        saved: The checkpoint that the training resumes from; None for a new training.
         source: The configuration's file, which a new folder gets if it is in the old one.
 
     Raises:
@@ -266,8 +267,8 @@ def _position(saved: checkpoint.Checkpoint) -> tuple[int, int]:
 
 def _find_inputs(run: RunFolder, config: Config, source: Path | None) -> None:
     """Collect what the training reads from the folder, which will hold another run."""
-    is_inside = source is not None and _within(source, run.path) is not None
-    if source is not None and is_inside and source.name != CONFIG_FILE:
+    is_other_file = source is not None and source.name != CONFIG_FILE
+    if source is not None and is_other_file and _within(source, run.path):
         run.inputs.append(source)
     for key, text in _paths_inside(run.path, config):
         path = Path(text)
@@ -287,24 +288,24 @@ def _paths_inside(folder: Path, config: Config) -> list[tuple[str, str]]:
     found = []
     for key, text in _texts("", config.to_plain()):
         # With output_dir `.` the name of the model is also that of the run's folder
-        is_no_input = key.startswith(_NOT_INPUTS) or key.endswith(".name")
-        if not is_no_input and _within(Path(text), folder) is not None:
+        may_be_read = not key.startswith(_NOT_INPUTS) and not key.endswith(".name")
+        if may_be_read and _within(Path(text), folder) is not None:
             found.append((key, text))
     return found
 
 
-def _texts(prefix: str, value: Any) -> list[tuple[str, str]]:
+def _texts(key: str, value: Any) -> list[tuple[str, str]]:
     """Collect every text in a configuration's plain values, with its key."""
     if isinstance(value, str):
-        return [(prefix, value)]
-    found = []
+        return [(key.lstrip("."), value)]
+    children: list[tuple[str, Any]] = []
     if isinstance(value, dict):
-        for name, item in value.items():
-            key = f"{prefix}.{name}" if prefix else name
-            found.extend(_texts(key, item))
+        children = [(f"{key}.{name}", item) for name, item in value.items()]
     elif isinstance(value, list):
-        for item in value:
-            found.extend(_texts(prefix, item))
+        children = [(key, item) for item in value]
+    found = []
+    for inner_key, item in children:
+        found += _texts(inner_key, item)
     return found
 
 
@@ -315,10 +316,9 @@ def holds_run(folder: Path) -> bool:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints in a run's folder, including those that a killed process has left under hidden names."""
-    if not folder.is_dir():
-        return []
+    children = [folder / name for name in sorted(_names_in(folder))]
     # A file has no files in it
-    return [child for child in sorted(folder.iterdir()) if checkpoint.files_of(child)]
+    return list(filter(checkpoint.files_of, children))
 
 
 def _within(path: Path, folder: Path) -> Path | None:
@@ -343,10 +343,7 @@ def _delete_run(folder: Path) -> None:
 
 def _say_what_stays(folder: Path) -> None:
     """Log which files in the folder are not a run's; they are kept."""
-    if not folder.is_dir():
-        return
-    names = {child.name for child in folder.iterdir()}
-    others = sorted(names - _OURS)
+    others = sorted(_names_in(folder) - _OURS)
     if not others:
         return
     shown = others[:_SHOWN]
@@ -357,3 +354,10 @@ def _say_what_stays(folder: Path) -> None:
         folder,
         ", ".join(shown),
     )
+
+
+def _names_in(folder: Path) -> set[str]:
+    """The names of everything in a folder; empty if it is not there."""
+    if not folder.is_dir():
+        return set()
+    return {child.name for child in folder.iterdir()}

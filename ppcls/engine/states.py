@@ -6,12 +6,16 @@ import json
 import math
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, cast
 
 from ppcls.data.picture_files import read_file
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.refusals import Damaged
 from ppcls.untrusted.weights_paths import WEIGHTS_STEM, WEIGHTS_SUFFIXES
+from ppcls.utils.errors import translated
 
 SCHEMA = 1
+Test = Callable[[Any], bool]
 PARAMS, OPTIMIZER, STATES = (WEIGHTS_STEM + suffix for suffix in WEIGHTS_SUFFIXES)
 OTHER = f"{WEIGHTS_STEM}_other.pdparams"
 WEIGHTS = (PARAMS, OPTIMIZER, OTHER)
@@ -19,7 +23,6 @@ WEIGHTS = (PARAMS, OPTIMIZER, OTHER)
 _LARGEST = 64 << 20
 # Whole numbers up to this one are exact in float64 as well
 _MOST = 2**53
-_DIGITS = 20
 _SHOWN = 60
 _LONGEST = 200
 
@@ -40,32 +43,35 @@ def read_states(file: Path) -> dict[str, Any]:
 
 def parse_states(file: Path, content: bytes) -> dict[str, Any]:
     """Read the states from the content of a file; see `read_states`."""
-    if len(content) > _LARGEST:
-        raise DamagedStates(f"{file}: larger than {_LARGEST >> 20} MB")
-    try:
-        states = json.loads(
-            content.decode(), parse_constant=_refuse_constant, parse_int=_whole_number
-        )
-    except (ValueError, RecursionError) as error:
-        raise DamagedStates(f"{file}: not JSON ({str(error)[:_SHOWN]})") from error
-    if not isinstance(states, dict) or states.get("schema") != SCHEMA:
-        raise DamagedStates(f"{file}: not a checkpoint of schema {SCHEMA}")
+    _expect(len(content) <= _LARGEST, f"{file}: larger than {_LARGEST >> 20} MB")
+    with translated(
+        Damaged, lambda error: DamagedStates(f"{file}: {str(error)[:_SHOWN]}")
+    ):
+        states = parse_json(content)
+    _expect(
+        isinstance(states, dict) and states.get("schema") == SCHEMA,
+        f"{file}: not a checkpoint of schema {SCHEMA}",
+    )
     _check_values(file, states)
     require_keys(file, states, ["files"])
-    if states.get("step", 0) > states.get("steps_per_epoch", _MOST):
-        raise DamagedStates(
-            f"{file}: step is {states['step']}, but an epoch has {states['steps_per_epoch']} steps"
-        )
-    return states
+    step = states.get("step", 0)
+    steps = states.get("steps_per_epoch", _MOST)
+    _expect(step <= steps, f"{file}: step is {step}, but an epoch has {steps} steps")
+    return cast(dict[str, Any], states)
+
+
+def _expect(condition: bool, text: str) -> None:
+    if not condition:
+        raise DamagedStates(text)
 
 
 def _check_values(file: Path, states: dict[str, Any]) -> None:
     """Check that every known key has a value of its type and range."""
     for key, (is_right, expected) in _KEYS.items():
-        if key in states and not is_right(states[key]):
-            raise DamagedStates(
-                f"{file}: {key} is {shown(states[key])}, not {expected}"
-            )
+        if key in states:
+            value = states[key]
+            text = f"{file}: {key} is {shown(value)}, not {expected}"
+            _expect(is_right(value), text)
 
 
 def require_keys(file: Path, states: dict[str, Any], keys: Collection[str]) -> None:
@@ -75,8 +81,7 @@ def require_keys(file: Path, states: dict[str, Any], keys: Collection[str]) -> N
         DamagedStates: a key is missing.
     """
     for key in keys:
-        if key not in states:
-            raise DamagedStates(f"{file}: {key} is missing")
+        _expect(key in states, f"{file}: {key} is missing")
 
 
 def shown(value: Any, length: int = _SHOWN) -> str:
@@ -86,18 +91,9 @@ def shown(value: Any, length: int = _SHOWN) -> str:
     if isinstance(value, list):
         return "a list"
     text = json.dumps(value)
-    return text if len(text) <= length else f"{text[:length]}..."
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-def _whole_number(text: str) -> int:
-    # Python takes quadratic time for many digits
-    if len(text) > _DIGITS:
-        raise ValueError(f"a number of {len(text)} digits")
-    return int(text)
+    if len(text) <= length:
+        return text
+    return f"{text[:length]}..."
 
 
 def _is_count(value: Any) -> bool:
@@ -124,83 +120,72 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_optional_count(value: Any) -> bool:
-    return value is None or _is_count(value)
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _optional(test: Test) -> Test:
+    """A test that null passes as well."""
+    return lambda value: value is None or test(value)
+
+
+def _list_of(test: Test) -> Test:
+    """A test for lists all of whose items pass another test."""
+    return lambda value: isinstance(value, list) and all(map(test, value))
+
+
+def _by_name(test: Test) -> Test:
+    """A test for mappings whose names are short texts and whose values pass another test."""
+
+    def test_mapping(value: Any) -> bool:
+        are_texts = isinstance(value, dict) and all(map(_is_text, value))
+        return are_texts and all(map(test, value.values()))
+
+    return test_mapping
+
+
+def _with_keys(**tests: Test) -> Test:
+    """A test for mappings that have these keys, whose values pass the tests."""
+
+    def test_mapping(value: Any) -> bool:
+        if not isinstance(value, dict) or not tests.keys() <= value.keys():
+            return False
+        return all(test(value[key]) for key, test in tests.items())
+
+    return test_mapping
 
 
 def _are_files(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() <= set(WEIGHTS)
-        and all(map(_is_text, value.values()))
-    )
+    return _by_name(_is_text)(value) and value.keys() <= set(WEIGHTS)
 
 
-def _are_texts_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, [*value, *value.values()]))
-
-
-def _are_class_names(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(map(_is_name, value)))
+def _are_averages(value: Any) -> bool:
+    return _AVERAGES(value) and len(value) == 2
 
 
 def _is_best(value: Any) -> bool:
     """Whether it is the values of an evaluation, or empty where there was none."""
-    if not isinstance(value, dict):
+    if value == {}:
+        return True
+    if not _BEST(value) or value["metric"] not in value.keys() - {"metric"}:
         return False
-    if not value:
-        return True
-    numbers = [number for name, number in value.items() if name != "metric"]
-    metric = value.get("metric")
-    return (
-        _is_text(metric)
-        and metric != "metric"
-        and is_number(value.get(metric))
-        and is_number(value.get("score"))
-        and _is_count(value.get("epoch"))
-        and all(map(is_number, numbers))
-    )
-
-
-def _are_averages(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"sums", "count"}
-        and isinstance(value["sums"], dict)
-        and all(map(is_number, value["sums"].values()))
-        and _is_count(value["count"])
-    )
-
-
-def _are_metrics(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
-
-
-def _is_precision(value: Any) -> bool:
-    if value is None:
-        return True
-    return (
-        isinstance(value, dict)
-        and _is_text(value.get("level"))
-        and _is_text(value.get("dtype"))
-        and isinstance(value.get("scaler"), dict)
-    )
+    return all(is_number(value[name]) for name in value if name != "metric")
 
 
 def _is_recipe(value: Any) -> bool:
     """Whether it is a result of `recipe_of`; resuming multiplies sizes of batches, so they are checked."""
-    if value is None:
-        return True
     if not isinstance(value, dict) or not all(map(_is_text, value)):
         return False
-    sizes = [value[key] for key in _SIZES if key in value]
-    return all(map(_is_positive, sizes))
+    return all(_is_positive(value.get(key, 1)) for key in _SIZES)
 
 
+_AVERAGES = _with_keys(sums=_by_name(is_number), count=_is_count)
+_BEST = _with_keys(metric=_is_text, score=is_number, epoch=_is_count)
+_PRECISION = _with_keys(level=_is_text, dtype=_is_text, scaler=_is_mapping)
 _SIZES = ("pictures a step", "Global.update_freq")
 _COUNT = "a whole number of at least 0"
 _POSITIVE = "a whole number above 0"
-_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+_KEYS: dict[str, tuple[Test, str]] = {
     "files": (_are_files, "digests of the checkpoint's files"),
     "deployed": (
         lambda value: value in ("weights", "average"),
@@ -213,19 +198,19 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps_per_epoch": (_is_positive, _POSITIVE),
     "epochs": (_is_count, _COUNT),
     "threads": (_is_positive, _POSITIVE),
-    "kernels": (_are_texts_by_name, "names of what chooses kernels"),
+    "kernels": (_by_name(_is_text), "names of what chooses kernels"),
     "processes": (_is_positive, _POSITIVE),
     "update_freq": (_is_positive, _POSITIVE),
-    "average_steps": (_is_optional_count, "null or a whole number of at least 0"),
+    "average_steps": (_optional(_is_count), "null or a whole number of at least 0"),
     "best": (_is_best, "the values of an evaluation"),
     "averages": (_are_averages, "sums of losses and a number of pictures"),
-    "metrics": (_are_metrics, "a list of the metrics' values"),
-    "precision": (_is_precision, "null or the state of mixed precision"),
-    "recipe": (_is_recipe, "the settings of a training"),
-    "class_names": (_are_class_names, "null or a list of names"),
+    "metrics": (_list_of(_is_mapping), "a list of the metrics' values"),
+    "precision": (_optional(_PRECISION), "null or the state of mixed precision"),
+    "recipe": (_optional(_is_recipe), "the settings of a training"),
+    "class_names": (_optional(_list_of(_is_name)), "null or a list of names"),
     "order": (_is_text, "short text"),
-    "frozen": (_are_texts_by_name, "digests by the names of models"),
+    "frozen": (_by_name(_is_text), "digests by the names of models"),
     "config_sha256": (_is_text, "short text"),
-    "user_code": (_are_texts_by_name, "digests by the names of files"),
-    "versions": (_are_texts_by_name, "versions by name"),
+    "user_code": (_by_name(_is_text), "digests by the names of files"),
+    "versions": (_by_name(_is_text), "versions by name"),
 }

@@ -1,8 +1,8 @@
-"""The weights that a configuration's own run has trained: what evaluation, inference and export take by default.
+"""Finds the weights that a configuration's own run has trained; evaluation, inference and export use them by default.
 
-They are taken where the command line asks for no others and the run is really of this configuration: the same model,
-trained on the same data. `Global.pretrained_model` and `Arch.pretrained` in a file, by which the run began, mean the
-beginning of the training.
+They are used if the command line asks for no other weights and the run is really one of this configuration: the same
+model, trained on the same data. `Global.pretrained_model` and `Arch.pretrained` in a file are the weights that the
+training began with.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _WEIGHT_KEYS = (
 )
 _CHECKPOINT_KEYS = ("Global.checkpoints", "checkpoints")
 _DATA_KEYS = ("image_root", "cls_label_path", "shards")
-_REMEDY = "-o Global.pretrained_model=PATH takes others"
+_REMEDY = "to use others write -o Global.pretrained_model=PATH"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run's weights: the folder of the checkpoint, and what to say of them."""
+    """The weights of a run: the folder of the checkpoint, and the line to print about them."""
 
     folder: Path
     sentence: str
@@ -57,7 +57,7 @@ def load_with_weights(
     eval_data: EvalData | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Config:
-    """The configuration of a command that needs weights, with those of its own run where no others are asked for.
+    """Load the configuration of a command that needs weights, with those of its own run if no others are given.
 
     Args:
         source: A path, a shipped configuration's name, or the sections themselves.
@@ -125,37 +125,38 @@ def _find(
             folder, f"weights: {folder}, {_standing(folder)} in {run}; {_REMEDY}"
         )
     say(
-        f"{folder} is not used, because {difference}; -o Global.pretrained_model={folder} would take it"
+        f"{folder} is not used, because {difference}; to use it anyway write -o Global.pretrained_model={folder}"
     )
     return None
 
 
 def _refuse_checkpoints(overrides: Sequence[str], command: str) -> None:
-    """Refuses what only training reads, where it is likely meant as the weights."""
+    """Refuse Global.checkpoints, which only training reads and which was probably meant as the weights."""
     if _asks_for_weights(overrides):
         return
     for override in overrides:
         key, _, value = override.partition("=")
         if key.strip() in _CHECKPOINT_KEYS and value.strip() not in ("", "null", "~"):
             raise UserError(
-                f"-o {override}: only training reads a checkpoint, to go on from it; for {command} "
+                f"-o {override}: only training reads this key, to resume; for {command} "
                 f"write -o Global.pretrained_model={value.strip()}"
             )
 
 
 def _asks_for_weights(overrides: Sequence[str]) -> bool:
-    """Whether the command line says which weights to take."""
-    for override in overrides:
-        key, _, value = override.partition("=")
-        if key.strip() in _WEIGHT_KEYS or (
-            key.strip() in ("Arch", "Global") and "pretrained" in value
-        ):
-            return True
-    return False
+    """Whether the command line names weights."""
+    return any(map(_is_about_weights, overrides))
+
+
+def _is_about_weights(override: str) -> bool:
+    key, _, value = override.partition("=")
+    key = key.strip()
+    is_section = key in ("Arch", "Global")
+    return key in _WEIGHT_KEYS or (is_section and "pretrained" in value)
 
 
 def _weights_in(run: Path) -> Path | None:
-    """The best checkpoint of a run; where no evaluation has chosen one, the latest; None without any."""
+    """The best checkpoint of a run, else the latest one; None if there is none."""
     for name in (BEST_MODEL, LATEST):
         if (run / CONFIG_FILE).is_file() and (run / name / PARAMS).is_file():
             return run / name
@@ -163,7 +164,7 @@ def _weights_in(run: Path) -> Path | None:
 
 
 def _names_weights_in(config: Config, run: Path) -> bool:
-    """Whether the configuration itself says which checkpoint of the run to take."""
+    """Whether the configuration itself names a checkpoint of the run."""
     given = config.Global.pretrained_model
     return given is not None and resolved(run) in resolved(given).parents
 
@@ -192,41 +193,36 @@ def _difference(config: Config, run: Path) -> str | None:
 
 
 def _compared(config: Config, then: Config) -> Iterator[tuple[str, Any, Any]]:
-    """What decides whether a run is of this configuration: key, value here, value there."""
-    for name in ("name", "class_num", "in_channels"):
-        yield (
-            f"Arch.{name}",
-            getattr(config.Arch, name, None),
-            getattr(then.Arch, name, None),
-        )
+    """Yield each key that must agree for a run to be of this configuration: key, value here, value there."""
+    keys = ["Arch.name", "Arch.class_num", "Arch.in_channels"]
     if config.Global.pretrained_model is not None:
-        yield (
-            "Global.pretrained_model",
-            config.Global.pretrained_model,
-            then.Global.pretrained_model,
-        )
-    weights, weights_then = (
-        getattr(each.Arch, "pretrained", False) for each in (config, then)
-    )
-    if weights is not False:
-        yield "Arch.pretrained", weights, weights_then
-    ours, theirs = config.DataLoader.Train, then.DataLoader.Train
+        keys.append("Global.pretrained_model")
+    if getattr(config.Arch, "pretrained", False) is not False:
+        keys.append("Arch.pretrained")
+    for key in keys:
+        yield key, _value_of(config, key), _value_of(then, key)
     for name in _DATA_KEYS:
         key = f"DataLoader.Train.dataset.{name}"
-        yield (
-            key,
-            _place(getattr(ours and ours.dataset, name, None)),
-            _place(getattr(theirs and theirs.dataset, name, None)),
-        )
+        yield key, _place(_value_of(config, key)), _place(_value_of(then, key))
+
+
+def _value_of(config: Config, key: str) -> Any:
+    """The value of a dotted key; None if it or a section around it is missing."""
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name, None)
+    return value
 
 
 def _place(value: Any) -> Any:
-    """A path without what changes nothing, `./` for one."""
-    return os.path.normpath(value) if isinstance(value, str) and value else value
+    """Normalise a path: `./data` and `data` are the same."""
+    if isinstance(value, str) and value:
+        return os.path.normpath(value)
+    return value
 
 
 def _standing(folder: Path) -> str:
-    """What a checkpoint is in its run: `the best of the run (epoch 8, top1 0.93750)`."""
+    """Describe a checkpoint in its run: `the best of the run (epoch 8, top1 0.93750)`."""
     if folder.name == LATEST:
         return "the latest checkpoint of the run, which has no best_model,"
     try:

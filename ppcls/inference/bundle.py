@@ -29,10 +29,10 @@ from ppcls.inference.entries import (
 from ppcls.inference.manifest import MANIFEST_FILE, manifest_text, read_manifest
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.records import read_record, shown
-from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike, sha256_of, write_atomically
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.files import PathLike, expanded, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
-from ppcls.utils.user_paths import expanded
 
 # 2 added onnx, quantized and settings; 3 added architecture_arguments, weights_source, output.kind and golden.sha256.
 # Manifests of earlier schemas are read as manifests without these keys.
@@ -99,19 +99,19 @@ class Bundle:
                 f"class_names has {len(self.class_names)} names for {self.class_num} classes"
             )
         pipeline = self.pipeline
-        if pipeline.draws:
-            raise ValueError(
-                "a transform draws at random; export with the transforms of evaluation"
-            )
-        if pipeline.color != self.input.color:
-            raise ValueError(
-                f"input.color is {self.input.color}, but the transforms give {pipeline.color}"
-            )
-        if pipeline.output_size != self.input.shape[1:]:
-            raise ValueError(
-                f"the transforms give pictures of {_sides(pipeline.output_size)}, but the program takes "
-                f"{_sides(self.input.shape[1:])}; end them with a crop or a size that the program takes"
-            )
+        require(
+            not pipeline.draws,
+            "a transform draws at random; export with the transforms of evaluation",
+        )
+        require(
+            pipeline.color == self.input.color,
+            f"input.color is {self.input.color}, but the transforms give {pipeline.color}",
+        )
+        require(
+            pipeline.output_size == self.input.shape[1:],
+            f"the transforms give pictures of {_sides(pipeline.output_size)}, but the program takes "
+            f"{_sides(self.input.shape[1:])}; end them with a crop or a size that the program takes",
+        )
 
     @property
     def class_num(self) -> int:
@@ -128,22 +128,22 @@ class Bundle:
         """
         place = Path(expanded(folder))
         manifest = place / MANIFEST_FILE
-        if not manifest.is_file():
-            raise UserError(
-                f"{place}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
-                "wrote, or that `ppcls adopt` made of a model of PaddleClas"
-            )
+        expect(
+            manifest.is_file(),
+            f"{place}: no {MANIFEST_FILE} there; give the folder that `ppcls export` (tools/export_model.py) "
+            "wrote, or that `ppcls adopt` made of a model of PaddleClas",
+        )
         known = {"folder": place, "origin": ModelOrigin.BUNDLE}
         bundle = read_record(cls, _values(manifest), str(manifest), **known)
         for name in bundle.files:
-            if Path(name).name != name:
-                raise UserError(
-                    f"{manifest}: {name!r} is not the name of a file beside it; export again"
-                )
-            if not (bundle.folder / name).is_file():
-                raise UserError(
-                    f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again"
-                )
+            expect(
+                Path(name).name == name,
+                f"{manifest}: {name!r} is not the name of a file beside it; export again",
+            )
+            expect(
+                (bundle.folder / name).is_file(),
+                f"{bundle.folder / name} is missing; copy the bundle's folder whole, or export again",
+            )
         return bundle
 
     @property
@@ -221,26 +221,24 @@ def digested(path: Path) -> DigestedFile:
 def _values(manifest: Path) -> dict[str, Any]:
     """Read a manifest, and check its schema's number."""
     values = read_manifest(manifest)
-    if not isinstance(values, dict) or "schema" not in values:
-        raise UserError(
-            f"{manifest} has no schema number: it was not written by this library; export the model again"
-        )
+    expect(
+        isinstance(values, dict) and "schema" in values,
+        f"{manifest} has no schema number: it was not written by this library; export the model again",
+    )
     schema = values.pop("schema")
     if type(schema) is int and schema > SCHEMA:
         raise UserError(
             f"{manifest} was written by a newer version of this library, {shown(values.get('library'))} "
             f"(schema {shown(schema)}; this is {ppcls.__version__} and reads schema {SCHEMA}); install that version"
         )
-    if type(schema) is not int or schema < 1:
-        raise UserError(
-            f"{manifest}: schema is {shown(schema)}; this library reads 1 to {SCHEMA}; export the model again"
-        )
+    expect(
+        type(schema) is int and schema >= 1,
+        f"{manifest}: schema is {shown(schema)}; this library reads 1 to {SCHEMA}; export the model again",
+    )
     return values
 
 
 def _sides(shape: tuple[int, ...] | None) -> str:
-    return (
-        "no fixed size"
-        if shape is None
-        else f"{shape_text(shape)} (channels, height, width)"
-    )
+    if shape is None:
+        return "no fixed size"
+    return f"{shape_text(shape)} (channels, height, width)"

@@ -27,9 +27,8 @@ from ppcls.inference.official.find import find_bundle
 from ppcls.inference.prediction import Prediction
 from ppcls.inference.results import Results
 from ppcls.inference.settings import resolve
-from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.files import PathLike, expanded
 
 if TYPE_CHECKING:
     from ppcls.inference.official.preprocess import Preprocess
@@ -44,22 +43,22 @@ class Classifier:
             the cache once.
         device: `cpu` or `gpu`.
         batch_size: pictures per run of the model.
-        threads: of the CPU kernels and of the reading of pictures; None takes every core that this process may use.
+        threads: threads for the CPU kernels and for reading pictures; None takes every core that this process may use.
         topk: the most classes that a result names.
         class_names: in place of the bundle's: a label file, or one name a class.
         onednn: run oneDNN's kernels on a CPU, about four times as fast as Paddle's own.
         backend: what runs the program: `paddle`, `onnxruntime`, `openvino`, or an object with `run`.
         precision: `float32`, `float16`, `bfloat16` or `int8`.
         requests: batches that run at the same time.
-        model: of PaddleClas's folder or tar, the model's name, whose preprocessing it gets: `DLA34`.
-        preprocess: of these and of an ONNX file, how a picture becomes their input; see `Preprocess`.
-        output: of an ONNX file, what it gives: `logits` or `probabilities`.
+        model: for PaddleClas's folder or tar, the name of the model whose preprocessing it gets, such as `DLA34`.
+        preprocess: for these and for an ONNX file, how a picture becomes the input; see `Preprocess`.
+        output: for an ONNX file, what it returns: `logits` or `probabilities`.
         tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.config.tensorrt.TensorRT`.
 
     device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
     bundle's own (`ppcls benchmark backends` writes them), or else the default there.
 
-    A classifier may be used by several threads, and by forked processes: there its engine is opened anew when it is
+    A classifier may be used by several threads, and by forked processes: there its engine is opened again when it is
     first needed. It can be pickled, by its path and these arguments; a process opens it once, however often it is sent.
 
     Raises:
@@ -89,8 +88,10 @@ class Classifier:
         self._identity = uuid.uuid4().hex
         _opened[self._identity] = self
         for name, value in (("batch_size", batch_size), ("topk", topk)):
-            if not isinstance(value, Integral) or value < 1:
-                raise UserError(f"{name} is {value!r}; write a whole number from 1")
+            expect(
+                isinstance(value, Integral) and value >= 1,
+                f"{name} is {value!r}; write a whole number from 1",
+            )
         if not isinstance(path, Bundle):
             path = self._arguments["path"] = self._located(path)
             path = _bundle(path, model, preprocess, output)
@@ -227,8 +228,8 @@ def _names(
     source: object = "class_names"
     if isinstance(given, (str, Path)):
         source, given = given, load_class_names(given)
-    if len(given) != bundle.class_num:
-        raise UserError(
-            f"{source}: {len(given)} class names for {bundle.class_num} classes; give one per class"
-        )
+    expect(
+        len(given) == bundle.class_num,
+        f"{source}: {len(given)} class names for {bundle.class_num} classes; give one per class",
+    )
     return given

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from math import prod
 
+from ppcls.utils.checked_fields import require
+
 MEANINGS = ("probabilities", "logits")
 KINDS = ("classification",)
 _MAX_VALUES = 1 << 27  # of one picture, which take 512 MiB as float32
@@ -49,18 +51,16 @@ class Input:
         _require("dtype", self.dtype, "float32")
         _require("layout", self.layout, "NCHW")
         _require("color", self.color, "RGB", "BGR", "GRAY")
-        if (
-            len(self.shape) != 4
-            or self.shape[0] not in (-1, 1)
-            or min(self.shape[1:]) < 1
-        ):
-            raise ValueError(
-                f"shape is {shape_text(self.shape)}; it is [-1 or 1, channels, height, width]"
-            )
-        if prod(self.shape[1:]) > _MAX_VALUES:
-            raise ValueError(
-                f"shape is {shape_text(self.shape)}; a picture has at most {_MAX_VALUES:,} values"
-            )
+        require(
+            len(self.shape) == 4
+            and self.shape[0] in (-1, 1)
+            and min(self.shape[1:]) >= 1,
+            f"shape is {shape_text(self.shape)}; it is [-1 or 1, channels, height, width]",
+        )
+        require(
+            prod(self.shape[1:]) <= _MAX_VALUES,
+            f"shape is {shape_text(self.shape)}; a picture has at most {_MAX_VALUES:,} values",
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Output:
         name: the program's name of its output.
         shape: [-1, class_num].
         meaning: `probabilities` or `logits`.
-        kind: of the model's task: `classification`.
+        kind: the model's task: `classification`.
     """
 
     name: str
@@ -82,20 +82,20 @@ class Output:
     kind: str = "classification"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(
-                f"kind is {_short(self.kind)}; this version of the library runs {' or '.join(KINDS)}; install a newer "
-                "one"
-            )
+        require(
+            self.kind in KINDS,
+            f"kind is {_short(self.kind)}; this version of the library runs {' or '.join(KINDS)}; install a newer "
+            "one",
+        )
         _require("meaning", self.meaning, *MEANINGS)
-        if len(self.shape) != 2 or self.shape[0] != -1 or self.shape[1] < 1:
-            raise ValueError(
-                f"shape is {shape_text(self.shape)}; it is [-1, class_num]"
-            )
-        if self.shape[1] > _MAX_CLASSES:
-            raise ValueError(
-                f"shape is {shape_text(self.shape)}; it has at most {_MAX_CLASSES:,} classes"
-            )
+        require(
+            len(self.shape) == 2 and self.shape[0] == -1 and self.shape[1] >= 1,
+            f"shape is {shape_text(self.shape)}; it is [-1, class_num]",
+        )
+        require(
+            self.shape[1] <= _MAX_CLASSES,
+            f"shape is {shape_text(self.shape)}; it has at most {_MAX_CLASSES:,} classes",
+        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,7 @@ class Quantized:
 
     def __post_init__(self) -> None:
         _require("backend", self.backend, "openvino", "onnxruntime")
-        if not self.files:
-            raise ValueError("files is empty; quantize the bundle again")
+        require(self.files, "files is empty; quantize the bundle again")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -140,7 +139,7 @@ def _short(value: object) -> str:
 
 
 def _require(name: str, value: str, *possible: str) -> None:
-    if value not in possible:
-        raise ValueError(
-            f"{name} is {_short(value)}; this library runs {' or '.join(possible)}"
-        )
+    require(
+        value in possible,
+        f"{name} is {_short(value)}; this library runs {' or '.join(possible)}",
+    )

@@ -16,7 +16,7 @@ import numpy as np
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.inference.entries import ModelOrigin, shape_text
 from ppcls.untrusted.npz import read_arrays
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, write_atomically
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ class Agreement:
         """What is wrong, if a difference is over its tolerance, and the remedy; else None.
 
         Args:
-            input_tolerance: of `input_difference`. The same libraries on the same machine give 0; another JPEG
+            input_tolerance: the most of `input_difference`. The same libraries on the same machine give 0; another JPEG
                 decoder or OpenCV may move values by a grey level (0.0175 after ImageNet's normalisation).
-            score_tolerance: of `score_difference`; two float32 runs by different kernels give about 1e-5.
+            score_tolerance: the most of `score_difference`; two float32 runs by different kernels give about 1e-5.
         """
-        # Written as "not <=", so that a difference that is no number counts as one.
+        # Written as "not <=", so that NaN counts as a difference.
         if not self.input_difference <= input_tolerance:
             return (
                 f"the golden picture's input tensor is off by {self.input_difference:.3g} "
@@ -153,11 +153,11 @@ class Golden:
 def _require_shape(
     path: Path, name: str, array: np.ndarray, shape: tuple[int, ...]
 ) -> None:
-    if array.shape != shape:
-        raise UserError(
-            f"{path}: {name} has the shape {shape_text(array.shape)}, but the program's is {shape_text(shape)}; "
-            f"{_AGAIN}"
-        )
+    expect(
+        array.shape == shape,
+        f"{path}: {name} has the shape {shape_text(array.shape)}, but the program's is {shape_text(shape)}; "
+        f"{_AGAIN}",
+    )
 
 
 def agreement_with(

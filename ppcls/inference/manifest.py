@@ -11,8 +11,8 @@ import yaml
 from ppcls.untrusted.refusals import refusals
 from ppcls.untrusted.yaml_nodes import Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
-from ppcls.untrusted.yaml_scalars import Scalar, parse_scalar
-from ppcls.utils.errors import UserError, shortened
+from ppcls.untrusted.yaml_scalars import QuotingDumper, Scalar, parse_scalar
+from ppcls.utils.errors import UserError, expect, shortened
 
 MANIFEST_FILE = "inference.yml"
 _MAX_BYTES = 16 << 20
@@ -32,8 +32,10 @@ def read_manifest(path: Path) -> Any:
     with refusals(path, "manifest", again=_AGAIN):
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise UserError(f"{path} has more than {_MAX_BYTES >> 20} MiB; {_AGAIN}")
+        expect(
+            len(content) <= _MAX_BYTES,
+            f"{path} has more than {_MAX_BYTES >> 20} MiB; {_AGAIN}",
+        )
         text = content.decode("utf-8")
         root = read_yaml(
             text, lambda line: Origin(str(path), line), problems, parse=_parse
@@ -55,19 +57,12 @@ def is_ours(folder: Path) -> bool:
 def manifest_text(values: dict[str, Any]) -> str:
     """Return the text of a manifest, which any version of YAML reads alike."""
     return yaml.dump(
-        _plain(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000
+        _plain(values),
+        Dumper=QuotingDumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
     )
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that YAML 1.1 or 1.2 would read as a number."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        is_plain_text = kind is yaml.ScalarNode and implicit[0] and tag.endswith(":str")
-        if is_plain_text and not isinstance(parse_scalar(value), str):
-            return "quoted"  # a tag that does not fit forces quotes
-        return tag
 
 
 def _parse(text: str) -> Scalar:

@@ -14,7 +14,7 @@ from ppcls.inference.entries import MEANINGS, Input, ModelOrigin, Output, shape_
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.onnx_programs import FLOAT32, Port, read_onnx
 from ppcls.untrusted.refusals import shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike
 
 Preprocess = str | Mapping[str, Any] | Sequence[Any] | Preprocessing
@@ -43,11 +43,11 @@ def bundle_of_onnx(file: PathLike, preprocess: Preprocess, output: str) -> Bundl
         UserError: the file is not such a program, or the preprocessing is impossible or does not fit.
     """
     path = Path(file)
-    if output not in MEANINGS:
-        raise UserError(
-            f"{path} does not state what its scores are; write output='logits' (as the models of timm and torchvision "
-            "give) or output='probabilities'"
-        )
+    expect(
+        output in MEANINGS,
+        f"{path} does not state what its scores are; write output='logits' (as the models of timm and torchvision "
+        "give) or output='probabilities'",
+    )
     program = read_onnx(path)
     name, shape = _input(path, program.inputs)
     scores, class_num = _output(path, program.outputs)
@@ -117,11 +117,12 @@ def transforms_of(preprocess: Preprocess) -> list[Any]:
 
 def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
     found = _ports_text(ports)
-    if len(ports) != 1:
-        raise UserError(f"{path} takes {found}; {_ONE_INPUT}")
+    expect(len(ports) == 1, f"{path} takes {found}; {_ONE_INPUT}")
     ((name, element_type, shape),) = ports
-    if len(shape) != 4 or element_type != FLOAT32:
-        raise UserError(f"{path} takes {found}; {_ONE_INPUT}")
+    expect(
+        len(shape) == 4 and element_type == FLOAT32,
+        f"{path} takes {found}; {_ONE_INPUT}",
+    )
     if shape[3] in (1, 3) and shape[1] not in (1, 3):
         raise UserError(
             f"{path} takes {found}, the channels last; export it again with [N, channels, height, width]"
@@ -135,11 +136,12 @@ def _input(path: Path, ports: Sequence[Port]) -> tuple[str, tuple[int, ...]]:
 
 def _output(path: Path, ports: Sequence[Port]) -> tuple[str, int]:
     found = _ports_text(ports)
-    if len(ports) != 1:
-        raise UserError(f"{path} gives {found}; {_ONE_OUTPUT}")
+    expect(len(ports) == 1, f"{path} gives {found}; {_ONE_OUTPUT}")
     ((name, element_type, shape),) = ports
-    if len(shape) != 2 or element_type != FLOAT32 or shape[1] < 1:
-        raise UserError(f"{path} gives {found}; {_ONE_OUTPUT}")
+    expect(
+        len(shape) == 2 and element_type == FLOAT32 and shape[1] >= 1,
+        f"{path} gives {found}; {_ONE_OUTPUT}",
+    )
     return name, shape[1]
 
 

@@ -1,6 +1,6 @@
 """Pictures through preprocessing, a model and the choice of the best classes, whatever runs the model.
 
-Reading, the model and what the caller makes of the results go on at the same time, a batch behind the other:
+Reading, the model and the caller's use of the results run at the same time, each one batch behind the other:
 
     reading threads    decode and transform the pictures of the batches ahead
     running threads    one a request; each waits for a batch's pictures, and gives them to the backend
@@ -28,9 +28,9 @@ from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.inference.backends import Backend
 from ppcls.inference.results import Result, Results
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, translated
 from ppcls.utils.forks import PerProcess
-from ppcls.utils.threads import Pool
+from ppcls.utils.threads import ThreadPool
 
 _RECENT = 4  # pictures that stay in memory, for a notebook to show the last results by
 
@@ -38,12 +38,12 @@ _RECENT = 4  # pictures that stay in memory, for a notebook to show the last res
 class _Pools(NamedTuple):
     """The threads that read pictures, and those that give batches to the backend."""
 
-    readers: Pool
-    runners: Pool
+    readers: ThreadPool
+    runners: ThreadPool
 
     @classmethod
     def start(cls, readers: int, runners: int) -> _Pools:
-        return cls(Pool(readers), Pool(runners))
+        return cls(ThreadPool(readers), ThreadPool(runners))
 
 
 class _Batch(NamedTuple):
@@ -172,10 +172,10 @@ class Prediction:
         return self.pipeline.from_array(content, picture.color)
 
     def _result(self, picture: Picture, scores: np.ndarray) -> Result:
-        try:
+        with translated(
+            ValueError, lambda error: UserError(f"{picture.source}: {error}")
+        ):
             (best,) = self._best(scores[np.newaxis], self.class_names)
-        except ValueError as error:
-            raise UserError(f"{picture.source}: {error}") from error
         class_ids, probabilities, names = (list(column) for column in zip(*best))
         return Result(
             picture.source, class_ids, probabilities, names if self.class_names else []

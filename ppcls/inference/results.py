@@ -250,4 +250,6 @@ def _pixels(picture: Picture) -> np.ndarray:
     if isinstance(content, bytes):
         return DecodeImage()(content)
     assert isinstance(content, np.ndarray)
-    return content if picture.color == "RGB" else content[..., ::-1].copy()
+    if picture.color == "RGB":
+        return content
+    return content[..., ::-1].copy()

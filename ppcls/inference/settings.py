@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from ppcls.config.tensorrt import TensorRT
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 TRT = "trt"  # TensorRT inside Paddle
 BACKENDS = ("paddle", "onnxruntime", "openvino", TRT)
@@ -46,9 +46,9 @@ class Settings:
 
     Attributes:
         backend: `paddle`, `onnxruntime`, `openvino`, or `trt` for TensorRT inside Paddle.
-        precision: of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; see `OFFERED`.
+        precision: precision of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; see `OFFERED`.
         device: `cpu` or `gpu`.
-        threads: of the CPU kernels, for all requests together; None takes every core that this process may use.
+        threads: threads of the CPU kernels, for all requests together; None takes every core that this process may use.
         requests: batches that run at the same time.
         onednn: whether Paddle on a CPU runs oneDNN's kernels, about four times as fast as its own.
         tensorrt: the options of `trt`; None for any other backend. Given with `paddle`, as manifests of schema 2 have
@@ -79,10 +79,10 @@ class Settings:
         if self.tensorrt is not None:
             self._check_tensorrt(self.tensorrt)
         offered = OFFERED[self.backend]
-        if self.device not in offered:
-            raise UserError(
-                f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}"
-            )
+        expect(
+            self.device in offered,
+            f"{self.backend} runs on {' or '.join(offered)} alone here, not on {self.device}",
+        )
         if self.precision not in offered[self.device]:
             raise UserError(
                 f"{self.backend} on a {self.device.upper()} does not compute in {self.precision}; write precision "
@@ -125,7 +125,7 @@ DEFAULTS = Settings()
 def settings_of(
     backend: str, precision: str, calibration: str | None = None, **more: Any
 ) -> Settings:
-    """The settings of a backend as by default, but for TensorRT's `calibration`.
+    """The default settings of a backend, with TensorRT's `calibration`.
 
     Raises:
         UserError: a value is none of those of `Settings`.

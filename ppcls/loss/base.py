@@ -26,4 +26,6 @@ def weighted_sum(losses: Sequence[Any], logits: Any, target: Any) -> dict[str, A
     if not values:
         return {}
     total = reduce(add, values.values())
-    return {"loss": total} if len(values) == 1 else {**values, "loss": total}
+    if len(values) == 1:
+        return {"loss": total}
+    return {**values, "loss": total}

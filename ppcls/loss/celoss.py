@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 from ppcls.loss.base import LOSSES
 from ppcls.utils.checked_fields import CheckedFields
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.fields import BelowOne, PositiveFloat
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class CELoss(CheckedFields):
 
         assert self.class_weights is not None
         class_num = logits.shape[1]
-        if len(self.class_weights) != class_num:
-            raise UserError(
-                f"class_weights has {len(self.class_weights)} numbers for {class_num} classes; write one each"
-            )
+        expect(
+            len(self.class_weights) == class_num,
+            f"class_weights has {len(self.class_weights)} numbers for {class_num} classes; write one each",
+        )
         log_shares = F.log_softmax(logits, axis=1)
         weights = paddle.to_tensor(self.class_weights, dtype=log_shares.dtype)
         if target.ndim != 2:

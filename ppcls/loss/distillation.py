@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ppcls.loss.base import LOSSES
 from ppcls.loss.celoss import CELoss
 from ppcls.loss.divergence import js_divergence, kl_divergence, symmetric_kl
-from ppcls.utils.checked_fields import CheckedFields
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.checked_fields import CheckedFields, require
+from ppcls.utils.errors import UserError, expect, suggest
 from ppcls.utils.fields import BelowOne, PositiveFloat
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ class DistillationGTCELoss(CheckedFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.model_names:
-            raise ValueError(
-                "model_names is empty; write the names of models, such as [Student]"
-            )
+        require(
+            self.model_names,
+            "model_names is empty; write the names of models, such as [Student]",
+        )
 
     def __call__(self, outputs: Outputs, target: Tensor) -> Tensor:
         """The loss of one batch, times `weight`; `target` is as in CELoss."""
@@ -71,15 +71,15 @@ class PairLoss(CheckedFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.model_name_pairs:
-            raise ValueError(
-                "model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]"
-            )
+        require(
+            self.model_name_pairs,
+            "model_name_pairs is empty; write pairs of models, such as [[Student, Teacher]]",
+        )
         for first, second in self.model_name_pairs:
-            if first == second:
-                raise ValueError(
-                    f"model_name_pairs has {first} with itself; write two models, the one that learns first"
-                )
+            require(
+                first != second,
+                f"model_name_pairs has {first} with itself; write two models, the one that learns first",
+            )
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -176,10 +176,10 @@ def _total(losses: Any) -> Tensor:
 
 def _logits_of(outputs: Any, name: str, key: str | None) -> Tensor:
     """A model's logits out of all outputs."""
-    if not isinstance(outputs, Mapping):
-        raise UserError(
-            f"a loss of Loss.Train compares models by name, but there is one model and no {name}; write CELoss"
-        )
+    expect(
+        isinstance(outputs, Mapping),
+        f"a loss of Loss.Train compares models by name, but there is one model and no {name}; write CELoss",
+    )
     if name not in outputs:
         raise UserError(
             f"a loss names the model {name}{suggest(name, outputs)}, but the models are {', '.join(outputs)}; write one"
@@ -191,8 +191,8 @@ def _logits_of(outputs: Any, name: str, key: str | None) -> Tensor:
         raise UserError(
             f"a loss has the key {key}, but {name} gives its logits alone; write key: logits"
         )
-    if key not in output:
-        raise UserError(
-            f"a loss has the key {key}, but {name} gives {', '.join(output)}; write one of these as key"
-        )
+    expect(
+        key in output,
+        f"a loss has the key {key}, but {name} gives {', '.join(output)}; write one of these as key",
+    )
     return output[key]

@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.metric.base import METRICS
-from ppcls.metric.topk import TopkAcc, TopkCounter
+from ppcls.metric.topk import METRICS, TopkAcc, TopkCounter
 from ppcls.utils.errors import UserError, suggest
 
 

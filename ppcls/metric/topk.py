@@ -3,9 +3,11 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.metric.base import METRICS
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import PositiveInt
+from ppcls.utils.registry import Registry
+
+METRICS = Registry("metric")
 
 
 @METRICS.register()
@@ -17,15 +19,17 @@ class TopkAcc(CheckedFields):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.ks or len(set(self.ks)) != len(self.ks):
-            raise ValueError(
-                f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]"
-            )
+        require(
+            self.ks and len(set(self.ks)) == len(self.ks),
+            f"topk is {self.topk}; write different whole numbers of at least 1, such as [1, 5]",
+        )
 
     @property
     def ks(self) -> tuple[int, ...]:
         """`topk` as a tuple."""
-        return (self.topk,) if isinstance(self.topk, int) else tuple(self.topk)
+        if isinstance(self.topk, int):
+            return (self.topk,)
+        return tuple(self.topk)
 
     def accumulator(self) -> "TopkCounter":
         """A counter that has seen nothing."""
@@ -82,14 +86,14 @@ class TopkCounter:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave; ValueError if it belongs to another `topk`."""
-        if tuple(state["topk"]) != self.ks:
-            raise ValueError(
-                f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk"
-            )
-        if len(state["correct"]) != len(self.ks):
-            raise ValueError(
-                f"saved with {len(state['correct'])} counts for topk {state['topk']}"
-            )
+        require(
+            tuple(state["topk"]) == self.ks,
+            f"saved for topk {state['topk']}, asked for {list(self.ks)}; resume with the same topk",
+        )
+        require(
+            len(state["correct"]) == len(self.ks),
+            f"saved with {len(state['correct'])} counts for topk {state['topk']}",
+        )
         self.correct, self.pictures = list(state["correct"]), state["pictures"]
 
 

@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ppcls.metric.base import METRICS
+from ppcls.metric.topk import METRICS
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import BelowOne
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ppcls.optimizer.regularizers import L2
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Component, NonNegativeFloat, PositiveFloat
 from ppcls.utils.registry import Registry
@@ -45,8 +45,7 @@ class Optimizer(CheckedFields):
     def __post_init__(self) -> None:
         super().__post_init__()
         clips = [name for name in _CLIPS if getattr(self, name) is not None]
-        if len(clips) > 1:
-            raise ValueError(f"{' and '.join(clips)} are set; write one of them")
+        require(len(clips) <= 1, f"{' and '.join(clips)} are set; write one of them")
 
     def build(self, learning_rate: float, named_parameters: NamedParameters) -> Any:
         """Paddle's optimizer of the parameters, at its first learning rate; those without a gradient stay.
@@ -73,13 +72,17 @@ class Optimizer(CheckedFields):
         names = [name for name, _ in named_parameters]
         for word in words:
             _check_word(word, names)
-        decayed = set()
-        for name, parameter in named_parameters:
-            is_named = any(word in name for word in words)
-            is_spared = self.one_dim_param_no_weight_decay and parameter.ndim <= 1
-            if not is_named and not is_spared:
-                decayed.add(parameter.name)
-        return decayed
+        return {
+            parameter.name
+            for name, parameter in named_parameters
+            if not self._is_spared(name, parameter, words)
+        }
+
+    def _is_spared(self, name: str, parameter: Any, words: Sequence[str]) -> bool:
+        """Whether a parameter does not decay, by one of the words in its name or by its axes."""
+        if self.one_dim_param_no_weight_decay and parameter.ndim <= 1:
+            return True
+        return any(word in name for word in words)
 
 
 def _check_word(word: str, names: Sequence[str]) -> None:

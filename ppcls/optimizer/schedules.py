@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import (
     Fraction,
     NonNegativeFloat,
@@ -68,7 +68,9 @@ class Schedule(CheckedFields):
 
     def factor(self, global_batch: int, recorded_global_batch: int) -> float:
         """What to multiply the rate by when a recipe made for one global batch runs with another."""
-        return global_batch / recorded_global_batch if self.scale == "linear" else 1.0
+        if self.scale == "linear":
+            return global_batch / recorded_global_batch
+        return 1.0
 
     def _decayed(
         self, step: int, warmup: int, steps_per_epoch: int, epochs: int
@@ -82,8 +84,10 @@ def _done(step: int, warmup: int, steps_per_epoch: int, epochs: int) -> float:
 
 
 def _check_rising(key: str, epochs: Sequence[int]) -> None:
-    if list(epochs) != sorted(set(epochs)):
-        raise ValueError(f"{key} is {list(epochs)}; write epochs in rising order")
+    require(
+        list(epochs) == sorted(set(epochs)),
+        f"{key} is {list(epochs)}; write epochs in rising order",
+    )
 
 
 @SCHEDULES.register("Constant", "ConstLR")
@@ -167,10 +171,10 @@ class MultiStepDecay(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_rising("milestones", self.milestones)
-        if not self.milestones:
-            raise ValueError(
-                "milestones is missing; write the epochs at which the rate falls"
-            )
+        require(
+            self.milestones,
+            "milestones is missing; write the epochs at which the rate falls",
+        )
 
     def _decayed(
         self, step: int, warmup: int, steps_per_epoch: int, epochs: int
@@ -202,19 +206,19 @@ class Piecewise(Schedule):
             )
         if self.values is None:
             return
-        if len(self.values) != len(self.decay_epochs) + 1:
-            raise ValueError(
-                f"values has {len(self.values)} numbers for {len(self.decay_epochs)} decay_epochs; write one more "
-                "value than epochs"
-            )
-        if self.learning_rate not in (None, self.values[0]):
-            raise ValueError(
-                f"learning_rate is {self.learning_rate} and the first of values is {self.values[0]}; make them equal"
-            )
-        if self.gamma is not None:
-            raise ValueError(
-                "gamma is set beside values, which it would not change; leave one of the two out"
-            )
+        require(
+            len(self.values) == len(self.decay_epochs) + 1,
+            f"values has {len(self.values)} numbers for {len(self.decay_epochs)} decay_epochs; write one more "
+            "value than epochs",
+        )
+        require(
+            self.learning_rate in (None, self.values[0]),
+            f"learning_rate is {self.learning_rate} and the first of values is {self.values[0]}; make them equal",
+        )
+        require(
+            self.gamma is None,
+            "gamma is set beside values, which it would not change; leave one of the two out",
+        )
 
     def _decayed(
         self, step: int, warmup: int, steps_per_epoch: int, epochs: int

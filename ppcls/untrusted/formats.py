@@ -9,7 +9,7 @@ from pathlib import Path
 from ppcls.untrusted.refusals import refusals
 from ppcls.untrusted.torch_stream import is_legacy
 from ppcls.untrusted.weights_paths import WEIGHTS_SUFFIXES
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.transfer import is_web_page
 
 # Versions 0.1 and 0.2, of any of their revisions; such files are called yolov3.weights, darknet53.conv.74, x.backup.
@@ -51,17 +51,16 @@ def format_of(path: Path) -> str:
 
 def _refuse_other_files(path: Path, head: bytes) -> None:
     """Refuses what is downloaded instead of weights."""
-    if not head:
-        raise UserError(f"{path}: empty file; copy or download the file again")
-    if is_web_page(head):
-        raise UserError(
-            f"{path}: a web page (HTML), not weights; "
-            "download the file from an address that gives the file itself"
-        )
-    if head.startswith(b"version https://git-lfs"):
-        raise UserError(
-            f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` in its repository"
-        )
+    expect(head, f"{path}: empty file; copy or download the file again")
+    expect(
+        not is_web_page(head),
+        f"{path}: a web page (HTML), not weights; "
+        "download the file from an address that gives the file itself",
+    )
+    expect(
+        not head.startswith(b"version https://git-lfs"),
+        f"{path}: a pointer of Git LFS, not the weights; run `git lfs pull` in its repository",
+    )
 
 
 def _is_safetensors(head: bytes, size: int, suffix: str) -> bool:

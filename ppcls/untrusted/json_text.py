@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ppcls.untrusted.refusals import Damaged, shown
+from ppcls.utils.errors import translated
 
 _MAX_DIGITS = 400
 
@@ -16,15 +17,16 @@ def parse_json(text: str | bytes) -> Any:
     Raises:
         Damaged: it is not JSON, an object has a name twice, or a number is not JSON's or too long.
     """
-    try:
+    with translated(
+        (ValueError, RecursionError),
+        lambda error: Damaged(f"not valid JSON: {shown(str(error))}"),
+    ):
         return json.loads(
             text,
             object_pairs_hook=_unique,
             parse_int=_whole_number,
             parse_constant=_no_constant,
         )
-    except (ValueError, RecursionError) as error:
-        raise Damaged(f"not valid JSON: {shown(str(error))}") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

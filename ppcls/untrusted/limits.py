@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from ppcls.untrusted.refusals import Damaged, Refused
+from ppcls.untrusted.refusals import Refused, require
 
 MAX_NAME = 500  # characters of a name
 MAX_DIMENSIONS = 32  # of an array, in every version of numpy
@@ -79,8 +79,10 @@ class Stream:
         Raises:
             Damaged: it is.
         """
-        if not 0 <= count <= self.left:
-            raise Damaged(f"it announces {count} bytes and has {self.left} left")
+        require(
+            0 <= count <= self.left,
+            f"it announces {count} bytes and has {self.left} left",
+        )
 
     def read(self, count: int) -> bytes:
         """Reads exactly `count` bytes.
@@ -92,8 +94,7 @@ class Stream:
         if count > _SHORT:
             self.check(count)
         content = self.file.read(count)
-        if len(content) < count:
-            raise Damaged(f"it ends where {count} bytes should follow")
+        require(len(content) >= count, f"it ends where {count} bytes should follow")
         return content
 
     def read_line(self) -> bytes:
@@ -103,6 +104,5 @@ class Stream:
             Damaged: the file ends before the line does.
         """
         line = self.file.readline()
-        if not line.endswith(b"\n"):
-            raise Damaged("it ends within a line")
+        require(line.endswith(b"\n"), "it ends within a line")
         return line[:-1]

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from ppcls.untrusted.refusals import Damaged, refusals, require, shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 
 _MAX_ARRAYS = 1000
 _MAX_AXES = 32
@@ -36,8 +36,7 @@ def read_arrays(
     Raises:
         UserError: It is missing or damaged, or its arrays would take memory out of proportion to its size.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is missing; {again}")
+    expect(path.is_file(), f"{path} is missing; {again}")
     with refusals(path, kind, again=again):
         content = path.read_bytes()
         # Of a file on a disk, the places that a damaged archive names raise OSError
@@ -57,8 +56,10 @@ def _read_archive(archive: zipfile.ZipFile, limit: int) -> dict[str, np.ndarray]
     arrays = {}
     for member in members:
         name = member.filename.removesuffix(".npy")
-        if member.compress_type not in _COMPRESSIONS:
-            raise Damaged(f"{shown(name)} is compressed in another way than by deflate")
+        require(
+            member.compress_type in _COMPRESSIONS,
+            f"{shown(name)} is compressed in another way than by deflate",
+        )
         require(name not in arrays, f"two arrays are named {shown(name)}")
         with archive.open(member) as content:
             arrays[name] = _read_array(content, member.file_size)
@@ -71,8 +72,7 @@ def _read_array(file: IO[bytes], size: int) -> np.ndarray:
     require(is_array, "it holds something that is not an array")
     file.seek(0)
     shape, in_fortran_order, dtype = _read_header(file)
-    if dtype.kind not in _KINDS:
-        raise Damaged(f"it holds an array of {shown(str(dtype))}")
+    require(dtype.kind in _KINDS, f"it holds an array of {shown(str(dtype))}")
     require(len(shape) <= _MAX_AXES, f"it holds an array with {len(shape)} axes")
     require(
         prod(shape) * dtype.itemsize == size - file.tell(),

@@ -1,4 +1,4 @@
-"""What an ONNX file says of its inputs and outputs, read without the onnx package."""
+"""Reads the inputs and outputs that an ONNX file states, without the onnx package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_AXES = 64
 
 
 class OnnxProgram(NamedTuple):
-    """What an ONNX file says of itself.
+    """What an ONNX file states.
 
     Attributes:
         inputs: without those that are parameters.
@@ -32,7 +32,7 @@ class OnnxProgram(NamedTuple):
 
 
 def read_onnx(path: Path) -> OnnxProgram:
-    """Reads what an ONNX file says of itself.
+    """Read what an ONNX file states.
 
     Raises:
         UserError: the file cannot be read or is damaged.
@@ -51,10 +51,9 @@ def _parse(content: memoryview) -> OnnxProgram:
     require(len(graphs) == 1, f"it has {len(graphs)} graphs")
     (graph,) = graphs
     parameters = {tensor.text(8) for tensor in graph.messages(5)}
-    inputs = []
-    for port in map(_port, graph.messages(11)):
-        if port[0] not in parameters:
-            inputs.append(port)
+    inputs = [
+        port for port in map(_port, graph.messages(11)) if port[0] not in parameters
+    ]
     outputs = list(map(_port, graph.messages(12)))
     last_operator = _last_operator(graph, outputs[0][0]) if outputs else None
     return OnnxProgram(inputs, outputs, last_operator == "Softmax")

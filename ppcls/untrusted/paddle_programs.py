@@ -1,4 +1,4 @@
-"""What a program's file says of its inputs, read without Paddle.
+"""Reads the inputs that a program's file states, without Paddle.
 
 `inference.pdmodel` is a message `ProgramDesc` in the protobuf wire format, `inference.json` Paddle 3's own JSON. What
 matters here of the first: ProgramDesc {blocks = 1}, BlockDesc {vars = 3, ops = 4}, OpDesc {outputs = 2, type = 3} with

@@ -10,7 +10,7 @@ import numpy as np
 from ppcls.untrusted.arrays import float32_size, native
 from ppcls.untrusted.limits import Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, Changeable, Names, StandIn, never
-from ppcls.untrusted.refusals import Damaged, Refused, require, shown
+from ppcls.untrusted.refusals import permit, require, shown
 
 # Names of dtypes; objects, records and everything with pointers stay out
 _NAME = re.compile("[biufcSU][0-9]{1,10}")
@@ -25,14 +25,17 @@ class _Dtype(Changeable):
     def __init__(
         self, name: object, align: object = False, copy: object = False
     ) -> None:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Refused(f"arrays of type {shown(name)!r}")
-        self.dtype = np.dtype(name)
+        permit(
+            isinstance(name, str) and _NAME.fullmatch(name),
+            f"arrays of type {shown(name)!r}",
+        )
+        self.dtype = np.dtype(str(name))
 
     def set_state(self, state: Any) -> None:
         _, order, subtype, names, fields = state[:5]
-        if subtype is not None or names is not None or fields is not None:
-            raise Refused("arrays of records")
+        permit(
+            subtype is None and names is None and fields is None, "arrays of records"
+        )
         require(order in ("<", ">", "=", "|"), f"a byte order of {shown(order)!r}")
         self.dtype = self.dtype.newbyteorder(order)
 
@@ -76,8 +79,10 @@ class _Scalar(_Array):
 def _array(
     meter: Meter, content: Any, dtype: Any, shape: Any, order: Any, axes: Any = None
 ) -> np.ndarray:
-    if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, bytearray)):
-        raise Refused("an array that is not made of bytes")
+    permit(
+        isinstance(dtype, _Dtype) and isinstance(content, (bytes, bytearray)),
+        "an array that is not made of bytes",
+    )
     flat = np.frombuffer(content, dtype.dtype)
     meter.claim(float32_size(flat))
     if axes is None:
@@ -90,14 +95,18 @@ def _array(
 
 
 def _sizes(numbers: Any) -> tuple[int, ...]:
-    if not isinstance(numbers, tuple) or not are_counts(numbers):
-        raise Damaged("an array whose shape is not made of sizes")
+    require(
+        isinstance(numbers, tuple) and are_counts(numbers),
+        "an array whose shape is not made of sizes",
+    )
     return numbers
 
 
 def _reconstruct(subtype: object, shape: object, dtype: object) -> _Array:
-    if not isinstance(subtype, Allowed) or subtype.name != "ndarray":
-        raise Refused("a subclass of an array")
+    permit(
+        isinstance(subtype, Allowed) and subtype.name == "ndarray",
+        "a subclass of an array",
+    )
     return _Array()
 
 

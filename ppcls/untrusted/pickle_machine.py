@@ -20,7 +20,8 @@ from ppcls.untrusted.pickle_stand_ins import (
     put,
 )
 from ppcls.untrusted.pickle_values import VALUES, read_number, unsigned
-from ppcls.untrusted.refusals import Damaged, Refused, shown
+from ppcls.untrusted.refusals import Damaged, Refused, permit, require, shown
+from ppcls.utils.errors import translated
 
 _LATEST_PROTOCOL = 5
 # In steps: what takes longer or more memory than an instruction on average does
@@ -56,10 +57,10 @@ class Machine:
             Damaged: its instructions contradict one another.
             ValueError: a number or a text in it is invalid.
         """
-        try:
+        with translated(
+            IndexError, lambda error: Damaged("an instruction has no operand")
+        ):
             return self._run()
-        except IndexError as error:
-            raise Damaged("an instruction has no operand") from error
 
     def _run(self) -> Any:
         stream = self.stream
@@ -87,13 +88,13 @@ class Machine:
         Raises:
             Refused: the name is neither allowed nor harmless.
         """
-        if type(module) is not str or type(name) is not str:
-            raise Damaged("a name that is not text")
+        require(type(module) is str and type(name) is str, "a name that is not text")
         found = self.found.get((module, name))
         if found is None:
             # Before a long name is copied: a short pickle can ask for it again and again
-            if len(module) + len(name) > MAX_NAME:
-                raise Refused(f"{shown(module)}.{shown(name)}")
+            permit(
+                len(module) + len(name) <= MAX_NAME, f"{shown(module)}.{shown(name)}"
+            )
             found = self._look_up(module, name)
             self.found[module, name] = found
         return found
@@ -118,8 +119,10 @@ class Machine:
         self.stream.meter.step(_CALL_COST)
         if isinstance(function, Inert):
             return function
-        if not isinstance(function, Allowed) or not isinstance(arguments, tuple):
-            raise Damaged(f"a call of something of type {type(function).__name__}")
+        require(
+            isinstance(function, Allowed) and isinstance(arguments, tuple),
+            f"a call of something of type {type(function).__name__}",
+        )
         return function(arguments)
 
     def make(self, cls: Any) -> Inert:
@@ -128,8 +131,10 @@ class Machine:
         Raises:
             Damaged: it is not a class.
         """
-        if not isinstance(cls, Inert):
-            raise Damaged(f"an object made of something of type {type(cls).__name__}")
+        require(
+            isinstance(cls, Inert),
+            f"an object made of something of type {type(cls).__name__}",
+        )
         return cls
 
     def pop_mark(self) -> list[Any]:
@@ -140,16 +145,14 @@ class Machine:
 
     def pop(self, count: int) -> list[Any]:
         """Removes and returns the uppermost values, the lowest first."""
-        if len(self.stack) < count:
-            raise Damaged("an instruction has too few operands")
+        require(len(self.stack) >= count, "an instruction has too few operands")
         values = self.stack[-count:]
         del self.stack[-count:]
         return values
 
     def recall(self, index: int) -> None:
         """Pushes an entry of the memo."""
-        if index not in self.memo:
-            raise Damaged(f"entry {index} of its memo is missing")
+        require(index in self.memo, f"entry {index} of its memo is missing")
         self.stack.append(self.memo[index])
 
 
@@ -175,8 +178,7 @@ def _duplicate(machine: Machine) -> None:
 
 def _protocol(machine: Machine) -> None:
     number = unsigned(machine.stream, 1)
-    if number > _LATEST_PROTOCOL:
-        raise Damaged(f"a pickle of protocol {number}")
+    require(number <= _LATEST_PROTOCOL, f"a pickle of protocol {number}")
 
 
 def _frame(machine: Machine) -> None:
@@ -263,8 +265,7 @@ def _extend(machine: Machine, items: list[Any]) -> None:
     target = machine.stack[-1]
     if isinstance(target, Inert):
         return
-    if type(target) is not list:
-        raise Refused(f"items in an object of type {type(target).__name__}")
+    permit(type(target) is list, f"items in an object of type {type(target).__name__}")
     target.extend(items)
 
 
@@ -286,8 +287,10 @@ def _add_items(machine: Machine) -> None:
 def _build(machine: Machine) -> None:
     state = machine.stack.pop()
     target = machine.stack[-1]
-    if not isinstance(target, Changeable):
-        raise Refused(f"a change of an object of type {type(target).__name__}")
+    permit(
+        isinstance(target, Changeable),
+        f"a change of an object of type {type(target).__name__}",
+    )
     target.set_state(state)
 
 

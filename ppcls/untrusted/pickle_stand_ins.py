@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ppcls.untrusted.limits import MAX_NAME, Meter
-from ppcls.untrusted.refusals import Refused, require, shown
+from ppcls.untrusted.refusals import Refused, permit, require, shown
 
 PLAIN = frozenset({str, bytes, bool, int, float, complex, type(None)})
 Names = dict[str, Callable[..., Any]]
@@ -133,8 +133,7 @@ def add(target: Any, items: Iterable[Any]) -> Any:
     """
     if isinstance(target, Inert):
         return target
-    if type(target) is not set:
-        raise Refused(f"items in a {type(target).__name__}")
+    permit(type(target) is set, f"items in a {type(target).__name__}")
     for item in items:
         check_key(item, target)
         target.add(item)
@@ -160,13 +159,11 @@ def check_key(key: object, container: dict[Any, Any] | set[Any]) -> None:
         name = type(key).__name__.lstrip("_").lower()
         raise Refused(f"a {name} as one of more than {_MAX_COLLIDING} keys")
     # Comparing two long equal texts takes time, so the first of them is the last
-    if key in container:
-        raise Refused(f"the key {shown(key)!r} twice")
+    permit(key not in container, f"the key {shown(key)!r} twice")
 
 
 def _check_tuple(key: Any) -> None:
-    if len(key) > _MAX_ARGUMENTS:
-        raise Refused(f"a key of {len(key):,} parts")
+    permit(len(key) <= _MAX_ARGUMENTS, f"a key of {len(key):,} parts")
     for part in key:
         _check_part(part)
         if type(part) in (str, bytes) and len(part) > MAX_NAME:
@@ -175,8 +172,10 @@ def _check_tuple(key: Any) -> None:
 
 def _check_part(key: Any) -> None:
     if type(key) is int:
-        if key.bit_length() > _MAX_KEY_BITS:
-            raise Refused(f"a key of more than {_MAX_KEY_BITS} bits")
+        permit(
+            key.bit_length() <= _MAX_KEY_BITS,
+            f"a key of more than {_MAX_KEY_BITS} bits",
+        )
     elif type(key) not in PLAIN and not isinstance(key, StandIn):
         raise Refused(f"a key of type {type(key).__name__}")
 
@@ -195,15 +194,13 @@ def _ordered(pairs: Any = ()) -> Ordered:
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
-    if encoding != "latin1":
-        raise Refused(f"the codec {shown(encoding)}")
+    permit(encoding == "latin1", f"the codec {shown(encoding)}")
     encoded: bytes = text.encode("latin-1")
     return encoded
 
 
 def _tuple(items: Any = ()) -> tuple[Any, ...]:
-    if type(items) not in (list, tuple, set):
-        raise Refused(f"a tuple of a {type(items).__name__}")
+    permit(type(items) in (list, tuple, set), f"a tuple of a {type(items).__name__}")
     return tuple(items)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ppcls.untrusted.limits import Stream
-from ppcls.untrusted.refusals import Damaged, Refused
+from ppcls.untrusted.refusals import permit, require
 
 # 1,024 bits: more than any state of a random generator has. Arithmetic on long numbers takes more than linear time.
 _MAX_LONG_BYTES = 128
@@ -27,16 +27,14 @@ def _signed(stream: Stream, size: int) -> int:
 
 def _long(stream: Stream, size: int) -> int:
     stream.check(size)
-    if size > _MAX_LONG_BYTES:
-        raise Refused(f"a number of {size:,} bytes")
+    permit(size <= _MAX_LONG_BYTES, f"a number of {size:,} bytes")
     return _signed(stream, size)
 
 
 def read_number(stream: Stream) -> bytes:
     """Reads a number that is written in digits, on a line of its own."""
     line = stream.read_line()
-    if len(line) > _MAX_DIGITS:
-        raise Refused(f"a number of {len(line):,} digits")
+    permit(len(line) <= _MAX_DIGITS, f"a number of {len(line):,} digits")
     return line
 
 
@@ -59,8 +57,10 @@ def _float(stream: Stream) -> float:
 
 def _quoted(stream: Stream) -> str:
     line = stream.read_line()
-    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
-        raise Damaged("a text without quotation marks")
+    require(
+        len(line) >= 2 and line[:1] in (b"'", b'"') and line[-1:] == line[:1],
+        "a text without quotation marks",
+    )
     return codecs.escape_decode(line[1:-1])[0].decode()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ppcls.untrusted.refusals import Damaged
+from ppcls.untrusted.refusals import Damaged, require
 
 MAX_FIELDS = 250_000  # of a file; a program of DPN131, the largest model here, has 15,000 that are read
 _VARINT, _LENGTH = 0, 2
@@ -23,8 +23,7 @@ class Budget:
         Raises:
             Damaged: there were too many before it.
         """
-        if self.left <= 0:
-            raise Damaged(f"it has more than {MAX_FIELDS:,} fields")
+        require(self.left > 0, f"it has more than {MAX_FIELDS:,} fields")
         self.left -= 1
 
 
@@ -87,10 +86,10 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             length = _FIXED[kind]
         else:
             raise Damaged(f"no field begins at byte {place} of {len(message)}")
-        if place + length > len(message):
-            raise Damaged(
-                f"a field of {length} bytes begins at byte {place} of {len(message)}"
-            )
+        require(
+            place + length <= len(message),
+            f"a field of {length} bytes begins at byte {place} of {len(message)}",
+        )
         yield number, message[place : place + length]
         place += length
 
@@ -99,8 +98,7 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
     """The number that begins at a place, and the place behind it."""
     value = 0
     for shift in range(0, 70, 7):
-        if place >= len(message):
-            raise Damaged("it ends within a number")
+        require(place < len(message), "it ends within a number")
         byte = message[place]
         place += 1
         value |= (byte & 127) << shift

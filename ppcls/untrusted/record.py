@@ -10,7 +10,7 @@ import numpy as np
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.limits import MAX_NAME
 from ppcls.untrusted.refusals import Damaged, shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any] | None]
 # The entry that Paddle adds to what it saves: a table of parameter names, not a tensor.
@@ -27,16 +27,17 @@ def parse_record(path: Path, text: Any) -> dict[str, Any]:
     Raises:
         UserError: it is not a JSON object, or one of its entries is not what it should be.
     """
-    if not isinstance(text, str):
-        raise UserError(
-            f"{path}: its record is of type {type(text).__name__}, not text; {_AGAIN}"
-        )
-    try:
+    expect(
+        isinstance(text, str),
+        f"{path}: its record is of type {type(text).__name__}, not text; {_AGAIN}",
+    )
+    with translated(
+        Damaged, lambda error: UserError(f"{path}: its record is {error}; {_AGAIN}")
+    ):
         record = parse_json(text)
-    except Damaged as error:
-        raise UserError(f"{path}: its record is {error}; {_AGAIN}") from error
-    if not isinstance(record, dict):
-        raise UserError(f"{path}: its record is not a JSON object; {_AGAIN}")
+    expect(
+        isinstance(record, dict), f"{path}: its record is not a JSON object; {_AGAIN}"
+    )
     for key in _TEXTS:
         _check_text(path, key, record.get(key))
     _check_arguments(path, record.get("arguments", {}))
@@ -46,18 +47,18 @@ def parse_record(path: Path, text: Any) -> dict[str, Any]:
 def _check_text(path: Path, key: str, value: Any) -> None:
     if value is None:
         return
-    if not isinstance(value, str):
-        raise UserError(
-            f"{path}: the {key} in its record is of type {type(value).__name__}, not text; {_AGAIN}"
-        )
-    if len(value) > MAX_NAME:
-        raise UserError(
-            f"{path}: the {key} in its record has {len(value):,} characters, more than {MAX_NAME}; {_AGAIN}"
-        )
-    if not value.isprintable():
-        raise UserError(
-            f"{path}: the {key} in its record has characters that cannot be printed ({shown(value)}); {_AGAIN}"
-        )
+    expect(
+        isinstance(value, str),
+        f"{path}: the {key} in its record is of type {type(value).__name__}, not text; {_AGAIN}",
+    )
+    expect(
+        len(value) <= MAX_NAME,
+        f"{path}: the {key} in its record has {len(value):,} characters, more than {MAX_NAME}; {_AGAIN}",
+    )
+    expect(
+        value.isprintable(),
+        f"{path}: the {key} in its record has characters that cannot be printed ({shown(value)}); {_AGAIN}",
+    )
 
 
 def _check_arguments(path: Path, arguments: Any) -> None:
@@ -65,7 +66,7 @@ def _check_arguments(path: Path, arguments: Any) -> None:
     if not isinstance(arguments, dict):
         return
     for name, value in arguments.items():
-        if len(name) + len(str(value)) > MAX_NAME:
-            raise UserError(
-                f"{path}: the argument {shown(name)} in its record is too long; {_AGAIN}"
-            )
+        expect(
+            len(name) + len(str(value)) <= MAX_NAME,
+            f"{path}: the argument {shown(name)} in its record is too long; {_AGAIN}",
+        )

@@ -3,9 +3,10 @@
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from ppcls.utils.annotations import is_union
 from ppcls.utils.checked_fields import check_keys
-from ppcls.utils.errors import UserError, shortened
-from ppcls.utils.fields import FieldError, is_union
+from ppcls.utils.errors import UserError, expect, shortened, translated
+from ppcls.utils.fields import FieldError
 
 T = TypeVar("T")
 _AGAIN = "export the model again"
@@ -34,8 +35,10 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     Raises:
         UserError: with `where`, what is wrong, and the remedy.
     """
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: a mapping is expected, not {shown(value)}; {_AGAIN}")
+    expect(
+        isinstance(value, dict),
+        f"{where}: a mapping is expected, not {shown(value)}; {_AGAIN}",
+    )
     try:
         check_keys(cls, value, given=known)
     except FieldError as error:
@@ -47,19 +50,18 @@ def read_record(cls: type[T], value: Any, where: str, **known: Any) -> T:
     values = {}
     for name, item in value.items():
         values[name] = _convert(hints[name], item, f"{where} {name}")
-    try:
+    with translated(
+        ValueError,
+        lambda error: UserError(f"{where}: {shortened(str(error), _LONGEST)}"),
+    ):
         return cls(**known, **values)
-    except ValueError as error:
-        raise UserError(f"{where}: {shortened(str(error), _LONGEST)}") from error
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """The value as its annotation has it: a dataclass, X | None, tuple[X, ...], dict[str, Any] or a plain type."""
     origin, args = get_origin(hint), get_args(hint)
     if is_union(hint):
-        if value is None:
-            return None
-        return _convert(args[0], value, where)
+        return None if value is None else _convert(args[0], value, where)
     if origin is tuple:
         return _tuple(args[0], value, where)
     if isinstance(hint, type) and is_dataclass(hint):
@@ -73,14 +75,16 @@ def _check_class(expected: type, value: Any, where: str) -> None:
     is_right = isinstance(value, expected)
     if isinstance(value, bool):
         is_right = expected is bool  # to Python it is a whole number, too
-    if not is_right:
-        raise UserError(
-            f"{where}: {expected.__name__} is expected, not {shown(value)}; {_AGAIN}"
-        )
+    expect(
+        is_right,
+        f"{where}: {expected.__name__} is expected, not {shown(value)}; {_AGAIN}",
+    )
 
 
 def _tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise UserError(f"{where}: a list is expected, not {shown(value)}; {_AGAIN}")
+    expect(
+        isinstance(value, list),
+        f"{where}: a list is expected, not {shown(value)}; {_AGAIN}",
+    )
     items = enumerate(value)
     return tuple(_convert(hint, item, f"{where}[{place}]") for place, item in items)

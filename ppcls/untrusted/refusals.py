@@ -17,7 +17,7 @@ class Damaged(Exception):
     """The file contradicts itself."""
 
 
-def require(condition: bool, what: str) -> None:
+def require(condition: object, what: str) -> None:
     """Checks what holds in every whole file.
 
     Args:
@@ -29,6 +29,20 @@ def require(condition: bool, what: str) -> None:
     """
     if not condition:
         raise Damaged(what)
+
+
+def permit(condition: object, what: str) -> None:
+    """Check that a file asks for data only.
+
+    Args:
+        condition: Whether it does.
+        what: What it asks for otherwise, for the sentence about the file.
+
+    Raises:
+        Refused: It asks for more.
+    """
+    if not condition:
+        raise Refused(what)
 
 
 def shown(text: object, length: int = 100) -> str:
@@ -45,7 +59,7 @@ def refusals(
     remedy: str = "",
     again: str = "copy or download the file again",
 ) -> Iterator[None]:
-    """Turns everything that goes wrong while a file is read into one sentence.
+    """Report everything that goes wrong while a file is read as one sentence.
 
     Args:
         path: The file.

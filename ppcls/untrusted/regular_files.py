@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -54,7 +55,6 @@ def open_regular_file(path: str | Path) -> BinaryIO:
 
 def is_file(path: str | Path) -> bool:
     """Whether a regular file is there; False for a name that no file can have, where pathlib raises an error."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         return stat.S_ISREG(Path(path).stat().st_mode)
-    except (OSError, ValueError):
-        return False
+    return False

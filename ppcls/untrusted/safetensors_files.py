@@ -20,7 +20,7 @@ from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.limits import MAX_ARRAYS, are_counts
 from ppcls.untrusted.record import Content, parse_record
 from ppcls.untrusted.refusals import Damaged, refusals, require, shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect, translated
 
 _RECORD = "ppcls_record"
 _METADATA = "__metadata__"
@@ -77,10 +77,8 @@ def _read_header(file: BinaryIO, size: int) -> dict[str, Any]:
     require(
         length <= size - _SIZE_BYTES, f"a header of {length} bytes in a file of {size}"
     )
-    try:
+    with translated(Damaged, lambda error: Damaged(f"its header is {error}")):
         header = parse_json(file.read(length))
-    except Damaged as error:
-        raise Damaged(f"its header is {error}") from error
     require(isinstance(header, dict), "its header is not an object")
     require(
         len(header) <= MAX_ARRAYS,
@@ -104,10 +102,10 @@ def _entry(path: Path, name: str, description: Any) -> _Entry:
         isinstance(description, dict), f"{shown(name)} is not described by an object"
     )
     kind = description.get("dtype")
-    if not isinstance(kind, str) or kind not in _DTYPES:
-        raise UserError(
-            f"{path}: {shown(name)} is of type {shown(kind)}, which is not read; give weights in F32, F16 or BF16"
-        )
+    expect(
+        isinstance(kind, str) and kind in _DTYPES,
+        f"{path}: {shown(name)} is of type {shown(kind)}, which is not read; give weights in F32, F16 or BF16",
+    )
     shape = _counts(name, description.get("shape"))
     offsets = _counts(name, description.get("data_offsets"))
     require(len(offsets) == 2, f"{shown(name)} has {len(offsets)} offsets, not 2")
@@ -121,8 +119,10 @@ def _entry(path: Path, name: str, description: Any) -> _Entry:
 
 
 def _counts(name: str, numbers: Any) -> tuple[int, ...]:
-    if not isinstance(numbers, list) or not are_counts(numbers):
-        raise Damaged(f"the shape or the offsets of {shown(name)} are not counts")
+    require(
+        isinstance(numbers, list) and are_counts(numbers),
+        f"the shape or the offsets of {shown(name)} are not counts",
+    )
     return tuple(numbers)
 
 

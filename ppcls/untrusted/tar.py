@@ -6,8 +6,8 @@ import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from ppcls.untrusted.refusals import Refused, refusals, require, shown
-from ppcls.utils.errors import UserError
+from ppcls.untrusted.refusals import Refused, permit, refusals, require, shown
+from ppcls.utils.errors import UserError, expect, translated
 
 _WANTED = (
     "inference.pdmodel",
@@ -24,12 +24,13 @@ def unpack(archive: Path, folder: Path) -> None:
         UserError: it is not an uncompressed tar, is damaged, holds other things than plain files, or not one model.
     """
     with refusals(archive, "uncompressed tar"), tarfile.open(archive, "r:") as opened:
-        try:
-            members = _members(opened, archive.stat().st_size)
-        except Refused as error:
-            raise UserError(
+        with translated(
+            Refused,
+            lambda error: UserError(
                 f"{archive}: refused, because it holds {error}; give the tar as PaddleClas publishes it"
-            ) from error
+            ),
+        ):
+            members = _members(opened, archive.stat().st_size)
         for name, member in members.items():
             content = opened.extractfile(member)
             assert content is not None  # it is a regular file
@@ -37,10 +38,10 @@ def unpack(archive: Path, folder: Path) -> None:
                 shutil.copyfileobj(content, file, 1 << 20)
             written = (folder / name).stat().st_size
             require(written == member.size, f"{name} is cut off")
-    if not members:
-        raise UserError(
-            f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar"
-        )
+    expect(
+        members,
+        f"{archive} holds none of {', '.join(_WANTED)}; give an inference model's tar",
+    )
 
 
 def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
@@ -53,12 +54,10 @@ def _members(archive: tarfile.TarFile, size: int) -> dict[str, tarfile.TarInfo]:
         path = PurePosixPath(member.name)
         if not member.isreg() or path.name not in _WANTED:
             continue
-        if path.name in wanted:
-            raise Refused(f"two files named {path.name}")
+        permit(path.name not in wanted, f"two files named {path.name}")
         wanted[path.name] = member
         folders.add(path.parent)
-    if len(folders) > 1:
-        raise Refused(f"its model's files in {len(folders)} folders")
+    permit(len(folders) <= 1, f"its model's files in {len(folders)} folders")
     return wanted
 
 

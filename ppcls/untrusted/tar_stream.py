@@ -7,6 +7,7 @@ for minutes (CVE-2024-6232, CVE-2025-8194). Here a header has a size that is kno
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from ppcls.untrusted.refusals import Damaged, Refused, require, shown
+from ppcls.untrusted.refusals import Damaged, permit, require, shown
 
 BLOCK = 512
 MOST_HEADER_BYTES = 64 * 1024
@@ -86,8 +87,7 @@ class TarStream:
         # A piece at a time: a size that is only claimed takes no memory
         while self._left:
             parts.append(self.read_some(1 << 20))
-            if not parts[-1]:
-                raise Damaged(CUT)
+            require(parts[-1], CUT)
         return b"".join(parts)
 
     def read_some(self, size: int) -> bytes:
@@ -122,8 +122,7 @@ class TarStream:
         if block == _END:
             return None
         header = _parse(block)
-        if header.kind == _SPARSE:
-            raise Refused(f"a sparse file ({shown(header.name)})")
+        permit(header.kind != _SPARSE, f"a sparse file ({shown(header.name)})")
         return header
 
     def _member(self, header: _Header, name: str, size: int | None) -> Member:
@@ -131,7 +130,7 @@ class TarStream:
         size = header.size if size is None else size
         require(len(name) <= MOST_NAME_BYTES, f"a name of {len(name):,} characters")
         require(size <= _MOST_BYTES, f"a member of {size:,} bytes")
-        # Before POSIX a folder was told by its name
+        # Before POSIX, a trailing slash in the name marked a folder
         is_file = header.kind in _FILES and not name.endswith("/")
         self._begin(0 if header.kind in _WITHOUT_DATA else size)
         return Member(name.rstrip("/"), size, is_file)
@@ -192,8 +191,10 @@ def _parse(block: bytes) -> _Header:
     name, size, checksum, kind, magic, prefix = _HEADER.unpack(block)
     # The checksum counts as eight blanks
     total = sum(block) - sum(block[_CHECKSUM]) + 8 * 32
-    if checksum.strip(b" \0").lstrip(b"0") != b"%o" % total:
-        raise Damaged("a header's checksum is wrong")
+    require(
+        checksum.strip(b" \0").lstrip(b"0") == b"%o" % total,
+        "a header's checksum is wrong",
+    )
     path = name.partition(b"\0")[0]
     folder = prefix.partition(b"\0")[0]
     if folder and magic == b"ustar\0":
@@ -206,12 +207,10 @@ def _number(field: bytes) -> int:
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.partition(b"\0")[0].strip()
-    try:
+    number = -1
+    with contextlib.suppress(ValueError):
         number = int(digits or b"0", 8)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise Damaged(f"a header has {shown(repr(field))} where a number stands")
+    require(number >= 0, f"a header has {shown(repr(field))} where a number stands")
     return number
 
 
@@ -224,8 +223,10 @@ def _records(content: bytes) -> dict[str, str]:
         few = count <= _MOST_RECORDS
         require(few, f"a pax header of more than {_MOST_RECORDS} records")
         digits, blank, _ = content[place : place + 8].partition(b" ")
-        if not blank or not digits.isdigit() or int(digits) <= len(digits) + 1:
-            raise Damaged("a pax header without lengths")
+        require(
+            blank and digits.isdigit() and int(digits) > len(digits) + 1,
+            "a pax header without lengths",
+        )
         end = place + int(digits)
         require(end <= len(content), "a pax header without lengths")
         key, _, value = content[place + len(digits) + 1 : end - 1].partition(b"=")
@@ -235,8 +236,10 @@ def _records(content: bytes) -> dict[str, str]:
 
 
 def _stated_size(records: dict[str, str], before: int | None) -> int | None:
-    if any(key.startswith("GNU.sparse") for key in records):
-        raise Refused(f"a sparse file ({shown(records.get('path', ''))})")
+    permit(
+        not any(key.startswith("GNU.sparse") for key in records),
+        f"a sparse file ({shown(records.get('path', ''))})",
+    )
     size = records.get("size")
     if size is None:
         return before

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ppcls.untrusted.limits import Meter, Stream
-from ppcls.untrusted.refusals import Damaged, Refused, require, shown
+from ppcls.untrusted.refusals import Damaged, Refused, permit, require, shown
 from ppcls.untrusted.torch_storages import Storages
 from ppcls.untrusted.torch_tensors import TORCH_NAMES
 from ppcls.untrusted.unpickle import rebuild, unpickle
@@ -61,15 +61,17 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 
 def _check_member(info: zipfile.ZipInfo) -> None:
     parts = info.filename.split("/")
-    if "" in parts or ".." in parts or "\\" in info.filename:
-        raise Refused(
-            f"a member outside of the archive's folder ({shown(info.filename)})"
-        )
+    permit(
+        "" not in parts and ".." not in parts and "\\" not in info.filename,
+        f"a member outside of the archive's folder ({shown(info.filename)})",
+    )
     if info.flag_bits & _ENCRYPTED:
         raise Refused(f"an encrypted member ({shown(info.filename)})")
     is_stored = info.compress_type == zipfile.ZIP_STORED
-    if not is_stored or info.compress_size != info.file_size:
-        raise Refused(f"a compressed member ({shown(info.filename)})")
+    permit(
+        is_stored and info.compress_size == info.file_size,
+        f"a compressed member ({shown(info.filename)})",
+    )
 
 
 def _refuse_programs(members: dict[str, zipfile.ZipInfo]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.limits import MAX_NAME, Meter, are_counts
 from ppcls.untrusted.pickle_stand_ins import Allowed, StandIn
-from ppcls.untrusted.refusals import Damaged, Refused, require, shown
+from ppcls.untrusted.refusals import Damaged, permit, require, shown
 
 _BFLOAT16 = "BFloat16Storage"
 DTYPES = {
@@ -94,10 +94,11 @@ class Storages:
             Damaged: it contradicts itself or another one.
         """
         _, kind, key, _, count, view = _six_parts(named)
-        if not isinstance(kind, Allowed) or kind.name not in DTYPES:
-            raise Refused("a storage without a type")
-        if type(key) is not str or len(key) > MAX_NAME:
-            raise Refused("a storage without a name")
+        permit(
+            isinstance(kind, Allowed) and kind.name in DTYPES,
+            "a storage without a type",
+        )
+        permit(type(key) is str and len(key) <= MAX_NAME, "a storage without a name")
         storage = self._storage(key, kind.name, sizes((count,))[0])
         if view is None:
             return storage
@@ -120,12 +121,13 @@ class Storages:
 def _six_parts(named: Any) -> tuple[Any, ...]:
     """The parts of a storage's persistent id; the last is None if the id has no view."""
     parts = named if isinstance(named, tuple) else ()
-    if parts[:1] == ("module",):
-        raise Refused("a whole module")
+    permit(parts[:1] != ("module",), "a whole module")
     if len(parts) == 5:
         parts = (*parts, None)
-    if len(parts) != 6 or parts[0] != "storage":
-        raise Refused("an object that is not in the file (a persistent id)")
+    permit(
+        len(parts) == 6 and parts[0] == "storage",
+        "an object that is not in the file (a persistent id)",
+    )
     return parts
 
 
@@ -135,6 +137,8 @@ def sizes(numbers: Any) -> tuple[int, ...]:
     Raises:
         Damaged: one is negative or not a whole number, or there are too many.
     """
-    if not isinstance(numbers, (tuple, list)) or not are_counts(numbers):
-        raise Damaged("a tensor whose sizes, strides or offset are not counts")
+    require(
+        isinstance(numbers, (tuple, list)) and are_counts(numbers),
+        "a tensor whose sizes, strides or offset are not counts",
+    )
     return tuple(numbers)

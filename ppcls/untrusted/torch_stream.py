@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.untrusted.limits import Stream
-from ppcls.untrusted.refusals import Refused, require, shown
+from ppcls.untrusted.refusals import permit, require, shown
 from ppcls.untrusted.torch_storages import Storages
 from ppcls.untrusted.torch_tensors import TORCH_NAMES
 from ppcls.untrusted.unpickle import rebuild, unpickle
@@ -35,8 +35,7 @@ def read_stream(stream: Stream) -> Any:
     system = unpickle(stream)
     is_known = magic == _MAGIC and protocol == _PROTOCOL and type(system) is dict
     require(is_known, "its first three parts are not those of torch.save")
-    if system.get("little_endian") is not True:
-        raise Refused("numbers with the highest byte first")
+    permit(system.get("little_endian") is True, "numbers with the highest byte first")
     storages = Storages()
     state = unpickle(stream, TORCH_NAMES, storages.find)
     for key in _keys(unpickle(stream), storages):

@@ -20,7 +20,7 @@ from ppcls.untrusted.pickle_stand_ins import (
     never,
     ordered,
 )
-from ppcls.untrusted.refusals import Refused, require
+from ppcls.untrusted.refusals import Refused, permit, require
 from ppcls.untrusted.torch_storages import DTYPES, Slice, Storage, sizes
 from ppcls.untrusted.unpickle import ALLOWED_NAMES
 
@@ -40,8 +40,7 @@ class _Tensor(StandIn):
     __slots__ = ("offset", "size", "storage", "stride", "value")
 
     def __init__(self, storage: Any, offset: Any, size: Any, stride: Any) -> None:
-        if not isinstance(storage, (Storage, Slice)):
-            raise Refused("a tensor without a storage")
+        permit(isinstance(storage, (Storage, Slice)), "a tensor without a storage")
         self.storage = storage
         self.offset = sizes((offset,))[0]
         self.size = sizes(size)

@@ -63,7 +63,7 @@ def unpickle(
 
     Raises:
         Refused: the pickle asks for anything else.
-        Exception: of any kind, if it is damaged.
+        Exception: any kind, if it is damaged.
     """
     return Machine(stream, names, persistent_load).run()
 

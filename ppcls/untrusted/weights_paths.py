@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ppcls.utils.errors import UserError
-from ppcls.utils.files import PathLike
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import PathLike, expanded
 
 WEIGHTS_STEM = "ppcls"
 # Folders of a run that hold checkpoints

@@ -28,7 +28,9 @@ class Origin:
     is_override: bool = False
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
+        if self.line:
+            return f"{self.source}:{self.line}"
+        return self.source
 
 
 @dataclass

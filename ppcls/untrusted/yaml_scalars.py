@@ -1,9 +1,13 @@
-"""Plain scalars by the core schema of YAML 1.2 (section 10.3.2), and fractions."""
+"""Plain scalars by the core schema of YAML 1.2 (section 10.3.2), fractions, and text that needs quotes."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import yaml
+
+TEXT_TAG = "tag:yaml.org,2002:str"
 Scalar = bool | int | float | str | None
 
 _WORDS = {
@@ -42,3 +46,16 @@ def parse_fraction(text: str) -> float | None:
     """
     match = _FRACTION.fullmatch(text)
     return float(match[1]) / float(match[2]) if match else None
+
+
+class QuotingDumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.1 or 1.2 would read as a number."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        """Find the tag that a value has without quotes; another tag than its own forces quotes."""
+        tag = super().resolve(kind, value, implicit)
+        is_plain_text = kind is yaml.ScalarNode and implicit[0] and tag == TEXT_TAG
+        # 1e-4 is a number to YAML 1.2 and text to 1.1, which has no tag for it
+        if is_plain_text and not isinstance(parse_scalar(value), str):
+            return "quoted"
+        return tag

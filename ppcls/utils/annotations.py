@@ -7,10 +7,20 @@ import dataclasses
 import functools
 import operator
 import os
+import types
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from ppcls.utils.fields import Component, Operation, Range, is_union
+from ppcls.utils.fields import Component, Operation, Range
 
 LISTS = (list, tuple, collections.abc.Sequence)
 DICTS = (dict, collections.abc.Mapping)
@@ -41,22 +51,23 @@ _SHAPES: dict[Any, frozenset[str]] = {
 def field_types(cls: Any) -> dict[str, Any]:
     """The keys that a dataclass has in YAML, with their annotations, without fields that begin with `_`."""
     hints = get_type_hints(cls, include_extras=True)
+    fields = [field for field in dataclasses.fields(cls) if field.init]
     return {
         field.name: hints[field.name]
-        for field in dataclasses.fields(cls)
-        if field.init and field.name[0] != "_"
+        for field in fields
+        if not field.name.startswith("_")
     }
 
 
 @functools.cache
 def required_fields(cls: Any) -> frozenset[str]:
     """The fields of a dataclass that have no default."""
-    required = set()
-    for field in dataclasses.fields(cls):
-        defaults = (field.default, field.default_factory)
-        if defaults == (dataclasses.MISSING, dataclasses.MISSING):
-            required.add(field.name)
-    return frozenset(required)
+    missing = (dataclasses.MISSING, dataclasses.MISSING)
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(cls)
+        if (field.default, field.default_factory) == missing
+    )
 
 
 def within(value: Any, bounds: Range) -> bool:
@@ -78,34 +89,54 @@ def allows(annotation: Any, value: Any) -> bool:
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return allows(args[0], value) and _is_in_ranges(value, args[1:])
+        ranges = [mark for mark in args[1:] if isinstance(mark, Range)]
+        return allows(args[0], value) and all(within(value, each) for each in ranges)
     if is_union(annotation):
         return any(allows(arg, value) for arg in args)
     if origin is Literal:
-        return any(_is_same(value, arg) for arg in args)
+        return _equals_one_of(value, args)
     if origin in LISTS:
-        return _is_list_of(origin, args, value)
+        return _is_list_of(annotation, value)
     return _is_a(annotation, value)
 
 
-def _is_in_ranges(value: Any, marks: tuple[Any, ...]) -> bool:
-    ranges = [mark for mark in marks if isinstance(mark, Range)]
-    return all(within(value, bounds) for bounds in ranges)
+def is_one_of(value: Any, choices: Iterable[Any]) -> bool:
+    """Whether a value of YAML equals one of the choices and has its type: to Python `1 == True`."""
+    return (type(value), value) in [(type(choice), choice) for choice in choices]
 
 
-def _is_same(value: Any, choice: Any) -> bool:
-    """Equality that tells True from 1."""
-    return isinstance(value, bool) == isinstance(choice, bool) and value == choice
+def _equals_one_of(value: Any, choices: Iterable[Any]) -> bool:
+    """As `is_one_of`, but numbers of NumPy equal those of Python."""
+    same_kind = [
+        choice
+        for choice in choices
+        if isinstance(choice, bool) == isinstance(value, bool)
+    ]
+    return value in same_kind
 
 
-def _is_list_of(origin: Any, args: tuple[Any, ...], values: Any) -> bool:
+def _is_list_of(annotation: Any, values: Any) -> bool:
     if not isinstance(values, (list, tuple)):
         return False
-    if origin is not tuple or args[-1] is Ellipsis:
-        args = args[:1] * len(values)
-    if len(args) != len(values):
-        return False
-    return all(map(allows, args, values))
+    kinds = item_kinds(annotation, len(values))
+    return len(kinds) == len(values) and all(map(allows, kinds, values))
+
+
+def item_kinds(annotation: Any, count: int) -> list[Any]:
+    """The annotation of each item of a list or tuple of `count` items.
+
+    `tuple[int, str]` gives two whatever the count is, so a list of another length does not fit.
+    """
+    args = get_args(annotation)
+    has_one_kind = len(args) == 1 or args[-1] is Ellipsis
+    if has_one_kind:
+        return [args[0]] * count
+    return list(args)
+
+
+def is_union(annotation: Any) -> bool:
+    """Whether an annotation is `X | Y`; between generics Python makes `typing.Union` of the bar."""
+    return get_origin(annotation) in (Union, types.UnionType)
 
 
 def _is_a(kind: Any, value: Any) -> bool:
@@ -121,7 +152,8 @@ def shapes_of(annotation: Any) -> frozenset[str]:
     """The types of values in YAML that an annotation may accept, by name."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _marked_shapes(args[0], args[1:])
+        is_component = isinstance(args[1], (Component, Operation))
+        return shapes_of(dict[str, Any] if is_component else args[0])
     if is_union(annotation):
         return frozenset().union(*map(shapes_of, args))
     if origin is Literal:
@@ -130,13 +162,4 @@ def shapes_of(annotation: Any) -> frozenset[str]:
         return frozenset({"list"})
     if origin in DICTS or dataclasses.is_dataclass(annotation):
         return frozenset({"dict"})
-    if annotation in _SHAPES:
-        return _SHAPES[annotation]
-    return frozenset({annotation.__name__})
-
-
-def _marked_shapes(annotation: Any, marks: tuple[Any, ...]) -> frozenset[str]:
-    for mark in marks:
-        if isinstance(mark, (Component, Operation)):
-            return frozenset({"dict"})
-    return shapes_of(annotation)
+    return _SHAPES.get(annotation, frozenset({annotation.__name__}))

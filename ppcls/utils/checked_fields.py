@@ -80,3 +80,17 @@ def unknown_key(key: object, known: Collection[str]) -> str:
 def _shown(value: Any) -> str:
     """A value as a message names it; a tuple as the list that YAML has."""
     return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def require(condition: object, text: str) -> None:
+    """Check a rule that an annotation cannot state, such as one between two fields.
+
+    Args:
+        condition: Whether the rule is kept.
+        text: What is wrong otherwise, and what to write.
+
+    Raises:
+        ValueError: The rule is broken.
+    """
+    if not condition:
+        raise ValueError(text)

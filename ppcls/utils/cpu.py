@@ -7,6 +7,7 @@ loads, so they must be set before. What the user has set is never overridden.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -74,7 +75,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     v2 = root / "cpu.max"
     if v2.is_file():
         allowed, period = v2.read_text().split()
-        return None if allowed == "max" else int(allowed) / int(period)
+        if allowed == "max":
+            return None
+        return int(allowed) / int(period)
     v1 = root / "cpu" / "cpu.cfs_quota_us"
     if not v1.is_file():
         return None
@@ -86,10 +89,9 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 
 def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
     """Return the text in which Linux describes its processors; empty on other systems."""
-    try:
+    with contextlib.suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return ""
 
 
 def _mkl_type(cpuinfo: str) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.utils.annotations import DICTS, LISTS, field_types
+from ppcls.utils.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.utils.errors import shortened
-from ppcls.utils.fields import Component, Operation, Range, ReadPath, is_union
+from ppcls.utils.fields import Component, Operation, Range, ReadPath
 
 _LONGEST = 200
 _PLAIN = {

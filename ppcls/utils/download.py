@@ -13,7 +13,7 @@ import re
 import time
 from pathlib import Path, PurePosixPath
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import beside, make_folders, sha256_of, sync_file
 from ppcls.utils.lock import locked
 from ppcls.utils.logging import get_logger
@@ -151,17 +151,18 @@ def cache_home() -> Path:
     Raises:
         UserError: The home folder is unknown.
     """
-    try:
+    with translated(
+        RuntimeError,
+        lambda error: UserError(
+            "no home folder is known; set PPCLS_HOME to a folder that may keep downloads"
+        ),
+    ):
         if os.environ.get("PPCLS_HOME"):
             return Path(os.environ["PPCLS_HOME"]).expanduser()
         cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not cache.is_absolute():
             cache = Path.home() / ".cache"
         return cache / "ppcls"
-    except RuntimeError as error:
-        raise UserError(
-            "no home folder is known; set PPCLS_HOME to a folder that may keep downloads"
-        ) from error
 
 
 def is_offline() -> bool:
@@ -171,8 +172,8 @@ def is_offline() -> bool:
         UserError: It has a value that says neither.
     """
     value = os.environ.get("PPCLS_OFFLINE", "")
-    if value not in ("", "0", "1"):
-        raise UserError(
-            f"PPCLS_OFFLINE is {value!r}; set it to 1 to forbid downloads, or to 0"
-        )
+    expect(
+        value in ("", "0", "1"),
+        f"PPCLS_OFFLINE is {value!r}; set it to 1 to forbid downloads, or to 0",
+    )
     return value == "1"

@@ -5,8 +5,10 @@ The command line prints them without a traceback, and exits with code 2.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 _LONGEST_NAME, _MOST_NAMES = 200, 10_000
 
@@ -30,6 +32,51 @@ class ConfigError(UserError):
         super().__init__("\n".join(self.problems))
 
 
+@contextlib.contextmanager
+def translated(
+    kinds: type[Exception] | tuple[type[Exception], ...],
+    new: Callable[[Any], Exception],
+) -> Iterator[None]:
+    """Raise another error in place of one of these kinds; the original one is its cause.
+
+    Args:
+        kinds: Classes of errors, as in `except`.
+        new: Makes the error to raise from the original one.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise new(error) from error
+
+
+def expect(condition: object, sentence: str) -> None:
+    """Check what the user has given.
+
+    Args:
+        condition: Whether it is as it should be.
+        sentence: What is wrong otherwise, and the remedy.
+
+    Raises:
+        UserError: It is not.
+    """
+    if not condition:
+        raise UserError(sentence)
+
+
+def expect_available(condition: object, sentence: str) -> None:
+    """Check that what is asked for is there.
+
+    Args:
+        condition: Whether it is.
+        sentence: What is missing otherwise, and the remedy.
+
+    Raises:
+        Unavailable: It is missing.
+    """
+    if not condition:
+        raise Unavailable(sentence)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the nearest of `known`, without regard to case; an empty string if none is near."""
     near = nearest(name, known)
@@ -47,7 +94,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text in one line of at most so many characters: of a longer one the beginning and the end."""
+    """The text in one line of at most so many characters: a longer one is cut in the middle."""
     if len(text) > longest:
         half = (longest - 5) // 2
         text = f"{text[:half]} ... {text[-half:]}"

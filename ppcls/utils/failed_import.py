@@ -37,10 +37,10 @@ def failed_package(error: BaseException) -> str | None:
     frames = _frames_of_others(frames)
     if not frames:
         return _compiled_package(error)
-    if not _is_about_import(error, frames[0]):
-        return None
-    module = str(frames[0].f_globals.get("__name__", ""))
-    return module.split(".")[0] or None
+    module = str(frames[0].f_globals.get("__name__", "")).partition(".")[0]
+    if module and _is_about_import(error, frames[0]):
+        return module
+    return None
 
 
 def reason_of(error: BaseException) -> str:
@@ -55,13 +55,16 @@ def reason_of(error: BaseException) -> str:
 
 def _unusable_file(error: BaseException, frames: list[FrameType]) -> Path | None:
     """Return the file of another package that `import` could not compile or read."""
-    if not isinstance(error, (SyntaxError, OSError)) or not error.filename:
+    name = getattr(error, "filename", None)
+    if not name:
         return None
+    path = Path(name)
     if isinstance(error, SyntaxError):
-        path = Path(error.filename)
-        return None if _is_ours(path) else path
-    is_reading = bool(frames) and _is_importlib(frames[-1])
-    return Path(error.filename) if is_reading else None
+        is_unusable = not _is_ours(path)
+    else:
+        # An OSError, and it is `import` that was reading
+        is_unusable = bool(frames) and _is_importlib(frames[-1])
+    return path if is_unusable else None
 
 
 def _frames_of_others(frames: list[FrameType]) -> list[FrameType]:

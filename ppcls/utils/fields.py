@@ -6,10 +6,9 @@ component that is made without a configuration as well.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_origin
+from typing import Annotated
 
 
 class FieldError(ValueError):
@@ -73,8 +72,3 @@ Fraction = Annotated[float, Range(low=0, high=1)]
 BelowOne = Annotated[float, Range(low=0, below=1)]
 # Height and width in pixels: one number for both, or [width, height] as PaddleClas writes it.
 Size = PositiveInt | tuple[PositiveInt, PositiveInt]
-
-
-def is_union(annotation: Any) -> bool:
-    """Whether an annotation is `X | Y`; between generics Python makes `typing.Union` of the bar."""
-    return get_origin(annotation) in (Union, types.UnionType)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside, synced, renamed."""
+"""Paths that users write, and files that are whole or absent: written aside, synced, renamed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.logging import get_logger
 
 PathLike = str | os.PathLike[str]
-
-
+# A variable in a path that no shell has expanded
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+_NOT_PATHS = ("pipe:", "http://", "https://")
 _MOST_LEVELS = 255  # of folders in each other; Python calls itself for each level
 
 
@@ -74,10 +75,10 @@ def require_place(path: PathLike) -> None:
     nearest = Path(path).absolute().parent
     while not nearest.exists():
         nearest = nearest.parent
-    if not nearest.is_dir():
-        raise UserError(
-            f"{path} cannot be made, because {nearest} is a file; give another place"
-        )
+    expect(
+        nearest.is_dir(),
+        f"{path} cannot be made, because {nearest} is a file; give another place",
+    )
 
 
 @contextlib.contextmanager
@@ -223,3 +224,29 @@ def naming(path: PathLike, aside: PathLike | None = None) -> Iterator[None]:
         if error.errno is not None and is_about:
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def expanded(path: PathLike) -> str:
+    """Return a path with the home folder for a leading `~` or `~user`, and with the values of environment variables.
+
+    An address, a command behind `pipe:`, and a file whose own name has a `$` stay as they are.
+
+    Raises:
+        UserError: A variable is not set.
+    """
+    text = os.fspath(path)
+    if text.startswith(_NOT_PATHS):
+        return text
+    if not os.path.lexists(text):
+        text = _VARIABLE.sub(_value, text)
+    # pathlib would also drop a trailing slash
+    return os.path.expanduser(text)  # noqa: PTH111
+
+
+def _value(variable: re.Match[str]) -> str:
+    name = variable[1] or variable[2]
+    expect(
+        name in os.environ,
+        f"{variable.string}: the environment variable {name} is not set; set it, or write the path itself",
+    )
+    return os.environ[name]

@@ -67,6 +67,6 @@ def missing_gpu() -> str | None:
     paddle = load_paddle()
     if not paddle.is_compiled_with_cuda():
         return "this build of Paddle has no CUDA"
-    return (
-        None if paddle.device.cuda.device_count() > 0 else "this machine shows no GPU"
-    )
+    if paddle.device.cuda.device_count() > 0:
+        return None
+    return "this machine shows no GPU"

@@ -178,10 +178,9 @@ class _LockFile:
 
     def is_current(self) -> bool:
         """Whether the path still means this file."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(self.descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
+        return False
 
     def write_record(self, doing: str) -> None:
         """Write down who holds the lock; without it the message is about `another process`."""

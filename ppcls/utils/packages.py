@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import shlex
@@ -45,10 +46,9 @@ def absent_module(error: BaseException) -> str:
 
 def version_of(distribution: str) -> str | None:
     """Return the installed version; None if the distribution is not installed."""
-    try:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return None
 
 
 def distribution_of(module: str) -> str:

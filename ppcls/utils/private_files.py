@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 
 # On Windows, where these are missing, only administrators can make links.
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
@@ -37,11 +37,11 @@ def private_folder(parent: Path) -> Path:
         # A new file shows the owner. Some file systems show another one than the user of this process.
         with tempfile.TemporaryFile(dir=folder) as file:
             is_ours = os.fstat(file.fileno()).st_uid == state.st_uid
-    if not is_ours:
-        raise UserError(
-            f"{folder} is a link, a file, or another user's folder; remove it and run again, or set PPCLS_HOME to a "
-            "folder of your own"
-        )
+    expect(
+        is_ours,
+        f"{folder} is a link, a file, or another user's folder; remove it and run again, or set PPCLS_HOME to a "
+        "folder of your own",
+    )
     return folder
 
 

@@ -45,13 +45,11 @@ def shortage(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or _is_unmapped_library(error):
         return _no_memory(text)
     is_of_opencv = type(error).__module__ == "cv2"
-    if not isinstance(error, (RuntimeError, OSError)) and not is_of_opencv:
+    if not is_of_opencv and not isinstance(error, (RuntimeError, OSError)):
         return None
     if _THREAD.search(text):
         return _no_thread(error)
-    if _MEMORY.search(text):
-        return _no_memory(text)
-    return None
+    return _no_memory(text) if _MEMORY.search(text) else None
 
 
 def _is_unmapped_library(error: BaseException) -> bool:

@@ -70,7 +70,7 @@ class RunningThread:
             pass
 
 
-class Pool:
+class ThreadPool:
     """Calls functions in threads, as `concurrent.futures.ThreadPoolExecutor` does, with as many as there can be.
 
     If the system gives fewer threads, these do all the work; if it gives none, `submit` does it. The threads end
@@ -187,7 +187,7 @@ class _PoolFuture(Future):
         return super().result(timeout)
 
 
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+_pools: weakref.WeakSet[ThreadPool] = weakref.WeakSet()
 # The threads of the process that a forked one came from are not there
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)

@@ -17,6 +17,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
+from ppcls.utils.errors import translated
 from ppcls.utils.paced_http import PacedHandler, PacedSecureHandler
 from ppcls.utils.private_files import append, create, read_note, size_of
 
@@ -227,11 +228,11 @@ def _version(answer: Any) -> str:
 
 def _blocks(answer: Any) -> Iterator[bytes]:
     """Yield the body in pieces as they come."""
-    try:
+    with translated(
+        (OSError, HTTPException), lambda error: Interrupted(reason_of(error))
+    ):
         while block := answer.read1(_BLOCK_BYTES):
             yield block
-    except (OSError, HTTPException) as error:
-        raise Interrupted(reason_of(error)) from error
 
 
 def reason_of(error: Exception) -> str:

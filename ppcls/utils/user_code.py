@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from ppcls.utils import environment
-from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.errors import Unavailable, UserError, expect, translated
 from ppcls.utils.load_paddle import without_chatter
 from ppcls.utils.logging import get_logger
 
@@ -40,11 +40,11 @@ def load(files: Sequence[str] = ()) -> None:
     for file in filter(None, named):
         _load(file, VARIABLE)
     for file in files:
-        if os.pathsep in file:
-            raise UserError(
-                f"--import {file}: the path has {os.pathsep!r} in it, which separates the files in {VARIABLE}; "
-                "rename it"
-            )
+        expect(
+            os.pathsep not in file,
+            f"--import {file}: the path has {os.pathsep!r} in it, which separates the files in {VARIABLE}; "
+            "rename it",
+        )
         _load(file, "--import")
     if _digests:
         os.environ[VARIABLE] = os.pathsep.join(map(str, _digests))
@@ -93,12 +93,13 @@ def _load(file: str, origin: str) -> None:
     path = Path(os.path.abspath(file))  # noqa: PTH100 (links stay as the user wrote them)
     if path in _digests:
         return
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise UserError(
+    with translated(
+        OSError,
+        lambda error: UserError(
             f"{origin} {file}: cannot be read ({error.strerror}); give the path of a Python file"
-        ) from error
+        ),
+    ):
+        source = path.read_bytes()
     digest = hashlib.sha256(source).hexdigest()
     _run(path, source, digest)
     _digests[path] = digest

@@ -115,7 +115,7 @@ def test_a_loss_as_paddleclas_writes_it():
     )
     (loss,) = load_config("DLA34_distill_DLA102", [pair % "softmax"], registries(), check_paths=False).Loss.Train
     assert loss == DistillationDMLLoss(1.0, (("Student", "Teacher"),), "logits")
-    with pytest.raises(ConfigError, match="act: shares are always made by softmax here; remove it"):
+    with pytest.raises(ConfigError, match="act: probabilities are always computed by softmax here; remove it"):
         load_config("DLA34_distill_DLA102", [pair % "sigmoid"], registries(), check_paths=False)
 
 

@@ -86,7 +86,7 @@ def test_printing_does_not_look_for_the_paths():
         ("PreProcess.transform_ops=[{CropImage: {sise: 1}}]", "-o ... PreProcess.transform_ops.0.CropImage: unknown key 'sise'. ... 'size'?"),
         ("Global.use_tensorrt=1", "-o Global.use_tensorrt=1: is 1; write true or false or null"),
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; ... at least 1"),
-        ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt says how TensorRT ... write use_tensorrt: true"),
+        ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt ... TensorRT ... write use_tensorrt: true"),
         ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: unknown key 'batch'. ... 'opt_batch'?"),
         ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' ..."),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' ..."),

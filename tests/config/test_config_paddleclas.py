@@ -64,7 +64,7 @@ def test_another_preprocessing_for_inference_is_a_line_in_training_and_evaluatio
     assert lines == [
         says(
             "...DLA34_v2.1.yaml:99 Infer.transforms: do not mean the same as DataLoader.Eval... "
-            f"{command} goes on, infer and export will refuse this"
+            f"{command} continues, infer and export will refuse this"
         )
     ]
 

@@ -197,7 +197,7 @@ def test_known_classes_that_are_numbers_are_looked_up(tmp_path, labels, numbers)
     path = put(tmp_path, "".join(f"{name} {label}\n" for name, label in zip(ANIMALS, labels.split())))
     if numbers is None:
         wrong = labels.split()[0]
-        assert f"{path}:1: the label {wrong!r} is no class of the training" in refused(path, 3, learned=known)
+        assert f"{path}:1: the label {wrong!r} is not a class of the training" in refused(path, 3, learned=known)
     else:
         assert read(path, 3, learned=known)[1:] == (numbers, ["3", "4", "7"])
 

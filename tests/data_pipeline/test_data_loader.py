@@ -452,7 +452,7 @@ def workers_of_this_process() -> list[int]:
     [
         (signal.SIGKILL, "was killed (signal 9).*; lower num_workers or batch_size"),
         # Paddle itself may fail in its reading thread first.
-        pytest.param(signal.SIGBUS, "no room in shared memory.*use_shared_memory: False", marks=pytest.mark.chaos),
+        pytest.param(signal.SIGBUS, "no space in shared memory.*use_shared_memory: False", marks=pytest.mark.chaos),
         (signal.SIGSEGV, "ended with signal 11; write num_workers: 0"),
     ],
 )

@@ -11,14 +11,14 @@ from helpers.pictures import encoded, noise
 from ppcls.data.batches import BatchReader
 from ppcls.data.image_list import ImageList
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage, pipeline
-from ppcls.data.transforms.memory import Room
+from ppcls.data.transforms.memory import MemoryBudget
 
 
 def test_no_more_is_taken_than_there_is() -> None:
-    room, taken, most, lock = Room(100), [0], [0], threading.Lock()
+    budget, taken, most, lock = MemoryBudget(100), [0], [0], threading.Lock()
 
     def use(size: int) -> None:
-        with room.taken(size):
+        with budget.taken(size):
             with lock:
                 taken[0] += min(size, 100)
                 most[0] = max(most[0], taken[0])
@@ -28,52 +28,52 @@ def test_no_more_is_taken_than_there_is() -> None:
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(use, [30, 70, 60, 250, 1, 100, 45] * 40))
     assert 0 < most[0] <= 100
-    with room.taken(100):
+    with budget.taken(100):
         pass
 
 
 def test_a_second_large_picture_waits_for_the_first() -> None:
-    room, second = Room(100), threading.Event()
+    budget, second = MemoryBudget(100), threading.Event()
 
     def wait() -> None:
-        with room.taken(60):
+        with budget.taken(60):
             second.set()
 
-    with room.taken(50):
+    with budget.taken(50):
         thread = threading.Thread(target=wait)
         thread.start()
-        with room.taken(50):  # fits beside the first, though the second waits
+        with budget.taken(50):  # fits beside the first, though the second waits
             assert not second.is_set()
     thread.join()
     assert second.is_set()
 
 
 def test_an_error_gives_back_what_was_taken() -> None:
-    room = Room(100)
+    budget = MemoryBudget(100)
     for _ in range(3):
-        with pytest.raises(KeyError), room.taken(100):
+        with pytest.raises(KeyError), budget.taken(100):
             raise KeyError
-    with room.taken(100):
+    with budget.taken(100):
         pass
 
 
 def test_a_forked_process_begins_with_an_empty_room() -> None:
-    room = Room(100)
-    with room.taken(100):
-        room.reset()  # what os.register_at_fork calls
-        with room.taken(100):
+    budget = MemoryBudget(100)
+    with budget.taken(100):
+        budget.reset()  # what os.register_at_fork calls
+        with budget.taken(100):
             pass
 
 
 def test_pictures_are_read_within_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    class Noted(Room):
+    class Noted(MemoryBudget):
         def taken(self, size: int):  # type: ignore[no-untyped-def]
             asked.append(size)
             return super().taken(size)
 
-    monkeypatch.setattr(pipeline, "ROOM", Noted(10**9))
+    monkeypatch.setattr(pipeline, "PICTURE_MEMORY", Noted(10**9))
     run = Pipeline([DecodeImage(), ResizeImage(resize_short=20)])
     run(encoded(noise(40, 30)))
     run(noise(40, 30))  # an array is there already

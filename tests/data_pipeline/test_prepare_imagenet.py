@@ -516,7 +516,7 @@ def test_numbers_from_one_are_ids_and_need_the_devkit(src, dst, tmp_path):
     assert (dst / "val_list.txt").read_text() == VAL_LIST
     labels.write_text("1\n4\n2\n1\n")  # 4 is an inner node
     assert fails(src, dst, labels=labels) == says(
-        f"{labels}: 4 is no ILSVRC2012_ID ... {src / DEVKIT}.tar.gz; give labels from 0"
+        f"{labels}: 4 is not the ILSVRC2012_ID ... {src / DEVKIT}.tar.gz; give labels from 0"
     )
 
 

@@ -142,7 +142,7 @@ def test_visualdl_that_breaks_is_said_once_and_stops_nothing(make_trainer, lines
     trainer.fit()
     assert trainer.state.epoch == 1
     assert [line[20:] for line in lines()] == [
-        says("WARNING: VisualDL stopped (RuntimeError: no space); the run goes on ...")
+        says("WARNING: VisualDL stopped (RuntimeError: no space); the run continues ...")
     ]
 
 
@@ -208,7 +208,7 @@ def test_visualdl_that_breaks_when_closed_stops_nothing(make_trainer, lines, tmp
 
     monkeypatch.setattr(visualdl, "LogWriter", Broken)
     make_trainer([VisualDLLog(tmp_path / "vdl")], epochs=1).fit()
-    assert lines()[-1].endswith("VisualDL stopped (OSError: gone); the run goes on without it")
+    assert lines()[-1].endswith("VisualDL stopped (OSError: gone); the run continues without it")
 
 
 def test_a_listener_that_is_gone_does_not_end_a_run():

@@ -167,7 +167,7 @@ def test_a_stopped_job_goes_on_with_one_process(home, two):
     assert code == 15  # the launcher's own
     for rank in range(2):
         log = (home / "stopped_log" / f"workerlog.{rank}").read_text()
-        assert "stopped by SIGTERM; go on with -o Global.checkpoints=" in log
+        assert "stopped by SIGTERM; resume with -o Global.checkpoints=" in log
         assert "Traceback" not in log
     assert states(home, "stopped")["epoch"] < EPOCHS
     shutil.copytree(home / "stopped", home / "stopped_small")

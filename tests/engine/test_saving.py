@@ -63,13 +63,13 @@ def test_a_run_may_go_on_without_a_checkpoint(tmp_path, make_trainer, monkeypatc
     with caplog.at_level(logging.WARNING, "ppcls"):
         make_trainer([saver(tmp_path, on_error="continue")], epochs=4).fit()
     reason = f"{tmp_path}/latest: cannot be written (No space left on device)"
-    assert caplog.messages == [f"{reason}; the one before it is there still, and the run goes on"] * 2
+    assert caplog.messages == [f"{reason}; the one before it is there still, and the run continues"] * 2
     assert checkpoint.read(tmp_path).states["epoch"] == 4
 
 
 @pytest.mark.parametrize(
     ("fails", "message"),
-    [({2, 3}, "the one before it is there still, ...; make room and go on with -o "
+    [({2, 3}, "the one before it is there still, ...; make room and resume with -o "
          "Global.checkpoints={folder}/latest"),
      ({0, 1, 2, 3}, "no checkpoint is there, ...; make room and train again")],
 )  # fmt: skip
@@ -180,7 +180,7 @@ def test_a_mount_that_vanishes(tmp_path, make_trainer, monkeypatch, caplog, on_e
     )
     if on_error == "continue":
         trainer.fit()
-        assert caplog.messages == [f"{reason}, and the run goes on"] * 2
+        assert caplog.messages == [f"{reason}, and the run continues"] * 2
         assert checkpoint.read(folder).states["epoch"] == 6
     else:
         with pytest.raises(UserError) as error:

@@ -49,7 +49,7 @@ def test_the_best_of_the_run_is_taken_and_said(here, capsys):
         assert weights(command=command) == f"{RUN}/best_model"
         error = capsys.readouterr().err
         assert error.startswith(BEST)
-        assert error.endswith(f") in {RUN}; -o Global.pretrained_model=PATH takes others\n")
+        assert error.endswith(f") in {RUN}; to use others write -o Global.pretrained_model=PATH\n")
     assert weights("Infer.infer_imgs=data", command="infer") == f"{RUN}/best_model"
 
 
@@ -119,7 +119,7 @@ def test_another_configurations_run_is_not_taken(here, capsys, override, key):
     assert weights(override) is None
     error = capsys.readouterr().err
     assert error.startswith(f"{RUN}/best_model is not used, because {key.format(here=here)}{RUN}/config.yaml and ")
-    assert error.endswith(f" here; -o Global.pretrained_model={RUN}/best_model would take it\n")
+    assert error.endswith(f" here; to use it anyway write -o Global.pretrained_model={RUN}/best_model\n")
     assert error.count("\n") == 1
 
 

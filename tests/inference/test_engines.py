@@ -17,7 +17,7 @@ from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends import paddle as paddle_backend
 from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
-from ppcls.inference.backends.common import Pool
+from ppcls.inference.backends.common import BackendPool
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import ModelOrigin, Quantized
 from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
@@ -230,7 +230,7 @@ def test_a_damaged_form_is_refused(with_forms, sessions):
 
 
 def test_turns_are_taken_by_one_at_a_time():
-    pool = Pool("ab")
+    pool = BackendPool("ab")
     with pool.take() as first, pool.take() as second:
         assert {first, second} == {"a", "b"}
         assert pool._free.empty()

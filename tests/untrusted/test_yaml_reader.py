@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.messages import says
-from ppcls.config.dump import _Dumper
+from ppcls.config.dump import _ConfigDumper
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import MAX_DEPTH, MAX_NODES, read_yaml
 
@@ -168,7 +168,7 @@ TREES = st.recursive(
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES)
 def test_whatever_is_written_reads_back(tree):
-    text = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    text = yaml.dump(tree, Dumper=_ConfigDumper, sort_keys=False, allow_unicode=True, width=1000)
     for loader in LOADERS:
         node, problems = read(text, loader)
         assert problems == []
@@ -188,5 +188,5 @@ def test_any_text_is_a_tree_or_problems_with_lines(text):
 @given(TREES)
 def test_both_of_pyyamls_parsers_give_the_same_lines(tree):
     if len(LOADERS) == 2:
-        text = yaml.dump({"top": tree}, Dumper=_Dumper, default_flow_style=False)
+        text = yaml.dump({"top": tree}, Dumper=_ConfigDumper, default_flow_style=False)
         assert read(text, LOADERS[0]) == read(text, LOADERS[1])

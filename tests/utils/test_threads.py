@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from ppcls.utils.threads import Pool, RunningThread
+from ppcls.utils.threads import RunningThread, ThreadPool
 
 
 def dies_at_once(run, arguments):
@@ -49,7 +49,7 @@ def test_a_thread_is_joined():
 @pytest.mark.parametrize("start", STARTS)
 def test_without_threads_the_caller_works(start, monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", start)
-    pool = Pool(3)
+    pool = ThreadPool(3)
     futures = [pool.submit(lambda number: (number, threading.get_ident()), number) for number in range(5)]
     assert [future.result() for future in futures] == [(number, threading.get_ident()) for number in range(5)]
     with pytest.raises(ZeroDivisionError):
@@ -65,7 +65,7 @@ def test_one_thread_works_for_those_that_cannot_begin(monkeypatch):
         started.append(start(run, arguments))
 
     monkeypatch.setattr(_thread, "start_new_thread", only_one)
-    pool = Pool(3)
+    pool = ThreadPool(3)
     assert {pool.submit(threading.get_ident).result() for _ in range(5)} == set(started)
     assert len(pool.threads) == 1
 
@@ -75,13 +75,13 @@ def test_work_that_was_lost_with_its_thread_is_an_error(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Future, "set_running_or_notify_cancel", starved)
-    future = Pool(1).submit(list)
+    future = ThreadPool(1).submit(list)
     with pytest.raises(MemoryError, match=r"^a thread died for want of memory$"):
         future.result()
 
 
 def test_a_pool_is_shut_down():
-    pool, begun, go = Pool(1), threading.Event(), threading.Event()
+    pool, begun, go = ThreadPool(1), threading.Event(), threading.Event()
 
     def work():
         begun.set()

@@ -25,7 +25,8 @@ from ppcls.arch.weights.load import (
 )
 from ppcls.arch.weights.names import layouts_of, models_with_layout
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ def convert(
         UserError: the source cannot be had or fits no model, the target's layout cannot express it, or another file is
             in its place.
     """
-    if to not in ("ppcls", "paddleclas"):
-        raise ValueError(f"to is {to!r}; give 'ppcls' or 'paddleclas'")
+    require(
+        to in ("ppcls", "paddleclas"), f"to is {to!r}; give 'ppcls' or 'paddleclas'"
+    )
     if arch is None and source in SOURCES:
         raise UserError(
             f"{source}: a source of weights of several models; name the model with --arch"
@@ -103,10 +105,10 @@ def _refuse_to_replace(path: Path, account: Path) -> None:
             if _MADE_BY.encode() in file.read(1000):
                 return
     for place in (path, account):
-        if place.exists():
-            raise UserError(
-                f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place"
-            )
+        expect(
+            not place.exists(),
+            f"{place}: exists and was not made by `ppcls convert`; remove it, or give another place",
+        )
 
 
 def _recognised(file: WeightsFile) -> str:
@@ -151,14 +153,16 @@ def _content(loaded: Loaded, found: Found, to: str) -> Any:
         arrays = {key: value.numpy() for key, value in model.state_dict().items()}
         return arrays, _record(loaded, found)
     layouts = {layout.source: layout for layout in layouts_of(model.params.name)}
-    if "paddleclas" not in info_of(model.params.name).published:
-        raise UserError(f"PaddleClas has no {model.params.name}; leave --to out")
+    expect(
+        "paddleclas" in info_of(model.params.name).published,
+        f"PaddleClas has no {model.params.name}; leave --to out",
+    )
     wanted, given = wanted_and_given(model, layouts[to])
-    if wanted != given:
-        raise UserError(
-            f"{loaded.file.path}: these weights belong to {given} and PaddleClas's {model.params.name} has {wanted}, "
-            "with which they would score otherwise; leave --to out"
-        )
+    expect(
+        wanted == given,
+        f"{loaded.file.path}: these weights belong to {given} and PaddleClas's {model.params.name} has {wanted}, "
+        "with which they would score otherwise; leave --to out",
+    )
     return to_layout(model, layouts[to]), None
 
 

@@ -27,7 +27,7 @@ from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensor
 from ppcls.untrusted.state_dicts import without_prefix
 from ppcls.untrusted.torch_files import read_torch
 from ppcls.untrusted.weights_paths import weights_file
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import PathLike, require_place, written_aside
 
 # Names that formats use for other things
@@ -70,8 +70,7 @@ def read_weights(path: PathLike, use_ema: bool = True) -> WeightsFile:
     arrays, record = _read(file, kind, use_ema)
     _check_proportions(file, arrays)
     arrays = without_prefix(file, arrays)
-    if not arrays:
-        raise UserError(f"{file}: holds no arrays; give a file of weights")
+    expect(arrays, f"{file}: holds no arrays; give a file of weights")
     for name, array in arrays.items():
         _check(file, name, array)
     return WeightsFile(file, kind, arrays, record)
@@ -96,10 +95,10 @@ def _check_proportions(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         UserError: there is more.
     """
-    if len(arrays) > MAX_ARRAYS:
-        raise UserError(
-            f"{file}: holds {len(arrays):,} arrays, more than {MAX_ARRAYS:,}; give the weights of one network"
-        )
+    expect(
+        len(arrays) <= MAX_ARRAYS,
+        f"{file}: holds {len(arrays):,} arrays, more than {MAX_ARRAYS:,}; give the weights of one network",
+    )
     meter = Meter(file.stat().st_size)
     with refusals(file, "file of weights", "save each array once"):
         for name, array in arrays.items():
@@ -108,17 +107,18 @@ def _check_proportions(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _check_name(file: Path, name: str) -> None:
-    if len(name) > MAX_NAME:
-        raise UserError(
-            f"{file}: the name {shown(name)}... has {len(name):,} characters, more than {MAX_NAME}; "
-            "give a state dict"
-        )
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
+    expect(
+        len(name) <= MAX_NAME,
+        f"{file}: the name {shown(name)}... has {len(name):,} characters, more than {MAX_NAME}; "
+        "give a state dict",
+    )
+    with translated(
+        UnicodeEncodeError,
+        lambda error: UserError(
             f"{file}: the name {shown(name)} is not valid text; give a state dict"
-        ) from error
+        ),
+    ):
+        name.encode()
 
 
 def write_weights(
@@ -145,8 +145,7 @@ def write_weights(
     target = writable(path)
     for name, array in arrays.items():
         _check_given(target, name, array)
-    if not arrays:
-        raise UserError(f"{target}: there are no arrays to write; give some")
+    expect(arrays, f"{target}: there are no arrays to write; give some")
     text = None if record is None else json.dumps(record, allow_nan=False)
     plain_arrays = {name: plain(array) for name, array in arrays.items()}
     with _aside(target) as aside:
@@ -158,14 +157,14 @@ def write_weights(
 
 
 def _check_given(target: Path, name: Any, array: Any) -> None:
-    if not isinstance(name, str) or name in _RESERVED:
-        raise UserError(
-            f"{target}: {shown(name)} cannot be a tensor's name; give it another"
-        )
-    if not isinstance(array, np.ndarray):
-        raise UserError(
-            f"{target}: {shown(name)} is of type {type(array).__name__}, not an array; give arrays"
-        )
+    expect(
+        isinstance(name, str) and name not in _RESERVED,
+        f"{target}: {shown(name)} cannot be a tensor's name; give it another",
+    )
+    expect(
+        isinstance(array, np.ndarray),
+        f"{target}: {shown(name)} is of type {type(array).__name__}, not an array; give arrays",
+    )
     _check(target, name, array)
 
 
@@ -176,19 +175,19 @@ def writable(path: PathLike) -> Path:
         UserError: weights cannot be written with this suffix, or a file is in the place of its folder.
     """
     target = Path(path)
-    if target.suffix not in _WRITERS:
-        raise UserError(
-            f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors"
-        )
+    expect(
+        target.suffix in _WRITERS,
+        f"{target}: weights are not written as {target.suffix!r}; write .pdparams or .safetensors",
+    )
     require_place(target)
     return target
 
 
 def _check(path: Path, name: str, array: np.ndarray) -> None:
-    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        raise UserError(
-            f"{path}: {shown(name)} is of type {array.dtype}, which weights cannot have; give a state dict"
-        )
+    expect(
+        array.dtype.kind in "fiub" and array.dtype.itemsize <= 8,
+        f"{path}: {shown(name)} is of type {array.dtype}, which weights cannot have; give a state dict",
+    )
     if array.dtype.kind != "f":
         return
     wrong = array.size - int(np.isfinite(array).sum())

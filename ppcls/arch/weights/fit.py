@@ -12,7 +12,7 @@ import numpy as np
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.weights.layouts import convert_state_dict
 from ppcls.untrusted.refusals import shown
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
@@ -37,15 +37,17 @@ def fit_classifier(model: Backbone, state: dict[str, Any], new_classifier: bool)
     if model.fc is None or not new_classifier:
         return ""
     theirs = state.get("fc.bias")
-    if theirs is None and "fc.weight" in state:
-        return ""  # `check` refuses a damaged classifier
-    if theirs is not None and theirs.shape == tuple(model.fc.bias.shape):
+    if theirs is not None:
+        had = f"a classifier of {theirs.size} classes"
+        stays = theirs.shape == tuple(model.fc.bias.shape)
+    else:
+        had = "no classifier"
+        stays = "fc.weight" in state  # `check` refuses a damaged classifier
+    if stays:
         return ""
     state["fc.weight"] = model.fc.weight.numpy()
     state["fc.bias"] = model.fc.bias.numpy()
-    if theirs is None:
-        return "no classifier"
-    return f"a classifier of {theirs.size} classes"
+    return had
 
 
 def warn_of_new_classifier(model: Backbone, path: Path, had: str) -> None:
@@ -103,10 +105,10 @@ def check(
     _check_names(model, path, given, state, unexpected)
     for key, target in model.state_dict().items():
         value = state[key]
-        if value.dtype.kind != "f":
-            raise UserError(
-                f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers"
-            )
+        expect(
+            value.dtype.kind == "f",
+            f"{path}: {key} is of type {value.dtype} and not an array of floating-point numbers",
+        )
         if list(value.shape) != list(target.shape):
             shapes = f"has the shape {list(value.shape)} and {model.params.name}'s is {list(target.shape)}"
             remedy = _remedy(model, key, value, given)

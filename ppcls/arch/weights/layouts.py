@@ -11,7 +11,7 @@ import numpy as np
 
 from ppcls.arch.weights.names import OURS, Layout, layouts_of
 from ppcls.untrusted.record import NAME_TABLE, RECORD
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:
     from ppcls.arch.layers import Backbone
@@ -110,10 +110,9 @@ def convert_state_dict(
             converted[target], note = _to_ours(layout, model, target, value, shape)
             uses.append(KeyUse(key, target, note))
             continue
-        if target is not None:
-            uses.append(KeyUse(key, None, "the model has no classifier"))
-            continue
         reason = _reason_to_drop(layout, key, modules)
+        if target is not None:
+            reason = "the model has no classifier"
         if reason is not None:
             uses.append(KeyUse(key, None, reason))
             continue
@@ -147,11 +146,11 @@ def check_arguments(model: Backbone, layout: Layout) -> None:
         UserError: naming the arguments.
     """
     wanted, given = wanted_and_given(model, layout)
-    if given != wanted:
-        raise UserError(
-            f"{model.params.name}: {layout.source}'s weights belong to {wanted} and the model was made with {given}; "
-            f"make it with {wanted}"
-        )
+    expect(
+        given == wanted,
+        f"{model.params.name}: {layout.source}'s weights belong to {wanted} and the model was made with {given}; "
+        f"make it with {wanted}",
+    )
 
 
 def wanted_and_given(model: Backbone, layout: Layout) -> tuple[str, str]:
@@ -268,7 +267,9 @@ def _to_theirs(
         return value
     is_convolution = value.ndim == 4
     value = value.reshape(value.shape[:2])
-    return np.ascontiguousarray(value.T) if layout.torch != is_convolution else value
+    if layout.torch != is_convolution:
+        return np.ascontiguousarray(value.T)
+    return value
 
 
 def _is_matrix(layout: Layout, key: str) -> bool:
@@ -284,4 +285,6 @@ def _shift(layout: Layout, model: Backbone, key: str) -> float:
 
 
 def _array(value: Any) -> np.ndarray:
-    return value if isinstance(value, np.ndarray) else value.numpy()
+    if isinstance(value, np.ndarray):
+        return value
+    return value.numpy()

@@ -39,7 +39,7 @@ from ppcls.arch.weights.sources import (
 from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.download import fetch
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import PathLike
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
@@ -171,7 +171,9 @@ def load_weights(
 def record_of(params: BackboneParams) -> dict[str, Any] | None:
     """What weights do not show of their model: the arguments of its own family. None if it has no such."""
     arguments = own_arguments(params)
-    return {"model": params.name, "arguments": arguments} if arguments else None
+    if arguments:
+        return {"model": params.name, "arguments": arguments}
+    return None
 
 
 def own_arguments(params: BackboneParams) -> dict[str, Any]:
@@ -227,20 +229,20 @@ def _arguments(model: Backbone, file: WeightsFile) -> dict[str, Any]:
             arguments["epsilon"] = layout.epsilon
         return arguments
     recorded, name = file.record.get("model"), model.params.name
-    if not isinstance(recorded, str):
-        raise UserError(
-            f"{file.path}: its record names no model; convert the weights again"
-        )
-    if recorded != name:
-        raise UserError(
-            f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}"
-        )
+    expect(
+        isinstance(recorded, str),
+        f"{file.path}: its record names no model; convert the weights again",
+    )
+    expect(
+        recorded == name,
+        f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}",
+    )
     arguments = file.record.get("arguments", {})
     known = own_arguments(model.params)
-    if not isinstance(arguments, dict) or not set(arguments) <= set(known):
-        raise UserError(
-            f"{file.path}: its record names arguments that {name} has not; convert the weights again"
-        )
+    expect(
+        isinstance(arguments, dict) and set(arguments) <= set(known),
+        f"{file.path}: its record names arguments that {name} has not; convert the weights again",
+    )
     return arguments
 
 
@@ -268,12 +270,13 @@ def _adapted(
         raise UserError(
             f"{file.path}: made for {name}={wanted!r}, but the model has {name}={given!r}; {remedy}"
         )
-    try:
-        return dataclasses.replace(params, **changes)
-    except (TypeError, ValueError) as error:
-        raise UserError(
+    with translated(
+        (TypeError, ValueError),
+        lambda error: UserError(
             f"{file.path}: its record is wrong: {error}; convert the weights again"
-        ) from error
+        ),
+    ):
+        return dataclasses.replace(params, **changes)
 
 
 def _fill(
@@ -284,10 +287,8 @@ def _fill(
 ) -> Loaded:
     layout, arrays = named_arrays(model, file)
     check_variances(file.path, arrays)
-    try:
+    with translated(UserError, lambda error: UserError(f"{file.path}: {error}")):
         conversion = convert_state_dict(model, arrays, layout)
-    except UserError as error:
-        raise UserError(f"{file.path}: {error}") from error
     get_logger().debug(
         "%s: %s's layout\n%s", file.path, layout.source, conversion.account()
     )
@@ -322,19 +323,20 @@ def _origin(
     recorded = file.record.get("preprocessing")
     if recorded is None:
         return source, None
-    try:
-        return source, Preprocessing.from_record(recorded)
-    except ValueError as error:
-        raise UserError(
+    with translated(
+        ValueError,
+        lambda error: UserError(
             f"{file.path}: its recorded preprocessing is wrong: {shown(str(error), 300)}; convert it again"
-        ) from error
+        ),
+    ):
+        return source, Preprocessing.from_record(recorded)
 
 
 def _convolutions(model: Backbone, numbers: int) -> list[Convolution]:
     """Name, shape and whether batch norm follows, in the order in which Darknet writes them: the classifier last.
 
-    A Darknet file reads colour pictures and has as many classes as its `numbers` leave room for, whatever the model;
-    one of the backbone alone, as `darknet53.conv.74` is, leaves no room for a classifier.
+    A Darknet file reads colour pictures and has as many classes as its `numbers` hold, whatever the model;
+    one of the backbone alone, as `darknet53.conv.74` is, has no numbers for a classifier.
     """
     stem = f"{model.stem_layer}.weight"
     convolutions: list[Convolution] = []

@@ -100,8 +100,8 @@ def layouts_of(model: str) -> list[Layout]:
 
 def models_with_layout(source: str) -> list[str]:
     """The models of which a source's weights can be read."""
-    names = []
-    for model in MODELS:
-        if any(layout.source == source for layout in layouts_of(model)):
-            names.append(model)
-    return names
+    return [
+        model
+        for model in MODELS
+        if any(layout.source == source for layout in layouts_of(model))
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ppcls.arch.model_table import MODELS, ModelInfo, info_of
 from ppcls.arch.weights.names import layouts_of
-from ppcls.utils.checked_fields import make_object
+from ppcls.utils.checked_fields import make_object, require
 from ppcls.utils.errors import UserError, suggest
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -25,18 +25,18 @@ INTERPOLATIONS = {
 
 def _check_sides(size: Any, resize_short: Any) -> None:
     are_whole = type(size) is int and type(resize_short) is int
-    if not are_whole or not 1 <= size <= resize_short:
-        raise ValueError(
-            f"a size of {size!r} out of {resize_short!r} pixels is impossible"
-        )
+    require(
+        are_whole and 1 <= size <= resize_short,
+        f"a size of {size!r} out of {resize_short!r} pixels is impossible",
+    )
 
 
 def _check_triple(name: str, values: Any, low: float) -> None:
     is_triple = isinstance(values, (list, tuple)) and len(values) == 3
-    if not is_triple or not all(_within(value, low) for value in values):
-        raise ValueError(
-            f"{name} is {values!r} and not three numbers from {low:g} to 1e+06"
-        )
+    require(
+        is_triple and all(_within(value, low) for value in values),
+        f"{name} is {values!r} and not three numbers from {low:g} to 1e+06",
+    )
 
 
 def _within(value: object, low: float) -> bool:
@@ -65,10 +65,10 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         _check_sides(self.size, self.resize_short)
-        if self.interpolation not in INTERPOLATIONS.get(self.backend, ()):
-            raise ValueError(
-                f"a backend {self.backend!r} with {self.interpolation!r} is impossible"
-            )
+        require(
+            self.interpolation in INTERPOLATIONS.get(self.backend, ()),
+            f"a backend {self.backend!r} with {self.interpolation!r} is impossible",
+        )
         _check_triple("mean", self.mean, -1e6)
         _check_triple("std", self.std, 1e-6)
 
@@ -77,12 +77,12 @@ class Preprocessing:
         """The inverse of `dataclasses.asdict`, through JSON or not.
 
         Raises:
-            ValueError: that is no preprocessing.
+            ValueError: the record is not a preprocessing.
         """
-        if not isinstance(record, Mapping):
-            raise ValueError(
-                f"it is of type {type(record).__name__} and not a JSON object"
-            )
+        require(
+            isinstance(record, Mapping),
+            f"it is of type {type(record).__name__} and not a JSON object",
+        )
         values = {}
         for name, value in record.items():
             values[name] = tuple(value) if isinstance(value, list) else value
@@ -142,7 +142,7 @@ class PretrainedWeights:
         model: The model's name.
         source: Who published them: paddleclas, timm, ucbdrive, torchvision or darknet.
         url: Address of the file.
-        licence: SPDX identifier of what the source says of the weights; None where it says nothing.
+        licence: SPDX identifier of the licence that the source states for the weights; None if it states none.
         preprocessing: What belongs to them.
         top1: Accuracy in percent, as the source prints it for this preprocessing.
         top5: The same.

@@ -16,7 +16,7 @@ from ppcls.config.paddleclas.flat_keys import (
     place_of,
     row_of,
 )
-from ppcls.config.paddleclas.flat_values import Refused, Setting
+from ppcls.config.paddleclas.flat_values import RefusedValue, Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
@@ -191,7 +191,7 @@ class Translation:
         problems = len(self.problems)
         try:
             value = row.convert(setting)
-        except Refused as error:
+        except RefusedValue as error:
             setting.refuse(str(error))
             return
         if value is not None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ppcls.config.override import put
-from ppcls.config.values import is_one_of
 from ppcls.untrusted.yaml_nodes import Node, Problems, as_node, find
+from ppcls.utils.annotations import is_one_of
 from ppcls.utils.describe import show
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"
@@ -25,7 +25,7 @@ _INTERPOLATIONS = {
 }
 
 
-class Refused(Exception):
+class RefusedValue(Exception):
     """An old value that cannot be converted; the text is what a user reads."""
 
 
@@ -76,13 +76,13 @@ class Setting:
         """The value as a whole number of at least `low`.
 
         Raises:
-            Refused: it is none.
+            RefusedValue: it is none.
         """
         value = self.node.value
         if type(value) is float and value.is_integer():
             value = int(value)
         if type(value) is not int or value < low:
-            raise Refused(f"is {show(self.node.value)}; {remedy}")
+            raise RefusedValue(f"is {show(self.node.value)}; {remedy}")
         return value
 
 
@@ -100,7 +100,7 @@ def nothing(remedy: str, *harmless: Any) -> Convert:
     def convert(setting: Setting) -> None:
         value = setting.node.value
         if not is_one_of(value, (None, *harmless)):
-            raise Refused(f"is {show(value)}; {remedy}")
+            raise RefusedValue(f"is {show(value)}; {remedy}")
 
     return convert
 
@@ -144,7 +144,7 @@ def device(setting: Setting) -> Node | None:
     """Convert `use_gpu` to the device."""
     uses_gpu = setting.node.value
     if type(uses_gpu) is not bool:
-        raise Refused(f"is {show(uses_gpu)}; write true or false")
+        raise RefusedValue(f"is {show(uses_gpu)}; write true or false")
     return Node("gpu" if uses_gpu else "cpu", setting.node.origin)
 
 
@@ -168,7 +168,7 @@ def per_process(setting: Setting) -> Node | None:
     batch = setting.whole_number(1, "write a whole number of at least 1")
     processes = setting.processes
     if batch % processes:
-        raise Refused(
+        raise RefusedValue(
             f"is {batch} for all {processes} processes together; write a multiple of {processes}"
         )
     each = batch // processes
@@ -204,7 +204,7 @@ def use_mix(setting: Setting) -> None:
     """Remove the operations that mix pictures, or check that there are some."""
     value = setting.node.value
     if not is_one_of(value, (None, False, True, 0, 1)):
-        raise Refused(f"is {show(value)}; write true or false")
+        raise RefusedValue(f"is {show(value)}; write true or false")
 
     def check() -> None:
         if not setting.has(MIXING):
@@ -223,7 +223,7 @@ def smoothing(setting: Setting) -> Node | None:
     """The epsilon of label smoothing; 0 and below mean no smoothing."""
     value = setting.node.value
     if type(value) not in (int, float) or not math.isfinite(value) or value >= 1:
-        raise Refused(
+        raise RefusedValue(
             f"is {show(value)}; write a number above 0 and below 1, or -1 for none"
         )
     if value <= 0:

@@ -13,7 +13,7 @@ from ppcls.config.schema import Transforms
 from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.registry import Registry
 
 _MOST_BYTES = 10_000_000  # of a description; one with 1,000 names of classes has 30 kB
@@ -77,24 +77,26 @@ def _section(file: Path, root: Node, name: str) -> dict[str, Any]:
     section: Any = {}
     if isinstance(plain, dict):
         section = plain.get(name) or {}
-    if not isinstance(section, dict):
-        raise UserError(f"{file}: {name} is not a mapping; give PaddleClas's own file")
+    expect(
+        isinstance(section, dict),
+        f"{file}: {name} is not a mapping; give PaddleClas's own file",
+    )
     return section
 
 
 def _class_names(file: Path, postprocessing: dict[str, Any]) -> tuple[str, ...] | None:
     for name in postprocessing:
-        if name not in ("Topk", "main_indicator"):
-            raise UserError(
-                f"{file}: PostProcess.{name} is not supported here, only Topk is; use another model"
-            )
+        expect(
+            name in ("Topk", "main_indicator"),
+            f"{file}: PostProcess.{name} is not supported here, only Topk is; use another model",
+        )
     labels = postprocessing.get("Topk") or {}
     if isinstance(labels, dict):
         labels = labels.get("label_list")
     if labels is None:
         return None
-    if not isinstance(labels, list):
-        raise UserError(
-            f"{file}: PostProcess.Topk.label_list is not a list of names; give PaddleClas's own file"
-        )
+    expect(
+        isinstance(labels, list),
+        f"{file}: PostProcess.Topk.label_list is not a list of names; give PaddleClas's own file",
+    )
     return tuple(str(label) for label in labels)

@@ -48,7 +48,7 @@ _KEYS: dict[str, Unused | Ignored] = {
     "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
     "Arch.use_ssld": Unused(_SSLD, (False,)),
     "Arch.infer_model": Unused(
-        "a model of its own for inference is not supported here; remove it"
+        "a separate model for inference is not supported here; remove it"
     ),
     "Arch.infer_output_key": Unused("the model has one output; remove it"),
     "Arch.infer_add_softmax": Unused(
@@ -57,7 +57,9 @@ _KEYS: dict[str, Unused | Ignored] = {
     "Arch.use_sync_bn": Unused(
         "is called Global.sync_batch_norm here; write that", (False,)
     ),
-    "Arch.class_expand": Unused("is a key of PP-LCNet, which is not here; remove it"),
+    "Arch.class_expand": Unused(
+        "is a key of PP-LCNet, which is not supported here; remove it"
+    ),
     "Arch.data_format": Unused("pictures are always NCHW here; remove it", ("NCHW",)),
     "Optimizer.grad_clip": Unused(_CLIPPING),
     "Optimizer.clip_grad": Ignored(
@@ -68,7 +70,7 @@ _KEYS: dict[str, Unused | Ignored] = {
         "AMP.level O2 steps weights in float32 by itself", (False, True)
     ),
     "Optimizer.lr.last_epoch": Unused(
-        "a run goes on from a checkpoint; write Global.checkpoints", (-1,)
+        "a run is resumed from a checkpoint; write Global.checkpoints", (-1,)
     ),
     "Optimizer.lr.cycle": Unused("the rate only falls here; remove it", (False,)),
     "Optimizer.lr.decay_epochs": Unused(
@@ -84,10 +86,10 @@ _KEYS: dict[str, Unused | Ignored] = {
     ),
     "Optimizer.regularizer": Unused("AdamW decays by weight_decay; write that"),
     "Loss.*.DistillationDMLLoss.act": Unused(
-        "shares are always made by softmax here; remove it", ("softmax",)
+        "probabilities are always computed by softmax here; remove it", ("softmax",)
     ),
     "Metric.*.DistillationTopkAcc.feature_key": Unused(
-        "a model gives its logits alone; remove it", ("logits",)
+        "models return logits only here; remove it", ("logits",)
     ),
     "DataLoader.*.dataset.relabel": Unused(
         "is a key of ImageNetDataset, which reads numbers from a list; remove it",
@@ -226,7 +228,7 @@ _VALUES = {
         },
         **dict.fromkeys(
             ("cuda", "cuda:0", "gpu:0", "gpu:1"),
-            "names one GPU, which CUDA_VISIBLE_DEVICES does; write gpu",
+            "names one GPU; write gpu, and choose the GPU by CUDA_VISIBLE_DEVICES",
         ),
     },
 }

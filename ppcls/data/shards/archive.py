@@ -7,9 +7,11 @@ picture and `KEY.cls` its label, a whole number as text.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from ppcls.data.picture_files import SUFFIXES
@@ -58,7 +60,7 @@ def samples_of(address: str, shard: int = 0) -> Iterator[Sample]:
         reason = _reason(stream, error)
         raise UserError(f"{address}: cannot read the shard: {reason}") from error
     finally:
-        # A command complains if its reader leaves early, which is no error
+        # A command complains if its reader leaves early, which is not an error
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
@@ -114,23 +116,22 @@ def _is_picture(suffix: str) -> bool:
 
 
 def _groups(tar: TarStream) -> Iterator[_Group]:
-    """Yield the samples; members that are not regular files, or have no suffix or key, are passed over."""
-    group: _Group | None = None
-    for member in tar:
-        if not member.is_file or _METADATA.match(member.name):
-            continue
-        folder, slash, name = member.name.rpartition("/")
-        stem, dot, suffix = name.partition(".")
-        if not stem or not dot:
-            continue
-        key = folder + slash + stem
-        if group is None or group.key != key:
-            if group is not None:
-                yield group
-            group = _Group(key)
-        group.add(suffix.lower(), tar)
-    if group is not None:
+    """Yield the samples."""
+    for key, members in itertools.groupby(_members(tar), key=itemgetter(0)):
+        group = _Group(key)
+        for _, suffix in members:
+            group.add(suffix, tar)
         yield group
+
+
+def _members(tar: TarStream) -> Iterator[tuple[str, str]]:
+    """Yield key and suffix of the members; what is not a regular file, or has no suffix or key, is passed over."""
+    for member in tar:
+        folder, slash, name = member.name.rpartition("/")
+        stem, _, suffix = name.partition(".")
+        is_named = stem and "." in name and not _METADATA.match(member.name)
+        if member.is_file and is_named:
+            yield folder + slash + stem, suffix.lower()
 
 
 class _Watched:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +22,10 @@ from ppcls.data.shards.streams import (
     reason_of,
     webdataset_tools,
 )
-from ppcls.untrusted.refusals import Damaged, shown
-from ppcls.utils.errors import UserError
+from ppcls.untrusted.json_text import parse_json
+from ppcls.untrusted.refusals import Damaged, require, shown
+from ppcls.utils.annotations import allows
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.logging import get_logger
 
 MANIFEST = "manifest.json"
@@ -34,7 +35,7 @@ _SHOWN = 5
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,250}\.tar")
 _LEAST_BYTES = 1536  # of a sample in a tar: two headers and a label
 _MOST_BYTES = 64 * 2**20  # of a manifest; one of 100,000 shards has 20 MB
-_MOST_DIGITS = 15
+_MOST_SHARD_BYTES = 10**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class ShardList:
     epoch_length: int | None = None
 
     def __len__(self) -> int:
-        # `ready` has seen to it
+        # `ready` guarantees it
         assert self.epoch_length is not None or self.counts is not None
         return self.epoch_length or int(self.counts.sum())  # type: ignore[union-attr]
 
@@ -66,30 +67,34 @@ class ShardList:
         Raises:
             UserError: nothing says how long an epoch is, or it is impossible.
         """
-        if self.counts is None and not shuffle:
-            get_logger().info(
-                "counting the pictures of %d shards; a manifest would save that",
-                len(self.addresses),
-            )
-            counts = [sum(1 for _ in samples_of(address)) for address in self.addresses]
-            return dataclasses.replace(self, counts=np.array(counts, np.int64)).ready(
-                shuffle
-            )
-        if self.counts is None and self.epoch_length is None:
-            raise UserError(
+        if self.counts is None and shuffle:
+            expect(
+                self.epoch_length is not None,
                 "nothing says how many pictures the shards hold; write epoch_length, or as shards the manifest.json "
-                "of `ppcls pack`"
+                "of `ppcls pack`",
             )
-        if self.counts is not None and not self.counts.sum():
-            raise UserError(
-                f"{self.addresses[0]} and the other shards hold no picture; pack some"
-            )
-        if self.counts is not None and not shuffle and len(self) > self.counts.sum():
-            raise UserError(
-                f"epoch_length is {len(self)}, but without shuffling each of the {self.counts.sum()} pictures is read "
-                "once; write at most that, or leave it out"
-            )
-        return self
+            return self
+        counts = self.counts if self.counts is not None else self._counted()
+        held = int(counts.sum())
+        expect(
+            held, f"{self.addresses[0]} and the other shards hold no picture; pack some"
+        )
+        known = dataclasses.replace(self, counts=counts)
+        expect(
+            shuffle or len(known) <= held,
+            f"epoch_length is {len(known)}, but without shuffling each of the {held} pictures is read "
+            "once; write at most that, or leave it out",
+        )
+        return known
+
+    def _counted(self) -> np.ndarray:
+        """The pictures of each shard, for which every shard is read once."""
+        get_logger().info(
+            "counting the pictures of %d shards; a manifest would save that",
+            len(self.addresses),
+        )
+        counts = [sum(1 for _ in samples_of(address)) for address in self.addresses]
+        return np.array(counts, np.int64)
 
 
 def open_shards(
@@ -124,11 +129,11 @@ def _raise_together(problems: Sequence[str]) -> None:
 
 
 def _from_manifest(address: str, class_num: int) -> ShardList:
-    if is_command(address):
-        raise UserError(
-            f"shards is {address!r}, but names of shards that a command writes never reach a shell; give "
-            "the path or http address of the manifest, or `pipe:` patterns of the shards and epoch_length"
-        )
+    expect(
+        not is_command(address),
+        f"shards is {address!r}, but names of shards that a command writes never reach a shell; give "
+        "the path or http address of the manifest, or `pipe:` patterns of the shards and epoch_length",
+    )
     manifest = parse_manifest(_bytes_of(address), address)
     folder = address[: -len(address.rpartition("/")[2])]
     addresses = [folder + shard["name"] for shard in manifest["shards"]]
@@ -144,11 +149,11 @@ def _from_manifest(address: str, class_num: int) -> ShardList:
         raise UserError(
             f"{address} has {len(names)} classes, but Arch.class_num is {class_num}; write Arch.class_num: {len(names)}"
         )
-    if largest >= class_num:
-        raise UserError(
-            f"{address}: the label {largest} is outside 0 to {class_num - 1}; correct it or Arch.class_num "
-            f"({class_num})"
-        )
+    expect(
+        largest < class_num,
+        f"{address}: the label {largest} is outside 0 to {class_num - 1}; correct it or Arch.class_num "
+        f"({class_num})",
+    )
     counts = np.array([shard["pictures"] for shard in manifest["shards"]], np.int64)
     return ShardList(addresses, counts, names)
 
@@ -178,10 +183,10 @@ def _bytes_of(address: str) -> bytes:
         raise UserError(
             f"{address}: {reason}; give the manifest.json that `ppcls pack` wrote"
         ) from error
-    if len(content) > _MOST_BYTES:
-        raise UserError(
-            f"{address} has more than {_MOST_BYTES:,} bytes; give the manifest.json that `ppcls pack` wrote"
-        )
+    expect(
+        len(content) <= _MOST_BYTES,
+        f"{address} has more than {_MOST_BYTES:,} bytes; give the manifest.json that `ppcls pack` wrote",
+    )
     return content
 
 
@@ -191,11 +196,13 @@ def parse_manifest(content: bytes, place: Any) -> Any:
     Raises:
         UserError: It is damaged, or something else.
     """
+    detail = ""
     try:
-        manifest = json.loads(content, parse_int=_integer)
+        manifest = parse_json(content)
         _check_manifest(manifest)
-    except (Damaged, ValueError, KeyError, TypeError, RecursionError) as error:
-        detail = f" ({error})" if isinstance(error, Damaged) else ""
+    except (Damaged, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, Damaged):
+            detail = f" ({error})"
         raise UserError(
             f"{place} is not a manifest of shards{detail}; give the manifest.json that `ppcls pack` wrote"
         ) from error
@@ -203,34 +210,28 @@ def parse_manifest(content: bytes, place: Any) -> Any:
 
 
 def _check_manifest(manifest: Any) -> None:
-    if manifest["format"] != FORMAT:
-        raise ValueError
+    """Check the types of the values; a missing key raises a KeyError."""
+    _expect_type(manifest["format"] == FORMAT)
     for shard in manifest["shards"]:
         _check_shard(shard)
-    names = manifest["class_names"]
-    if names is not None:
-        if not isinstance(names, list):
-            raise ValueError
-        for name in names:
-            if not isinstance(name, str):
-                raise ValueError
-    if type(manifest["largest_label"]) is not int:
+    _expect_type(allows(list[str] | None, manifest["class_names"]))
+    _expect_type(type(manifest["largest_label"]) is int)
+
+
+def _expect_type(is_right: bool) -> None:
+    if not is_right:
         raise ValueError
 
 
 def _check_shard(shard: Any) -> None:
     name, pictures, size = shard["name"], shard["pictures"], shard["bytes"]
-    if not _NAME.fullmatch(name):
-        raise Damaged(
-            f"the shard name '{shown(name)}' is not made of A-Z, a-z, 0-9, '.', '_' and '-' alone, ending in .tar"
-        )
-    if type(pictures) is not int or type(size) is not int:
-        raise ValueError
-    if not 0 <= pictures <= size // _LEAST_BYTES:
-        raise Damaged(f"{name} cannot hold {pictures} pictures in {size} bytes")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise Damaged(f"a number of {len(digits):,} digits")
-    return int(digits)
+    require(
+        _NAME.fullmatch(name),
+        f"the shard name '{shown(name)}' is not made of A-Z, a-z, 0-9, '.', '_' and '-' alone, ending in .tar",
+    )
+    _expect_type(type(pictures) is int and type(size) is int)
+    require(size <= _MOST_SHARD_BYTES, f"{name} cannot have {shown(str(size))} bytes")
+    require(
+        0 <= pictures <= size // _LEAST_BYTES,
+        f"{name} cannot hold {pictures} pictures in {size} bytes",
+    )

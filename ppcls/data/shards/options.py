@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.data.shards.write import Encoding
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 DEFAULT_SIZE = 256  # megabytes
 _QUALITY = 95
@@ -35,20 +35,19 @@ class PackOptions:
     def __post_init__(self) -> None:
         for name in ("shard_size", "shard_count", "resize_short"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(
-                    f"{_option(name)} is {value}; give a number of at least 1"
-                )
-        if self.shard_size and self.shard_count:
-            raise UserError(
-                "a shard has a --shard-size or a --shard-count; give one of them"
+            expect(
+                value is None or value >= 1,
+                f"{_option(name)} is {value}; give a number of at least 1",
             )
-        if self.quality is not None and not (
-            self.resize_short and 1 <= self.quality <= 100
-        ):
-            raise UserError(
-                f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which nothing is encoded anew"
-            )
+        expect(
+            None in (self.shard_size, self.shard_count),
+            "a shard has a --shard-size or a --shard-count; give one of them",
+        )
+        is_used = self.resize_short is not None
+        expect(
+            self.quality is None or (is_used and 1 <= self.quality <= 100),
+            f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which pictures are not encoded",
+        )
 
     def encoding(self, skip: bool = True) -> Encoding:
         """How a picture is stored."""
@@ -58,7 +57,7 @@ class PackOptions:
 def check_options(
     folder: Path, noted: Mapping[str, Any], asked: dict[str, Any]
 ) -> None:
-    """Refuses to go on in `folder` with other options than those that a manifest has noted, or with other pictures."""
+    """Refuse to continue in `folder` with other options than those in its manifest, or with other pictures."""
     for name, value in asked.items():
         before = noted.get(name)
         if before == value:
@@ -78,4 +77,6 @@ def _option(name: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return str(value) if type(value) is int else "given" if value else "not given"
+    if type(value) is int:
+        return str(value)
+    return "given" if value else "not given"

@@ -1,7 +1,7 @@
 """Which pictures a reader takes from which shard, and in what order.
 
 A reader is a worker of a process. Every address decides alone: the order of the shards comes from (seed, pass), what
-a reader mixes from (seed, epoch, rank, worker), so a resumed epoch goes on exactly with as many processes and workers.
+a reader mixes from (seed, epoch, rank, worker), so a resumed epoch is exact with as many processes and workers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ppcls.data.sampler import positions
 _SHARDS, _BUFFER = 101, 102
 
 
-class Part(NamedTuple):
+class ShardPart(NamedTuple):
     """Pictures `start` to `stop` of a shard."""
 
     shard: int
@@ -71,11 +71,11 @@ class Division:
 
 def shard_order(count: int, seed: int, number: int, shuffle: bool) -> list[int]:
     """The shards in the order of a pass over all of them."""
-    return (
-        np.random.default_rng((_SHARDS, seed, number)).permutation(count).tolist()
-        if shuffle
-        else list(range(count))
-    )
+    if shuffle:
+        return (
+            np.random.default_rng((_SHARDS, seed, number)).permutation(count).tolist()
+        )
+    return list(range(count))
 
 
 def buffer_generator(
@@ -87,7 +87,7 @@ def buffer_generator(
 
 def parts(
     counts: np.ndarray, seed: int, shuffle: bool, start: int, stop: int
-) -> Iterator[Part]:
+) -> Iterator[ShardPart]:
     """The pictures `start` to `stop` of endless passes over all shards, each pass in an order of its own."""
     total = int(counts.sum())
     for number in range(start // total, -(-stop // total)):
@@ -95,7 +95,7 @@ def parts(
         for shard in shard_order(len(counts), seed, number, shuffle):
             low, high = max(start - begin, 0), min(stop - begin, int(counts[shard]))
             if low < high:
-                yield Part(shard, low, high)
+                yield ShardPart(shard, low, high)
             begin += int(counts[shard])
 
 

@@ -3,7 +3,7 @@
     DST/NAME-000000.tar     KEY.jpg, KEY.cls, KEY.jpg, KEY.cls, ...
     DST/manifest.json       shards, their counts and digests, the class names, and the options
 
-A shard is written aside and renamed, then noted; so a run that is killed goes on with the next one.
+A shard is written aside and renamed, then noted; so a killed run continues with the next one when it is repeated.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from ppcls.data.shards.write import (
     write_shard,
 )
 from ppcls.data.transforms import UnreadableImage
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, make_folders, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
-from ppcls.utils.threads import Pool
+from ppcls.utils.threads import ThreadPool
 
 _PROGRESS = ".manifest.json"
 _MEASURED = 64  # pictures whose mean size says how many fill a shard
@@ -69,7 +69,7 @@ def pack(
     workers: int = 1,
     on_error: str = "skip",
 ) -> Packed:
-    """Packs the pictures of `source` into `target`; goes on where it was interrupted.
+    """Pack the pictures of `source` into `target`; continue where an earlier run was interrupted.
 
     Args:
         source: one folder per class, or what the paths of `list_file` are relative to.
@@ -83,8 +83,7 @@ def pack(
         UserError: nothing is to be packed, `target` holds something else, or options have changed.
         UnreadableImage: a picture cannot be read, and `on_error` is `raise`.
     """
-    if workers < 1:
-        raise UserError(f"--workers is {workers}; give a number of at least 1")
+    expect(workers >= 1, f"--workers is {workers}; give a number of at least 1")
     options = options or PackOptions()
     root, folder = Path(source), Path(target).absolute()
     images = _images(root, list_file)
@@ -98,7 +97,7 @@ def pack(
 
 @contextlib.contextmanager
 def _undone_if_empty(folder: Path) -> Iterator[None]:
-    """Leave a folder as it was where packing ends before its first shard, with nothing to go on with."""
+    """Leave a folder as it was if packing ends before its first shard, so that nothing could be continued."""
     is_new, is_begun = not folder.exists(), (folder / _PROGRESS).exists()
     try:
         yield
@@ -214,11 +213,11 @@ def _fitting(pictures: Pictures, options: PackOptions) -> int:
             sizes.append(len(encoding.encode(pictures[place].path)[1]) + 2048)
         except UnreadableImage:  # named when its shard is written
             continue
-    return (
-        max(1, int((options.shard_size or DEFAULT_SIZE) * 2**20 / np.mean(sizes)))
-        if sizes
-        else len(pictures)
-    )
+    if sizes:
+        return max(
+            1, int((options.shard_size or DEFAULT_SIZE) * 2**20 / np.mean(sizes))
+        )
+    return len(pictures)
 
 
 def _write_missing(
@@ -241,7 +240,7 @@ def _write_missing(
     done: dict[int, Shard] = {}
     prefix = _prefix(folder)
     names = [f"{prefix}-{number:06d}.tar" for number in range(len(chunks))]
-    pool = Pool(workers)
+    pool = ThreadPool(workers)
     try:
         waiting: list[Future] = [
             pool.submit(make, number, name) for number, name in enumerate(names)

@@ -15,7 +15,7 @@ from ppcls.data.shards.archive import Sample, samples_of
 from ppcls.data.shards.manifest import ShardList
 from ppcls.data.shards.order import (
     Division,
-    Part,
+    ShardPart,
     buffer_generator,
     parts,
     shard_order,
@@ -23,14 +23,14 @@ from ppcls.data.shards.order import (
     still_needed,
 )
 from ppcls.data.transforms import UnreadableImage
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 
 @dataclass(frozen=True, eq=False)
 class ShardReader(Reader):
-    """Of shards: quick where a reader's steps are asked for in order.
+    """The pictures of shards, which are read quickly if the steps of a reader are asked for in order.
 
-    With counts every picture comes once a pass, whichever readers share it: a shard across a border is read by two.
+    With counts every picture comes once per pass, however many readers share it; two read a shard across a border.
     Without, each reader goes round shards of its own until an epoch's pictures are full.
     """
 
@@ -87,11 +87,11 @@ class ShardReader(Reader):
         """The arrays of a batch, and what could not be read; see `BatchReader.read`."""
         samples = streams.samples(step)
         for sample in samples:
-            if sample.label >= self.class_num:
-                raise UserError(
-                    f"{sample.path}: the label {sample.label} is outside 0 to {self.class_num - 1}; correct it or "
-                    f"Arch.class_num ({self.class_num})"
-                )
+            expect(
+                sample.label < self.class_num,
+                f"{sample.path}: the label {sample.label} is outside 0 to {self.class_num - 1}; correct it or "
+                f"Arch.class_num ({self.class_num})",
+            )
         labels = np.array([sample.label for sample in samples], np.int64)
         images = ImageList([sample.path for sample in samples], labels)
         settings = (
@@ -200,7 +200,7 @@ class EpochStreams:
                 )
 
     def _parts(
-        self, chosen: Iterator[Part], needed: np.ndarray
+        self, chosen: Iterator[ShardPart], needed: np.ndarray
     ) -> Iterator[Sample | None]:
         """The samples of `chosen`, None for those that `needed` does not want; a shard of such alone is not opened."""
         begin = 0
@@ -218,7 +218,7 @@ class EpochStreams:
                 yield sample if is_wanted else None
             next(iter(samples), None)  # lets the shard be checked to its end
 
-    def _part(self, part: Part) -> Iterator[Sample]:
+    def _part(self, part: ShardPart) -> Iterator[Sample]:
         images = self._reader.images
         assert images.counts is not None
         address, count = images.addresses[part.shard], int(images.counts[part.shard])
@@ -228,7 +228,7 @@ class EpochStreams:
                 yield sample
             if seen == part.stop and part.stop < count:
                 return
-        if seen != count:
-            raise UserError(
-                f"{address} holds {seen} pictures, but its manifest says {count}; pack it again"
-            )
+        expect(
+            seen == count,
+            f"{address} holds {seen} pictures, but its manifest says {count}; pack it again",
+        )

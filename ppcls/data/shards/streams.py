@@ -19,7 +19,7 @@ from urllib.request import Request, build_opener
 
 from ppcls.untrusted.regular_files import open_regular_file
 from ppcls.utils import download
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.transfer import TIMEOUT_SECONDS, SafeRedirects
 
 OLDEST_WEBDATASET = (1, 0)
@@ -38,20 +38,21 @@ def webdataset_tools() -> tuple[Callable[..., Any], Callable[..., Any]]:
     Raises:
         UserError: The package is not installed, or too old.
     """
-    try:
+    with translated(
+        ImportError,
+        lambda error: UserError(
+            f"shards are read by the package webdataset, which is missing here ({error}); install it: {_INSTALL}"
+        ),
+    ):
         from braceexpand import braceexpand
         from webdataset.gopen import gopen
-    except ImportError as error:
-        raise UserError(
-            f"shards are read by the package webdataset, which is missing here ({error}); install it: {_INSTALL}"
-        ) from error
     installed = importlib.metadata.version("webdataset")
     numbers = [part for part in installed.split(".")[:2] if part.isdigit()]
-    if tuple(map(int, numbers)) < OLDEST_WEBDATASET:
-        raise UserError(
-            f"webdataset {installed} is installed, which passes addresses through a shell; install a newer one: "
-            f"{_INSTALL}"
-        )
+    expect(
+        tuple(map(int, numbers)) >= OLDEST_WEBDATASET,
+        f"webdataset {installed} is installed, which passes addresses through a shell; install a newer one: "
+        f"{_INSTALL}",
+    )
     return gopen, braceexpand
 
 
@@ -102,19 +103,23 @@ def failure_of(stream: Any) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """What an error of opening or reading says; empty where it says nothing of the address."""
+    """What an error of opening or reading says; empty if it says nothing of the address."""
     if isinstance(error, HTTPError):
-        text = " ".join(str(error.reason).split())
-        return f"the server answered {error.code} ({text})"
+        return f"the server answered {error.code} ({_one_line(error.reason)})"
     if isinstance(error, URLError) and isinstance(error.reason, OSError):
         error = error.reason
     if isinstance(error, TimeoutError):
         return "the server does not answer"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    strerror = getattr(error, "strerror", None)
+    if strerror:
+        return str(strerror)
     if isinstance(error, (ConnectionError, HTTPException)):
-        return " ".join(str(error).split()) or type(error).__name__
+        return _one_line(error) or type(error).__name__
     return ""
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _open_http(address: str) -> io.RawIOBase:

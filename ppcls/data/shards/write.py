@@ -18,6 +18,7 @@ import numpy as np
 
 from ppcls.data.picture_files import SUFFIXES, read_file
 from ppcls.data.transforms import DecodeImage, ResizeImage, UnreadableImage
+from ppcls.utils.errors import translated
 from ppcls.utils.files import written_aside
 
 # A manifest's entry: name, pictures, bytes, sha256, and unreadable: reason by path
@@ -44,7 +45,7 @@ class Encoding:
 
     Attributes:
         resize_short: pixels to which a longer shorter side is reduced, by area; None reduces nothing.
-        quality: of the JPEG that a reduced picture becomes.
+        quality: JPEG quality of reduced pictures.
         skip: whether a picture that cannot be read is left out.
     """
 
@@ -58,14 +59,14 @@ class Encoding:
         Raises:
             UnreadableImage: the file cannot be opened, or holds no whole picture.
         """
-        try:
+        with translated(
+            OSError, lambda error: UnreadableImage(error.strerror or str(error), path)
+        ):
             data = read_file(path)
-        except OSError as error:
-            raise UnreadableImage(error.strerror or str(error), path) from error
-        try:
+        with translated(
+            UnreadableImage, lambda error: UnreadableImage(error.reason, path)
+        ):
             pixels = _DECODE(data)
-        except UnreadableImage as error:
-            raise UnreadableImage(error.reason, path) from error
         if self.resize_short is None or min(pixels.shape[:2]) <= self.resize_short:
             suffix = PurePosixPath(path).suffix.lower()
             return (

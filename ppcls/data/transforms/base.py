@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
 from ppcls.utils.registry import Registry
 
@@ -30,6 +30,11 @@ class Transform(CheckedFields):
     """Whether it only selects and reorders pixels, so that it may trade places with one that works on each alone."""
     needs_rgb: ClassVar[bool] = False
     """Whether it tells red from blue, and so takes pictures in RGB only."""
+
+    bytes_remedy: ClassVar[str] = "write it before"
+    """What to write if it needs uint8 pictures and stands after NormalizeImage."""
+    colors_remedy: ClassVar[str] = "remove it"
+    """What to write if it needs colours and pictures are gray."""
 
     @property
     def needs_colors(self) -> bool:
@@ -59,10 +64,10 @@ def pair(size: int | Sequence[int]) -> WidthHeight:
         ValueError: it is neither, or less than 1.
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(map(_is_side, sides)):
-        raise ValueError(
-            f"size is {size!r}; write one number of pixels, or [width, height]"
-        )
+    require(
+        len(sides) == 2 and all(map(_is_side, sides)),
+        f"size is {size!r}; write one number of pixels, or [width, height]",
+    )
     return sides[0], sides[1]
 
 
@@ -86,10 +91,10 @@ def checked_color(key: str, value: object) -> Color:
         ValueError: it has neither one value nor three.
     """
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    if len(values) not in (1, 3):
-        raise ValueError(
-            f"{key} is {list(values)}; write one number, or one per channel"
-        )
+    require(
+        len(values) in (1, 3),
+        f"{key} is {list(values)}; write one number, or one per channel",
+    )
     return values if isinstance(value, (list, tuple)) else values[0]
 
 
@@ -122,10 +127,10 @@ def set_field(component: object, name: str, value: object) -> None:
 
 def one_of(key: str, value: object, choices: Sequence[object]) -> None:
     """Raises a ValueError that names the choices unless `value` is one of them."""
-    if value not in choices:
-        raise ValueError(
-            f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}"
-        )
+    require(
+        value in choices,
+        f"{key} is {value!r}; write {' or '.join(repr(choice) for choice in choices)}",
+    )
 
 
 def generator(rng: np.random.Generator | None, name: str) -> np.random.Generator:

@@ -38,6 +38,7 @@ class ColorJitter(Transform):
 
     draws = True
     needs_rgb = True
+    colors_remedy = "write saturation: 0 and hue: 0"
 
     @property
     def needs_colors(self) -> bool:

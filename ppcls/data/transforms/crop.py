@@ -14,7 +14,7 @@ from ppcls.data.transforms.base import (
     pair,
     set_field,
 )
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.fields import Size
 
 
@@ -43,12 +43,12 @@ class CentralCrop(Transform):
     def box(self, width: int, height: int) -> Box:
         """The part of a picture of `width` by `height` pixels; raises what cutting it out raises."""
         crop_width, crop_height = pair(self.size)
-        if width < crop_width or height < crop_height:
-            raise UserError(
-                f"{type(self).__name__} cannot cut {crop_width}x{crop_height} pixels (width x height) out of a picture "
-                f"of {width}x{height}; put ResizeImage with resize_short of at least {max(crop_width, crop_height)} "
-                "before it"
-            )
+        expect(
+            width >= crop_width and height >= crop_height,
+            f"{type(self).__name__} cannot cut {crop_width}x{crop_height} pixels (width x height) out of a picture "
+            f"of {width}x{height}; put ResizeImage with resize_short of at least {max(crop_width, crop_height)} "
+            "before it",
+        )
         return (
             self._margin(width - crop_width),
             self._margin(height - crop_height),

@@ -24,11 +24,14 @@ from ppcls.data.transforms.jpeg_markers import (
 )
 from ppcls.data.transforms.tiff import by_pillow as tiff_by_pillow
 from ppcls.data.transforms.tiff import remaining_orientation
-from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveInt
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _READ_AHEAD = 8  # bytes that libjpeg-turbo wants to see behind those that it needs
+# Alpha of a palette, or premultiplied, has to be resolved before it is dropped
+_WITH_ALPHA = {"P": "RGBA", "PA": "RGBA", "LA": "RGBA", "RGBa": "RGBA", "La": "LA"}
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -37,7 +40,7 @@ _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 class DecodeImage(Transform):
     """Bytes of a file to uint8 [H, W, 3], or [H, W, 1].
 
-    One rule for every file, whichever the backend:
+    The same rules for every file and backend:
 
     - The orientation that Exif or XMP states is applied, as Pillow's `exif_transpose` does; a damaged block counts as
       none.
@@ -69,10 +72,17 @@ class DecodeImage(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channel_first:
-            raise ValueError(
-                "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage"
-            )
+        require(
+            not self.channel_first,
+            "channel_first: True is not supported; leave it out and end the transforms with ToCHWImage",
+        )
+
+    @property
+    def color(self) -> str:
+        """Channel order of the result, `RGB` or `BGR`; `GRAY` for one channel."""
+        if self.channels == 1:
+            return "GRAY"
+        return "RGB" if self.to_rgb else "BGR"
 
     def __call__(
         self, image: bytes | np.ndarray, rng: np.random.Generator | None = None
@@ -121,7 +131,9 @@ class DecodeImage(Transform):
 
     def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
         """Decoded pixels [H, W, 3] as [H, W, channels]."""
-        return to_gray(pixels, self.to_rgb) if self.channels == 1 else pixels
+        if self.channels == 3:
+            return pixels
+        return to_gray(pixels, self.to_rgb)
 
     def whole(
         self, image: bytes | np.ndarray, frame: Frame | None = None
@@ -160,11 +172,15 @@ class DecodeImage(Transform):
         is_converted_alike = file.mode in ("RGB", "L")
         if self.backend == "pil" or not is_converted_alike:
             return self._by_pillow(file, data)
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if self.to_rgb else pixels
+        if self.to_rgb:
+            return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        return pixels
 
     def _by_pillow(self, file: ImageFile, data: bytes) -> np.ndarray:
         rgb = _rgb(file, data)
-        return rgb if self.to_rgb else rgb[..., ::-1]
+        if self.to_rgb:
+            return rgb
+        return rgb[..., ::-1]
 
 
 def _orientation(frame: Frame) -> int:
@@ -198,7 +214,7 @@ def _by_opencv(data: bytes, frame: Frame) -> np.ndarray:
 def pixels_of(image: Image.Image) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB of an image that Pillow has opened or made, upright, by the rules of `DecodeImage`.
 
-    The values are those that Pillow has, whatever its file says of them.
+    The values are those that Pillow has, also if the file states something else.
 
     Raises:
         UnreadableImage: The image cannot be loaded, or its values have no defined range.
@@ -217,10 +233,10 @@ def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS:
         bits = _jpeg2000_bits(data)
         # Pillow rounds such values up without a bound, and so makes white black.
-        if bits > 8:
-            raise UnreadableImage(
-                f"it is a JPEG 2000 of {bits} bits per value; save it with 8 bits"
-            )
+        expect_readable(
+            bits <= 8,
+            f"it is a JPEG 2000 of {bits} bits per value; save it with 8 bits",
+        )
     return _converted(_loaded(file))
 
 
@@ -238,19 +254,18 @@ def _converted(image: Image.Image | np.ndarray) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB of a loaded image, or of gray values uint8 [H, W]."""
     if isinstance(image, np.ndarray):
         return np.repeat(image[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise UnreadableImage(
-            "its values have 32 bits, whose range is not defined; save it with 8 or 16 bits"
-        )
+    expect_readable(
+        image.mode not in ("I", "F"),
+        "its values have 32 bits, whose range is not defined; save it with 8 or 16 bits",
+    )
     if image.mode in ("1", "L"):
         # Half the memory of Pillow's RGB
         return np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=2)
-    if image.mode in ("P", "PA", "LA", "RGBa"):
-        # A palette's alpha has to be resolved before it is dropped
-        image = image.convert("RGBA")
-    if image.mode == "La":
-        image = image.convert("LA")
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    if image.mode in _WITH_ALPHA:
+        image = image.convert(_WITH_ALPHA[image.mode])
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    return np.asarray(image)
 
 
 def _jpeg2000_bits(data: bytes) -> int:
@@ -263,10 +278,10 @@ def _jpeg2000_bits(data: bytes) -> int:
 
 def _checked(array: np.ndarray) -> np.ndarray:
     has_pixels = array.ndim == 3 and array.shape[2] == 3 and 0 not in array.shape
-    if array.dtype != np.uint8 or not has_pixels:
-        raise ValueError(
-            f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]"
-        )
+    require(
+        array.dtype == np.uint8 and has_pixels,
+        f"the array is {array.dtype} {list(array.shape)}; give uint8 [height, width, 3]",
+    )
     return array
 
 

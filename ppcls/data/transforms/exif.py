@@ -6,6 +6,7 @@ that are turned are those that Pillow's `ImageOps.exif_transpose` turns.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from ppcls.data.transforms.tiff_tags import CLASSIC, first_tag, numbers
 
 _TAG = 0x0112
 _UPRIGHT, _ORIENTATIONS = 1, range(1, 9)
-_PREFIX = re.compile(rb"(?:Exif\0\0){1,2}")
+_PREFIX = re.compile(rb"\A(?:Exif\0\0){1,2}")
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
@@ -26,37 +27,36 @@ def stated_orientation(info: Mapping[Any, Any]) -> int:
     Cameras and editors write damaged blocks beside sound pixels, so a damaged block counts as none instead of making
     the picture unreadable.
     """
-    exif = info.get("exif") or _from_text(info.get("Raw profile type exif") or "")
+    exif = info.get("exif") or _from_text(info.get("Raw profile type exif", ""))
     orientation = exif_orientation(exif)
     if orientation is None:
-        xmp = info.get("XML:com.adobe.xmp") or info.get("xmp") or b""
+        xmp = info.get("XML:com.adobe.xmp") or info.get("xmp", b"")
         orientation = _xmp_orientation(xmp)
-    if orientation is None or orientation not in _ORIENTATIONS:
-        return _UPRIGHT
-    return orientation
+    return _checked(orientation)
+
+
+def _checked(orientation: Any) -> int:
+    """An orientation; upright for any other value."""
+    if orientation in _ORIENTATIONS:
+        return int(orientation)
+    return _UPRIGHT
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """Read the tag in an Exif block: 1 where its value is no orientation, None where the block has no such tag."""
-    prefix = _PREFIX.match(exif)
-    tiff = exif[prefix.end() :] if prefix else exif
-    if tiff[:4] not in CLASSIC:
-        return None
-    tag = first_tag(tiff, _TAG)
+    """Read the tag in an Exif block: 1 if its value is not an orientation, None if the block has no such tag."""
+    tiff = _PREFIX.sub(b"", exif)
+    tag = first_tag(tiff, _TAG) if tiff[:4] in CLASSIC else None
     if tag is None:
         return None
     values = numbers(tiff, tag, most=1)
-    if values and values[0] in _ORIENTATIONS:
-        return int(values[0])
-    return _UPRIGHT
+    return _checked(next(iter(values), _UPRIGHT))
 
 
 def _from_text(text: str) -> bytes:
     """Read the block that ImageMagick writes as text: a name, the length and hexadecimal digits, each on a new line."""
-    try:
+    with contextlib.suppress(ValueError):
         return bytes.fromhex("".join(text.split("\n")[3:]))
-    except ValueError:
-        return b""
+    return b""
 
 
 def _xmp_orientation(xmp: str | bytes) -> int | None:

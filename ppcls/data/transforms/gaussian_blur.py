@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, set_field
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import Fraction, PositiveFloat, PositiveInt
 
 
@@ -32,12 +33,14 @@ class GaussianBlur(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size is {self.kernel_size}; write an odd number of pixels"
-            )
-        if self.sigma[0] > self.sigma[1]:
-            raise ValueError(f"sigma is {list(self.sigma)}; write [smallest, largest]")
+        require(
+            self.kernel_size % 2 != 0,
+            f"kernel_size is {self.kernel_size}; write an odd number of pixels",
+        )
+        require(
+            self.sigma[0] <= self.sigma[1],
+            f"sigma is {list(self.sigma)}; write [smallest, largest]",
+        )
         set_field(self, "sigma", tuple(self.sigma))
 
     def __call__(

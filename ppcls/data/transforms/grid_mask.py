@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import Fraction, PositiveInt
 
 
@@ -41,10 +42,10 @@ class GridMask(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.d1 >= self.d2:
-            raise ValueError(
-                f"d1 is {self.d1} and d2 {self.d2}; write two distances, the smaller one as d1"
-            )
+        require(
+            self.d1 < self.d2,
+            f"d1 is {self.d1} and d2 {self.d2}; write two distances, the smaller one as d1",
+        )
 
     def __call__(
         self, image: np.ndarray, rng: np.random.Generator | None = None

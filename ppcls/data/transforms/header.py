@@ -1,4 +1,4 @@
-"""What a picture file says of itself, and whether it is decoded at all.
+"""The header of a picture file, and whether the file is decoded at all.
 
 A file names its size in a few bytes, and an empty picture of any size is a small file. So the size is compared with the
 size of the file before anything is decoded. Only the formats of `ppcls.data.picture_formats` are opened, each by its
@@ -31,7 +31,7 @@ from ppcls.data.transforms.jpeg_markers import (
 )
 from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
-from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 
 quiet_plugins()
 
@@ -176,8 +176,7 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
 
 
 def _known_format(data: bytes) -> PictureFormat:
-    if not data:
-        raise UnreadableImage("the file is empty")
+    expect_readable(data, "the file is empty")
     head = data[:HEAD_BYTES]
     reason = why_unread(head)
     if reason is not None:
@@ -203,22 +202,22 @@ def _check_pixels(
             MOST_PIXELS, max(SMALL // bytes_per_pixel, _PIXELS_PER_BYTE * file_bytes)
         )
         bound = f"a file of {file_bytes:,} bytes may have {allowed:,}"
-    if pixels > allowed:
-        raise UnreadableImage(
-            f"it has {size} pixels ({pixels:,}), but {bound}; reduce the picture, or write max_pixels: {pixels} in "
-            "DecodeImage (a bundle's stands in its inference.yml)"
-        )
+    expect_readable(
+        pixels <= allowed,
+        f"it has {size} pixels ({pixels:,}), but {bound}; reduce the picture, or write max_pixels: {pixels} in "
+        "DecodeImage (a bundle's stands in its inference.yml)",
+    )
 
 
 def _check_scans(
     data: bytes, pixels: int, max_scans: int, max_pixels: int | None
 ) -> None:
     scans = count_scans(data)
-    if scans > max_scans:
-        raise UnreadableImage(
-            f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or "
-            f"write max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)"
-        )
+    expect_readable(
+        scans <= max_scans,
+        f"it is a JPEG of {scans:,} scans, but max_scans of DecodeImage allows {max_scans}; save it again, or "
+        f"write max_scans: {scans} in DecodeImage (a bundle's stands in its inference.yml)",
+    )
     # Each scan goes over all pixels, whatever little it holds
     allowed = max(_SCANNED, _SCANS_PER_PIXEL * _PIXELS_PER_BYTE * len(data))
     if max_pixels is None and pixels * scans > allowed:
@@ -257,8 +256,8 @@ def _pixels_of_codestream(data: bytes, place: int) -> int:
     right, bottom, left, top, tile_width, tile_height, tile_left, tile_top = sides
     columns = -(-max(right - tile_left, 0) // max(tile_width, 1))
     rows = -(-max(bottom - tile_top, 0) // max(tile_height, 1))
-    if columns * rows > _MOST_TILES:
-        raise UnreadableImage(
-            f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG"
-        )
+    expect_readable(
+        columns * rows <= _MOST_TILES,
+        f"it is cut into {columns * rows:,} tiles; save it with larger ones, or as JPEG",
+    )
     return (right - left) * (bottom - top)

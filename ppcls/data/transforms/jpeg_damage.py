@@ -27,6 +27,7 @@ from ppcls.data.transforms.jpeg_markers import (
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9$")
 """libjpeg-turbo's words for bytes between the last row's coded data and the end marker."""
 
+_ADOBE = re.compile(rb"Adobe.{7}", re.DOTALL)
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]", re.DOTALL)
 # Bytes of any value that encoders in hardware leave before the end marker, because they write whole registers
 _FLUSHED = 8
@@ -52,17 +53,21 @@ def check_complete(data: bytes, frame: Frame, notice: str) -> None:
     """
     padding = 0
     if notice:
-        if end_of_image(data, frame.scan_at) is None:
-            raise JpegError("the file is truncated")
+        _expect(end_of_image(data, frame.scan_at), "the file is truncated")
         padding = padding_before_end(data, frame, notice)
-        if not padding:
-            raise JpegError(f"its coded data is damaged or incomplete ({notice})")
-    if has_hole(data, frame, padding):
-        raise JpegError(
-            "its coded data is damaged: a part of it was overwritten with zeros"
-        )
-    if not _has_all_scans(data, frame):
-        raise JpegError("its coded data is incomplete: scans are missing")
+        _expect(padding, f"its coded data is damaged or incomplete ({notice})")
+    _expect(
+        not has_hole(data, frame, padding),
+        "its coded data is damaged: a part of it was overwritten with zeros",
+    )
+    _expect(
+        _has_all_scans(data, frame), "its coded data is incomplete: scans are missing"
+    )
+
+
+def _expect(condition: object, reason: str) -> None:
+    if not condition:
+        raise JpegError(reason)
 
 
 def padding_before_end(data: bytes, frame: Frame, notice: str) -> int:
@@ -74,10 +79,9 @@ def padding_before_end(data: bytes, frame: Frame, notice: str) -> int:
     if frame.restart and not _has_all_restarts(data, frame):
         return 0  # the bytes may stand where a restart marker is missing
     count = int(found[1])
-    if count <= _FLUSHED:
-        return count
     padding = _without_fill_bytes(data, end)[-count:]
-    return count if len(set(padding)) == 1 else 0
+    is_filling = count <= _FLUSHED or len(set(padding)) == 1
+    return count * is_filling
 
 
 def _without_fill_bytes(data: bytes, end: int) -> bytes:
@@ -86,16 +90,14 @@ def _without_fill_bytes(data: bytes, end: int) -> bytes:
 
 
 def _has_all_restarts(data: bytes, frame: Frame) -> bool:
-    if not frame.runs_from_the_top:
-        return False  # they are counted in one scan only
-    return len(restarts(data, frame)) == restart_intervals(frame, frame.height) - 1
+    # They are counted in one scan only
+    wanted = restart_intervals(frame, frame.height) - 1
+    return frame.runs_from_the_top and len(restarts(data, frame)) == wanted
 
 
 def restarts(data: bytes, frame: Frame) -> list[int]:
     """Find the restart markers of an image in one scan."""
-    end = end_of_image(data, frame.scan_at)
-    if end is None:
-        end = len(data)
+    end = end_of_image(data, frame.scan_at) or len(data)
     markers = _RESTART.finditer(data, frame.scan_at, end)
     return [marker.start() for marker in markers]
 
@@ -119,14 +121,11 @@ def has_hole(data: bytes, frame: Frame, padding: int) -> bool:
     # Most files end here: they hold no zeros
     if not frame.runs_from_the_top or data.find(_HOLE, frame.scan_at) < 0:
         return False
-    end = end_of_image(data, frame.scan_at)
-    if end is None:
-        return False
+    end = end_of_image(data, frame.scan_at) or frame.scan_at
     if padding:
         end = len(_without_fill_bytes(data, end)) - padding
-    if data.find(_HOLE, frame.scan_at, end) < 0:
-        return False
-    return not _zeros_end_blocks(data)
+    has_zeros = data.find(_HOLE, frame.scan_at, end) >= 0
+    return has_zeros and not _zeros_end_blocks(data)
 
 
 def _zeros_end_blocks(data: bytes) -> bool:
@@ -167,7 +166,7 @@ def _has_all_scans(data: bytes, frame: Frame) -> bool:
             given = _given_by_scan(data, segment, is_progressive)
             for component in data[segment.body + 1 : segment.end - 3 : 2]:
                 missing[component].update(given)
-    return not any(any(component.values()) for component in missing.values())
+    return sum(sum(bits.values()) for bits in missing.values()) == 0
 
 
 def _given_by_scan(
@@ -204,13 +203,11 @@ def _usual_body(kind: int, body: bytes, frame: Frame) -> bytes | None:
     """A segment's parameters with usual values; None for a segment that does not matter to the pixels."""
     if kind == APP0 and body.startswith(b"JFIF\0"):
         return body[:5] + b"\1" + body[6:]
-    if kind == APP14 and body.startswith(b"Adobe") and len(body) >= 12:
+    if kind == APP14 and _ADOBE.match(body):
         return body[:11] + _usual_transform(body[11], frame) + body[12:]
-    if kind in _METADATA:
-        return None
     if kind == START_OF_SCAN and frame.process in SEQUENTIAL:
         return body[:-3] + bytes([0, 63, 0])
-    return body
+    return None if kind in _METADATA else body
 
 
 def _usual_transform(transform: int, frame: Frame) -> bytes:

@@ -108,10 +108,10 @@ def end_of_image(data: bytes, position: int = 2) -> int | None:
 
     The file's last two bytes are not enough: thumbnails have an end marker too, and cameras append films.
     """
-    for segment in segments(data, position):
-        if segment.kind == END_OF_IMAGE:
-            return segment.start
-    return None
+    ends = (
+        each.start for each in segments(data, position) if each.kind == END_OF_IMAGE
+    )
+    return next(ends, None)
 
 
 def end_of_scan(data: bytes, position: int) -> int:
@@ -217,13 +217,13 @@ def _checked_frame(
     if not at or at + _FRAME.size > scan or scan == scan_at:
         return None
     _, process, length, bits, height, width, components = _FRAME.unpack_from(data, at)
-    if process not in _KNOWN or bits != 8:
-        return None
-    if components not in (1, 3, 4) or length != 8 + 3 * components:
+    is_known = process in _KNOWN and bits == 8 and components in (1, 3, 4)
+    if not is_known or length != 8 + 3 * components:
         return None
     sampling_bytes = data[at + 11 : at + 10 + 3 * components : 3]
     sampling = tuple(divmod(byte, 16) for byte in sampling_bytes)
-    if any(0 in blocks for blocks in sampling) or 0 in (width, height):
+    # No side and no number of blocks may be 0
+    if not all((width, height, *map(all, sampling))):
         return None
     return Frame(
         width=width,

@@ -26,7 +26,7 @@ def _free_at_once() -> None:
         set_option(_MMAP_THRESHOLD, _BLOCK)
 
 
-class Room:
+class MemoryBudget:
     """A budget of memory, of which each thread takes what its picture needs; it waits until that much is free.
 
     Args:
@@ -59,6 +59,6 @@ class Room:
                 self._changed.notify_all()
 
 
-ROOM = Room(SMALL)
+PICTURE_MEMORY = MemoryBudget(SMALL)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ROOM.reset)
+    os.register_at_fork(after_in_child=PICTURE_MEMORY.reset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ppcls.data.transforms.pipeline import Pipeline
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 
 class ModelTransforms(NamedTuple):
@@ -31,7 +31,7 @@ def for_model(model: Any) -> ModelTransforms:
         model: A model of `ppcls.arch`, perhaps within `paddle.DataParallel`.
 
     Raises:
-        UserError: It is no such model, or its input is no picture of one or three channels.
+        UserError: It is not such a model, or its input is not a picture of one or three channels.
     """
     model = getattr(model, "_layers", model)  # of paddle.DataParallel
     preprocessing = getattr(model, "preprocessing", None)
@@ -41,10 +41,10 @@ def for_model(model: Any) -> ModelTransforms:
             "ppcls.arch made"
         )
     channels = model.params.in_channels
-    if channels not in (1, 3):
-        raise UserError(
-            f"the model reads {channels} channels (in_channels), and pictures have 1 or 3"
-        )
+    expect(
+        channels in (1, 3),
+        f"the model reads {channels} channels (in_channels), and pictures have 1 or 3",
+    )
     return ModelTransforms(
         Pipeline.from_list(preprocessing.training_ops(channels)),
         Pipeline.from_list(preprocessing.transform_ops(channels)),

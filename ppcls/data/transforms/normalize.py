@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, set_field
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveFloat
 
 
@@ -39,14 +40,14 @@ class NormalizeImage(Transform):
         set_field(self, "mean", _per_channel("mean", self.mean))
         set_field(self, "std", _per_channel("std", self.std))
         super().__post_init__()
-        if len(self.mean) != len(self.std):
-            raise ValueError(
-                f"mean has {len(self.mean)} numbers and std {len(self.std)}; write one number per channel in both"
-            )
-        if self.channel_num < self.channels:
-            raise ValueError(
-                f"channel_num is {self.channel_num}, but mean has {self.channels} numbers; leave it out"
-            )
+        require(
+            len(self.mean) == len(self.std),
+            f"mean has {len(self.mean)} numbers and std {len(self.std)}; write one number per channel in both",
+        )
+        require(
+            self.channel_num >= self.channels,
+            f"channel_num is {self.channel_num}, but mean has {self.channels} numbers; leave it out",
+        )
         set_field(self, "channel_num", self.channels)
 
     @property
@@ -101,10 +102,10 @@ def _per_channel(key: str, values: Any) -> tuple[float, ...]:
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         if isinstance(values, (list, tuple)):
             numbers = tuple(map(float, values))
-    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
-        raise ValueError(
-            f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures"
-        )
+    require(
+        len(numbers) in (1, 3) and all(map(math.isfinite, numbers)),
+        f"{key} is {values!r}; write three numbers, one per channel, or one for gray pictures",
+    )
     return numbers
 
 
@@ -115,8 +116,8 @@ def _number(value: Any) -> float:
         number = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
         number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(
-            f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0"
-        )
+    require(
+        math.isfinite(number),
+        f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0",
+    )
     return number

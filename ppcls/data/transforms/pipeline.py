@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,14 +16,23 @@ from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import Header
 from ppcls.data.transforms.jpeg import Frame
 from ppcls.data.transforms.layout import ToCHWImage
-from ppcls.data.transforms.memory import ROOM
+from ppcls.data.transforms.memory import PICTURE_MEMORY
 from ppcls.data.transforms.normalize import NormalizeImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
-from ppcls.utils.checked_fields import make_object
+from ppcls.utils.checked_fields import make_object, require
+from ppcls.utils.errors import translated
 from ppcls.utils.shortage import shortage
 
+# By the channels that DecodeImage gives
+_OTHER_CHANNELS = {
+    1: "NormalizeImage has a mean for three channels, but DecodeImage gives one; write one number each, such as "
+    "mean: [0.449] and std: [0.226]",
+    3: "NormalizeImage has a mean for one channel, but DecodeImage gives three; write three numbers each, or "
+    "channels: 1 in DecodeImage",
+}
+T = TypeVar("T")
 _COLORS = ("mean", "fill", "fill_value")  # keys of transforms
 _RESIZED_BYTES = 8  # a pixel: Pillow holds 4, and gives 3 in an array
 
@@ -44,18 +53,12 @@ class Pipeline:
     def __init__(self, ops: Sequence[Transform]) -> None:
         self.ops = tuple(ops)
         _check_order(self.ops)
-        # How they are run: a crop at random is decoded alone where it follows at once, a crop behind a resize has only
+        # How they are run: a crop at random is decoded alone if it follows at once, a crop behind a resize has only
         # that part resized, the axes are moved at the very end, and a normalisation that stands last writes the planes
         # itself.
-        middle: list[Any] = [
-            _without_order(op) for op in _normalized_late(self.ops)[1:]
-        ]
-        self._crop = (
-            middle.pop(0) if middle and type(middle[0]) is RandCropImage else None
-        )
-        self._normalize = (
-            middle.pop() if middle and type(middle[-1]) is NormalizeImage else None
-        )
+        middle = [_without_order(op) for op in _normalized_late(self.ops)[1:]]
+        self._crop = _taken(middle, 0, RandCropImage)
+        self._normalize = _taken(middle, -1, NormalizeImage)
         self._middle = _with_resized_crops(middle)
 
     @classmethod
@@ -67,25 +70,7 @@ class Pipeline:
         Raises:
             ValueError: a name, a key or a value is not known.
         """
-        ops: list[Transform] = []
-        for entry in entries:
-            if not isinstance(entry, Mapping) or [type(name) for name in entry] != [
-                str
-            ]:
-                raise ValueError(
-                    f"{entry!r} is no transform; write its name with its keys: {{CropImage: {{size: 224}}}}"
-                )
-            ((name, keys),) = entry.items()
-            kind = TRANSFORMS[name]
-            if not isinstance(keys or {}, Mapping):
-                raise ValueError(
-                    f"{name} is {keys!r}; write its keys and their values, or null where it has none"
-                )
-            try:
-                ops.append(make_object(kind, keys or {}))
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-        return cls(ops)
+        return cls([_transform_of(entry) for entry in entries])
 
     def to_list(self) -> list[dict[str, dict[str, Any]]]:
         """The transforms as plain YAML, every key filled in."""
@@ -111,7 +96,7 @@ class Pipeline:
         if isinstance(data, np.ndarray):
             return self._planes(self._opened(data, rng), rng, out)
         header = self._decode.admit(data)
-        with ROOM.taken(self._memory(header)):
+        with PICTURE_MEMORY.taken(self._memory(header)):
             return self._planes(self._opened(data, rng, header.frame), rng, out)
 
     def _planes(
@@ -119,24 +104,22 @@ class Pipeline:
     ) -> np.ndarray:
         for op in self._middle:
             image = op(image, rng)
-        planes = (
-            image.transpose(2, 0, 1)
-            if self._normalize is None
-            else self._normalize.planes(image, out)
-        )
+        if self._normalize is not None:
+            planes = self._normalize.planes(image, out)
+        else:
+            planes = image.transpose(2, 0, 1)
         return np.ascontiguousarray(planes, np.float32)
 
     def plain(
         self, data: bytes | np.ndarray, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """The same, an operation after the other on the whole picture: what `__call__` is measured against."""
+        """The same, one operation after the other on the whole picture: what `__call__` is compared with."""
         image: Any = data
         for op in self.ops:
             image = op(image, rng)
-        transposed = any(isinstance(op, ToCHWImage) for op in self.ops)
-        return np.ascontiguousarray(
-            image if transposed else image.transpose(2, 0, 1), np.float32
-        )
+        if ToCHWImage not in map(type, self.ops):
+            image = image.transpose(2, 0, 1)
+        return np.ascontiguousarray(image, np.float32)
 
     def _opened(
         self,
@@ -190,9 +173,10 @@ class Pipeline:
     ) -> np.ndarray:
         """The same for pixels uint8 [H, W, 3], whose channel order `color` is `RGB` or `BGR`."""
         one_of("color", color, ("RGB", "BGR"))
-        return self(
-            array if (color == "RGB") == self._decode.to_rgb else array[..., ::-1], rng
-        )
+        is_rgb = color == "RGB"
+        if is_rgb != self._decode.to_rgb:
+            array = array[..., ::-1]
+        return self(array, rng)
 
     @property
     def _decode(self) -> DecodeImage:
@@ -208,9 +192,7 @@ class Pipeline:
     @property
     def color(self) -> str:
         """Channel order of the result, `RGB` or `BGR`; `GRAY` for one channel."""
-        if self.channels == 1:
-            return "GRAY"
-        return "RGB" if self._decode.to_rgb else "BGR"
+        return self._decode.color
 
     @property
     def draws(self) -> bool:
@@ -223,7 +205,9 @@ class Pipeline:
         size: WidthHeight | None = None
         for op in self.ops:
             size = op.output_size(size)
-        return None if size is None else (self.channels, size[1], size[0])
+        if size is None:
+            return None
+        return (self.channels, size[1], size[0])
 
     def normalized(self) -> Pipeline:
         """The canonical pipeline of the same meaning.
@@ -245,6 +229,24 @@ class Pipeline:
         return f"Pipeline({list(self.ops)})"
 
 
+def _transform_of(entry: Any) -> Transform:
+    """Make the transform of an entry `{name: {key: value}}` or `{name: null}`."""
+    require(
+        isinstance(entry, Mapping) and list(map(type, entry)) == [str],
+        f"{entry!r} is not a transform; write its name with its keys: {{CropImage: {{size: 224}}}}",
+    )
+    ((name, keys),) = entry.items()
+    kind: Any = TRANSFORMS[name]
+    keys = keys or {}
+    require(
+        isinstance(keys, Mapping),
+        f"{name} is {keys!r}; write its keys and their values, or null if it has none",
+    )
+    with translated(ValueError, lambda error: ValueError(f"{name}: {error}")):
+        made: Transform = make_object(kind, keys)
+    return made
+
+
 class _ResizedCrop:
     """A resize and the crop behind it."""
 
@@ -256,6 +258,13 @@ class _ResizedCrop:
         self, image: np.ndarray, rng: np.random.Generator | None = None
     ) -> np.ndarray:
         return self.resize.cropped(image, self.crop)
+
+
+def _taken(ops: list[Any], place: int, kind: type[T]) -> T | None:
+    """Take the transform at a place out of a list if it is of a kind, and return it."""
+    if ops and type(ops[place]) is kind:
+        return cast(T, ops.pop(place))
+    return None
 
 
 def _with_resized_crops(ops: Sequence[Any]) -> tuple[Any, ...]:
@@ -270,17 +279,18 @@ def _with_resized_crops(ops: Sequence[Any]) -> tuple[Any, ...]:
 
 def _normalized_late(ops: Sequence[Transform]) -> list[Transform]:
     """The transforms without ToCHWImage, and NormalizeImage behind those that only move pixels."""
-    ordered: list[Transform] = []
-    for op in reversed([op for op in ops if not isinstance(op, ToCHWImage)]):
-        place = 0
-        while (
-            isinstance(op, NormalizeImage)
-            and place < len(ordered)
-            and ordered[place].moves_pixels
-        ):
+    ordered = [op for op in ops if not isinstance(op, ToCHWImage)]
+    for place in reversed(range(len(ordered) - 1)):
+        # A NormalizeImage moves on until something follows that does not only move pixels
+        while _may_swap(ordered[place : place + 2]):
+            ordered[place : place + 2] = ordered[place + 1], ordered[place]
             place += 1
-        ordered.insert(place, op)
     return ordered
+
+
+def _may_swap(two: Sequence[Transform]) -> bool:
+    """Whether a NormalizeImage is followed by a transform that only moves pixels."""
+    return len(two) == 2 and isinstance(two[0], NormalizeImage) and two[1].moves_pixels
 
 
 def _canonical(op: Any) -> Any:
@@ -294,32 +304,87 @@ def _canonical(op: Any) -> Any:
 
 def _without_order(op: Any) -> Any:
     """The operation for [H, W, C], which is the order until the end."""
-    return dataclasses.replace(op, order="") if type(op) is NormalizeImage else op
+    if type(op) is not NormalizeImage:
+        return op
+    return dataclasses.replace(op, order="")
 
 
 def _entry(op: Any) -> dict[str, dict[str, Any]]:
-    return {
-        type(op).__name__: {
-            field.name: _plain(getattr(op, field.name))
-            for field in dataclasses.fields(op)
-        }
-    }
+    keys = {}
+    for field in dataclasses.fields(op):
+        keys[field.name] = _plain(getattr(op, field.name))
+    return {type(op).__name__: keys}
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return list(map(_plain, value))
 
 
-def _other_channels(decode: DecodeImage) -> str:
-    if decode.channels == 1:
-        return (
-            "NormalizeImage has a mean for three channels, but DecodeImage gives one; write one number each, such as "
-            "mean: [0.449] and std: [0.226]"
+def _check_order(ops: Sequence[Transform]) -> None:
+    """Check that each transform can work on what the ones before it give.
+
+    Raises:
+        ValueError: one cannot; says what to write.
+    """
+    if not ops or not isinstance(ops[0], DecodeImage):
+        found = f", not {type(ops[0]).__name__}" if ops else ""
+        raise ValueError(
+            f"transforms start with DecodeImage{found}; write `- DecodeImage: {{to_rgb: True}}` first"
         )
-    return (
-        "NormalizeImage has a mean for one channel, but DecodeImage gives three; write three numbers each, or "
-        "channels: 1 in DecodeImage"
+    decode = ops[0]
+    before: set[type] = set()
+    for op in ops[1:]:
+        _check_place(op, before)
+        _check_channels(op, decode)
+        before.add(type(op))
+
+
+def _check_place(op: Transform, before: Collection[type]) -> None:
+    """Check a transform against the types of those before it."""
+    name = type(op).__name__
+    transposed = ToCHWImage in before
+    require(
+        not isinstance(op, DecodeImage),
+        "DecodeImage stands twice; write it once, first",
     )
+    if isinstance(op, NormalizeImage):
+        _check_layout(op, transposed)
+    elif transposed:
+        raise ValueError(f"{name} stands after ToCHWImage; write ToCHWImage last")
+    if op.needs_bytes and NormalizeImage in before:
+        raise ValueError(f"{name} stands after NormalizeImage; {op.bytes_remedy}")
+
+
+def _check_layout(op: NormalizeImage, transposed: bool) -> None:
+    """Check that `order` says where the channels are."""
+    if (op.order == "chw") == transposed:
+        return
+    where, write = "before", "''"
+    if transposed:
+        where, write = "after", "chw"
+    raise ValueError(
+        f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}"
+    )
+
+
+def _check_channels(op: Transform, decode: DecodeImage) -> None:
+    """Check a transform against the channels that DecodeImage gives."""
+    name = type(op).__name__
+    is_gray = decode.channels == 1
+    if isinstance(op, NormalizeImage) and op.channels != decode.channels:
+        raise ValueError(_OTHER_CHANNELS[decode.channels])
+    if is_gray and op.needs_colors:
+        raise ValueError(
+            f"{name} needs colours, but DecodeImage gives one channel; {op.colors_remedy}"
+        )
+    if is_gray:
+        _check_gray_colors(op)
+    if op.needs_rgb and decode.color == "BGR":
+        raise ValueError(
+            f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage"
+        )
 
 
 def _check_gray_colors(op: Transform) -> None:
@@ -330,51 +395,3 @@ def _check_gray_colors(op: Transform) -> None:
             raise ValueError(
                 f"{type(op).__name__} has a {key} for three channels, but DecodeImage gives one; write one number"
             )
-
-
-def _check_order(ops: Sequence[Transform]) -> None:
-    if not ops or not isinstance(ops[0], DecodeImage):
-        found = f", not {type(ops[0]).__name__}" if ops else ""
-        raise ValueError(
-            f"transforms start with DecodeImage{found}; write `- DecodeImage: {{to_rgb: True}}` first"
-        )
-    transposed = normalized = False
-    for op in ops[1:]:
-        name = type(op).__name__
-        if isinstance(op, DecodeImage):
-            raise ValueError("DecodeImage stands twice; write it once, first")
-        if transposed and not isinstance(op, NormalizeImage):
-            raise ValueError(f"{name} stands after ToCHWImage; write ToCHWImage last")
-        if isinstance(op, NormalizeImage) and (op.order == "chw") != transposed:
-            where, write = ("after", "chw") if transposed else ("before", "''")
-            raise ValueError(
-                f"NormalizeImage has order {op.order!r} {where} ToCHWImage; write order: {write}"
-            )
-        if normalized and op.needs_bytes:
-            that, remedy = (
-                (" with backend pil", ", or backend: cv2")
-                if hasattr(op, "backend")
-                else ("", "")
-            )
-            raise ValueError(
-                f"{name}{that} stands after NormalizeImage; write it before{remedy}"
-            )
-        if ops[0].channels == 1 and op.needs_colors:
-            remedy = (
-                "write saturation: 0 and hue: 0"
-                if hasattr(op, "saturation")
-                else "remove it"
-            )
-            raise ValueError(
-                f"{name} needs colours, but DecodeImage gives one channel; {remedy}"
-            )
-        if isinstance(op, NormalizeImage) and op.channels != ops[0].channels:
-            raise ValueError(_other_channels(ops[0]))
-        if ops[0].channels == 1:
-            _check_gray_colors(op)
-        if op.needs_rgb and ops[0].channels == 3 and not ops[0].to_rgb:
-            raise ValueError(
-                f"{name} takes pictures in RGB; write to_rgb: True in DecodeImage"
-            )
-        transposed = transposed or isinstance(op, ToCHWImage)
-        normalized = normalized or isinstance(op, NormalizeImage)

@@ -19,6 +19,7 @@ from ppcls.data.transforms.base import (
     set_field,
 )
 from ppcls.data.transforms.resample import check_interpolation, resample
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveFloat, Range, Size
 
 _RANDOM = ("bilinear", "bicubic")
@@ -52,6 +53,7 @@ class RandCropImage(Transform):
     use_log_aspect: bool = False
 
     draws = True
+    bytes_remedy = "write it before, or backend: cv2"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -155,6 +157,5 @@ def _within(value: int, limit: int) -> int:
 
 def _interval(key: str, bounds: Sequence[float]) -> tuple[float, float]:
     smallest, largest = bounds
-    if smallest > largest:
-        raise ValueError(f"{key} is {list(bounds)}; write [smallest, largest]")
+    require(smallest <= largest, f"{key} is {list(bounds)}; write [smallest, largest]")
     return float(smallest), float(largest)

@@ -12,7 +12,8 @@ from ppcls.data.transforms.base import (
     generator,
     set_field,
 )
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import expect
 from ppcls.utils.fields import Fraction, PositiveInt, Range
 
 Box = tuple[int, int, int, int]  # left, top, width, height
@@ -52,16 +53,16 @@ class RandomErasing(Transform):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.sl > self.sh:
-            raise ValueError(
-                f"sl is {self.sl} and sh {self.sh}; write two areas, the smaller one as sl"
-            )
+        require(
+            self.sl <= self.sh,
+            f"sl is {self.sl} and sh {self.sh}; write two areas, the smaller one as sl",
+        )
         set_field(self, "mean", tuple(self.mean))
         are_numbers = all(-_LARGEST <= value <= _LARGEST for value in self.mean)
-        if len(self.mean) not in (1, 3) or not are_numbers:
-            raise ValueError(
-                f"mean is {list(self.mean)}; write one number per channel, or one for all"
-            )
+        require(
+            len(self.mean) in (1, 3) and are_numbers,
+            f"mean is {list(self.mean)}; write one number per channel, or one for all",
+        )
 
     def __call__(
         self, image: np.ndarray, rng: np.random.Generator | None = None
@@ -69,7 +70,7 @@ class RandomErasing(Transform):
         """The picture [H, W, C], uint8 or float32, or a copy of it with a covered box.
 
         Raises:
-            UserError: `mean` is no colour of bytes, but the picture is of these.
+            UserError: `mean` is not a colour of bytes, but the picture holds bytes.
         """
         rng = generator(rng, "RandomErasing")
         is_bytes = image.dtype == np.uint8
@@ -105,11 +106,11 @@ class RandomErasing(Transform):
         return None
 
     def _check_mean_of_bytes(self) -> None:
-        if min(self.mean) < 0 or max(self.mean) > 255:
-            raise UserError(
-                f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
-                "to 255; write such values, or RandomErasing after it"
-            )
+        expect(
+            min(self.mean) >= 0 and max(self.mean) <= 255,
+            f"mean of RandomErasing is {list(self.mean)}, but it stands before NormalizeImage, where values are 0 "
+            "to 255; write such values, or RandomErasing after it",
+        )
 
     def _cover(
         self, box: tuple[int, int, int], is_bytes: bool, rng: np.random.Generator

@@ -19,6 +19,7 @@ from ppcls.data.transforms.base import (
     set_field,
     values_of,
 )
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import Fraction
 
 _METHODS = {
@@ -55,10 +56,10 @@ class RandomRotation(Transform):
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = self._range
-        if low > high:
-            raise ValueError(
-                f"degrees is {self.degrees!r}; write a number of at least 0, or [smallest, largest]"
-            )
+        require(
+            low <= high,
+            f"degrees is {self.degrees!r}; write a number of at least 0, or [smallest, largest]",
+        )
         if self.expand and self.center is not None:
             raise ValueError(
                 "center is set beside expand, which turns around the centre; leave one of the two out"

@@ -164,7 +164,9 @@ def _cubic(x: float) -> float:
 
 
 def _sinc(x: float) -> float:
-    return 1.0 if x == 0.0 else math.sin(x * math.pi) / (x * math.pi)
+    if x == 0.0:
+        return 1.0
+    return math.sin(x * math.pi) / (x * math.pi)
 
 
 def _lanczos(x: float) -> float:

@@ -17,6 +17,7 @@ from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.resample import check_interpolation, resample
 from ppcls.data.transforms.resample_part import resample_part
 from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveInt, Size
 
 LARGEST = 2**24
@@ -47,13 +48,15 @@ class ResizeImage(Transform):
     interpolation: str = "bilinear"
     backend: Literal["cv2", "pil"] = "cv2"
 
+    bytes_remedy = "write it before, or backend: cv2"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_interpolation(self.interpolation, self.backend)
-        if (self.resize_short is None) == (self.size is None):
-            raise ValueError(
-                "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224"
-            )
+        require(
+            (self.resize_short is None) != (self.size is None),
+            "exactly one of resize_short and size is needed; write resize_short: 256 or size: 224",
+        )
         if self.size is not None:
             set_field(self, "size", checked_size(self.size))
 

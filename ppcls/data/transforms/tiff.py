@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ppcls.data.transforms.tiff_tags import (
     numbers,
     tags,
 )
-from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 
 _WIDTH, _HEIGHT = 256, 257
 _ORIENTATION, _XMP = 274, 700
@@ -91,20 +92,22 @@ class Tiff:
 
 
 def read_tiff(data: bytes) -> Tiff:
-    """Reads what the first directory says of the values.
+    """Read from the first directory how the values are stored.
 
     Raises:
         UnreadableImage: Their kind is not read; says what it is, and how to save the picture.
     """
-    if data[:4] == BIG[1]:
-        raise UnreadableImage(
-            "it is a big-endian BigTIFF; save it as little-endian, or as plain TIFF"
-        )
+    expect_readable(
+        data[:4] != BIG[1],
+        "it is a big-endian BigTIFF; save it as little-endian, or as plain TIFF",
+    )
     listed = list(tags(data))
     _check_directory(data, listed)
     found = by_number(listed)
-    if _WIDTH not in found or _HEIGHT not in found:
-        raise UnreadableImage("the file is truncated or damaged: it states no size")
+    expect_readable(
+        _WIDTH in found and _HEIGHT in found,
+        "the file is truncated or damaged: it states no size",
+    )
     samples = _values(data, found, _SAMPLES)[0]
     bits = _values(data, found, _BITS)
     if len(bits) == 1:
@@ -133,10 +136,10 @@ def read_tiff(data: bytes) -> Tiff:
 
 
 def _check_subsampling(subsampling: tuple[int, ...]) -> None:
-    if subsampling != (1, 1):
-        raise UnreadableImage(
-            "it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB"
-        )
+    expect_readable(
+        subsampling == (1, 1),
+        "it is an uncompressed YCbCr TIFF with subsampled chroma; save it as RGB",
+    )
 
 
 def _values(data: bytes, found: dict[int, Tag], number: int) -> tuple[int, ...]:
@@ -163,10 +166,10 @@ def _sum(bits: tuple[int, ...]) -> str:
 def _check_directory(data: bytes, listed: list[Tag]) -> None:
     """Refuse a directory whose tags share their values; Pillow copies the values of each tag."""
     size = sum(tag.size for tag in listed)
-    if size > _VALUES_PER_BYTE * len(data) + _FEW_VALUES:
-        raise UnreadableImage(
-            f"its directory states {size:,} bytes of values, but the file has {len(data):,}"
-        )
+    expect_readable(
+        size <= _VALUES_PER_BYTE * len(data) + _FEW_VALUES,
+        f"its directory states {size:,} bytes of values, but the file has {len(data):,}",
+    )
 
 
 def _used_bits(bits: tuple[int, ...], most: tuple[int, ...]) -> int:
@@ -191,8 +194,7 @@ def _check_kind(bits: tuple[int, ...], formats: tuple[int, ...]) -> None:
                 f"its values are {bits[0]}-bit {_FORMATS[number]} numbers, {_RANGE}"
             )
     most = max(bits)
-    if most > 16:
-        raise UnreadableImage(f"its values have {most} bits, {_RANGE}")
+    expect_readable(most <= 16, f"its values have {most} bits, {_RANGE}")
     if bits != (12,) and not _USUAL_BITS.issuperset(bits):
         raise UnreadableImage(
             f"its values have {_sum(bits)} bits; save it with values of 8 or 16 bits"
@@ -206,17 +208,26 @@ def open_tiff(data: bytes, opener: Callable[[io.BytesIO], ImageFile]) -> ImageFi
         UnreadableImage: The plugin refuses the kind, which the message names.
     """
     tiff = read_tiff(data)
-    try:
+    reason = (
+        f"TIFF files of this kind are not read, or it is damaged ({tiff.description}); "
+        "save it as 8-bit RGB or grey"
+    )
+    with _failing(lambda error: reason):
         file = opener(io.BytesIO(_for_pillow(data, tiff)))
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise UnreadableImage(
-            f"TIFF files of this kind are not read, or it is damaged ({tiff.description}); save it as 8-bit RGB or grey"
-        ) from error
     if tiff.is_planar and max(tiff.bits) == 16:
         file.tile = [_of_16_bits(tile, data) for tile in file.tile]
     return file
+
+
+@contextlib.contextmanager
+def _failing(reason: Callable[[Exception], str]) -> Iterator[None]:
+    """Raise an UnreadableImage with a reason for every error of Pillow's plugin but that memory is short."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise UnreadableImage(reason(error)) from error
 
 
 def _of_16_bits(tile: Any, data: bytes) -> Any:
@@ -227,7 +238,9 @@ def _of_16_bits(tile: Any, data: bytes) -> Any:
     order = "L" if data.startswith(b"II") else "B"
     changed = (codec, extents, offset, (f"{mode};16{order}", *rest))
     # Older Pillow has plain tuples
-    return type(tile)(*changed) if hasattr(tile, "_fields") else changed
+    if hasattr(tile, "_fields"):
+        return type(tile)(*changed)
+    return changed
 
 
 def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
@@ -239,17 +252,15 @@ def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     tiff = read_tiff(data)
     if tiff.is_jpeg:
         _check_jpegs(data)
-    try:
+    with _failing(lambda error: f"{error} (TIFF: {tiff.description})"):
         file.load()
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise UnreadableImage(f"{error} (TIFF: {tiff.description})") from error
     if not tiff.is_deep_grey:
         return file
     values = np.minimum(np.asarray(file), 2**tiff.used_bits - 1)
     grey = (values >> (tiff.used_bits - 8)).astype(np.uint8)
-    return 255 - grey if tiff.white_is_zero else grey
+    if tiff.white_is_zero:
+        return 255 - grey
+    return grey
 
 
 def _check_jpegs(data: bytes) -> None:
@@ -276,8 +287,7 @@ def _check_jpegs(data: bytes) -> None:
             continue
         scans = 1 if frame.runs_from_the_top else count_scans(part)
         left -= frame.width * frame.height * scans
-        if left < 0:
-            raise UnreadableImage("its strips or tiles hold more than the picture")
+        expect_readable(left >= 0, "its strips or tiles hold more than the picture")
         decode_whole(part, frame, to_rgb=True)
 
 

@@ -14,6 +14,7 @@ import ppcls.data.transforms.policy_operations as ops
 from ppcls.data.transforms.auto_augment import Policy
 from ppcls.data.transforms.base import TRANSFORMS, generator, set_field
 from ppcls.data.transforms.policy_operations import Scale, down_from, times, whole
+from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import Fraction
 
 _TOP_LEVEL = 10
@@ -117,8 +118,7 @@ def rand_settings(text: str) -> RandSettings:
         ValueError: It is no such text; says what to write.
     """
     name, *sections = text.split("-")
-    if name != "rand":
-        raise ValueError(f"config_str is {text!r}; {_REMEDY}")
+    require(name == "rand", f"config_str is {text!r}; {_REMEDY}")
     given: dict[str, str] = {}
     for section in sections:
         found = _SECTION.fullmatch(section)
@@ -129,17 +129,19 @@ def rand_settings(text: str) -> RandSettings:
             )
         given[found[1]] = found[2]
     for key in ("m", "n"):
-        if "." in given.get(key, ""):
-            raise ValueError(
-                f"config_str is {text!r}; write a whole number after {key}"
-            )
-    # To timm `inc0` is the same as `inc1`
-    if given.get("inc", "1") != "1":
-        raise ValueError(f"config_str is {text!r}; write inc1, or leave it out")
-    if given.get("w", "0") != "0":
-        raise ValueError(
-            f"config_str is {text!r}; write w0, the only weights, or leave it out"
+        require(
+            "." not in given.get(key, ""),
+            f"config_str is {text!r}; write a whole number after {key}",
         )
+    # To timm `inc0` is the same as `inc1`
+    require(
+        given.get("inc", "1") == "1",
+        f"config_str is {text!r}; write inc1, or leave it out",
+    )
+    require(
+        given.get("w", "0") == "0",
+        f"config_str is {text!r}; write w0, the only weights, or leave it out",
+    )
     settings = RandSettings(
         int(given.get("m", _TOP_LEVEL)),
         int(given.get("n", 2)),

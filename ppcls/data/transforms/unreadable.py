@@ -29,3 +29,17 @@ class NotEnoughMemory(UserError, MemoryError):
         super().__init__(
             f"{path}: {self.reason}; close other programs, or lower the number of threads or workers"
         )
+
+
+def expect_readable(condition: object, reason: str) -> None:
+    """Check what a picture that can be read fulfils.
+
+    Args:
+        condition: Whether it does.
+        reason: Why the picture cannot be read otherwise.
+
+    Raises:
+        UnreadableImage: It does not.
+    """
+    if not condition:
+        raise UnreadableImage(reason)

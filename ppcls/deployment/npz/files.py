@@ -13,17 +13,16 @@ import numpy as np
 
 from ppcls.data.text import read_lines
 from ppcls.untrusted.regular_files import is_file
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.files import PathLike, write_atomically
 
 
 def npz_name(picture: str) -> str:
     """A picture's file among the inputs: its path in the list, on one level; `val/a.jpg` is `val__a.npz`."""
     place = PurePath(picture)
-    parts = []
-    for part in (*place.parts[:-1], place.stem):
-        if part not in ("/", ".."):
-            parts.append(part)
+    parts = [
+        part for part in (*place.parts[:-1], place.stem) if part not in ("/", "..")
+    ]
     return "__".join(parts) + ".npz"
 
 
@@ -48,15 +47,12 @@ def read_datalist(path: PathLike) -> list[Path]:
             continue
         file = Path(line.strip())
         name = file.stem
-        if name in files:
-            raise UserError(
-                f"{path}: two files have the name {name}, so their results would too; rename one"
-            )
-        files[name] = file if file.is_file() else folder / file.name
-    if not files:
-        raise UserError(
-            f"{path} lists no files; write one path of an .npz file per line"
+        expect(
+            name not in files,
+            f"{path}: two files have the name {name}, so their results would too; rename one",
         )
+        files[name] = file if file.is_file() else folder / file.name
+    expect(files, f"{path} lists no files; write one path of an .npz file per line")
     return list(files.values())
 
 

@@ -22,7 +22,7 @@ from ppcls.deployment.npz.files import is_whole, npz_name, save_array, shapes_of
 from ppcls.deployment.npz.record import FolderRecord, Progress
 from ppcls.inference.bundle import Bundle
 from ppcls.untrusted.npz import read_arrays
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, resolved, write_atomically
 
 DATALIST_FILE = "npz_datalist.txt"
@@ -127,7 +127,7 @@ def _check_names(pictures: Sequence[str], names: Sequence[str], folder: Path) ->
             )
         picture_of[name] = picture
     for name in (*names, str(resolved(folder))):
-        if _SURROGATES.search(name):
-            raise UserError(
-                f"{name}: the name is not UTF-8, which a datalist is; rename it"
-            )
+        expect(
+            not _SURROGATES.search(name),
+            f"{name}: the name is not UTF-8, which a datalist is; rename it",
+        )

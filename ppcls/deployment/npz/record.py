@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import expect
 from ppcls.utils.files import make_folders, write_atomically
 from ppcls.utils.lock import claimed
 
@@ -77,12 +77,14 @@ class FolderRecord:
         record = folder / self.name
         if first is None:
             return
-        if not record.is_file():
-            raise UserError(
-                f"{folder} has {first.name}, but no {self.name} that says what it was made of; {_REMEDY}"
-            )
-        if record.read_text(encoding="utf-8") != self._text():
-            raise UserError(f"{folder} holds {self.contradiction}; {_REMEDY}")
+        expect(
+            record.is_file(),
+            f"{folder} has {first.name}, but no {self.name} that says what it was made of; {_REMEDY}",
+        )
+        expect(
+            record.read_text(encoding="utf-8") == self._text(),
+            f"{folder} holds {self.contradiction}; {_REMEDY}",
+        )
 
     def _first_file(self, folder: Path) -> Path | None:
         """A file that was written with a record, if there is one."""

@@ -64,10 +64,7 @@ def run_inputs(
     contradiction = "results of other inputs, or of another bundle, engine or precision"
     record = FolderRecord(_RECORD, content, contradiction)
     with record.filling(folder, "writing results into"):
-        pending = []
-        for file in inputs:
-            if not is_whole(_result_of(file, folder)):
-                pending.append(file)
+        pending = [file for file in inputs if not is_whole(_result_of(file, folder))]
         read = partial(read_input, bundle=bundle)
         for batch in read_batches(read, pending, batch_size, threads):
             for index, scores in zip(batch.indices, backend.run(batch.inputs)):

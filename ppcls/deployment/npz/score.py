@@ -18,7 +18,8 @@ from ppcls.deployment.npz.files import (
 )
 from ppcls.metric.topk import TopkCounter
 from ppcls.untrusted.npz import read_arrays
-from ppcls.utils.errors import UserError
+from ppcls.utils.checked_fields import require
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike
 
 _SHOWN = 5
@@ -46,7 +47,7 @@ def score(results: PathLike, datalist: PathLike, labels: PathLike) -> Score:
     Args:
         results: A folder of `.npz` files, each with the scores of one picture; see `scores_of`.
         datalist: The inputs, in their order.
-        labels: `name label` lines: of inputs (`npz_labels.txt`), or of the pictures they were made of.
+        labels: `name label` lines for the inputs (`npz_labels.txt`), or for the pictures they were made of.
 
     Raises:
         UserError: Results are missing or damaged, or inputs have no label or several; up to five are named.
@@ -98,8 +99,7 @@ def scores_of(
             f"it holds {shapes_of(arrays.values())}; write one array [1, C] or [C] of {wanted} scores per picture"
         )
     row = found[0].reshape(-1).astype(np.float32)
-    if np.isnan(row).any():
-        raise ValueError("a score is NaN")
+    require(not np.isnan(row).any(), "a score is NaN")
     return row
 
 
@@ -109,7 +109,9 @@ def _is_scores(array: np.ndarray, label: int, classes: int | None) -> bool:
         return False
     if sum(side != 1 for side in array.shape) != 1:
         return False
-    return array.size == classes if classes else array.size > label
+    if classes:
+        return array.size == classes
+    return array.size > label
 
 
 def _labels_of(path: PathLike, inputs: Sequence[Path]) -> list[int]:
@@ -120,10 +122,10 @@ def _labels_of(path: PathLike, inputs: Sequence[Path]) -> list[int]:
         if not line.strip():
             continue
         name, _, label = line.strip().rpartition(" ")
-        if not name or not _LABEL.fullmatch(label):
-            raise UserError(
-                f"{path}:{number}: {brief(line)!r} is not a name with a label; write `name label`, labels from 0"
-            )
+        expect(
+            name and _LABEL.fullmatch(label),
+            f"{path}:{number}: {brief(line)!r} is not a name with a label; write `name label`, labels from 0",
+        )
         name = name.rstrip()
         by_input.setdefault(npz_name(name), set()).add(int(label))
         by_picture.setdefault(Path(name).stem, set()).add(int(label))
@@ -177,10 +179,7 @@ def _results_of(folder: Path, inputs: Sequence[Path]) -> list[Path]:
 
 def _numbered_results(folder: Path) -> list[Path]:
     """The results in the order of the numbers in their names."""
-    found = []
-    for file in folder.glob("*.npz"):
-        if not file.name.startswith("."):
-            found.append(file)
+    found = [file for file in folder.glob("*.npz") if not file.name.startswith(".")]
     return sorted(found, key=lambda file: number_order(file.name))
 
 

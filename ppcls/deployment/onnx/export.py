@@ -20,7 +20,7 @@ from ppcls.inference.golden import (
 )
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.logging import get_logger
 
 ONNX_FILE = "inference.onnx"
@@ -77,11 +77,11 @@ def check(opset: int) -> None:
         )
     if importlib.util.find_spec("paddle2onnx") is not None:
         return
-    if sys.version_info >= (3, 13):
-        raise UserError(
-            "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.10 "
-            "to 3.12, where `pip install 'ppcls[onnx]'` installs both"
-        )
+    expect(
+        sys.version_info < (3, 13),
+        "paddle2onnx needs a version of onnx that has no build for Python 3.13 and later; run this on Python 3.10 "
+        "to 3.12, where `pip install 'ppcls[onnx]'` installs both",
+    )
     raise UserError("paddle2onnx is not installed; run `pip install 'ppcls[onnx]'`")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,24 +132,19 @@ class _CalibrationReader:
 
 def _float32_layers(graph: Any, which: str) -> list[str]:
     """Names of the nodes that stay float32."""
-    takers: dict[str, list[str]] = {}
+    takers: dict[str, list[str]] = defaultdict(list)
     for node in graph.node:
         for value in node.input:
-            takers.setdefault(value, []).append(node.name)
+            takers[value].append(node.name)
     outputs = {value.name for value in graph.output}
-    consumers: dict[str, list[str]] = {}
-    layers, end = set(), []
-    for node in graph.node:
-        consumers[node.name] = taking = []
-        for value in node.output:
-            taking += takers.get(value, [])
-        if node.op_type in _LAYERS:
-            layers.add(node.name)
-        if outputs.intersection(node.output):
-            end.append(node.name)
+    consumers = {node.name: _taking(node.output, takers) for node in graph.node}
+    layers = {node.name for node in graph.node if node.op_type in _LAYERS}
+    end = [node.name for node in graph.node if outputs.intersection(node.output)]
     weights = {value.name for value in graph.initializer}
-    begin = []
-    for value in graph.input:
-        if value.name not in weights:
-            begin += takers.get(value.name, [])
-    return outer_layers(consumers, layers, begin, end, which)
+    inputs = [value.name for value in graph.input if value.name not in weights]
+    return outer_layers(consumers, layers, _taking(inputs, takers), end, which)
+
+
+def _taking(values: Iterable[str], takers: Mapping[str, list[str]]) -> list[str]:
+    """Names of the nodes that take some of the values."""
+    return list(itertools.chain.from_iterable(takers[value] for value in values))

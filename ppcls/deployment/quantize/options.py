@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ppcls.utils.checked_fields import require
+
 BACKENDS = ("openvino", "onnxruntime")
 # How the ranges of activations are estimated; a backend's first one is the default.
 RANGES: dict[str, tuple[str, ...]] = {
@@ -60,22 +62,22 @@ class QuantizeOptions:
         _one_of("float32 layers", self.float32_layers, tuple(FLOAT32_LAYERS))
         if self.percentile is not None:
             self._needs_ranges("percentile", self.percentile, "percentile")
-            if not 50 < self.percentile < 100:
-                raise ValueError(
-                    f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99"
-                )
+            require(
+                50 < self.percentile < 100,
+                f"percentile is {self.percentile:g}; write a number above 50 and below 100, such as 99.99",
+            )
         if self.bins is not None:
             self._needs_ranges("bins", self.bins, "entropy")
-            if self.bins < FEWEST_BINS:
-                raise ValueError(
-                    f"bins is {self.bins}; write {FEWEST_BINS} or more, because fewer give the same ranges as minmax"
-                )
+            require(
+                self.bins >= FEWEST_BINS,
+                f"bins is {self.bins}; write {FEWEST_BINS} or more, because fewer give the same ranges as minmax",
+            )
         if self.bias_correction is not None:
             _one_of("bias correction", self.bias_correction, BIAS_CORRECTIONS)
-            if self.backend != "openvino":
-                raise ValueError(
-                    "bias correction is available for openvino only; leave it out, or choose openvino"
-                )
+            require(
+                self.backend == "openvino",
+                "bias correction is available for openvino only; leave it out, or choose openvino",
+            )
 
     @property
     def estimator(self) -> str:
@@ -96,14 +98,14 @@ class QuantizeOptions:
         return f"ranges by {ranges}{FLOAT32_LAYERS[self.float32_layers]}"
 
     def _needs_ranges(self, name: str, value: float, needed: str) -> None:
-        if self.estimator != needed:
-            raise ValueError(
-                f"{name} {value} has an effect only with ranges {needed}; leave it out, or choose these ranges"
-            )
+        require(
+            self.estimator == needed,
+            f"{name} {value} has an effect only with ranges {needed}; leave it out, or choose these ranges",
+        )
 
 
 def _one_of(name: str, value: str, possible: tuple[str, ...]) -> None:
-    if value not in possible:
-        raise ValueError(
-            f"{name} is {value!r}; write {', '.join(possible[:-1])} or {possible[-1]}"
-        )
+    require(
+        value in possible,
+        f"{name} is {value!r}; write {', '.join(possible[:-1])} or {possible[-1]}",
+    )

@@ -163,10 +163,11 @@ def split(
     calibrated = choose(calibration.list, count)
     taken = {os.path.realpath(path) for path in calibration.list.take(calibrated).paths}
     other = data or calibration
-    rest = []
-    for index, path in enumerate(other.list.paths):
-        if os.path.realpath(path) not in taken:
-            rest.append(index)
+    rest = [
+        index
+        for index, path in enumerate(other.list.paths)
+        if os.path.realpath(path) not in taken
+    ]
     if not rest:
         remedy = f"calibrate on fewer than {len(calibration)}, or give --data"
         if data is not None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ppcls.metric.topk import TopkCounter
+from ppcls.utils.checked_fields import require
 
 SCORE_BOUND = 1e-4  # for float32: largest difference of a probability
 # Points of top-1 that may be lost
@@ -52,10 +53,10 @@ class Comparison:
         Raises:
             ValueError: The shapes differ.
         """
-        if scores.shape != reference.shape:
-            raise ValueError(
-                f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}"
-            )
+        require(
+            scores.shape == reference.shape,
+            f"scores have the shape {list(scores.shape)}, the reference's {list(reference.shape)}",
+        )
         difference = np.abs(scores.astype(np.float64) - reference)
         # max() would lose a NaN.
         self.max_difference = float(np.maximum(self.max_difference, difference.max()))

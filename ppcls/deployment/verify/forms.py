@@ -56,8 +56,7 @@ class Form:
 def _forms(device: str) -> tuple[Form, ...]:
     forms = []
     for backend, offered in OFFERED.items():
-        for precision in offered.get(device, ()):
-            forms.append(Form(backend, precision))
+        forms += [Form(backend, precision) for precision in offered.get(device, ())]
     return tuple(forms)
 
 
@@ -95,12 +94,12 @@ def _matching(backend: str, precision: str, device: str) -> list[Form]:
         UserError: A name is unknown, or there are none.
     """
     _check_known("backend", backend, ("all", *BACKENDS))
+    found = list(FORMS[device])
+    if backend != "all":
+        found = [form for form in found if form.backend == backend]
     if precision:
         _check_known("precision", precision, PRECISIONS)
-    found = []
-    for form in FORMS[device]:
-        if backend in ("all", form.backend) and precision in ("", form.precision):
-            found.append(form)
+        found = [form for form in found if form.precision == precision]
     if not found:
         name = f"{backend}:{precision}" if precision else backend
         possible = ", ".join(map(str, FORMS[device]))

@@ -35,7 +35,7 @@ class SaveCheckpoints(Callback):
     facts: dict[str, Any]
     # What the file of weights itself has to remember
     record: dict[str, Any] | None = None
-    # Save when an epoch's steps are done too, lest a failing evaluation lose them
+    # Also save when an epoch's steps are done, so that a failing evaluation does not lose them
     before_evaluation: bool = False
     interval_minutes: float | None = None
     on_error: str = "stop"  # or "continue", where a checkpoint cannot be written
@@ -194,17 +194,15 @@ class SaveCheckpoints(Callback):
             return True
         except (OSError, MemoryError) as error:
             there = checkpoint.verify(self._latest) is None
-            kept = (
-                "the one before it is there still"
-                if there
-                else "no checkpoint is there"
-            )
+            kept = "no checkpoint is there"
+            if there:
+                kept = "the one before it is there still"
             reason, remedy = _reason_and_remedy(error)
             self._lost = f"{self._latest}: cannot be written ({reason}); {kept}"
             if self.on_error == "stop":
                 again = "resume" if there else "begin again"
                 raise UserError(f"{self._lost}; {remedy} and {again}") from error
-            get_logger().warning("%s, and the run goes on", self._lost)
+            get_logger().warning("%s, and the run continues", self._lost)
             return False
 
     def require_saved(self) -> None:
@@ -222,8 +220,8 @@ class SaveCheckpoints(Callback):
         """Describe how to continue a run that has ended early."""
         # Only the first process knows: for another one the checkpoint may still be on its way.
         if not processes.is_first() or checkpoint.verify(self._latest) is None:
-            return f"go on with -o Global.checkpoints={self._latest}"
-        return "train again, because there is no checkpoint to go on from"
+            return f"resume with -o Global.checkpoints={self._latest}"
+        return "train again, because there is no checkpoint to resume from"
 
     def _retire(self, newest: int) -> None:
         """Delete the kept epochs beyond `keep`; one after `newest` belongs to an earlier run and stays."""

@@ -72,7 +72,7 @@ class VisualDLLog(Callback):
     def _give_up(self, error: Exception) -> None:
         self._writer = None
         get_logger().warning(
-            "VisualDL stopped (%s: %s); the run goes on without it",
+            "VisualDL stopped (%s: %s); the run continues without it",
             type(error).__name__,
             error,
         )

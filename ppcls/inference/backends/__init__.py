@@ -37,10 +37,10 @@ def open_backend(bundle: Bundle, settings: Settings) -> Backend:
 
 
 class _OfThisProcess:
-    """An engine that is opened anew in each forked process.
+    """An engine that is opened again in each forked process.
 
-    No engine that was loaded before a fork works after it, not even for a program that is opened anew: Paddle waits for
-    threads that are gone, and CUDA refuses. So a forked process has it in another process, which is not forked.
+    No engine that was loaded before a fork works after it, not even for a program that is opened again: Paddle waits
+    for threads that are gone, and CUDA refuses. So a forked process has it in another process, which is not forked.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:

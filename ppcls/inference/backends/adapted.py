@@ -97,7 +97,7 @@ class Logits:
 
 
 class Softmax:
-    """Turns the logits of a backend into probabilities."""
+    """Convert the logits of a backend to probabilities."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

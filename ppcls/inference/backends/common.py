@@ -13,8 +13,8 @@ import numpy as np
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.entries import ModelOrigin
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import Unavailable, UserError
-from ppcls.utils.threads import Pool as Threads
+from ppcls.utils.errors import Unavailable, UserError, expect, expect_available
+from ppcls.utils.threads import ThreadPool
 
 if TYPE_CHECKING:
     from ppcls.inference.backends import Backend
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MESSAGE = 300  # characters of an engine's message; some are pages long
 
 
-class Pool(Generic[T]):
+class BackendPool(Generic[T]):
     """A pool of items that one thread at a time may use.
 
     The most recently used item is handed out first, because its memory is still in cache.
@@ -48,7 +48,7 @@ class PooledBackend:
     """A backend for several threads, of some that serve one thread each."""
 
     def __init__(self, backends: Iterable[Backend]) -> None:
-        self._pool = Pool(backends)
+        self._pool = BackendPool(backends)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
@@ -72,7 +72,7 @@ def begin(work: Callable[..., T], *arguments: object) -> Callable[[], T]:
     Returns:
         A function that waits for the work and returns its result, or raises its exception.
     """
-    return Threads(1).submit(work, *arguments).result
+    return ThreadPool(1).submit(work, *arguments).result
 
 
 @contextlib.contextmanager
@@ -119,16 +119,16 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
 
 def _require_float32_onnx(bundle: Bundle, settings: Settings) -> None:
     """Refuse what only a bundle can have."""
-    if bundle.origin is ModelOrigin.PADDLECLAS:
-        raise Unavailable(
-            f"{bundle.folder} is a model of PaddleClas, which {settings.backend} does not run; make a bundle of it by "
-            f"`ppcls adopt {bundle.folder} NEW`, and add its ONNX form by `ppcls onnx NEW`"
-        )
-    if settings.precision == "int8":
-        raise Unavailable(
-            f"{bundle.path_of(bundle.program)} is run as it is; leave precision int8 out, which `ppcls quantize` makes "
-            "of bundles alone"
-        )
+    expect_available(
+        bundle.origin is not ModelOrigin.PADDLECLAS,
+        f"{bundle.folder} is a model of PaddleClas, which {settings.backend} does not run; make a bundle of it by "
+        f"`ppcls adopt {bundle.folder} NEW`, and add its ONNX form by `ppcls onnx NEW`",
+    )
+    expect_available(
+        settings.precision != "int8",
+        f"{bundle.path_of(bundle.program)} is run as it is; leave precision int8 out, which `ppcls quantize` makes "
+        "of bundles alone",
+    )
 
 
 def check_names(
@@ -139,8 +139,8 @@ def check_names(
     Raises:
         UserError: they differ.
     """
-    if list(inputs) != [bundle.input.name] or list(outputs) != [bundle.output.name]:
-        raise UserError(
-            f"{file} takes {list(inputs)} and gives {list(outputs)}, but its manifest says "
-            f"{bundle.input.name} and {bundle.output.name}; export the model again"
-        )
+    expect(
+        list(inputs) == [bundle.input.name] and list(outputs) == [bundle.output.name],
+        f"{file} takes {list(inputs)} and gives {list(outputs)}, but its manifest says "
+        f"{bundle.input.name} and {bundle.output.name}; export the model again",
+    )

@@ -26,14 +26,14 @@ class EngineKey:
     Attributes:
         program: SHA-256 of the program's file.
         parameters: SHA-256 of the parameters' file.
-        precision: of the arithmetic.
-        shapes: of the smallest, best and largest input, [N, C, H, W].
+        precision: precision of the arithmetic.
+        shapes: shapes of the smallest, best and largest input, [N, C, H, W].
         collect_shapes: whether the shapes inside were measured.
         min_subgraph_size: operations in a row that are worth an engine.
         workspace_mb: MiB that building may use.
         calibration: digest of the pictures that int8 was calibrated on.
         gpu: the GPU's name.
-        compute_capability: of the GPU, `8.6`.
+        compute_capability: that of the GPU, such as `8.6`.
         tf32: whether float32 products may be rounded to TF32, which newer GPUs do unless NVIDIA_TF32_OVERRIDE is 0.
         tensorrt: version.
         paddle: version.

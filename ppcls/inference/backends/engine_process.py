@@ -27,7 +27,7 @@ from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, translated
 
 SECONDS_TO_END = 10  # then it is killed
 SECONDS_TO_LOAD = 300  # a program on a CPU
@@ -133,10 +133,11 @@ class EngineProcess:
             raise
 
     def _answer(self) -> tuple[int, ...]:
-        try:
+        with translated(
+            (EOFError, ConnectionResetError),
+            lambda error: UserError(_ending(self._process.wait())),
+        ):
             answer, is_alive = self._channel.recv()
-        except (EOFError, ConnectionResetError) as error:
-            raise UserError(_ending(self._process.wait())) from error
         if isinstance(answer, Exception):
             self._ready = is_alive
             raise answer

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.backends.common import (
-    Pool,
+    BackendPool,
     begin,
     check_names,
     loading,
@@ -52,7 +52,7 @@ class OnnxRuntimeBackend:
             [port.name for port in outputs],
         )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
-        self._pool = Pool(range(settings.requests))
+        self._pool = BackendPool(range(settings.requests))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
@@ -65,7 +65,7 @@ class OnnxRuntimeBackend:
 def _options(engine: Any, settings: Settings) -> Any:
     options = engine.SessionOptions()
     # A session's requests share its threads, and the thread that calls `run` counts as one: with N requests in
-    # flight there are N of those. Said in any case, or it binds threads to cores that a container may not have.
+    # flight there are N of those. Set in any case, or it binds threads to cores that a container may not have.
     options.intra_op_num_threads = max(
         1, (settings.threads or usable_cores()) - settings.requests + 1
     )

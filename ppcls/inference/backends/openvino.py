@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.inference.backends.common import (
-    Pool,
+    BackendPool,
     begin,
     check_names,
     loading,
@@ -20,7 +20,7 @@ from ppcls.utils.errors import Unavailable
 from ppcls.utils.optional import import_optional
 
 DEFAULTS = Settings("openvino")
-# Said in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself.
+# Set in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself.
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
@@ -52,7 +52,7 @@ class OpenVinoBackend:
                 core.read_model(file), "CPU", _properties(settings)
             )
         check_names(file, bundle, _names(model.inputs), _names(model.outputs))
-        self._pool = Pool(
+        self._pool = BackendPool(
             model.create_infer_request() for _ in range(settings.requests)
         )
 

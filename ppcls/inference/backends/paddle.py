@@ -16,7 +16,7 @@ from ppcls.inference.backends.common import (
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
 from ppcls.utils.cpu import usable_cores
-from ppcls.utils.errors import Unavailable
+from ppcls.utils.errors import Unavailable, expect_available
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 LEGACY = ".pdmodel"  # of Paddle 2
@@ -79,10 +79,10 @@ def check(program: Path, settings: Settings) -> None:
     Raises:
         Unavailable: it cannot.
     """
-    if program.suffix == ONNX_SUFFIX:
-        raise Unavailable(
-            f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
-        )
+    expect_available(
+        program.suffix != ONNX_SUFFIX,
+        f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino",
+    )
     load_paddle()
     if settings.device == "gpu":
         require_gpu("a GPU is asked for", _NO_GPU)
@@ -138,16 +138,16 @@ def require_gpu(reason: str, remedy: str) -> None:
 def _require_bfloat16(program: Path, settings: Settings) -> None:
     from paddle.base import core
 
-    if not settings.onednn:
-        raise Unavailable(
-            "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32"
-        )
-    if not core.supports_bfloat16():
-        raise Unavailable(
-            "this processor does not compute in bfloat16; write precision float32"
-        )
-    if program.suffix == LEGACY:
-        raise Unavailable(
-            f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "
-            "write precision float32, or export again in today's format"
-        )
+    expect_available(
+        settings.onednn,
+        "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on, or write float32",
+    )
+    expect_available(
+        core.supports_bfloat16(),
+        "this processor does not compute in bfloat16; write precision float32",
+    )
+    expect_available(
+        program.suffix != LEGACY,
+        f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "
+        "write precision float32, or export again in today's format",
+    )

@@ -29,7 +29,7 @@ from ppcls.inference.backends.tensorrt_engines import (
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import TENSORRT_OFFERED, Settings
 from ppcls.utils.download import cache_home
-from ppcls.utils.errors import Unavailable, UserError
+from ppcls.utils.errors import Unavailable, expect, expect_available, translated
 from ppcls.utils.files import resolved, sha256_of
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
@@ -104,32 +104,32 @@ def require(program: Path, settings: Settings) -> None:
     Raises:
         Unavailable: it cannot.
     """
-    if program.suffix == ONNX_SUFFIX:
-        raise Unavailable(
-            f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino"
-        )
+    expect_available(
+        program.suffix != ONNX_SUFFIX,
+        f"{program} is an ONNX program, which Paddle does not run; write backend onnxruntime or openvino",
+    )
     load_paddle()
     require_gpu(
         "TensorRT needs a GPU",
         "-o Global.use_tensorrt=False -o Global.use_gpu=False",
     )
     compiled, runtime = _versions()
-    if not any(compiled):
-        raise Unavailable(
-            "TensorRT is asked for, but this build of Paddle has none; write -o Global.use_tensorrt=False (in Python, "
-            "tensorrt=False), or install a build of Paddle that has it (docs/deployment/tensorrt.md)"
-        )
-    if not any(runtime):
-        raise Unavailable(
-            f"Paddle was built for TensorRT {_dotted(compiled)}, which this machine does not have; install it, and "
-            "name the folder of libnvinfer.so in LD_LIBRARY_PATH"
-        )
+    expect_available(
+        any(compiled),
+        "TensorRT is asked for, but this build of Paddle has none; write -o Global.use_tensorrt=False (in Python, "
+        "tensorrt=False), or install a build of Paddle that has it (docs/deployment/tensorrt.md)",
+    )
+    expect_available(
+        any(runtime),
+        f"Paddle was built for TensorRT {_dotted(compiled)}, which this machine does not have; install it, and "
+        "name the folder of libnvinfer.so in LD_LIBRARY_PATH",
+    )
     offered = TENSORRT_OFFERED[program.suffix]
-    if settings.precision not in offered:
-        raise Unavailable(
-            f"TensorRT runs {program} in {' or '.join(offered)}, not in {settings.precision}; write one of these, or "
-            "export again with --format pdmodel, whose programs Paddle calibrates"
-        )
+    expect_available(
+        settings.precision in offered,
+        f"TensorRT runs {program} in {' or '.join(offered)}, not in {settings.precision}; write one of these, or "
+        "export again with --format pdmodel, whose programs Paddle calibrates",
+    )
     if settings.precision == "int8" and _options(settings).calibration is None:
         raise Unavailable(
             "int8 by TensorRT needs pictures to calibrate on; write --calib LIST for `ppcls verify`, -o "
@@ -171,9 +171,10 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
         options,
     )
     builder = ENGINE_BUILDERS[program.suffix]
-    pictures = (
-        None if options.calibration is None else _enough(options, best[0], bundle)
-    )
+    if options.calibration is None:
+        pictures = None
+    else:
+        pictures = _enough(options, best[0], bundle)
 
     def build(folder: Path) -> None:
         # A warning, because `ppcls predict` shows nothing less important, and building takes minutes
@@ -188,11 +189,11 @@ def open_predictor(bundle: Bundle, settings: Settings) -> Any:
             if pictures is None
             else _full(bundle, pictures, best[0], settings.threads),
         )
-        if not any(folder.glob(builder.engines)):
-            raise Unavailable(
-                f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
-                "leave TensorRT out"
-            )
+        expect_available(
+            any(folder.glob(builder.engines)),
+            f"no part of {program} became an engine of TensorRT; write a smaller tensorrt.min_subgraph_size, or "
+            "leave TensorRT out",
+        )
 
     root = Path(options.cache_dir) if options.cache_dir else cache_home() / "tensorrt"
     # Absolute, for Paddle keeps it.
@@ -236,11 +237,11 @@ def _enough(options: TensorRT, count: int, bundle: Bundle) -> PictureList:
     source = options.calibration or ""
     names = bundle.class_names if Path(source).is_file() else None
     pictures = read_picture_list(source, bundle.class_num, class_names=names)
-    if len(pictures) < count:
-        raise UserError(
-            f"{options.calibration} has {len(pictures)} pictures, fewer than a batch of {count}; give more, or write a "
-            "smaller tensorrt.opt_batch"
-        )
+    expect(
+        len(pictures) >= count,
+        f"{options.calibration} has {len(pictures)} pictures, fewer than a batch of {count}; give more, or write a "
+        "smaller tensorrt.opt_batch",
+    )
     return pictures
 
 
@@ -280,13 +281,14 @@ def _python_package() -> Any:
         Unavailable: it, or `paddle.tensorrt`, is not there.
     """
     for module in ("tensorrt", "paddle.tensorrt.export"):
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise Unavailable(
+        with translated(
+            ImportError,
+            lambda error: Unavailable(
                 f"TensorRT takes programs of Paddle 3 by the Python packages tensorrt {_dotted(_versions()[0])} and "
                 f"paddle.tensorrt, but {error}; install them, or export again with --format pdmodel"
-            ) from error
+            ),
+        ):
+            importlib.import_module(module)
     return importlib.import_module("tensorrt")
 
 
@@ -297,13 +299,14 @@ def _require_engine_flag() -> None:
         Unavailable: it does not.
     """
     paddle = load_paddle()
-    try:
-        paddle.get_flags(ENGINE_FOLDER_FLAG)
-    except ValueError as error:
-        raise Unavailable(
+    with translated(
+        ValueError,
+        lambda error: Unavailable(
             f"TensorRT takes programs of Paddle 3 by a newer Paddle than {paddle.__version__}, which has no flag "
             f"{ENGINE_FOLDER_FLAG}; install one, or export again with --format pdmodel"
-        ) from error
+        ),
+    ):
+        paddle.get_flags(ENGINE_FOLDER_FLAG)
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -32,9 +32,9 @@ class Task:
     Attributes:
         program: its file.
         parameters: theirs.
-        input_name: of the program's one input.
-        shapes: of the smallest, best and largest input, [N, C, H, W].
-        precision: of the arithmetic.
+        input_name: name of the program's only input.
+        shapes: shapes of the smallest, best and largest input, [N, C, H, W].
+        precision: precision of the arithmetic.
         options: the rest.
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ppcls.inference.bundle import PROGRAM_FILES, Bundle
 from ppcls.inference.manifest import MANIFEST_FILE, is_ours
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def find_bundle(
     """
     place = Path(path)
     if place.is_file():
-        if is_ours(place.parent):
-            raise UserError(
-                f"{place} is a file of a bundle; give the bundle's folder, {place.parent}"
-            )
+        expect(
+            not is_ours(place.parent),
+            f"{place} is a file of a bundle; give the bundle's folder, {place.parent}",
+        )
         return _in_memory(place, model, preprocess)
     if _has_program(place) and not is_ours(place):
         return _in_memory(place, model, preprocess)

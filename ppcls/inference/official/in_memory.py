@@ -30,7 +30,7 @@ from ppcls.untrusted.paddle_parameters import check_parameters
 from ppcls.untrusted.paddle_programs import Shape, declared_inputs
 from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.tar import unpack
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect, translated
 
 _UNKNOWN = "unknown"
 
@@ -76,7 +76,7 @@ def bundle_in_memory(
     entries = digested(program), digested(folder / PARAMETERS_FILE)
     batch = pipeline(GOLDEN_PICTURE.read_bytes())[np.newaxis]
     trial = tried(program, entries, name, batch)
-    try:
+    with translated(ValueError, lambda error: UserError(f"{place}: {error}")):
         return Bundle(
             folder=folder,
             library=ppcls.__version__,
@@ -93,8 +93,6 @@ def bundle_in_memory(
             golden=None,
             origin=ModelOrigin.PADDLECLAS,
         )
-    except ValueError as error:
-        raise UserError(f"{place}: {error}") from error
 
 
 def _unpacked(tar: Path) -> Path:
@@ -107,20 +105,20 @@ def _unpacked(tar: Path) -> Path:
 def _input(place: Path, program: Path, pipeline: Pipeline) -> tuple[str, Shape]:
     """Name and shape of the only input; a side that the program leaves open is that of the pictures."""
     inputs: dict[str, Shape] = declared_inputs(program)
-    if len(inputs) != 1:
-        raise UserError(
-            f"{place} takes {len(inputs)} inputs ({shown(', '.join(inputs))}); a classifier takes pictures alone"
-        )
+    expect(
+        len(inputs) == 1,
+        f"{place} takes {len(inputs)} inputs ({shown(', '.join(inputs))}); a classifier takes pictures alone",
+    )
     ((name, shape),) = inputs.items()
     given = pipeline.output_size
     if given is None:
         raise UserError(
             f"{place}: its preprocessing gives pictures of no fixed size; end it with a crop"
         )
-    if len(shape) != 4 or shape[0] != -1:
-        raise UserError(
-            f"{place} takes an input of {shape_text(shape)}; a classifier takes [-1, channels, height, width]"
-        )
+    expect(
+        len(shape) == 4 and shape[0] == -1,
+        f"{place} takes an input of {shape_text(shape)}; a classifier takes [-1, channels, height, width]",
+    )
     whole = (
         -1,
         *(

@@ -11,7 +11,7 @@ from ppcls.arch.weights.sources import MODELS, Preprocessing, weights_of
 from ppcls.config.paddleclas.inference_yml import OfficialDescription
 from ppcls.data.transforms import DecodeImage, Pipeline
 from ppcls.inference.onnx_file import transforms_of
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, suggest, translated
 
 Preprocess = Pipeline | Mapping[str, Any] | Sequence[Any] | str | Preprocessing
 """A pipeline; its transforms, as YAML has them; or what differs from the model's, by the fields of `Preprocessing`."""
@@ -31,12 +31,13 @@ def pipeline_of(
     if isinstance(preprocess, Pipeline):
         return preprocess
     if preprocess is not None:
-        try:
-            return _given(preprocess, model)
-        except ValueError as error:
-            raise UserError(
+        with translated(
+            ValueError,
+            lambda error: UserError(
                 f"{place}: the given preprocessing is impossible: {error}"
-            ) from error
+            ),
+        ):
+            return _given(preprocess, model)
     if described.transforms is not None:
         return with_decoding(described.transforms)
     if model is not None:
@@ -67,10 +68,10 @@ def with_decoding(transforms: Sequence[Any]) -> Pipeline:
         UserError: their order is impossible.
     """
     decodes = any(isinstance(transform, DecodeImage) for transform in transforms)
-    try:
+    with translated(
+        ValueError, lambda error: UserError(f"PreProcess.transform_ops: {error}")
+    ):
         return Pipeline(transforms if decodes else [DecodeImage(), *transforms])
-    except ValueError as error:
-        raise UserError(f"PreProcess.transform_ops: {error}") from error
 
 
 def _of_table(model: str) -> Preprocessing:

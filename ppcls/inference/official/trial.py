@@ -25,7 +25,7 @@ from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.utils import child
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.download import cache_home
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.fields import PositiveInt
 from ppcls.utils.files import make_folders, write_atomically
 from ppcls.utils.load_paddle import load_paddle
@@ -59,7 +59,7 @@ def tried(
     Args:
         program: its file, beside its parameters.
         entries: program and parameters with their digests.
-        input_name: of the program's one input.
+        input_name: name of the program's only input.
         batch: one picture, float32 [1, C, H, W].
 
     Raises:
@@ -112,10 +112,10 @@ def _try(program: Path, input_name: str, batch: np.ndarray) -> Trial:
         raise UserError(
             f"{program}: Paddle takes more than {_SECONDS} s for one picture; {_AGAIN}"
         ) from error
-    if scores.ndim != 2 or len(scores) != 1:
-        raise UserError(
-            f"{program} gives {shape_text(scores.shape)} for a picture; a classifier gives [1, class_num]"
-        )
+    expect(
+        scores.ndim == 2 and len(scores) == 1,
+        f"{program} gives {shape_text(scores.shape)} for a picture; a classifier gives [1, class_num]",
+    )
     return Trial(name, scores.shape[1], _meaning(scores))
 
 

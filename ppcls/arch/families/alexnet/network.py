@@ -86,7 +86,9 @@ class AlexNet(Backbone):
 
     @jit.not_to_static  # a static graph would turn an unknown size into a tensor
     def _to_grid(self, x: Tensor) -> Tensor:
-        return x if list(x.shape[2:]) == [_GRID, _GRID] else self.pool(x)
+        if list(x.shape[2:]) == [_GRID, _GRID]:
+            return x
+        return self.pool(x)
 
     def admits(self, side: int) -> bool:
         """Whether each of the three pools has at least one window."""

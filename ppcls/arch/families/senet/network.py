@@ -1,7 +1,7 @@
 """SENet154_vd: squeeze and excitation (Hu, Shen, Albanie, Sun, Wu, CVPR 2018, arXiv:1709.01507) in a ResNet-D frame.
 
 The stem of three 3x3 convolutions and the pooled shortcuts are ResNet-D's (He et al., CVPR 2019, arXiv:1812.01187,
-section 4.2). It is no variant of the authors' SENet154, whose weights do not fit: the first convolution of a block
+section 4.2). It is not a variant of the authors' SENet154, whose weights do not fit: the first convolution of a block
 here has the block's full width, there half of it, and there is no dropout here. Deviations from PaddleClas, none of
 which changes what a given set of weights computes: the classifier is a 1x1 convolution, and the initial weights are
 those of `ppcls.arch.layers`.
@@ -64,11 +64,10 @@ class SEBottleneck(Block):
         self.shortcut = nn.Identity()
         if in_channels != channels:
             # A window cut off by the border counts what is there, so an odd size is halved as the convolution does.
-            pool = (
-                nn.AvgPool2D(2, stride=2, ceil_mode=True)
-                if stride == 2
-                else nn.Identity()
-            )
+            if stride == 2:
+                pool = nn.AvgPool2D(2, stride=2, ceil_mode=True)
+            else:
+                pool = nn.Identity()
             self.shortcut = nn.Sequential(
                 pool, conv(in_channels, channels, 1), nn.BatchNorm2D(channels)
             )

@@ -16,7 +16,7 @@ from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine.schema import registries
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import ConfigError
-from ppcls.utils.user_paths import expanded
+from ppcls.utils.files import expanded
 
 
 @pytest.fixture

@@ -1,3 +1,0 @@
-from ppcls.utils.registry import Registry
-
-METRICS = Registry("metric")
