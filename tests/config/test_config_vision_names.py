@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers.messages import says
 from ppcls.config import load_config
@@ -73,7 +75,8 @@ def test_every_list_is_translated():
             ["Normalize: {mean: 0.5}"],
             "transform_ops.1.Normalize: works on what ToTensor gives; write ToTensor before it ...",
         ),
-        (["ToTensor: {keys: x}"], "transform_ops.1.ToTensor: has keys that are not ...; write NormalizeImage and ..."),
+        (["ToTensor: {keys: x}"], "transform_ops.1.NormalizeImage: unknown key 'keys'; ..."),
+        (["ToTensor: 5"], "transform_ops.1.ToTensor: has a value that is not a mapping; write it without one"),
         (["ToTensor: ", "Normalize: {men: 1}"], "transform_ops.1.NormalizeImage: unknown key 'men' ... 'mean'?"),
         (["ToTensor: ", "RandomErasing: "], "RandomErasing stands after ToCHWImage; write ToCHWImage last"),
     ],
@@ -82,3 +85,25 @@ def test_what_does_not_fit_is_said(operations, said):
     with pytest.raises(ConfigError) as caught:
         transforms(*operations)
     assert caught.value.problems == [says(f"... {said}")]
+
+
+NAMES = st.sampled_from(["ToTensor", "Normalize", "DecodeImage", "RandomResizedCrop", "RandomHorizontalFlip", "x"])
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["mean", "std", "size", "channels", "data_format"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.dictionaries(NAMES, VALUES, max_size=2) | VALUES, max_size=5))
+def test_any_list_is_translated_or_left_to_the_checker(listed):
+    root = as_node({"PreProcess": {"transform_ops": listed}}, Origin("c.yaml", 1))
+    translate_vision_names(root)
+    found = root.plain()["PreProcess"]["transform_ops"]
+    assert len(found) >= len(listed)
+    others = [operation for operation in listed if not (isinstance(operation, dict) and len(operation) == 1)]
+    assert all(operation in found for operation in others)

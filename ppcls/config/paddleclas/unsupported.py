@@ -157,7 +157,7 @@ _NAMES = {
             "remove it or write RandomRotation",
         ),
         **_unsupported("the transform", "Padv2 PadV2 Pad_paddle_vision", "write Pad"),
-        "ToTensor": "has keys that are not supported here; write NormalizeImage and ToCHWImage",
+        "ToTensor": "has a value that is not a mapping; write it without one",
         "Normalize": "works on what ToTensor gives; write ToTensor before it, or NormalizeImage",
         **_unsupported(
             "the transform",

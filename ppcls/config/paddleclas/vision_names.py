@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ppcls.untrusted.yaml_nodes import Node, as_node, find
+from ppcls.untrusted.yaml_nodes import Node, find
 
 _LISTS = (
     "DataLoader.Train.dataset.transform_ops",
@@ -27,72 +27,81 @@ def translate_vision_names(root: Node) -> None:
 
 
 def _translated(operations: Sequence[Node]) -> list[Node]:
-    channels = 3
+    channels = _channels(operations)
     result: list[Node] = []
-    tensor: Node | None = None  # ToTensor, until the next operation is known
+    previous = ""
     for operation in operations:
-        name, keys = _name_and_keys(operation)
-        if name == "DecodeImage" and "channels" in keys:
-            channels = 1 if keys["channels"].value == 1 else 3
-        if tensor is not None:
-            normalize = operation if name == "Normalize" else None
-            result += _planes(tensor, normalize, channels)
-            tensor = None
-            if normalize is not None:
-                continue
-        if name == "ToTensor" and set(keys) <= {"data_format"}:
-            tensor = operation
-        elif name == "RandomHorizontalFlip":
-            result.append(_renamed(operation, "RandFlipImage"))
-        elif name == "RandomResizedCrop":
-            result.append(_resized_crop(operation))
+        name = _name(operation)
+        if name == "Normalize" and previous == "ToTensor":
+            result[-2] = _normalize(operation, channels)
+        elif name in _TRANSLATIONS:
+            result += _TRANSLATIONS[name](operation, channels)
         else:
             result.append(operation)
-    if tensor is not None:
-        result += _planes(tensor, None, channels)
+        previous = name
     return result
 
 
-def _name_and_keys(operation: Node) -> tuple[str, dict[str, Node]]:
-    """An operation's name and keys; an empty name for what is no operation."""
-    if not isinstance(operation.value, dict) or len(operation.value) != 1:
-        return "", {}
-    ((name, keys),) = operation.value.items()
-    return name, keys.value if isinstance(keys.value, dict) else {}
+def _tensor(operation: Node, channels: int) -> list[Node]:
+    """ToTensor: bytes divided by 255, channels first."""
+    return [_normalize(operation, channels), _operation("ToCHWImage", {}, operation)]
 
 
-def _operation(name: str, keys: dict[str, Node], like: Node) -> Node:
-    return Node({name: Node(keys, like.origin)}, like.origin)
-
-
-def _renamed(operation: Node, name: str) -> Node:
-    ((_, keys),) = operation.value.items()
-    return Node({name: keys}, operation.origin)
-
-
-def _planes(tensor: Node, normalize: Node | None, channels: int) -> list[Node]:
-    """ToTensor with or without a Normalize: bytes divided by 255, then by mean and std, channels first."""
-    like = tensor if normalize is None else normalize
-    keys = dict(_name_and_keys(like)[1])
-    if normalize is None:
-        keys = {}
+def _normalize(operation: Node, channels: int) -> Node:
+    """Normalize of what ToTensor gives, as NormalizeImage of bytes."""
+    keys = _keys(operation)
     keys.pop("data_format", None)
     for name, default in (("mean", 0.0), ("std", 1.0)):
-        value = keys.setdefault(name, Node(default, like.origin))
+        value = keys.setdefault(name, Node(default, operation.origin))
         if not isinstance(value.value, list):
             keys[name] = Node([value.copy() for _ in range(channels)], value.origin)
-    keys["scale"] = as_node("1.0/255.0", like.origin)
-    return [
-        _operation("NormalizeImage", keys, like),
-        _operation("ToCHWImage", {}, like),
-    ]
+    keys["scale"] = Node("1.0/255.0", operation.origin)
+    return _operation("NormalizeImage", keys, operation)
 
 
-def _resized_crop(operation: Node) -> Node:
+def _flip(operation: Node, channels: int) -> list[Node]:
+    return [_operation("RandFlipImage", _keys(operation), operation)]
+
+
+def _resized_crop(operation: Node, channels: int) -> list[Node]:
     """RandCropImage; its size is [width, height], that of paddle.vision [height, width]."""
-    keys = dict(_name_and_keys(operation)[1])
+    keys = _keys(operation)
     size = keys.get("size")
     if size is not None and isinstance(size.value, list):
         keys["size"] = Node(size.value[::-1], size.origin)
     keys.setdefault("sampling", Node("torchvision", operation.origin))
-    return _operation("RandCropImage", keys, operation)
+    return [_operation("RandCropImage", keys, operation)]
+
+
+_TRANSLATIONS: dict[str, Callable[[Node, int], list[Node]]] = {
+    "ToTensor": _tensor,
+    "RandomHorizontalFlip": _flip,
+    "RandomResizedCrop": _resized_crop,
+}
+
+
+def _name(operation: Node) -> str:
+    """An operation's name; an empty text for what is no operation with a mapping of keys, or without keys."""
+    if not isinstance(operation.value, dict) or len(operation.value) != 1:
+        return ""
+    ((name, keys),) = operation.value.items()
+    return name if keys.value is None or isinstance(keys.value, dict) else ""
+
+
+def _keys(operation: Node) -> dict[str, Node]:
+    """A copy of an operation's keys."""
+    (keys,) = operation.value.values()
+    return dict(keys.value or {})
+
+
+def _channels(operations: Sequence[Node]) -> int:
+    """How many channels DecodeImage gives."""
+    for operation in operations:
+        if _name(operation) == "DecodeImage":
+            channels = _keys(operation).get("channels")
+            return 1 if channels is not None and channels.value == 1 else 3
+    return 3
+
+
+def _operation(name: str, keys: dict[str, Node], like: Node) -> Node:
+    return Node({name: Node(keys, like.origin)}, like.origin)
