@@ -232,15 +232,15 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     [
         ("augmix-m3", "is 'augmix-m3'; write rand, ... such as rand-m9-mstd0.5-inc1"),
         ("", "is ''; write rand, ... such as rand-m9-mstd0.5-inc1"),
-        ("rand-m9-x3", "'x3' is unknown; write rand, ... such as"),
-        ("rand-m-inc1", "'m' is unknown; write rand"),
-        ("rand-m9-m8", "'m8' is a second one; write rand"),
-        ("rand-m9.5", "write a whole number after m"),
-        ("rand-m9-inc0", "write inc1, or leave it out"),
-        ("rand-m9-w1", "write w0, ... or leave it out"),
+        ("rand-m9-x3", "'x3' is unknown or written twice; write rand, ... such as"),
+        ("rand-m-inc1", "'m' is unknown ...; write rand"),
+        ("rand-m9-m8", "'m8' is unknown or written twice; write rand"),
+        ("rand-m9.5", "'m9.5' is unknown ...; write rand"),
+        ("rand-m9-inc0", "'inc0' is unknown ... inc1 (higher is stronger)"),
+        ("rand-m9-w1", "'w1' is unknown ... w0 (timm's weights)"),
         ("rand-n0", "write a number of at least 1 after n"),
         ("rand-n14-w0", "write a number from 1 to 13 after n"),
-        ("rand-m9-n" + "9" * 5000, "is unknown; write rand"),
+        ("rand-m9-n" + "9" * 5000, "is unknown ...; write rand"),
     ],
 )
 def test_impossible_texts_are_refused(text: str, message: str) -> None:

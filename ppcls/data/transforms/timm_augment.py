@@ -75,7 +75,15 @@ WEIGHTS = {
     "Equalize": 0.005,
 }
 
-_SECTION = re.compile(r"(m|n|w|mstd|inc)([0-9]{1,9}(?:\.[0-9]{1,9})?)")
+_SECTION = re.compile("([a-z]+)([0-9.]+)")
+_NUMBERS = {
+    "m": "[0-9]{1,9}",
+    "n": "[0-9]{1,9}",
+    "mstd": r"[0-9]{1,9}(\.[0-9]{1,9})?",
+    # timm takes `inc0` for `inc1`
+    "inc": "1",
+    "w": "0",
+}
 _REMEDY = (
     "write rand, then m (magnitude), n (layers), mstd (deviation of the magnitude), inc1 (higher is stronger) or w0 "
     "(timm's weights), such as rand-m9-mstd0.5-inc1"
@@ -121,27 +129,12 @@ def rand_settings(text: str) -> RandSettings:
     require(name == "rand", f"config_str is {text!r}; {_REMEDY}")
     given: dict[str, str] = {}
     for section in sections:
-        found = _SECTION.fullmatch(section)
-        if found is None or found[1] in given:
-            what = "unknown" if found is None else "a second one"
-            raise ValueError(
-                f"config_str is {text!r}, of which {section!r} is {what}; {_REMEDY}"
-            )
-        given[found[1]] = found[2]
-    for key in ("m", "n"):
+        key, number = _key_and_number(section)
         require(
-            "." not in given.get(key, ""),
-            f"config_str is {text!r}; write a whole number after {key}",
+            key != "" and key not in given,
+            f"config_str is {text!r}, of which {section!r} is unknown or written twice; {_REMEDY}",
         )
-    # To timm `inc0` is the same as `inc1`
-    require(
-        given.get("inc", "1") == "1",
-        f"config_str is {text!r}; write inc1, or leave it out",
-    )
-    require(
-        given.get("w", "0") == "0",
-        f"config_str is {text!r}; write w0, the only weights, or leave it out",
-    )
+        given[key] = number
     settings = RandSettings(
         int(given.get("m", _TOP_LEVEL)),
         int(given.get("n", 2)),
@@ -154,6 +147,17 @@ def rand_settings(text: str) -> RandSettings:
         bounds = f"from 1 to {most}" if settings.is_weighted else "of at least 1"
         raise ValueError(f"config_str is {text!r}; write a number {bounds} after n")
     return settings
+
+
+def _key_and_number(section: str) -> tuple[str, str]:
+    """The key of a section and the number behind it; empty texts for what is no section."""
+    found = _SECTION.fullmatch(section)
+    if found is None:
+        return "", ""
+    key, number = found.groups()
+    if re.fullmatch(_NUMBERS.get(key, ""), number) is None:
+        return "", ""
+    return key, number
 
 
 @TRANSFORMS.register()
