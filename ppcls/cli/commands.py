@@ -54,7 +54,11 @@ COMMANDS = (
         "export",
         "write a deployable bundle: program, weights, preprocessing and a checked example",
     ),
-    Command("predict", "predict", "classify pictures with an exported bundle"),
+    Command(
+        "predict",
+        "predict",
+        "classify pictures with a bundle, or with a published model",
+    ),
     Command(
         "adopt",
         "adopt",

@@ -18,12 +18,15 @@ class CommandParser(argparse.ArgumentParser):
 
     Attributes:
         introduction: What the help says before the usage; empty for the help of argparse.
+        takes_words_anywhere: Whether options may stand between the arguments without names.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.introduction = ""
+        self.takes_words_anywhere = False
         self._new_names: dict[str, str] = {}
+        self._spellings: dict[str, str] = {}
 
     def format_help(self) -> str:
         """Return the introduction and the help of argparse."""
@@ -35,6 +38,16 @@ class CommandParser(argparse.ArgumentParser):
         Help does not show it. Using it prints one line that gives the new name.
         """
         self._new_names[old] = new
+
+    def spell(self, other: str, name: str) -> None:
+        """Accept `other`, as another program spells it, for the option `name`; help does not show it."""
+        self._spellings[other] = name
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments as argparse does."""
+        if self.takes_words_anywhere:
+            return self.parse_intermixed_args(args, namespace)
+        return super().parse_args(args, namespace)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse arguments as argparse does, after replacing old names of options."""
@@ -51,6 +64,8 @@ class CommandParser(argparse.ArgumentParser):
             if word == "--":
                 break
             name, equals, value = word.partition("=")
+            name = self._spellings.get(name, name)
+            renamed[index] = name + equals + value
             new = self._new_names.get(name)
             if new is not None:
                 renamed[index] = new + equals + value

@@ -20,8 +20,10 @@ class DeployGlobalSection(CheckedFields):
     """The run.
 
     Attributes:
-        inference_model_dir: the bundle, a folder that export wrote; or PaddleClas's inference model, a folder or tar.
-        infer_imgs: a picture, its http(s) address, a folder of pictures, or a pattern (`photos/*.jpg`).
+        inference_model_dir: the bundle, a folder that export wrote; PaddleClas's inference model, a folder or tar; or a
+            published model's name, `DLA34` or `DLA34/timm`.
+        infer_imgs: a picture, its http(s) address, a folder of pictures, or a pattern (`photos/*.jpg`); or a list of
+            these.
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
@@ -35,10 +37,14 @@ class DeployGlobalSection(CheckedFields):
         tensorrt: how; see there.
         model_name: the model of PaddleClas's folder or tar, whose preprocessing it gets; null for what the folder says.
         output: a `.csv` or `.json` file for the answers; null for the console only.
+        save_dir: a folder for copies of the pictures, in one folder per class named by its id; null for none.
     """
 
     inference_model_dir: Annotated[str, ReadPath("either")]
-    infer_imgs: Annotated[str, ReadPath("pictures")]
+    infer_imgs: (
+        Annotated[str, ReadPath("pictures")]
+        | tuple[Annotated[str, ReadPath("pictures")], ...]
+    )
     batch_size: PositiveInt = 1
     use_gpu: bool = False
     enable_mkldnn: bool = True
@@ -51,6 +57,7 @@ class DeployGlobalSection(CheckedFields):
     tensorrt: TensorRT = _TENSORRT
     model_name: str | None = None
     output: Annotated[str, UserPath()] | None = None
+    save_dir: Annotated[str, UserPath()] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,6 +65,8 @@ class DeployGlobalSection(CheckedFields):
             raise ValueError(
                 f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them"
             )
+        if not self.infer_imgs:
+            raise ValueError("infer_imgs is empty; write a picture or a folder of some")
         runs_it = self.use_tensorrt or self.backend == "trt"
         if self.tensorrt != _TENSORRT and not runs_it:
             raise ValueError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ PathLike = str | os.PathLike[str]
 Source = PathLike | Mapping[str, Any]
 # What messages call sections that are not in a file
 MAPPING = "the given mapping"
+_BUNDLE_KEY = "Global.inference_model_dir"
 
 
 def load_config(
@@ -172,6 +174,7 @@ def load_deploy_config(
     registries: Mapping[str, Registry] | None = None,
     *,
     check_paths: bool = True,
+    models: Collection[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> DeployConfig:
     """Load and check a deployment configuration.
@@ -181,6 +184,7 @@ def load_deploy_config(
         overrides: `Section.key=value`, in order.
         registries: the registry of transforms by its kind, for a file with the section PreProcess.
         check_paths: whether the paths must exist; False for printing. They must be set all the same.
+        models: names that may stand in the place of the bundle's path.
         say: is called with a line for each key of PaddleClas without an effect here; None logs it.
 
     Raises:
@@ -194,6 +198,9 @@ def load_deploy_config(
     checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
     _log(checker.lines, say)
+    for place, use in enumerate(checker.paths):
+        if use.key == _BUNDLE_KEY:
+            checker.paths[place] = replace(use, names=models)
     _check_paths(checker, lambda key: check_paths, problems)
     problems.raise_if_any()
     assert config is not INVALID

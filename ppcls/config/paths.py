@@ -93,7 +93,7 @@ def _problem_of_place(use: PathUse) -> str | None:
     with contextlib.suppress(OSError, ValueError):  # a name that no file can have
         is_there = _TESTS[use.what](path)
     if not is_there:
-        return _missing(use)
+        return None if use.path in use.names else _missing(use)
     if not os.access(path, os.R_OK):
         return f"{use.path!r} may not be read; change its permissions"
     return None
@@ -101,6 +101,11 @@ def _problem_of_place(use: PathUse) -> str | None:
 
 def _missing(use: PathUse) -> str:
     what = _WORDS[use.what]
+    if use.what == "either" and use.names:
+        return (
+            f"{use.path!r} is neither a path nor the name of a published model{suggest(use.path, use.names)}; write "
+            "the path of a bundle, or a name that `ppcls models` lists with weights"
+        )
     return f"there is no {what} {use.path!r}; write the path of one, relative to the working directory"
 
 

@@ -38,4 +38,4 @@ def infer(config: Config, output: str | None = None) -> int:
         answer.topk,
         postprocess=answer,
     )
-    return report(prediction, place, pictures, answer.topk, output)
+    return report(prediction, pictures, answer.topk, output)

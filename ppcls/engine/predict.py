@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from ppcls.config import DeployConfig
 from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.config.tensorrt import TensorRT
+from ppcls.data.picture_items import is_web_address
 from ppcls.data.picture_sources import pictures_of
-from ppcls.engine.result_files import console_line, encodable, open_results
+from ppcls.engine.answers import answers_for
+from ppcls.engine.copies import copy_by_class
+from ppcls.engine.result_files import open_results
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.official.find import find_bundle
@@ -46,10 +50,10 @@ def predict(config: DeployConfig) -> int:
     classifier = open_classifier(config, len(pictures))
     return report(
         classifier,
-        config.Global.infer_imgs,
         pictures,
         config.PostProcess.Topk.topk,
         config.Global.output,
+        config.Global.save_dir,
     )
 
 
@@ -99,44 +103,79 @@ def _requests(
     return min(settings.cpu_num_threads or usable_cores(), _MOST_REQUESTS, batches)
 
 
-def list_pictures(source: str) -> list[str]:
-    """The paths of a file, of a folder's pictures, or of those that match a pattern.
+@dataclass(frozen=True)
+class Listed:
+    """A picture to classify.
+
+    Attributes:
+        path: its path or address.
+        shown: what stands for it on the console.
+    """
+
+    path: str
+    shown: str
+
+
+def list_pictures(sources: str | Sequence[str]) -> list[Listed]:
+    """The picture of a path or an address, a folder's pictures, or those that match a pattern; of one or several.
+
+    Of one source a file is shown by its name and a folder's picture by its path in the folder; of several each picture
+    is shown by its whole path.
 
     Raises:
-        UserError: there is none.
+        UserError: one of them has none.
     """
+    if isinstance(sources, str):
+        return [Listed(path, _shown(path, sources)) for path in _paths(sources)]
+    if len(sources) == 1:
+        return list_pictures(sources[0])
+    listed = []
+    for source in sources:
+        listed += [Listed(path, path) for path in _paths(source)]
+    return listed
+
+
+def _paths(source: str) -> list[str]:
     return [str(picture.source) for picture in pictures_of(source)]
 
 
 def report(
     classifier: Classifier | Prediction,
-    source: str,
-    pictures: list[str],
+    pictures: Sequence[Listed],
     topk: int,
     output: PathLike | None,
+    save_dir: PathLike | None = None,
 ) -> int:
-    """Classify `pictures`, found in `source`: one line per picture on the console, one row in `output` if given.
+    """Classify pictures: one line per picture on the console, one row in `output`, and a copy in `save_dir`.
+
+    Args:
+        classifier: Gives the results.
+        pictures: What is classified.
+        topk: Classes per row of the file.
+        output: A .csv or .json file; None for none.
+        save_dir: A folder for copies of the pictures, in one folder per class; None for none.
 
     Returns:
         The exit code: 0, or 1 if some picture could not be read; the others are written all the same.
     """
     quiet = len(pictures) < _LONG or not sys.stderr.isatty()
+    answers = answers_for([picture.shown for picture in pictures])
     unreadable = 0
-    with (
-        contextlib.nullcontext()
-        if output is None
-        else open_results(output, topk) as file
-    ):
-        for result in tqdm(
-            classifier.predict(pictures),
-            total=len(pictures),
-            unit="picture",
-            disable=quiet,
-        ):
-            tqdm.write(encodable(console_line(result, _shown(result.source, source))))
+    with contextlib.ExitStack() as stack:
+        file = None
+        if output is not None:
+            file = stack.enter_context(open_results(output, topk))
+        results = classifier.predict([picture.path for picture in pictures])
+        bar = tqdm(results, total=len(pictures), unit="picture", disable=quiet)
+        for result, picture in zip(bar, pictures):
+            tqdm.write(answers.line(result, picture.shown))
             unreadable += result.error is not None
             if file is not None:
                 file.write(result)
+            if save_dir is not None and result.error is None:
+                copy_by_class(result, Path(save_dir))
+    for line in answers.summary():
+        print(line)
     if unreadable:
         print(
             f"{unreadable} of {len(pictures)} pictures could not be read",
@@ -145,8 +184,10 @@ def report(
     return 1 if unreadable else 0
 
 
-def _shown(picture: Any, source: str) -> str | None:
+def _shown(picture: str, source: str) -> str:
     """Shorten a picture's path: a file to its name, a folder's picture to its path in the folder."""
+    if is_web_address(picture):
+        return picture
     path, root = Path(picture), Path(source)
     if not root.exists():
         return path.as_posix()

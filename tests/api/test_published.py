@@ -21,6 +21,7 @@ from ppcls.arch import model_table
 from ppcls.arch.model_table import MODELS, ModelInfo, Published
 from ppcls.arch.weights import sources
 from ppcls.arch.weights.sources import Preprocessing, PretrainedWeights
+from ppcls.cli import main
 from ppcls.inference import Bundle
 from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils import child, lock
@@ -98,6 +99,20 @@ def test_the_inference_model_becomes_a_bundle_once(
     assert tiny.paths == ["/Tiny_infer.tar"]
     assert len(caplog.messages) == 2  # of the download and of the bundle
     assert pickle.loads(pickle.dumps(classifier)) is classifier
+
+
+def test_predict_takes_the_name_and_says_on_stderr_where_the_bundle_is(
+    tiny: FickleServer, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cat.png").write_bytes(PICTURE)
+    words = ["predict", "Tiny", str(tmp_path / "cat.png"), "--topk", "1"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    folder = home / "bundles" / "Tiny-paddleclas"
+    assert said.err == f"made a bundle of Tiny from {tiny.address}/Tiny_infer.tar: {folder}\n"
+    assert said.out.startswith("cat.png:\tclass id(s): [")
+    assert main(words) == 0
+    assert capsys.readouterr() == (said.out, "")
 
 
 def test_two_at_once_make_it_once(tiny: FickleServer, home: Path) -> None:

@@ -50,7 +50,6 @@ def test_the_page(place):
         run_command(line, place)
     assert "320" in (place / "inference_320" / "inference.yml").read_text()
     classify, official = blocks(PAGE, "python")
-    # `run_command` adds the folder `inference` behind every prediction; here each line names its own.
     answers = [run(["-m", "ppcls", *shlex.split(lines[3])[1:]], place), run(shlex.split(lines[4])[1:], place)]
     assert answers[0].splitlines()[0].startswith("0.png:\tclass id(s): [")
     assert answers[1] == answers[0]

@@ -31,7 +31,6 @@ ELSEWHERE = ("make ", "pip install", "python3 -m venv", "ppcls prepare-imagenet"
 SHORTER = {
     "train": ["Global.epochs=1", "DataLoader.Train.loader.num_workers=0", "DataLoader.Eval.loader.num_workers=0"],
     "eval": ["DataLoader.Eval.loader.num_workers=0"],
-    "predict": ["Global.inference_model_dir=inference"],
 }
 SHORTER["finetune"] = SHORTER["train"]
 # Weights that the documents download, and those of them that they name as a file.

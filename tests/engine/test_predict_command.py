@@ -14,6 +14,7 @@ from helpers.checkout import ROOT
 from helpers.new_process import modules_loaded_by, output_of
 from helpers.pictures import noise, save_picture
 from ppcls.config import load_deploy_config
+from ppcls.engine import answers
 from ppcls.engine import predict as command_module
 from ppcls.engine.predict import predict
 from ppcls.engine.result_files import console_line, open_results
@@ -71,6 +72,30 @@ def test_a_name_that_is_no_utf8_ends_nothing(configured, folder, tmp_path, capsy
     assert predict(configured(folder, output=str(tmp_path / "scores.csv"))) == 0
     assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["caf\\udce9.png", "sub/b.png"]
     assert b"/caf\xe9.png," in (tmp_path / "scores.csv").read_bytes()
+
+
+def test_pictures_of_several_sources_are_shown_by_their_paths_and_copied_by_class(
+    configured, exported, folder, tmp_path, capsys
+):
+    sources = [str(folder / "sub"), str(folder / "a.png")]
+    config = configured("x", save_dir=str(tmp_path / "sorted"))
+    several = replace(config, Global=replace(config.Global, infer_imgs=tuple(sources)))
+    assert predict(several) == 0
+    paths = [folder / "sub" / "b.png", folder / "a.png"]
+    assert [line.partition(":\t")[0] for line in capsys.readouterr().out.splitlines()] == [str(path) for path in paths]
+    for path, result in zip(paths, Classifier(exported).predict(list(map(str, paths)))):
+        assert (tmp_path / "sorted" / str(result.top1) / path.name).read_bytes() == path.read_bytes()
+    assert len(list((tmp_path / "sorted").rglob("*.png"))) == 2
+
+
+def test_on_a_terminal_lines_fit_and_classes_are_counted(configured, exported, folder, monkeypatch, capsys):
+    monkeypatch.setattr(answers, "width_of", lambda stream: 40)
+    assert predict(configured(folder)) == 0
+    best = [result.name for result in Classifier(exported).predict(folder)]
+    first, second, empty, *counts = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"a.png       {best[0]} ") and second.startswith(f"sub/b.png   {best[1]} ")
+    assert max(len(first), len(second)) <= 40
+    assert (empty, counts) == ("", [f"2   {best[0]}"] if best[0] == best[1] else [f"1   {name}" for name in best])
 
 
 def test_one_file_and_exit_code_zero(configured, folder, capsys):
