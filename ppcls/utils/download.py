@@ -77,8 +77,8 @@ def fetch(
     expected = Expected((sha256_prefix or "").lower(), size)
     if offline and not place.is_file():
         raise UserError(
-            f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file at {place} by hand, or unset "
-            "PPCLS_OFFLINE"
+            f"{url}: PPCLS_OFFLINE=1 forbids downloading the {what}; put the file{expected.description} at {place} "
+            "by hand, or unset PPCLS_OFFLINE"
         )
     try:
         if not place.is_file():

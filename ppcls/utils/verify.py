@@ -31,6 +31,16 @@ class Expected:
         """The largest number of bytes that it can have."""
         return MOST_BYTES if self.size is None else self.size
 
+    @property
+    def description(self) -> str:
+        """What is known of it, in parentheses behind a blank; empty if nothing is."""
+        facts = []
+        if self.size is not None:
+            facts.append(f"{self.size:,} bytes")
+        if self.sha256_prefix:
+            facts.append(f"SHA-256 begins with {self.sha256_prefix}")
+        return f" ({', '.join(facts)})" if facts else ""
+
     def size_fault(self, size: int) -> str:
         """Return what is wrong with a number of bytes."""
         if self.size is not None and size != self.size:

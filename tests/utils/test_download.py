@@ -400,6 +400,8 @@ def test_offline_uses_the_cache_and_else_says_where_to_put_the_file(monkeypatch:
     assert sentence(url) == says(
         f"{url}: PPCLS_OFFLINE=1 ...; put the file at {cached_path(url)} by hand, or unset PPCLS_OFFLINE"
     )
+    known = sentence(url, sha256_prefix=DIGEST[:8], size=10240)
+    assert f"; put the file (10,240 bytes, SHA-256 begins with {DIGEST[:8]}) at {cached_path(url)} by hand" in known
     assert not cached_path(url).parent.exists()
     cached_path(url).parent.mkdir(parents=True)
     cached_path(url).write_bytes(BODY)
