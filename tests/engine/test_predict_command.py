@@ -78,7 +78,7 @@ def test_pictures_of_several_sources_are_shown_by_their_paths_and_copied_by_clas
     configured, exported, folder, tmp_path, capsys
 ):
     sources = [str(folder / "sub"), str(folder / "a.png")]
-    config = configured("x", save_dir=str(tmp_path / "sorted"))
+    config = configured(folder, save_dir=str(tmp_path / "sorted"))
     several = replace(config, Global=replace(config.Global, infer_imgs=tuple(sources)))
     assert predict(several) == 0
     paths = [folder / "sub" / "b.png", folder / "a.png"]
