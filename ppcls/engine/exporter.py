@@ -18,6 +18,7 @@ from ppcls.deployment.installing import IN_USE, is_leftover
 from ppcls.deployment.legacy_program import save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
 from ppcls.deployment.verify.run import verify
+from ppcls.engine.run_folder import CONFIG_FILE, LOG_FILE
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import (
     GOLDEN_FILE,
@@ -26,8 +27,16 @@ from ppcls.inference.bundle import (
     Bundle,
 )
 from ppcls.inference.golden import GOLDEN_PICTURE, GOLDEN_SOURCE, Agreement, Golden
+from ppcls.inference.manifest import MANIFEST_FILE
 from ppcls.utils.errors import UserError, expect
-from ppcls.utils.files import beside, naming, numbered, replace_folder, scratch_folder
+from ppcls.utils.files import (
+    beside,
+    naming,
+    numbered,
+    replace_folder,
+    scratch_folder,
+    sync_file,
+)
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger
 from ppcls.utils.stderr_lines import without_stderr_lines
@@ -62,7 +71,8 @@ def export_bundle(
         model: returns logits [N, class_num].
         pipeline: the preprocessing; its result has `image_shape`.
         folder: the bundle's place; an earlier bundle there is replaced once the new one has passed, or moved to
-            `NAME.1` if it is of another model, has an int8 form, or settings.
+            `NAME.1` if it is of another model, has an int8 form, or settings. A folder of training runs, or a run's,
+            gets the bundle's files beside what it holds.
         architecture: the backbone's name.
         class_num: length of the logits.
         image_shape: (channels, height, width) of the input.
@@ -136,8 +146,12 @@ def export_bundle(
         if opset is not None:
             bundle = add_onnx(bundle, opset)
         agreement = _verified(bundle)
-        _keep_another(folder, bundle)
-        replace_folder(aside, folder)
+        another = _another(folder, bundle)
+        if _holds_runs(folder):
+            _put_beside_runs(aside, folder, another)
+        else:
+            _keep(folder, another)
+            replace_folder(aside, folder)
     return agreement
 
 
@@ -154,29 +168,76 @@ def _require_space(file: Path, model: Any) -> None:
     file.unlink()
 
 
-def _keep_another(folder: Path, new: Bundle) -> None:
-    """Moves aside a bundle that an export of the same model would not bring back."""
+def _another(folder: Path, new: Bundle) -> str | None:
+    """Describe a bundle that an export of the same model would not bring back; None if there is none."""
     try:
         old = Bundle.load(folder)
     except UserError:  # nothing there, or a damaged one
-        return
+        return None
     if (old.architecture, old.class_num, old.class_names) != (
         new.architecture,
         new.class_num,
         new.class_names,
     ):
-        what = (
+        return (
             f"a bundle of another model ({old.architecture}, {old.class_num} classes)"
         )
-    elif old.quantized:
-        what = "a bundle with an int8 form"
-    elif old.settings is not None:
-        what = "a bundle with settings chosen by measurement"
-    else:
+    if old.quantized:
+        return "a bundle with an int8 form"
+    if old.settings is not None:
+        return "a bundle with settings chosen by measurement"
+    return None
+
+
+def _keep(folder: Path, another: str | None) -> None:
+    """Move a bundle aside that an export would not bring back."""
+    if another is None:
         return
     kept = numbered(folder)
     folder.rename(kept)
-    get_logger().info("%s held %s, which is now %s", folder, what, kept)
+    get_logger().info("%s held %s, which is now %s", folder, another, kept)
+
+
+def _put_beside_runs(aside: Path, folder: Path, another: str | None) -> None:
+    """Move a finished bundle into the folder of a run, or of runs, which PaddleClas's test suite exports into.
+
+    The manifest goes first and comes last: without it the folder holds no bundle.
+
+    Raises:
+        UserError: an export of the same model would not bring back the bundle that is there.
+    """
+    if another is not None:
+        raise UserError(
+            f"{folder} holds {another} beside training runs; give another as Global.save_inference_dir"
+        )
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if _ours(path) and path.is_file():
+            path.unlink()
+    files = sorted(aside.iterdir(), key=lambda path: path.name == MANIFEST_FILE)
+    for path in files:
+        sync_file(path)
+        path.replace(folder / path.name)
+    sync_file(folder)
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is that of a training run, or holds runs and nothing else but a bundle."""
+    if not folder.is_dir():
+        return False
+    if _is_run(folder):
+        return True
+    others = [path for path in folder.iterdir() if not _ours(path)]
+    return bool(others) and all(map(_may_stand_among_runs, others))
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file() and (folder / LOG_FILE).is_file()
+
+
+def _may_stand_among_runs(path: Path) -> bool:
+    """Whether it is a run, or a hidden file that a training or an export leaves beside one."""
+    return _is_run(path) or (path.name.startswith(".") and path.suffix == ".lock")
 
 
 @contextlib.contextmanager
@@ -248,7 +309,7 @@ def _check_place(folder: Path) -> None:
         f"{folder} is a file; give a folder as Global.save_inference_dir",
     )
     others = sorted(path.name for path in folder.iterdir() if not _ours(path))
-    if others:
+    if others and not _holds_runs(folder):
         raise UserError(
             f"{folder} is not a bundle's folder (it holds {others[0]!r}); give another as Global.save_inference_dir"
         )

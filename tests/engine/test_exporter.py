@@ -124,6 +124,46 @@ def test_a_folder_with_other_things_is_not_replaced(tmp_path, model):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def a_run(folder):
+    folder.mkdir(parents=True)
+    for name in ("config.yaml", "train.log"):
+        (folder / name).write_text(name)
+    return folder
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_bundle_stands_beside_the_runs_of_a_folder_or_in_a_run(tmp_path, model, inside):
+    run = a_run(tmp_path / "output" / "DLA46_c")
+    folder = run if inside else run.parent
+    export(model, folder, weights_sha256="first")
+    export(model, folder, weights_sha256="again")
+    assert Bundle.load(folder).weights_sha256 == "again"
+    assert len(next(iter(Classifier(folder).predict(["tests/data/none.png"]))).error) > 0
+    assert [(run / name).read_text() for name in ("config.yaml", "train.log")] == ["config.yaml", "train.log"]
+    names = {path.name for path in folder.iterdir()} - {"config.yaml", "train.log", "DLA46_c"}
+    assert names == {"golden.npz", "inference.json", "inference.pdiparams", "inference.yml"}
+
+
+def test_another_models_bundle_beside_runs_is_not_replaced(tmp_path, model):
+    folder = a_run(tmp_path / "output" / "DLA46_c").parent
+    export(model, folder)
+    before = (folder / "inference.yml").read_bytes()
+    with pytest.raises(UserError) as error:
+        export(model, folder, architecture="Other")
+    assert str(error.value) == says(
+        f"{folder} holds a bundle of another model (DLA46_c, 7 classes) ...; give another ..."
+    )
+    assert (folder / "inference.yml").read_bytes() == before
+
+
+def test_a_bundle_that_fails_its_check_leaves_a_run_without_one(tmp_path, model, monkeypatch):
+    folder = a_run(tmp_path / "output" / "DLA46_c").parent
+    monkeypatch.setattr(exporter, "_verified", lambda bundle: (_ for _ in ()).throw(GoldenMismatch("off")))
+    with pytest.raises(GoldenMismatch):
+        export(model, folder)
+    assert [path.name for path in folder.iterdir()] == ["DLA46_c"]
+
+
 def test_another_models_bundle_is_moved_aside_whole(tmp_path, model, caplog):
     caplog.set_level("INFO", "ppcls")
     folder = tmp_path / "bundle"
