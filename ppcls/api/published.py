@@ -16,7 +16,7 @@ from ppcls.arch.families import *  # noqa: F403
 from ppcls.arch.model_table import MODELS, info_of
 from ppcls.arch.weights.load import build_with_weights, locate_weights
 from ppcls.arch.weights.sources import PretrainedWeights, find_source, weights_of
-from ppcls.data.labels import PACKAGED_LABELS, load_class_names
+from ppcls.data.labels import imagenet_names
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.adopt import adopt_bundle
 from ppcls.inference.bundle import Bundle
@@ -159,7 +159,7 @@ def _make(published: Published, folder: Path) -> None:
             f"{error}; this is the kept download of {published.inference_url}: remove it first"
         ) from error
     if found.class_names is None:
-        found = replace(found, class_names=_imagenet_names(found.class_num))
+        found = replace(found, class_names=imagenet_names(found.class_num))
     adopt_bundle(found, folder)
 
 
@@ -180,14 +180,8 @@ def export_published(model: str, source: str, folder: Path) -> None:
         architecture=model,
         class_num=params.class_num,
         image_shape=(3, preprocessing.size, preprocessing.size),
-        class_names=_imagenet_names(params.class_num),
+        class_names=imagenet_names(params.class_num),
         weights_sha256=sha256_of(found.path),
         architecture_arguments=arguments_of(params),
         weights_source=source_of(found),
     )
-
-
-def _imagenet_names(class_num: int) -> tuple[str, ...] | None:
-    """The names of ImageNet's classes for a model of so many."""
-    names = tuple(load_class_names(PACKAGED_LABELS))
-    return names if len(names) == class_num else None

@@ -53,6 +53,12 @@ def load_class_names(path: str | Path) -> list[str]:
     return [names[number] for number in ids]
 
 
+def imagenet_names(class_num: int) -> tuple[str, ...] | None:
+    """The names of ImageNet's classes, for a model of as many; None for another number."""
+    names = tuple(load_class_names(PACKAGED_LABELS))
+    return names if len(names) == class_num else None
+
+
 def _names_by_id(lines: Sequence[str]) -> dict[int, str]:
     """The names of the lines that start with an id."""
     names = {}

@@ -8,7 +8,7 @@ from typing import Any
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import Config
 from ppcls.data.class_folders import class_folders
-from ppcls.data.labels import Classes, load_class_names
+from ppcls.data.labels import Classes, imagenet_names, load_class_names
 from ppcls.data.postprocess import ThreshOutput
 from ppcls.engine import build, checkpoint
 from ppcls.engine.build import Pictures
@@ -21,6 +21,8 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
 
     They are those of ThreshOutput or of the configured label file, else of the weights' training, else of the folder.
 
+    Published weights for ImageNet have ImageNet's names, unless pictures are given.
+
     Raises:
         UserError: there are not `class_num` names.
     """
@@ -29,8 +31,9 @@ def class_names(config: Config, pictures: Pictures | None = None) -> list[str] |
         return answer.names
     file = answer.class_id_map_file
     if file is None:
-        names_of_folder = pictures.class_names if pictures is not None else None
-        return _names_of_weights(config) or names_of_folder
+        if pictures is not None:
+            return _names_of_weights(config) or pictures.class_names
+        return _names_of_weights(config) or _published_names(config)
     names = load_class_names(file)
     expect(
         len(names) == config.Arch.class_num,
@@ -50,6 +53,15 @@ def _names_of_weights(config: Config) -> list[str] | None:
             f"{config.Arch.class_num} classes; take another checkpoint, or delete {checkpoint.STATES}"
         )
     return names
+
+
+def _published_names(config: Config) -> list[str] | None:
+    """ImageNet's names, if the configured weights were published for its classes."""
+    found = build.find_weights(config)
+    if found is None or found.row is None:
+        return None
+    names = imagenet_names(config.Arch.class_num)
+    return None if names is None else list(names)
 
 
 def learned_class_names(config: Config) -> list[str] | None:

@@ -2,7 +2,7 @@
 
     inference.json        the program (inference.pdmodel: one of Paddle 2)
     inference.pdiparams   its parameters
-    inference.yml         the manifest: the fields of `Bundle`, and the schema's number
+    inference.yml         the manifest: the fields of `Bundle`, the schema's number, and what PaddleX reads
     golden.npz            a picture, its input tensor and its scores; see `ppcls.inference.golden`
     inference.onnx        the same program for other engines, where it was asked for
 
@@ -27,6 +27,7 @@ from ppcls.inference.entries import (
     shape_text,
 )
 from ppcls.inference.manifest import MANIFEST_FILE, manifest_text, read_manifest
+from ppcls.inference.paddlex_fields import KEYS, paddlex_fields
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.records import read_record, shown
 from ppcls.utils.checked_fields import require
@@ -188,6 +189,9 @@ class Bundle:
         """Writes the manifest, whole or not at all."""
         values = {"schema": SCHEMA, **asdict(self)}
         del values["folder"], values["origin"]
+        values |= paddlex_fields(
+            self.architecture, self.transforms, self.class_names, self.class_num
+        )
         write_atomically(self.folder / MANIFEST_FILE, manifest_text(values).encode())
 
     def change(self, **fields: Any) -> "Bundle":
@@ -225,6 +229,8 @@ def _values(manifest: Path) -> dict[str, Any]:
         isinstance(values, dict) and "schema" in values,
         f"{manifest} has no schema number: it was not written by this library; export the model again",
     )
+    for key in KEYS:
+        values.pop(key, None)
     schema = values.pop("schema")
     if type(schema) is int and schema > SCHEMA:
         raise UserError(

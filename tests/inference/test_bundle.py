@@ -11,6 +11,7 @@ from helpers.messages import pattern, refusal, says
 from ppcls.inference import Bundle
 from ppcls.inference.backends.paddle import PaddleBackend
 from ppcls.inference.manifest import is_ours
+from ppcls.inference.paddlex_fields import paddlex_fields
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 
@@ -29,6 +30,8 @@ def test_the_manifest_says_everything(exported):
     manifest = yaml.safe_load((exported / "inference.yml").read_text(encoding="utf-8"))
     transforms = manifest.pop("transforms")
     assert manifest.pop("paddle").count(".") == 2
+    for key in ("Global", "PreProcess", "PostProcess"):
+        del manifest[key]
     assert manifest == {
         "schema": 3,
         "library": "0.1.0",
@@ -65,6 +68,42 @@ def test_the_manifest_says_everything(exported):
         "ToCHWImage",
     ]
     assert transforms[2] == {"CropImage": {"size": [32, 32]}}
+
+
+def test_the_manifest_says_what_paddlex_reads(exported):
+    manifest = yaml.safe_load((exported / "inference.yml").read_text(encoding="utf-8"))
+    assert manifest["Global"] == {"model_name": "Tiny"}
+    assert manifest["PostProcess"] == {"Topk": {"topk": 5, "label_list": manifest["class_names"]}}
+    operations = manifest["PreProcess"]["transform_ops"]
+    assert [next(iter(entry)) for entry in operations] == ["ResizeImage", "CropImage", "NormalizeImage", "ToCHWImage"]
+    assert operations[0] == {"ResizeImage": {"resize_short": 40}}
+    assert operations[1] == {"CropImage": {"size": [32, 32]}}
+    normalize = operations[2]["NormalizeImage"]
+    assert (normalize["order"], normalize["channel_num"], normalize["scale"]) == ("", 3, 1 / 255)
+    assert operations[3] == {"ToCHWImage": None}
+
+
+def test_these_keys_follow_the_bundles_own(copy):
+    Bundle.load(copy).change(class_names=("a", "b", "c", "d", "e"))
+    manifest = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
+    assert manifest["PostProcess"]["Topk"]["label_list"] == ["a", "b", "c", "d", "e"]
+    Bundle.load(copy).change(class_names=None)
+    manifest = yaml.safe_load((copy / "inference.yml").read_text(encoding="utf-8"))
+    assert manifest["PostProcess"] == {"Topk": {"topk": 5}}
+
+
+@pytest.mark.parametrize("decode", [{"to_rgb": False}, {"channels": 1}])
+def test_pictures_that_paddlex_would_read_otherwise_have_no_such_keys(decode):
+    assert paddlex_fields("DLA34", [{"DecodeImage": decode}], None, 5) == {}
+
+
+def test_paddlex_finds_a_resize_that_is_not_its_own():
+    resize = {"ResizeImage": {"resize_short": None, "size": [8, 8], "interpolation": "bicubic", "backend": "pil"}}
+    fields = paddlex_fields("DLA34", [{"DecodeImage": {}}, resize], None, 3)
+    assert fields["PreProcess"]["transform_ops"] == [
+        {"ResizeImage": {"size": [8, 8], "interpolation": "bicubic", "backend": "pil"}}
+    ]
+    assert fields["PostProcess"] == {"Topk": {"topk": 3}}
 
 
 def test_a_loaded_bundle_has_the_manifests_values(exported):
