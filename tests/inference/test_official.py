@@ -158,7 +158,7 @@ def test_paddleclas_own_description_is_read(model):
     [
         ("PostProcess", {"ThreshOutput": {}}, "{}: PostProcess.ThreshOutput ..., only Topk is; use another model"),
         ("PreProcess", [], "{}: PreProcess is not a mapping; give PaddleClas's own file"),
-        ("PreProcess", {"transform_ops": [{"GridMask": {}}]}, "the transform GridMask ...; remove it or write RandomErasing"),
+        ("PreProcess", {"transform_ops": [{"AugMix": {}}]}, "the transform AugMix ...; remove it or write RandAugment"),
         ("PostProcess", {"Topk": {"label_list": ["a"]}}, "{folder}: class_names has 1 names for 5 classes"),
     ],
 )  # fmt: skip
@@ -304,12 +304,54 @@ def test_a_missing_part_is_said(model, tmp_path):
     assert "no inference.yml there; give the folder that `ppcls export`" in refusal(find_bundle, tmp_path, "DLA34")
 
 
+@pytest.mark.parametrize(
+    ("program", "parameters"),
+    [("DLA34.pdmodel", "DLA34.pdiparams"), ("__model__", "__params__"), ("model", "params")],
+)
+def test_a_model_whose_files_have_other_names_is_told_how_to_rename_them(tmp_path, program, parameters):
+    (tmp_path / program).touch()
+    assert refusal(find_bundle, tmp_path) == says(
+        f"{tmp_path} has the program {program}, ... export the model again ..."
+    )
+    (tmp_path / parameters).touch()
+    remedy = f"rename it to inference.pdmodel and {parameters} to inference.pdiparams, and give the folder"
+    assert refusal(find_bundle, tmp_path) == f"{tmp_path}: its program is called {program}; {remedy}"
+    assert refusal(find_bundle, tmp_path / program) == f"{tmp_path}: its program is called {program}; {remedy}"
+
+
+def test_a_part_of_a_model_is_told_its_folder(model):
+    for name in ("inference.pdmodel", "inference.pdiparams"):
+        assert refusal(find_bundle, model / name, "DLA34") == (
+            f"{model / name} is a part of a model; give its folder, {model}"
+        )
+
+
+def test_a_compressed_archive_is_told_how_to_unpack_it(tmp_path):
+    archive = tmp_path / "DLA34_infer.tgz"
+    archive.touch()
+    assert refusal(find_bundle, archive) == says(
+        f"{archive} is a compressed archive, ... `tar -xf {archive}`, ... folder ..."
+    )
+
+
 def test_a_bundle_of_ours_needs_no_telling(exported):
     assert find_bundle(exported, "Tiny") == Bundle.load(exported)
     assert refusal(find_bundle, exported, "DLA34") == says(
         f"{exported} is a bundle of Tiny, not of DLA34; leave ... out"
     )
-    assert "carries its preprocessing (inference.yml)" in refusal(find_bundle, exported, None, TRANSFORMS)
+    own = Bundle.load(exported)
+    assert find_bundle(exported, None, own.pipeline) == own
+    (resize,) = [entry for entry in own.transforms if "ResizeImage" in entry]
+    (normalize,) = [entry["NormalizeImage"] for entry in own.transforms if "NormalizeImage" in entry]
+    rounded = [entry for entry in own.transforms if "NormalizeImage" not in entry and "ToCHWImage" not in entry]
+    rounded.append({"NormalizeImage": {**normalize, "scale": round(normalize["scale"], 8)}})
+    assert find_bundle(exported, None, rounded) == own
+    other = [{"ResizeImage": {"size": 40}} if entry is resize else entry for entry in own.transforms]
+    assert refusal(find_bundle, exported, None, other) == says(
+        f"{exported} carries its preprocessing (inference.yml), and the given one (PreProcess) differs: ResizeImage ... "
+        "'size': [40, 40], ... is given, the bundle has ResizeImage ...; leave PreProcess out, or change "
+        "DataLoader.Eval.dataset.transform_ops and export again"
+    )
 
 
 def archive(place, members, **options):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from ppcls.config.paddleclas.inference_yml import OfficialDescription
 from ppcls.data.transforms import DecodeImage, Pipeline
 from ppcls.inference.onnx_file import transforms_of
 from ppcls.utils.errors import UserError, suggest, translated
+
+_ROUNDING = 1e-5  # relative
 
 Preprocess = Pipeline | Mapping[str, Any] | Sequence[Any] | str | Preprocessing
 """A pipeline; its transforms, as YAML has them; or what differs from the model's, by the fields of `Preprocessing`."""
@@ -72,6 +76,39 @@ def with_decoding(transforms: Sequence[Any]) -> Pipeline:
         ValueError, lambda error: UserError(f"PreProcess.transform_ops: {error}")
     ):
         return Pipeline(transforms if decodes else [DecodeImage(), *transforms])
+
+
+def first_difference(one: Pipeline, other: Pipeline) -> tuple[str, str] | None:
+    """The first transforms in which two pipelines differ; None if they mean the same.
+
+    Numbers may be rounded: PaddleClas's deployment writes 1/255 as 0.00392157.
+    """
+    ours, theirs = (pipeline.normalized().to_list() for pipeline in (one, other))
+    for here, there in zip_longest(ours, theirs):
+        if not _is_same(here, there):
+            return _shown(here), _shown(there)
+    return None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_ROUNDING)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _is_same(one[key], other[key]) for key in one
+        )
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return bool(one == other)
+
+
+def _shown(entry: Mapping[str, Any] | None) -> str:
+    """A transform in one line, without the keys that are null; `nothing` for None."""
+    if entry is None:
+        return "nothing"
+    ((name, keys),) = entry.items()
+    given = {key: value for key, value in keys.items() if value is not None}
+    return f"{name} {given}" if given else name
 
 
 def _of_table(model: str) -> Preprocessing:
