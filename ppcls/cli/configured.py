@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from typing import Any
 
 from ppcls.cli.common import add_config
 from ppcls.cli.parser import CommandParser
@@ -17,6 +18,19 @@ from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 
 
+class _Profile(argparse.Action):
+    """PaddleClas's option for Paddle's profiler, on which no result depends."""
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+    ) -> None:
+        """Say that it has no effect."""
+        print(
+            f"{option_string} {values}: accepted without effect: Paddle's profiler is not started here",
+            file=sys.stderr,
+        )
+
+
 def add_configured(command: CommandParser) -> None:
     """Add `-c`, `-o`, `--print-config` and `--verbose`."""
     add_config(command)
@@ -24,6 +38,13 @@ def add_configured(command: CommandParser) -> None:
         "--verbose",
         action="store_true",
         help="also log how each weight key was mapped",
+    )
+    command.add_argument(
+        "-p",
+        "--profiler_options",
+        action=_Profile,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
     )
 
 

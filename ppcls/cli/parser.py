@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import textwrap
@@ -11,6 +12,8 @@ from typing import Any, NoReturn
 
 # The last version that accepts the old names of options.
 LAST_VERSION_OF_OLD_NAMES = "0.2"
+# A key of a configuration with its value
+_OVERRIDE = re.compile(r"[A-Za-z_]\w*(\.\w+)*=")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -56,6 +59,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and one line, without the usage of every option."""
+        unknown, _, words = message.partition("unrecognized arguments: ")
+        if not unknown and _OVERRIDE.match(words):
+            message += f"; write -o before each KEY=VALUE, as in -o {words.split()[0]}"
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
 
     def _with_new_names(self, words: Sequence[str]) -> list[str]:

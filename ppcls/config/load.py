@@ -21,6 +21,11 @@ from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
 from ppcls.config.paddleclas.multi_label import refuse_multi_label
+from ppcls.config.paddleclas.renamed import (
+    RENAMED,
+    RENAMED_OF_DEPLOYMENT,
+    Renaming,
+)
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.paddleclas.version_2_1 import move_class_num
 from ppcls.config.paddleclas.vision_names import translate_vision_names
@@ -28,7 +33,7 @@ from ppcls.config.paths import what_is_wrong
 from ppcls.config.pipes import refuse_pipes
 from ppcls.config.schema import Config
 from ppcls.config.several_models import check_models, share_keys
-from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
+from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.annotations import field_types
 from ppcls.utils.errors import expect
@@ -90,6 +95,8 @@ def load_config(
     move_class_num(root, problems)
     translate_vision_names(root)
     share_keys(root, problems)
+    renaming = Renaming(root, problems, lines)
+    renaming.apply(RENAMED)
     lines.extend(settle(root, registries))
     if eval_data is not None:
         put_eval_data(root, eval_data)
@@ -195,9 +202,12 @@ def load_deploy_config(
     root = _read(find_deploy_config(source), problems)
     apply_overrides(root, overrides, problems)
     translate_vision_names(root)
+    renaming = Renaming(root, problems)
+    renaming.apply(RENAMED_OF_DEPLOYMENT)
+    _check_places(root, problems)
     checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
-    _log(checker.lines, say)
+    _log([*renaming.lines, *checker.lines], say)
     for place, use in enumerate(checker.paths):
         if use.key == _BUNDLE_KEY:
             checker.paths[place] = replace(use, names=models)
@@ -205,6 +215,21 @@ def load_deploy_config(
     problems.raise_if_any()
     assert config is not INVALID
     return config
+
+
+def _check_places(root: Node, problems: Problems) -> None:
+    """Report overrides of single transforms where the file has none, as for a bundle, which carries its own."""
+    key = "PreProcess.transform_ops"
+    operations, is_there = find(root, key)
+    if not is_there or not isinstance(operations.value, dict):
+        return
+    problems.add(
+        operations.origin,
+        "",
+        f"{key} has no operations to change; a bundle carries its preprocessing: change "
+        "DataLoader.Eval.dataset.transform_ops of its configuration and export again",
+    )
+    problems.raise_if_any()
 
 
 def _read(

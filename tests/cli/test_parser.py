@@ -3,6 +3,7 @@
 import pytest
 
 from ppcls.cli.common import add_option
+from ppcls.cli.configured import add_configured
 from ppcls.cli.parser import CommandParser
 
 
@@ -55,3 +56,24 @@ def test_a_mistake_is_one_line_with_exit_code_2(parser, capsys):
     assert lines[-1].startswith("ppcls copy: argument --batch-size:")
     assert lines[-1].endswith("see `ppcls copy --help`")
     assert len(lines) == 2
+
+
+def test_several_overrides_behind_one_option_are_told_how_to_be_written(capsys):
+    parser = CommandParser(prog="ppcls train")
+    parser.add_argument("-o", action="append")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["-o", "Global.epochs=1", "Global.seed=2"])
+    assert capsys.readouterr().err == (
+        "ppcls train: unrecognized arguments: Global.seed=2; write -o before each KEY=VALUE, as in -o Global.seed=2; "
+        "see `ppcls train --help`\n"
+    )
+
+
+def test_the_profiler_of_paddleclas_is_one_line(capsys):
+    parser = CommandParser(prog="ppcls train")
+    add_configured(parser)
+    words = ["-c", "DLA34", "-p", "batch_range=[10,20];profile_path=model.profile"]
+    assert not hasattr(parser.parse_args(words), "profiler_options")
+    assert (
+        capsys.readouterr().err == f"-p {words[-1]}: accepted without effect: Paddle's profiler is not started here\n"
+    )

@@ -92,8 +92,6 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' ..."),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' ..."),
         ("Global.requests=0", "-o Global.requests=0: is 0; ... at least 1 or null"),
-        ("Global.use_openvino=true", "-o Global.use_openvino=true: is called Global.backend here; write Global.backend: openvino"),
-        ("Global.use_onnx=true", "-o Global.use_onnx=true: is called Global.backend here; write Global.backend: onnxruntime"),
         ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only ...; remove it"),
         ("Global.batchsize=1", "-o Global.batchsize=1: unknown key 'batchsize'. ... 'batch_size'?"),
     ],
@@ -118,6 +116,37 @@ def test_paddleclas_keys_that_ask_for_nothing():
     )
     overrides = [f"Global.{setting}" for setting in off]
     assert load(*overrides, "PostProcess.main_indicator=Topk") == load()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("use_onnx", "backend: onnxruntime"), ("use_openvino", "backend: openvino"), ("use_int8", "precision: int8")],
+)
+def test_a_key_of_paddleclas_is_read_as_the_one_here(old, new):
+    lines, (key, value) = [], new.split(": ")
+    assert load(f"Global.{old}=True", say=lines.append) == load(f"Global.{key}={value}")
+    assert lines == [f"-o Global.{old}=True: Global.{old} read as Global.{new}"]
+    assert load(f"Global.{old}=False", say=lines.append) == load()
+    assert len(lines) == 1
+
+
+def test_an_old_key_and_a_new_one_that_contradict_each_other():
+    assert problems("Global.backend=openvino", "Global.use_onnx=True") == [
+        says("-o Global.use_onnx=True: is True, but Global.backend is openvino; remove one of them")
+    ]
+    text = TEXT + "  backend: openvino\n"
+    assert load("Global.use_onnx=True", text=text, say=[].append).Global.backend == "onnxruntime"
+    assert problems("Global.use_onnx=1") == [says("-o Global.use_onnx=1: ...; write Global.backend: onnxruntime")]
+
+
+def test_one_transform_cannot_be_changed_where_the_bundle_has_them():
+    override = "PreProcess.transform_ops.0.ResizeImage.resize_short=300"
+    assert problems(override) == [
+        says(
+            f"-o {override}: PreProcess.transform_ops has no operations ...; a bundle ... change "
+            "DataLoader.Eval.dataset.transform_ops of its configuration and export again"
+        )
+    ]
 
 
 @pytest.mark.parametrize(

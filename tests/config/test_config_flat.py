@@ -101,7 +101,10 @@ CASES = [
         )
     ],
     ("is_distributed", True, GONE),
-    *[(key, False, GONE) for key in ("multilabel", "use_dali", "use_aa", "use_xpu", "use_npu", "use_ema", "use_fp16")],
+    *[(key, False, GONE) for key in ("multilabel", "use_dali", "use_aa", "use_xpu", "use_npu", "use_ema", "use_fp16", "use_pure_fp16")],
+    ("use_fp16", True, {"AMP.use_amp": True}),
+    ("use_pure_fp16", True, {"AMP.use_amp": True, "AMP.level": "O2"}),
+    ("use_ema", True, {"EMA": {}}),
     *[(key, None, GONE) for key in ("ema_decay", "amp_scale_loss", "use_dynamic_loss_scaling")],
 ]  # fmt: skip
 REFUSED = [
@@ -132,11 +135,6 @@ REFUSED = [
     ("use_aa", True, "is true; write the augmentation among the transforms"),
     ("use_xpu", True, "is true; only CPU and GPU are supported here; remove it"),
     ("use_npu", 0, "is 0; only CPU and GPU are supported here; remove it"),
-    ("use_ema", True, "is true; averaging of weights ...; remove it"),
-    ("ema_decay", 0.9, "is 0.9; averaging of weights ...; remove it"),
-    ("use_fp16", True, "is true; mixed precision ...; remove it"),
-    ("amp_scale_loss", 128, "is 128; mixed precision ...; remove it"),
-    ("use_dynamic_loss_scaling", True, "is true; mixed precision ...; remove it"),
 ]  # fmt: skip
 
 
@@ -405,6 +403,38 @@ def test_no_line_for_what_is_refused():
 def test_training_without_accuracies_stays_so():
     node, _, _ = resolved({"Metric": {"Train": []}}, "topk=2")
     assert node.plain()["Metric"] == {"Train": [], "Eval": [{"TopkAcc": {"topk": [1, 2]}}]}
+
+
+def test_mixed_precision_and_averages_are_read():
+    settings = {"use_fp16": True, "amp_scale_loss": 128.0, "use_dynamic_loss_scaling": False, "use_ema": True}
+    node, lines, problems = resolved({"OPTIMIZER": {}, **settings, "ema_decay": 0.99})
+    assert problems == []
+    assert node.plain()["AMP"] == {"use_amp": True, "scale_loss": 128.0, "use_dynamic_loss_scaling": False}
+    assert node.plain()["EMA"] == {"decay": 0.99}
+    assert lines[-2:] == [
+        "old.yaml: use_ema, ema_decay: read as EMA",
+        "old.yaml: use_fp16, amp_scale_loss, use_dynamic_loss_scaling: read as AMP",
+    ]
+
+
+def test_what_mixed_precision_and_averages_would_be_like_is_not_read_where_there_are_none():
+    node, lines, problems = resolved({"OPTIMIZER": {}, "amp_scale_loss": 128.0, "use_ema": False, "ema_decay": 0.99})
+    assert (problems, "AMP" in node.value, "EMA" in node.value) == ([], False, False)
+    assert lines[-2:] == [
+        "old.yaml: use_ema, ema_decay: read as EMA (the weights are not averaged)",
+        "old.yaml: amp_scale_loss: read as AMP (mixed precision is off)",
+    ]
+
+
+def test_an_override_switches_the_mixed_precision_of_a_file_off():
+    node, _, problems = resolved({"AMP": {"use_amp": True}, "EMA": {}}, "use_fp16=False", "use_ema=False")
+    assert problems == []
+    assert (node.plain()["AMP"], node.plain()["EMA"]) == ({"use_amp": False}, None)
+
+
+def test_a_switch_of_mixed_precision_is_true_or_false():
+    for key in ("use_fp16", "use_pure_fp16", "use_ema"):
+        assert resolved({"OPTIMIZER": {}, key: 3})[2] == [f"old.yaml:3 {key}: is 3; write true or false"]
 
 
 def test_lines_of_what_is_left_out():

@@ -13,10 +13,14 @@ from ppcls.utils.annotations import field_types
 SENTENCES = {
     "Slim.quant.name=pact": "Slim: quantization and pruning ... remove the section",
     "Global.eval_mode=retrieval": "Global.eval_mode: only single-label classification ... remove it",
-    "Global.train_mode=efficientnet": "Global.train_mode: only single-label classification ... remove it",
+    "Global.train_mode=efficientnet": "Global.train_mode: every epoch ... the same way ...; remove it",
     "Global.retrieval_feature_from=features": "Global.retrieval_feature_from: retrieval is not ... remove it",
     "Global.save_inference_format=x": "Global.save_inference_format: ... export (--format json or pdmodel); remove it",
-    "Global.use_gpu=true": "Global.use_gpu: is called Global.device here; write ... gpu or cpu",
+    "Global.use_gpu=1": "Global.use_gpu: is called Global.device here; write Global.device: gpu or cpu",
+    "Global.use_ema=True": "Global.use_ema: an average ... is a section here; write EMA: {decay: 0.9999}",
+    "Global.ema_decay=0.99": "Global.ema_decay: belongs to a section; write EMA: {decay: 0.9999}",
+    "EMA.ema_decay=0.99": "EMA.ema_decay: is called EMA.decay here; write that",
+    "Global.image_channel=4": "Global.image_channel: ... write 3 as first number of Global.image_shape",
     "Arch.use_ssld=true": "Arch.use_ssld: distilled weights (SSLD) ... its path as Arch.pretrained",
     "Arch.infer_model=x": "Arch.infer_model: ... model ... remove it",
     "Optimizer.grad_clip.value=5": "Optimizer.grad_clip: is called clip_norm_global here (clip_norm ...); write that",
@@ -95,6 +99,24 @@ def test_what_no_result_depends_on_is_accepted_with_one_line(small, override):
     plain = small.load()
     assert small.load(small.VALID, override) == plain
     assert small.lines == [f"-o {override}: accepted without effect: {WITHOUT_EFFECT[override]}"]
+
+
+@pytest.mark.parametrize(
+    ("old", "key", "of_true", "of_false"),
+    [
+        ("Global.use_gpu", "Global.device", "gpu", "cpu"),
+        ("Arch.use_sync_bn", "Global.sync_batch_norm", True, None),
+        ("AMP.use_pure_fp16", "AMP.level", "O2", None),
+    ],
+)
+def test_a_key_that_another_one_is_here(small, old, key, of_true, of_false):
+    section = ["AMP.use_amp=True"] if "AMP" in old else []
+    plain = small.load(small.VALID, *section)
+    assert small.load(small.VALID, *section, f"{old}=True") == small.load(small.VALID, *section, f"{key}={of_true}")
+    small.load(small.VALID, *section, f"{old}=True")
+    assert small.lines == [f"-o {old}=True: {old} read as {key}: {str(of_true).replace('True', 'true')}"]
+    without = small.load(small.VALID, *section, f"{old}=False")
+    assert without == (plain if of_false is None else small.load(small.VALID, f"{key}={of_false}"))
 
 
 def test_the_line_names_the_place_in_a_file(small):

@@ -13,14 +13,19 @@ from ppcls.config.paddleclas.flat_values import (
     accuracies,
     any_number,
     as_it_is,
+    average,
     device,
+    if_averaged,
+    if_mixed,
     last_epoch,
     nothing,
     operations,
     path,
     per_process,
+    pure_half_precision,
     schedule,
     smoothing,
+    switch,
     use_mix,
 )
 
@@ -45,12 +50,6 @@ class Row:
         return self.convert in (as_it_is, operations)
 
 
-_MIXED_PRECISION = nothing(
-    "mixed precision was written otherwise then; remove it", False
-)
-_AVERAGING = nothing(
-    "averaging of weights was written otherwise then; remove it", False
-)
 _DISTILLATION = nothing(
     "write false, and Arch as in configs/DLA/DLA34_distill_DLA102.yaml", False
 )
@@ -115,11 +114,12 @@ ROWS = (
     Row("use_aa", "", nothing("write the augmentation among the transforms", False)),
     Row("use_xpu", "", _OTHER_DEVICE),
     Row("use_npu", "", _OTHER_DEVICE),
-    Row("use_ema", "", _AVERAGING),
-    Row("ema_decay", "", _AVERAGING),
-    Row("use_fp16", "", _MIXED_PRECISION),
-    Row("amp_scale_loss", "", _MIXED_PRECISION),
-    Row("use_dynamic_loss_scaling", "", _MIXED_PRECISION),
+    Row("use_ema", "EMA", average),
+    Row("ema_decay", "EMA.decay", if_averaged),
+    Row("use_fp16", "AMP.use_amp", switch),
+    Row("use_pure_fp16", "AMP.level", pure_half_precision),
+    Row("amp_scale_loss", "AMP.scale_loss", if_mixed),
+    Row("use_dynamic_loss_scaling", "AMP.use_dynamic_loss_scaling", if_mixed),
 )  # fmt: skip
 _BY_PATH = {tuple(row.old.split(".")): row for row in ROWS}
 _PLACES = {row: place for place, row in enumerate(ROWS)}

@@ -231,6 +231,55 @@ def smoothing(setting: Setting) -> Node | None:
     return setting.node
 
 
+def switch(setting: Setting) -> Node | None:
+    """True; false means the same as leaving the key out."""
+    if _is_on(setting) or setting.has(setting.new):
+        return Node(setting.node.value is True, setting.node.origin)
+    return None
+
+
+def average(setting: Setting) -> Node | None:
+    """The section of an average of the weights, if there is to be one."""
+    if _is_on(setting):
+        return Node({}, setting.node.origin)
+    return setting.cleared()
+
+
+def if_averaged(setting: Setting) -> Node | None:
+    """The value, if there is an average."""
+    if setting.node.value is None:
+        return None
+    if setting.has("EMA"):
+        return setting.node
+    setting.detail = "the weights are not averaged"
+    return None
+
+
+def pure_half_precision(setting: Setting) -> Node | None:
+    """Level O2 of mixed precision, which is then on."""
+    if not _is_on(setting):
+        return None
+    setting.put("AMP.use_amp", True)
+    return Node("O2", setting.node.origin)
+
+
+def if_mixed(setting: Setting) -> Node | None:
+    """The value, if there is mixed precision."""
+    if setting.node.value is None:
+        return None
+    if setting.has("AMP.use_amp"):
+        return setting.node
+    setting.detail = "mixed precision is off"
+    return None
+
+
+def _is_on(setting: Setting) -> bool:
+    value = setting.node.value
+    if not is_one_of(value, (None, False, True)):
+        raise Refused(f"is {show(value)}; write true or false")
+    return value is True
+
+
 def accuracies(setting: Setting) -> None:
     """Top-1 and top-k of training, unless that mixes, and of evaluation; k is at most the number of classes."""
     k = setting.whole_number(1, "write a whole number of at least 1")

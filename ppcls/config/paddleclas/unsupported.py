@@ -27,7 +27,9 @@ _KEYS: dict[str, Unused | Ignored] = {
     "Global.to_static": Ignored("training runs as a dynamic graph"),
     "Global.use_dali": Ignored("this library's own loader reads the pictures"),
     "Global.eval_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
-    "Global.train_mode": Unused(_ONLY_CLASSIFICATION, ("classification",)),
+    "Global.train_mode": Unused(
+        "every epoch trains in the same way here; remove it", ("classification",)
+    ),
     "Global.use_multilabel": Unused(_ONLY_CLASSIFICATION, (False,)),
     "Global.retrieval_feature_from": Unused(
         "retrieval is not supported here; remove it"
@@ -44,6 +46,17 @@ _KEYS: dict[str, Unused | Ignored] = {
     "Global.print_mem_info": Ignored("the log does not show the use of memory"),
     "Global.use_gpu": Unused(
         "is called Global.device here; write Global.device: gpu or cpu"
+    ),
+    "Global.use_ema": Unused(
+        "an average of the weights is a section here; write EMA: {decay: 0.9999}",
+        (False,),
+    ),
+    "Global.ema_decay": Unused("belongs to a section; write EMA: {decay: 0.9999}"),
+    "EMA.use_ema": Unused("the section switches it on; remove it", (True,)),
+    "EMA.ema_decay": Unused("is called EMA.decay here; write that"),
+    "AMP.use_pure_fp16": Unused("is called AMP.level here; write AMP.level: O2"),
+    "Global.image_channel": Unused(
+        "pictures get no channel of zeros here; remove it, and write 3 as first number of Global.image_shape"
     ),
     "Global.infer_imgs": Unused("belongs to another section; write Infer.infer_imgs"),
     "Arch.use_ssld": Unused(_SSLD, (False,)),
@@ -142,8 +155,19 @@ _NAMES = {
     "transform": {
         **_unsupported(
             "the transform",
-            "RandomCropImage RandCropImageV2 RandFlipImageV2 CropWithPadding DecodeImageV2",
-            "remove it or write RandCropImage and RandFlipImage",
+            "RandomCropImage RandCropImageV2",
+            "remove it or write RandCropImage",
+        ),
+        **_unsupported(
+            "the transform",
+            "RandFlipImageV2",
+            "write RandFlipImage: {flip_code: 1}",
+        ),
+        **_unsupported("the transform", "DecodeImageV2", "write DecodeImage"),
+        **_unsupported(
+            "the transform",
+            "CropWithPadding",
+            "write ResizeImage and CropImage",
         ),
         **_unsupported("the transform", "Resize", "write ResizeImage"),
         **_unsupported(
