@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -35,7 +35,7 @@ test-oldest:  ## the core tests with Python 3.10 and the lowest versions that th
 	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
 	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
-test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -62,6 +62,9 @@ test-paddleclas: environment-test  ## the models against PaddleClas itself, run 
 	tools/environment.sh .venv-paddleclas tests/extras/requirements-paddleclas.txt
 	.venv-paddleclas/bin/python -m pip install --quiet --disable-pip-version-check --no-deps paddleclas==2.6.0
 	$(RUN) -m pytest tests/extras/test_paddleclas_oracle.py tests/extras/test_full_strength.py
+
+test-paddleclas-files: environment-test  ## files and commands of a checkout of PaddleClas: PADDLECLAS=FOLDER
+	$(RUN) -m pytest tests/extras/test_paddleclas_checkout.py
 
 # paddle2onnx needs a version of onnx that has no build for Python 3.13.
 ENGINES := NEWEST_PYTHON=3.12 tools/environment.sh

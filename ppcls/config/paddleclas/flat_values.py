@@ -276,7 +276,7 @@ def if_mixed(setting: Setting) -> Node | None:
 def _is_on(setting: Setting) -> bool:
     value = setting.node.value
     if not is_one_of(value, (None, False, True)):
-        raise Refused(f"is {show(value)}; write true or false")
+        raise RefusedValue(f"is {show(value)}; write true or false")
     return value is True
 
 
