@@ -284,8 +284,8 @@ def test_a_file_that_reads_back_otherwise_does_not_replace_the_old_one(tmp_path,
     path = write_weights(tmp_path / f"w{suffix}", {"w": SIX}).path
     before, honest = path.read_bytes(), files._WRITERS[suffix]
     monkeypatch.setitem(files._WRITERS, suffix, lambda path, arrays, text: honest(path, *change(arrays, text)))
-    text = refusal(write_weights, path, {"w": SIX * 2}, {"a": 1})
-    assert text == f"{path}: cannot be written ({text}); make room or choose another folder"
+    found = refusal(write_weights, path, {"w": SIX * 2}, {"a": 1})
+    assert found == f"{path}: cannot be written ({text}); make room or choose another folder"
     assert path.read_bytes() == before and names_in(tmp_path) == [path.name]
 
 

@@ -166,7 +166,7 @@ def test_no_picture_of_any_learned_class(tmp_path):
         (["training_set/a/1.jpg", "training_set/x.jpg", "Test-Set/a/1.jpg"], "Test-Set, training_set are parts"),
         (
             ["ant/train/1.jpg", "ant/val/1.jpg", "bee/train/1.jpg", "bee/val/1.jpg"],
-            "... (train, val); put the parts above the classes: ",
+            "every class folder holds the parts of the data set (train, val); put the parts above the classes: ",
         ),
         (["Train/1.jpg", "VAL/1.jpg"], "Train, VAL are parts of a data set, not classes, but "),
         (["Train/1.jpg", "test/a/1.jpg"], "Train, test are parts of a data set, not classes, but "),

@@ -199,7 +199,7 @@ def test_class_folders_are_labels_by_the_names_of_the_classes(tmp_path, caplog):
     ("files", "names", "why", "said"),
     [
         (["rose/1.png", "fox/1.png"], CLASSES, "its folder fox is not a class of the bundle", True),
-        (["rose/1.png", "Sky/1.png"], CLASSES, "its folder Sky ... (did you mean sky?)", True),
+        (["rose/1.png", "Sky/1.png"], CLASSES, "its folder Sky is not a class of the bundle (did you mean sky?)", True),
         (["rose/1.png", "1.png"], CLASSES, "1.png is not in a folder of its class", True),
         (
             ["Train/sky/1.png", "Val/sky/1.png"],
