@@ -66,7 +66,7 @@ def evaluate(config: Config, output: str | None = None) -> EvaluationResult:
         )
         raise
     report_failures(failures)
-    return EvaluationResult(metrics, len(pictures) - len(failures), failures)
+    return EvaluationResult(metrics, len(reader.images) - len(failures), failures)
 
 
 def _asked_to_stop(stop: StopRequest) -> bool:
