@@ -76,6 +76,11 @@ def test_the_number_of_every_operation_by_magnitude(scales: dict, numbers: dict,
     assert {name for name, scale in scales.items() if scale.signed} == signed
 
 
+def test_whole_numbers_are_cut_not_rounded() -> None:
+    assert (V3_SCALES["posterize"].reach(0.45), V2_SCALES["posterize"].reach(0.45)) == (7, 1)
+    assert (V2_SCALES["solarize"].reach(0.3), V2_SCALES["solarize_add"].reach(0.46)) == (76, 50)
+
+
 def applied(operation, picture: np.ndarray, number: float, resample, color: tuple) -> np.ndarray:
     return np.asarray(operation(Image.fromarray(picture), number, ops.Outside(color, resample)))
 

@@ -60,7 +60,7 @@ def test_parts_of_an_epoch_count_in_whole_steps():
     schedule = Step(0.1, step_size=2.4, gamma=0.5)
     assert [schedule.lr_at(step, 10, 100) for step in (0, 23, 24, 47, 48)] == [0.1, 0.1, 0.05, 0.05, 0.025]
     assert [Step(0.1, step_size=0.01, gamma=0.5).lr_at(step, 10, 4) for step in (0, 1, 2)] == [0.1, 0.05, 0.025]
-    assert Step(0.1, step_size=2.45, gamma=0.5).lr_at(24, 10, 100) == 0.05
+    assert Step(0.1, step_size=2.46, gamma=0.5).lr_at(24, 10, 100) == 0.05
 
 
 def test_milestones_by_their_numbers():
