@@ -141,7 +141,7 @@ def swapped(checkout: Path) -> Row:
 
 def deployment(checkout: Path) -> Row:
     """Its deployment configurations of one classifier."""
-    row = Row("its `deploy/configs/inference_cls*.yaml`")
+    row = Row("its deployment configurations `inference_cls*.yaml`")
     for file in sorted((checkout / "deploy" / "configs").glob("inference_cls*.yaml")):
 
         def load(say: Any, file: Path = file) -> None:
