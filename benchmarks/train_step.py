@@ -11,9 +11,10 @@ weights:
     full    with the moving average, mixup of a new batch for every step (in this process: no worker helps), its copy
             into a tensor, top-1 and top-5, and a log line every 10 steps
 
-    python benchmarks/train_step.py --mkl 5 7 [...]
+    python benchmarks/train_step.py --compare PPCLS_CPU_KERNELS paddle onednn [...]
+    python benchmarks/train_step.py --compare MKL_DEBUG_CPU_TYPE 5 7 [...]
 
-compares bare steps under two values of MKL_DEBUG_CPU_TYPE instead, each in a process of its own; the two take turns.
+compares bare steps under two values of an environment variable instead, each in a process of its own; they take turns.
 
 A figure is the median of the rounds, a ratio that of the rounds' own ratios, with the least and the greatest. Where
 other programs run beside it, the ratio of the processor's time (all threads) is the steadier one.
@@ -200,9 +201,11 @@ def time_bare_steps(arguments: argparse.Namespace) -> float:
 
 
 class Turns:
-    """A process that takes bare steps under a value of MKL_DEBUG_CPU_TYPE whenever it is asked to."""
+    """A process that takes bare steps, under a value of an environment variable, whenever it is asked to."""
 
-    def __init__(self, arguments: argparse.Namespace, mkl: str) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, variable: str, value: str
+    ) -> None:
         command = [
             sys.executable,
             __file__,
@@ -213,7 +216,7 @@ class Turns:
             str(arguments.size),
         ]
         command += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
-        environment = {**os.environ, "MKL_DEBUG_CPU_TYPE": mkl}
+        environment = {**os.environ, variable: value}
         self._process = subprocess.Popen(
             command,
             env=environment,
@@ -249,27 +252,27 @@ def serve_turns(arguments: argparse.Namespace) -> None:
         print(json.dumps(((now() - began) / arguments.steps).tolist()), flush=True)
 
 
-def compare_mkl(arguments: argparse.Namespace) -> None:
-    """Prints what a bare step takes under each of two values, and the ratio."""
-    turns = {mkl: Turns(arguments, mkl) for mkl in arguments.mkl}
-    costs: dict[str, list[tuple[float, float]]] = {mkl: [] for mkl in turns}
+def compare(arguments: argparse.Namespace) -> None:
+    """Prints what a bare step takes under each of two values of a variable, and the ratio."""
+    variable, first, second = arguments.compare
+    turns = {value: Turns(arguments, variable, value) for value in (first, second)}
+    costs: dict[str, list[tuple[float, float]]] = {value: [] for value in turns}
     for number in range(arguments.rounds + 1):
-        order = arguments.mkl if number % 2 else arguments.mkl[::-1]
-        for mkl in order:
-            cost = turns[mkl].take()
+        order = (first, second) if number % 2 else (second, first)
+        for value in order:
+            cost = turns[value].take()
             if number:  # the first is to warm up
-                costs[mkl].append(cost)
+                costs[value].append(cost)
     for turn in turns.values():
         turn.end()
     print(
         f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds"
     )
-    for mkl, taken in costs.items():
+    for value, taken in costs.items():
         clock, processor = (statistics.median(kind) for kind in zip(*taken))
         print(
-            f"MKL_DEBUG_CPU_TYPE={mkl}  {clock:7.3f} s a step, {processor:.3f} s of the processor"
+            f"{variable}={value}  {clock:7.3f} s a step, {processor:.3f} s of the processor"
         )
-    first, second = arguments.mkl
     for kind, name in enumerate(("the clock", "the processor's time")):
         ratios = sorted(
             one[kind] / other[kind] for one, other in zip(costs[first], costs[second])
@@ -291,10 +294,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument(
-        "--mkl",
-        nargs=2,
-        metavar="TYPE",
-        help="compare two values of MKL_DEBUG_CPU_TYPE",
+        "--compare",
+        nargs=3,
+        metavar=("VARIABLE", "FIRST", "SECOND"),
+        help="compare two values of an environment variable",
     )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)
@@ -302,8 +305,8 @@ def main() -> None:
     if arguments.turns:
         serve_turns(arguments)
         return
-    if arguments.mkl:
-        compare_mkl(arguments)
+    if arguments.compare:
+        compare(arguments)
         return
     if arguments.child:
         print(json.dumps(time_bare_steps(arguments)))

@@ -26,6 +26,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # it for ever, and its idle threads spin beside the other tests.
 os.environ["OMP_THREAD_LIMIT"] = "1"
 os.environ["KMP_WARNINGS"] = "0"  # that the team is smaller than was asked for
+# Tiny models of many shapes: oneDNN would spend its time on making operators. tests/kernels and test-kernels try it.
+os.environ.setdefault("PPCLS_CPU_KERNELS", "paddle")
 cpu.prepare()  # before anything imports Paddle
 
 # A shell without job control starts `make test &` with Ctrl-C ignored, and so would every process that a test starts.

@@ -16,7 +16,7 @@ finally:
 # Each layer imports from itself and from those below it, not from its neighbours.
 LAYERS = (
     ("utils",),
-    ("untrusted",),
+    ("untrusted", "kernels"),
     ("arch", "data", "loss", "metric", "optimizer", "config"),
     ("inference",),
     ("deployment",),

@@ -1,4 +1,8 @@
-"""What the families share: the base class of all backbones, convolutions and their initial values."""
+"""What the families share: the base class of all backbones, its layers and their initial values.
+
+A forward pass runs on Paddle's operators, with activations [N, C, H, W], or on those of `ppcls.kernels`, with
+activations [N, H, W, C]. The layers and functions here do the same in both; so does arithmetic by element.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,134 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import paddle
+import paddle.nn.functional as F
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import KaimingNormal, Normal
 
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
 from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
+from ppcls.kernels import operators, selection
+from ppcls.kernels.layout import channels_last, is_channels_last
+from ppcls.kernels.library import POOL_AVERAGE, POOL_AVERAGE_PADDED, POOL_MAX
 from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams
+
+
+# The classes have the names of Paddle's, after which Paddle names their parameters in checkpoints and programs. They
+# call Paddle's `forward` by its class, because a conversion to a static graph does not know `super`.
+
+
+class Conv2D(nn.Conv2D):
+    """Paddle's convolution, padded with zeros."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] to [N, out_channels, H', W']."""
+        if not is_channels_last():
+            return nn.Conv2D.forward(self, x)
+        return operators.convolution(
+            x,
+            self.weight,
+            self.bias,
+            _pair(self._stride),
+            _pair(self._padding),
+            _pair(self._dilation),
+            self._groups,
+        )
+
+
+class BatchNorm2D(nn.BatchNorm2D):
+    """Paddle's batch norm, with what often follows it."""
+
+    def forward(
+        self, x: Tensor, shortcut: Tensor | None = None, relu: bool = False
+    ) -> Tensor:
+        """Normalise, add `shortcut` if one is given, and rectify if `relu`: [N, C, H, W] to the same."""
+        if is_channels_last():
+            uses_batch = self.training and not self._use_global_stats
+            return operators.batch_norm(
+                x,
+                self.weight,
+                self.bias,
+                (self._mean, self._variance),
+                self._momentum if uses_batch else None,
+                self._epsilon,
+                relu,
+                shortcut,
+            )
+        x = nn.BatchNorm2D.forward(self, x)
+        if shortcut is not None:
+            x = x + shortcut
+        return F.relu(x) if relu else x
+
+
+class MaxPool2D(nn.MaxPool2D):
+    """Paddle's maximum pool."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, C, H', W']."""
+        if not is_channels_last():
+            return nn.MaxPool2D.forward(self, x)
+        return _pooled(self, x, POOL_MAX)
+
+
+class AvgPool2D(nn.AvgPool2D):
+    """Paddle's average pool."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, C, H', W']."""
+        if not is_channels_last():
+            return nn.AvgPool2D.forward(self, x)
+        return _pooled(self, x, POOL_AVERAGE if self.exclusive else POOL_AVERAGE_PADDED)
+
+
+class GlobalAvgPool2D(nn.AdaptiveAvgPool2D):
+    """The mean over all positions."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, C, 1, 1]."""
+        if not is_channels_last():
+            return nn.AdaptiveAvgPool2D.forward(self, x)
+        return x.astype("float32").mean([1, 2], keepdim=True)
+
+
+class Dropout(nn.Dropout):
+    """Paddle's dropout, which drops the same values whichever operators run."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W], or vectors, to the same."""
+        if not is_channels_last() or not self.training or x.ndim != 4:
+            return nn.Dropout.forward(self, x)
+        x = nn.Dropout.forward(self, operators.to_channels_first(x))
+        return operators.to_channels_last(x)
+
+
+def concat(parts: Sequence[Tensor]) -> Tensor:
+    """Join along the channels."""
+    if is_channels_last():
+        return operators.concat(parts)
+    return paddle.concat(list(parts), axis=1)
+
+
+def split(x: Tensor, channels: Sequence[int]) -> list[Tensor]:
+    """Take apart along the channels, by their numbers."""
+    if is_channels_last():
+        return operators.split(x, channels)
+    return paddle.split(x, list(channels), axis=1)
+
+
+def to_channels_first(x: Tensor) -> Tensor:
+    """Give a tensor as [N, C, H, W] whichever operators run, for what is not written for both."""
+    return operators.to_channels_first(x) if is_channels_last() else x
+
+
+def as_picture(x: Tensor) -> Tensor:
+    """Give vectors [N, C] as pictures of one position."""
+    return x.unsqueeze([1, 2] if is_channels_last() else [2, 3])
 
 
 def conv(
@@ -26,13 +149,13 @@ def conv(
     padding: int | None = None,
     groups: int = 1,
     bias: bool = False,
-) -> nn.Conv2D:
+) -> Conv2D:
     """A convolution, padded by half its kernel unless `padding` is given.
 
     Its weight starts normal with variance 2 / n, n being the number of inputs of one output, which keeps the scale
     of the activations from layer to layer (He et al. 2015, arXiv:1502.01852, equation 10). A bias starts at 0.
     """
-    return nn.Conv2D(
+    return Conv2D(
         in_channels,
         out_channels,
         kernel,
@@ -44,20 +167,47 @@ def conv(
     )
 
 
+class ConvNormRelu(nn.Sequential):
+    """Convolution, batch norm and ReLU in a row; a `slope` above zero makes it a leaky one."""
+
+    def __init__(
+        self, convolution: Conv2D, norm: BatchNorm2D, slope: float = 0.0
+    ) -> None:
+        super().__init__(convolution, norm, nn.LeakyReLU(slope) if slope else nn.ReLU())
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, in_channels, H, W] to [N, out_channels, H', W']."""
+        x = self[0](x)
+        if self.slope:
+            return self[2](self[1](x))
+        return self[1](x, relu=True)
+
+
 def conv_norm_relu(
     in_channels: int,
     out_channels: int,
     kernel: int,
     stride: int = 1,
     slope: float = 0.0,
-) -> nn.Sequential:
-    """Convolution, batch norm and ReLU in a row; a `slope` below zero makes it a leaky one."""
-    relu = nn.LeakyReLU(slope) if slope else nn.ReLU()
-    return nn.Sequential(
-        conv(in_channels, out_channels, kernel, stride),
-        nn.BatchNorm2D(out_channels),
-        relu,
-    )
+) -> ConvNormRelu:
+    """Convolution, batch norm and ReLU in a row; a `slope` above zero makes it a leaky one."""
+    convolution = conv(in_channels, out_channels, kernel, stride)
+    return ConvNormRelu(convolution, BatchNorm2D(out_channels), slope)
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    if isinstance(value, int):
+        return (value, value)
+    first, second = value
+    return (first, second)
+
+
+def _pooled(layer: Any, x: Tensor, kind: int) -> Tensor:
+    kernel = _pair(layer.ksize)
+    stride = kernel if layer.stride is None else _pair(layer.stride)
+    padding = _pair(layer.padding)
+    return operators.pool(x, kernel, stride, padding, layer.ceil_mode, kind)
 
 
 class Block(nn.Layer):
@@ -82,9 +232,14 @@ class Block(nn.Layer):
         # Loads much that nothing else needs
         from paddle.distributed.fleet.utils import recompute
 
-        return recompute(self._pass, *inputs)
+        return recompute(self._pass, is_channels_last(), *inputs)
 
-    def _pass(self, *inputs: Tensor) -> Any:
+    def _pass(self, is_channels_last: bool, *inputs: Tensor) -> Any:
+        # The second pass runs within the backward pass, outside of the model's
+        with channels_last(is_channels_last):
+            return self._first_or_second_pass(*inputs)
+
+    def _first_or_second_pass(self, *inputs: Tensor) -> Any:
         # Paddle runs the first pass without gradients, the second with them
         if not paddle.is_grad_enabled():
             return super().__call__(*inputs)
@@ -103,7 +258,7 @@ class Block(nn.Layer):
 class Backbone(nn.Layer):
     """A classifier whose stages can be used one by one.
 
-    A family defines `features`. It also defines `admits` if it does not admit every input size, and `forward_head` if
+    A family defines `run_stages`. It also defines `admits` if it does not admit every input size, and `forward_head` if
     its classifier does not follow the pooling.
 
     Attributes:
@@ -131,8 +286,9 @@ class Backbone(nn.Layer):
         self.feature_channels: tuple[int, ...] = tuple(feature_channels)
         self.feature_strides: tuple[int, ...] = tuple(feature_strides)
         self.num_features = num_features or self.feature_channels[-1]
-        self.pool = nn.AdaptiveAvgPool2D(1)
-        self.dropout = nn.Dropout(params.drop_rate)
+        self._defines_features = type(self).features is not Backbone.features
+        self.pool = GlobalAvgPool2D()
+        self.dropout = Dropout(params.drop_rate)
         self.reset_classifier(params.class_num)
 
     def features(self, x: Tensor) -> list[Tensor]:
@@ -144,11 +300,31 @@ class Backbone(nn.Layer):
         Raises:
             UserError: the input has other channels, or a size that the geometry does not admit.
         """
+        if not self._runs_on_own_kernels(x):
+            return self._checked_stages(x)
+        self.check_input(x)
+        with channels_last():
+            stages = self.run_stages(operators.to_channels_last(x))
+        return [operators.to_channels_first(stage) for stage in stages]
+
+    def _checked_stages(self, x: Tensor) -> list[Tensor]:
+        if not is_channels_last():
+            self.check_input(x)
+        return self.run_stages(x)
+
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The result of every stage, for a family to define by the layers and functions of this module alone.
+
+        Args:
+            x: What the stem reads; here and in the result the channels lie where `is_channels_last` says.
+        """
         raise NotImplementedError
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The result of the last stage."""
-        return self.features(x)[-1]
+        if self._defines_features:
+            return self.features(x)[-1]
+        return self._checked_stages(x)[-1]
 
     def forward_head(self, x: Tensor) -> Tensor:
         """From the last stage to logits [N, class_num], or to pooled features [N, num_features] for 0 classes."""
@@ -161,6 +337,33 @@ class Backbone(nn.Layer):
         """Logits [N, class_num] of pictures [N, in_channels, H, W]; pooled features for 0 classes."""
         return self.forward_head(self.forward_features(x))
 
+    def __call__(self, x: Tensor) -> Tensor:
+        """See `forward`."""
+        if not self._runs_on_own_kernels(x):
+            return super().__call__(x)
+        self.check_input(x)
+        with channels_last():
+            return super().__call__(operators.to_channels_last(x))
+
+    def _runs_on_own_kernels(self, x: Tensor) -> bool:
+        """Whether a pass runs on the operators of `ppcls.kernels`: on a CPU, if they are chosen.
+
+        A family that defines `features` itself, a model with hooks, which would see tensors in another layout, and one
+        with another `forward`, such as that of a static graph, run on Paddle's.
+        """
+        if not paddle.in_dynamic_mode() or not x.place.is_cpu_place():
+            return False
+        if x.dtype != paddle.float32 or "forward" in vars(self):
+            return False
+        if self._defines_features:
+            return False
+        if selection.selected().name != "onednn":
+            return False
+        return not any(
+            part._forward_pre_hooks or part._forward_post_hooks
+            for part in self.sublayers()
+        )
+
     def reset_classifier(self, class_num: int) -> None:
         """Replace the classifier by a new one of `class_num` classes (0: none); the other layers stay.
 
@@ -171,7 +374,7 @@ class Backbone(nn.Layer):
         fc = None
         if class_num:
             small = Normal(std=0.01)
-            fc = nn.Conv2D(self.num_features, class_num, 1, weight_attr=small)
+            fc = Conv2D(self.num_features, class_num, 1, weight_attr=small)
         # Set once: a new layer takes the old one's place in the order of parameters
         self.fc = fc
 

@@ -42,6 +42,9 @@ class GlobalSection(CheckedFields):
         existing_run: what a training does with another run in `<output_dir>/<Arch>`: `move` it aside whole, to
             `<Arch>.1`, `.2` ...; `refuse` to train; or `overwrite` it, which deletes its checkpoints, log and records.
         device: `gpu`, `cpu`, or `auto`: the GPU if Paddle is built for CUDA and there is one, else the CPU.
+        cpu_kernels: what computes convolutions, batch norm and pools in training and evaluation on a CPU: `onednn`,
+            with activations whose channels are last; `paddle`, Paddle's own operators; or `auto`: oneDNN if the
+            processor has AVX-512, unless the environment variable PPCLS_CPU_KERNELS says otherwise.
         seed: seed of all random numbers.
         save_interval: epochs between two kept `epoch_N` checkpoints.
         save_interval_steps: steps between two checkpoints within an epoch (`latest`); null for none.
@@ -69,6 +72,7 @@ class GlobalSection(CheckedFields):
     output_dir: Annotated[str, UserPath()] = "./output"
     existing_run: Literal["move", "refuse", "overwrite"] = "move"
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    cpu_kernels: Literal["auto", "onednn", "paddle"] = "auto"
     seed: NonNegativeInt = 0
     save_interval: PositiveInt = 1
     save_interval_steps: PositiveInt | None = None

@@ -7,6 +7,7 @@ import os
 import paddle
 
 from ppcls.engine import processes
+from ppcls.kernels import selection
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.load_paddle import missing_gpu
@@ -38,6 +39,22 @@ def is_gpu() -> bool:
     return str(paddle.device.get_device()).startswith("gpu")
 
 
+def select_kernels(choice: str) -> str:
+    """Set the kernels that compute on a CPU, and return a line for the log.
+
+    Args:
+        choice: Global.cpu_kernels; `auto` leaves the choice to PPCLS_CPU_KERNELS, and without it to the processor.
+
+    Raises:
+        UserError: the kernels are not available.
+    """
+    if choice == "auto":
+        selected = selection.selected()
+    else:
+        selected = selection.use(choice)
+    return f"convolutions by {selected.title} ({selected.reason})"
+
+
 def needs_gpu(what: str, remedy: str) -> None:
     """Check that the device is a GPU.
 
@@ -65,7 +82,11 @@ def kernels() -> dict[str, str]:
         return {"device": paddle.device.cuda.get_device_name()}
     # Empty: MKL chooses by itself
     mkl_type = os.environ.get("MKL_DEBUG_CPU_TYPE", "")
-    return {"device": "cpu", "MKL_DEBUG_CPU_TYPE": mkl_type}
+    used = {"device": "cpu", "MKL_DEBUG_CPU_TYPE": mkl_type}
+    selected = selection.selected()
+    if selected.name == "onednn":
+        used["convolutions"] = selected.version
+    return used
 
 
 def threads() -> int:

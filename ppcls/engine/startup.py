@@ -30,6 +30,8 @@ def start(config: Config, parallel: bool = False, keep_log: bool = False) -> Non
     get_logger().info(
         device.describe(chosen), extra=on_console(device.describe_briefly(chosen))
     )
+    if chosen == "cpu":
+        get_logger().info(device.select_kernels(config.Global.cpu_kernels))
     user_code.log()
     processes.connect()
     paddle.seed(config.Global.seed)

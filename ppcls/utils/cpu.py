@@ -94,6 +94,16 @@ def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
     return ""
 
 
+def has_avx512() -> bool:
+    """Return whether every processor has the AVX-512 instructions that kernels for matrices use."""
+    return _common_flags(_read_cpuinfo()) >= _AVX512
+
+
+def _common_flags(cpuinfo: str) -> set[str]:
+    flags = [set(line.split()) for line in _values(cpuinfo, "flags")]
+    return set.intersection(*flags) if flags else set()
+
+
 def _mkl_type(cpuinfo: str) -> str | None:
     """Return the value of `MKL_DEBUG_CPU_TYPE` for the best kernels that every processor of an AMD machine can run.
 
@@ -106,8 +116,7 @@ def _mkl_type(cpuinfo: str) -> str | None:
     """
     if set(_values(cpuinfo, "vendor_id")) != {"AuthenticAMD"}:
         return None
-    flags = [set(line.split()) for line in _values(cpuinfo, "flags")]
-    common = set.intersection(*flags) if flags else set()
+    common = _common_flags(cpuinfo)
     if "avx2" not in common:
         return None
     if _ZEN4_FAMILY in _values(cpuinfo, "cpu family") or not common >= _AVX512:

@@ -75,6 +75,15 @@ def _device(lab, value):
     return run.err or run.find("INFO: (device .*)")[0]
 
 
+@probe(
+    "Global.cpu_kernels", ("paddle", Saying("convolutions by Paddle (as chosen)")), ("onednn", Saying("by oneDNN 3"))
+)
+def _cpu_kernels(lab, value):
+    """The line of the log; tests/kernels holds that these kernels then run."""
+    lab.patch.setattr("ppcls.kernels.selection._selected", None)
+    return lab.run("train", {"Global.cpu_kernels": value}).find("INFO: (convolutions .*)")[0]
+
+
 @probe("Global.seed", (0, ANY), (1, ANY))
 def _seed(lab, value):
     lab.train({"Global.seed": value})

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 from paddle import Tensor, jit, nn
 from paddle.nn.initializer import Normal
 
-from ppcls.arch.layers import Backbone, Block, conv
+from ppcls.arch.layers import (
+    Backbone,
+    Block,
+    MaxPool2D,
+    as_picture,
+    conv,
+    to_channels_first,
+)
 
 if TYPE_CHECKING:
     from ppcls.arch.families.alexnet.facts import AlexNetParams
@@ -58,7 +65,7 @@ class AlexNet(Backbone):
         self.conv2 = conv(64, 192, 5, bias=True)
         self.trio = Trio()
         self.relu = nn.ReLU()
-        self.shrink = nn.MaxPool2D(3, stride=2)
+        self.shrink = MaxPool2D(3, stride=2)
         self.pool = nn.AdaptiveAvgPool2D(_GRID)
         # As Caffe's AlexNet has it. By their inputs, like the convolutions', the first logits would be in the tens:
         # without batch norm each of the three pools, by taking the largest, doubles the scale of the activations.
@@ -66,9 +73,8 @@ class AlexNet(Backbone):
         self.fc6 = nn.Linear(256 * _GRID * _GRID, _HIDDEN, weight_attr=small)
         self.fc7 = nn.Linear(_HIDDEN, _HIDDEN, weight_attr=small)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The inputs of the three pools and the result of the last; see `Backbone.features`."""
-        self.check_input(x)
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The inputs of the three pools and the result of the last; see `Backbone.run_stages`."""
         first = self.relu(self.conv1(x))  # [N, 64, H/4, W/4]
         second = self.relu(self.conv2(self.shrink(first)))  # [N, 192, H/8, W/8]
         third = self.trio(self.shrink(second))  # [N, 256, H/16, W/16]
@@ -77,12 +83,12 @@ class AlexNet(Backbone):
 
     def forward_head(self, x: Tensor) -> Tensor:
         """Two hidden layers, each behind a dropout, and the classifier, which has none."""
-        x = self._to_grid(x)  # [N, 256, 6, 6]
+        x = self._to_grid(to_channels_first(x))  # [N, 256, 6, 6]
         x = self.relu(self.fc6(self.dropout(x.flatten(1))))  # [N, 4096]
         x = self.relu(self.fc7(self.dropout(x)))
         if self.fc is None:
             return x
-        return self.fc(x.unsqueeze([2, 3])).flatten(1)  # [N, class_num]
+        return self.fc(as_picture(x)).flatten(1)  # [N, class_num]
 
     @jit.not_to_static  # a static graph would turn an unknown size into a tensor
     def _to_grid(self, x: Tensor) -> Tensor:

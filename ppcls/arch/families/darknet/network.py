@@ -67,9 +67,8 @@ class DarkNet(Backbone):
             for before, after, blocks in zip(channels, _CHANNELS, _BLOCKS)
         )
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The stem and the five stages; see `Backbone.features`."""
-        self.check_input(x)
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The stem and the five stages; see `Backbone.run_stages`."""
         stages = [self.stem(x)]  # [N, 32, H, W]
         for stage in self.stages:
             # [N, 64 to 1024, H/2 to H/32, W/2 to W/32]

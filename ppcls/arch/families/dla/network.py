@@ -15,10 +15,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.layers import Backbone, Block, conv, conv_norm_relu
+from ppcls.arch.layers import (
+    AvgPool2D,
+    Backbone,
+    BatchNorm2D,
+    Block,
+    MaxPool2D,
+    concat,
+    conv,
+    conv_norm_relu,
+    split,
+)
 
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams
@@ -75,15 +84,14 @@ class BasicBlock(Block):
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = conv(in_channels, out_channels, 3, stride)
-        self.bn1 = nn.BatchNorm2D(out_channels)
+        self.bn1 = BatchNorm2D(out_channels)
         self.conv2 = conv(out_channels, out_channels, 3)
-        self.bn2 = nn.BatchNorm2D(out_channels)
-        self.relu = nn.ReLU()
+        self.bn2 = BatchNorm2D(out_channels)
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """The block's result with `shortcut` added before the last ReLU."""
-        x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + shortcut)
+        x = self.bn1(self.conv1(x), relu=True)
+        return self.bn2(self.conv2(x), shortcut, relu=True)
 
 
 class Bottleneck(Block):
@@ -95,18 +103,17 @@ class Bottleneck(Block):
         super().__init__()
         middle = int(out_channels * spec.width)
         self.conv1 = conv(in_channels, middle, 1)
-        self.bn1 = nn.BatchNorm2D(middle)
+        self.bn1 = BatchNorm2D(middle)
         self.conv2 = conv(middle, middle, 3, stride, groups=spec.groups)
-        self.bn2 = nn.BatchNorm2D(middle)
+        self.bn2 = BatchNorm2D(middle)
         self.conv3 = conv(middle, out_channels, 1)
-        self.bn3 = nn.BatchNorm2D(out_channels)
-        self.relu = nn.ReLU()
+        self.bn3 = BatchNorm2D(out_channels)
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """The block's result with `shortcut` added before the last ReLU."""
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + shortcut)
+        x = self.bn1(self.conv1(x), relu=True)
+        x = self.bn2(self.conv2(x), relu=True)
+        return self.bn3(self.conv3(x), shortcut, relu=True)
 
 
 class Res2Bottleneck(Block):
@@ -121,31 +128,31 @@ class Res2Bottleneck(Block):
     ) -> None:
         super().__init__()
         middle = int(out_channels * spec.width)
-        self.scale, part = spec.scale, middle // spec.scale
+        self.scale, self.part = spec.scale, middle // spec.scale
         self.conv1 = conv(in_channels, middle, 1)
-        self.bn1 = nn.BatchNorm2D(middle)
+        self.bn1 = BatchNorm2D(middle)
         self.convs = nn.LayerList(
-            conv(part, part, 3, stride, groups=spec.groups)
+            conv(self.part, self.part, 3, stride, groups=spec.groups)
             for _ in range(spec.scale - 1)
         )
-        self.bns = nn.LayerList(nn.BatchNorm2D(part) for _ in range(spec.scale - 1))
+        self.bns = nn.LayerList(BatchNorm2D(self.part) for _ in range(spec.scale - 1))
         # timm's pool counts the padding as zeros.
         self.pool = (
-            nn.AvgPool2D(3, stride, padding=1, exclusive=False) if stride > 1 else None
+            AvgPool2D(3, stride, padding=1, exclusive=False) if stride > 1 else None
         )
         self.conv3 = conv(middle, out_channels, 1)
-        self.bn3 = nn.BatchNorm2D(out_channels)
-        self.relu = nn.ReLU()
+        self.bn3 = BatchNorm2D(out_channels)
 
     def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
         """The block's result with `shortcut` added before the last ReLU."""
-        parts = paddle.split(self.relu(self.bn1(self.conv1(x))), self.scale, axis=1)
+        x = self.bn1(self.conv1(x), relu=True)
+        parts = split(x, [self.part] * self.scale)
         done: list[Tensor] = []
         for part, conv3x3, bn in zip(parts, self.convs, self.bns):
             x = part if self.pool or not done else part + done[-1]
-            done.append(self.relu(bn(conv3x3(x))))
+            done.append(bn(conv3x3(x), relu=True))
         done.append(self.pool(parts[-1]) if self.pool else parts[-1])
-        return self.relu(self.bn3(self.conv3(paddle.concat(done, axis=1))) + shortcut)
+        return self.bn3(self.conv3(concat(done)), shortcut, relu=True)
 
 
 class Root(Block):
@@ -154,14 +161,13 @@ class Root(Block):
     def __init__(self, in_channels: int, out_channels: int, residual: bool) -> None:
         super().__init__()
         self.conv = conv(in_channels, out_channels, 1)
-        self.bn = nn.BatchNorm2D(out_channels)
-        self.relu = nn.ReLU()
+        self.bn = BatchNorm2D(out_channels)
         self.residual = residual
 
     def forward(self, *gathered: Tensor) -> Tensor:
         """Tensors of any channels [N, C, H, W] to one of [N, out_channels, H, W]."""
-        x = self.bn(self.conv(paddle.concat(list(gathered), axis=1)))
-        return self.relu(x + gathered[0] if self.residual else x)
+        shortcut = gathered[0] if self.residual else None
+        return self.bn(self.conv(concat(gathered)), shortcut, relu=True)
 
 
 class Tree(nn.Layer):
@@ -194,7 +200,7 @@ class Tree(nn.Layer):
         self.project = nn.Identity()
         if in_channels != out_channels:
             self.project = nn.Sequential(
-                conv(in_channels, out_channels, 1), nn.BatchNorm2D(out_channels)
+                conv(in_channels, out_channels, 1), BatchNorm2D(out_channels)
             )
         self.tree1 = _block(spec, in_channels, out_channels, stride)
         self.tree2 = _block(spec, out_channels, out_channels, 1)
@@ -237,11 +243,10 @@ class DLA(Backbone):
         self.level3 = Tree(spec, depths[1], c[2], c[3], stride=2, gathered=c[2])
         self.level4 = Tree(spec, depths[2], c[3], c[4], stride=2, gathered=c[3])
         self.level5 = Tree(spec, depths[3], c[4], c[5], stride=2, gathered=c[4])
-        self.shrink = nn.MaxPool2D(2, stride=2)
+        self.shrink = MaxPool2D(2, stride=2)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The six levels; see `Backbone.features`."""
-        self.check_input(x)
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The six levels; see `Backbone.run_stages`."""
         level0 = self.level0(self.base_layer(x))  # [N, 16, H, W]
         level1 = self.level1(level0)  # [N, 32, H/2, W/2]
         level2 = self.level2(level1, self.shrink(level1))  # [N, channels[2], H/4, W/4]

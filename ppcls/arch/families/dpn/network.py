@@ -13,10 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.layers import Backbone, Block, conv
+from ppcls.arch.layers import (
+    Backbone,
+    BatchNorm2D,
+    Block,
+    ConvNormRelu,
+    MaxPool2D,
+    concat,
+    conv,
+    split,
+)
 
 if TYPE_CHECKING:
     from ppcls.arch.families.dpn.facts import DPNParams
@@ -71,13 +79,12 @@ class NormConv(nn.Layer):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        self.bn = nn.BatchNorm2D(in_channels, epsilon=epsilon)
-        self.relu = nn.ReLU()
+        self.bn = BatchNorm2D(in_channels, epsilon=epsilon)
         self.conv = conv(in_channels, out_channels, kernel, stride, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, out_channels, H / stride, W / stride]."""
-        return self.conv(self.relu(self.bn(x)))
+        return self.conv(self.bn(x, relu=True))
 
 
 class DualPathBlock(Block):
@@ -110,16 +117,14 @@ class DualPathBlock(Block):
 
     def forward(self, *paths: Tensor) -> tuple[Tensor, Tensor]:
         """`paths` are the residual and the dense one, or the stem's only one; the result is both."""
-        x = paddle.concat(list(paths), axis=1) if len(paths) > 1 else paths[0]
+        x = concat(paths)
         if self.project is None:
             shortcut, dense = paths
         else:
-            shortcut, dense = paddle.split(
-                self.project(x), [self.residual, 2 * self.growth], axis=1
-            )
+            shortcut, dense = split(self.project(x), [self.residual, 2 * self.growth])
         x = self.expand(self.spatial(self.reduce(x)))
-        added, appended = paddle.split(x, [self.residual, self.growth], axis=1)
-        return shortcut + added, paddle.concat([dense, appended], axis=1)
+        added, appended = split(x, [self.residual, self.growth])
+        return shortcut + added, concat([dense, appended])
 
 
 class DPN(Backbone):
@@ -135,10 +140,8 @@ class DPN(Backbone):
         ]
         super().__init__(params, (spec.stem, *ends), _STRIDES)
         first = conv(params.in_channels, spec.stem, spec.stem_kernel, stride=2)
-        self.stem = nn.Sequential(
-            first, nn.BatchNorm2D(spec.stem, epsilon=epsilon), nn.ReLU()
-        )
-        self.shrink = nn.MaxPool2D(3, stride=2, padding=1)
+        self.stem = ConvNormRelu(first, BatchNorm2D(spec.stem, epsilon=epsilon))
+        self.shrink = MaxPool2D(3, stride=2, padding=1)
         self._stages: list[list[str]] = []
         channels = spec.stem
         for k, (blocks, growth) in enumerate(zip(spec.blocks, spec.growth)):
@@ -158,21 +161,20 @@ class DPN(Backbone):
                 )
                 self.add_sublayer(name, block)
                 channels = residual + (i + 3) * growth
-        self.norm = nn.BatchNorm2D(self.num_features, epsilon=epsilon)
-        self.relu = nn.ReLU()
+        self.norm = BatchNorm2D(self.num_features, epsilon=epsilon)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The stem and the four stages, both paths joined, the last normalised and rectified; see `Backbone.features`.
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The stem and the four stages, both paths joined; see `Backbone.run_stages`.
 
-        A block normalises its own input, so the other stages come as the next block reads them.
+        A block normalises its own input, so the stages come as the next block reads them; the last is normalised and
+        rectified.
         """
-        self.check_input(x)
         stages = [self.stem(x)]  # [N, stem, H/2, W/2]
         paths: tuple[Tensor, ...] = (self.shrink(stages[0]),)  # [N, stem, H/4, W/4]
         for names in self._stages:
             for name in names:
                 paths = getattr(self, name)(*paths)
             # [N, ends[k], H/4 to H/32, W/4 to W/32]
-            stages.append(paddle.concat(list(paths), axis=1))
-        stages[-1] = self.relu(self.norm(stages[-1]))
+            stages.append(concat(paths))
+        stages[-1] = self.norm(stages[-1], relu=True)
         return stages

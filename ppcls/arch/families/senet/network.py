@@ -15,7 +15,17 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 from paddle.nn.initializer import KaimingNormal
 
-from ppcls.arch.layers import Backbone, Block, conv, conv_norm_relu
+from ppcls.arch.layers import (
+    AvgPool2D,
+    Backbone,
+    BatchNorm2D,
+    Block,
+    GlobalAvgPool2D,
+    MaxPool2D,
+    as_picture,
+    conv,
+    conv_norm_relu,
+)
 
 if TYPE_CHECKING:
     from ppcls.arch.families.senet.facts import SENet154_vdParams
@@ -33,7 +43,7 @@ class SqueezeExcitation(nn.Layer):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2D(1)
+        self.pool = GlobalAvgPool2D()
         self.squeeze = nn.Linear(
             channels, channels // _REDUCTION, weight_attr=KaimingNormal()
         )
@@ -45,7 +55,7 @@ class SqueezeExcitation(nn.Layer):
         """[N, channels, H, W] to the same."""
         # [N, channels]
         scale = F.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x).flatten(1)))))
-        return x * scale.unsqueeze([2, 3])
+        return x * as_picture(scale)
 
 
 class SEBottleneck(Block):
@@ -54,30 +64,29 @@ class SEBottleneck(Block):
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = conv(in_channels, channels, 1)
-        self.bn1 = nn.BatchNorm2D(channels)
+        self.bn1 = BatchNorm2D(channels)
         self.conv2 = conv(channels, channels, 3, stride, groups=_GROUPS)
-        self.bn2 = nn.BatchNorm2D(channels)
+        self.bn2 = BatchNorm2D(channels)
         self.conv3 = conv(channels, channels, 1)
-        self.bn3 = nn.BatchNorm2D(channels)
+        self.bn3 = BatchNorm2D(channels)
         self.se = SqueezeExcitation(channels)
-        self.relu = nn.ReLU()
         self.shortcut = nn.Identity()
         if in_channels != channels:
             # A window cut off by the border counts what is there, so an odd size is halved as the convolution does.
             if stride == 2:
-                pool = nn.AvgPool2D(2, stride=2, ceil_mode=True)
+                pool = AvgPool2D(2, stride=2, ceil_mode=True)
             else:
                 pool = nn.Identity()
             self.shortcut = nn.Sequential(
-                pool, conv(in_channels, channels, 1), nn.BatchNorm2D(channels)
+                pool, conv(in_channels, channels, 1), BatchNorm2D(channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, channels, H / stride, W / stride]."""
         shortcut = self.shortcut(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.se(self.bn3(self.conv3(x))) + shortcut)
+        x = self.bn1(self.conv1(x), relu=True)
+        x = self.bn2(self.conv2(x), relu=True)
+        return F.relu(self.se(self.bn3(self.conv3(x))) + shortcut)
 
 
 class SENet(Backbone):
@@ -92,7 +101,7 @@ class SENet(Backbone):
             conv_norm_relu(_STEM[0], _STEM[1], 3),
             conv_norm_relu(_STEM[1], _STEM[2], 3),
         )
-        self.shrink = nn.MaxPool2D(3, stride=2, padding=1)
+        self.shrink = MaxPool2D(3, stride=2, padding=1)
         self.stages = nn.LayerList()
         before = _STEM[-1]
         for k, (channels, blocks) in enumerate(zip(_CHANNELS, _BLOCKS)):
@@ -105,9 +114,8 @@ class SENet(Backbone):
             )
             before = channels
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The stem and the four stages; see `Backbone.features`."""
-        self.check_input(x)
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The stem and the four stages; see `Backbone.run_stages`."""
         stages = [self.stem(x)]  # [N, 128, H/2, W/2]
         x = self.shrink(stages[0])
         for stage in self.stages:

@@ -13,10 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import paddle
 from paddle import Tensor, nn
 
-from ppcls.arch.layers import Backbone, Block, conv
+from ppcls.arch.layers import Backbone, Block, MaxPool2D, concat, conv
 
 if TYPE_CHECKING:
     from ppcls.arch.families.squeezenet.facts import SqueezeNet1_0Params
@@ -74,7 +73,7 @@ class Fire(Block):
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, 2 * expand, H, W]."""
         x = self.relu(self.squeeze(x))
-        return self.relu(paddle.concat([self.expand1x1(x), self.expand3x3(x)], axis=1))
+        return self.relu(concat([self.expand1x1(x), self.expand3x3(x)]))
 
 
 class SqueezeNet(Backbone):
@@ -91,7 +90,7 @@ class SqueezeNet(Backbone):
         stem = (params.in_channels, spec.stem_channels, spec.stem_kernel)
         self.stem = conv(*stem, stride=2, padding=params.stem_padding, bias=True)
         self.relu = nn.ReLU()
-        self.shrink = nn.MaxPool2D(3, stride=2, ceil_mode=params.ceil_pooling)
+        self.shrink = MaxPool2D(3, stride=2, ceil_mode=params.ceil_pooling)
         self._stages: list[list[str]] = []
         channels, number = spec.stem_channels, 2  # the paper counts the stem as layer 1
         for stage in spec.stages:
@@ -101,9 +100,8 @@ class SqueezeNet(Backbone):
                 self._stages[-1].append(f"fire{number}")
                 channels, number = 2 * expand, number + 1
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The stem and the three stages of fire modules; see `Backbone.features`."""
-        self.check_input(x)
+    def run_stages(self, x: Tensor) -> list[Tensor]:
+        """The stem and the three stages of fire modules; see `Backbone.run_stages`."""
         stages = [self.relu(self.stem(x))]  # [N, stem_channels, H/2, W/2]
         for names in self._stages:
             x = self.shrink(stages[-1])

@@ -1,0 +1,1 @@
+"""Operators of oneDNN for training and evaluation on a CPU, with activations whose channels are last."""

@@ -1,0 +1,462 @@
+"""Differentiable operators on activations [N, H, W, C]; `Tensor` here always means such a one unless it says more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from ppcls.kernels import library as dnnl
+from ppcls.kernels import plans
+
+Pair = tuple[int, int]
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+) -> Tensor:
+    """Convolve, as `paddle.nn.functional.conv2d` does; the weight is float32 [out, in / groups, height, width]."""
+    shape = plans.ConvolutionShape(
+        _picture_shape(x),
+        weight.shape[0],
+        (weight.shape[2], weight.shape[3]),
+        stride,
+        padding,
+        dilation,
+        groups,
+        bias is not None,
+        _type(x),
+    )
+    return _Convolution.apply(x, weight, bias, plans.convolution(shape))
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    statistics: tuple[Tensor, Tensor],
+    momentum: float | None,
+    epsilon: float,
+    relu: bool,
+    shortcut: Tensor | None = None,
+) -> Tensor:
+    """Normalise, then add `shortcut` if one is given, then rectify if `relu`.
+
+    Args:
+        x: The input.
+        weight: Scales, float32 [C].
+        bias: Shifts, float32 [C].
+        statistics: Running mean and variance, float32 [C].
+        momentum: The share of the old running statistics in the new ones, which the batch's own update; None to
+            normalise by the running statistics.
+        epsilon: Is added to the variance.
+        relu: Whether negative results become 0.
+        shortcut: Has the shape of the input.
+    """
+    gradients = paddle.is_grad_enabled()
+    plan = plans.batch_norm(
+        _picture_shape(x),
+        _type(x),
+        epsilon,
+        relu and shortcut is None,
+        momentum is None,
+        gradients,
+    )
+    if shortcut is None:
+        return _BatchNorm.apply(x, weight, bias, plan, statistics, momentum, gradients)
+    if not relu:
+        normalised = _BatchNorm.apply(
+            x, weight, bias, plan, statistics, momentum, gradients
+        )
+        return add(normalised, shortcut)
+    return _BatchNormAddRelu.apply(
+        x, weight, bias, shortcut, plan, statistics, momentum
+    )
+
+
+def relu(x: Tensor, slope: float = 0.0) -> Tensor:
+    """Rectify; a slope above 0 is that of a leaky ReLU."""
+    return _Relu.apply(x, slope)
+
+
+def add(one: Tensor, other: Tensor) -> Tensor:
+    """Add two tensors of one shape."""
+    return _Add.apply(one, other)
+
+
+def pool(
+    x: Tensor,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    ceil_mode: bool,
+    kind: int,
+) -> Tensor:
+    """Pool windows; `kind` is one of `ppcls.kernels.library`'s POOL_... constants.
+
+    With `ceil_mode` a window that the border cuts off counts, with what it has of the picture, if it begins within the
+    picture or the padding before it.
+    """
+    batch, channels, *sides = _picture_shape(x)
+    results = []
+    for side, window, step, before in zip(sides, kernel, stride, padding):
+        space = side + 2 * before - window
+        if ceil_mode:
+            space += step - 1
+        results.append(space // step + 1)
+    shape = plans.PoolShape(
+        _picture_shape(x),
+        (batch, channels, results[0], results[1]),
+        kernel,
+        stride,
+        padding,
+        kind,
+        _type(x),
+    )
+    return _Pool.apply(x, plans.pool(shape, paddle.is_grad_enabled()), shape)
+
+
+def concat(parts: Sequence[Tensor]) -> Tensor:
+    """Join along the channels."""
+    return parts[0] if len(parts) == 1 else _Concat.apply(*parts)
+
+
+def split(x: Tensor, channels: Sequence[int]) -> list[Tensor]:
+    """Take apart along the channels."""
+    return list(_Split.apply(x, tuple(channels)))
+
+
+def to_channels_last(x: Tensor, dtype: int = dnnl.FLOAT32) -> Tensor:
+    """Copy float32 [N, C, H, W] to [N, H, W, C] of another type, if `dtype` says so."""
+    return _ToChannelsLast.apply(x, dtype)
+
+
+def to_channels_first(x: Tensor) -> Tensor:
+    """Copy to float32 [N, C, H, W]."""
+    return _ToChannelsFirst.apply(x)
+
+
+def _picture_shape(x: Tensor) -> tuple[int, int, int, int]:
+    batch, height, width, channels = x.shape
+    return (batch, channels, height, width)
+
+
+def _type(x: Tensor) -> int:
+    return dnnl.BFLOAT16 if x.dtype == paddle.bfloat16 else dnnl.FLOAT32
+
+
+_NAMES = {dnnl.FLOAT32: "float32", dnnl.BFLOAT16: "bfloat16"}
+
+
+def _dense(x: Tensor) -> Tensor:
+    """Return the tensor, or a copy if it is a view with gaps or another order."""
+    return x if x.is_contiguous() else x.contiguous()
+
+
+def _incoming(gradient: Tensor) -> Tensor:
+    """Return a gradient as the operators read it.
+
+    Raises:
+        NotImplementedError: it shall be differentiated again, which would give silent zeros.
+    """
+    if paddle.is_grad_enabled():
+        raise NotImplementedError(
+            "the operators of oneDNN have no second derivatives; set PPCLS_CPU_KERNELS=paddle to use Paddle's"
+        )
+    return _dense(gradient)
+
+
+def _remember(ctx: Any, *inputs: Tensor) -> None:
+    """Note which inputs want a gradient, for `_wanted`."""
+    ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+
+
+def _wanted(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Return the gradients with None for inputs that want none, as Paddle demands."""
+    returned = []
+    for gradient, wanted in zip(gradients, ctx.wanted):
+        returned.append(gradient if wanted else None)
+    return tuple(returned)
+
+
+def _like(x: Tensor) -> Tensor:
+    return paddle.empty(x.shape, x.dtype)
+
+
+class _Convolution(PyLayer):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, plan: Any
+    ) -> Tensor:
+        x = _dense(x)
+        batch, channels, height, width = plan.shape.result
+        y = paddle.empty([batch, height, width, channels], x.dtype)
+        biases = () if bias is None else (bias,)
+        adapted = plan.weight(weight)
+        plan.forward(x, adapted, y, *biases)
+        ctx.plan, ctx.has_bias = plan, bias is not None
+        _remember(ctx, x, weight, *biases)
+        ctx.save_for_backward(x, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensor()
+        gradient = _incoming(gradient)
+        wants_input, *wants_parameters = ctx.wanted
+        to_input = to_weight = to_bias = None
+        if any(wants_parameters):
+            primitive, adapter, size = ctx.plan.to_weight
+            to_weight = paddle.empty(weight.shape, "float32")
+            written = plans.raw(size) if adapter.is_needed else to_weight
+            outputs = [written]
+            if ctx.has_bias:
+                to_bias = paddle.empty([weight.shape[0]], "float32")
+                outputs.append(to_bias)
+            primitive(x, gradient, *outputs)
+            if adapter.is_needed:
+                adapter.into(written, to_weight)
+        if wants_input:
+            primitive, adapter = ctx.plan.to_input
+            to_input = _like(x)
+            adapted = adapter(weight)
+            primitive(gradient, adapted, to_input)
+        return _wanted(ctx, to_input, to_weight, to_bias)
+
+
+def _normalise(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    plan: Any,
+    statistics: tuple[Tensor, Tensor],
+    momentum: float | None,
+) -> tuple[Tensor, tuple[Tensor, Tensor], list[Tensor]]:
+    """Return the result, the statistics that were used, and the mask of the ReLU."""
+    y = _like(x)
+    used = statistics
+    if momentum is not None:
+        used = (_like(statistics[0]), _like(statistics[1]))
+    mask = [plans.raw(plan.mask_size)] if plan.mask_size else []
+    plan.forward(x, y, weight, bias, *used, *mask)
+    if momentum is not None:
+        for running, batch in zip(statistics, used):
+            running.scale_(momentum)
+            running.add_(batch * (1 - momentum))
+    return y, used, mask
+
+
+class _BatchNorm(PyLayer):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        plan: Any,
+        statistics: tuple[Tensor, Tensor],
+        momentum: float | None,
+        gradients: bool,
+    ) -> Tensor:
+        x = _dense(x)
+        y, used, mask = _normalise(x, weight, bias, plan, statistics, momentum)
+        if gradients:
+            ctx.plan = plan
+            _remember(ctx, x, weight, bias)
+            ctx.save_for_backward(x, weight, *used, *mask)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, variance, *mask = ctx.saved_tensor()
+        to_input, to_weight, to_bias = _like(x), _like(weight), _like(weight)
+        gradient = _incoming(gradient)
+        ctx.plan.backward(
+            x, gradient, to_input, weight, mean, variance, to_weight, to_bias, *mask
+        )
+        return _wanted(ctx, to_input, to_weight, to_bias)
+
+
+class _BatchNormAddRelu(PyLayer):
+    """One node for three operators: what stands between them need not be kept for the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        shortcut: Tensor,
+        plan: Any,
+        statistics: tuple[Tensor, Tensor],
+        momentum: float | None,
+    ) -> Tensor:
+        x, shortcut = _dense(x), _dense(shortcut)
+        y, used, _ = _normalise(x, weight, bias, plan, statistics, momentum)
+        count, dtype = math.prod(x.shape), _type(x)
+        plans.added(count, dtype, True)(y, shortcut, y)
+        ctx.plan, ctx.relu = plan, plans.relu(count, dtype, 0.0)
+        _remember(ctx, x, weight, bias, shortcut)
+        ctx.save_for_backward(x, weight, *used, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, variance, y = ctx.saved_tensor()
+        to_shortcut, to_input = _like(y), _like(x)
+        to_weight, to_bias = _like(weight), _like(weight)
+        gradient = _incoming(gradient)
+        ctx.relu.backward(y, gradient, to_shortcut)
+        ctx.plan.backward(
+            x, to_shortcut, to_input, weight, mean, variance, to_weight, to_bias
+        )
+        return _wanted(ctx, to_input, to_weight, to_bias, to_shortcut)
+
+
+class _Relu(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        x = _dense(x)
+        y = _like(x)
+        ctx.plan = plans.relu(math.prod(x.shape), _type(x), slope)
+        ctx.plan.forward(x, y)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensor()
+        gradient = _incoming(gradient)
+        to_input = _like(y)
+        ctx.plan.backward(y, gradient, to_input)
+        return to_input
+
+
+class _Add(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+        one, other = _dense(one), _dense(other)
+        y = _like(one)
+        plans.added(math.prod(one.shape), _type(one), False)(one, other, y)
+        _remember(ctx, one, other)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        # Two tensors: Paddle may add to one of them in place
+        return _wanted(ctx, gradient, gradient.clone())
+
+
+class _Pool(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, plan: Any, shape: plans.PoolShape) -> Tensor:
+        x = _dense(x)
+        batch, channels, height, width = shape.result
+        y = paddle.empty([batch, height, width, channels], x.dtype)
+        origin = [plans.raw(plan.origin_size)] if plan.origin_size else []
+        plan.forward(x, y, *origin)
+        ctx.plan, ctx.origin, ctx.shape = plan, origin, x.shape
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = _incoming(gradient)
+        to_input = paddle.empty(ctx.shape, gradient.dtype)
+        ctx.plan.backward(gradient, to_input, *ctx.origin)
+        return to_input
+
+
+class _Concat(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, *parts: Tensor) -> Tensor:
+        dense = [_dense(part) for part in parts]
+        counts = tuple(part.shape[-1] for part in dense)
+        rows = math.prod(dense[0].shape[:-1])
+        ctx.plan = plans.channels(rows, counts, _type(dense[0]))
+        ctx.shapes = [part.shape for part in dense]
+        _remember(ctx, *parts)
+        y = paddle.empty([*dense[0].shape[:-1], sum(counts)], dense[0].dtype)
+        ctx.plan.join(*dense, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        parts = _taken_apart(ctx.plan, _incoming(gradient), ctx.shapes)
+        return _wanted(ctx, *parts)
+
+
+class _Split(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, ...]:
+        x = _dense(x)
+        rows = math.prod(x.shape[:-1])
+        ctx.plan, ctx.shape = plans.channels(rows, counts, _type(x)), x.shape
+        shapes = [[*x.shape[:-1], count] for count in counts]
+        return _taken_apart(ctx.plan, x, shapes)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        dense = [_incoming(gradient) for gradient in gradients]
+        to_input = paddle.empty(ctx.shape, dense[0].dtype)
+        ctx.plan.join(*dense, to_input)
+        return to_input
+
+
+def _taken_apart(
+    plan: plans.Channels, whole: Tensor, shapes: Sequence[Sequence[int]]
+) -> tuple[Tensor, ...]:
+    parts = []
+    for take, shape in zip(plan.take, shapes):
+        part = paddle.empty(list(shape), whole.dtype)
+        take(whole, part)
+        parts.append(part)
+    return tuple(parts)
+
+
+class _ToChannelsLast(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dtype: int) -> Tensor:
+        x = _dense(x)
+        batch, channels, height, width = x.shape
+        y = paddle.empty([batch, height, width, channels], _NAMES[dtype])
+        ctx.plan = plans.layouts((batch, channels, height, width), dtype)
+        ctx.plan.to_last(x, y)
+        ctx.shape = x.shape
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = _incoming(gradient)
+        to_input = paddle.empty(ctx.shape, "float32")
+        ctx.plan.to_first(gradient, to_input)
+        return to_input
+
+
+class _ToChannelsFirst(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = _dense(x)
+        shape = _picture_shape(x)
+        y = paddle.empty(list(shape), "float32")
+        ctx.plan = plans.layouts(shape, _type(x))
+        ctx.plan.to_first(x, y)
+        ctx.like = (x.shape, x.dtype)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = _incoming(gradient)
+        shape, dtype = ctx.like
+        to_input = paddle.empty(shape, dtype)
+        ctx.plan.to_last(gradient, to_input)
+        return to_input

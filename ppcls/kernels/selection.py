@@ -1,0 +1,85 @@
+"""Which kernels compute on a CPU: those of oneDNN here, or Paddle's own.
+
+`auto` takes oneDNN where the processor has AVX-512: with AVX2 alone it gains little over Paddle's. A program chooses by
+`use`, a user by the variable PPCLS_CPU_KERNELS, commands by `Global.cpu_kernels`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ppcls.kernels.library import KernelError, Library
+from ppcls.utils import cpu
+from ppcls.utils.errors import UserError
+
+VARIABLE = "PPCLS_CPU_KERNELS"
+CHOICES = ("auto", "onednn", "paddle")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The kernels that compute, and why.
+
+    Attributes:
+        name: `onednn` or `paddle`.
+        reason: Part of a sentence.
+        version: That of oneDNN; empty for Paddle's kernels.
+    """
+
+    name: str
+    reason: str
+    version: str = ""
+
+    @property
+    def title(self) -> str:
+        """For a log: `oneDNN 3.6.2` or `Paddle`."""
+        return f"oneDNN {self.version}" if self.version else "Paddle"
+
+
+_selected: Selection | None = None
+
+
+def use(choice: str) -> Selection:
+    """Choose the kernels of this process.
+
+    Args:
+        choice: `auto`, `onednn` or `paddle`.
+
+    Raises:
+        UserError: there is no such choice, or oneDNN is chosen and missing.
+    """
+    global _selected
+    _selected = _select(choice, "Global.cpu_kernels")
+    return _selected
+
+
+def selected() -> Selection:
+    """Return the kernels of this process, chosen by PPCLS_CPU_KERNELS unless `use` has been called.
+
+    Raises:
+        UserError: that variable has another value, or names oneDNN and it is missing.
+    """
+    global _selected
+    if _selected is None:
+        _selected = _select(os.environ.get(VARIABLE, "auto"), VARIABLE)
+    return _selected
+
+
+def _select(choice: str, key: str) -> Selection:
+    if choice not in CHOICES:
+        raise UserError(f"{key} is {choice!r}; write {', '.join(CHOICES)}")
+    if choice == "paddle":
+        return Selection("paddle", "as chosen")
+    if choice == "auto" and not cpu.has_avx512():
+        return Selection("paddle", "the processor has no AVX-512")
+    try:
+        version = Library.load().version
+    except KernelError as error:
+        if choice == "onednn":
+            raise UserError(
+                f"{key} is onednn, but {error}; choose auto or paddle"
+            ) from error
+        return Selection("paddle", f"oneDNN is not available: {error}")
+    reason = "as chosen" if choice == "onednn" else "the processor has AVX-512"
+    return Selection("onednn", reason, version)
