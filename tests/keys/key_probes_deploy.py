@@ -79,6 +79,12 @@ def _output(lab, value):
     return [path.name for path in lab.folder.iterdir()]
 
 
+@probe("deploy Global.save_dir", (None, []), ("sorted", ["sorted"]))
+def _save_dir(lab, value):
+    lab.well("predict", {"Global.save_dir": value})
+    return [path.name for path in lab.folder.iterdir()]
+
+
 @probe("deploy PostProcess.Topk.topk", (1, 1), (3, 3))
 def _topk(lab, value):
     answers = lab.well("predict", {"PostProcess.Topk.topk": value}).answers

@@ -306,7 +306,6 @@ _DEPLOY_KEYS: dict[str, Unused | Ignored] = {
     "Global.use_int8": Unused(
         "is called Global.precision here; write Global.precision: int8", (False,)
     ),
-    "Global.save_dir": Unused("is called Global.output here; write that"),
 }
 _OF_TRANSFORMS = {key: unused for key, unused in _KEYS.items() if key.startswith("*.")}
 PADDLECLAS_DEPLOY = Legacy(
