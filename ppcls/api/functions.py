@@ -26,7 +26,7 @@ from ppcls.engine.processes import world_size
 from ppcls.engine.results import EvaluationResult, ExportResult, TrainingResult
 from ppcls.engine.schema import registries
 from ppcls.engine.trained import load_with_weights
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, expanded
 
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -284,7 +284,9 @@ def export(
 
 def _source(config: Source) -> str | Mapping[str, Any]:
     """The path or name of a configuration as text; a mapping stays."""
-    return config if isinstance(config, Mapping) else os.fspath(config)
+    if isinstance(config, Mapping):
+        return config
+    return os.fspath(config)
 
 
 def _settings(overrides: Overrides, keys: Mapping[str, Any]) -> list[str]:
@@ -292,10 +294,10 @@ def _settings(overrides: Overrides, keys: Mapping[str, Any]) -> list[str]:
     settings = [
         _setting(key, value) for key, value in keys.items() if value is not None
     ]
-    if isinstance(overrides, str):
-        raise UserError(
-            f"overrides is the text {overrides!r}; write a list, [{overrides!r}], or a mapping"
-        )
+    expect(
+        not isinstance(overrides, str),
+        f"overrides is the text {overrides!r}; write a list, [{overrides!r}], or a mapping",
+    )
     if isinstance(overrides, Mapping):
         return settings + [_setting(key, value) for key, value in overrides.items()]
     return settings + list(overrides)

@@ -235,7 +235,9 @@ def _bullets(lines: Iterable[str]) -> str:
 def _median(row: LatencyRow | None) -> str | None:
     if row is None:
         return None
-    return "not measured" if row.median_ms is None else f"{row.median_ms:.2f}"
+    if row.median_ms is None:
+        return "not measured"
+    return f"{row.median_ms:.2f}"
 
 
 def _latency(row: LatencyRow | None) -> str | None:

@@ -142,7 +142,9 @@ def _print_error(text: str) -> None:
 
 
 def _visible(character: str) -> str:
-    return character if character.isprintable() else repr(character)[1:-1]
+    if character.isprintable():
+        return character
+    return repr(character)[1:-1]
 
 
 def _unnamed_place() -> str:

@@ -65,8 +65,9 @@ class DeployGlobalSection(CheckedFields):
             raise ValueError(
                 f"use_fp16 asks for float16, but precision is {self.precision}; remove one of them"
             )
-        if not self.infer_imgs:
-            raise ValueError("infer_imgs is empty; write a picture or a folder of some")
+        require(
+            self.infer_imgs, "infer_imgs is empty; write a picture or a folder of some"
+        )
         runs_it = self.use_tensorrt or self.backend == "trt"
         if self.tensorrt != _TENSORRT and not runs_it:
             raise ValueError(

@@ -92,7 +92,9 @@ class TerminalAnswers:
 def answers_for(names: Sequence[str]) -> PipeAnswers | TerminalAnswers:
     """The answers for standard output as it is."""
     width = width_of(sys.stdout)
-    return PipeAnswers() if width is None else TerminalAnswers(names, width)
+    if width is None:
+        return PipeAnswers()
+    return TerminalAnswers(names, width)
 
 
 def _percent(score: float) -> str:

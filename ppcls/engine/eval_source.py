@@ -10,7 +10,7 @@ from ppcls.config.eval_data import EvalData
 from ppcls.data.labelled_list import folder_of_pictures
 from ppcls.data.list_options import Options
 from ppcls.data.own_list import refuse_other_files
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, expect
 
 _DATASET = "DataLoader.Eval.dataset."
 # Who sets one of these keys has a list whose pictures are not searched for.
@@ -41,10 +41,10 @@ def eval_data_of(
                 "--image-root is for the list of --data; give --data as well, or leave --image-root out"
             )
         return None
-    if not Path(source).exists():
-        raise UserError(
-            f"--data: there is no folder or list {source}; give one folder per class, or a list with labels"
-        )
+    expect(
+        Path(source).exists(),
+        f"--data: there is no folder or list {source}; give one folder per class, or a list with labels",
+    )
     if Path(source).is_dir():
         if root is not None:
             raise UserError(

@@ -348,7 +348,9 @@ def _explained(
 
 
 def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    if number == 1:
+        return f"{number} {word}"
+    return f"{number} {word}s"
 
 
 def _explained_rate(config: Config, recipe: Config, batch: int) -> str:

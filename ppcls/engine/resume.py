@@ -253,7 +253,9 @@ def begins_anew(changed: Mapping[str, str]) -> bool:
 def _done(trainer: Trainer, epochs: int, step: int) -> str:
     """`2 of 20 epochs and 3 of 90 steps`."""
     done = f"{epochs} of {trainer.epochs} epochs"
-    return f"{done} and {step} of {trainer.steps_per_epoch} steps" if step else done
+    if step:
+        return f"{done} and {step} of {trainer.steps_per_epoch} steps"
+    return done
 
 
 def _say_what_else_differs(

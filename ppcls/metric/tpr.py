@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ppcls.metric.topk import METRICS
-from ppcls.utils.checked_fields import CheckedFields
+from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import BelowOne
 
 
@@ -77,8 +77,8 @@ class ScoreCounter:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave; ValueError if there are scores without labels."""
-        if len(state["scores"]) != len(state["labels"]):
-            raise ValueError(
-                f"saved with {len(state['scores'])} scores for {len(state['labels'])} labels"
-            )
+        require(
+            len(state["scores"]) == len(state["labels"]),
+            f"saved with {len(state['scores'])} scores for {len(state['labels'])} labels",
+        )
         self.scores, self.labels = list(state["scores"]), list(state["labels"])

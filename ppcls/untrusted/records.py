@@ -61,7 +61,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     """The value as its annotation has it: a dataclass, X | None, tuple[X, ...], dict[str, Any] or a plain type."""
     origin, args = get_origin(hint), get_args(hint)
     if is_union(hint):
-        return None if value is None else _convert(args[0], value, where)
+        if value is None:
+            return None
+        return _convert(args[0], value, where)
     if origin is tuple:
         return _tuple(args[0], value, where)
     if isinstance(hint, type) and is_dataclass(hint):

@@ -48,4 +48,6 @@ def _width(character: str) -> int:
         return 1
     if unicodedata.category(character) in _NO_WIDTH:
         return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    return 1

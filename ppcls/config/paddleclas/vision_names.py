@@ -85,7 +85,9 @@ def _name(operation: Node) -> str:
     if not isinstance(operation.value, dict) or len(operation.value) != 1:
         return ""
     ((name, keys),) = operation.value.items()
-    return name if keys.value is None or isinstance(keys.value, dict) else ""
+    if keys.value is None or isinstance(keys.value, dict):
+        return name
+    return ""
 
 
 def _keys(operation: Node) -> dict[str, Node]:
@@ -99,7 +101,9 @@ def _channels(operations: Sequence[Node]) -> int:
     for operation in operations:
         if _name(operation) == "DecodeImage":
             channels = _keys(operation).get("channels")
-            return 1 if channels is not None and channels.value == 1 else 3
+            if channels is not None and channels.value == 1:
+                return 1
+            return 3
     return 3
 
 

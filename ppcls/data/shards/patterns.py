@@ -8,6 +8,7 @@ from string import ascii_letters
 
 from ppcls.data.shards.streams import is_command, webdataset_tools
 from ppcls.data.text import brief
+from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError
 
 _MOST_SHARDS = 100_000
@@ -58,8 +59,7 @@ def _require_flat(pattern: str) -> None:
     depth = 0
     for character in pattern:
         depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth > _MOST_DEPTH:
-            raise ValueError("too many braces in each other")
+        require(depth <= _MOST_DEPTH, "too many braces in each other")
 
 
 def _most_expansions(pattern: str) -> int:

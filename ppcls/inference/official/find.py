@@ -96,16 +96,16 @@ def _require_tar(file: Path) -> None:
     Raises:
         UserError: with what to give instead.
     """
-    if file.name.endswith(_COMPRESSED):
-        raise UserError(
-            f"{file} is a compressed archive, which is not unpacked here; unpack it with `tar -xf {file}`, and give "
-            "the folder that comes out of it"
-        )
+    expect(
+        not file.name.endswith(_COMPRESSED),
+        f"{file} is a compressed archive, which is not unpacked here; unpack it with `tar -xf {file}`, and give "
+        "the folder that comes out of it",
+    )
     if file.suffix in _PARTS or file.name in _OLD_NAMES:
-        if file.name in (*PROGRAM_FILES, PARAMETERS_FILE):
-            raise UserError(
-                f"{file} is a part of a model; give its folder, {file.parent}"
-            )
+        expect(
+            file.name not in (*PROGRAM_FILES, PARAMETERS_FILE),
+            f"{file} is a part of a model; give its folder, {file.parent}",
+        )
         _refuse_other_names(file.parent)
 
 
