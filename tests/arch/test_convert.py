@@ -240,7 +240,8 @@ def test_the_command_line_says_once_what_of_a_file_is_taken(tmp_path: Path, caps
         "model_ema is loaded, Arch.use_ema=false (ppcls convert --no-ema) loads model"
     )
     assert second == f"{given}: every name begins with module., which is left out"
-    assert rest == [""] * 5
+    assert rest[0] == f"{given}: torchvision's weights of SqueezeNet1_1"
+    assert not [line for line in rest if "model_ema" in line or "module." in line]
 
 
 @pytest.mark.parametrize(
