@@ -220,7 +220,9 @@ def test_the_commands_are_ours(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for folder in ("configs", "deploy"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    (yaml,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    (yaml,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "quick_start.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     downloaded = {key: value.numpy() for key, value in build_model(PAGES[name].example).state_dict().items()}
     write_weights("downloaded.safetensors", downloaded).path.rename("downloaded.pth")  # the content tells the format
     (tmp_path / "flowers.yaml").write_text(yaml.replace("DLA34", PAGES[name].example), encoding="utf-8")
