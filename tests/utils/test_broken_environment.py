@@ -17,10 +17,11 @@ from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.optional import import_optional
 
+DEVELOPERS = ("code_figures.py", "try_paddleclas.py")  # of this library; its users do not start them
 PROGRAMS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (*ROOT.glob("tools/*.py"), *ROOT.glob("deploy/python/*.py"))
-    if "sys.exit(" in path.read_text(encoding="utf-8") and path.name != "code_figures.py"  # which needs Python alone
+    if "sys.exit(" in path.read_text(encoding="utf-8") and path.name not in DEVELOPERS
 )
 ENTRY_FILES = ["ppcls/__init__.py", "ppcls/__main__.py", *PROGRAMS]
 TOO_OLD = "ppcls needs Python 3.10 or newer, and {} is Python 3.8; run this with the Python of the virtual environment"
