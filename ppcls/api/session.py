@@ -31,6 +31,8 @@ def session() -> Iterator[None]:
                 raise KeyboardInterrupt from None
             raise SystemExit(interruption.exit_code) from None
         finally:
+            # Paddle 3.0 cannot set the state of a device that it is told by name
+            paddle.set_device("cpu")
+            paddle.set_rng_state(on_cpu)
             paddle.set_device(device)
             paddle.set_rng_state(states)
-            paddle.set_rng_state(on_cpu, "cpu")
