@@ -15,13 +15,14 @@ from ppcls.loss import (
     DistillationKLDivLoss,
     weighted_sum,
 )
-from ppcls.optimizer import L2, OPTIMIZERS, SGD, AdamW, Constant, Momentum, RMSProp
+from ppcls.optimizer import L2, OPTIMIZERS, SGD, Adam, AdamW, Constant, Momentum, RMSProp
 
 SHARED = {"lr": Constant(0.1), "clip_norm_global": 0.5, "one_dim_param_no_weight_decay": True}
 COMPONENTS = [
     SGD(**SHARED, regularizer=L2(0.1)),
     Momentum(**SHARED, regularizer=L2(0.1), use_nesterov=True),
     RMSProp(**SHARED, regularizer=L2(0.1), momentum=0.9, rho=0.9, epsilon=1e-3),
+    Adam(lr=Constant(0.1), regularizer=L2(0.1)),
     AdamW(**SHARED, no_weight_decay_name="0.weight", weight_decay=0.1),
 ]
 
