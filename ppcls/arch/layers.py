@@ -173,14 +173,14 @@ class ConvNormRelu(nn.Sequential):
     def __init__(
         self, convolution: Conv2D, norm: BatchNorm2D, slope: float = 0.0
     ) -> None:
-        super().__init__(convolution, norm, nn.LeakyReLU(slope) if slope else nn.ReLU())
+        super().__init__(convolution, norm)
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, out_channels, H', W']."""
         x = self[0](x)
         if self.slope:
-            return self[2](self[1](x))
+            return F.leaky_relu(self[1](x), self.slope)
         return self[1](x, relu=True)
 
 

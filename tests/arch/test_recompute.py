@@ -124,7 +124,7 @@ def test_what_a_block_does_twice_and_what_once() -> None:
 def test_statistics_would_be_updated_twice_without_care(monkeypatch: pytest.MonkeyPatch) -> None:
     block = Counted()
     block.recompute = True
-    monkeypatch.setattr(Block, "_pass", paddle.nn.Layer.__call__)
+    monkeypatch.setattr(Block, "_first_or_second_pass", paddle.nn.Layer.__call__)
     run(block)
     mean = (noise(4, 3, 5, 5) + 2).numpy().mean(axis=(0, 2, 3))
     np.testing.assert_allclose(block.bn._mean.numpy(), mean * 3 / 4, rtol=1e-5)

@@ -82,7 +82,7 @@ def test_rows_of_dla34(dla34: Summary) -> None:
     assert dla34.rows[:3] == (
         LayerRow("base_layer.0", "Conv2D", (16, 224, 224), params=2352, macs=118_013_952, calls=1),
         LayerRow("base_layer.1", "BatchNorm2D", (16, 224, 224), params=32, calls=1),
-        LayerRow("base_layer.2", "ReLU", (16, 224, 224), calls=1),
+        LayerRow("level0.0", "Conv2D", (16, 224, 224), params=2304, macs=115_605_504, calls=1),
     )
     assert dla34.rows[-1] == LayerRow("fc", "Conv2D", (1000, 1, 1), params=513_000, macs=512_000, calls=1)
     assert [row for row in dla34.rows if row.calls == 4] == [LayerRow("shrink", "MaxPool2D", (32, 56, 56), calls=4)]
