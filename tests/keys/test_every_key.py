@@ -22,8 +22,8 @@ import key_probes_transforms  # noqa: F401
 import pytest
 from key_probe import PROBES, Saying, prove
 from key_schema import every_key
-from paddle.nn import MaxPool2D
 
+from ppcls.arch.layers import MaxPool2D
 from ppcls.data.image_list import read_list_file
 from ppcls.data.sampler import epoch_order
 from ppcls.engine.callbacks import ConsoleLog
@@ -49,7 +49,7 @@ DEAF = {
         lambda program, parameters, settings: open_predictor(program, parameters, replace(settings, onednn=True)),
     ),
     "backbone SqueezeNet1_1.ceil_pooling": (
-        "paddle.nn.MaxPool2D",
+        "ppcls.arch.families.squeezenet.network.MaxPool2D",
         lambda window, stride, ceil_mode: MaxPool2D(window, stride),
     ),
 }
