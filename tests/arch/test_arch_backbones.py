@@ -13,6 +13,7 @@ from helpers.messages import refusal, says
 from helpers.small_families import shrink_large_families
 from ppcls.arch import Backbone, build_model, list_models
 from ppcls.arch.families.dla.network import DLA
+from ppcls.arch.layers import ConvNormRelu, conv_norm_relu
 from ppcls.arch.model_table import MODELS
 
 # Paddle says so whenever a batch norm trains.
@@ -361,12 +362,13 @@ def test_arguments_of_dpn() -> None:
 
 
 def test_arguments_of_darknet() -> None:
-    x = paddle.to_tensor([[-2.0, 3.0]])
+    x = paddle.to_tensor([-2.0, 3.0]).reshape([1, 1, 1, 2])
     for slope in (0, 0.01, 0.1):
         with paddle.LazyGuard():  # no values
             backbone = build_model("DarkNet53", activation_slope=slope)
-        kind = paddle.nn.LeakyReLU if slope else paddle.nn.ReLU
-        activations = [part for part in backbone.sublayers() if isinstance(part, kind)]
-        assert len(activations) == 52
-        for activation in activations:
-            np.testing.assert_array_equal(activation(x).numpy(), np.array([[-2 * np.float32(slope), 3]], "float32"))
+        slopes = [part.slope for part in backbone.sublayers() if isinstance(part, ConvNormRelu)]
+        assert slopes == [slope] * 52
+        block = conv_norm_relu(1, 1, 1, slope=slope)
+        block.eval()
+        block[0].weight.set_value(paddle.ones([1, 1, 1, 1]))
+        np.testing.assert_allclose(block(x).numpy().ravel(), [-2 * slope, 3], rtol=1e-5)  # statistics of 0 and 1
