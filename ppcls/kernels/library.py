@@ -152,11 +152,20 @@ class Handle:
 
 
 class Library:
-    """The loaded library with its engine for the CPU and one stream."""
+    """The loaded library with its engine for the CPU and one stream.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The library.
+        openmp: The OpenMP library that it computes with.
+
+    Raises:
+        KernelError: one of them cannot be loaded, or the version is another one.
+    """
+
+    def __init__(self, path: Path, openmp: Path) -> None:
         try:
             self._library = ctypes.CDLL(str(path))
+            self._openmp = ctypes.CDLL(str(openmp))
         except OSError as error:
             raise KernelError(f"{path} cannot be loaded: {error}") from error
         for name, arguments in _FUNCTIONS.items():
@@ -187,7 +196,7 @@ class Library:
             KernelError: it is not there, or is of another major version.
         """
         folder = Path(paddle.__file__).parent / "libs"
-        return Library(folder / f"libdnnl.so.{MAJOR}")
+        return Library(folder / f"libdnnl.so.{MAJOR}", folder / "libiomp5.so")
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the library.
@@ -209,6 +218,11 @@ class Library:
 
     def describe(self, name: str, *arguments: Any) -> Handle:
         """Make a primitive descriptor by the function `name`_primitive_desc_create."""
+        # A primitive waits for as many threads as OpenMP promises when it is made. OpenMP promises more than it gives
+        # where a program, such as Paddle's predictor, asked for more than OMP_THREAD_LIMIT allows.
+        limit = self._openmp.omp_get_thread_limit()
+        if self._openmp.omp_get_max_threads() > limit:
+            self._openmp.omp_set_num_threads(limit)
         return self.make(
             f"{name}_primitive_desc_create",
             *arguments,

@@ -1,5 +1,7 @@
 """Every operator against Paddle's: results and gradients, over drawn shapes."""
 
+import ctypes
+
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -237,3 +239,16 @@ def test_second_derivatives_are_refused():
     x = leaf(values((1, 2, 3, 3)), is_last=True)
     with pytest.raises(Exception, match="PPCLS_CPU_KERNELS=paddle"):
         paddle.grad(operators.relu(x), x, create_graph=True)
+
+
+def test_more_threads_than_openmp_gives_are_not_waited_for():
+    """tests/conftest.py limits OpenMP to one thread; a predictor may have asked for more."""
+    openmp = ctypes.CDLL(str(library.Path(paddle.__file__).parent / "libs" / "libiomp5.so"))
+    assert openmp.omp_get_thread_limit() == 1
+    openmp.omp_set_num_threads(2)
+    plans.batch_norm.cache_clear()
+    vectors = [paddle.ones([16]) for _ in range(2)]
+    statistics = (paddle.zeros([16]), paddle.ones([16]))
+    x = leaf(values((2, 16, 64, 64)), is_last=True)
+    operators.batch_norm(x, *vectors, statistics, 0.9, 1e-5, True)
+    assert openmp.omp_get_max_threads() == 1

@@ -7,6 +7,8 @@ from ppcls.kernels import library, selection
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 
+LIBRARIES = library.Path(library.paddle.__file__).parent / "libs"
+
 
 @pytest.fixture
 def no_library(monkeypatch):
@@ -51,14 +53,13 @@ def test_without_the_library_auto_is_paddle_and_onednn_is_refused(no_library, mo
 
 def test_another_version_is_refused(monkeypatch):
     monkeypatch.setattr(library, "MAJOR", 4)
-    path = library.Path(library.paddle.__file__).parent / "libs" / "libdnnl.so.3"
     with pytest.raises(library.KernelError, match=r"is oneDNN 3\.\d+\.\d+, not 4"):
-        library.Library(path)
+        library.Library(LIBRARIES / "libdnnl.so.3", LIBRARIES / "libiomp5.so")
 
 
 def test_a_library_that_is_missing_is_named(tmp_path):
     with pytest.raises(library.KernelError, match=r"nothing.so cannot be loaded"):
-        library.Library(tmp_path / "nothing.so")
+        library.Library(tmp_path / "nothing.so", LIBRARIES / "libiomp5.so")
 
 
 def test_the_log_and_the_checkpoint_say_what_runs(monkeypatch):
