@@ -238,7 +238,7 @@ class ImageLoader:
         try:
             yield from iterator
         except (SystemError, RuntimeError) as error:
-            if watch.exit_code is None:
+            if not watch.has_lost_a_worker():
                 raise
             raise UserError(watch.reason()) from error
         finally:

@@ -163,6 +163,7 @@ class WorkerWatch:
         self.exit_code: int | None = None
         self._iterator = iterator
         self._is_over = threading.Event()
+        self._is_found = threading.Event()
         try:
             RunningThread(self._watch)
         except RuntimeError:
@@ -181,11 +182,16 @@ class WorkerWatch:
                 continue
             if code and not self._is_over.is_set():
                 self.exit_code = code
+                self._is_found.set()
                 self._iterator._exit_thread_unexpectedly()
                 return
             if not _are_fed(self._iterator):
                 for worker in workers.values():
                     worker.kill()
+
+    def has_lost_a_worker(self) -> bool:
+        """Whether a worker ended too early, also one whose batches are gone before it is."""
+        return self._is_found.wait(2 * _SECONDS_BETWEEN_LOOKS)
 
     def end(self) -> None:
         """End the watch and the workers."""

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
+from paddle.io.dataloader.dataloader_iter import _DataLoaderIterMultiProcess
 
 from helpers.messages import refusal, says
 from helpers.new_process import output_of
@@ -457,6 +458,8 @@ def workers_of_this_process() -> list[int]:
     ],
 )
 @pytest.mark.parametrize("use_shared_memory", [True, False])
+# Paddle's reading thread may fail first: a worker's batches in shared memory go before the worker.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_that_is_killed(images: ImageList, number: int, says: str, use_shared_memory: bool) -> None:
     loader = ImageLoader(images, PLAIN, num_workers=2, use_shared_memory=use_shared_memory)
     batches = loader.epoch(0)
@@ -474,6 +477,21 @@ class KilledAtTwo(Transform):
         if image[0, 0, 0] == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return image
+
+
+def test_a_worker_whose_batches_are_gone_before_it_is(images: ImageList, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paddle's error comes first, and the worker that caused it ends a moment later."""
+    batches = ImageLoader(images, PLAIN, num_workers=1).epoch(0)
+    next(batches)
+    (worker,) = workers_of_this_process()
+
+    def fail(iterator: object) -> None:
+        os.kill(worker, signal.SIGKILL)
+        raise SystemError("Blocking queue is killed")
+
+    monkeypatch.setattr(_DataLoaderIterMultiProcess, "__next__", fail)
+    with pytest.raises(UserError, match="was killed"):
+        next(batches)
 
 
 def test_a_worker_that_is_killed_does_not_disturb_other_code(images: ImageList) -> None:
