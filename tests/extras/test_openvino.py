@@ -33,7 +33,7 @@ def test_a_file_that_was_not_compared_says_so(bundle: Bundle, caplog: Any) -> No
     with caplog.at_level(logging.INFO, "ppcls"):
         add_onnx(bundle)
     assert caplog.messages[-1].startswith(
-        "inference.onnx: opset 13; its scores were not compared, for ONNX Runtime is "
+        "inference.onnx: opset 13; its scores were not compared: ONNX Runtime is not installed"
     )
     with pytest.raises(UserError, match=r"ONNX Runtime is not installed; run `pip install 'ppcls\[onnxruntime\]'`"):
         Classifier(bundle.folder, backend="onnxruntime")
