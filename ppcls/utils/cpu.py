@@ -70,6 +70,15 @@ def workers_for_this_process(on_gpu: bool) -> int:
     return min(max(1, wanted), _MOST_WORKERS)
 
 
+def openmp_threads(wanted: int) -> int:
+    """Return how many of these threads OpenMP gives: OMP_THREAD_LIMIT may allow fewer.
+
+    oneDNN divides its work by the threads that were asked for, and computes wrong results with fewer.
+    """
+    limit = os.environ.get("OMP_THREAD_LIMIT", "")
+    return min(wanted, int(limit)) if limit.isdigit() and int(limit) else wanted
+
+
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     """Return the cores that a control group of version 2 or 1 allows; None without a limit."""
     v2 = root / "cpu.max"

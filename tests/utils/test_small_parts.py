@@ -269,3 +269,9 @@ def test_workers_by_the_cores_of_a_process(monkeypatch, cores, processes, beside
     monkeypatch.setenv("PADDLE_LOCAL_SIZE", str(processes))
     assert cpu.workers_for_this_process(on_gpu=True) == beside_gpu
     assert cpu.workers_for_this_process(on_gpu=False) == on_cpu
+
+
+@pytest.mark.parametrize(("limit", "threads"), [("1", 1), ("3", 3), ("64", 4), ("", 4), ("many", 4), ("0", 4)])
+def test_openmp_gives_no_more_threads_than_its_limit(limit, threads, monkeypatch):
+    monkeypatch.setenv("OMP_THREAD_LIMIT", limit)
+    assert cpu.openmp_threads(4) == threads

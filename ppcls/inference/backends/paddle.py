@@ -15,7 +15,7 @@ from ppcls.inference.backends.common import (
 )
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
-from ppcls.utils.cpu import usable_cores
+from ppcls.utils.cpu import openmp_threads, usable_cores
 from ppcls.utils.errors import Unavailable, expect_available
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
@@ -109,7 +109,8 @@ def open_predictor(
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
     config.disable_gpu()
-    config.set_cpu_math_library_num_threads(settings.threads or usable_cores())
+    threads = openmp_threads(settings.threads or usable_cores())
+    config.set_cpu_math_library_num_threads(threads)
     if settings.onednn:
         config.enable_mkldnn()
         if settings.precision == "bfloat16":
