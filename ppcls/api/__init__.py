@@ -4,8 +4,9 @@ The commands of the same names are thin wrappers around the same functions of th
 when they are asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ppcls.utils.lazy_names import loader
 
 if TYPE_CHECKING:
     from ppcls.api.classifier import Classifier
@@ -39,10 +40,4 @@ _MODULES = {
 
 
 if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__} has no attribute {name}")
-        value = getattr(import_module(_MODULES[name]), name)
-        globals()[name] = value
-        return value
+    __getattr__ = loader(__name__, _MODULES)

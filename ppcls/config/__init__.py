@@ -3,8 +3,9 @@
 The names below are loaded when they are asked for: a bundle takes `ppcls.config.tensorrt` alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ppcls.utils.lazy_names import loader
 
 if TYPE_CHECKING:
     from ppcls.config.deploy_schema import DeployConfig
@@ -24,22 +25,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Config": "schema",
-    "DeployConfig": "deploy_schema",
-    "find_config": "find",
-    "find_deploy_config": "find",
-    "load_config": "load",
-    "load_deploy_config": "load",
-    "migrate_config": "load",
-    "shipped_configs": "find",
+    "Config": "ppcls.config.schema",
+    "DeployConfig": "ppcls.config.deploy_schema",
+    "find_config": "ppcls.config.find",
+    "find_deploy_config": "ppcls.config.find",
+    "load_config": "ppcls.config.load",
+    "load_deploy_config": "ppcls.config.load",
+    "migrate_config": "ppcls.config.load",
+    "shipped_configs": "ppcls.config.find",
 }
 
 
 if not TYPE_CHECKING:  # or every name would be known to type checkers, as Any
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__} has no attribute {name}")
-        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = loader(__name__, _MODULES)
