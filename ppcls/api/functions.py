@@ -74,14 +74,9 @@ def train(
     settings = _settings(
         overrides,
         {
-            "Global.epochs": epochs,
-            "Optimizer.lr.learning_rate": learning_rate,
-            "DataLoader.Train.sampler.batch_size": batch_size,
-            "Global.output_dir": output_dir,
+            **_of_training(epochs, learning_rate, batch_size, output_dir, device, seed),
             "Arch.pretrained": pretrained,
             "Global.checkpoints": resume,
-            "Global.device": device,
-            "Global.seed": seed,
             "Global.console": console,
         },
     )
@@ -143,12 +138,7 @@ def finetune(
     settings = _settings(
         overrides,
         {
-            "Global.epochs": epochs,
-            "Optimizer.lr.learning_rate": learning_rate,
-            "DataLoader.Train.sampler.batch_size": batch_size,
-            "Global.output_dir": output_dir,
-            "Global.device": device,
-            "Global.seed": seed,
+            **_of_training(epochs, learning_rate, batch_size, output_dir, device, seed),
             "Global.console": console,
         },
     )
@@ -311,6 +301,25 @@ def _setting(key: str, value: Any) -> str:
             f"{key}: {value!r} cannot stand in a configuration ({error}); write numbers, texts, paths, lists and "
             "mappings"
         ) from error
+
+
+def _of_training(
+    epochs: int | None,
+    learning_rate: float | None,
+    batch_size: int | None,
+    output_dir: PathLike | None,
+    device: str | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """The keys of what `train` and `finetune` both take."""
+    return {
+        "Global.epochs": epochs,
+        "Optimizer.lr.learning_rate": learning_rate,
+        "DataLoader.Train.sampler.batch_size": batch_size,
+        "Global.output_dir": output_dir,
+        "Global.device": device,
+        "Global.seed": seed,
+    }
 
 
 def _of_weights(weights: Weights | None) -> dict[str, Any]:

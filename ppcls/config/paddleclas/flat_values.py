@@ -247,12 +247,7 @@ def average(setting: Setting) -> Node | None:
 
 def if_averaged(setting: Setting) -> Node | None:
     """The value, if there is an average."""
-    if setting.node.value is None:
-        return None
-    if setting.has("EMA"):
-        return setting.node
-    setting.detail = "the weights are not averaged"
-    return None
+    return _if(setting, "EMA", "the weights are not averaged")
 
 
 def pure_half_precision(setting: Setting) -> Node | None:
@@ -265,11 +260,16 @@ def pure_half_precision(setting: Setting) -> Node | None:
 
 def if_mixed(setting: Setting) -> Node | None:
     """The value, if there is mixed precision."""
+    return _if(setting, "AMP.use_amp", "mixed precision is off")
+
+
+def _if(setting: Setting, key: str, otherwise: str) -> Node | None:
+    """The value if a key is set; `otherwise` says why it does nothing."""
     if setting.node.value is None:
         return None
-    if setting.has("AMP.use_amp"):
+    if setting.has(key):
         return setting.node
-    setting.detail = "mixed precision is off"
+    setting.detail = otherwise
     return None
 
 
