@@ -16,7 +16,7 @@ class Classifier(ppcls.inference.classifier.Classifier):
     are those of `ppcls.inference.Classifier`.
 
     Raises:
-        UserError: There is no such bundle or model, it cannot be downloaded, or an argument is not usable.
+        UserError: The bundle or model does not exist or cannot be downloaded, or an argument cannot be used.
     """
 
     def _located(self, path: PathLike) -> PathLike:

@@ -107,8 +107,8 @@ def bundle_of(name: str, say: Callable[[str], None]) -> Path:
         say: Gets one line if the bundle is made.
 
     Raises:
-        UserError: There is no such model, or its file cannot be downloaded or used; offline the sentence says which
-            file to put where.
+        UserError: The model is unknown, or its file cannot be downloaded or used. Offline, the message names the file
+            and the place to put it.
     """
     published = find_published(name)
     folder = published.folder

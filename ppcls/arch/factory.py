@@ -40,7 +40,7 @@ def build_model(
             and a warning says so, where the weights have none or one of another number of classes.
 
     Raises:
-        UserError: there is no such model or it has no such argument, or `use_sync_bn` without a GPU.
+        UserError: The model or the argument is unknown, or `use_sync_bn` is set and there is no GPU.
         ValueError: an argument's value is impossible.
     """
     require(mode in _MODES, f"mode is {mode!r}; give {', '.join(_MODES)}")

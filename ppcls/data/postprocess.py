@@ -118,7 +118,7 @@ class ThreshOutput(CheckedFields):
 def _check_numbers(scores: np.ndarray) -> None:
     require(
         not np.isnan(scores).any(),
-        "a score is not a number, so there is no order; look at the weights",
+        "a score is not a number, so the classes cannot be ranked; check the weights",
     )
 
 

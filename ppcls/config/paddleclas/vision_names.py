@@ -81,7 +81,7 @@ _TRANSLATIONS: dict[str, Callable[[Node, int], list[Node]]] = {
 
 
 def _name(operation: Node) -> str:
-    """An operation's name; an empty text for what is no operation with a mapping of keys, or without keys."""
+    """Return an operation's name, or an empty text if the item is not an operation."""
     if not isinstance(operation.value, dict) or len(operation.value) != 1:
         return ""
     ((name, keys),) = operation.value.items()
