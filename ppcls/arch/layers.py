@@ -179,9 +179,12 @@ class ConvNormRelu(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, out_channels, H', W']."""
         x = self[0](x)
-        if self.slope:
-            return F.leaky_relu(self[1](x), self.slope)
-        return self[1](x, relu=True)
+        if not self.slope:
+            return self[1](x, relu=True)
+        x = self[1](x)
+        if is_channels_last():
+            return operators.relu(x, self.slope)
+        return F.leaky_relu(x, self.slope)
 
 
 def conv_norm_relu(
