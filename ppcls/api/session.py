@@ -7,13 +7,14 @@ import signal
 from collections.abc import Iterator
 
 from ppcls.engine.signals import StoppedBySignal
+from ppcls.kernels import selection
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import as_it_was
 
 
 @contextlib.contextmanager
 def session() -> Iterator[None]:
-    """Load Paddle; afterwards put back the log, Paddle's device and the states of its random generators.
+    """Load Paddle; afterwards put back the log, the kernels, Paddle's device and the states of its random generators.
 
     Raises:
         KeyboardInterrupt: Ctrl-C ended the run, whose state is saved.
@@ -23,7 +24,7 @@ def session() -> Iterator[None]:
     device = paddle.get_device()
     states = paddle.get_rng_state()
     on_cpu = paddle.get_rng_state("cpu")
-    with as_it_was():
+    with as_it_was(), selection.as_it_was():
         try:
             yield
         except StoppedBySignal as interruption:

@@ -14,7 +14,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, 
 from pathlib import Path
 from typing import Any
 
-import paddle
+from ppcls.utils.load_paddle import load_paddle
 
 MAJOR = 3
 
@@ -195,7 +195,7 @@ class Library:
         Raises:
             KernelError: it is not there, or is of another major version.
         """
-        folder = Path(paddle.__file__).parent / "libs"
+        folder = Path(load_paddle().__file__ or "").parent / "libs"
         return Library(folder / f"libdnnl.so.{MAJOR}", folder / "libiomp5.so")
 
     def call(self, name: str, *arguments: Any) -> None:

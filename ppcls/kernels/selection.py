@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ppcls.kernels.library import KernelError, Library
@@ -52,6 +54,17 @@ def use(choice: str) -> Selection:
     global _selected
     _selected = _select(choice, "Global.cpu_kernels")
     return _selected
+
+
+@contextlib.contextmanager
+def as_it_was() -> Iterator[None]:
+    """Put the choice of this process back after a `with` block."""
+    global _selected
+    before = _selected
+    try:
+        yield
+    finally:
+        _selected = before
 
 
 def selected() -> Selection:

@@ -16,6 +16,7 @@ from helpers.tiny_run import prepare_own, use_tiny
 from ppcls import Classifier, EvaluationResult, UserError, evaluate, export, finetune, train
 from ppcls.cli import main
 from ppcls.engine.trainer import Trainer
+from ppcls.kernels import selection
 from ppcls.untrusted.unpickle import load_pickle
 
 RUN = Path("output/SqueezeNet1_1")
@@ -91,7 +92,7 @@ def test_own_pictures(here, capsys):
 
 
 def test_nothing_of_the_process_is_changed(here, capsys):
-    """Log, signals, device and random numbers; a program's own handler gets every line."""
+    """Log, signals, device, kernels and random numbers; a program's own handler gets every line."""
     logger, lines = logging.getLogger("ppcls"), []
 
     class Own(logging.Handler):
@@ -109,10 +110,10 @@ def test_nothing_of_the_process_is_changed(here, capsys):
     def state():
         signals = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)]
         log = (list(logger.handlers), logger.level, logger.propagate, list(logger.filters))
-        return log, signals, paddle.get_device(), Path.cwd()
+        return log, signals, paddle.get_device(), selection.selected(), Path.cwd()
 
     before = state()
-    train("own.yaml", overrides={"DataLoader.Train.loader.num_workers": 1})
+    train("own.yaml", overrides={"DataLoader.Train.loader.num_workers": 1, "Global.cpu_kernels": "onednn"})
     assert state() == before
     with pytest.raises(UserError):
         train("own.yaml", overrides={"Global.existing_run": "refuse"})

@@ -1,5 +1,8 @@
 """Which kernels are chosen, and what is said where they cannot be had."""
 
+from pathlib import Path
+
+import paddle
 import pytest
 
 from ppcls.engine import device
@@ -7,7 +10,7 @@ from ppcls.kernels import library, selection
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 
-LIBRARIES = library.Path(library.paddle.__file__).parent / "libs"
+LIBRARIES = Path(paddle.__file__).parent / "libs"
 
 
 @pytest.fixture
