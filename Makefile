@@ -35,9 +35,6 @@ test-oldest:  ## the core tests with Python 3.10 and the lowest versions that th
 	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
 	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
-# tests/conftest.py allows one OpenMP thread, under which oneDNN's scores of some models are wrong. These compare scores.
-test-paddle26 test-pdmodel test-paddleclas test-onnxruntime test-openvino test-engines: export OMP_THREAD_LIMIT := 1024
-
 test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy

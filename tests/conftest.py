@@ -20,12 +20,9 @@ from ppcls.utils import cpu, user_code
 pytest_plugins = ["helpers.bundles", "helpers.forked_engines"]
 
 # The tests share the cores already. One thread each also repeats a training bit for bit within a process: with more,
-# the order in which MKL adds depends on where its arrays lie.
+# the order in which MKL adds depends on where its arrays lie. A process that was forked after a team of threads had
+# worked may wait for it for ever.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A predictor asks for a thread per core by default. A process that was forked after such a team had worked may wait for
-# it for ever, and its idle threads spin beside the other tests.
-os.environ.setdefault("OMP_THREAD_LIMIT", "1")
-os.environ["KMP_WARNINGS"] = "0"  # that the team is smaller than was asked for
 # Tiny models of many shapes: oneDNN would spend its time on making operators. tests/kernels and test-kernels try it.
 os.environ.setdefault("PPCLS_CPU_KERNELS", "paddle")
 cpu.prepare()  # before anything imports Paddle

@@ -27,7 +27,7 @@ class DeployGlobalSection(CheckedFields):
         batch_size: pictures in one run of the program.
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
-        cpu_num_threads: threads on the CPU; null for one per core.
+        cpu_num_threads: threads on the CPU; null for `OMP_NUM_THREADS`, or one per core.
         backend: the engine (`trt` is TensorRT inside Paddle); null for the one that the bundle names, or else Paddle.
         precision: precision of the arithmetic; null for the one that the bundle names with its engine, or else float32.
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one per

@@ -250,6 +250,8 @@ def _code_of_ended(workers: dict[Any, Any]) -> int:
     for sentinel in connection.wait(list(workers), _SECONDS_BETWEEN_LOOKS):
         worker = workers[sentinel]
         worker.join()  # its files are closed before its exit code is known
+        if worker.exitcode is None:
+            continue  # another thread has just collected the code and has not stored it yet
         del workers[sentinel]
         if worker.exitcode:
             return int(worker.exitcode)

@@ -70,13 +70,10 @@ def workers_for_this_process(on_gpu: bool) -> int:
     return min(max(1, wanted), _MOST_WORKERS)
 
 
-def openmp_threads(wanted: int) -> int:
-    """Return how many of these threads OpenMP gives: OMP_THREAD_LIMIT may allow fewer.
-
-    oneDNN divides its work by the threads that were asked for, and computes wrong results with fewer.
-    """
-    limit = os.environ.get("OMP_THREAD_LIMIT", "")
-    return min(wanted, int(limit)) if limit.isdigit() and int(limit) else wanted
+def threads_for_inference() -> int:
+    """Return the threads that an engine takes where nothing else is asked for: `OMP_NUM_THREADS`, or one per core."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(wanted) if wanted.isdigit() and int(wanted) else usable_cores()
 
 
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:

@@ -150,7 +150,7 @@ def test_scores_that_are_no_numbers_have_no_order(exported):
             return np.full((len(batch), 5), np.nan, np.float32)
 
     assert refusal(list, Classifier(exported, backend=Broken()).predict(solid((0, 0, 0)), color="RGB")) == says(
-        "0: a score is not a number, ...; look at the weights"
+        "0: a score is not a number, ...; check the weights"
     )
 
 

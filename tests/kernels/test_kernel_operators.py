@@ -1,7 +1,5 @@
 """Every operator against Paddle's: results and gradients, over drawn shapes."""
 
-import ctypes
-
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -9,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from helpers.new_process import output_of, with_checkout
 from ppcls.kernels import library, operators, plans
 
 BOUND = 5e-6
@@ -242,13 +241,15 @@ def test_second_derivatives_are_refused():
 
 
 def test_more_threads_than_openmp_gives_are_not_waited_for():
-    """tests/conftest.py limits OpenMP to one thread; a predictor may have asked for more."""
-    openmp = ctypes.CDLL(str(library.Path(paddle.__file__).parent / "libs" / "libiomp5.so"))
-    assert openmp.omp_get_thread_limit() == 1
-    openmp.omp_set_num_threads(2)
-    plans.batch_norm.cache_clear()
-    vectors = [paddle.ones([16]) for _ in range(2)]
-    statistics = (paddle.zeros([16]), paddle.ones([16]))
-    x = leaf(values((2, 16, 64, 64)), is_last=True)
-    operators.batch_norm(x, *vectors, statistics, 0.9, 1e-5, True)
-    assert openmp.omp_get_max_threads() == 1
+    code = """
+import ctypes, paddle
+from ppcls.kernels import library, operators
+openmp = ctypes.CDLL(str(library.Path(paddle.__file__).parent / "libs" / "libiomp5.so"))
+openmp.omp_set_num_threads(2)  # as a predictor may have done
+vectors = [paddle.ones([16]) for _ in range(2)]
+statistics = (paddle.zeros([16]), paddle.ones([16]))
+operators.batch_norm(paddle.ones([2, 64, 64, 16]), *vectors, statistics, 0.9, 1e-5, True)
+print(openmp.omp_get_thread_limit(), openmp.omp_get_max_threads())
+"""
+    environment = with_checkout(OMP_THREAD_LIMIT="1", KMP_WARNINGS="0")
+    assert output_of("-W", "ignore", "-c", code, environment=environment) == "1 1\n"

@@ -17,6 +17,7 @@ def spied_predictors(lab):
 
     def spy(config):
         seen.append((config.mkldnn_enabled(), config.cpu_math_library_num_threads()))
+        config.set_cpu_math_library_num_threads(1)  # see tests/conftest.py
         return create(config)
 
     lab.patch.setattr("paddle.inference.create_predictor", spy)

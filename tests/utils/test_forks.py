@@ -117,4 +117,4 @@ def test_the_tests_processes_have_no_openmp_threads_for_which_a_fork_could_wait(
 
     maps = Path("/proc/self/maps").read_text().split()
     libraries = {word for word in maps if Path(word).name == "libiomp5.so"}
-    assert [ctypes.CDLL(library).omp_get_thread_limit() for library in libraries] == [1]
+    assert [ctypes.CDLL(library).omp_get_max_threads() for library in libraries] == [1]

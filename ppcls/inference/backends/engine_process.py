@@ -26,7 +26,7 @@ from ppcls.inference.backends.engines import open_engine
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils import child
-from ppcls.utils.cpu import usable_cores
+from ppcls.utils.cpu import threads_for_inference
 from ppcls.utils.errors import UserError, translated
 
 SECONDS_TO_END = 10  # then it is killed
@@ -58,7 +58,9 @@ class EngineProcess:
         Raises:
             UserError: as of `open_backend`.
         """
-        threads = max(1, (settings.threads or usable_cores()) // settings.requests)
+        threads = max(
+            1, (settings.threads or threads_for_inference()) // settings.requests
+        )
         alone = replace(settings, requests=1, threads=threads)
         first = cls(bundle, alone)
         if one_first:

@@ -15,7 +15,7 @@ from ppcls.inference.backends.common import (
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
-from ppcls.utils.cpu import usable_cores
+from ppcls.utils.cpu import threads_for_inference
 from ppcls.utils.optional import import_optional
 
 DEFAULTS = Settings("onnxruntime")
@@ -67,7 +67,7 @@ def _options(engine: Any, settings: Settings) -> Any:
     # A session's requests share its threads, and the thread that calls `run` counts as one: with N requests in
     # flight there are N of those. Set in any case, or it binds threads to cores that a container may not have.
     options.intra_op_num_threads = max(
-        1, (settings.threads or usable_cores()) - settings.requests + 1
+        1, (settings.threads or threads_for_inference()) - settings.requests + 1
     )
     options.log_severity_level = _ERRORS_ONLY
     return options

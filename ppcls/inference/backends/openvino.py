@@ -15,7 +15,7 @@ from ppcls.inference.backends.common import (
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
-from ppcls.utils.cpu import usable_cores
+from ppcls.utils.cpu import threads_for_inference
 from ppcls.utils.errors import Unavailable
 from ppcls.utils.optional import import_optional
 
@@ -66,7 +66,7 @@ class OpenVinoBackend:
 def _properties(settings: Settings) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": _HINTS[settings.precision],
-        "INFERENCE_NUM_THREADS": settings.threads or usable_cores(),
+        "INFERENCE_NUM_THREADS": settings.threads or threads_for_inference(),
         "NUM_STREAMS": settings.requests,
     }
 

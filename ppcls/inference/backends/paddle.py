@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ppcls.inference.backends.common import (
 )
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.settings import DEFAULTS, Settings
-from ppcls.utils.cpu import openmp_threads, usable_cores
+from ppcls.utils.cpu import threads_for_inference
 from ppcls.utils.errors import Unavailable, expect_available
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
@@ -86,7 +87,14 @@ def check(program: Path, settings: Settings) -> None:
     load_paddle()
     if settings.device == "gpu":
         require_gpu("a GPU is asked for", _NO_GPU)
-    elif settings.precision == "bfloat16":
+        return
+    # Under a limit, even one above the threads in use, its grouped convolutions (DPN107) answer wrong scores.
+    expect_available(
+        not (settings.onednn and os.environ.get("OMP_THREAD_LIMIT")),
+        "oneDNN in Paddle's predictor computes wrong scores while the environment variable OMP_THREAD_LIMIT is set; "
+        "unset it; OMP_NUM_THREADS limits the threads safely",
+    )
+    if settings.precision == "bfloat16":
         _require_bfloat16(program, settings)
 
 
@@ -109,7 +117,7 @@ def open_predictor(
         return create_predictor(config)
     # No enable_memory_optim here: with the programs of Paddle 3 it raises on a CPU.
     config.disable_gpu()
-    threads = openmp_threads(settings.threads or usable_cores())
+    threads = settings.threads or threads_for_inference()
     config.set_cpu_math_library_num_threads(threads)
     if settings.onednn:
         config.enable_mkldnn()
