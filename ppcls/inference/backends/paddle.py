@@ -92,7 +92,7 @@ def check(program: Path, settings: Settings) -> None:
     expect_available(
         not (settings.onednn and os.environ.get("OMP_THREAD_LIMIT")),
         "oneDNN in Paddle's predictor computes wrong scores while the environment variable OMP_THREAD_LIMIT is set; "
-        "unset it; OMP_NUM_THREADS limits the threads safely",
+        "unset it (OMP_NUM_THREADS limits the threads safely)",
     )
     if settings.precision == "bfloat16":
         _require_bfloat16(program, settings)
