@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -35,7 +35,7 @@ test-oldest:  ## the core tests with Python 3.10 and the lowest versions that th
 	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
 	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
-test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -81,6 +81,12 @@ test-openvino:  ## bundles by OpenVINO, where ONNX Runtime is not installed
 test-engines:  ## every engine against Paddle, and int8
 	$(ENGINES) .venv-engines $(ENGINE_TESTS) requirements-quantize.txt
 	.venv-engines/bin/python -m pytest $(wildcard tests/extras/test_engines*.py)
+
+# Chromium and Node come from the system: on Debian `apt-get install chromium nodejs npm`.
+test-pages: environment-test  ## every page in Chromium: narrow and wide, light and dark, by axe's rules
+	mkdir -p build/pages && cp tests/extras/pages/* build/pages
+	cd build/pages && npm install --silent --no-audit --no-fund
+	$(RUN) -m pytest tests/extras/test_pages.py
 
 lint: environment-test
 	$(RUN) -m ruff check .

@@ -62,7 +62,11 @@ setup(
     extras_require={
         "cpu": requirements("requirements.txt"),
         "gpu": requirements("requirements-gpu.txt"),
-        "demo": requirements("requirements-demo.txt"),
+        "analysis": requirements("requirements-analysis.txt"),
+        "demo": [
+            *requirements("requirements-analysis.txt"),
+            *requirements("requirements-demo.txt"),
+        ],
         "onnx": requirements("requirements-onnx.txt"),
         "onnxruntime": requirements("requirements-onnxruntime.txt"),
         "openvino": requirements("requirements-openvino.txt"),

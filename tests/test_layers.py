@@ -19,7 +19,7 @@ LAYERS = (
     ("untrusted", "kernels"),
     ("arch", "data", "loss", "metric", "optimizer", "config"),
     ("inference",),
-    ("deployment",),
+    ("deployment", "analysis"),
     ("engine",),
     ("benchmark",),
     ("api",),

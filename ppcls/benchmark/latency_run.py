@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ppcls.analysis.figures import require_matplotlib
 from ppcls.benchmark.latency import LatencyCase, measure_latency
 from ppcls.benchmark.latency_plots import write_plots
 from ppcls.benchmark.latency_sheet import LatencySheet
 from ppcls.benchmark.latency_targets import Target
 from ppcls.benchmark.machine import MachineInfo
-from ppcls.benchmark.plot import require_matplotlib
 from ppcls.benchmark.published import model_facts
 from ppcls.benchmark.timing import Plan
 from ppcls.inference.settings import Settings
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import Unavailable, UserError
 from ppcls.utils.files import PathLike
 
 
@@ -98,7 +98,7 @@ def write_with_plots(
     files = sheet.write()
     try:
         require_matplotlib()
-    except UserError as error:
+    except Unavailable as error:
         report(f"no plots: {error}")
         return files
     return files + write_plots(sheet, folder, device)

@@ -9,8 +9,6 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ppcls.utils.errors import UserError, translated
-
 # Marker and colour of each batch size; the colours differ without red-green vision, too.
 STYLES = ("o#0072b2", "s#e69f00", "^#cc3311", "D#009e73", "v#56b4e9", "P#666666")
 COLOURS = 128  # colours in a file's palette
@@ -42,21 +40,6 @@ class AccuracyPoint(NamedTuple):
     name: str
     latency: float
     top1: float
-
-
-def require_matplotlib() -> None:
-    """Check that matplotlib is installed.
-
-    Raises:
-        UserError: It is not.
-    """
-    with translated(
-        ImportError,
-        lambda error: UserError(
-            f"plots need matplotlib, which cannot be imported ({error}); run `pip install 'ppcls[demo]'`"
-        ),
-    ):
-        import matplotlib.figure  # noqa: F401
 
 
 def draw(

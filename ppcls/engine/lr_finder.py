@@ -21,13 +21,14 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
+from ppcls.analysis.figures import require_matplotlib
 from ppcls.config import Config
 from ppcls.engine import build, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.precision import Precision
 from ppcls.engine.startup import start
 from ppcls.engine.trainer import step_seed
-from ppcls.utils.errors import UserError, expect, translated
+from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import require_place, write_atomically
 from ppcls.utils.logging import get_logger
 
@@ -265,13 +266,7 @@ def check(output: str, low: float, high: float, steps: int) -> Path:
     )
     require_place(output)
     _check_place(Path(output))
-    with translated(
-        ImportError,
-        lambda error: UserError(
-            f"the curve is drawn with matplotlib, which is missing ({error}); run `pip install matplotlib`"
-        ),
-    ):
-        import matplotlib.figure  # noqa: F401
+    require_matplotlib()
     return Path(output)
 
 

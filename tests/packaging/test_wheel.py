@@ -108,7 +108,7 @@ def test_requirements(content):
         "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5.3",
     ]  # fmt: skip
     extras: dict[str, list[str]] = {
-        extra: [] for extra in ("cpu", "gpu", "demo", "onnx", "onnxruntime", "openvino", "quantize")
+        extra: [] for extra in ("cpu", "gpu", "analysis", "demo", "onnx", "onnxruntime", "openvino", "quantize")
     }
     for line in needed:
         name, _, marker = line.partition(";")
@@ -118,6 +118,7 @@ def test_requirements(content):
     assert extras == {
         "cpu": ["paddlepaddle>=3.0"],
         "gpu": ["paddlepaddle-gpu>=3.0"],
+        "analysis": ["matplotlib>=3.5"],
         "demo": ["matplotlib>=3.5", "scikit-learn>=1.0.2"],
         "onnx": ["onnx>=1.16", "packaging", "paddle2onnx>=2.1"],
         "onnxruntime": ["onnxruntime>=1.16"],

@@ -1,0 +1,1 @@
+"""Pages and pictures about data, runs and evaluations, for people who look rather than read."""

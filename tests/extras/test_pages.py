@@ -1,0 +1,69 @@
+"""The library's pages in a real browser: no error, nothing loaded, no violation of WCAG's level AA.
+
+`make test-pages` brings what this needs beside Chromium. Screenshots stay in build/pages/screenshots, to be looked at.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from helpers.checkout import ROOT
+from ppcls.analysis import figures
+from ppcls.analysis.page import Html, Page, Tile
+from ppcls.analysis.thumbnails import thumbnail
+
+FOLDER = ROOT / "build" / "pages"
+
+
+def problems_of(*pages):
+    """What look.mjs finds wrong with pages; their screenshots are named after folder and file."""
+    chromium = os.environ.get("PPCLS_CHROMIUM") or shutil.which("chromium")
+    assert chromium, "Chromium is missing; install it, or name it in PPCLS_CHROMIUM"
+    shots = FOLDER / "screenshots"
+    shots.mkdir(exist_ok=True)
+    command = ["node", FOLDER / "look.mjs", chromium, shots, *pages]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def every_part(tmp_path_factory):
+    """A page with everything that a page can hold."""
+    page = Page("Every part <of> a page", "A line that says what it is about.")
+    page.facts({"top-1": "98.3 %", "pictures": 1234, "a long name of a fact": "a_value_without_any_place_to_break_it"})
+    with figures.figure(9, 5, 2, 2) as (figure, axes):
+        for each in axes.flat:
+            each.plot([1, 2, 3], [3, 1, 2], label="train")
+            each.legend()
+        page.figure(figures.as_svg(figure, "curves"), "Loss by epoch", "four panels")
+        page.figure(figures.as_png(figure), "Loss by epoch")
+    page.filter("Class", ["rose", "tulip"])
+    page.heading("A table")
+    page.heading("with many columns", 3)
+    page.table([f"column {i}" for i in range(20)], [range(20), range(20)], "Numbers", [["rose"], ["tulip"]])
+    noise = np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    tiles = [Tile([thumbnail(noise)], "rose\na/long/path_of_a_picture.jpg", "a rose", ["rose"], "bad")] * 5
+    page.tiles([*tiles, Tile([thumbnail(noise)] * 2, "a pair", "before and after", ["tulip"], "warning")])
+    for mark in ("", "soft", "good", "warning", "bad"):
+        page.paragraph(f"A paragraph {mark}", mark)
+    page.code("ppcls train -c a.yaml " + "-o Global.epochs=2 " * 12)
+    file = tmp_path_factory.mktemp("parts") / "every_part.html"
+    page.write(file)
+    return file
+
+
+def test_every_part_of_a_page(every_part):
+    assert problems_of(every_part) == []
+
+
+def test_the_look_can_fail(tmp_path):
+    page = Page("x")
+    page.html(Html('<p style="color: #eee; background: #fff; width: 2000px">pale</p><script>throw 1</script>'))
+    file = tmp_path / "bad.html"
+    file.write_text(page.render().replace("img-src", "x-src") + '<img src="http://127.0.0.1:9/x.png">')
+    kinds = {problem["kind"] for problem in problems_of(file)}
+    assert {"axe", "error", "request", "width"} <= kinds
