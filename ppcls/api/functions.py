@@ -163,6 +163,7 @@ def evaluate(
     image_root: PathLike | None = None,
     batch_size: int | None = None,
     output: PathLike | None = None,
+    report: PathLike | None = None,
     device: str | None = None,
     overrides: Overrides = (),
     console: Console | None = None,
@@ -177,6 +178,7 @@ def evaluate(
         image_root: The folder that the paths of the list `data` are relative to; None finds it.
         batch_size: Pictures per batch (`DataLoader.Eval.sampler.batch_size`).
         output: A file for one row per picture, .csv or .json.
+        report: A folder for a report: a page with confused classes, wrong pictures and calibration, and tables.
         device: `cpu`, `gpu` or `auto`.
         overrides: Other keys of the configuration, see `train`.
         console: The lines on standard output: `short`, `paddleclas` or `quiet`.
@@ -206,7 +208,11 @@ def evaluate(
     with session():
         from ppcls.engine.evaluate import evaluate as run
 
-        return run(loaded, None if output is None else expanded(output))
+        return run(
+            loaded,
+            None if output is None else expanded(output),
+            None if report is None else expanded(report),
+        )
 
 
 def export(

@@ -13,7 +13,7 @@ WORKS_ON = "a configuration, its weights and its pictures with labels (DataLoade
 EXAMPLES = (
     "ppcls eval -c flowers.yaml",
     "ppcls eval -c DLA34 -o Arch.pretrained=timm",
-    "ppcls eval -c flowers.yaml --data holiday/ --output answers.csv",
+    "ppcls eval -c flowers.yaml --data holiday/ --report holiday_report/",
 )
 
 
@@ -21,6 +21,11 @@ def add_arguments(command: CommandParser) -> None:
     """Declare the arguments."""
     add_configured(command)
     add_rows_output(command)
+    command.add_argument(
+        "--report",
+        metavar="DIR",
+        help="also write a report: report.html with confused classes, wrong pictures and calibration, and tables",
+    )
     command.add_argument(
         "--data",
         metavar="FOLDER_OR_LIST",
@@ -39,4 +44,5 @@ def run(arguments: argparse.Namespace) -> int:
     start(arguments)
     from ppcls.engine.evaluate import evaluate
 
-    return 1 if evaluate(config, arguments.output).failures else 0
+    result = evaluate(config, arguments.output, arguments.report)
+    return 1 if result.failures else 0

@@ -49,11 +49,13 @@ class EvaluationResult:
         metrics: Every metric and the loss, by name: `{"top1": 0.9, "loss": 0.3}`.
         pictures: How many pictures were evaluated.
         failures: Why a picture could not be read, by its path.
+        report: The page of the report; None where none was asked for.
     """
 
     metrics: Mapping[str, float]
     pictures: int
     failures: Mapping[str, str] = field(default_factory=dict)
+    report: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,30 @@ def test_a_run_leaves_what_the_documents_list(trained):
 
 
 @pytest.mark.slow
+def test_the_report_has_the_figures_and_rows_of_the_evaluation(folder, trained):
+    weights = overrides(Global__pretrained_model=trained / "best_model")
+    report = folder / "report"
+    out, _ = run(folder, "tools/eval.py", *weights, "--output", str(folder / "beside.csv"), "--report", str(report))
+    assert f"report: {report / 'report.html'}" in out
+    metrics = json.loads((report / "metrics.json").read_text())
+    # Paddle cuts differences of logits at 64, so its loss is another one for a model as bad as this
+    assert metrics["top1"] == pytest.approx(float(re.search(r"valid top1: ([\d.]+)", out)[1]), abs=1e-5)
+    reported, written = rows(report / "pictures.csv"), rows(folder / "beside.csv")
+    assert len(reported) == 16
+    for picture, row in reported.items():
+        assert picture.endswith(row["label_name"])
+        assert row["predicted"] == written[picture]["class_id_1"]
+        assert float(row["score"]) == pytest.approx(float(written[picture]["score_1"]), rel=1e-5)
+    page = (report / "report.html").read_text()
+    assert page.count("<img src=") >= 16 and "class_c" in page
+
+    (folder / "taken").mkdir()
+    (folder / "taken" / "report.html").write_text("mine")
+    _, err = run(folder, "tools/eval.py", *weights, "--report", str(folder / "taken"), code=2)
+    assert f"{folder / 'taken'} has a report.html" in err
+
+
+@pytest.mark.slow
 def test_eval_infer_and_predict_agree_on_every_picture(folder, trained):
     weights = overrides(Global__pretrained_model=trained / "best_model")
     run(folder, "tools/eval.py", *weights, "--output", str(folder / "eval.csv"))
