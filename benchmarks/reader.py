@@ -29,9 +29,8 @@ import numpy as np
 import simplejpeg
 import yaml
 
-from ppcls.data.batches import BatchReader
 from ppcls.data.image_list import ImageList, read_list_file
-from ppcls.data.sampler import sample_generator
+from ppcls.data.sampler import BatchReader, sample_generator
 from ppcls.data.transforms import NormalizeImage, Pipeline, RandCropImage, RandFlipImage
 
 ROOT = Path(__file__).resolve().parents[1]

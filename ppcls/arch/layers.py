@@ -18,8 +18,8 @@ from paddle.nn.initializer import KaimingNormal, Normal
 from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, recognise
 from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
 from ppcls.kernels import operators, selection
-from ppcls.kernels.layout import channels_last, is_channels_last
 from ppcls.kernels.library import POOL_AVERAGE, POOL_AVERAGE_PADDED, POOL_MAX
+from ppcls.kernels.selection import channels_last, is_channels_last
 from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ppcls.arch.factory import list_models
 from ppcls.arch.model_table import ModelInfo, Published, info_of
 from ppcls.arch.weights.sources import weights_of
 from ppcls.utils.errors import UserError, suggest
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 _ACCURACY_SOURCES = ("paddleclas", "timm")  # the first that prints one is shown
 _HEADER = (

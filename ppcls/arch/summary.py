@@ -13,7 +13,7 @@ from paddle import Tensor, nn
 
 from ppcls.arch.layers import Backbone
 from ppcls.utils.checked_fields import require
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 _HEADER = ("Layer", "Type", "Output shape", "Parameters", "MACs", "Calls")
 _TEXT_COLUMNS = frozenset(("Layer", "Type", "Output shape"))

@@ -10,7 +10,7 @@ from ppcls.benchmark.accuracy import AccuracyRow
 from ppcls.benchmark.published import SOURCES, published_accuracies
 from ppcls.benchmark.sheet import Sheet
 from ppcls.benchmark.tables import markdown, short
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 _HEADER = ("model", "engine", "precision", "pictures", "top-1 (%)", "top-5 (%)")
 _NOTE = (

@@ -11,7 +11,7 @@ from ppcls.benchmark.timing import Timing
 from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference.settings import Settings, settings_of
 from ppcls.utils.errors import expect
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ppcls.benchmark.sheet import REMEDY, Sheet
 from ppcls.benchmark.tables import markdown, short, spread
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 _CELLS = "Cells: the median of the timed calls, and the 5th and 95th percentile, for the whole batch."
 NOTE = (

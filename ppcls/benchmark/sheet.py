@@ -15,9 +15,9 @@ from ppcls.benchmark.tables import csv_text
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.refusals import Damaged
 from ppcls.untrusted.regular_files import read_regular_file
-from ppcls.utils.annotations import allows, field_types
 from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import allows, field_types
 from ppcls.utils.files import PathLike, write_atomically
 from ppcls.utils.lock import claimed
 

@@ -6,7 +6,7 @@ import argparse
 
 from ppcls.cli.benchmark_options import number
 from ppcls.cli.common import add_option
-from ppcls.cli.optional_config import add_optional_config, read_optional_config
+from ppcls.cli.configured import add_optional_config, read_optional_config
 from ppcls.cli.parser import CommandParser
 from ppcls.cli.pictures import add_data, read_data
 from ppcls.deployment.verify.run import verify

@@ -10,10 +10,18 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from ppcls.config.paddleclas.dialect import Ignored, Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find, join
-from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
-from ppcls.utils.annotations import (
+from ppcls.untrusted.yaml_reader import parse_fraction, parse_scalar
+from ppcls.utils.describe import describe, show
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import (
     DICTS,
     LISTS,
+    Component,
+    FieldError,
+    Operation,
+    Range,
+    ReadPath,
+    UserPath,
     field_types,
     is_one_of,
     is_union,
@@ -21,16 +29,6 @@ from ppcls.utils.annotations import (
     required_fields,
     shapes_of,
     within,
-)
-from ppcls.utils.describe import describe, show
-from ppcls.utils.errors import UserError, expect
-from ppcls.utils.fields import (
-    Component,
-    FieldError,
-    Operation,
-    Range,
-    ReadPath,
-    UserPath,
 )
 from ppcls.utils.files import expanded
 from ppcls.utils.registry import Registry

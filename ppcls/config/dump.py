@@ -9,16 +9,18 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 
 from ppcls.config.paths import portable
-from ppcls.untrusted.yaml_scalars import TEXT_TAG, QuotingDumper
-from ppcls.utils.annotations import (
+from ppcls.untrusted.yaml_reader import TEXT_TAG, QuotingDumper
+from ppcls.utils.fields import (
     DICTS,
     LISTS,
+    Component,
+    Operation,
+    ReadPath,
     field_types,
     is_union,
     item_kinds,
     shapes_of,
 )
-from ppcls.utils.fields import Component, Operation, ReadPath
 from ppcls.utils.registry import Registry
 
 _UNICODE_BREAKS = frozenset("\x85\u2028\u2029")

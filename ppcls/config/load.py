@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,8 @@ from ppcls.config.cross import COMMANDS, Checked, cross_check
 from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.dump import dump
 from ppcls.config.eval_data import EvalData, put_eval_data
-from ppcls.config.find import find_config, find_deploy_config
+from ppcls.config.find import find_config, find_deploy_config, follow
 from ppcls.config.merge import merge, read_mapping, read_tree
-from ppcls.config.moved_run import follow
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
@@ -25,18 +25,18 @@ from ppcls.config.paddleclas.renamed import (
     RENAMED,
     RENAMED_OF_DEPLOYMENT,
     Renaming,
+    move_class_num,
 )
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
-from ppcls.config.paddleclas.version_2_1 import move_class_num
 from ppcls.config.paddleclas.vision_names import translate_vision_names
 from ppcls.config.paths import what_is_wrong
-from ppcls.config.pipes import refuse_pipes
 from ppcls.config.schema import Config
 from ppcls.config.several_models import check_models, share_keys
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
-from ppcls.utils.annotations import field_types
-from ppcls.utils.errors import expect
+from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import field_types
+from ppcls.utils.files import expanded
 from ppcls.utils.logging import get_logger
 from ppcls.utils.registry import Registry
 
@@ -259,3 +259,46 @@ def _check_paths(checker: Checker, reads: Any, problems: Problems) -> None:
         sentence = what_is_wrong(use)
         if sentence is not None:
             problems.add(use.origin, use.key, sentence)
+
+
+CONSENT = "PPCLS_ALLOW_PIPE"
+
+
+def refuse_pipes(root: Node, problems: Problems) -> None:
+    """Refuse `pipe:` shards of a file, unless the environment variable allows them.
+
+    A configuration may come from somebody else, and must not start a program by itself. An override (`-o`) is
+    the user's own word.
+    """
+    if os.environ.get(CONSENT) == "1":
+        return
+    for part in ("Train", "Eval"):
+        key = f"DataLoader.{part}.dataset.shards"
+        shards, is_written = find(root, key)
+        if not is_written:
+            continue
+        for node in _values(shards):
+            if _is_command(node) and not node.origin.is_override:
+                problems.add(
+                    node.origin,
+                    key,
+                    f"is a command behind 'pipe:', which no file may start by itself; set {CONSENT}=1 if you "
+                    "trust this file",
+                )
+
+
+def _values(node: Node) -> Iterator[Node]:
+    if isinstance(node.value, list):
+        yield from node.value
+    else:
+        yield node
+
+
+def _is_command(node: Node) -> bool:
+    """Whether a text is a command, or becomes one when its variables are replaced."""
+    if not isinstance(node.value, str):
+        return False
+    texts = [node.value]
+    with contextlib.suppress(UserError):  # a variable that is not set is reported later
+        texts.append(expanded(node.value))
+    return any(text.lstrip().startswith("pipe:") for text in texts)

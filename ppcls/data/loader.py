@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppcls.data.batches import BatchReader, EpochBatches
 from ppcls.data.image_list import ImageList
-from ppcls.data.sampler import steps_in_epoch
+from ppcls.data.sampler import BatchReader, EpochBatches, steps_in_epoch
 from ppcls.data.shards import ShardList, ShardReader
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.base import one_of

@@ -6,14 +6,24 @@ last one. Through a pipe the lines are those of PaddleClas, which scripts read.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from ppcls.data.picture_items import Address
 from ppcls.engine.result_files import console_line, encodable
 from ppcls.inference.results import Result, printable
-from ppcls.utils.display import cut_left, cut_right, display_width, padded
-from ppcls.utils.terminal import coloured, width_of
+from ppcls.utils.files import written_aside
+from ppcls.utils.terminal import (
+    coloured,
+    cut_left,
+    cut_right,
+    display_width,
+    padded,
+    width_of,
+)
 
 _GAP = "   "
 _LONGEST_SHARE = 0.4  # of a line, for the name of the picture
@@ -103,3 +113,32 @@ def _percent(score: float) -> str:
 
 def _shown(text: str) -> str:
     return encodable(printable(text))
+
+
+def copy_by_class(result: Result, folder: Path) -> None:
+    """Copy the picture of a result into the folder of its best class, which is named by the class's id.
+
+    A file that is there already stays: the copy gets a free name, unless it is the same picture.
+    """
+    picture = result.picture
+    assert picture is not None and isinstance(picture.source, str)
+    if isinstance(picture.content, Address):
+        content = picture.content.load()
+    else:
+        content = Path(picture.source).read_bytes()
+    name = Path(picture.source).name
+    for target in _places(folder / str(result.top1), name):
+        if not target.exists():
+            with written_aside(target, sync=False) as aside:
+                aside.write_bytes(content)
+            return
+        if target.is_file() and target.read_bytes() == content:
+            return
+
+
+def _places(folder: Path, name: str) -> Iterator[Path]:
+    """`x.jpg`, `x.1.jpg`, `x.2.jpg` and so on."""
+    yield folder / name
+    path = Path(name)
+    for number in itertools.count(1):
+        yield folder / f"{path.stem}.{number}{path.suffix}"

@@ -14,9 +14,9 @@ from ppcls.arch.weights.load import Found
 from ppcls.config import Config
 from ppcls.engine import build, classes
 from ppcls.engine.exporter import example_input, export_bundle
+from ppcls.engine.infer import ModelBackend
 from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
-from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.results import ExportResult
 from ppcls.engine.startup import start
 from ppcls.inference.golden import GOLDEN_PICTURE

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import paddle
+
 from ppcls.config import Config
 from ppcls.engine import build, classes
-from ppcls.engine.model_backend import ModelBackend
 from ppcls.engine.predict import list_pictures, report
 from ppcls.engine.startup import start
 from ppcls.inference.prediction import Prediction
@@ -39,3 +43,18 @@ def infer(config: Config, output: str | None = None) -> int:
         postprocess=answer,
     )
     return report(prediction, pictures, answer.topk, output)
+
+
+class ModelBackend:
+    """Probabilities of a model in evaluation mode."""
+
+    def __init__(self, model: Any) -> None:
+        model.eval()
+        self._model = model
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W] to [N, class_num]."""
+        with paddle.no_grad():
+            return paddle.nn.functional.softmax(
+                self._model(paddle.to_tensor(batch)), axis=-1
+            ).numpy()

@@ -15,8 +15,7 @@ from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.config.tensorrt import TensorRT
 from ppcls.data.picture_items import is_web_address
 from ppcls.data.picture_sources import pictures_of
-from ppcls.engine.answers import answers_for
-from ppcls.engine.copies import copy_by_class
+from ppcls.engine.answers import answers_for, copy_by_class
 from ppcls.engine.result_files import open_results
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier

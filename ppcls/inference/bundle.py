@@ -26,8 +26,13 @@ from ppcls.inference.entries import (
     Quantized,
     shape_text,
 )
-from ppcls.inference.manifest import MANIFEST_FILE, manifest_text, read_manifest
-from ppcls.inference.paddlex_fields import KEYS, paddlex_fields
+from ppcls.inference.manifest import (
+    KEYS,
+    MANIFEST_FILE,
+    manifest_text,
+    paddlex_fields,
+    read_manifest,
+)
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.records import read_record, shown
 from ppcls.utils.checked_fields import require

@@ -1,8 +1,13 @@
-"""The text of a bundle's manifest, `inference.yml`: YAML, read within bounds because anybody may have written it."""
+"""The text of a bundle's manifest, `inference.yml`: YAML, read within bounds because anybody may have written it.
+
+It also carries the keys that newer PaddleClas writes and PaddleX reads. They are derived from the bundle's own keys
+whenever a manifest is written; nothing here reads them back.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +15,7 @@ import yaml
 
 from ppcls.untrusted.refusals import refusals
 from ppcls.untrusted.yaml_nodes import Origin, Problems
-from ppcls.untrusted.yaml_reader import read_yaml
-from ppcls.untrusted.yaml_scalars import QuotingDumper, Scalar, parse_scalar
+from ppcls.untrusted.yaml_reader import QuotingDumper, Scalar, parse_scalar, read_yaml
 from ppcls.utils.errors import UserError, expect, shortened
 
 MANIFEST_FILE = "inference.yml"
@@ -86,3 +90,49 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+KEYS = ("Global", "PreProcess", "PostProcess")
+_TOPK = 5
+# PaddleX resizes so by itself, and does not know our names of it.
+_DEFAULT_RESIZE = {"interpolation": "bilinear", "backend": "cv2"}
+
+
+def paddlex_fields(
+    architecture: str,
+    transforms: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str] | None,
+    class_num: int,
+) -> dict[str, Any]:
+    """The keys for a bundle; none for pictures that PaddleX, which decodes to RGB, would give otherwise.
+
+    Args:
+        architecture: The backbone's name.
+        transforms: The canonical transforms of the manifest.
+        class_names: The label list; None for a model without names.
+        class_num: Scores per picture.
+    """
+    decode: Mapping[str, Any] = transforms[0].get("DecodeImage") or {}
+    if not decode.get("to_rgb", True) or decode.get("channels", 3) != 3:
+        return {}
+    answer: dict[str, Any] = {"topk": min(_TOPK, class_num)}
+    if class_names is not None:
+        answer["label_list"] = list(class_names)
+    return {
+        "Global": {"model_name": architecture},
+        "PreProcess": {
+            "transform_ops": [_plain_value(entry) for entry in transforms[1:]]
+        },
+        "PostProcess": {"Topk": answer},
+    }
+
+
+def _plain_value(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A transform without the keys that are null or PaddleX's default."""
+    ((name, keys),) = entry.items()
+    kept = {}
+    for key, value in (keys or {}).items():
+        is_default = name == "ResizeImage" and _DEFAULT_RESIZE.get(key) == value
+        if value is not None and not is_default:
+            kept[key] = value
+    return {name: kept or None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -96,3 +97,26 @@ def _select(choice: str, key: str) -> Selection:
         return Selection("paddle", f"oneDNN is not available: {error}")
     reason = "as chosen" if choice == "onednn" else "the processor has AVX-512"
     return Selection("onednn", reason, version)
+
+
+class _Layout(threading.local):
+    channels_last = False
+
+
+_LAYOUT = _Layout()
+
+
+def is_channels_last() -> bool:
+    """Return whether this thread is within `channels_last`."""
+    return _LAYOUT.channels_last
+
+
+@contextlib.contextmanager
+def channels_last(enabled: bool = True) -> Iterator[None]:
+    """Let the layers take and give [N, H, W, C] during a `with` block, or [N, C, H, W] if not `enabled`."""
+    before = _LAYOUT.channels_last
+    _LAYOUT.channels_last = enabled
+    try:
+        yield
+    finally:
+        _LAYOUT.channels_last = before

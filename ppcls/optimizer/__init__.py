@@ -1,8 +1,7 @@
 """Optimizers, learning-rate schedules and regularizers, by the names that the `Optimizer` section uses."""
 
-from ppcls.optimizer.base import OPTIMIZERS
+from ppcls.optimizer.base import L1, L2, OPTIMIZERS, REGULARIZERS
 from ppcls.optimizer.optimizers import SGD, Adam, AdamW, Momentum, RMSProp
-from ppcls.optimizer.regularizers import L1, L2, REGULARIZERS
 from ppcls.optimizer.schedules import (
     SCHEDULES,
     Constant,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ppcls.optimizer.regularizers import L2
 from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import Component, NonNegativeFloat, PositiveFloat
@@ -17,6 +16,7 @@ from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
     from paddle import Tensor
+
 
 OPTIMIZERS = Registry("optimizer")
 NamedParameters = Sequence[tuple[str, "Tensor"]]
@@ -134,3 +134,34 @@ def without_decay(named_parameters: NamedParameters) -> list["Tensor"]:
     for parameter in parameters:
         parameter.regularizer = None
     return parameters
+
+
+REGULARIZERS = Registry("regularizer")
+
+
+@REGULARIZERS.register()
+@dataclass(frozen=True)
+class L2(CheckedFields):
+    """Adds `coeff * w` to the gradient of every weight w that decays."""
+
+    coeff: NonNegativeFloat
+
+    def build(self) -> Any:
+        """Paddle's object for a parameter."""
+        import paddle
+
+        return paddle.regularizer.L2Decay(self.coeff)
+
+
+@REGULARIZERS.register()
+@dataclass(frozen=True)
+class L1(CheckedFields):
+    """Adds `coeff * sign(w)` to the gradient of every weight w that decays."""
+
+    coeff: NonNegativeFloat
+
+    def build(self) -> Any:
+        """Paddle's object for a parameter."""
+        import paddle
+
+        return paddle.regularizer.L1Decay(self.coeff)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppcls.untrusted.arrays import native
+from ppcls.untrusted.npz import native
 from ppcls.untrusted.record import Content
 from ppcls.untrusted.refusals import refusals, require
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.arrays import float32_size, native
 from ppcls.untrusted.limits import Meter, are_counts
+from ppcls.untrusted.npz import float32_size, native
 from ppcls.untrusted.pickle_stand_ins import Allowed, Changeable, Names, StandIn, never
 from ppcls.untrusted.refusals import permit, require, shown
 

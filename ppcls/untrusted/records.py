@@ -3,10 +3,9 @@
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ppcls.utils.annotations import is_union
 from ppcls.utils.checked_fields import check_keys
 from ppcls.utils.errors import UserError, expect, shortened, translated
-from ppcls.utils.fields import FieldError
+from ppcls.utils.fields import FieldError, is_union
 
 T = TypeVar("T")
 _AGAIN = "export the model again"

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import safetensors.numpy
 
-from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.limits import MAX_ARRAYS, are_counts
+from ppcls.untrusted.npz import bfloat16_to_float32, native
 from ppcls.untrusted.record import Content, parse_record
 from ppcls.untrusted.refusals import Damaged, refusals, require, shown
 from ppcls.utils.errors import expect, translated

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ppcls.untrusted.arrays import native
+from ppcls.untrusted.npz import native
 from ppcls.untrusted.pickle_stand_ins import Inert
 from ppcls.untrusted.record import NAME_TABLE
 from ppcls.untrusted.refusals import shown

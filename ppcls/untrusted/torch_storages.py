@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.arrays import bfloat16_to_float32, native
 from ppcls.untrusted.limits import MAX_NAME, Meter, are_counts
+from ppcls.untrusted.npz import bfloat16_to_float32, native
 from ppcls.untrusted.pickle_stand_ins import Allowed, StandIn
 from ppcls.untrusted.refusals import Damaged, permit, require, shown
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.arrays import float32_size
 from ppcls.untrusted.limits import Meter
+from ppcls.untrusted.npz import float32_size
 from ppcls.untrusted.pickle_stand_ins import (
     Changeable,
     Names,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from ppcls.utils.annotations import allows, field_types, required_fields
 from ppcls.utils.describe import describe, show
 from ppcls.utils.errors import nearest
-from ppcls.utils.fields import FieldError
+from ppcls.utils.fields import FieldError, allows, field_types, required_fields
 
 T = TypeVar("T")
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from ppcls.utils.annotations import DICTS, LISTS, field_types, is_union
 from ppcls.utils.errors import shortened
-from ppcls.utils.fields import Component, Operation, Range, ReadPath
+from ppcls.utils.fields import (
+    DICTS,
+    LISTS,
+    Component,
+    Operation,
+    Range,
+    ReadPath,
+    field_types,
+    is_union,
+)
 
 _LONGEST = 200
 _PLAIN = {

@@ -8,7 +8,7 @@ from ppcls.config.paddleclas.dialect import Legacy, Unused
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 from ppcls.config.schema import Config, DataLoaderSection, GlobalSection, LoaderSection
 from ppcls.engine.schema import registries
-from ppcls.utils.annotations import field_types
+from ppcls.utils.fields import field_types
 
 SENTENCES = {
     "Slim.quant.name=pact": "Slim: quantization and pruning ... remove the section",

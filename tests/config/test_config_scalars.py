@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.untrusted.yaml_scalars import parse_fraction, parse_scalar
+from ppcls.untrusted.yaml_reader import parse_fraction, parse_scalar
 
 AS_WRITTEN = {
     "": None,

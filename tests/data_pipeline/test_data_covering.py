@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from helpers.messages import pattern
 from helpers.pictures import noise
 from ppcls.data.transforms import Cutout, DecodeImage, GridMask, HideAndSeek, NormalizeImage, Pipeline
-from ppcls.data.transforms.grid_mask import stripes
+from ppcls.data.transforms.erasing import stripes
 from ppcls.utils.errors import UserError
 
 

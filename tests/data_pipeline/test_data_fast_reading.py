@@ -16,9 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.pictures import encoded, noise, smooth
-from ppcls.data.batches import BatchReader, EpochBatches
 from ppcls.data.image_list import ImageList, read_list_file
-from ppcls.data.sampler import sample_generator
+from ppcls.data.sampler import BatchReader, EpochBatches, sample_generator
 from ppcls.data.transforms import (
     DecodeImage,
     NormalizeImage,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from helpers.pictures import encoded, noise
-from ppcls.data.batches import BatchReader
 from ppcls.data.image_list import ImageList
+from ppcls.data.sampler import BatchReader
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage, pipeline
-from ppcls.data.transforms.memory import MemoryBudget
+from ppcls.data.transforms.decode import MemoryBudget
 
 
 def test_no_more_is_taken_than_there_is() -> None:

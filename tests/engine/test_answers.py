@@ -6,11 +6,10 @@ import sys
 import pytest
 
 from ppcls.engine import answers
-from ppcls.engine.answers import PipeAnswers, TerminalAnswers, answers_for
-from ppcls.engine.copies import copy_by_class
+from ppcls.engine.answers import PipeAnswers, TerminalAnswers, answers_for, copy_by_class
 from ppcls.engine.result_files import console_line
 from ppcls.inference import Result
-from ppcls.utils.display import display_width
+from ppcls.utils.terminal import display_width
 
 INSECT = Result("a/ant.JPEG", [3, 5, 1], [0.917, 0.0649, 0.004], ["insect", "bird", "fish"])
 LONG = Result("b", [0, 1], [0.5, 0.5], ["a label that is longer than a line of this terminal", "bird"])

@@ -18,8 +18,7 @@ from ppcls.inference.manifest import is_ours
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.onnx_file import bundle_of_onnx
 from ppcls.untrusted.npz import read_arrays
-from ppcls.untrusted.paddle_parameters import check_parameters
-from ppcls.untrusted.paddle_programs import declared_inputs
+from ppcls.untrusted.paddle_programs import check_parameters, declared_inputs
 from ppcls.untrusted.tar import unpack
 from ppcls.utils.errors import ConfigError, UserError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpers import hostile_zoo as zoo
 from helpers.fuzzing import FUZZING, assert_every_mutant_is_read_or_refused, seeds
 from ppcls.arch.weights.files import read_weights
-from ppcls.untrusted.arrays import float32_size
+from ppcls.untrusted.npz import float32_size
 from ppcls.untrusted.unpickle import load_pickle
 from ppcls.utils.errors import UserError
 

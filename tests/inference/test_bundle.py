@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from helpers.messages import pattern, refusal, says
 from ppcls.inference import Bundle
 from ppcls.inference.backends.paddle import PaddleBackend
-from ppcls.inference.manifest import is_ours
-from ppcls.inference.paddlex_fields import paddlex_fields
+from ppcls.inference.manifest import is_ours, paddlex_fields
 from ppcls.inference.settings import Settings
 from ppcls.utils.errors import UserError
 

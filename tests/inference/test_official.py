@@ -25,8 +25,7 @@ from ppcls.data.transforms import Pipeline
 from ppcls.deployment.adopt import adopt
 from ppcls.inference import Bundle, Classifier, Golden
 from ppcls.inference.official.find import find_bundle
-from ppcls.untrusted.paddle_parameters import check_parameters
-from ppcls.untrusted.paddle_programs import declared_inputs
+from ppcls.untrusted.paddle_programs import check_parameters, declared_inputs
 from ppcls.untrusted.tar import unpack
 from ppcls.utils import child
 from ppcls.utils.errors import Unavailable, UserError

@@ -8,7 +8,7 @@ import pytest
 from helpers.small_families import shrink_large_families
 from ppcls.arch import build_model
 from ppcls.arch.layers import Backbone
-from ppcls.kernels import layout, library, plans, selection
+from ppcls.kernels import library, plans, selection
 
 # One of each family, and what only its siblings have: groups, Res2Net's average pool, a leaky ReLU, ceil pooling
 MODELS = {
@@ -120,12 +120,12 @@ def ran_on_ours(model, x, monkeypatch):
     convolution = type(model).run_stages
 
     def note(self, x):
-        seen.append(layout.is_channels_last())
+        seen.append(selection.is_channels_last())
         return convolution(self, x)
 
     monkeypatch.setattr(type(model), "run_stages", note)
     model(x)
-    assert not layout.is_channels_last()
+    assert not selection.is_channels_last()
     return seen
 
 
@@ -152,7 +152,7 @@ def test_a_part_that_is_called_alone_runs_on_paddles_kernels():
 def test_a_family_that_defines_features_itself_gets_what_it_expects():
     class Own(Backbone):
         def features(self, x):
-            assert not layout.is_channels_last()
+            assert not selection.is_channels_last()
             return [self.stem(x)]
 
     selection.use("onednn")

@@ -5,7 +5,7 @@ from typing import get_args
 
 from ppcls.config import Config, DeployConfig
 from ppcls.engine.schema import registries
-from ppcls.utils.annotations import field_types
+from ppcls.utils.fields import field_types
 
 
 def every_key():

@@ -37,7 +37,7 @@ DEAF = {
         lambda path, root, class_num, delimiter, **rest: read_list_file(path, root, class_num, " "),
     ),
     "sampler DistributedBatchSampler.shuffle": (
-        "ppcls.data.batches.epoch_order",
+        "ppcls.data.sampler.epoch_order",
         lambda length, seed, epoch, shuffle: epoch_order(length, seed, epoch, False),
     ),
     "schedule Cosine.eta_min": (

@@ -14,7 +14,6 @@ from ppcls.data.transforms import TRANSFORMS
 from ppcls.loss.base import LOSSES
 from ppcls.metric import METRICS
 from ppcls.optimizer import OPTIMIZERS, REGULARIZERS, SCHEDULES
-from ppcls.utils.annotations import allows
 from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import (
     BelowOne,
@@ -26,6 +25,7 @@ from ppcls.utils.fields import (
     PositiveInt,
     Range,
     Size,
+    allows,
 )
 
 REGISTRIES = (

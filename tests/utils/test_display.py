@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppcls.utils.display import cut_left, cut_right, display_width, padded
+from ppcls.utils.terminal import cut_left, cut_right, display_width, padded
 
 
 @pytest.mark.parametrize(

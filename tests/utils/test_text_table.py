@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 HEADER, ROWS = ("name", "size", "kind"), [("ant", "7", "insect"), ("sparrow", "120", "bird")]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.arrays import float32_size, plain
 from ppcls.untrusted.darknet import read_darknet
 from ppcls.untrusted.formats import format_of
 from ppcls.untrusted.limits import MAX_ARRAYS, MAX_NAME, Meter
+from ppcls.untrusted.npz import float32_size, plain
 from ppcls.untrusted.pdparams import read_pdparams, write_pdparams
 from ppcls.untrusted.record import NAME_TABLE, RECORD, Content
 from ppcls.untrusted.refusals import refusals, shown

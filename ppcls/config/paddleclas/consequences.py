@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ppcls.untrusted.yaml_nodes import Node, Origin, as_node, find
-from ppcls.utils.annotations import field_types
+from ppcls.utils.fields import field_types
 from ppcls.utils.registry import Registry
 
 # PaddleClas 2.6 gives Piecewise with a learning_rate these rates, whatever decay_epochs and values say.

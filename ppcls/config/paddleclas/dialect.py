@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ppcls.utils.annotations import is_one_of
+from ppcls.utils.fields import is_one_of
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ppcls.config.paddleclas.flat_values import RefusedValue, Setting
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Config
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, as_node, find
-from ppcls.utils.annotations import field_types
+from ppcls.utils.fields import field_types
 
 # Only a flat file has these.
 _GROUPS = ("ARCHITECTURE", "LEARNING_RATE", "OPTIMIZER", "TRAIN", "VALID")

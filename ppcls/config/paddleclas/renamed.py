@@ -78,3 +78,23 @@ class Renaming:
         put(self.root, new.key.split("."), Node(value, node.origin), self.problems)
         written = str(value).lower() if isinstance(value, bool) else value
         self.lines.append(f"{node.origin}: {old} read as {new.key}: {written}")
+
+
+def move_class_num(root: Node, problems: Problems) -> None:
+    """Move `Global.class_num`, where PaddleClas 2.1 wrote it, to `Arch.class_num`; an override of that wins."""
+    settings, _ = find(root, "Global")
+    arch, has_arch = find(root, "Arch")
+    old, is_there = find(root, "Global.class_num")
+    if not is_there or not has_arch or not isinstance(arch.value, dict):
+        return
+    if not isinstance(settings.value, dict):
+        return
+    del settings.value["class_num"]
+    new: Node = arch.value.setdefault("class_num", old)
+    is_overridden = not new.origin.line and old.origin.line
+    if old.value != new.value and not is_overridden:
+        problems.add(
+            old.origin,
+            "Global.class_num",
+            f"is {old.value}, but Arch.class_num is {new.value}; remove it, the number belongs to Arch",
+        )

@@ -24,8 +24,8 @@ from ppcls.data.shards.streams import (
 )
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.refusals import Damaged, require, shown
-from ppcls.utils.annotations import allows
 from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import allows
 from ppcls.utils.logging import get_logger
 
 MANIFEST = "manifest.json"

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.batches import BatchReader, EpochBatches, Reader
 from ppcls.data.image_list import ImageList
-from ppcls.data.sampler import sample_generator
+from ppcls.data.sampler import BatchReader, EpochBatches, Reader, sample_generator
 from ppcls.data.shards.archive import Sample, samples_of
 from ppcls.data.shards.manifest import ShardList
 from ppcls.data.shards.order import (

@@ -29,9 +29,13 @@ from ppcls.data.transforms.jpeg_markers import (
     jpeg_frame,
     jpeg_size,
 )
-from ppcls.data.transforms.quiet import quiet_libtiff, quiet_plugins
 from ppcls.data.transforms.tiff import open_tiff
-from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
+from ppcls.data.transforms.unreadable import (
+    UnreadableImage,
+    expect_readable,
+    quiet_libtiff,
+    quiet_plugins,
+)
 
 quiet_plugins()
 

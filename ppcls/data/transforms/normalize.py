@@ -1,5 +1,7 @@
 """Normalisation of pixel values to those that a model was trained with."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import math
@@ -121,3 +123,25 @@ def _number(value: Any) -> float:
         f"scale is {value!r}; write a number, or a fraction such as 1.0/255.0",
     )
     return number
+
+
+def to_gray(pixels: np.ndarray, is_rgb: bool) -> np.ndarray:
+    """Luma, uint8 [H, W, 1], of a picture uint8 [H, W, 3] in RGB, or in BGR.
+
+    It is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) as OpenCV's `cvtColor` computes it, in integers; Pillow's
+    `convert("L")` differs by one level at most. A gray picture keeps its values.
+    """
+    code = cv2.COLOR_RGB2GRAY if is_rgb else cv2.COLOR_BGR2GRAY
+    return cv2.cvtColor(np.ascontiguousarray(pixels), code)[..., np.newaxis]
+
+
+@TRANSFORMS.register()
+@dataclass(frozen=True)
+class ToCHWImage(Transform):
+    """[H, W, C] to [C, H, W]. It stands at the end, and is done there as well if it is not written."""
+
+    def __call__(
+        self, image: np.ndarray, rng: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """The transposed picture, contiguous."""
+        return np.ascontiguousarray(image.transpose(2, 0, 1))

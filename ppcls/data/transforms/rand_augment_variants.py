@@ -12,7 +12,7 @@ from PIL import Image
 import ppcls.data.transforms.policy_operations as ops
 from ppcls.data.transforms.auto_augment import Policy
 from ppcls.data.transforms.base import TRANSFORMS, generator
-from ppcls.data.transforms.cutout import cover_square
+from ppcls.data.transforms.erasing import cover_square
 from ppcls.data.transforms.policy_operations import Scale, times, whole
 from ppcls.utils.fields import NonNegativeFloat, PositiveInt, Range
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator
-from ppcls.data.transforms.gray import to_gray
+from ppcls.data.transforms.normalize import to_gray
 from ppcls.utils.fields import Fraction
 
 

@@ -14,8 +14,7 @@ from ppcls.data.transforms.base import (
     set_field,
 )
 from ppcls.data.transforms.crop import CentralCrop
-from ppcls.data.transforms.resample import check_interpolation, resample
-from ppcls.data.transforms.resample_part import resample_part
+from ppcls.data.transforms.resample import check_interpolation, resample, resample_part
 from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveInt, Size

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ppcls.deployment.verify.comparison import Comparison
 from ppcls.deployment.verify.forms import Form
 from ppcls.inference.golden import Agreement, GoldenMismatch
-from ppcls.utils.text_table import aligned
+from ppcls.utils.terminal import aligned
 
 _HEADER = (
     "Backend",

@@ -26,8 +26,7 @@ from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.inference.manifest import MANIFEST_FILE, is_ours
 from ppcls.inference.official.preprocess import Preprocess, pipeline_of
 from ppcls.inference.official.trial import tried
-from ppcls.untrusted.paddle_parameters import check_parameters
-from ppcls.untrusted.paddle_programs import Shape, declared_inputs
+from ppcls.untrusted.paddle_programs import Shape, check_parameters, declared_inputs
 from ppcls.untrusted.refusals import shown
 from ppcls.untrusted.tar import unpack
 from ppcls.utils.errors import UserError, expect, translated
