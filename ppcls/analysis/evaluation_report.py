@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import ppcls
 from ppcls.analysis.evaluation import Evaluation
 from ppcls.analysis.evaluation_page import drawings_of, page_of
 from ppcls.utils.errors import UserError, expect
-from ppcls.utils.files import make_folders, write_atomically
+from ppcls.utils.files import PathLike, make_folders, write_atomically
 
 PAGE_FILE, METRICS_FILE = "report.html", "metrics.json"
 _KIND = "ppcls evaluation"
@@ -67,15 +68,23 @@ def _holds_report(folder: Path) -> bool:
     return isinstance(metrics, dict) and metrics.get("written_by") == _KIND
 
 
-def read_temperature(place: Path) -> float:
-    """Read the temperature that a report proposes.
+def read_temperature(given: float | str | PathLike) -> float:
+    """Return a temperature that is given as a number or by the report that proposes it.
 
     Args:
-        place: The report's folder, or its metrics.json.
+        given: A number above 0, a report's folder, or its metrics.json.
 
     Raises:
-        UserError: There is no report.
+        UserError: It is none of these.
     """
+    number = _number(given)
+    if number is not None:
+        expect(
+            0 < number < math.inf,
+            f"the temperature is {given}; write a number above 0, or the folder of a report",
+        )
+        return number
+    place = Path(str(given))
     file = place / METRICS_FILE if place.is_dir() else place
     try:
         temperature = json.loads(file.read_text(encoding="utf-8"))["temperature"]
@@ -85,10 +94,17 @@ def read_temperature(place: Path) -> float:
             f"{place} is not a report of `ppcls eval --report` with a temperature; give its folder, or a number"
         ) from error
     expect(
-        0 < number < float("inf"),
+        0 < number < math.inf,
         f"{file}: the temperature is {number}; evaluate with --report again",
     )
     return number
+
+
+def _number(given: object) -> float | None:
+    try:
+        return float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
 
 
 def write_report(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from ppcls.analysis.evaluation_report import read_temperature
 from ppcls.api.session import session
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import load_config
@@ -226,6 +227,7 @@ def export(
     golden_picture: PathLike | None = None,
     program_format: Literal["json", "pdmodel"] = "json",
     untrained: bool = False,
+    temperature: float | PathLike | None = None,
     overrides: Overrides = (),
     console: Console | None = None,
 ) -> ExportResult:
@@ -242,6 +244,7 @@ def export(
         golden_picture: The example picture of the bundle; None takes the library's own.
         program_format: `json` is that of Paddle 3, `pdmodel` of Paddle 2.
         untrained: Export the initial weights if none are configured.
+        temperature: What the logits are divided by: a number, or the folder of a report that proposes one.
         overrides: Other keys of the configuration, see `train`.
         console: The lines on standard output: `short`, `paddleclas` or `quiet`.
 
@@ -265,6 +268,7 @@ def export(
     else:
         loaded = load_with_weights(config, settings, "export", say=_say(console))
     picture = None if golden_picture is None else expanded(golden_picture)
+    divisor = None if temperature is None else read_temperature(temperature)
     with session():
         from ppcls.engine.export import export as run
 
@@ -275,6 +279,7 @@ def export(
             _opset(onnx, opset),
             program_format,
             _size(size),
+            divisor,
         )
 
 

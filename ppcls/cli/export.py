@@ -12,6 +12,7 @@ from ppcls.cli.configured import (
 )
 from ppcls.cli.onnx import add_opset, opset_of
 from ppcls.cli.parser import CommandParser
+from ppcls.cli.temperature import add_temperature, temperature_of
 from ppcls.engine.input_size import parse_size
 from ppcls.utils.errors import translated
 
@@ -54,6 +55,7 @@ def add_arguments(command: CommandParser) -> None:
         type=_size,
         help="another input size for transforms and program: 256 or 256x320",
     )
+    add_temperature(command)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -64,6 +66,7 @@ def _size(text: str) -> tuple[int, int]:
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle, and return the exit code."""
     opset = opset_of(arguments)
+    temperature = temperature_of(arguments)
     if arguments.untrained:
         config = read_config(arguments, "export")
     else:
@@ -81,5 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
         opset,
         arguments.format,
         arguments.size,
+        temperature,
     )
     return 0

@@ -9,9 +9,11 @@ from ppcls.cli.common import add_option
 from ppcls.cli.configured import add_optional_config, read_optional_config
 from ppcls.cli.parser import CommandParser
 from ppcls.cli.pictures import add_data, read_data
+from ppcls.cli.temperature import add_temperature, temperature_of
 from ppcls.deployment.verify.run import verify
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle
+from ppcls.utils.errors import expect
 from ppcls.utils.load_paddle import load_paddle
 
 WORKS_ON = "a bundle, and pictures where they are given"
@@ -50,6 +52,7 @@ def add_arguments(command: CommandParser) -> None:
     )  # fmt: skip
     text = "compare with the model of this configuration and its weights, not with the exported float32 program"
     add_optional_config(command, text)
+    add_temperature(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,11 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model(arguments: argparse.Namespace) -> Backend | None:
     """The configured model, on the CPU, as a backend; None without a configuration."""
+    temperature = temperature_of(arguments)
     config = read_optional_config(arguments, with_weights=True)
     if config is None:
+        expect(
+            temperature is None,
+            "--temperature is for the model of a configuration, which the bundle is compared with; give -c as well",
+        )
         return None
     load_paddle()
     # Imports Paddle
     from ppcls.engine.export import reference
 
-    return reference(config)
+    return reference(config, temperature)

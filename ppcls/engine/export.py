@@ -19,6 +19,7 @@ from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.results import ExportResult
 from ppcls.engine.startup import start
+from ppcls.engine.temperature import fold_temperature
 from ppcls.inference.golden import GOLDEN_PICTURE
 from ppcls.utils.files import resolved, sha256_of
 from ppcls.utils.logging import get_logger
@@ -31,6 +32,7 @@ def export(
     opset: int | None = None,
     program_format: str = "json",
     size: tuple[int, int] | None = None,
+    temperature: float | None = None,
 ) -> ExportResult:
     """Write the bundle of the configured weights to Global.save_inference_dir, once it agrees with the model.
 
@@ -41,6 +43,7 @@ def export(
         opset: Also write the program as ONNX of this opset.
         program_format: json or pdmodel.
         size: (height, width) in place of the configuration's.
+        temperature: What the logits are divided by; None leaves them as they are.
     """
     start(config)
     # Where the bundle is checked; a GPU may round products to TF32
@@ -53,6 +56,8 @@ def export(
     if found is None:
         example = example_input(pipeline, GOLDEN_PICTURE, config.Global.image_shape)
         settle_batch_norms(model, example)
+    if temperature is not None:
+        fold_temperature(model, temperature)
     agreement = export_bundle(
         model,
         pipeline,
@@ -97,8 +102,16 @@ def source_of(found: Found) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
-def reference(config: Config) -> ModelBackend:
-    """The model of the configured weights on the CPU, for `ppcls verify` to compare a bundle with."""
+def reference(config: Config, temperature: float | None = None) -> ModelBackend:
+    """The model of the configured weights on the CPU, for `ppcls verify` to compare a bundle with.
+
+    Args:
+        config: The configuration.
+        temperature: The one that the bundle was exported with.
+    """
     start(config)
     paddle.set_device("cpu")  # a GPU may round products to TF32
-    return ModelBackend(build.model(config)[0])
+    model = build.model(config)[0]
+    if temperature is not None:
+        fold_temperature(model, temperature)
+    return ModelBackend(model)

@@ -52,6 +52,32 @@ def test_the_model_itself_can_be_the_reference(tmp_path, pictures, capsys, monke
     assert "FAILED: scores differ by up to " in capsys.readouterr().out
 
 
+def test_a_temperature_is_folded_into_the_program(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from ppcls.arch import SqueezeNet1_1
+
+    paddle.seed(1)
+    paddle.save(SqueezeNet1_1(class_num=5).state_dict(), "w.pdparams")
+    model = [*MODEL, "-o", "Global.pretrained_model=w"]
+    assert main(["export", *model]) == 0
+    plain = Golden.of(Bundle.load("inference"))
+    assert main(["export", *model, "--temperature", "0.25"]) == 0
+    sharp = Golden.of(Bundle.load("inference"))
+    expected = plain.scores**4 / (plain.scores**4).sum()
+    assert np.abs(plain.scores - expected).max() > 1e-3
+    assert np.allclose(sharp.scores, expected, atol=1e-6)
+    verify = ["verify", "inference", "--backend", "paddle:float32", *model]
+    assert main(verify) == 1
+    assert main([*verify, "--temperature", "0.25"]) == 0
+    capsys.readouterr()
+    assert main(["export", *model, "--temperature", "-1"]) == 2
+    assert capsys.readouterr().err.startswith("the temperature is -1; write a number above 0")
+    assert main(["export", *model, "--temperature", "no_report"]) == 2
+    assert capsys.readouterr().err.startswith("no_report is not a report of `ppcls eval --report`")
+    assert main(["verify", "inference", "--temperature", "2"]) == 2
+    assert capsys.readouterr().err.endswith("give -c as well\n")
+
+
 @pytest.mark.parametrize("option", ["--batch-size", "--threads"])
 def test_no_pictures_at_a_time_and_no_threads_are_refused(exported, capsys, option):
     with pytest.raises(SystemExit) as caught:
