@@ -19,9 +19,9 @@ from ppcls.data.transforms import (
     ResizeImage,
     ToCHWImage,
     UnreadableImage,
-    resample_part,
     resize,
 )
+from ppcls.data.transforms import resample as resampling
 from ppcls.data.transforms.base import cut
 from ppcls.data.transforms.resample import INTERPOLATIONS, resample
 
@@ -44,7 +44,7 @@ def test_any_part_has_the_pixels_of_the_whole(backend: str, interpolation: str, 
     left = data.draw(st.integers(0, target[0] - box_width))
     top = data.draw(st.integers(0, target[1] - box_height))
     box = (left, top, box_width, box_height)
-    part = resample_part.resample_part(image, *target, interpolation, backend, box)
+    part = resampling.resample_part(image, *target, interpolation, backend, box)
     assert part is not None
     assert np.array_equal(part, cut(resample(image, *target, interpolation, backend), box))
 
@@ -105,9 +105,9 @@ def test_a_library_that_calculates_otherwise_is_noticed(monkeypatch: pytest.Monk
 
     image = noise(5, 60)
     for backend in ("cv2", "pil"):
-        resample_part._is_known.cache_clear()
+        resampling._is_known.cache_clear()
         with monkeypatch.context() as patch:
-            patch.setattr(resample_part, "resample", otherwise)
-            assert resample_part.resample_part(image, 50, 600, "bilinear", backend, (0, 300, 9, 9)) is None
-        resample_part._is_known.cache_clear()
-        assert resample_part.resample_part(image, 50, 600, "bilinear", backend, (0, 300, 9, 9)) is not None
+            patch.setattr(resampling, "resample", otherwise)
+            assert resampling.resample_part(image, 50, 600, "bilinear", backend, (0, 300, 9, 9)) is None
+        resampling._is_known.cache_clear()
+        assert resampling.resample_part(image, 50, 600, "bilinear", backend, (0, 300, 9, 9)) is not None
