@@ -54,7 +54,10 @@ setup(
     packages=[*find_packages(include=["ppcls", "ppcls.*"]), *CONFIGS],
     package_dir=CONFIGS,
     package_data={
-        "ppcls": ["py.typed", *files("ppcls", ".txt", ".jpg", ".jpeg", ".png")],
+        "ppcls": [
+            "py.typed",
+            *files("ppcls", ".txt", ".jpg", ".jpeg", ".png", ".html"),
+        ],
         **{package: files(folder, ".yaml") for package, folder in CONFIGS.items()},
     },
     entry_points={"console_scripts": ["ppcls=ppcls.__main__:main"]},
@@ -75,6 +78,7 @@ setup(
             *requirements("requirements-openvino.txt"),
             *requirements("requirements-quantize.txt"),
         ],
+        "serving": requirements("requirements-serving.txt"),
         "shards": requirements("requirements-shards.txt"),
         "dev": [
             *requirements("requirements-shards.txt"),

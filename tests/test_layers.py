@@ -21,7 +21,7 @@ LAYERS = (
     ("inference",),
     ("deployment", "analysis"),
     ("engine",),
-    ("benchmark",),
+    ("benchmark", "serving"),
     ("api",),
     ("cli",),
     ("compat",),

@@ -60,6 +60,11 @@ COMMANDS = (
         "classify pictures with a bundle, or with a published model",
     ),
     Command(
+        "serve",
+        "serve",
+        "answer pictures over HTTP and gRPC, with limits, health, metrics and a page for browsers",
+    ),
+    Command(
         "adopt",
         "adopt",
         "turn an inference model of PaddleClas, a folder or a tar, into a bundle",

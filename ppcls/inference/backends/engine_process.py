@@ -74,7 +74,7 @@ class EngineProcess:
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""
         if not self._ready:
-            self._restart()
+            self.restart()
         # Ctrl-C may interrupt at any byte; until this answer is read, the next one on the socket may belong to it
         self._ready = False
         self._send(batch.shape, batch.data.cast("B"))
@@ -104,11 +104,21 @@ class EngineProcess:
         self._send({name: getattr(self._bundle, name) for name in names})
         self._send(self._settings)
 
-    def _restart(self) -> None:
-        self._process.kill()
-        self._end()
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs; it may still load the program, or work on a batch."""
+        return self._process.poll() is None
+
+    def restart(self) -> None:
+        """Kill the process if it runs, and start another one; return when it has loaded the program."""
+        self.close()
         self._start()
         self._loaded()
+
+    def close(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._end()
 
     def _loaded(self) -> None:
         if self._ready:
