@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -84,12 +83,12 @@ def _facts(evaluation: Evaluation) -> dict[str, str]:
     figures = evaluation.by_class
     facts = {}
     for name, share in evaluation.topk.items():
-        facts[name.replace("top", "Top-")] = _percent(share)
-    facts["Balanced accuracy"] = _percent(figures.balanced_accuracy)
+        facts[name.replace("top", "Top-")] = percent(share)
+    facts["Balanced accuracy"] = percent(figures.balanced_accuracy)
     facts["F1, mean over classes"] = f"{figures.macro.f1:.4f}"
     facts["F1, weighted by pictures"] = f"{figures.weighted.f1:.4f}"
     facts["Loss"] = f"{evaluation.scored.loss.mean():.4f}"
-    facts["Calibration error"] = _percent(evaluation.reliability.expected_error)
+    facts["Calibration error"] = percent(evaluation.reliability.expected_error)
     facts["Wrong"] = f"{int((~evaluation.scored.is_right).sum()):,}"
     facts["Likely label errors"] = f"{len(evaluation.label_errors):,}"
     return facts
@@ -113,7 +112,7 @@ def _add_confusions(page: Page, evaluation: Evaluation, drawings: Drawings) -> N
             _named(evaluation, pair.label),
             _named(evaluation, pair.predicted),
         )
-        rows.append((label, predicted, pair.count, _percent(pair.share)))
+        rows.append((label, predicted, pair.count, percent(pair.share)))
         groups.append((label, predicted))
     page.table(
         ("True class", "Predicted", "Pictures", "Share of the class"),
@@ -170,8 +169,8 @@ def _add_calibration(page: Page, evaluation: Evaluation, drawings: Drawings) -> 
     page.heading("How far the probabilities can be trusted")
     page.paragraph(
         f"Of answers given with 80 % probability 80 % should be right. Here the mean gap is "
-        f"{_percent(found.expected_error)} (expected calibration error), the largest "
-        f"{_percent(found.largest_error)}."
+        f"{percent(found.expected_error)} (expected calibration error), the largest "
+        f"{percent(found.largest_error)}."
     )
     page.figure(
         drawings.reliability_svg,
@@ -179,7 +178,7 @@ def _add_calibration(page: Page, evaluation: Evaluation, drawings: Drawings) -> 
     )
     page.paragraph(
         f"Logits divided by the temperature {fitted.temperature:.3f} would give a calibration error of "
-        f"{_percent(fitted.expected_error)}, measured on pictures that it was not fitted to. The answers stay the "
+        f"{percent(fitted.expected_error)}, measured on pictures that it was not fitted to. The answers stay the "
         "same. To export the model with it:"
     )
     page.code(f"ppcls export -c CONFIG --temperature {fitted.temperature:.4g}")
@@ -189,39 +188,52 @@ def _add_unreadable(page: Page, evaluation: Evaluation) -> None:
     if not evaluation.failures:
         return
     page.heading("Pictures that could not be read")
-    rows = [(printable_path(path), why) for path, why in evaluation.failures.items()]
+    rows = [(printable(path), why) for path, why in evaluation.failures.items()]
     page.table(("Picture", "Why"), rows[:_CLASS_ROWS], f"{len(rows):,} pictures")
 
 
+class Thumbnails:
+    """Small copies of pictures; each picture is read once.
+
+    Args:
+        read_pixels: Gives the pixels of a picture, uint8 [H, W, 3] in RGB, or None where it cannot.
+    """
+
+    def __init__(self, read_pixels: ReadPixels) -> None:
+        self._read_pixels = read_pixels
+        self._made: dict[str, bytes | None] = {}
+
+    def of(self, picture: str) -> bytes | None:
+        """The encoded copy; None for a picture that cannot be read."""
+        if picture not in self._made:
+            pixels = self._read_pixels(picture)
+            self._made[picture] = None if pixels is None else thumbnail(pixels)
+        return self._made[picture]
+
+
 class _Sheet:
-    """Makes the tiles of pictures; a picture that is shown twice is read once."""
+    """Makes the tiles of pictures."""
 
     def __init__(self, evaluation: Evaluation, read_pixels: ReadPixels) -> None:
         self._evaluation = evaluation
-
-        @cache
-        def small(picture: str) -> bytes | None:
-            pixels = read_pixels(picture)
-            return None if pixels is None else thumbnail(pixels)
-
-        self._small = small
+        self._thumbnails = Thumbnails(read_pixels)
 
     def tiles(self, indices: Iterable[int]) -> Iterator[Tile]:
         """The tiles of pictures by their places; one that cannot be read has none."""
         scored = self._evaluation.scored
         for index in indices:
             picture = scored.pictures[index]
-            encoded = self._small(picture)
+            encoded = self._thumbnails.of(picture)
             if encoded is None:
                 continue
             label = _named(self._evaluation, scored.labels[index])
             best = _named(self._evaluation, scored.predicted[index])
             is_right = bool(scored.is_right[index])
             if is_right:
-                answer = f"{label} {_percent(scored.confidence[index])}"
+                answer = f"{label} {percent(scored.confidence[index])}"
             else:
-                answer = f"{label}, read as {best} {_percent(scored.confidence[index])}"
-            shown = printable_path(PurePath(picture).name)
+                answer = f"{label}, read as {best} {percent(scored.confidence[index])}"
+            shown = printable(PurePath(picture).name)
             yield Tile(
                 [encoded],
                 f"{answer}\n{shown}",
@@ -340,7 +352,7 @@ def _reliability(evaluation: Evaluation) -> tuple[bytes, Html]:
 
 
 def _named(evaluation: Evaluation, class_id: int) -> str:
-    return printable_path(evaluation.scored.name_of(int(class_id)))
+    return printable(evaluation.scored.name_of(int(class_id)))
 
 
 def _short_name(evaluation: Evaluation, class_id: int) -> str:
@@ -350,12 +362,13 @@ def _short_name(evaluation: Evaluation, class_id: int) -> str:
     return name[: _NAME_LENGTH - 1] + "…"
 
 
-def printable_path(text: str) -> str:
+def printable(text: str) -> str:
     """Text as a page can show it: bytes of names that are not UTF-8 as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as `12.34 %`."""
     return f"{100 * share:.2f} %"
 
 

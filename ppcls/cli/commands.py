@@ -48,6 +48,11 @@ COMMANDS = (
         "evaluate",
         "measure accuracy and loss of saved weights on DataLoader.Eval",
     ),
+    Command(
+        "compare",
+        "compare",
+        "show what one of two models gets right and the other wrong, and whether that is more than chance",
+    ),
     Command("infer", "infer", "classify pictures with saved weights"),
     Command(
         "export",
