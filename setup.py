@@ -11,6 +11,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 # `-c DLA60` finds the configurations of a checkout under configs/, and those of a wheel here.
 CONFIGS = {"ppcls.configs": "configs", "ppcls.deploy_configs": "deploy/configs"}
+# What `ppcls paddle-serving` copies
+PADDLE_SERVING = {"ppcls.deploy_paddleserving": "deploy/paddleserving"}
 
 
 def requirements(name: str) -> list[str]:
@@ -51,14 +53,22 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[*find_packages(include=["ppcls", "ppcls.*"]), *CONFIGS],
-    package_dir=CONFIGS,
+    packages=[
+        *find_packages(include=["ppcls", "ppcls.*"]),
+        *CONFIGS,
+        *PADDLE_SERVING,
+    ],
+    package_dir={**CONFIGS, **PADDLE_SERVING},
     package_data={
         "ppcls": [
             "py.typed",
             *files("ppcls", ".txt", ".jpg", ".jpeg", ".png", ".html"),
         ],
         **{package: files(folder, ".yaml") for package, folder in CONFIGS.items()},
+        **{
+            package: files(folder, ".sh", ".txt")
+            for package, folder in PADDLE_SERVING.items()
+        },
     },
     entry_points={"console_scripts": ["ppcls=ppcls.__main__:main"]},
     install_requires=requirements("requirements-core.txt"),

@@ -42,6 +42,10 @@ ALLOWED_SKIPS: dict[str, str] = {
     "tests/engine/test_real_weights.py::test_torchvisions_squeezenet_scores_what_it_does_there": (
         "needs 200 ImageNet pictures and weights"
     ),
+    "tests/deployment/test_paddle_serving.py::test_the_tensors_of_200_pictures_are_those_of_the_bundle": (
+        "needs 200 ImageNet pictures"
+    ),
+    "tests/extras/test_paddle_serving.py": "needs 200 ImageNet pictures and weights",
     "tests/extras/test_engines_real_weights.py::test_200_pictures": "needs 200 ImageNet pictures and weights",
     "tests/extras/test_engines_verify.py": "needs 200 ImageNet pictures and weights",
     **{

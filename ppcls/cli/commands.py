@@ -88,6 +88,11 @@ COMMANDS = (
         "onnx", "onnx", "add inference.onnx to a bundle, for backends other than Paddle"
     ),
     Command(
+        "paddle-serving",
+        "paddle_serving",
+        "write a folder that Paddle Serving 0.9 serves a bundle from",
+    ),
+    Command(
         "npz make",
         "npz_make",
         "write the preprocessed inputs of a list, and npz_datalist.txt",

@@ -27,7 +27,7 @@ def wheel(tmp_path_factory):
     """A wheel built from the source archive of a copy of this checkout."""
     folder = tmp_path_factory.mktemp("packaging")
     source = folder / "source"
-    for name in ("ppcls", "configs", "deploy/configs"):
+    for name in ("ppcls", "configs", "deploy/configs", "deploy/paddleserving"):
         copytree(ROOT / name, source / name, ignore=lambda _, names: [n for n in names if n == "__pycache__"])
     for name in SHIPPED:
         (source / name).write_bytes((ROOT / name).read_bytes())
@@ -63,10 +63,13 @@ def test_the_wheel_is_for_every_machine(wheel):
 
 
 def test_all_code_and_nothing_else_is_in(content):
-    assert below(content, "ppcls/", ".py") == tree("ppcls", ".py")
+    assert below(content, "ppcls/", ".py") == {
+        **tree("ppcls", ".py"),
+        **{f"deploy_paddleserving/{name}": code for name, code in tree("deploy/paddleserving", ".py").items()},
+    }
     assert {name.split("/")[0] for name in content} == {"ppcls", "ppcls-0.1.0.dist-info"}
     suffixes = {Path(name).suffix for name in content if name.startswith("ppcls/")}
-    assert suffixes == {".py", ".yaml", ".txt", ".png", ".html", ".typed"}
+    assert suffixes == {".py", ".yaml", ".txt", ".png", ".html", ".typed", ".sh"}
     assert content["ppcls/py.typed"] == b""
 
 
@@ -86,6 +89,12 @@ def test_configurations_are_in(content):
     assert {"demo/digits.yaml", "DLA/DLA60.yaml"} <= set(training) and "inference_cls.yaml" in deployment
     assert below(content, "ppcls/configs/", ".yaml") == training
     assert below(content, "ppcls/deploy_configs/", ".yaml") == deployment
+
+
+def test_what_paddle_serving_needs_is_in(content):
+    files = tree("deploy/paddleserving", ".py", ".sh", ".txt")
+    assert {"environment.sh", "requirements.txt", "check.py"} <= set(files)
+    assert below(content, "ppcls/deploy_paddleserving/", ".py", ".sh", ".txt") == files
 
 
 def test_the_command_is_there(content):

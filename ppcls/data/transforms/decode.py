@@ -34,8 +34,7 @@ from ppcls.data.transforms.jpeg_markers import (
     jpeg_refusal,
 )
 from ppcls.data.transforms.normalize import to_gray
-from ppcls.data.transforms.tiff import by_pillow as tiff_by_pillow
-from ppcls.data.transforms.tiff import remaining_orientation
+from ppcls.data.transforms.tiff import loaded_tiff, remaining_orientation
 from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 from ppcls.utils.checked_fields import require
 from ppcls.utils.fields import PositiveInt
@@ -241,7 +240,7 @@ def pixels_of(image: Image.Image) -> np.ndarray:
 def _rgb(file: ImageFile, data: bytes) -> np.ndarray:
     """Pixels uint8 [H, W, 3] in RGB, by Pillow."""
     if file.format == "TIFF":
-        return _converted(tiff_by_pillow(file, data))
+        return _converted(loaded_tiff(file, data))
     if file.format == "JPEG2000" and file.mode not in _SIXTEEN_BITS:
         bits = _jpeg2000_bits(data)
         # Pillow rounds such values up without a bound, and so makes white black.

@@ -18,7 +18,7 @@ from ppcls.data.transforms.tiff_tags import CLASSIC, first_tag, numbers
 _TAG = 0x0112
 _UPRIGHT, _ORIENTATIONS = 1, range(1, 9)
 _PREFIX = re.compile(rb"\A(?:Exif\0\0){1,2}")
-_XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def stated_orientation(info: Mapping[Any, Any]) -> int:
@@ -32,10 +32,10 @@ def stated_orientation(info: Mapping[Any, Any]) -> int:
     if orientation is None:
         xmp = info.get("XML:com.adobe.xmp") or info.get("xmp", b"")
         orientation = _xmp_orientation(xmp)
-    return _checked(orientation)
+    return _valid(orientation)
 
 
-def _checked(orientation: Any) -> int:
+def _valid(orientation: Any) -> int:
     """An orientation; upright for any other value."""
     if orientation in _ORIENTATIONS:
         return int(orientation)
@@ -49,7 +49,7 @@ def exif_orientation(exif: bytes) -> int | None:
     if tag is None:
         return None
     values = numbers(tiff, tag, most=1)
-    return _checked(next(iter(values), _UPRIGHT))
+    return _valid(next(iter(values), _UPRIGHT))
 
 
 def _from_text(text: str) -> bytes:
@@ -62,7 +62,7 @@ def _from_text(text: str) -> bytes:
 def _xmp_orientation(xmp: str | bytes) -> int | None:
     if isinstance(xmp, str):
         xmp = xmp.encode("utf-8", "replace")
-    found = _XMP.search(xmp)
+    found = _XMP_ORIENTATION.search(xmp)
     return int(found[1]) if found else None
 
 

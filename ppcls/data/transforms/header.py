@@ -16,9 +16,18 @@ from typing import Any
 
 from PIL import ImageFile
 
-from ppcls.data import picture_formats as formats
 from ppcls.data.picture_formats import (
+    AVIF,
+    BMP,
+    GIF,
     HEAD_BYTES,
+    HEIF,
+    JPEG,
+    JPEG2000,
+    PNG,
+    PPM,
+    TIFF,
+    WEBP,
     PictureFormat,
     picture_format,
     why_unread,
@@ -65,16 +74,16 @@ _TILE_WIDTH, _TILE_HEIGHT = 322, 323  # tags of a TIFF
 
 # What opens a format, and how many bytes its decoder takes for a pixel besides the picture itself.
 _PLUGINS: dict[PictureFormat, tuple[str, str, int]] = {
-    formats.JPEG: ("PIL.JpegImagePlugin", "JpegImageFile", 0),
-    formats.PNG: ("PIL.PngImagePlugin", "PngImageFile", 0),
-    formats.GIF: ("PIL.GifImagePlugin", "GifImageFile", 0),
-    formats.BMP: ("PIL.BmpImagePlugin", "BmpImageFile", 0),
-    formats.TIFF: ("PIL.TiffImagePlugin", "TiffImageFile", 4),
-    formats.WEBP: ("PIL.WebPImagePlugin", "WebPImageFile", 9),
-    formats.PPM: ("PIL.PpmImagePlugin", "PpmImageFile", 0),
-    formats.JPEG2000: ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", 12),
-    formats.AVIF: ("PIL.AvifImagePlugin", "AvifImageFile", 8),
-    formats.HEIF: ("pillow_heif", "HeifImageFile", 10),
+    JPEG: ("PIL.JpegImagePlugin", "JpegImageFile", 0),
+    PNG: ("PIL.PngImagePlugin", "PngImageFile", 0),
+    GIF: ("PIL.GifImagePlugin", "GifImageFile", 0),
+    BMP: ("PIL.BmpImagePlugin", "BmpImageFile", 0),
+    TIFF: ("PIL.TiffImagePlugin", "TiffImageFile", 4),
+    WEBP: ("PIL.WebPImagePlugin", "WebPImageFile", 9),
+    PPM: ("PIL.PpmImagePlugin", "PpmImageFile", 0),
+    JPEG2000: ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile", 12),
+    AVIF: ("PIL.AvifImagePlugin", "AvifImageFile", 8),
+    HEIF: ("pillow_heif", "HeifImageFile", 10),
 }
 # Bytes of a pixel in the pictures that decoding holds at the same time, measured with an orientation that is turned, by
 # Pillow's modes. Pillow holds 1 byte for gray and 4 for colour, the arrays have 3.
@@ -133,7 +142,7 @@ def read_header(
     """
     known = _known_format(data)
     frame = None
-    if known is formats.JPEG:
+    if known is JPEG:
         frame = jpeg_frame(data)
         size = jpeg_size(data) if frame is None else frame.size
         if size is None:
@@ -149,10 +158,10 @@ def read_header(
             width, height = file.size
             pixels = max(width * height, _largest_tile(file))
             decoder = _PLUGINS[known][2]
-            if known is formats.TIFF:
+            if known is TIFF:
                 decoder = _TIFF_BYTES.get(file.mode, decoder)
             bytes_per_pixel = _MODE_BYTES.get(file.mode, _OTHER_MODE_BYTES) + decoder
-        if known is formats.JPEG2000:
+        if known is JPEG2000:
             pixels = max(pixels, _codestream_pixels(data))
     _check_pixels(f"{width}x{height}", pixels, len(data), bytes_per_pixel, max_pixels)
     return Header(width, height, pixels * bytes_per_pixel, frame)
@@ -171,7 +180,7 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     known = _known_format(data)
     module, name, _ = _PLUGINS[known]
     opener: Any = getattr(importlib.import_module(module), name)
-    if known is formats.TIFF:
+    if known is TIFF:
         quiet_libtiff()
         return open_tiff(data, opener)
     if data.startswith(_PPM_TEXT):

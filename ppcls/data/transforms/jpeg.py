@@ -65,7 +65,7 @@ def decode_whole(data: bytes, frame: Frame, to_rgb: bool) -> np.ndarray | None:
         # Only the first notice is reported: a harmless one must not hide others
         data = without_harmless_defects(data, frame)
         pixels, notice = _decoded(data, frame, frame.height, colorspace)
-    if notice and not _is_known(data):
+    if notice and not _is_known_sampling(data):
         return None
     check_complete(data, frame, notice)
     if colorspace == "GRAY":
@@ -166,7 +166,7 @@ def _decoded(
     return pixels, ""
 
 
-def _is_known(data: bytes) -> bool:
+def _is_known_sampling(data: bytes) -> bool:
     """Whether simplejpeg knows the sampling."""
     try:
         simplejpeg.decode_jpeg_header(data)

@@ -57,7 +57,7 @@ class Pipeline:
         middle = [_without_order(op) for op in _normalized_late(self.ops)[1:]]
         self._crop = _taken(middle, 0, RandCropImage)
         self._normalize = _taken(middle, -1, NormalizeImage)
-        self._middle = _with_resized_crops(middle)
+        self._middle = with_resized_crops(middle)
 
     @classmethod
     def from_list(
@@ -94,7 +94,7 @@ class Pipeline:
         if isinstance(data, np.ndarray):
             return self._planes(self._opened(data, rng), rng, out)
         header = self._decode.admit(data)
-        with PICTURE_MEMORY.taken(self._memory(header)):
+        with PICTURE_MEMORY.taken(memory_for(header, self.ops[1:])):
             return self._planes(self._opened(data, rng, header.frame), rng, out)
 
     def _planes(
@@ -133,16 +133,6 @@ class Pipeline:
             data, lambda width, height: crop.box(width, height, rng), frame
         )
         return crop.resized(part, rng)
-
-    def _memory(self, header: Header) -> int:
-        """Bytes that a picture takes while it is read, at most."""
-        size: WidthHeight | None = (header.width, header.height)
-        largest = 0
-        for op in self.ops[1:]:
-            size = op.output_size(size)
-            if size is not None:
-                largest = max(largest, size[0] * size[1])
-        return header.memory + _RESIZED_BYTES * min(largest, LARGEST)
 
     def from_file(
         self,
@@ -245,6 +235,17 @@ def _transform_of(entry: Any) -> Transform:
     return made
 
 
+def memory_for(header: Header, ops: Sequence[Transform]) -> int:
+    """Bytes that a picture takes while it is decoded and runs through `ops`, at most."""
+    size: WidthHeight | None = (header.width, header.height)
+    largest = 0
+    for op in ops:
+        size = op.output_size(size)
+        if size is not None:
+            largest = max(largest, size[0] * size[1])
+    return header.memory + _RESIZED_BYTES * min(largest, LARGEST)
+
+
 class _ResizedCrop:
     """A resize and the crop behind it."""
 
@@ -265,7 +266,8 @@ def _taken(ops: list[Any], place: int, kind: type[T]) -> T | None:
     return None
 
 
-def _with_resized_crops(ops: Sequence[Any]) -> tuple[Any, ...]:
+def with_resized_crops(ops: Sequence[Any]) -> tuple[Any, ...]:
+    """The operations, with each resize and the crop right behind it as one."""
     run: list[Any] = []
     for op in ops:
         if run and type(run[-1]) is ResizeImage and isinstance(op, CentralCrop):

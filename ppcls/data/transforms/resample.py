@@ -48,7 +48,7 @@ def resample(
     """The picture [H, W, C] of one or three channels at another size. Pillow takes uint8 only."""
     method = INTERPOLATIONS[backend][interpolation]
     if backend == "cv2":
-        resized = _by_opencv(image, width, height, method)
+        resized = _resized_by_opencv(image, width, height, method)
     else:
         picture = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
         resized = np.asarray(picture.resize((width, height), Image.Resampling(method)))
@@ -56,7 +56,9 @@ def resample(
     return resized.reshape(height, width, *image.shape[2:])
 
 
-def _by_opencv(image: np.ndarray, width: int, height: int, method: int) -> np.ndarray:
+def _resized_by_opencv(
+    image: np.ndarray, width: int, height: int, method: int
+) -> np.ndarray:
     try:
         return cv2.resize(image, (width, height), interpolation=method)
     except cv2.error as error:

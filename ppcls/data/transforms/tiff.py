@@ -25,7 +25,7 @@ from ppcls.data.transforms.tiff_tags import (
 from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 
 _WIDTH, _HEIGHT = 256, 257
-_ORIENTATION, _XMP = 274, 700
+_ORIENTATION, _XMP_TAG = 274, 700
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 258, 259, 262, 277
 _MOST, _PLANAR, _FORMAT, _SUBSAMPLING = 281, 284, 339, 530
 _DEFAULTS: dict[int, tuple[float, ...]] = {
@@ -243,7 +243,7 @@ def _of_16_bits(tile: Any, data: bytes) -> Any:
     return changed
 
 
-def by_pillow(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
+def loaded_tiff(file: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     """Decode the picture.
 
     Returns:
@@ -296,7 +296,10 @@ def _shared_tables(data: bytes, found: dict[int, Tag]) -> bytes:
     tag = found.get(_JPEG_TABLES)
     if tag is None:
         return b""
-    return data[tag.at : tag.at + tag.length].removesuffix(_END_OF_JPEG)
+    tables = data[tag.at : tag.at + tag.length]
+    if tables.endswith(_END_OF_JPEG):  # `removesuffix` is missing in Python 3.8
+        return tables[: -len(_END_OF_JPEG)]
+    return tables
 
 
 def _parts(data: bytes, places: Tag, lengths: Tag) -> Iterator[bytes]:
@@ -313,7 +316,7 @@ def remaining_orientation(file: ImageFile, data: bytes) -> int:
     for tag in tags(data):
         if tag.number == _ORIENTATION:
             return 1
-        if tag.number == _XMP:
+        if tag.number == _XMP_TAG:
             xmp = data[tag.at : tag.at + tag.length]
     # Pillow of before 10 does not look into it
     return stated_orientation({"xmp": xmp, **file.info})

@@ -25,9 +25,10 @@ _NUMBERS = {
     13: "I",
     16: "Q",
 }
-_VALUE_BYTES = _TEXTS | {
+_NUMBER_BYTES = {
     kind: struct.calcsize("<" + layout) for kind, layout in _NUMBERS.items()
 }
+_VALUE_BYTES = {**_TEXTS, **_NUMBER_BYTES}
 
 
 class Tag(NamedTuple):
