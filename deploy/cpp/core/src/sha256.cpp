@@ -1,0 +1,109 @@
+// SHA-256 (FIPS 180-4).
+#include <algorithm>
+#include <array>
+
+#include "ppcls/core/golden.hpp"
+
+namespace ppcls {
+namespace {
+
+constexpr std::size_t kBlock = 64;
+
+// The first 32 bits of the fractions of the cube roots of the first 64 primes.
+constexpr std::array<std::uint32_t, 64> kRoots = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+std::uint32_t turned(std::uint32_t value, unsigned bits) { return value >> bits | value << (32 - bits); }
+
+std::uint32_t big_endian(const std::uint8_t* data) {
+  return std::uint32_t{data[0]} << 24 | std::uint32_t{data[1]} << 16 | std::uint32_t{data[2]} << 8 | data[3];
+}
+
+}  // namespace
+
+void Sha256::block(const std::uint8_t* data) {
+  std::array<std::uint32_t, 64> words{};
+  for (std::size_t place = 0; place < 16; ++place) {
+    words[place] = big_endian(data + 4 * place);
+  }
+  for (std::size_t place = 16; place < 64; ++place) {
+    const std::uint32_t before = words[place - 15];
+    const std::uint32_t recent = words[place - 2];
+    const std::uint32_t small0 = turned(before, 7) ^ turned(before, 18) ^ before >> 3;
+    const std::uint32_t small1 = turned(recent, 17) ^ turned(recent, 19) ^ recent >> 10;
+    words[place] = words[place - 16] + small0 + words[place - 7] + small1;
+  }
+  auto [a, b, c, d, e, f, g, h] = state_;
+  for (std::size_t place = 0; place < 64; ++place) {
+    const std::uint32_t large1 = turned(e, 6) ^ turned(e, 11) ^ turned(e, 25);
+    const std::uint32_t choice = (e & f) ^ (~e & g);
+    const std::uint32_t first = h + large1 + choice + kRoots[place] + words[place];
+    const std::uint32_t large0 = turned(a, 2) ^ turned(a, 13) ^ turned(a, 22);
+    const std::uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
+    h = g;
+    g = f;
+    f = e;
+    e = d + first;
+    d = c;
+    c = b;
+    b = a;
+    a = first + large0 + majority;
+  }
+  const std::array<std::uint32_t, 8> sums = {a, b, c, d, e, f, g, h};
+  for (std::size_t place = 0; place < sums.size(); ++place) {
+    state_[place] += sums[place];
+  }
+}
+
+void Sha256::update(const std::uint8_t* data, std::size_t size) {
+  while (size > 0) {
+    const std::size_t held = size_ % kBlock;
+    if (held == 0 && size >= kBlock) {
+      block(data);
+      size_ += kBlock;
+      data += kBlock;
+      size -= kBlock;
+      continue;
+    }
+    const std::size_t taken = std::min(size, kBlock - held);
+    std::copy_n(data, taken, waiting_ + held);
+    size_ += taken;
+    data += taken;
+    size -= taken;
+    if (size_ % kBlock == 0) {
+      block(waiting_);
+    }
+  }
+}
+
+std::string Sha256::hex() {
+  const std::uint64_t bits = 8 * size_;
+  const std::uint8_t end = 0x80;
+  const std::uint8_t zero = 0;
+  update(&end, 1);
+  while (size_ % kBlock != kBlock - 8) {
+    update(&zero, 1);
+  }
+  std::array<std::uint8_t, 8> length{};
+  for (std::size_t place = 0; place < length.size(); ++place) {
+    length[place] = static_cast<std::uint8_t>(bits >> (56 - 8 * place));
+  }
+  update(length.data(), length.size());
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::uint32_t word : state_) {
+    for (int shift = 28; shift >= 0; shift -= 4) {
+      text += kDigits[word >> shift & 15U];
+    }
+  }
+  return text;
+}
+
+}  // namespace ppcls
