@@ -17,8 +17,8 @@ demo: environment-demo  ## trains on handwritten digits, evaluates, exports, pre
 test: lint  ## lint, types and all core tests
 	$(RUN) -m pytest $(CORE)
 
-test-long: environment-test  ## the largest models against the logits of PaddleClas
-	$(RUN) -m pytest tests/arch -m long
+test-long: environment-test  ## the largest models against the logits of PaddleClas, and every model's Grad-CAM
+	$(RUN) -m pytest tests/arch tests/analysis -m long
 
 test-fuzz: environment-test  ## damaged and hostile files for every reader, a minute each
 	PPCLS_FUZZ_SECONDS=60 $(RUN) -m pytest tests/fuzz --numprocesses auto --dist worksteal

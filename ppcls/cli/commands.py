@@ -53,6 +53,11 @@ COMMANDS = (
         "compare",
         "show what one of two models gets right and the other wrong, and whether that is more than chance",
     ),
+    Command(
+        "explain",
+        "explain",
+        "show where in pictures a model sees a class: Grad-CAM, or for bundles occlusion",
+    ),
     Command("infer", "infer", "classify pictures with saved weights"),
     Command(
         "export",
