@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -35,7 +35,7 @@ test-oldest:  ## the core tests with Python 3.10 and the lowest versions that th
 	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
 	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
-test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving test-lite  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -92,6 +92,10 @@ test-pages: environment-test  ## every page in Chromium: narrow and wide, light 
 test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minutes
 	tools/environment.sh .venv-serving requirements.txt requirements-serving.txt requirements-onnxruntime.txt tests/extras/requirements-serving.txt
 	.venv-serving/bin/python -m pytest $(wildcard tests/extras/test_serving*.py)
+
+# `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.
+test-lite: environment-test  ## every family by Paddle Lite, for x86 (needs a Python 3.7)
+	$(RUN) -m pytest tests/extras/test_lite.py
 
 lint: environment-test
 	$(RUN) -m ruff check .

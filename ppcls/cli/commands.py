@@ -93,6 +93,11 @@ COMMANDS = (
         "onnx", "onnx", "add inference.onnx to a bundle, for backends other than Paddle"
     ),
     Command(
+        "lite",
+        "lite",
+        "add a program for Paddle Lite to a bundle, for phones and small ARM machines",
+    ),
+    Command(
         "paddle-serving",
         "paddle_serving",
         "write a folder that Paddle Serving 0.9 serves a bundle from",

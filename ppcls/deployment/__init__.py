@@ -1,1 +1,1 @@
-"""What is done to a bundle after export: verify, quantize, convert to ONNX, adopt."""
+"""What is done to a bundle after export: verify, quantize, convert to ONNX and for Paddle Lite, adopt."""

@@ -13,8 +13,9 @@ from ppcls.utils.files import scratch_folder, sync_file
 from ppcls.utils.lock import claimed
 
 ONNX = "onnx"
+LITE = "lite"
 IN_USE = "wait until it ends, and run this again"
-_FORMS = (ONNX, "openvino-int8", "onnxruntime-int8")
+_FORMS = (ONNX, "openvino-int8", "onnxruntime-int8", LITE)
 _HIDDEN = frozenset(f".{form}" for form in _FORMS)
 
 

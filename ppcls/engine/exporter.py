@@ -71,8 +71,8 @@ def export_bundle(
         model: returns logits [N, class_num].
         pipeline: the preprocessing; its result has `image_shape`.
         folder: the bundle's place; an earlier bundle there is replaced once the new one has passed, or moved to
-            `NAME.1` if it is of another model, has an int8 form, or settings. A folder of training runs, or a run's,
-            gets the bundle's files beside what it holds.
+            `NAME.1` if it is of another model, or has an int8 form, one for Paddle Lite, or settings. A folder of
+            training runs, or a run's, gets the bundle's files beside what it holds.
         architecture: the backbone's name.
         class_num: length of the logits.
         image_shape: (channels, height, width) of the input.
@@ -184,6 +184,8 @@ def _another(folder: Path, new: Bundle) -> str | None:
         )
     if old.quantized:
         return "a bundle with an int8 form"
+    if old.lite:
+        return "a bundle with a form for Paddle Lite"
     if old.settings is not None:
         return "a bundle with settings chosen by measurement"
     return None

@@ -5,6 +5,7 @@
     inference.yml         the manifest: the fields of `Bundle`, the schema's number, and what PaddleX reads
     golden.npz            a picture, its input tensor and its scores; see `ppcls.inference.golden`
     inference.onnx        the same program for other engines, where it was asked for
+    inference.*.nb        the same program for Paddle Lite, each with a .json, where it was asked for
 
 `ppcls.deployment.bundle_writer` writes the manifest, every runtime reads it with `Bundle.load`, and what adds to a
 bundle changes it (`bundle.change(settings=...)`); so the format stands here once.
@@ -21,6 +22,7 @@ from ppcls.inference.entries import (
     DigestedFile,
     GoldenFile,
     Input,
+    LiteForm,
     ModelOrigin,
     Output,
     Quantized,
@@ -41,8 +43,8 @@ from ppcls.utils.files import PathLike, expanded, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
 
 # 2 added onnx, quantized and settings; 3 added architecture_arguments, weights_source, output.kind and golden.sha256.
-# Manifests of earlier schemas are read as manifests without these keys.
-SCHEMA = 3
+# 4 added lite. Manifests of earlier schemas are read as manifests without these keys.
+SCHEMA = 4
 PROGRAM_FILE = "inference.json"
 LEGACY_PROGRAM_FILE = "inference.pdmodel"
 PROGRAM_FILES = (PROGRAM_FILE, LEGACY_PROGRAM_FILE)
@@ -75,6 +77,7 @@ class Bundle:
         weights_source: the file or address of the weights, or None.
         onnx: the same program as ONNX, or None.
         quantized: its int8 forms.
+        lite: its forms for Paddle Lite.
         settings: how it is run unless a user says otherwise, or None.
         origin: where the model comes from; not in the manifest.
     """
@@ -96,6 +99,7 @@ class Bundle:
     weights_source: str | None = None
     onnx: DigestedFile | None = None
     quantized: tuple[Quantized, ...] = ()
+    lite: tuple[LiteForm, ...] = ()
     settings: Settings | None = None
     origin: ModelOrigin = ModelOrigin.BUNDLE
 
@@ -156,11 +160,13 @@ class Bundle:
     def entries(self) -> tuple[DigestedFile, ...]:
         """The files that have a digest."""
         quantized = [entry for form in self.quantized for entry in form.files]
+        lite = [entry for form in self.lite for entry in form.files]
         return (
             self.program,
             self.parameters,
             *([self.onnx] if self.onnx else []),
             *quantized,
+            *lite,
         )
 
     @property
@@ -194,6 +200,9 @@ class Bundle:
         """Writes the manifest, whole or not at all."""
         values = {"schema": SCHEMA, **asdict(self)}
         del values["folder"], values["origin"]
+        if not self.lite:  # what earlier versions read
+            del values["lite"]
+            values["schema"] = 3
         values |= paddlex_fields(
             self.architecture, self.transforms, self.class_names, self.class_num
         )

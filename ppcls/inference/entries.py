@@ -8,6 +8,7 @@ from ppcls.utils.checked_fields import require
 
 MEANINGS = ("probabilities", "logits")
 KINDS = ("classification",)
+LITE_TARGETS = ("arm", "x86")
 _MAX_VALUES = 1 << 27  # of one picture, which take 512 MiB as float32
 _MAX_CLASSES = 1 << 24
 
@@ -126,6 +127,34 @@ class Quantized:
     def __post_init__(self) -> None:
         _require("backend", self.backend, "openvino", "onnxruntime")
         require(self.files, "files is empty; quantize the bundle again")
+
+
+@dataclass(frozen=True)
+class LiteForm:
+    """A form for Paddle Lite: a program for one kind of processor, and its description for programs on the device.
+
+    Attributes:
+        target: `arm` or `x86`.
+        precision: `float32`, or `int8` where the weights are stored so.
+        program: the `.nb` file.
+        description: JSON with preprocessing, names and what else the manifest says of the program.
+        converter: name and version of what wrote the program.
+    """
+
+    target: str
+    precision: str
+    program: DigestedFile
+    description: DigestedFile
+    converter: str
+
+    def __post_init__(self) -> None:
+        _require("target", self.target, *LITE_TARGETS)
+        _require("precision", self.precision, "float32", "int8")
+
+    @property
+    def files(self) -> tuple[DigestedFile, ...]:
+        """Both files."""
+        return self.program, self.description
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -61,7 +61,7 @@ def is_ours(folder: Path) -> bool:
 def manifest_text(values: dict[str, Any]) -> str:
     """Return the text of a manifest, which any version of YAML reads alike."""
     return yaml.dump(
-        _plain(values),
+        plain(values),
         Dumper=QuotingDumper,
         sort_keys=False,
         allow_unicode=True,
@@ -81,14 +81,14 @@ def _parse(text: str) -> Scalar:
     return text if tag.endswith(":str") else value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     r"""Return tuples as lists, and bytes of a file's name that are not UTF-8 as the text `\udce9`."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

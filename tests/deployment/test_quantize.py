@@ -75,20 +75,13 @@ def engine(monkeypatch):
             return "as said"
 
         def open_backend(self, bundle, settings):
-            if settings.precision != "int8":
-                return open_backend(bundle, settings)
+            assert settings.precision == "int8"
             self.opened = bundle.checked(*bundle.quantized[-1].files)
-            return Wrong(open_backend(self.bundle, gate.REFERENCE.settings()), self.wrong)
+            whole = Bundle.load(bundle.folder.parent)  # the form is made in a folder of it
+            return Wrong(open_backend(whole, gate.REFERENCE.settings()), self.wrong)
 
     stand_in = Engine()
-    compare_int8 = run.compare_int8
-
-    def remember(bundle, *rest):
-        stand_in.bundle = bundle
-        return compare_int8(bundle, *rest)
-
-    monkeypatch.setattr(run, "compare_int8", remember)
-    monkeypatch.setattr(gate, "open_backend", stand_in.open_backend)
+    monkeypatch.setattr(run, "open_backend", stand_in.open_backend)
     for module in (openvino_module, onnxruntime_module):
         monkeypatch.setattr(module, "require", lambda: None)
         monkeypatch.setattr(module, "quantize", stand_in.quantize)
@@ -211,7 +204,7 @@ def test_what_another_process_added_meanwhile_is_kept(bundle, pictures, engine):
     assert main(["quantize", str(bundle), "--calib", str(pictures), "--backend", "onnxruntime"]) == 0
     with temporary_folder(stale, "openvino-int8") as folder:
         method = engine.quantize(None, np.zeros(1), QuantizeOptions("openvino"), folder)
-        form = gate.Quantized("openvino", tuple(digested(folder / name) for name in FILES), method, "none")
+        form = run.Quantized("openvino", tuple(digested(folder / name) for name in FILES), method, "none")
         changed = run.add_form(stale, form, folder)
     assert [kept.backend for kept in changed.quantized] == ["onnxruntime", "openvino"]
     assert Bundle.load(bundle) == changed

@@ -213,15 +213,15 @@ def test_a_manifest_of_schema_2_is_read(edit, copy):
 
 
 def test_a_newer_schema_is_named_before_its_unknown_keys(edit):
-    assert message(edit({"schema": 4, "library": "0.9.0", "surprise": 1})) == says(
-        "MANIFEST was written by ... '0.9.0' (schema 4; ... 0.1.0 ... schema 3); install that version"
+    assert message(edit({"schema": 5, "library": "0.9.0", "surprise": 1})) == says(
+        "MANIFEST was written by ... '0.9.0' (schema 5; ... 0.1.0 ... schema 4); install that version"
     )
 
 
 @pytest.mark.parametrize("schema", [0, "one", None, True])
 def test_an_impossible_schema(edit, schema):
     assert message(edit({"schema": schema})) == says(
-        f"MANIFEST: schema is {schema!r}; ... reads 1 to 3; export the model again"
+        f"MANIFEST: schema is {schema!r}; ... reads 1 to 4; export the model again"
     )
 
 

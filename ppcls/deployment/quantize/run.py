@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ppcls.deployment.quantize.onnxruntime as onnxruntime
@@ -11,7 +11,9 @@ from ppcls.deployment.installing import install, temporary_folder
 from ppcls.deployment.quantize.gate import compare_int8
 from ppcls.deployment.quantize.options import QuantizeOptions
 from ppcls.deployment.quantize.samples import COMPARED, Samples, split
+from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.report import VerificationReport
+from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
 from ppcls.inference.entries import DigestedFile, Quantized
 from ppcls.utils.errors import UserError
@@ -105,7 +107,12 @@ def quantize(
             entries.append(digested(folder / name))
             size += (folder / name).stat().st_size
         form = Quantized(options.backend, tuple(entries), method, words)
-        verdict = compare_int8(bundle, form, folder, chosen.comparison, chosen.compared)
+        precision = Form(options.backend, "int8")
+        with_int8 = replace(bundle, folder=folder, quantized=(form,))
+        int8 = open_backend(with_int8, precision.settings())
+        verdict = compare_int8(
+            bundle, precision, int8, chosen.comparison, chosen.compared
+        )
         if verdict.failures:
             raise GateFailure(
                 f"the int8 form for {options.backend} is not kept: {verdict.failures[0].failure}; calibrate on more "
