@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
-from pathlib import Path
 
 import ppcls
 from ppcls.inference.settings import TRT
 from ppcls.utils.cpu import usable_cores
+from ppcls.utils.hardware import first_gpu, processor_name
 
 _PADDLE = ("paddlepaddle", "paddlepaddle-gpu")
 _ENGINES = {
@@ -61,9 +59,11 @@ def this_machine(device: str) -> MachineInfo:
     versions = {"Python": platform.python_version(), "ppcls": ppcls.__version__}
     versions.update(_versions(_PACKAGES))
     if device == "gpu":
-        name, driver = _gpu()
+        gpu = first_gpu()
+        name = gpu.name if gpu else "no GPU that nvidia-smi shows"
+        driver = f"driver {gpu.driver}" if gpu else "no driver"
     else:
-        name, driver = _processor(), f"{platform.system()} {platform.release()}"
+        name, driver = processor_name(), f"{platform.system()} {platform.release()}"
     return MachineInfo(name, usable_cores(), driver, versions)
 
 
@@ -112,28 +112,3 @@ def _version(package: str) -> str | None:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(package)
     return None
-
-
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    fallback = platform.processor() or platform.machine()
-    if not cpuinfo.is_file():
-        return fallback
-    for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return fallback
-
-
-def _gpu() -> tuple[str, str]:
-    """Name and driver of the first GPU, from nvidia-smi."""
-    missing = ("no GPU that nvidia-smi shows", "no driver")
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return missing
-    query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
-    done = subprocess.run(query, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return missing
-    name, _, driver = done.stdout.strip().partition(", ")
-    return name, f"driver {driver}"

@@ -166,6 +166,12 @@ COMMANDS = (
         "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
     ),
     Command(
+        "doctor",
+        "doctor",
+        "describe this machine and installation, and what would make them faster or complete",
+        has_components=False,
+    ),
+    Command(
         "config",
         "config",
         "print a configuration with every key filled in, or convert a file of PaddleClas 2.0",

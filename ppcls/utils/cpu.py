@@ -102,7 +102,17 @@ def _read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
 
 def has_avx512() -> bool:
     """Return whether every processor has the AVX-512 instructions that kernels for matrices use."""
-    return _common_flags(_read_cpuinfo()) >= _AVX512
+    return common_flags() >= _AVX512
+
+
+def common_flags() -> set[str]:
+    """Return the instructions that every processor has, in Linux's names; empty on other systems."""
+    return _common_flags(_read_cpuinfo())
+
+
+def best_mkl_type() -> str | None:
+    """Return the value of `MKL_DEBUG_CPU_TYPE` that suits this machine; None if it should not be set."""
+    return _mkl_type(_read_cpuinfo())
 
 
 def _common_flags(cpuinfo: str) -> set[str]:
