@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from helpers.in_process import log_as_it_was
+from ppcls.analysis import run_report
 from ppcls.utils import cpu, user_code
 
 # Fixtures that tests of several folders take.
@@ -103,6 +104,12 @@ def _log_as_it_was() -> Iterator[None]:
     """A command directs the library's log to its own handlers; the next test finds it as this one did."""
     with log_as_it_was():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_report_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a training in a test: it takes longer than the training. tests/analysis/test_runs.py draws one."""
+    monkeypatch.setattr(run_report, "write_run_report", lambda folder: None)
 
 
 @pytest.fixture(autouse=True)

@@ -95,8 +95,11 @@ EXTRAS = (
         ("nncf", "onnx", "onnxruntime", "openvino"),
         "`ppcls quantize`, which makes int8 programs",
     ),
+    Extra("serving", ("kserve",), "`ppcls serve`, the inference server"),
     Extra("shards", ("webdataset",), "reading of tar shards (WebDatasetDataset)"),
 )
+# Where the name differs from the module's
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
 def examine(folder: Path | None = None) -> list[Finding]:
@@ -315,7 +318,7 @@ def _extras() -> Iterator[Finding]:
             continue
         versions = []
         for module in extra.modules:
-            name = packages.distribution_of(module)
+            name = _DISTRIBUTIONS.get(module, module)
             versions.append(f"{name} {packages.version_of(name) or ''}".rstrip())
         yield Finding(topic, OK, ", ".join(versions))
 

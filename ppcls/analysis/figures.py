@@ -10,11 +10,14 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ppcls.analysis.page import Html
+from ppcls.utils.files import require_own, write_atomically
 from ppcls.utils.optional import import_optional
 
+_SOFTWARE = "ppcls.analysis"
 INK = "#1f2328"
 # Each has a contrast of at least 3 with white and with the pages' dark background.
 COLOURS = ("#2f7fd6", "#d1661a", "#2a9461", "#a45fd0", "#d94a4a", "#7d8590", "#b8860b")
@@ -80,8 +83,24 @@ def figure(
 def as_png(drawn: Any, dots_per_inch: int = 110) -> bytes:
     """Return a figure as PNG on white."""
     content = io.BytesIO()
-    drawn.savefig(content, format="png", dpi=dots_per_inch, facecolor="white")
+    drawn.savefig(
+        content,
+        format="png",
+        dpi=dots_per_inch,
+        facecolor="white",
+        metadata={"Software": _SOFTWARE},
+    )
     return content.getvalue()
+
+
+def write_png(path: Path, content: bytes) -> None:
+    """Write the PNG of a figure, or replace an earlier one.
+
+    Raises:
+        UserError: Another file is there, which is no figure of this library.
+    """
+    require_own(path, _SOFTWARE.encode())
+    write_atomically(path, content)
 
 
 def as_svg(drawn: Any, name: str) -> Html:

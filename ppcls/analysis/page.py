@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ppcls.utils.files import write_atomically
+from ppcls.utils.files import require_own, write_atomically
 
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 # Nothing outside of the file is loaded, whatever a class or a file is called.
@@ -20,6 +20,7 @@ _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 )
+_MARK = '<meta name="generator" content="ppcls">'
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --soft: #57606a; --paper: #ffffff; --panel: #f3f5f7;
   --line: #d0d7de; --link: #0a58ca; --good: #136c2e; --warn: #855300; --bad: #b3201f; }
@@ -223,6 +224,7 @@ class Page:
         lead = f'<p class="soft">{escaped(self.lead)}</p>' if self.lead else ""
         return (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+            f"{_MARK}\n"
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{title}</title>\n<style>{_STYLE}</style></head>\n"
@@ -231,7 +233,12 @@ class Page:
         )
 
     def write(self, path: Path) -> None:
-        """Write or replace the file; a reader sees the old page or the new one."""
+        """Write the file, or replace an earlier page; a reader sees the old one or the new one.
+
+        Raises:
+            UserError: Another file is there, which is no page of this library.
+        """
+        require_own(path, _MARK.encode())
         write_atomically(path, self.render().encode())
 
     def _tile(self, tile: Tile) -> str:

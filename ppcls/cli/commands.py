@@ -166,6 +166,18 @@ COMMANDS = (
         "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
     ),
     Command(
+        "runs",
+        "runs",
+        "list the runs in a folder: state, model, data, best epoch, and how their configurations differ",
+        has_components=False,
+    ),
+    Command(
+        "plot",
+        "plot",
+        "plot the curves of one run, or of several together",
+        has_components=False,
+    ),
+    Command(
         "doctor",
         "doctor",
         "describe this machine and installation, and what would make them faster or complete",

@@ -57,6 +57,7 @@ class GlobalSection(CheckedFields):
         patience: the training ends after so many evaluations in a row without a better first metric; null for never.
         print_batch_step: steps between two lines of the log.
         console: the lines on the terminal: `short`, the `paddleclas` lines that `train.log` has, or none (`quiet`).
+        report: whether the run's folder gets `curves.png` and `report.html`, drawn anew after each evaluation.
         use_visualdl: whether losses, learning rates and accuracies are also written to VisualDL's log.
         image_shape: channels, height and width in pixels of the exported program's input.
         save_inference_dir: the folder to which export writes the bundle.
@@ -85,6 +86,7 @@ class GlobalSection(CheckedFields):
     patience: PositiveInt | None = None
     print_batch_step: PositiveInt = 10
     console: Literal["short", "paddleclas", "quiet"] = "short"
+    report: bool = True
     use_visualdl: bool = False
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
     save_inference_dir: Annotated[str, UserPath()] = "./inference"

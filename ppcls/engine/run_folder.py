@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcls.analysis.run_files import (
+    CONFIG_FILE,
+    CURVES_FILE,
+    LOG_FILE,
+    REPORT_FILE,
+)
 from ppcls.config import Config
 from ppcls.config.dump import dump
 from ppcls.engine import checkpoint, processes
@@ -23,11 +29,14 @@ from ppcls.utils.files import make_folders, numbered, resolved, write_beside_oth
 from ppcls.utils.lock import claimed
 from ppcls.utils.logging import get_logger, log_also_to
 
-CONFIG_FILE, NAMES_FILE, LOG_FILE = "config.yaml", "class_names.txt", "train.log"
+NAMES_FILE = "class_names.txt"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_FILES = (FINETUNE_CONFIG, "train_list.txt", "val_list.txt")
 _DRAWINGS = "vdl"
-_OURS = {CONFIG_FILE, NAMES_FILE, LOG_FILE, _DRAWINGS, *FINETUNE_FILES}
+_OURS = {
+    *(CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE),
+    *(_DRAWINGS, *FINETUNE_FILES),
+}
 _NOT_INPUTS = ("Global.output_dir", "Global.save_inference_dir", "Global.checkpoints")
 _SHOWN = 3
 _REMEDY = "wait until it ends, stop it, or give another Global.output_dir"
@@ -333,7 +342,7 @@ def _delete_run(folder: Path) -> None:
     """Delete what a training writes, and no other file."""
     for place in _checkpoints(folder):
         checkpoint.remove(place)
-    for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE):
+    for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE):
         (folder / name).unlink(missing_ok=True)
     for file in (folder / _DRAWINGS).glob("vdlrecords.*.log"):
         file.unlink()

@@ -17,6 +17,7 @@ from ppcls.data.labels import dump_class_names
 from ppcls.engine import build, classes, device, processes
 from ppcls.engine.callbacks import (
     ConsoleLog,
+    DrawReport,
     EvaluateEpochs,
     ProgressBar,
     SaveCheckpoints,
@@ -242,6 +243,8 @@ def _callbacks(
         callbacks.append(evaluation)
     if processes.is_first() and config.Global.use_visualdl:
         callbacks.append(VisualDLLog(output / "vdl", evaluation))
+    if processes.is_first() and config.Global.report:
+        callbacks.append(DrawReport(output, evaluation))
     return callbacks
 
 

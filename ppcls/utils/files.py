@@ -81,6 +81,28 @@ def require_place(path: PathLike) -> None:
     )
 
 
+def require_own(path: PathLike, mark: bytes) -> None:
+    """Check that a file that is going to be replaced is one of this library.
+
+    Args:
+        path: The file, which need not exist.
+        mark: Bytes that each such file has in its first kilobyte.
+
+    Raises:
+        UserError: Another file, or a folder, is there.
+    """
+    require_place(path)
+    file = Path(path)
+    is_own = not file.exists()
+    if file.is_file():
+        with file.open("rb") as opened:
+            is_own = mark in opened.read(1024)
+    expect(
+        is_own,
+        f"{path} is there already and was not written by this library; move it, or give another place",
+    )
+
+
 @contextlib.contextmanager
 def folder_for(path: PathLike) -> Iterator[None]:
     """Make the folder of a file or folder, and delete it at the end if it is empty.

@@ -94,6 +94,25 @@ def claimed(target: PathLike, doing: str, remedy: str | None = None) -> Iterator
         yield
 
 
+def is_held(target: PathLike) -> bool:
+    """Whether a process holds the lock of a file or folder that `claimed` takes; nothing is changed.
+
+    Args:
+        target: The file or folder.
+    """
+    path = beside(resolved(target), "lock")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_LINKS)
+    except OSError:  # there is none, as a rule
+        return False
+    try:
+        return not _lock(descriptor)
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def _acquire(path: Path, remedy: str | None) -> _LockFile:
     announced = False
     while True:

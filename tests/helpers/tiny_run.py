@@ -11,7 +11,7 @@ from ppcls.engine import checkpoint, train
 from ppcls.engine.callbacks import ConsoleLog, EvaluateEpochs
 
 CONFIG = """
-Global: {{epochs: 4, device: cpu, output_dir: {out}, console: paddleclas, print_batch_step: 5,
+Global: {{epochs: 4, device: cpu, output_dir: {out}, console: paddleclas, report: false, print_batch_step: 5,
   save_interval_steps: 2, keep: 1,
   update_freq: 2, image_shape: [3, 16, 16]}}
 Arch: {{name: SqueezeNet1_1, class_num: 4}}

@@ -10,6 +10,7 @@ import yaml
 from key_lab import RUN
 from key_probe import Saying, probe
 
+from ppcls.analysis import run_report
 from ppcls.arch.weights.files import read_weights, write_weights
 
 VALID = r"END epoch:.* valid (.*),  batch_cost"
@@ -144,6 +145,15 @@ def _console(lab, value):
 @probe("Global.print_batch_step", (1, [0, 1, 2, 3]), (3, [0, 3]))
 def _print_batch_step(lab, value):
     return lab.train({"Global.print_batch_step": value}).trained_steps
+
+
+@probe("Global.report", (True, [1, 2]), (False, []))
+def _report(lab, value):
+    """The epochs after which the run is drawn."""
+    drawn = []
+    lab.patch.setattr(run_report, "write_run_report", lambda folder: drawn.append(len(drawn) + 1))
+    lab.train({"Global.report": value, "Global.epochs": 2})
+    return drawn
 
 
 @probe(

@@ -3,10 +3,12 @@
 from ppcls.engine.callbacks.checkpoints import SaveCheckpoints
 from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
+from ppcls.engine.callbacks.report import DrawReport
 from ppcls.engine.callbacks.visualdl import VisualDLLog
 
 __all__ = [
     "ConsoleLog",
+    "DrawReport",
     "EvaluateEpochs",
     "ProgressBar",
     "SaveCheckpoints",
