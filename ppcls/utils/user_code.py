@@ -118,7 +118,9 @@ def _run(path: Path, source: bytes, digest: str) -> None:
         raise
     except Exception as error:
         place = _place(path, error)
-        fault = environment.fault(error.with_traceback(_below(path, error)))
+        fault = None
+        if getattr(error, "filename", None) != str(path):
+            fault = environment.fault(error.with_traceback(_below(path, error)))
         if fault is not None:
             raise Unavailable(f"{place}: {fault}") from error
         raise UserError(

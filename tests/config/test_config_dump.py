@@ -36,7 +36,7 @@ def test_it_loads_again_to_the_equal_configuration(small):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     seed=st.integers(0, 10**9),
-    folder=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    folder=st.text(st.characters(exclude_characters="\0$", exclude_categories=["Cs"])),  # $ begins a variable
     rate=st.floats(1e-300, 1e300),
     keep=st.none() | st.integers(0, 9),
     size=st.integers(1, 99) | st.tuples(st.integers(1, 99), st.integers(1, 99)),

@@ -99,7 +99,8 @@ def test_a_path_that_the_variable_cannot_hold(tmp_path):
         ("import no_such_package_here\n", 1, "ModuleNotFoundError: No module named 'no_such_package_here'"),
     ],
 )
-def test_a_mistake_in_the_file(tmp_path, code, line, text):
+def test_a_mistake_in_the_file(tmp_path, monkeypatch, code, line, text):
+    monkeypatch.syspath_prepend(tmp_path.parent)  # it is no package of somebody else's for that
     path = tmp_path / "mine.py"
     path.write_text(code)
     assert error_of(path) == f"{path}:{line}: {text}; correct this file of user code, or leave it out"
