@@ -19,6 +19,7 @@ from ppcls.config import load_config
 from ppcls.config.find import find_config
 from ppcls.config.load import Source
 from ppcls.data.own_list import ListOptions
+from ppcls.data.transforms.views import TestTime
 from ppcls.deployment.onnx.export import OPSET, check
 from ppcls.engine.eval_source import eval_data_of
 from ppcls.engine.finetune import plan
@@ -165,6 +166,7 @@ def evaluate(
     batch_size: int | None = None,
     output: PathLike | None = None,
     report: PathLike | None = None,
+    tta: str | None = None,
     device: str | None = None,
     overrides: Overrides = (),
     console: Console | None = None,
@@ -180,6 +182,7 @@ def evaluate(
         batch_size: Pictures per batch (`DataLoader.Eval.sampler.batch_size`).
         output: A file for one row per picture, .csv or .json.
         report: A folder for a report: a page with confused classes, wrong pictures and calibration, and tables.
+        tta: Views of each picture whose probabilities are averaged, such as `flip,crops,scale=1.15`.
         device: `cpu`, `gpu` or `auto`.
         overrides: Other keys of the configuration, see `train`.
         console: The lines on standard output: `short`, `paddleclas` or `quiet`.
@@ -196,6 +199,7 @@ def evaluate(
             "Global.console": console,
         },
     )
+    views = None if tta is None else TestTime.parse(tta)
     pictures = None if data is None else expanded(data)
     root = None if image_root is None else expanded(image_root)
     loaded = load_with_weights(
@@ -213,6 +217,7 @@ def evaluate(
             loaded,
             None if output is None else expanded(output),
             None if report is None else expanded(report),
+            views,
         )
 
 

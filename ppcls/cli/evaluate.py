@@ -7,7 +7,9 @@ import argparse
 from ppcls.cli.common import add_image_root, add_rows_output
 from ppcls.cli.configured import add_configured, read_config_with_weights, start
 from ppcls.cli.parser import CommandParser
+from ppcls.data.transforms.views import FORMS, TestTime
 from ppcls.engine.eval_source import eval_data_of
+from ppcls.utils.errors import UserError, translated
 
 WORKS_ON = "a configuration, its weights and its pictures with labels (DataLoader.Eval)"
 EXAMPLES = (
@@ -27,11 +29,22 @@ def add_arguments(command: CommandParser) -> None:
         help="also write a report: report.html with confused classes, wrong pictures and calibration, and tables",
     )
     command.add_argument(
+        "--tta",
+        metavar="VIEWS",
+        type=_views,
+        help=f"average the probabilities of several views of each picture: {FORMS}",
+    )
+    command.add_argument(
         "--data",
         metavar="FOLDER_OR_LIST",
         help="evaluate these pictures instead of those of DataLoader.Eval: one folder per class, or a list with labels",
     )
     add_image_root(command)
+
+
+def _views(text: str) -> TestTime:
+    with translated(UserError, lambda error: argparse.ArgumentTypeError(str(error))):
+        return TestTime.parse(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,5 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
     start(arguments)
     from ppcls.engine.evaluate import evaluate
 
-    result = evaluate(config, arguments.output, arguments.report)
+    result = evaluate(config, arguments.output, arguments.report, arguments.tta)
     return 1 if result.failures else 0

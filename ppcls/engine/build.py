@@ -20,6 +20,7 @@ from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import ThreshOutput, Topk
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS, Pipeline
+from ppcls.data.transforms.views import TestTime, Views
 from ppcls.engine import device, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
@@ -51,6 +52,7 @@ def loader(
     config: Config,
     on_error: str = "raise",
     trial_on_error: str = "raise",
+    views: TestTime | None = None,
 ) -> ImageLoader:
     """Make the reader of DataLoader.Train or DataLoader.Eval.
 
@@ -60,11 +62,15 @@ def loader(
         config: The configuration.
         on_error: The treatment of an unreadable picture, `raise` or `skip`, unless the dataset has a key for it.
         trial_on_error: The same before a training, in `ImageLoader.trial`.
+        views: Several views of each picture, for `OverViews`.
     """
     dataset = section.dataset
+    transforms = Pipeline(dataset.transform_ops)
+    if views is not None:
+        transforms = Views(transforms, views)
     return ImageLoader(
         pictures,
-        Pipeline(dataset.transform_ops),
+        transforms,
         batch_transforms=dataset.batch_transform_ops,
         batch_size=section.sampler.batch_size,
         shuffle=section.sampler.shuffle,

@@ -15,8 +15,10 @@ from ppcls.analysis.evaluation_report import require_report_place
 from ppcls.analysis.figures import require_matplotlib
 from ppcls.config import Config
 from ppcls.data.postprocess import best_of
+from ppcls.data.transforms.views import TestTime
 from ppcls.engine import build, classes, processes
 from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.evaluator import OverViews
 from ppcls.engine.report import ScoreCollector, report_on
 from ppcls.engine.result_files import open_results
 from ppcls.engine.results import EvaluationResult
@@ -28,7 +30,10 @@ from ppcls.utils.logging import get_logger
 
 
 def evaluate(
-    config: Config, output: str | None = None, report: str | None = None
+    config: Config,
+    output: str | None = None,
+    report: str | None = None,
+    views: TestTime | None = None,
 ) -> EvaluationResult:
     """Log accuracy and loss of the configured weights on DataLoader.Eval.
 
@@ -36,6 +41,7 @@ def evaluate(
         config: The configuration.
         output: A file for one row per picture, .csv or .json.
         report: A folder for the report: a page, tables and figures; see `ppcls.analysis.evaluation_report`.
+        views: Views of each picture whose probabilities are averaged; None takes the picture alone.
 
     Raises:
         StoppedBySignal: a signal came before the last picture.
@@ -49,7 +55,9 @@ def evaluate(
     pictures = build.images(config.DataLoader.Eval, config.Arch.class_num, learned)
     classes.check_numbering(config.DataLoader.Eval, pictures, learned, training=False)
     model, config = build.model(config)
-    reader = build.loader(config.DataLoader.Eval, pictures, config)
+    reader = build.loader(config.DataLoader.Eval, pictures, config, views=views)
+    if views is not None:
+        model = OverViews(model, views.count)
     evaluator = build.evaluator(config, reader)
     collector = ScoreCollector()
     stop = StopRequest()

@@ -22,9 +22,32 @@ from ppcls.engine.meters import (
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.logging import get_logger, on_console
 
+_LEAST = 1e-38  # a probability that float32 has rounded to 0
+
 
 def _itself(model: Any) -> Any:
     return model
+
+
+class OverViews(paddle.nn.Layer):
+    """The mean probabilities of a model over several views of each picture, as logits.
+
+    Args:
+        model: The model.
+        count: Views of a picture, which lie behind one another along the channels.
+    """
+
+    def __init__(self, model: Any, count: int) -> None:
+        super().__init__()
+        self.model = model
+        self.count = count
+
+    def forward(self, views: Any) -> Any:
+        """Logarithms of the mean probabilities [N, class_num], of views [N, V * C, H, W]."""
+        total = 0.0
+        for part in paddle.split(views, self.count, axis=1):
+            total += paddle.nn.functional.softmax(self.model(part), axis=-1)
+        return paddle.log(paddle.clip(total / self.count, min=_LEAST))
 
 
 @dataclass

@@ -11,9 +11,12 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ppcls.config.tensorrt import TensorRT
 from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
+from ppcls.data.transforms.views import TestTime, Views, mean_over_views
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.golden import (
@@ -53,6 +56,8 @@ class Classifier:
         model: for PaddleClas's folder or tar, the name of the model whose preprocessing it gets, such as `DLA34`.
         preprocess: for these and for an ONNX file, how a picture becomes the input; see `Preprocess`.
         output: for an ONNX file, what it returns: `logits` or `probabilities`.
+        tta: views of each picture whose probabilities are averaged: `flip`, `crops` (the corners), `scale=1.15`,
+            separated by commas.
         tensorrt: run TensorRT inside Paddle on a GPU: True, False, or a `ppcls.config.tensorrt.TensorRT`.
 
     device, threads, onednn, backend, precision, requests and tensorrt are those of `Settings`; one that is None is the
@@ -81,6 +86,7 @@ class Classifier:
         preprocess: Preprocess | None = None,
         output: str | None = None,
         tensorrt: bool | TensorRT | None = None,
+        tta: str | None = None,
     ) -> None:
         # Before there are other local names
         self._arguments = dict(locals())
@@ -109,8 +115,13 @@ class Classifier:
         )
         if backend is None or isinstance(backend, str):
             backend = open_backend(self.bundle, self.settings)
+        self._backend = backend
+        pipeline = self.bundle.pipeline
+        if tta is not None:
+            pipeline = Views(pipeline, TestTime.parse(tta))
+            backend = _OverViews(backend, pipeline.count)
         self._prediction = Prediction(
-            self.bundle.pipeline,
+            pipeline,
             backend,
             _names(self.bundle, class_names),
             batch_size,
@@ -169,12 +180,23 @@ class Classifier:
         golden = Golden.of(self.bundle)
         agreement = agreement_with(
             golden,
-            self._prediction.pipeline,
-            self._prediction.backend,
+            self.bundle.pipeline,
+            self._backend,
             self.bundle.folder,
         )
         agreement.require(self.bundle.folder, input_tolerance, score_tolerance)
         return agreement
+
+
+class _OverViews:
+    """A backend that averages the probabilities of several views of each picture."""
+
+    def __init__(self, backend: Backend, count: int) -> None:
+        self._backend, self._count = backend, count
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, V * C, H, W] to the mean probabilities, float32 [N, class_num]."""
+        return mean_over_views(self._backend.run, batch, self._count)
 
 
 # Classifiers by their identity, which pickling keeps. Every task of a process pool brings its classifier as a pickle;
