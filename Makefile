@@ -91,6 +91,8 @@ test-pages: environment-test  ## every page in Chromium: narrow and wide, light 
 # KServe and Paddle 3.3.1 have builds for Python 3.11 to 3.13 in common.
 test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minutes
 	tools/environment.sh .venv-serving requirements.txt requirements-serving.txt requirements-onnxruntime.txt tests/extras/requirements-serving.txt
+	mkdir -p build/pages && cp tests/extras/pages/* build/pages
+	cd build/pages && npm install --silent --no-audit --no-fund
 	.venv-serving/bin/python -m pytest $(wildcard tests/extras/test_serving*.py)
 
 # `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.

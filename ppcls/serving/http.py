@@ -37,6 +37,7 @@ from ppcls.serving.security import Access
 _HEALTH = ("/", "/v2/health/live", "/v2/health/ready")
 _CLIENT_GONE = 499  # as nginx logs it
 _SECONDS_FOR_HEADERS = 10
+_BACKLOG = 2048
 _SECONDS_IDLE = 65  # longer than proxies keep a connection
 
 
@@ -292,7 +293,7 @@ def http_server(front: Front, options: Options) -> HttpServer:
 
 
 def listening_socket(options: Options) -> socket.socket:
-    """A socket that is bound to the host and port.
+    """A socket that listens on the host and port.
 
     Raises:
         OSError: It cannot be.
@@ -302,6 +303,8 @@ def listening_socket(options: Options) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.http_port))
+        # Connections that come before uvicorn runs wait
+        listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise

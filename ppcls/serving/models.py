@@ -39,6 +39,7 @@ from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 
 TOPK = 5
+_LONGEST_SIDE = 65_535  # that of JPEG
 
 
 @dataclass(frozen=True)
@@ -220,11 +221,15 @@ class LoadedModel:
         decode = self.pipeline.ops[0]
         assert isinstance(decode, DecodeImage)
         header = decode.admit(content)
+        size = f"{header.width}x{header.height} pixels"
         pixels, most = header.width * header.height, self.limits.pixels
         if pixels > most:
             raise UnreadableImage(
-                f"it has {header.width}x{header.height} pixels ({pixels:,}), but this server takes {most:,}; reduce "
-                "the picture"
+                f"it has {size} ({pixels:,}), but this server takes {most:,}; reduce the picture"
+            )
+        if max(header.width, header.height) > _LONGEST_SIDE:
+            raise UnreadableImage(
+                f"it has {size}, but this server takes {_LONGEST_SIDE:,} to a side; cut the picture"
             )
 
     def _run(self, tensors: list[np.ndarray]) -> Sequence[Any]:

@@ -21,6 +21,7 @@ from ppcls.serving.protocols import Plane, Registry, Repository
 from ppcls.serving.security import Access
 from ppcls.utils.errors import UserError
 
+_SECONDS_OF_REFUSALS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -104,6 +105,9 @@ class _Server:
     async def _drain(self, listening: asyncio.Future) -> None:
         say("draining")
         self._models.is_draining = True
+        if self._signals == 1:
+            # Clients that send now get a refusal, where a port that closes at once would reset or cancel what they send
+            await asyncio.sleep(_SECONDS_OF_REFUSALS)
         self._http.should_exit = True
         if self._grpc is not None:
             grace = 0 if self._signals > 1 else self._options.drain_seconds

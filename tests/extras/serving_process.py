@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.checkout import ROOT
 from helpers.new_process import with_checkout
 
 SECONDS = 120  # for what takes moments
@@ -23,41 +25,70 @@ class Serving:
     Args:
         words: the arguments of `ppcls serve`; the ports are free ones.
         wait: for readiness; False returns once it listens.
+        program: what is run, in place of this checkout's command.
+        environment: its variables, in place of this process's.
     """
 
-    def __init__(self, *words: object, wait: bool = True) -> None:
-        command = [sys.executable, "-m", "ppcls", "serve", *map(str, words), "--http-port=0", "--grpc-port=0"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=with_checkout(), stderr=subprocess.PIPE, text=True)
+    def __init__(
+        self,
+        *words: object,
+        wait: bool = True,
+        program: Sequence[object] = (sys.executable, "-m", "ppcls", "serve"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        command = [*map(str, program), *map(str, words), "--http-port=0", "--grpc-port=0"]
+        variables = with_checkout() if environment is None else environment
+        self.process = subprocess.Popen(
+            command, cwd=tempfile.gettempdir(), env=variables, stderr=subprocess.PIPE, text=True
+        )
+        self.context: ssl.SSLContext | None = None  # for a server with TLS
         self.lines: list[dict[str, Any]] = []
-        self._records = self._read()
-        self.address = self.until("listening")["http"]
+        self._arrived = threading.Condition()
+        self._is_over = False
+        self._seen = 0
+        # All the time, or the server would wait for a place in the pipe
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        listening = self.until("listening")
+        self.address = listening["http"]
         self.host = self.address.partition("://")[2]
-        self.grpc = f"127.0.0.1:{self.lines[-1]['grpc_port']}"
+        self.grpc = f"127.0.0.1:{listening['grpc_port']}"
         if wait:
             self.until("ready")
 
-    def _read(self) -> Iterator[dict[str, Any]]:
+    def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             try:
                 record = json.loads(line)
             except ValueError:
                 record = {"message": line}
-            self.lines.append(record)
-            yield record
+            with self._arrived:
+                self.lines.append(record)
+                self._arrived.notify_all()
+        with self._arrived:
+            self._is_over = True
+            self._arrived.notify_all()
 
     def until(self, message: str, **fields: Any) -> dict[str, Any]:
-        """Reads the log up to a record."""
-        for record in self._records:
-            if record["message"].startswith(message) and fields.items() <= record.items():
-                return record
-        raise AssertionError(f"the server ended before {message!r}: {self.lines[-5:]}")
+        """Waits for a record of the log behind the last one that was waited for."""
+        with self._arrived:
+            while True:
+                while self._seen < len(self.lines):
+                    record = self.lines[self._seen]
+                    self._seen += 1
+                    if record["message"].startswith(message) and fields.items() <= record.items():
+                        return record
+                assert not self._is_over, f"the server ended before {message!r}: {self.lines[-5:]}"
+                assert self._arrived.wait(SECONDS), f"no {message!r} came: {self.lines[-5:]}"
 
     def ask(
         self, path: str, body: bytes | dict[str, Any] | None = None, **headers: str
     ) -> tuple[int, Any, dict[str, str]]:
         """The status, the JSON or text, and the headers of an answer; POST if there is a body."""
         connection = http.client.HTTPConnection(self.host, timeout=SECONDS)
+        if self.context is not None:
+            connection = http.client.HTTPSConnection(self.host, timeout=SECONDS, context=self.context)
         if isinstance(body, dict):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
@@ -91,11 +122,9 @@ class Serving:
         return found
 
     def stop(self) -> int:
-        """Sends SIGTERM, reads the log to its end, and gives the exit code."""
+        """Sends SIGTERM, waits for its end, and gives the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        for _ in self._records:
-            pass
         return self.process.wait(SECONDS)
 
     def __enter__(self) -> Serving:
@@ -105,5 +134,6 @@ class Serving:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()

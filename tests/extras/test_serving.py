@@ -164,10 +164,17 @@ def infer(**entry: Any) -> dict[str, Any]:
     return {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": ["aGk="], **entry}]}
 
 
+LONG = cv2.imencode(".png", np.zeros((1, 65536), np.uint8))[1].tobytes()
 TENSOR = {"name": "image_tensor", "datatype": "FP32"}
 BAD: list[tuple[str, Any, int, str]] = [
     (f"{MODEL}/classify", b"", 400, "the request has no body"),
     (f"{MODEL}/classify", b"hello", 400, "cannot read the picture: no known picture format"),
+    (
+        f"{MODEL}/classify",
+        LONG,
+        400,
+        "cannot read the picture: it has 65536x1 pixels, but this server takes 65,535 to a",
+    ),
     (f"{MODEL}/classify?topk=0", b"x", 400, "topk is '0'"),
     (f"{MODEL}/classify?topk=many", b"x", 400, "topk is 'many'"),
     ("/v2/models/none/classify", b"x", 404, "there is no model 'none'; this server has tiny, other"),
