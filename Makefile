@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # The versions that both commands install, whatever day it is.
 FIXED := --constraint=constraints.txt
 TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
-CORE := -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal
+CORE := -m "not gpu and not long and not chaos and not fuzz" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
 .PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test

@@ -26,6 +26,8 @@ from ppcls.untrusted.npz import read_arrays
 from ppcls.untrusted.paddle_programs import check_parameters, declared_inputs
 from ppcls.untrusted.tar import unpack
 
+pytestmark = pytest.mark.fuzz
+
 MEGABYTE = 1_000_000
 BOUND = part_of(MEGABYTES)
 

@@ -36,6 +36,8 @@ from ppcls.data.shards.manifest import FORMAT, parse_manifest
 from ppcls.data.transforms import DecodeImage
 from ppcls.data.transforms.header import _PLUGINS
 
+pytestmark = pytest.mark.fuzz
+
 MEGABYTE = 1_000_000
 LISTS_SECONDS = 6.0  # of all readers of a list together
 

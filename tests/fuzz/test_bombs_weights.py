@@ -9,6 +9,8 @@ from ppcls.arch import build_model
 from ppcls.arch.weights.files import read_weights
 from ppcls.arch.weights.load import load_weights
 
+pytestmark = pytest.mark.fuzz
+
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_bomb_of_1_mb_is_read_within_the_bounds(tmp_path, group):

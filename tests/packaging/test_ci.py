@@ -49,7 +49,8 @@ def test_make_test_is_lint_types_and_the_core_tests():
 
 
 TESTED = "requirements.txt requirements-demo.txt requirements-dev.txt"
-CORE = '-m pytest -m "not gpu and not long and not chaos" --numprocesses auto --maxprocesses 8 --dist worksteal'
+CHOSEN = '"not gpu and not long and not chaos and not fuzz"'
+CORE = f"-m pytest -m {CHOSEN} --numprocesses auto --maxprocesses 8 --dist worksteal"
 
 
 def test_the_core_tests_run_with_the_newest_and_the_oldest_versions_in_environments_of_their_own():
