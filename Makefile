@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos and not fuzz" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
 	$(RUN) tools/demo.py
@@ -35,7 +35,7 @@ test-oldest:  ## the core tests with Python 3.10 and the lowest versions that th
 	NEWEST_PYTHON=3.10 tools/environment.sh .venv-oldest --constraint=constraints-oldest.txt $(TESTED)
 	.venv-oldest/bin/python -m pytest $(CORE) -W default --disable-warnings
 
-test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-onnxruntime test-openvino test-engines test-pages test-serving test-lite  ## what needs environments of its own, and minutes
+test-extras: test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite  ## what needs environments of its own, and minutes
 
 test-wheel: environment-test  ## the wheel in an environment of its own, and the demonstration's accuracy
 	rm -rf build && mkdir -p build/demo
@@ -65,6 +65,10 @@ test-paddleclas: environment-test  ## the models against PaddleClas itself, run 
 
 test-paddleclas-files: environment-test  ## files and commands of a checkout of PaddleClas: PADDLECLAS=FOLDER
 	$(RUN) -m pytest tests/extras/test_paddleclas_checkout.py
+
+# The test makes .venv-paddleserving by the script that users run: a Python 3.8 of the PATH or of pyenv, about 1 GB.
+test-paddleserving: environment-test  ## the service of `ppcls paddle-serving` on Paddle Serving 0.9
+	$(RUN) -m pytest tests/extras/test_paddle_serving.py
 
 # paddle2onnx needs a version of onnx that has no build for Python 3.13.
 ENGINES := NEWEST_PYTHON=3.12 tools/environment.sh

@@ -46,7 +46,15 @@ ALLOWED_SKIPS: dict[str, str] = {
     "tests/deployment/test_paddle_serving.py::test_the_tensors_of_200_pictures_are_those_of_the_bundle": (
         "needs 200 ImageNet pictures"
     ),
-    "tests/extras/test_paddle_serving.py": "needs 200 ImageNet pictures and weights",
+    "tests/extras/test_paddle_serving.py::test_200_pictures_are_answered_as_ppcls_predict_answers": (
+        "needs 200 ImageNet pictures and weights"
+    ),
+    **{
+        f"tests/extras/test_paddle_serving.py::test_200_pictures_have_the_same_tensors_on_python_38[{way}]": (
+            "needs 200 ImageNet pictures"
+        )
+        for way in ("bilinear-cv2", "bilinear-pil", "bicubic-cv2", "bicubic-pil")
+    },
     "tests/extras/test_engines_real_weights.py::test_200_pictures": "needs 200 ImageNet pictures and weights",
     "tests/extras/test_engines_verify.py": "needs 200 ImageNet pictures and weights",
     **{

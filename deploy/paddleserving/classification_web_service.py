@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent import futures
 from pathlib import Path
 
@@ -32,7 +33,10 @@ MODEL = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
 
 # Paddle Serving gives codes from 51 to 99 to services
 UNREADABLE_PICTURE, BAD_REQUEST = 51, 52
-DRAIN_SECONDS = 10
+DRAIN_SECONDS = 20
+GATEWAY_SECONDS = (
+    1  # in which the gateway, a process of its own, passes the last answers on
+)
 _MESSAGE_BYTES = 256 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 
@@ -148,6 +152,7 @@ def end_with_parent():
 
 def serve():
     """Run the service until SIGTERM; its ports stand in config.yml."""
+    os.chdir(str(FOLDER))  # where Paddle Serving writes its log, from its import on
     import grpc
     from paddle_serving_server.pipeline import Op, PipelineServer
     from paddle_serving_server.pipeline.pipeline_server import PipelineServicer
@@ -201,6 +206,7 @@ def serve():
             self._run_grpc_gateway(self._rpc_port, self._http_port)
             signal.sigwait({signal.SIGTERM})
             server.stop(DRAIN_SECONDS).wait()
+            time.sleep(GATEWAY_SECONDS)
 
     class ImagenetService(WebService):
         def __init__(self, name):
@@ -212,7 +218,6 @@ def serve():
 
     # Blocked in every thread, so that it waits for sigwait
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    os.chdir(str(FOLDER))
     service = ImagenetService(name=MODEL["name"])
     service.prepare_pipeline_config("config.yml")
     service.run_service()
@@ -239,7 +244,7 @@ def supervise():
     except Stopped:
         service.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            service.wait(DRAIN_SECONDS + 5)
+            service.wait(DRAIN_SECONDS + GATEWAY_SECONDS + 5)
         return 0
     finally:
         with contextlib.suppress(ProcessLookupError):  # all have ended

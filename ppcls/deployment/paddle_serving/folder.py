@@ -240,7 +240,7 @@ def _transforms(bundle: Bundle) -> list[Any]:
             expect(
                 name in SERVED,
                 f"{bundle.folder}: the transform {name} cannot travel to Paddle Serving, which takes "
-                f"{', '.join(SERVED)}; export with these, or serve the bundle by a program that uses ppcls.Classifier",
+                f"{', '.join(SERVED)}; export with these, or use `ppcls serve`",
             )
     return transforms
 
