@@ -166,6 +166,11 @@ COMMANDS = (
         "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
     ),
     Command(
+        "check",
+        "check",
+        "look for what is wrong with data before a training, and measure what the training will take",
+    ),
+    Command(
         "runs",
         "runs",
         "list the runs in a folder: state, model, data, best epoch, and how their configurations differ",

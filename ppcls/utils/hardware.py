@@ -79,3 +79,12 @@ def shared_memory() -> int | None:
         return None
     status = os.statvfs(place)
     return status.f_bavail * status.f_frsize
+
+
+def bytes_text(count: int) -> str:
+    """Return a number of bytes as `640 MB` or `1.3 GB`."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB"
+    if count < 1e9:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e9:.1f} GB"

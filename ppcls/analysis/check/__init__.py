@@ -1,0 +1,1 @@
+"""Is my data sound? What `ppcls check` looks at before a training."""
