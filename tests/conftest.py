@@ -114,10 +114,13 @@ def _log_as_it_was() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _no_report_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a training in a test: it takes longer than the training. tests/analysis/test_runs.py draws one."""
-    monkeypatch.setattr(run_report, "write_run_report", lambda folder: None)
+@pytest.fixture(autouse=True, scope="session")
+def _no_report_is_drawn() -> Iterator[None]:
+    """Of a training in a test: it takes longer than the training. tests/engine/test_report_best.py draws both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_report, "write_run_report", lambda folder: None)
+        patch.setattr(run_report, "write_best_report", lambda *arguments: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ reliability.png      confidence against accuracy
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -58,6 +59,16 @@ def require_report_place(folder: Path) -> None:
         raise UserError(
             f"{folder} has a {taken[0]} that is not of an evaluation's report; give another folder, or remove it"
         )
+
+
+def remove_report(folder: Path) -> None:
+    """Delete a report and no other file; the folder goes if nothing else is in it."""
+    if not _holds_report(folder):
+        return
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something else is there
+        folder.rmdir()
 
 
 def _holds_report(folder: Path) -> bool:

@@ -2,3 +2,5 @@
 
 CONFIG_FILE, LOG_FILE = "config.yaml", "train.log"
 CURVES_FILE, REPORT_FILE = "curves.png", "report.html"
+# The folder of the report of the best weights
+EVALUATION_FOLDER = "evaluation"

@@ -6,12 +6,28 @@ from datetime import timedelta
 from pathlib import Path
 
 from ppcls.analysis import curves
+from ppcls.analysis.evaluation import Evaluation
+from ppcls.analysis.evaluation_page import ReadPixels
+from ppcls.analysis.evaluation_report import PAGE_FILE, write_report
 from ppcls.analysis.figures import write_png
 from ppcls.analysis.history import History
-from ppcls.analysis.page import Page
-from ppcls.analysis.run_files import CONFIG_FILE, CURVES_FILE, LOG_FILE, REPORT_FILE
+from ppcls.analysis.page import Html, Page
+from ppcls.analysis.run_files import (
+    CONFIG_FILE,
+    CURVES_FILE,
+    EVALUATION_FOLDER,
+    LOG_FILE,
+    REPORT_FILE,
+)
 from ppcls.analysis.runs import Run, open_run
 from ppcls.utils.errors import Unavailable
+
+
+def write_best_report(
+    evaluation: Evaluation, folder: Path, read_pixels: ReadPixels
+) -> Path:
+    """Write the report of the best weights into the folder of a run, and return its page; see `write_report`."""
+    return write_report(evaluation, folder / EVALUATION_FOLDER, read_pixels)
 
 
 def write_run_report(folder: Path) -> None:
@@ -25,6 +41,10 @@ def write_run_report(folder: Path) -> None:
         return
     page = Page(f"Training of {run.model or folder.name}", _lead(run))
     page.facts(_facts(run))
+    evaluated = f"{EVALUATION_FOLDER}/{PAGE_FILE}"
+    if (folder / evaluated).is_file():
+        link = f'<p><a href="{evaluated}">What the best weights get wrong</a></p>'
+        page.html(Html(link))
     page.heading("Curves")
     try:
         png, svg = curves.draw({folder.name: run.history})

@@ -11,7 +11,7 @@ from typing import Any
 
 import paddle
 
-from ppcls.analysis.evaluation_report import require_report_place
+from ppcls.analysis.evaluation_report import require_report_place, write_report
 from ppcls.analysis.figures import require_matplotlib
 from ppcls.config import Config
 from ppcls.data.postprocess import best_of
@@ -19,7 +19,12 @@ from ppcls.data.transforms.views import TestTime
 from ppcls.engine import build, classes, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.evaluator import OverViews
-from ppcls.engine.report import ScoreCollector, report_on
+from ppcls.engine.report import (
+    ScoreCollector,
+    evaluation_of,
+    log_report,
+    read_pixels,
+)
 from ppcls.engine.result_files import open_results
 from ppcls.engine.results import EvaluationResult
 from ppcls.engine.signals import StoppedBySignal, StopRequest
@@ -90,7 +95,10 @@ def evaluate(
     page = None
     if report is not None:
         facts = {"Weights": str(_weights_of(config))}
-        page = report_on(collector.scored(names), config, Path(report), failures, facts)
+        scored = collector.scored(names)
+        found = evaluation_of(scored, config.Arch.name, failures, facts)
+        page = write_report(found, Path(report), read_pixels)
+        log_report(page)
     count = len(reader.images) - len(failures)
     return EvaluationResult(metrics, count, failures, page)
 

@@ -11,9 +11,7 @@ import numpy as np
 
 import ppcls
 from ppcls.analysis.evaluation import Evaluation
-from ppcls.analysis.evaluation_report import write_report
 from ppcls.analysis.scores import Scored, log_softmax
-from ppcls.config import Config
 from ppcls.data.picture_files import read_file
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.utils.errors import UserError, expect
@@ -26,10 +24,6 @@ class ScoreCollector:
     """Keeps the scores of the pictures that an evaluator shows it."""
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything, before an evaluation."""
         self._pictures: list[str] = []
         self._labels: list[np.ndarray] = []
         self._rows: list[np.ndarray] = []
@@ -57,36 +51,28 @@ class ScoreCollector:
         return Scored(self._pictures, np.concatenate(self._labels), rows, names)
 
 
-def report_on(
+def evaluation_of(
     scored: Scored,
-    config: Config,
-    folder: Path,
+    model: str,
     failures: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
-) -> Path:
-    """Write the report of an evaluation, and log where.
+) -> Evaluation:
+    """Return what a report is written of.
 
     Args:
         scored: The pictures.
-        config: The configuration.
-        folder: Where to.
+        model: The backbone's name.
         failures: Why a picture could not be read, by its path.
         facts: What else the page names.
-
-    Returns:
-        The page.
     """
-    known = {
-        "Model": config.Arch.name,
-        **(facts or {}),
-        "Written": f"{datetime.now():%Y-%m-%d %H:%M} by ppcls {ppcls.__version__}",
-    }
-    evaluation = Evaluation(
-        scored, f"Evaluation of {config.Arch.name}", known, failures or {}
-    )
-    page = write_report(evaluation, folder, read_pixels)
+    when = f"{datetime.now():%Y-%m-%d %H:%M} by ppcls {ppcls.__version__}"
+    known = {**(facts or {}), "Written": when}
+    return Evaluation(scored, f"Evaluation of {model}", known, failures or {})
+
+
+def log_report(page: Path) -> None:
+    """Log where a report is."""
     get_logger().info("report: %s", page, extra=on_console(f"report: {page}"))
-    return page
 
 
 def read_pixels(picture: str) -> np.ndarray | None:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ppcls.analysis.evaluation_report import remove_report
 from ppcls.analysis.run_files import (
     CONFIG_FILE,
     CURVES_FILE,
+    EVALUATION_FOLDER,
     LOG_FILE,
     REPORT_FILE,
 )
@@ -35,7 +37,7 @@ FINETUNE_FILES = (FINETUNE_CONFIG, "train_list.txt", "val_list.txt")
 _DRAWINGS = "vdl"
 _OURS = {
     *(CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE),
-    *(_DRAWINGS, *FINETUNE_FILES),
+    *(_DRAWINGS, EVALUATION_FOLDER, *FINETUNE_FILES),
 }
 _NOT_INPUTS = ("Global.output_dir", "Global.save_inference_dir", "Global.checkpoints")
 _SHOWN = 3
@@ -344,6 +346,7 @@ def _delete_run(folder: Path) -> None:
         checkpoint.remove(place)
     for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE):
         (folder / name).unlink(missing_ok=True)
+    remove_report(folder / EVALUATION_FOLDER)
     for file in (folder / _DRAWINGS).glob("vdlrecords.*.log"):
         file.unlink()
     with contextlib.suppress(OSError):  # not there, or another file is in it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ import paddle
 from ppcls import __version__
 from ppcls.arch.weights.load import record_of
 from ppcls.config import Config
-from ppcls.data.labels import dump_class_names
+from ppcls.data.labels import dump_class_names, load_class_names
 from ppcls.engine import build, classes, device, processes
 from ppcls.engine.callbacks import (
     ConsoleLog,
     DrawReport,
     EvaluateEpochs,
     ProgressBar,
+    ReportBest,
     SaveCheckpoints,
     VisualDLLog,
 )
@@ -27,6 +28,7 @@ from ppcls.engine.checkpoint import Checkpoint
 from ppcls.engine.precision import Precision
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
+from ppcls.engine.report import ScoreCollector
 from ppcls.engine.results import TrainingResult
 from ppcls.engine.resume import check_frozen, find_best, read_for, resume
 from ppcls.engine.run_folder import (
@@ -44,6 +46,8 @@ from ppcls.utils import user_code
 from ppcls.utils.logging import get_logger, on_console
 
 OpenPictures = Callable[..., build.Pictures]
+# That are kept for the report of the best weights: 400 MB, twice. `ppcls eval --report` takes more.
+_MOST_SCORES = 100_000_000
 
 
 def train(
@@ -217,13 +221,17 @@ def _evaluation(
     evaluator = build.evaluator(config, reader)
     evaluator.context = precision.evaluation_context
     settings = config.Global
-    return EvaluateEpochs(
+    made = EvaluateEpochs(
         evaluator,
         settings.eval_interval,
         _deployed(config),
         settings.patience,
         settings.start_eval_epoch,
     )
+    scores = len(pictures) * config.Arch.class_num
+    if settings.report and processes.world_size() == 1 and scores <= _MOST_SCORES:
+        made.collector = ScoreCollector()
+    return made
 
 
 def _callbacks(
@@ -244,8 +252,25 @@ def _callbacks(
     if processes.is_first() and config.Global.use_visualdl:
         callbacks.append(VisualDLLog(output / "vdl", evaluation))
     if processes.is_first() and config.Global.report:
+        if evaluation is not None and evaluation.collector is not None:
+            names = _names_to_report(config, evaluation)
+            callbacks.append(ReportBest(output, config.Arch.name, evaluation, names))
         callbacks.append(DrawReport(output, evaluation))
     return callbacks
+
+
+def _names_to_report(
+    config: Config, evaluation: EvaluateEpochs
+) -> Sequence[str] | None:
+    """The names of the classes: those of the label file, or of the pictures; None if they are not known."""
+    answer = build.postprocess(config)
+    names = evaluation.evaluator.loader.images.class_names
+    file = answer.class_id_map_file
+    if file is not None and Path(file).is_file():
+        names = load_class_names(file)
+    if names is None or len(names) != config.Arch.class_num:
+        return None
+    return list(names)
 
 
 def _log_plan(config: Config, trainer: Trainer, pictures: int) -> None:

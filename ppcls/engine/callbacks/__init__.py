@@ -3,7 +3,7 @@
 from ppcls.engine.callbacks.checkpoints import SaveCheckpoints
 from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
-from ppcls.engine.callbacks.report import DrawReport
+from ppcls.engine.callbacks.report import DrawReport, ReportBest
 from ppcls.engine.callbacks.visualdl import VisualDLLog
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DrawReport",
     "EvaluateEpochs",
     "ProgressBar",
+    "ReportBest",
     "SaveCheckpoints",
     "VisualDLLog",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from ppcls.engine import processes
 from ppcls.engine.callbacks.console import epoch_label, report_failures
 from ppcls.engine.evaluator import Evaluator
 from ppcls.engine.meters import text_of
+from ppcls.engine.report import ScoreCollector
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.logging import get_logger, on_console, remarked
 
@@ -22,6 +24,8 @@ class EvaluateEpochs(Callback):
     Best is the highest first metric (top1 as a rule), or the lowest loss where there is no metric. Where the weights
     have a moving average both are evaluated, and the one that is deployed decides.
 
+    The scores of the best evaluation are kept for its report if there is a `collector`.
+
     The training is over after `patience` evaluations in a row without a better one (None: never). How many they are
     follows from the epochs of the best and of now, so a resumed run knows it.
     """
@@ -32,6 +36,8 @@ class EvaluateEpochs(Callback):
     patience: int | None = None
     first_after: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    collector: ScoreCollector | None = None  # keeps the scores of the best evaluation
+    best_scores: ScoreCollector | None = None
 
     def trial(self, trainer: Trainer) -> None:
         """Finds out before the first step what would end the run at its first evaluation; see `Evaluator.trial`."""
@@ -80,6 +86,7 @@ class EvaluateEpochs(Callback):
         if not best or score > best["score"]:
             best = {"metric": metric, "score": score, "epoch": epoch, **values}
             short = f"best so far: {metric} {best[metric]:.4f}"
+            self.best_scores = self.collector
         trainer.state.best = best
         get_logger().info(
             "best %s: %.5f in epoch:%d", metric, best[metric], best["epoch"],
@@ -102,20 +109,27 @@ class EvaluateEpochs(Callback):
                 in_vain,
             )
 
+    def _evaluate(self, model: Any, epoch: int) -> dict[str, float] | None:
+        if self.collector is not None:
+            self.collector = ScoreCollector()
+            self.evaluator.on_batch = self.collector.take
+        return self.evaluator.run(model, epoch)
+
     def _run(self, trainer: Trainer, epoch: int) -> dict[str, float] | None:
         self.evaluator.label = f"{epoch_label(trainer)}  "
         with trainer.precision.evaluation_weights(trainer.model, trainer.optimizer):
             if trainer.ema is None:
-                return self.evaluator.run(trainer.model, epoch)
+                return self._evaluate(trainer.model, epoch)
             with remarked("the weights"):
-                values = self.evaluator.run(trainer.model, epoch)
+                values = self._evaluate(trainer.model, epoch)
+            of_weights = self.collector
             if values is None:
                 return None
             with (
                 trainer.ema.in_place_of_weights(trainer.model),
                 remarked("their moving average"),
             ):
-                averaged = self.evaluator.run(trainer.model, epoch)
+                averaged = self._evaluate(trainer.model, epoch)
         if averaged is None:
             return None
         get_logger().info(
@@ -124,4 +138,7 @@ class EvaluateEpochs(Callback):
             text_of(values),
             extra=on_console(None),
         )
-        return averaged if self.deployed == "average" else values
+        if self.deployed == "average":
+            return averaged
+        self.collector = of_weights
+        return values

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ppcls.analysis import run_report
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
+from ppcls.engine.report import evaluation_of, log_report, read_pixels
 from ppcls.engine.trainer import Callback, Trainer
+from ppcls.utils.errors import Unavailable
 from ppcls.utils.logging import get_logger
 
 # Of the time between two evaluations, beyond which a drawing is left out
@@ -66,3 +70,48 @@ class DrawReport(Callback):
         self._drawn_at = time.monotonic()
         self._took = self._drawn_at - begun
         self._is_due = False
+
+
+@dataclass
+class ReportBest(Callback):
+    """Writes the report of the best evaluation into `evaluation/` when the training is over.
+
+    The pictures are not evaluated again: their scores were kept. A resumed run whose best evaluation was before has
+    none. Like a drawing, a report must not end the run.
+    """
+
+    folder: Path
+    model: str
+    evaluation: EvaluateEpochs
+    class_names: Sequence[str] | None = None
+
+    def train_end(self, trainer: Trainer) -> None:
+        """Write it."""
+        kept, best = self.evaluation.best_scores, trainer.state.best
+        if kept is None or not best:
+            return
+        try:
+            page = self._write(kept, best["epoch"] + 1)
+        except Unavailable as error:
+            get_logger().info("no report of the best weights: %s", error)
+        # See the class
+        except Exception as error:
+            get_logger().warning(
+                "the report of the best weights cannot be written (%s: %s)",
+                type(error).__name__,
+                error,
+            )
+        else:
+            if page is not None:
+                log_report(page)
+
+    def _write(self, kept: Any, epoch: int) -> Path | None:
+        facts = {"Weights": f"best_model, of epoch {epoch}"}
+        failures = self.evaluation.evaluator.loader.failures
+        scored = kept.scored(self.class_names)
+        found = evaluation_of(scored, self.model, failures, facts)
+        page = run_report.write_best_report(found, self.folder, read_pixels)
+        run_report.write_run_report(
+            self.folder
+        )  # once more, for its link to the report
+        return page
