@@ -11,7 +11,7 @@ export PYTHON
 
 .PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test
 
-demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report.png
+demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report/report.html
 	$(RUN) tools/demo.py
 
 test: lint  ## lint, types and all core tests
