@@ -92,12 +92,14 @@ test-pages: environment-test  ## every page in Chromium: narrow and wide, light 
 	cd build/pages && npm install --silent --no-audit --no-fund
 	$(RUN) -m pytest tests/extras/test_pages.py
 
-# KServe and Paddle 3.3.1 have builds for Python 3.11 to 3.13 in common.
+# KServe and Paddle 3.3.1 have builds for Python 3.11 to 3.13 in common. One process cannot load both KServe's and
+# tritonclient's messages, which have the same names.
 test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minutes
 	tools/environment.sh .venv-serving requirements.txt requirements-serving.txt requirements-onnxruntime.txt tests/extras/requirements-serving.txt
 	mkdir -p build/pages && cp tests/extras/pages/* build/pages
 	cd build/pages && npm install --silent --no-audit --no-fund
-	.venv-serving/bin/python -m pytest $(wildcard tests/extras/test_serving*.py)
+	.venv-serving/bin/python -m pytest $(filter-out %_deploy.py,$(wildcard tests/extras/test_serving*.py))
+	.venv-serving/bin/python -m pytest tests/extras/test_serving_deploy.py
 
 # `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.
 test-lite: environment-test  ## every family by Paddle Lite, for x86 (needs a Python 3.7)

@@ -24,6 +24,7 @@ from ppcls.utils.errors import UserError
 from ppcls.utils.threads import RunningThread
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_TRIES = 2
 _SECONDS_TO_WAIT = 60  # for a process that is free, or replaced
 
 
@@ -51,21 +52,26 @@ class Engine:
 
 
 def open_engine(
-    bundle: Bundle, settings: Settings, replaced: Callable[[str], None]
+    bundle: Bundle,
+    settings: Settings,
+    replaced: Callable[[], None],
+    say: Callable[[str], None],
 ) -> Engine:
     """Open a bundle's program.
 
     Args:
         bundle: The bundle.
         settings: How it is run.
-        replaced: Gets one line for each process that has died and was started again.
+        replaced: Called for each process that has died and was started again.
+        say: Gets lines for the log.
 
     Raises:
         UserError: As of `open_backend`.
     """
     if settings.backend != "paddle":
         return Engine(open_backend(bundle, settings), None)
-    processes = WatchedProcesses(EngineProcess.start_all(bundle, settings), replaced)
+    started = EngineProcess.start_all(bundle, settings)
+    processes = WatchedProcesses(started, replaced, say)
     return Engine(adapted(processes, bundle), processes)
 
 
@@ -74,11 +80,15 @@ class WatchedProcesses:
 
     Args:
         processes: The processes, which have loaded the program.
-        replaced: Gets one line for each that has died and was started again.
+        replaced: Called for each that has died and was started again.
+        say: Gets lines for the log.
     """
 
     def __init__(
-        self, processes: list[EngineProcess], replaced: Callable[[str], None]
+        self,
+        processes: list[EngineProcess],
+        replaced: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         self._processes = processes
         self._free = list(processes)
@@ -86,6 +96,7 @@ class WatchedProcesses:
         self._starting = False
         self._closed = threading.Event()
         self._replaced = replaced
+        self._say = say
         RunningThread(self._watch)
 
     @property
@@ -111,9 +122,10 @@ class WatchedProcesses:
                 ) from error
 
     def close(self) -> None:
-        """End all processes, once their batches are done."""
+        """End all processes. A batch that still runs fails; those who asked for it have gone."""
         self._closed.set()
         for process in self._processes:
+            process.kill()
             with self._taken(partial(operator.is_, process)):
                 process.close()
 
@@ -148,10 +160,9 @@ class WatchedProcesses:
                 if process.is_alive or self._closed.is_set():
                     return
                 process.restart()
-            self._replaced("a process of Paddle has died and was replaced")
+            self._replaced()
         except (UserError, OSError) as error:
-            self._replaced(
-                f"a process of Paddle has died and cannot be replaced yet: {error}"
-            )
+            self._say(f"a process of Paddle cannot be replaced yet: {error}")
+            self._closed.wait(_SECONDS_BETWEEN_TRIES)
         finally:
             self._starting = False

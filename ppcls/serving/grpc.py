@@ -17,7 +17,7 @@ from ppcls.serving.logs import request_id, say_request
 from ppcls.serving.models import Models
 from ppcls.serving.options import Options
 from ppcls.serving.protocols import Plane, Repository, refusal_of
-from ppcls.serving.refusals import NotReady, Refusal
+from ppcls.serving.refusals import NotReady
 from ppcls.serving.security import Access
 from ppcls.utils.errors import UserError
 
@@ -81,7 +81,7 @@ class Front(grpc.aio.ServerInterceptor):
             code, reason = refusal.code, {"reason": str(refusal)}
             if refusal.reason:
                 metrics.REJECTED.labels(model, refusal.reason).inc()
-            if not isinstance(raised, Refusal) and refusal.status >= 500:
+            if refusal.is_servers_fault:
                 error = raised
             await context.abort(grpc.StatusCode[refusal.code], str(refusal))
         finally:

@@ -134,6 +134,8 @@ class Front:
             reason = {"reason": str(sender.refusal)}
             if sender.refusal.reason:
                 metrics.REJECTED.labels(model, sender.refusal.reason).inc()
+            if sender.refusal.is_servers_fault and error is None:
+                error = sender.refusal
         if path not in _HEALTH:
             metrics.REQUESTS.labels(model, "http", str(sender.status)).inc()
         say_request(

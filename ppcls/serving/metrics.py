@@ -68,7 +68,11 @@ class ModelMetrics:
         self.queue_seconds = QUEUE_SECONDS.labels(name).observe
         self.decode_seconds = DECODE_SECONDS.labels(name).observe
         self.inference_seconds = INFERENCE_SECONDS.labels(name).observe
-        self.engine_replaced = ENGINES_REPLACED.labels(name).inc
+        self._engines_replaced = ENGINES_REPLACED.labels(name)
+
+    def engine_replaced(self) -> None:
+        """Count a process that has died and was replaced."""
+        self._engines_replaced.inc()
 
 
 @functools.cache

@@ -100,7 +100,12 @@ class LoadedModel:
         self.pipeline = self.bundle.pipeline
         self._readers = readers
         self._metrics = metrics.of_model(self.name)
-        self._engine = open_engine(self.bundle, self.settings, self._replaced(say))
+        self._engine = open_engine(
+            self.bundle,
+            self.settings,
+            self._metrics.engine_replaced,
+            lambda line: say(f"{source.name}: {line}"),
+        )
         self._queue = Queue(self.limits.queue)
         self._metrics.queue_length.set_function(lambda: self._queue.length)
         batching = source.batching
@@ -182,11 +187,14 @@ class LoadedModel:
                 f"the request has {count} pictures; send 1 to {most} per request"
             )
 
-    async def close(self) -> None:
-        """End the engine when the last accepted request has its answer."""
-        self._is_closing = True
+    async def answered(self) -> None:
+        """Wait until the last accepted request has its answer."""
         while self._in_use:
             await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """End the engine; a request that still waits fails."""
+        self._is_closing = True
         self._batcher.close()
         await asyncio.get_running_loop().run_in_executor(None, self._engine.close)
 
@@ -270,13 +278,6 @@ class LoadedModel:
         shape = self.bundle.input.shape[1:]
         for count in sorted({1, batch_size}):
             self._engine.run(np.zeros((count, *shape), np.float32))
-
-    def _replaced(self, say: Callable[[str], None]) -> Callable[[str], None]:
-        def replaced(line: str) -> None:
-            self._metrics.engine_replaced()
-            say(f"{self.name}: {line}")
-
-        return replaced
 
 
 async def _all(steps: list[Any]) -> list[Any]:
@@ -372,6 +373,7 @@ class Models:
             )
             self._say(f"{name}: loaded {self.loaded[name].bundle.folder}")
             if old is not None:
+                await old.answered()
                 await old.close()
 
     async def unload(self, name: str) -> None:
@@ -384,6 +386,7 @@ class Models:
         async with self._lock(name):
             old = self.loaded.pop(name, None)
             if old is not None:
+                await old.answered()
                 await old.close()
                 self._say(f"{name}: unloaded")
 
@@ -398,9 +401,8 @@ class Models:
         self.is_starting = False
 
     async def close(self) -> None:
-        """Unload all models."""
-        for name in list(self.loaded):
-            await self.unload(name)
+        """End all engines, when the listeners have no more requests."""
+        await asyncio.gather(*[model.close() for model in self.loaded.values()])
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def _lock(self, name: str) -> asyncio.Lock:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from kserve import InferRequest, InferResponse, Model, ModelRepository
 from kserve.errors import InvalidInput, ModelNotReady, ServerNotReady
+from kserve.model import InferenceVerb
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.infer_type import InferInput, RequestedOutput
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
@@ -44,6 +45,8 @@ class ServedModel(Model):
     ) -> tuple[dict[str, Any] | InferResponse, dict[str, str]]:
         """The answer to a request of either protocol; KServe's own steps around `predict` are of no use here."""
         model = self._models.get(self.name)
+        if verb is InferenceVerb.EXPLAIN:
+            raise BadRequest("this server explains no answers; use :predict")
         if not isinstance(body, InferRequest):
             pictures, topk = payloads.read_v1(body, model)
             answers = await model.classify_all(pictures, topk)

@@ -11,12 +11,14 @@ class Refusal(Exception):
         code: The name of gRPC's status code.
         headers: Further headers of the HTTP response.
         reason: The reason in the metrics, for what a limit or a deadline refuses; empty for the rest.
+        is_servers_fault: Whether the log gets a traceback.
     """
 
     status = 500
     code = "INTERNAL"
     headers: dict[str, str] = {}
     reason = ""
+    is_servers_fault = False
 
 
 class BadRequest(Refusal):
@@ -71,6 +73,7 @@ class Failed(Refusal):
 
     status = 500
     code = "INTERNAL"
+    is_servers_fault = True
 
 
 class Busy(Refusal):

@@ -197,6 +197,7 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("/v1/models/tiny:predict", {"pictures": []}, 400, "the request has no list of instances"),
     ("/v1/models/tiny:predict", {"instances": [{"url": "file:///etc/passwd"}]}, 400, "instance 0 has no b64"),
     ("/v1/models/tiny:predict", b"{", 400, "Unrecognized request format"),
+    ("/v1/models/tiny:explain", {"instances": []}, 400, "this server explains no answers"),
     ("/elsewhere", b"x", 404, "POST /elsewhere: Not Found"),
     ("/v2/models/tiny/infer", None, 405, "GET /v2/models/tiny/infer: Method Not Allowed"),
 ]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc
@@ -94,6 +95,13 @@ def refused_by_grpc(server: Serving, code: str) -> Iterator[tritonclient.grpc.In
         yield client
     assert raised.value.status() == f"StatusCode.{code}"
     client.close()
+
+
+def repository(server: Serving, call: str, model: str) -> None:
+    """A call of KServe's repository, whose messages are not those of tritonclient."""
+    message = b"\x0a" + bytes([len(model)]) + model.encode()  # field 1, a text
+    with grpc.insecure_channel(server.grpc) as channel:
+        channel.unary_unary(f"/inference.GRPCInferenceService/{call}")(message, timeout=SECONDS)
 
 
 def test_the_limits_of_a_request(start: Callable[..., Serving], picture: bytes) -> None:
@@ -218,7 +226,7 @@ def test_from_loading_to_the_end(start: Callable[..., Serving], picture: bytes) 
     with ThreadPoolExecutor(4) as clients:
         accepted = [clients.submit(server.ask, CLASSIFY, picture) for _ in range(3)]
         called = clients.submit(client.infer, "tiny", [grpc_input(picture)])
-        # One is with the engine
+        until(lambda: server.metric("ppcls_batch_size_count", model="tiny") == 1)
         until(lambda: server.metric("ppcls_queue_length", model="tiny") == 3)
         server.process.send_signal(signal.SIGTERM)
         server.until("draining")
@@ -275,18 +283,16 @@ def test_models_are_changed_without_a_lost_request(
     status, answer, _ = server.ask("/v2/repository/models/broken/load", {})
     assert (status, answer["error"][:31]) == (500, "model broken cannot be loaded: ")
     assert server.ask("/v2/models/broken/classify", picture)[0] == 200
-    client = tritonclient.grpc.InferenceServerClient(server.grpc)
-    client.unload_model("tiny")
-    assert not client.is_model_ready("tiny")
+    repository(server, "RepositoryModelUnload", "tiny")
+    assert server.ask("/v2/models/tiny/ready")[0] == 503
     status, answer, _ = server.ask(CLASSIFY, picture)
     assert (status, answer["error"]) == (503, "model tiny was unloaded")
     states = {entry["name"]: entry["state"] for entry in server.ask("/v2/repository/index", {})[1]}
     assert states == {"tiny": "UNAVAILABLE", "broken": "READY"}
     assert server.ask(READY)[0] == 200
     assert server.ask("/v2/repository/models/none/load", {})[0] == 404
-    client.load_model("tiny")
+    repository(server, "RepositoryModelLoad", "tiny")
     assert server.ask(CLASSIFY, picture)[0] == 200
-    client.close()
 
 
 @pytest.fixture

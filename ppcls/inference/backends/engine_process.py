@@ -115,9 +115,13 @@ class EngineProcess:
         self._start()
         self._loaded()
 
-    def close(self) -> None:
-        """Kill the process."""
+    def kill(self) -> None:
+        """Kill the process; a thread that waits for its answer gets an error."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Kill the process, and close the socket."""
+        self.kill()
         self._end()
 
     def _loaded(self) -> None:
