@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ppcls/core/digests.hpp"
 #include "ppcls/core/error.hpp"
 
 namespace ppcls {
@@ -17,17 +18,6 @@ void put(Bytes& bytes, std::uint32_t value, int size) {
   for (int byte = 0; byte < size; ++byte) {
     bytes.push_back(static_cast<std::uint8_t>(value >> (8 * byte)));
   }
-}
-
-std::uint32_t checksum(const Bytes& bytes) {
-  std::uint32_t sum = 0xFFFFFFFFU;
-  for (const std::uint8_t byte : bytes) {
-    sum ^= byte;
-    for (int bit = 0; bit < 8; ++bit) {
-      sum = sum >> 1 ^ (sum & 1U ? 0xEDB88320U : 0U);
-    }
-  }
-  return ~sum;
 }
 
 Bytes npy(const std::string& dtype, const std::string& shape, const Bytes& values) {
@@ -53,7 +43,7 @@ Bytes npz(const std::string& name, const Bytes& member) {
   const auto directory = static_cast<std::uint32_t>(archive.size());
   put(archive, 0x02014b50, 4);
   put(archive, 0, 12);
-  put(archive, checksum(member), 4);
+  put(archive, crc32(member.data(), member.size()), 4);
   put(archive, size, 4);
   put(archive, size, 4);
   put(archive, name_size, 2);

@@ -50,12 +50,12 @@ TEST(Manifest, Reads) {
 
 TEST(Manifest, RefusesANewerSchema) {
   Json manifest = sound();
-  manifest["schema"] = 4;
+  manifest["schema"] = 5;
   EXPECT_EQ(message_of(manifest),
-            "inference.yml was written by a newer version of this library, '1.0' (schema 4; this reads schema 3); "
+            "inference.yml was written by a newer version of this library, '1.0' (schema 5; this reads schema 4); "
             "install that version");
   manifest["schema"] = "3";
-  EXPECT_EQ(message_of(manifest), "inference.yml: schema is '3'; this library reads 1 to 3; export the model again");
+  EXPECT_EQ(message_of(manifest), "inference.yml: schema is '3'; this library reads 1 to 4; export the model again");
   manifest.erase("schema");
   EXPECT_EQ(message_of(manifest),
             "inference.yml has no schema number: it was not written by this library; export the model again");

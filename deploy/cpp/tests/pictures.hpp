@@ -1,7 +1,7 @@
 // Pictures drawn by whole numbers alone, so that Python draws the same.
 #pragma once
 
-#include "ppcls/core/golden.hpp"
+#include "ppcls/core/digests.hpp"
 #include "ppcls/core/image.hpp"
 
 namespace ppcls {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string_view>
 
+#include "ppcls/core/digests.hpp"
 #include "ppcls/core/error.hpp"
 
 namespace ppcls {
@@ -51,25 +52,6 @@ class Reader {
   const std::vector<std::uint8_t>& content_;
   const std::string& where_;
 };
-
-std::uint32_t crc32(const std::uint8_t* data, std::size_t size) {
-  static const auto table = [] {
-    std::array<std::uint32_t, 256> values{};
-    for (std::uint32_t byte = 0; byte < values.size(); ++byte) {
-      std::uint32_t value = byte;
-      for (int bit = 0; bit < 8; ++bit) {
-        value = value >> 1 ^ (value & 1U ? 0xEDB88320U : 0U);
-      }
-      values[byte] = value;
-    }
-    return values;
-  }();
-  std::uint32_t sum = 0xFFFFFFFFU;
-  for (std::size_t place = 0; place < size; ++place) {
-    sum = sum >> 8 ^ table[(sum ^ data[place]) & 0xFFU];
-  }
-  return ~sum;
-}
 
 // Where the central directory's end stands, which a comment of the archive may follow.
 std::size_t find_end(const Reader& reader) {

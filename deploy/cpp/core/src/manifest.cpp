@@ -7,7 +7,7 @@
 namespace ppcls {
 namespace {
 
-constexpr std::int64_t kSchema = 3;
+constexpr std::int64_t kSchema = 4;
 constexpr std::int64_t kMostValues = std::int64_t{1} << 27;  // of one picture
 constexpr std::int64_t kMostClasses = std::int64_t{1} << 24;
 constexpr const char* kRemedy = "export the model again";

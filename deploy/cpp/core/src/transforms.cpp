@@ -156,7 +156,7 @@ Picture Pad::apply(Picture picture) const {
   const Size size = size_of(picture);
   const std::int64_t pixels =
       (std::int64_t{size.width} + 2LL * padding_) * (std::int64_t{size.height} + 2LL * padding_);
-  if (pixels > std::max(kLargest * 16, size.pixels())) {
+  if (pixels > std::max(kLargest, size.pixels())) {
     throw UserError("Pad would make " + std::to_string(pixels) + " pixels; write a smaller padding");
   }
   return std::visit([this](const auto& image) -> Picture { return padded(image, padding_, fill_); }, picture);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ppcls/core/digests.hpp"  // for users of this header
 #include "ppcls/core/manifest.hpp"
 
 namespace ppcls {
@@ -40,20 +41,5 @@ double input_difference(const std::vector<float>& ours, const std::vector<float>
 
 // norm(a - b) / norm(b) of the logits, recovered from probabilities up to a constant.
 double score_difference(const std::vector<float>& ours, const std::vector<float>& golden);
-
-// Lower-case hexadecimal SHA-256.
-class Sha256 {
- public:
-  void update(const std::uint8_t* data, std::size_t size);
-  [[nodiscard]] std::string hex();  // ends it
-
- private:
-  void block(const std::uint8_t* data);
-
-  std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::uint8_t waiting_[64] = {};
-  std::uint64_t size_ = 0;
-};
 
 }  // namespace ppcls

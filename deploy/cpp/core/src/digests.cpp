@@ -1,8 +1,8 @@
-// SHA-256 (FIPS 180-4).
+// SHA-256 (FIPS 180-4) and CRC-32 (ISO 3309).
 #include <algorithm>
 #include <array>
 
-#include "ppcls/core/golden.hpp"
+#include "ppcls/core/digests.hpp"
 
 namespace ppcls {
 namespace {
@@ -27,6 +27,25 @@ std::uint32_t big_endian(const std::uint8_t* data) {
 }
 
 }  // namespace
+
+std::uint32_t crc32(const std::uint8_t* data, std::size_t size) {
+  static const auto table = [] {
+    std::array<std::uint32_t, 256> values{};
+    for (std::uint32_t byte = 0; byte < values.size(); ++byte) {
+      std::uint32_t value = byte;
+      for (int bit = 0; bit < 8; ++bit) {
+        value = value >> 1 ^ ((value & 1U) != 0 ? 0xEDB88320U : 0U);
+      }
+      values[byte] = value;
+    }
+    return values;
+  }();
+  std::uint32_t sum = 0xFFFFFFFFU;
+  for (std::size_t place = 0; place < size; ++place) {
+    sum = sum >> 8 ^ table[(sum ^ data[place]) & 0xFFU];
+  }
+  return ~sum;
+}
 
 void Sha256::block(const std::uint8_t* data) {
   std::array<std::uint32_t, 64> words{};

@@ -1,0 +1,78 @@
+// OpenVINO on the CPU.
+#include <algorithm>
+#include <openvino/openvino.hpp>
+
+#include "engines.hpp"
+#include "ppcls/core/error.hpp"
+
+#ifdef _WIN32
+#define PPCLS_EXPORT __declspec(dllexport)
+#else
+#define PPCLS_EXPORT __attribute__((visibility("default")))
+#endif
+
+namespace ppcls {
+namespace {
+
+class OpenVino : public Engine {
+ public:
+  OpenVino(const Bundle& bundle, const Settings& settings) : model_(bundle.manifest.model) {
+    expect(settings.precision != "float16",
+           "openvino on a CPU does not compute in float16; write precision float32, bfloat16 or int8");
+    const bool is_bfloat16 = settings.precision == "bfloat16";
+    if (is_bfloat16) {
+      const auto able = core_.get_property("CPU", ov::device::capabilities);
+      if (std::find(able.begin(), able.end(), "BF16") == able.end()) {
+        throw Unavailable("this processor does not compute in bfloat16; write precision float32 or int8");
+      }
+    }
+    const auto file = onnx_or_quantized(bundle, settings);
+    ov::CompiledModel compiled;
+    try {
+      // Set in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself
+      compiled = core_.compile_model(core_.read_model(file.string()), "CPU",
+                                     ov::hint::inference_precision(is_bfloat16 ? ov::element::bf16 : ov::element::f32),
+                                     ov::inference_num_threads(settings.threads), ov::num_streams(settings.requests));
+    } catch (const ov::Exception& error) {
+      cannot_load("OpenVINO", file, error.what());
+    }
+    check_names(file, bundle, names_of(compiled.inputs()), names_of(compiled.outputs()));
+    for (int request = 0; request < settings.requests; ++request) {
+      requests_.push_back(compiled.create_infer_request());
+    }
+  }
+
+  void run(const float* inputs, std::size_t count, float* scores, int request) override {
+    const ModelInput& input = model_.input;
+    const ov::Shape shape = {count, static_cast<std::size_t>(input.channels), static_cast<std::size_t>(input.height),
+                             static_cast<std::size_t>(input.width)};
+    ov::InferRequest& free = requests_[static_cast<std::size_t>(request)];
+    free.set_input_tensor(ov::Tensor(ov::element::f32, shape, const_cast<float*>(inputs)));
+    free.infer();
+    const ov::Tensor answer = free.get_output_tensor();
+    const std::size_t wanted = count * static_cast<std::size_t>(model_.output.classes);
+    expect(answer.get_size() == wanted, "the program gives another number of scores than its manifest says; export again");
+    std::copy_n(answer.data<const float>(), wanted, scores);
+  }
+
+ private:
+  template <typename Ports>
+  static std::vector<std::string> names_of(const Ports& ports) {
+    std::vector<std::string> names;
+    for (const auto& port : ports) {
+      names.push_back(port.get_any_name());
+    }
+    return names;
+  }
+
+  ModelDescription model_;
+  ov::Core core_;
+  std::vector<ov::InferRequest> requests_;
+};
+
+}  // namespace
+}  // namespace ppcls
+
+extern "C" PPCLS_EXPORT ppcls::Engine* ppcls_open_engine(const ppcls::Bundle& bundle, const ppcls::Settings& settings) {
+  return new ppcls::OpenVino(bundle, settings);
+}

@@ -1,0 +1,265 @@
+#include "ppcls/pictures.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <set>
+
+#include "jpeg.hpp"
+#include "ppcls/bundle.hpp"
+#include "ppcls/core/error.hpp"
+#include "tiff_kind.hpp"
+
+namespace ppcls {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A budget of memory, of which each thread takes what its picture needs; it waits until that much is free.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::int64_t capacity) : capacity_(capacity), free_(capacity) {}
+
+  void take(std::int64_t size) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return free_ >= std::min(size, capacity_); });
+    free_ -= std::min(size, capacity_);
+  }
+  void give_back(std::int64_t size) {
+    const std::lock_guard lock(mutex_);
+    free_ += std::min(size, capacity_);
+    changed_.notify_all();
+  }
+
+ private:
+  std::int64_t capacity_;
+  std::int64_t free_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+MemoryBudget& picture_memory() {
+  static MemoryBudget budget(std::int64_t{320} << 20);
+  return budget;
+}
+
+class Taken {
+ public:
+  explicit Taken(std::int64_t size) : size_(size) { picture_memory().take(size_); }
+  ~Taken() { picture_memory().give_back(size_); }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+
+ private:
+  std::int64_t size_;
+};
+
+cv::Mat decoded_by_opencv(Bytes file, int flags) {
+  const bool is_addressable = file.size() <= static_cast<std::size_t>(INT32_MAX);
+  expect_readable(is_addressable, "the file is larger than 2 GiB");
+  const cv::Mat buffer(1, static_cast<int>(file.size()), CV_8UC1, const_cast<std::uint8_t*>(file.data()));
+  try {
+    return cv::imdecode(buffer, flags);
+  } catch (const cv::Exception& error) {
+    throw UnreadablePicture("OpenCV cannot decode it (" + error.err + ")");
+  }
+}
+
+// Values of OpenCV's picture as bytes: 16-bit values keep their high byte.
+cv::Mat as_bytes(const cv::Mat& picture, int used_bits) {
+  if (picture.depth() == CV_8U) {
+    return picture;
+  }
+  expect_readable(picture.depth() == CV_16U, "its values have no defined range; save it with 8 or 16 bits");
+  cv::Mat bytes(picture.rows, picture.cols, CV_8UC(picture.channels()));
+  const int shift = std::max(used_bits, 9) - 8;
+  for (int y = 0; y < picture.rows; ++y) {
+    const auto* from = picture.ptr<std::uint16_t>(y);
+    auto* to = bytes.ptr<std::uint8_t>(y);
+    const int count = picture.cols * picture.channels();
+    for (int x = 0; x < count; ++x) {
+      to[x] = static_cast<std::uint8_t>(std::min(from[x] >> shift, 255));
+    }
+  }
+  return bytes;
+}
+
+// OpenCV's order of channels, with or without alpha, to red, green and blue.
+ByteImage in_rgb(const cv::Mat& picture, bool is_inverted) {
+  ByteImage rgb(picture.cols, picture.rows, 3);
+  const int channels = picture.channels();
+  for (int y = 0; y < picture.rows; ++y) {
+    const auto* from = picture.ptr<std::uint8_t>(y);
+    std::uint8_t* to = rgb.row(y);
+    for (int x = 0; x < picture.cols; ++x, from += channels, to += 3) {
+      const bool is_gray = channels < 3;
+      to[0] = from[is_gray ? 0 : 2];
+      to[1] = from[is_gray ? 0 : 1];
+      to[2] = from[0];
+    }
+  }
+  if (is_inverted) {
+    std::transform(rgb.values.begin(), rgb.values.end(), rgb.values.begin(),
+                   [](std::uint8_t value) { return static_cast<std::uint8_t>(255 - value); });
+  }
+  return rgb;
+}
+
+ByteImage by_opencv(Bytes file, const Header& header) {
+  TiffKind kind;
+  kind.used_bits = 16;
+  const bool is_tiff = picture_format(file) == PictureFormat::tiff;
+  if (is_tiff) {
+    kind = tiff_kind(file);
+  }
+  // TIFFs of 8 bits go through libtiff's own conversion of every colour space
+  const bool is_deep = is_tiff && kind.used_bits > 8;
+  const int flags = is_tiff && !is_deep ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
+  const cv::Mat picture = decoded_by_opencv(file, flags);
+  expect_readable(!picture.empty(), "the file is truncated or damaged, or of a kind that OpenCV does not read");
+  const bool has_size = picture.cols == header.size.width && picture.rows == header.size.height;
+  expect_readable(has_size, "the file is damaged: its parts state different sizes");
+  return in_rgb(as_bytes(picture, kind.used_bits), false);
+}
+
+// A JPEG whose chroma is sampled in a way that libturbojpeg does not know. OpenCV fills up at a marker that comes too
+// early, and fails at the end of the data: so it gets no marker behind the coded data.
+ByteImage unusual_jpeg(Bytes file, const Frame& frame) {
+  expect_readable(end_of_image(file).has_value(), "the file is truncated");
+  constexpr std::size_t kReadAhead = 8;  // bytes that libjpeg-turbo wants to see behind those that it needs
+  std::string content(file.part(0, file.size()));
+  if (frame.runs_from_the_top()) {
+    content.resize(end_of_scan(file, frame.scan_at));
+    content.append(kReadAhead, '\0');
+  }
+  const Bytes bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
+  const cv::Mat picture = decoded_by_opencv(bytes, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+  expect_readable(!picture.empty(), "its coded data is damaged or incomplete");
+  return in_rgb(picture, false);
+}
+
+ByteImage jpeg(Bytes file) {
+  const auto frame = jpeg_frame(file);
+  if (!frame) {
+    const std::string refusal = jpeg_refusal(file);
+    throw UnreadablePicture(refusal.empty() ? "the file is truncated or damaged before its coded data" : refusal);
+  }
+  auto pixels = decode_jpeg(file, *frame);
+  return pixels ? std::move(*pixels) : unusual_jpeg(file, *frame);
+}
+
+int opencv_method(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::nearest:
+      return cv::INTER_NEAREST;
+    case Interpolation::area:
+      return cv::INTER_AREA;
+    case Interpolation::bicubic:
+      return cv::INTER_CUBIC;
+    case Interpolation::lanczos:
+      return cv::INTER_LANCZOS4;
+    default:
+      return cv::INTER_LINEAR;
+  }
+}
+
+template <typename T>
+Image<T> resized_by_opencv(const Image<T>& image, Size target, Interpolation interpolation) {
+  Image<T> result(target.width, target.height, image.channels);
+  const int type = CV_MAKETYPE(cv::DataType<T>::depth, image.channels);
+  const cv::Mat from(image.height, image.width, type, const_cast<T*>(image.values.data()));
+  cv::Mat to(target.height, target.width, type, result.values.data());
+  cv::resize(from, to, to.size(), 0, 0, opencv_method(interpolation));
+  return result;
+}
+
+// Whether a file in a folder counts as a picture: by its suffix, or else by its first bytes.
+bool is_picture(const fs::path& path) {
+  if (is_picture_name(path.filename().u8string())) {
+    return true;
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::uint8_t> head(64);
+  file.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(file.gcount()));
+  return picture_format(head) != PictureFormat::unknown;
+}
+
+bool is_hidden(const fs::path& path) {
+  const std::string name = path.filename().u8string();
+  return name.empty() || name[0] == '.' || name == "__MACOSX" || name == "@eaDir";
+}
+
+void search(const fs::path& folder, std::set<fs::path>& seen, std::vector<fs::path>& found) {
+  std::error_code error;
+  const fs::path real = fs::canonical(folder, error);
+  if (error || !seen.insert(real).second) {
+    return;  // reached twice, as by a link to a folder above
+  }
+  for (const auto& entry : fs::directory_iterator(folder, fs::directory_options::skip_permission_denied, error)) {
+    if (is_hidden(entry.path())) {
+      continue;
+    }
+    if (entry.is_directory(error)) {
+      search(entry.path(), seen, found);
+    } else if (entry.is_regular_file(error) && is_picture(entry.path())) {
+      found.push_back(entry.path());
+    }
+  }
+}
+
+std::vector<Listed> pictures_of(const std::string& source, bool is_alone) {
+  const fs::path path = fs::u8path(source);
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  expect(fs::exists(status), source + " does not exist; give a picture or a folder of pictures");
+  if (!fs::is_directory(status)) {
+    return {{path, source, is_alone ? path.filename().u8string() : source}};
+  }
+  std::set<fs::path> seen;
+  std::vector<fs::path> found;
+  search(path, seen, found);
+  expect(!found.empty(), source + " holds no picture of a format that is read (BMP, JPEG, PNG, TIFF, WebP)");
+  std::sort(found.begin(), found.end(), [](const fs::path& one, const fs::path& other) { return one.native() < other.native(); });
+  std::vector<Listed> listed;
+  for (const fs::path& each : found) {
+    const std::string name = each.u8string();
+    listed.push_back({each, name, is_alone ? each.lexically_relative(path).generic_u8string() : name});
+  }
+  return listed;
+}
+
+}  // namespace
+
+ByteImage decode_picture(Bytes file, const Decoding& decoding) {
+  expect_readable(file.size() > 0, "the file is empty");
+  const Header header = read_header(file, decoding);
+  const Taken taken(header.memory);
+  if (picture_format(file) == PictureFormat::jpeg) {
+    return upright(jpeg(file), header.orientation);
+  }
+  return upright(by_opencv(file, header), header.orientation);
+}
+
+OpenCvResize opencv_resize() {
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  cv::setNumThreads(1);  // pictures are read by threads of our own
+  return {resized_by_opencv<std::uint8_t>, resized_by_opencv<float>};
+}
+
+std::vector<Listed> list_pictures(const std::vector<std::string>& sources) {
+  std::vector<Listed> all;
+  for (const std::string& source : sources) {
+    for (Listed& listed : pictures_of(source, sources.size() == 1)) {
+      all.push_back(std::move(listed));
+    }
+  }
+  return all;
+}
+
+}  // namespace ppcls

@@ -1,0 +1,158 @@
+"""`ppcls-classify` against `ppcls predict`: scores, files, sentences and exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppcls.inference import Bundle
+
+DATA = os.environ.get("PPCLS_TEST_DATA")
+ENGINES = os.environ.get("PPCLS_CPP_ENGINES", "openvino onnxruntime paddle").split()
+BUNDLE = os.environ.get("PPCLS_CPP_BUNDLE")
+
+needs_bundle = pytest.mark.skipif(not BUNDLE, reason="PPCLS_CPP_BUNDLE names no bundle")
+needs_pictures = pytest.mark.skipif(not (BUNDLE and DATA), reason="PPCLS_TEST_DATA or PPCLS_CPP_BUNDLE is not set")
+
+
+def run(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=600, check=False)
+
+
+def refused(program: Path, *words: object) -> str:
+    """The one sentence of a command that is refused."""
+    done = run(program, *words)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return shutil.copytree(str(BUNDLE), tmp_path / "bundle")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="session")
+def python_rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The answers of `ppcls predict` with Paddle."""
+    output = tmp_path_factory.mktemp("python") / "answers.csv"
+    command = [sys.executable, "-m", "ppcls", "predict", str(BUNDLE), f"{DATA}/imagenet_200", "--output", str(output)]
+    subprocess.run(command, capture_output=True, timeout=900, check=True)
+    return rows_of(output)
+
+
+@needs_pictures
+@pytest.mark.parametrize("engine", ENGINES)
+def test_200_pictures(
+    classify: Path, tmp_path: Path, python_rows: list[dict[str, str]], engine: str
+) -> None:
+    output = tmp_path / "answers.csv"
+    done = run(classify, BUNDLE, f"{DATA}/imagenet_200", "--backend", engine, "--output", output)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(output)
+    assert [row["picture"] for row in rows] == [row["picture"] for row in python_rows]
+    assert [row["class_id_1"] for row in rows] == [row["class_id_1"] for row in python_rows]
+    assert list(rows[0]) == list(python_rows[0])
+    difference = 0.0
+    for ours, theirs in zip(rows, python_rows):
+        for rank in range(1, 6):
+            if ours[f"class_id_{rank}"] == theirs[f"class_id_{rank}"]:
+                difference = max(difference, abs(float(ours[f"score_{rank}"]) - float(theirs[f"score_{rank}"])))
+    assert difference < 1e-4
+    assert len(done.stdout.splitlines()) == 200
+
+
+@needs_bundle
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_golden_picture(classify: Path, engine: str) -> None:
+    done = run(classify, BUNDLE, "--verify", "--backend", engine)
+    assert done.returncode == 0, done
+    assert done.stdout.startswith(f"{engine} float32: input tensor off by 0 ")
+    assert done.stdout.endswith(": passed\n")
+
+
+@needs_bundle
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mutated_golden_file(classify: Path, bundle: Path, engine: str) -> None:
+    golden = bundle / "golden.npz"
+    content = bytearray(golden.read_bytes())
+    content[len(content) // 2] ^= 1
+    golden.write_bytes(content)
+    sentence = refused(classify, bundle, "--verify", "--backend", engine)
+    assert sentence.startswith(f"{golden} is not the file that inference.yml describes (its SHA-256 differs); ")
+
+
+@needs_bundle
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_truncated_model(classify: Path, bundle: Path, engine: str) -> None:
+    names = ["inference.pdiparams"] if engine == "paddle" else ["inference.onnx"]
+    for name in names:
+        path = bundle / name
+        path.write_bytes(path.read_bytes()[:-1000])
+        sentence = refused(classify, bundle, "--verify", "--backend", engine)
+        assert sentence.startswith(f"{path} is not the file that inference.yml describes")
+
+
+@needs_bundle
+def test_an_unreadable_picture(classify: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    golden = Bundle.load(str(BUNDLE)).folder / "golden.npz"
+    sound = tmp_path / "sound.png"
+    sound.write_bytes(np.load(golden)["picture"].tobytes())
+    output = tmp_path / "answers.json"
+    done = run(classify, BUNDLE, broken, sound, "--backend", ENGINES[0], "--output", output)
+    assert done.returncode == 1
+    assert done.stderr == "1 of 2 pictures could not be read\n"
+    answers = json.loads(output.read_text())
+    assert answers[0]["class_ids"] == []
+    assert answers[0]["error"] == "the file is truncated or damaged: it states no size"
+    assert answers[1]["error"] is None
+    assert len(answers[1]["scores"]) == 5
+
+
+@needs_bundle
+def test_sentences(classify: Path, bundle: Path, tmp_path: Path) -> None:
+    manifest = bundle / "inference.yml"
+    text = manifest.read_text()
+    missing = refused(classify, tmp_path, "--verify")
+    assert missing == f"{tmp_path}: no inference.yml there; give the folder that `ppcls export` wrote"
+    assert refused(classify, bundle).startswith("no pictures are given; ")
+    assert refused(classify, bundle, tmp_path / "none.png") == (
+        f"{tmp_path / 'none.png'} does not exist; give a picture or a folder of pictures"
+    )
+    assert refused(classify, bundle, "--verify", "--backend", "tensorflow").startswith(
+        "backend is 'tensorflow'; write paddle or onnxruntime or openvino"
+    )
+    assert refused(classify, bundle, "--verify", "--threads", "0.5").startswith("ppcls-classify: ")
+    manifest.write_text(text.replace("schema: 3", "schema: 9"))
+    assert "was written by a newer version of this library" in refused(classify, bundle, "--verify")
+    manifest.write_text(text.replace("CropImage:", "CropImages:"))
+    assert "CropImages: unknown transform. Did you mean 'CropImage'?" in refused(classify, bundle, "--verify")
+    manifest.write_text(text.replace("dtype: float32", "dtype: 32"))
+    assert "input dtype: text is expected, not 32" in refused(classify, bundle, "--verify")
+    manifest.write_text("{" + text)
+    assert "not valid YAML" in refused(classify, bundle, "--verify")
+
+
+@needs_bundle
+def test_another_file_is_not_replaced(classify: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    notes.write_text("mine\n")
+    sentence = refused(classify, BUNDLE, Path(__file__).parent, "--output", notes)
+    assert notes.read_text() == "mine\n"
+    assert sentence
