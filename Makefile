@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos and not fuzz" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite lint format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite test-cpp test-cpp-windows test-cpp-fuzz lint lint-cpp format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report/report.html
 	$(RUN) tools/demo.py
@@ -105,10 +105,41 @@ test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minu
 test-lite: environment-test  ## every family by Paddle Lite, for x86 (needs a Python 3.7)
 	$(RUN) -m pytest tests/extras/test_lite.py
 
+# The engines are those of the Python that runs these tests. CPP_OPTIONS gives cmake more of them.
+CPP_SITE = $(shell .venv-engines/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+CPP_ENGINES = -DPPCLS_OPENVINO=ON -DOpenVINO_DIR=$(CPP_SITE)/openvino/cmake
+CPP_PACKAGES := deploy/cpp/packages
+
+test-cpp:  ## the C++ library and `ppcls-classify` against Python, by OpenVINO
+	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt
+	$(ENGINES) .venv-engines $(ENGINE_TESTS) requirements-quantize.txt
+	cmake --preset linux -S deploy/cpp $(CPP_ENGINES) $(CPP_OPTIONS)
+	cmake --build build/cpp
+	ctest --test-dir build/cpp --output-on-failure
+	.venv-engines/bin/python -m pytest $(wildcard tests/cpp/test_*.py)
+
+test-cpp-windows:  ## the C++ core for Windows, by MinGW-w64 and Wine
+	@tools/debian_packages.sh $(CPP_PACKAGES)/windows.txt
+	cmake --preset mingw -S deploy/cpp
+	cmake --build build/cpp-mingw
+	ctest --test-dir build/cpp-mingw --output-on-failure
+
+test-cpp-fuzz: environment-test  ## damaged files for the C++ readers under sanitizers, and libFuzzer for a minute each
+	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt $(CPP_PACKAGES)/fuzz.txt
+	cmake --preset sanitizers -S deploy/cpp && cmake --build build/cpp-sanitizers
+	cmake --preset fuzzers -S deploy/cpp && cmake --build build/cpp-fuzzers
+	$(RUN) -m pytest tests/cpp/test_mutations.py
+
 lint: environment-test
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+lint-cpp:  ## clang-format and clang-tidy
+	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt $(CPP_PACKAGES)/lint.txt
+	clang-format --dry-run --Werror $$(git ls-files 'deploy/cpp/*.cpp' 'deploy/cpp/*.hpp')
+	cmake --preset linux -S deploy/cpp > /dev/null
+	clang-tidy --quiet -p build/cpp $$(git ls-files 'deploy/cpp/core/src/*.cpp' 'deploy/cpp/runtime/src/*.cpp' 'deploy/cpp/program/*.cpp')
 
 format: environment-test
 	$(RUN) -m ruff check --fix .

@@ -57,9 +57,7 @@ def python_rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]
 
 @needs_pictures
 @pytest.mark.parametrize("engine", ENGINES)
-def test_200_pictures(
-    classify: Path, tmp_path: Path, python_rows: list[dict[str, str]], engine: str
-) -> None:
+def test_200_pictures(classify: Path, tmp_path: Path, python_rows: list[dict[str, str]], engine: str) -> None:
     output = tmp_path / "answers.csv"
     done = run(classify, BUNDLE, f"{DATA}/imagenet_200", "--backend", engine, "--output", output)
     assert done.returncode == 0, done.stderr

@@ -60,9 +60,7 @@ def test_opencv_within_a_level(core_probe: Path, interpolation: str) -> None:
     ],
 )
 @pytest.mark.parametrize("decode", [{}, {"to_rgb": False}])
-def test_transforms_bit_for_bit(
-    core_probe: Path, transforms: list[dict[str, Any]], decode: dict[str, Any]
-) -> None:
+def test_transforms_bit_for_bit(core_probe: Path, transforms: list[dict[str, Any]], decode: dict[str, Any]) -> None:
     sizes = ((37, 23), (61, 40), (100, 75))
     assert compared(core_probe, [{"DecodeImage": decode}, *transforms], sizes) == 0
 

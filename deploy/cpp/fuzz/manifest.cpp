@@ -1,9 +1,10 @@
+#include "ppcls/core/manifest.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "ppcls/core/error.hpp"
-#include "ppcls/core/manifest.hpp"
 #include "yaml.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

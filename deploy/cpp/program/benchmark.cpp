@@ -66,7 +66,8 @@ std::string benchmark(Classifier& classifier, const std::vector<Listed>& picture
     classifier.classify(pictures, [](const Result&) {});
     const double taken = seconds_since(start);
     const auto count = static_cast<double>(pictures.size());
-    table += line_of("files to classes", taken / count, taken / count, count / taken, (processor_seconds() - before) / count);
+    table += line_of("files to classes", taken / count, taken / count, count / taken,
+                     (processor_seconds() - before) / count);
   }
   return table;
 }

@@ -21,7 +21,9 @@ namespace {
 using Content = std::vector<std::uint8_t>;
 
 void mutate(Content& content, std::mt19937& random) {
-  const auto below = [&random](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most)(random); };
+  const auto below = [&random](std::size_t most) {
+    return std::uniform_int_distribution<std::size_t>(0, most)(random);
+  };
   const std::size_t changes = 1 + below(7);
   for (std::size_t change = 0; change < changes && !content.empty(); ++change) {
     const std::size_t at = below(content.size() - 1);
@@ -39,7 +41,8 @@ void mutate(Content& content, std::mt19937& random) {
         break;
       case 3: {
         const Content part(begin, begin + static_cast<std::ptrdiff_t>(length));
-        content.insert(content.begin() + static_cast<std::ptrdiff_t>(below(content.size() - 1)), part.begin(), part.end());
+        content.insert(content.begin() + static_cast<std::ptrdiff_t>(below(content.size() - 1)), part.begin(),
+                       part.end());
         break;
       }
       case 4:

@@ -11,7 +11,9 @@ namespace {
 
 TEST(Yaml, ReadsScalars) {
   const Json values = parse_yaml(
-      "a: 3\nb: -0.5\nc: 'null'\nd: null\ne: true\nf: [1, two, '3', 1e-05]\ng: {h: ''}\ni: 0.00392156862745098\nj: nan\n", "m");
+      "a: 3\nb: -0.5\nc: 'null'\nd: null\ne: true\nf: [1, two, '3', 1e-05]\ng: {h: ''}\ni: 0.00392156862745098\nj: "
+      "nan\n",
+      "m");
   EXPECT_EQ(values["a"], 3);
   EXPECT_EQ(values["b"], -0.5);
   EXPECT_EQ(values["c"], "null");
@@ -38,7 +40,8 @@ TEST(Yaml, RefusesBombs) {
     const std::string below = "*a" + std::to_string(level - 1);
     text += "a" + std::to_string(level) + ": &a" + std::to_string(level) + " [" + below + ", " + below + "]\n";
   }
-  EXPECT_EQ(message_of(text), "inference.yml: its values are out of proportion to its size; copy the bundle again, or export again");
+  EXPECT_EQ(message_of(text),
+            "inference.yml: its values are out of proportion to its size; copy the bundle again, or export again");
   EXPECT_NE(message_of(std::string(200, '[')), "no error");
   EXPECT_NE(message_of(std::string(100000, '[')), "no error");
 }
@@ -48,7 +51,9 @@ TEST(Yaml, RefusesRepeatedKeys) {
             "inference.yml: the key 'a' stands twice; copy the bundle again, or export again");
 }
 
-TEST(Yaml, NamesTheLine) { EXPECT_EQ(message_of("a: 1\nb: [1, 2\n").rfind("inference.yml: not valid YAML (line ", 0), 0U); }
+TEST(Yaml, NamesTheLine) {
+  EXPECT_EQ(message_of("a: 1\nb: [1, 2\n").rfind("inference.yml: not valid YAML (line ", 0), 0U);
+}
 
 }  // namespace
 }  // namespace ppcls

@@ -1,8 +1,8 @@
 // SHA-256 (FIPS 180-4) and CRC-32 (ISO 3309).
+#include "ppcls/core/digests.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "ppcls/core/digests.hpp"
 
 namespace ppcls {
 namespace {

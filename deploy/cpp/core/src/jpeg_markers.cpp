@@ -337,7 +337,8 @@ std::optional<Frame> jpeg_frame(Bytes file) {
   std::size_t position = 2;
   while (position + 4 <= file.size()) {
     const unsigned kind = file[position + 1];
-    const bool has_length = file[position] == 0xFF && ((kind >= 0x02 && kind <= 0xCF) || (kind >= 0xDA && kind <= 0xFE));
+    const bool has_length =
+        file[position] == 0xFF && ((kind >= 0x02 && kind <= 0xCF) || (kind >= 0xDA && kind <= 0xFE));
     if (!has_length) {
       position = find_marker(file, position);
       if (position == Bytes::npos || file[position + 1] == kEndOfImage) {

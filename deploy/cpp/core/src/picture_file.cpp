@@ -100,7 +100,8 @@ std::string exif_of_text(std::string_view text) {
   int high = -1;
   for (const char character : text) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    const std::size_t digit = kDigits.find(character >= 'A' && character <= 'F' ? static_cast<char>(character + 32) : character);
+    const std::size_t digit =
+        kDigits.find(character >= 'A' && character <= 'F' ? static_cast<char>(character + 32) : character);
     if (digit == std::string_view::npos) {
       continue;
     }
@@ -142,7 +143,11 @@ Header png_header(Bytes file, const Decoding& decoding) {
   const auto height = static_cast<std::int64_t>(file.big_endian(20, 4));
   expect_readable(width > 0 && height > 0 && width < 1 << 30 && height < 1 << 30, kDamaged);
   const unsigned color = file[25];
-  const int bytes_per_pixel = color == 0 ? kGray : color == 2 ? kColor : color == 3 ? kPalette : color == 4 ? kGrayAlpha : kOther;
+  const int bytes_per_pixel = color == 0   ? kGray
+                              : color == 2 ? kColor
+                              : color == 3 ? kPalette
+                              : color == 4 ? kGrayAlpha
+                                           : kOther;
   const Size size{static_cast<int>(width), static_cast<int>(height)};
   check_pixels(size, width * height, file.size(), bytes_per_pixel, decoding);
   std::string exif;
@@ -224,8 +229,9 @@ Header webp_header(Bytes file, const Decoding& decoding) {
       width = static_cast<std::int64_t>(file.little_endian(body + 4, 3)) + 1;
       height = static_cast<std::int64_t>(file.little_endian(body + 7, 3)) + 1;
       has_alpha = (file[body] & 0x10U) != 0;
-      expect_readable((file[body] & 0x02U) == 0, "it is an animated WebP, which this program does not read; save its "
-                                                 "first frame as PNG");
+      expect_readable((file[body] & 0x02U) == 0,
+                      "it is an animated WebP, which this program does not read; save its "
+                      "first frame as PNG");
     } else if (kind == "VP8 " && width == 0) {
       width = static_cast<std::int64_t>(file.little_endian(body + 6, 2) & 0x3FFFU);
       height = static_cast<std::int64_t>(file.little_endian(body + 8, 2) & 0x3FFFU);
@@ -318,7 +324,8 @@ PictureFormat picture_format(Bytes file) {
       "\x0c\x10\x28\x34\x38\x40\x6c\x7c"sv.find(static_cast<char>(file[14])) != std::string_view::npos) {
     return PictureFormat::bmp;
   }
-  if (file.has_at(0, "II*\0"sv) || file.has_at(0, "MM\0*"sv) || file.has_at(0, "II+\0"sv) || file.has_at(0, "MM\0+"sv)) {
+  if (file.has_at(0, "II*\0"sv) || file.has_at(0, "MM\0*"sv) || file.has_at(0, "II+\0"sv) ||
+      file.has_at(0, "MM\0+"sv)) {
     return PictureFormat::tiff;
   }
   if (file.has_at(0, "RIFF") && file.has_at(8, "WEBP")) {
@@ -333,11 +340,14 @@ std::string why_unread(Bytes file) {
     std::size_t at;
     const char* name;
   };
-  static constexpr Other kOthers[] = {
-      {"GIF8", 0, "GIF"},      {"\xFF\x4F\xFF\x51", 0, "JPEG 2000"}, {"jP  ", 4, "JPEG 2000"}, {"ftypavi", 4, "AVIF"},
-      {"ftyphei", 4, "HEIC"},  {"ftypmif1", 4, "HEIC"},              {"%!PS", 0, "PostScript"}, {"%PDF", 0, "PDF"},
-      {"8BPS", 0, "Photoshop"}, {"gimp xcf", 0, "GIMP"},             {"<svg", 0, "SVG"},       {"<!DOCTYPE", 0, "HTML"},
-      {"<html", 0, "HTML"},    {"JXL ", 4, "JPEG XL"},               {"DDS ", 0, "DDS"}};
+  static constexpr Other kOthers[] = {{"GIF8", 0, "GIF"},        {"\xFF\x4F\xFF\x51", 0, "JPEG 2000"},
+                                      {"jP  ", 4, "JPEG 2000"},  {"ftypavi", 4, "AVIF"},
+                                      {"ftyphei", 4, "HEIC"},    {"ftypmif1", 4, "HEIC"},
+                                      {"%!PS", 0, "PostScript"}, {"%PDF", 0, "PDF"},
+                                      {"8BPS", 0, "Photoshop"},  {"gimp xcf", 0, "GIMP"},
+                                      {"<svg", 0, "SVG"},        {"<!DOCTYPE", 0, "HTML"},
+                                      {"<html", 0, "HTML"},      {"JXL ", 4, "JPEG XL"},
+                                      {"DDS ", 0, "DDS"}};
   if (file.size() == 0) {
     return "the file is empty";
   }
@@ -355,12 +365,13 @@ std::string why_unread(Bytes file) {
 
 bool is_picture_name(const std::string& name) {
   static constexpr std::string_view kSuffixes[] = {
-      ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
-      ".pbm", ".pgm", ".pnm", ".ppm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif", ".avifs"};
+      ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif",  ".tiff", ".webp",
+      ".pbm", ".pgm",  ".pnm", ".ppm",  ".jp2", ".j2k", ".j2c",  ".jpc", ".jpf", ".jpx", ".avif", ".avifs"};
   std::string lower = name;
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; });
-  return !name.empty() && name[0] != '.' && std::any_of(std::begin(kSuffixes), std::end(kSuffixes), [&](std::string_view suffix) {
+  return !name.empty() && name[0] != '.' &&
+         std::any_of(std::begin(kSuffixes), std::end(kSuffixes), [&](std::string_view suffix) {
            return lower.size() >= suffix.size() &&
                   lower.compare(lower.size() - suffix.size(), suffix.size(), suffix) == 0;
          });
@@ -410,7 +421,8 @@ int stated_orientation(std::string_view exif, std::string_view xmp) {
   }
   const auto checked = [](std::int64_t value) { return value >= 1 && value <= 8 ? static_cast<int>(value) : 1; };
   const Bytes tiff(reinterpret_cast<const std::uint8_t*>(exif.data()), exif.size());
-  const bool is_classic = tiff.has_at(0, "II*\0"sv) || tiff.has_at(0, "MM\0*"sv) || tiff.has_at(0, "II\0*"sv) || tiff.has_at(0, "MM*\0"sv);
+  const bool is_classic =
+      tiff.has_at(0, "II*\0"sv) || tiff.has_at(0, "MM\0*"sv) || tiff.has_at(0, "II\0*"sv) || tiff.has_at(0, "MM*\0"sv);
   if (is_classic) {
     for (const Tag& tag : tiff_tags(tiff)) {
       if (tag.number == kOrientation) {

@@ -25,7 +25,8 @@ Bundle Bundle::load(const fs::path& folder) {
   std::error_code error;
   expect(fs::is_regular_file(path, error),
          folder.u8string() + ": no inference.yml there; give the folder that `ppcls export` wrote");
-  expect(fs::file_size(path, error) <= kLargestManifest, where + " has more than 16 MiB; copy the bundle again, or export again");
+  expect(fs::file_size(path, error) <= kLargestManifest,
+         where + " has more than 16 MiB; copy the bundle again, or export again");
   const auto content = read_file(path);
   Bundle bundle;
   bundle.folder = folder;
@@ -52,7 +53,8 @@ Bundle Bundle::load(const fs::path& folder) {
 
 Golden Bundle::golden() const {
   expect(manifest.golden.has_value(),
-         folder.u8string() + ": there is no golden picture to compare with; export a bundle for that, or `ppcls adopt` it");
+         folder.u8string() +
+             ": there is no golden picture to compare with; export a bundle for that, or `ppcls adopt` it");
   const fs::path path = checked(*manifest.golden);
   return read_golden(read_file(path), manifest.model, path.u8string());
 }

@@ -120,10 +120,10 @@ int ppcls_verify(ppcls_classifier* classifier, char* error) {
   return guarded(error, -1, [&] {
     require(classifier, "classifier");
     const ppcls::Agreement agreement = classifier->classifier.verify();
-    const bool agrees = agreement.input_difference <= ppcls::kInputTolerance &&
-                        (classifier->classifier.settings().precision == "float32"
-                             ? agreement.score_difference <= ppcls::kScoreTolerance
-                             : agreement.has_same_class);
+    const bool agrees =
+        agreement.input_difference <= ppcls::kInputTolerance &&
+        (classifier->classifier.settings().precision == "float32" ? agreement.score_difference <= ppcls::kScoreTolerance
+                                                                  : agreement.has_same_class);
     return agrees ? 1 : 0;
   });
 }

@@ -54,13 +54,13 @@ class Requests {
 
 class Classifier::Impl {
  public:
-  Impl(Bundle bundle, const Settings& settings, int batch_size, int topk)
-      : bundle(std::move(bundle)),
-        settings(resolved(settings, this->bundle)),
-        engine(open_engine(this->bundle, this->settings)),
-        batch_size(static_cast<std::size_t>(batch_size)),
-        topk(std::min(static_cast<std::size_t>(topk), classes())),
-        requests(this->settings.requests) {}
+  Impl(Bundle opened, const Settings& given, int batch, int most)
+      : bundle(std::move(opened)),
+        settings(resolved(given, bundle)),
+        engine(open_engine(bundle, settings)),
+        batch_size(static_cast<std::size_t>(batch)),
+        topk(std::min(static_cast<std::size_t>(most), classes())),
+        requests(settings.requests) {}
 
   [[nodiscard]] std::size_t classes() const { return static_cast<std::size_t>(bundle.manifest.model.output.classes); }
   [[nodiscard]] std::size_t values() const { return bundle.manifest.model.input.values(); }

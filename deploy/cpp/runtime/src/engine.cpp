@@ -115,7 +115,9 @@ std::unique_ptr<Engine> open_engine(const Bundle& bundle, const Settings& settin
     for (const std::string& name : built) {
       names += (names.empty() ? "" : ", ") + name;
     }
-    const std::string option = settings.backend == "paddle" ? "PADDLE" : settings.backend == "openvino" ? "OPENVINO" : "ONNXRUNTIME";
+    const std::string option = settings.backend == "paddle"     ? "PADDLE"
+                               : settings.backend == "openvino" ? "OPENVINO"
+                                                                : "ONNXRUNTIME";
     throw Unavailable("this program was built without " + settings.backend + "; write --backend " +
                       (names.empty() ? std::string("of another build") : names) + ", or build it with -DPPCLS_" +
                       option + "=ON");

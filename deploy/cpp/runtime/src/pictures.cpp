@@ -225,7 +225,8 @@ std::vector<Listed> pictures_of(const std::string& source, bool is_alone) {
   std::vector<fs::path> found;
   search(path, seen, found);
   expect(!found.empty(), source + " holds no picture of a format that is read (BMP, JPEG, PNG, TIFF, WebP)");
-  std::sort(found.begin(), found.end(), [](const fs::path& one, const fs::path& other) { return one.native() < other.native(); });
+  std::sort(found.begin(), found.end(),
+            [](const fs::path& one, const fs::path& other) { return one.native() < other.native(); });
   std::vector<Listed> listed;
   for (const fs::path& each : found) {
     const std::string name = each.u8string();

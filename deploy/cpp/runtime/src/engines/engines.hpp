@@ -1,4 +1,5 @@
-// The engines behind `open_engine`. Those that are linked against are modules, which are loaded when they are asked for.
+// The engines behind `open_engine`. Those that are linked against are modules, which are loaded when they are asked
+// for.
 #pragma once
 
 #include <filesystem>

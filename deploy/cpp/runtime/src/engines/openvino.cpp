@@ -51,7 +51,8 @@ class OpenVino : public Engine {
     free.infer();
     const ov::Tensor answer = free.get_output_tensor();
     const std::size_t wanted = count * static_cast<std::size_t>(model_.output.classes);
-    expect(answer.get_size() == wanted, "the program gives another number of scores than its manifest says; export again");
+    expect(answer.get_size() == wanted,
+           "the program gives another number of scores than its manifest says; export again");
     std::copy_n(answer.data<const float>(), wanted, scores);
   }
 

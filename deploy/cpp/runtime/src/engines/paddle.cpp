@@ -47,12 +47,12 @@ Config& configuration(const Bundle& bundle, const Settings& settings) {
   config.SetCpuMathLibraryNumThreads(std::max(1, settings.threads / settings.requests));
   if (!settings.onednn) {
     expect(settings.precision == "float32", "Paddle computes in bfloat16 by oneDNN's kernels alone; leave them on");
-    config.DisableMKLDNN();
+    config.DisableONEDNN();
     return config;
   }
-  config.EnableMKLDNN();
+  config.EnableONEDNN();
   if (settings.precision == "bfloat16") {
-    config.EnableMkldnnBfloat16();
+    config.EnableOnednnBfloat16();
   }
   // Paddle 3.3.1 raises in this pass where a ReLU follows a concatenation of convolutions (SqueezeNet)
   config.DeletePass("conv_concat_activation_onednn_fuse_pass");

@@ -25,9 +25,9 @@ struct AnalysisConfig {
   void EnableTensorRtEngine(std::int64_t workspace, int max_batch_size, int min_subgraph_size, Precision precision,
                             bool use_static, bool use_calib_mode, bool use_cuda_graph);
   void SetCpuMathLibraryNumThreads(int threads);
-  void EnableMKLDNN();
-  void DisableMKLDNN();
-  void EnableMkldnnBfloat16();
+  void EnableONEDNN();
+  void DisableONEDNN();
+  void EnableOnednnBfloat16();
   void DeletePass(const std::string& name);
 
   alignas(64) unsigned char room[16384];

@@ -25,7 +25,9 @@ class Bytes {
   [[nodiscard]] std::uint64_t big_endian(std::size_t place, std::size_t bytes) const;
   [[nodiscard]] std::uint64_t little_endian(std::size_t place, std::size_t bytes) const;
   [[nodiscard]] std::string_view part(std::size_t begin, std::size_t end) const;
-  [[nodiscard]] bool has_at(std::size_t place, std::string_view text) const { return part(place, place + text.size()) == text; }
+  [[nodiscard]] bool has_at(std::size_t place, std::string_view text) const {
+    return part(place, place + text.size()) == text;
+  }
   [[nodiscard]] std::size_t find(std::string_view text, std::size_t from) const;  // `npos` where there is none
 
   static constexpr std::size_t npos = std::string_view::npos;
