@@ -1,6 +1,7 @@
 """What prediction costs: `python benchmarks/predict.py [BUNDLE ...]`.
 
     runtime      the runtime over the bare engine, batch 1 and 8
+    default      what the plain installation runs, over the best of ONNX Runtime and OpenVINO, batch 1 and 8
     choice       the backend that `ppcls benchmark backends` chooses, over the fastest of all, at batch 8
     precisions   bfloat16 and int8 over float32, by OpenVINO at batch 8
     folder       a folder of JPEGs to a CSV file, over a loop that reads, transforms and runs one batch after another
@@ -23,13 +24,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prediction import choice, folder, precisions, runtime, start
+from prediction import choice, default, folder, precisions, runtime, start
 
 from ppcls.inference import Bundle
 from ppcls.utils import cpu
 
 MODELS = ("DLA34", "DarkNet53", "SqueezeNet1_1")
-PARTS = ("runtime", "choice", "precisions", "folder", "start")
+PARTS = ("runtime", "default", "choice", "precisions", "folder", "start")
 
 
 def exported(model: str, place: Path) -> Path:
@@ -90,6 +91,8 @@ def main() -> None:
             )
             if "runtime" in arguments.parts:
                 runtime.measure(bundle, arguments.rounds)
+            if "default" in arguments.parts:
+                default.measure(bundle, arguments.rounds)
             if "choice" in arguments.parts:
                 choice.measure(bundle, arguments.rounds)
             if "precisions" in arguments.parts:

@@ -230,7 +230,7 @@ def export(
     opset: int | None = None,
     size: int | tuple[int, int] | str | None = None,
     golden_picture: PathLike | None = None,
-    program_format: Literal["json", "pdmodel"] = "json",
+    program_format: Literal["json", "pdmodel"] | None = None,
     untrained: bool = False,
     temperature: float | PathLike | None = None,
     overrides: Overrides = (),
@@ -247,7 +247,8 @@ def export(
         opset: The version of ONNX's operators, 7 to 21; None is 13.
         size: Another input size: pixels of both sides, (height, width), or `256x320`.
         golden_picture: The example picture of the bundle; None takes the library's own.
-        program_format: `json` is that of Paddle 3, `pdmodel` of Paddle 2.
+        program_format: `json` is that of Paddle 3, `pdmodel` of Paddle 2; None takes the one that is run
+            fastest.
         untrained: Export the initial weights if none are configured.
         temperature: What the logits are divided by: a number, or the folder of a report that proposes one.
         overrides: Other keys of the configuration, see `train`.

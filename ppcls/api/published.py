@@ -184,4 +184,5 @@ def export_published(model: str, source: str, folder: Path) -> None:
         weights_sha256=sha256_of(found.path),
         architecture_arguments=arguments_of(params),
         weights_source=source_of(found),
+        program_file=None,
     )

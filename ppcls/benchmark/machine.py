@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 
 import ppcls
-from ppcls.inference.settings import TRT
+from ppcls.inference.settings import PADDLE_OPENVINO, TRT
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.hardware import first_gpu, processor_name
 
 _PADDLE = ("paddlepaddle", "paddlepaddle-gpu")
 _ENGINES = {
     "paddle": _PADDLE,
+    PADDLE_OPENVINO: _PADDLE,
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "openvino": ("openvino",),
     TRT: (*_PADDLE, "tensorrt"),

@@ -61,7 +61,7 @@ def add_arguments(command: CommandParser) -> None:
     )  # fmt: skip
     command.add_argument(
         "--backend", metavar="LIST", type=backends, default=["paddle"],
-        help="some of paddle, onnxruntime, openvino and trt (default: paddle)",
+        help="some of paddle, paddle-openvino, onnxruntime, openvino and trt (default: paddle)",
     )  # fmt: skip
     command.add_argument(
         "--threads", metavar="N", type=number, help="CPU threads (default: all cores)"

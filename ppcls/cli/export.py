@@ -46,8 +46,8 @@ def add_arguments(command: CommandParser) -> None:
     command.add_argument(
         "--format",
         choices=("json", "pdmodel"),
-        default="json",
-        help="the program's format: json is that of Paddle 3, pdmodel of Paddle 2 (default: json)",
+        help="the program's format: json is that of Paddle 3, pdmodel of Paddle 2 (default: the one that is run "
+        "fastest with Paddle alone)",
     )
     command.add_argument(
         "--size",

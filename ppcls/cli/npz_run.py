@@ -10,6 +10,7 @@ from ppcls.cli.parser import CommandParser
 from ppcls.deployment.npz.results import run_inputs
 from ppcls.deployment.verify.forms import Form
 from ppcls.inference.backends import open_backend
+from ppcls.inference.backends.default import default_settings
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import resolve
 
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the scores, and return the exit code."""
     bundle = Bundle.load(arguments.bundle)
     settings = resolve(
-        bundle.settings,
+        bundle.settings or default_settings(bundle),
         backend=arguments.backend,
         precision=arguments.precision,
         device=arguments.device,

@@ -64,7 +64,7 @@ def add_arguments(command: CommandParser) -> None:
         metavar="NAME",
         action=SetKey,
         key="Global.backend",
-        help="paddle, onnxruntime, openvino or trt (default: that of the bundle)",
+        help="paddle, paddle-openvino, onnxruntime, openvino or trt (default: that of the bundle)",
     )
     command.add_argument(
         "--precision",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ppcls.api.published import place_of
 from ppcls.cli.parser import CommandParser
+from ppcls.inference.backends.default import default_settings
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.settings import Settings, resolve
@@ -230,7 +231,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 def _settings(arguments: argparse.Namespace, bundle: Bundle) -> Settings:
     return resolve(
-        bundle.settings,
+        bundle.settings or default_settings(bundle),
         backend=arguments.backend,
         precision=arguments.precision,
         device=arguments.device,

@@ -28,7 +28,8 @@ class DeployGlobalSection(CheckedFields):
         use_gpu: whether the program runs on the GPU instead of the CPU.
         enable_mkldnn: whether the CPU runs it through oneDNN.
         cpu_num_threads: threads on the CPU; null for `OMP_NUM_THREADS`, or one per core.
-        backend: the engine (`trt` is TensorRT inside Paddle); null for the one that the bundle names, or else Paddle.
+        backend: the engine (`paddle-openvino` and `trt` are OpenVINO and TensorRT inside Paddle); null for the one that
+            the bundle names, or else for the faster of Paddle's own.
         precision: precision of the arithmetic; null for the one that the bundle names with its engine, or else float32.
         requests: batches that run at the same time; null for as many as the bundle names if several, or else one per
             core on a CPU, at most 4, and one for fewer than 32 pictures. The answers do not depend on it.
@@ -49,7 +50,9 @@ class DeployGlobalSection(CheckedFields):
     use_gpu: bool = False
     enable_mkldnn: bool = True
     cpu_num_threads: PositiveInt | None = None
-    backend: Literal["paddle", "onnxruntime", "openvino", "trt"] | None = None
+    backend: (
+        Literal["paddle", "paddle-openvino", "onnxruntime", "openvino", "trt"] | None
+    ) = None
     precision: Literal["float32", "float16", "bfloat16", "int8"] | None = None
     requests: PositiveInt | None = None
     use_fp16: bool = False

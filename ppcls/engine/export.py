@@ -30,7 +30,7 @@ def export(
     untrained: bool = False,
     golden_picture: str | None = None,
     opset: int | None = None,
-    program_format: str = "json",
+    program_format: str | None = None,
     size: tuple[int, int] | None = None,
     temperature: float | None = None,
 ) -> ExportResult:
@@ -41,7 +41,7 @@ def export(
         untrained: Whether initial weights are exported where none are configured.
         golden_picture: The bundle's example, in place of the library's own.
         opset: Also write the program as ONNX of this opset.
-        program_format: json or pdmodel.
+        program_format: json or pdmodel; None takes the one that the default of prediction runs fastest.
         size: (height, width) in place of the configuration's.
         temperature: What the logits are divided by; None leaves them as they are.
     """
@@ -70,7 +70,7 @@ def export(
         weights_sha256=sha256_of(found.path) if found else None,
         golden_picture=Path(golden_picture) if golden_picture else None,
         opset=opset,
-        program_file=f"inference.{program_format}",
+        program_file=program_format and f"inference.{program_format}",
         architecture_arguments=arguments_of(config.Arch),
         weights_source=source_of(found) if found else None,
     )

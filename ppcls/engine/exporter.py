@@ -15,13 +15,15 @@ from ppcls.data.transforms import Pipeline
 from ppcls.deployment.bundle_writer import write_manifest
 from ppcls.deployment.exported_network import Deployed
 from ppcls.deployment.installing import IN_USE, is_leftover
-from ppcls.deployment.legacy_program import save_legacy_program
+from ppcls.deployment.legacy_program import NotInThisFormat, save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
+from ppcls.deployment.program_format import fastest_program_file
 from ppcls.deployment.verify.run import verify
 from ppcls.engine.run_folder import CONFIG_FILE, LOG_FILE
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import (
     GOLDEN_FILE,
+    LEGACY_PROGRAM_FILE,
     PARAMETERS_FILE,
     PROGRAM_FILE,
     Bundle,
@@ -61,7 +63,7 @@ def export_bundle(
     weights_sha256: str | None = None,
     golden_picture: Path | None = None,
     opset: int | None = None,
-    program_file: str = PROGRAM_FILE,
+    program_file: str | None = PROGRAM_FILE,
     architecture_arguments: Mapping[str, Any] | None = None,
     weights_source: str | None = None,
 ) -> Agreement:
@@ -81,7 +83,8 @@ def export_bundle(
         weights_sha256: digest of the weights' file.
         golden_picture: the picture that runtimes check themselves with; the library's own by default.
         opset: ONNX opset of `inference.onnx`; None does not write that file.
-        program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2.
+        program_file: `inference.json`, or `inference.pdmodel` for a program of Paddle 2; None takes the one that the
+            default of prediction runs fastest.
         architecture_arguments: the backbone's arguments, for making the model again.
         weights_source: the file or address of the weights.
 
@@ -105,10 +108,9 @@ def export_bundle(
         with paddle.no_grad():
             scores = Deployed(model)(paddle.to_tensor(image)).numpy()
         try:
-            write = save_legacy_program
-            if program_file == PROGRAM_FILE:
-                write = _save_program
-            write(model, aside, image_shape)
+            program_file = _write_program(
+                model, aside, image_shape, program_file, architecture
+            )
             predictor = open_predictor(aside / program_file, aside / PARAMETERS_FILE)
             (input_name,), (output_name,) = (
                 predictor.get_input_names(),
@@ -286,6 +288,33 @@ def _verified(bundle: Bundle) -> Agreement:
     if bundle.weights_sha256 is not None:
         report.require()
     return agreements[0]
+
+
+def _write_program(
+    model: Any,
+    folder: Path,
+    image_shape: tuple[int, int, int],
+    asked: str | None,
+    architecture: str,
+) -> str:
+    """Write the program in the format that was asked for, or in the fastest; gives its file's name.
+
+    Raises:
+        UserError: Paddle cannot write the model in the format that was asked for.
+    """
+    if (asked or fastest_program_file(architecture)) == LEGACY_PROGRAM_FILE:
+        try:
+            save_legacy_program(model, folder, image_shape)
+        except NotInThisFormat as error:
+            if asked is not None:
+                raise
+            get_logger().warning(
+                "%s; it is written so, and predicts by oneDNN alone", error
+            )
+        else:
+            return LEGACY_PROGRAM_FILE
+    _save_program(model, folder, image_shape)
+    return PROGRAM_FILE
 
 
 def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -> None:

@@ -17,12 +17,13 @@ from ppcls.data.picture_items import is_web_address
 from ppcls.data.picture_sources import pictures_of
 from ppcls.engine.answers import answers_for, copy_by_class
 from ppcls.engine.result_files import open_results
+from ppcls.inference.backends.default import default_settings
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.classifier import Classifier
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.official.preprocess import with_decoding
 from ppcls.inference.prediction import Prediction
-from ppcls.inference.settings import DEFAULTS
+from ppcls.inference.settings import PADDLE_OPENVINO
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.files import PathLike
 
@@ -91,11 +92,12 @@ def _requests(
 
     Two batches on one core each are faster than one batch on both: no thread waits for the other's part of a kernel.
     """
-    stored = bundle.settings or DEFAULTS
+    stored = bundle.settings or default_settings(bundle)
     backend = settings.backend or stored.backend
     if backend == stored.backend and stored.requests > 1:
         return None
-    long = _LONG_FOR_PADDLE if backend == "paddle" else _LONG
+    is_paddle = backend in ("paddle", PADDLE_OPENVINO)
+    long = _LONG_FOR_PADDLE if is_paddle else _LONG
     if settings.use_gpu or pictures < long:
         return 1
     batches = -(-pictures // settings.batch_size)

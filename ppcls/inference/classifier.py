@@ -18,6 +18,7 @@ from ppcls.data.labels import load_class_names
 from ppcls.data.transforms import Pipeline
 from ppcls.data.transforms.views import TestTime, Views, mean_over_views
 from ppcls.inference.backends import Backend, open_backend
+from ppcls.inference.backends.default import default_settings
 from ppcls.inference.bundle import ONNX_SUFFIX, Bundle
 from ppcls.inference.golden import (
     INPUT_TOLERANCE,
@@ -29,9 +30,10 @@ from ppcls.inference.golden import (
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.prediction import Prediction
 from ppcls.inference.results import Results
-from ppcls.inference.settings import resolve
-from ppcls.utils.errors import UserError, expect
+from ppcls.inference.settings import PADDLE_OPENVINO, resolve
+from ppcls.utils.errors import Unavailable, UserError, expect
 from ppcls.utils.files import PathLike, expanded
+from ppcls.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from ppcls.inference.official.preprocess import Preprocess
@@ -50,7 +52,7 @@ class Classifier:
         topk: the most classes that a result names.
         class_names: in place of the bundle's: a label file, or one name a class.
         onednn: run oneDNN's kernels on a CPU, about four times as fast as Paddle's own.
-        backend: what runs the program: `paddle`, `onnxruntime`, `openvino`, or an object with `run`.
+        backend: what runs the program: `paddle`, `paddle-openvino`, `onnxruntime`, `openvino`, or an object with `run`.
         precision: `float32`, `float16`, `bfloat16` or `int8`.
         requests: batches that run at the same time.
         model: for PaddleClas's folder or tar, the name of the model whose preprocessing it gets, such as `DLA34`.
@@ -104,7 +106,7 @@ class Classifier:
         self.bundle = path
         names_backend = backend is None or isinstance(backend, str)
         self.settings = resolve(
-            self.bundle.settings,
+            self.bundle.settings or default_settings(self.bundle),
             backend=backend if names_backend else None,
             device=device,
             threads=threads,
@@ -113,8 +115,9 @@ class Classifier:
             requests=requests,
             tensorrt=tensorrt,
         )
+        is_default = backend is None and self.bundle.settings is None
         if backend is None or isinstance(backend, str):
-            backend = open_backend(self.bundle, self.settings)
+            backend = self._open(is_default)
         self._backend = backend
         pipeline = self.bundle.pipeline
         if tta is not None:
@@ -129,6 +132,17 @@ class Classifier:
             self.settings.threads,
             self.settings.requests,
         )
+
+    def _open(self, is_default: bool) -> Backend:
+        """Open the backend of the settings; Paddle's operators in its place where nobody has chosen it and it fails."""
+        try:
+            return open_backend(self.bundle, self.settings)
+        except Unavailable as error:
+            if not is_default or self.settings.backend != PADDLE_OPENVINO:
+                raise
+            get_logger().warning("%s; oneDNN runs the model instead", error)
+            self.settings = replace(self.settings, backend="paddle")
+            return open_backend(self.bundle, self.settings)
 
     def _located(self, path: PathLike) -> PathLike:
         """The path of the model; what a subclass takes besides paths, it replaces here."""

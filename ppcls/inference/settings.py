@@ -10,12 +10,14 @@ from ppcls.config.tensorrt import TensorRT
 from ppcls.utils.errors import UserError, expect
 
 TRT = "trt"  # TensorRT inside Paddle
-BACKENDS = ("paddle", "onnxruntime", "openvino", TRT)
+PADDLE_OPENVINO = "paddle-openvino"  # OpenVINO inside Paddle
+BACKENDS = ("paddle", PADDLE_OPENVINO, "onnxruntime", "openvino", TRT)
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 DEVICES = ("cpu", "gpu")
 # What each backend computes in, by device.
 OFFERED: dict[str, dict[str, tuple[str, ...]]] = {
     "paddle": {"cpu": ("float32", "bfloat16"), "gpu": ("float32", "float16")},
+    PADDLE_OPENVINO: {"cpu": ("float32", "bfloat16")},
     "onnxruntime": {"cpu": ("float32", "int8")},
     "openvino": {"cpu": ("float32", "bfloat16", "int8")},
     TRT: {"gpu": ("float32", "float16", "int8")},
@@ -45,7 +47,7 @@ class Settings:
     """What a backend is opened with. A bundle may carry one, which `ppcls benchmark backends` writes.
 
     Attributes:
-        backend: `paddle`, `onnxruntime`, `openvino`, or `trt` for TensorRT inside Paddle.
+        backend: `paddle`, `onnxruntime`, `openvino`; `paddle-openvino` and `trt`: OpenVINO and TensorRT inside Paddle.
         precision: precision of the arithmetic: `float32`, `float16`, `bfloat16` or `int8`; see `OFFERED`.
         device: `cpu` or `gpu`.
         threads: threads of the CPU kernels, for all requests together; None takes every core that this process may use.
@@ -161,7 +163,10 @@ def _belongs(stored: Settings, named: dict[str, Any]) -> bool:
     """Whether stored settings are of the backend and device that were named."""
     backend = named.get("backend", stored.backend)
     device = named.get("device", stored.device)
-    return _engine(backend) == _engine(stored.backend) and device == stored.device
+    if _engine(backend) != _engine(stored.backend) or device != stored.device:
+        return False
+    # Without oneDNN's kernels a user means Paddle's own
+    return stored.backend != PADDLE_OPENVINO or named.get("onednn", True)
 
 
 def _engine(backend: str) -> str:

@@ -222,7 +222,7 @@ def test_nothing_that_can_be_measured_is_an_error(exported, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--backend", "tenosrrt"], "'tenosrrt' is unknown; write some of paddle,onnxruntime,..."),
+        (["--backend", "tenosrrt"], "'tenosrrt' is unknown; write some of paddle,paddle-openvino,onnxruntime,..."),
         (["--precision", "fp8"], "'fp8' is unknown; write some of float32,float16,bfloat16,int8"),
         (["--batch-size", "1,x"], "'1,x' is not a list of whole numbers; ... such as 1,4,8"),
         (["--batch-size", "0"], "0 is in the list; write whole numbers from 1"),

@@ -70,18 +70,19 @@ def test_what_was_measured_is_not_measured_again(exported, listed, tmp_path, ope
     command = (exported, "--data", listed, "--output", out, "--backend", "all:float32")
     assert accuracy(*command) == 0
     said = capsys.readouterr()
-    assert opened == ["paddle:float32", "onnxruntime:float32"]
+    assert opened == ["paddle:float32", "paddle-openvino:float32", "onnxruntime:float32"]
     assert f"left out: {exported}, openvino:float32: OpenVINO is not installed" in said.err
     files = {path.name: path.read_bytes() for path in out.iterdir()}
     assert sorted(files) == ["accuracy.csv", "accuracy.json", "accuracy.md"]
     assert b"| Tiny | onnxruntime | float32 | 4 | 75.00 | 100.00 |" in files["accuracy.md"]
     assert said.out == (
-        "model  engine       precision  pictures  top-1 (%)  top-5 (%)\n"
-        "Tiny   paddle       float32           4      25.00     100.00\n"
-        "Tiny   onnxruntime  float32           4      75.00     100.00\n"
+        "model  engine           precision  pictures  top-1 (%)  top-5 (%)\n"
+        "Tiny   paddle           float32           4      25.00     100.00\n"
+        "Tiny   paddle-openvino  float32           4      75.00     100.00\n"
+        "Tiny   onnxruntime      float32           4      75.00     100.00\n"
     )
     assert accuracy(*command) == 0
-    assert opened == ["paddle:float32", "onnxruntime:float32"]
+    assert opened == ["paddle:float32", "paddle-openvino:float32", "onnxruntime:float32"]
     assert {path.name: path.read_bytes() for path in out.iterdir()} == files
 
 
@@ -147,7 +148,9 @@ def test_a_run_that_breaks_off_keeps_its_rows(exported, listed, tmp_path, opened
     with pytest.raises(RuntimeError, match="fell over"):
         accuracy(exported, "--data", listed, "--output", tmp_path / "out")
     rows = json.loads((tmp_path / "out" / "accuracy.json").read_text())["rows"]
-    assert [(row["backend"], row["precision"]) for row in rows] == [("paddle", "float32"), ("paddle", "bfloat16")]
+    assert [(row["backend"], row["precision"]) for row in rows] == [
+        (name, precision) for name in ("paddle", "paddle-openvino") for precision in ("float32", "bfloat16")
+    ]
 
 
 def test_published_figures_stand_beside_ours_with_their_names(tmp_path):

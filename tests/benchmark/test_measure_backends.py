@@ -144,7 +144,8 @@ def test_candidates_are_what_backends_offer():
     found = candidates("cpu", ["float32", "int8"], [None, 2], [1])
     assert found[:2] == [PADDLE, replace(PADDLE, threads=2)]
     assert [(one.backend, one.precision) for one in found[::2]] == [
-        ("paddle", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("onnxruntime", "int8"),
+        ("paddle", "float32"), ("paddle-openvino", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"),
+        ("onnxruntime", "int8"),
         ("openvino", "int8"),
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"^no backend computes in float16 on a cpu; leave it out of --precision$"):

@@ -238,7 +238,8 @@ def test_the_versions_of_an_engine(monkeypatch):
     installed = {"paddlepaddle-gpu": "3.3.1", "tensorrt": "10.5", "openvino": "2025.4"}
     monkeypatch.setattr(machine, "_version", installed.get)
     assert [machine.engine_versions(name) for name in BACKENDS] == [
-        "paddlepaddle-gpu 3.3.1", "", "openvino 2025.4", "paddlepaddle-gpu 3.3.1, tensorrt 10.5",
+        "paddlepaddle-gpu 3.3.1", "paddlepaddle-gpu 3.3.1", "", "openvino 2025.4",
+        "paddlepaddle-gpu 3.3.1, tensorrt 10.5",
     ]  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def test_printing_does_not_look_for_the_paths():
         ("Global.tensorrt.max_batch=0", "-o Global.tensorrt.max_batch=0: is 0; ... at least 1"),
         ("Global.tensorrt.max_batch=64", "d.yaml:1 Global: tensorrt ... TensorRT ... write use_tensorrt: true"),
         ("Global.tensorrt.batch=1", "-o Global.tensorrt.batch=1: unknown key 'batch'. ... 'opt_batch'?"),
-        ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'onnxruntime' ..."),
+        ("Global.backend=onnx", "-o Global.backend=onnx: is 'onnx'; write 'paddle' or 'paddle-openvino' ..."),
         ("Global.precision=fp16", "-o Global.precision=fp16: is 'fp16'; write 'float32' or 'float16' ..."),
         ("Global.requests=0", "-o Global.requests=0: is 0; ... at least 1 or null"),
         ("PostProcess.main_indicator=ThreshOutput", "-o PostProcess.main_indicator=ThreshOutput: Topk is the only ...; remove it"),

@@ -1,7 +1,5 @@
 """`inference.pdmodel`: written by a child in Paddle 2's format, and checked against the model as every bundle is."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import paddle
 import pytest
@@ -9,9 +7,9 @@ import pytest
 from helpers.messages import refusal, says
 from helpers.new_process import output_of, with_checkout
 from ppcls.arch import build_model
+from ppcls.arch.families.squeezenet.network import SqueezeNet
 from ppcls.cli import main
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
-from ppcls.deployment import legacy_program
 from ppcls.engine import exporter
 from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle, Classifier, GoldenMismatch
@@ -57,22 +55,45 @@ def test_a_wrong_program_is_noticed_and_the_old_bundle_stays(tmp_path, monkeypat
     assert Bundle.load(tmp_path / "bundle").weights_sha256 == "old"
 
 
-def test_what_paddle_cannot_write_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
-    calls = []
+class OfPaddle3(SqueezeNet):
+    """The method of a tensor is an operator that cannot be written into a program of Paddle 2."""
 
-    def fail(command, **options):
-        calls.append((command[-2], options["env"]["FLAGS_enable_pir_api"]))
-        return SimpleNamespace(
-            returncode=1, stderr="Traceback ...\nTypeError: tanh(): must be Value, but got Variable\n"
-        )
+    def forward_head(self, x):
+        return SqueezeNet.forward_head(self, x).sigmoid()
 
-    monkeypatch.setattr(legacy_program.subprocess, "run", fail)
-    assert refusal(export, model("SqueezeNet1_1"), tmp_path / "bundle") == says(
-        "Paddle cannot write SqueezeNet1_1 ... (TypeError: tanh(): must be Value, but got "
-        "Variable); ... without --format pdmodel"
-    )
-    assert calls == [("ppcls.deployment.legacy_program", "0")]
+
+def test_what_paddle_cannot_write_is_one_sentence_and_leaves_nothing(tmp_path):
+    network = model("SqueezeNet1_1")
+    network.__class__ = OfPaddle3
+    sentence = says("Paddle cannot write SqueezeNet1_1 as inference.pdmodel (... sigmoid... with --format json")
+    assert refusal(export, network, tmp_path / "bundle") == sentence
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fastest_format_is_paddle_3s_for_what_paddle_2s_cannot_be_written(tmp_path, caplog):
+    network = model("SqueezeNet1_1")
+    export(network, tmp_path / "bundle", program_file=None)
+    assert Bundle.load(tmp_path / "bundle").program.file == "inference.pdmodel"
+    network.__class__ = OfPaddle3
+    export(network, tmp_path / "bundle", program_file=None)
+    assert Bundle.load(tmp_path / "bundle").program.file == "inference.json"
+    assert [message.partition(" (")[0] for message in caplog.messages[-1:]] == [
+        "Paddle cannot write SqueezeNet1_1 as inference.pdmodel"
+    ]
+
+
+def test_writing_it_leaves_paddle_as_it_was(tmp_path):
+    sigmoid, network = paddle.nn.functional.sigmoid, model("SqueezeNet1_1")
+    image = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32"))
+    network.eval()
+    before = network(image).numpy()
+    export(network, tmp_path / "bundle")
+    assert paddle.nn.functional.sigmoid is sigmoid
+    assert paddle.framework.in_pir_mode() is False and paddle.framework.use_pir_api()
+    np.testing.assert_array_equal(network(image).numpy(), before)
+    network.train()
+    network(image).mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_the_sigmoid_that_paddle_2s_programs_get():

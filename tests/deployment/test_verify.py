@@ -213,7 +213,8 @@ def half_installed(monkeypatch):
 def test_what_is_not_installed_is_named(bundle, half_installed):
     report = verify(bundle, "all:float32")
     assert [str(row.form) for row in report.rows] == ["paddle:float32"]
-    assert report.table().splitlines()[2:4] == [
+    assert report.table().splitlines()[2:5] == [
+        "left out: paddle-openvino:float32: paddle-openvino is not installed; run this",
         "left out: onnxruntime:float32: onnxruntime is not installed; run this",
         "left out: openvino:float32: openvino is not installed; run this",
     ]

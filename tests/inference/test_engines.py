@@ -148,8 +148,8 @@ def test_one_table_names_every_form():
         "paddle:float32", "paddle:float16", "trt:float32", "trt:float16", "trt:int8",
     ]  # fmt: skip
     assert [str(form) for form in FORMS["cpu"]] == [
-        "paddle:float32", "paddle:bfloat16", "onnxruntime:float32", "onnxruntime:int8", "openvino:float32",
-        "openvino:bfloat16", "openvino:int8",
+        "paddle:float32", "paddle:bfloat16", "paddle-openvino:float32", "paddle-openvino:bfloat16",
+        "onnxruntime:float32", "onnxruntime:int8", "openvino:float32", "openvino:bfloat16", "openvino:int8",
     ]  # fmt: skip
     hints = get_type_hints(DeployGlobalSection)
     assert get_args(get_args(hints["backend"])[0]) == BACKENDS

@@ -139,7 +139,9 @@ class Lab:
     def export(self, overrides):
         """An export of a small backbone that was never trained, and so has no class names."""
         self.patch.setattr(DLAParams, "_make", lambda params: Small(params))
-        return self.run("export", {"Arch": {"name": "DLA46_c", "class_num": 4}, **overrides}, "--untrained")
+        return self.run(
+            "export", {"Arch": {"name": "DLA46_c", "class_num": 4}, **overrides}, "--untrained", "--format", "json"
+        )
 
     def well(self, command, overrides):
         """A command that ends well."""

@@ -13,6 +13,7 @@ from ppcls.inference.settings import (
     BACKENDS,
     DEVICES,
     OFFERED,
+    PADDLE_OPENVINO,
     PRECISIONS,
     TRT,
     Settings,
@@ -125,7 +126,7 @@ def form_digest(bundle: Bundle, form: Form) -> str:
 
 def _files_of(bundle: Bundle, form: Form) -> Sequence[DigestedFile]:
     """The files of a bundle that a form runs; none if the bundle does not have the form."""
-    if form.backend in ("paddle", TRT):
+    if form.backend in ("paddle", PADDLE_OPENVINO, TRT):
         return bundle.program, bundle.parameters
     if form.precision != "int8":
         return () if bundle.onnx is None else (bundle.onnx,)

@@ -21,6 +21,9 @@ class Engine(NamedTuple):
 
 ENGINES = {
     "paddle": Engine("ppcls.inference.backends.paddle", "PaddleBackend", "paddle"),
+    "paddle-openvino": Engine(
+        "ppcls.inference.backends.paddle_openvino", "PaddleOpenVinoBackend", "paddle"
+    ),
     "trt": Engine("ppcls.inference.backends.tensorrt", "TensorRtBackend", "paddle"),
     "onnxruntime": Engine(
         "ppcls.inference.backends.onnxruntime", "OnnxRuntimeBackend", "onnxruntime"

@@ -158,5 +158,5 @@ def _require_bfloat16(program: Path, settings: Settings) -> None:
     expect_available(
         program.suffix != LEGACY,
         f"{program} is a program of Paddle 2, which Paddle {load_paddle().__version__} does not run in bfloat16; "
-        "write precision float32, or export again in today's format",
+        "write precision float32, or backend paddle-openvino",
     )

@@ -1,0 +1,137 @@
+"""OpenVINO inside Paddle: Paddle's wheels for processors carry a copy, which runs programs of Paddle 2.
+
+It needs nothing installed besides Paddle. Paddle itself ignores the request, without a word, for a program of Paddle 3
+and in a build without OpenVINO; here both are refused.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppcls.inference.backends.common import PooledBackend, begin, engine_processes
+from ppcls.inference.backends.default import paddle_has_openvino
+from ppcls.inference.backends.paddle import LEGACY, LoadedPredictor
+from ppcls.inference.bundle import Bundle
+from ppcls.inference.settings import Settings
+from ppcls.utils.cpu import threads_for_inference
+from ppcls.utils.errors import Unavailable, expect_available
+from ppcls.utils.load_paddle import load_paddle
+
+_PRECISIONS = {"float32": "Float32", "bfloat16": "Bfloat16"}
+
+
+class PaddleOpenVinoBackend(PooledBackend):
+    """Runs a bundle's program of Paddle 2 by the OpenVINO that Paddle carries. Threads may share it.
+
+    Args:
+        bundle: what to run; its files are compared with their digests first.
+        settings: float32 or bfloat16, and threads; several requests are as many processes, see `engine_process`.
+
+    Raises:
+        Unavailable: the program is not one of Paddle 2, this Paddle has no OpenVINO, or this processor does not compute
+            in bfloat16.
+        UserError: the bundle is damaged.
+    """
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        if settings.requests == 1:
+            super().__init__([_load(bundle, settings)])
+        else:
+            super().__init__(engine_processes(bundle, settings))
+
+
+def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
+    checked = begin(bundle.checked, bundle.program, bundle.parameters)
+    check(bundle.path_of(bundle.program), settings)
+    program, parameters = checked()
+    return _CheckedPredictor(
+        LoadedPredictor(bundle, open_predictor(program, parameters, settings))
+    )
+
+
+class _CheckedPredictor:
+    """A predictor whose failures are noticed: Paddle writes an exception of OpenVINO to its log and goes on.
+
+    OpenVINO allocates memory for each new batch size. Where that fails, the scores are those of the batch before.
+    """
+
+    def __init__(self, predictor: LoadedPredictor) -> None:
+        self._predictor = predictor
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num].
+
+        Raises:
+            MemoryError: OpenVINO has not computed them.
+        """
+        scores = self._predictor.run(batch)
+        if len(scores) != len(batch):
+            raise MemoryError(
+                f"OpenVINO inside Paddle computed no scores for a batch of {len(batch)}"
+            )
+        return scores
+
+
+def check(program: Path, settings: Settings) -> None:
+    """Whether this Paddle runs the program by OpenVINO, on this processor.
+
+    Raises:
+        Unavailable: it does not.
+    """
+    expect_available(
+        program.suffix == LEGACY,
+        f"{program} is not a program of Paddle 2, which alone OpenVINO inside Paddle runs; export again with --format "
+        "pdmodel, or write backend paddle",
+    )
+    paddle = load_paddle()
+    expect_available(
+        paddle_has_openvino(),
+        f"this build of Paddle {paddle.__version__} has no OpenVINO inside; write backend paddle",
+    )
+    if settings.precision == "bfloat16":
+        from paddle.base import core
+
+        expect_available(
+            core.supports_bfloat16(),
+            "this processor does not compute in bfloat16; write precision float32",
+        )
+
+
+def open_predictor(program: Path, parameters: Path, settings: Settings) -> Any:
+    """A predictor of Paddle with its OpenVINO; see `PaddleOpenVinoBackend`."""
+    from paddle.inference import Config, PrecisionType, create_predictor
+
+    config = Config(str(program), str(parameters))
+    config.disable_glog_info()
+    config.disable_gpu()
+    config.set_cpu_math_library_num_threads(settings.threads or threads_for_inference())
+    config.enable_openvino_engine(
+        getattr(PrecisionType, _PRECISIONS[settings.precision])
+    )
+    expect_available(
+        config.openvino_engine_enabled(),
+        f"Paddle {load_paddle().__version__} does not switch its OpenVINO on; write backend paddle",
+    )
+    # Compiled programs are written to a folder, `__cache__` where a user happens to be if it is not named, and read
+    # there again: a file that lay there would be run. So it is an empty one, which is gone afterwards.
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="ppcls-openvino-")
+    except OSError as error:
+        raise Unavailable(
+            f"OpenVINO inside Paddle needs a folder for temporary files ({error}); name one in TMPDIR, or write "
+            "backend paddle"
+        ) from error
+    with folder:
+        config.set_optim_cache_dir(folder.name)
+        try:
+            return create_predictor(config)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1:]
+            raise Unavailable(
+                f"OpenVINO inside Paddle cannot load {program} ({' '.join(reason)[:300]}); where {folder.name} has too "
+                "little space, name another folder in TMPDIR, or write backend paddle"
+            ) from error
