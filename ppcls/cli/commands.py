@@ -171,6 +171,11 @@ COMMANDS = (
         "look for what is wrong with data before a training, and measure what the training will take",
     ),
     Command(
+        "browse",
+        "browse",
+        "write a page of a training's pictures as it will see them, of each transform, and of its learning rates",
+    ),
+    Command(
         "runs",
         "runs",
         "list the runs in a folder: state, model, data, best epoch, and how their configurations differ",

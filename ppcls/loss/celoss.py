@@ -23,6 +23,11 @@ class CELoss(CheckedFields):
     `class_weights`, one for each class in their order, multiply the cost of each class. The mean stays that over the
     pictures: divided by the sum of their weights, as Paddle's and PyTorch's own is, it would depend on how pictures are
     grouped into batches, steps and processes. So weights whose mean over the pictures is 1 keep the loss's scale.
+
+    Attributes:
+        weight: factor of this loss in the sum.
+        epsilon: share of the target that label smoothing spreads over all classes; null for none.
+        class_weights: one factor per class, by which its pictures count; null for 1 each.
     """
 
     weight: PositiveFloat = 1.0

@@ -26,7 +26,14 @@ Outputs = Mapping[str, Any]
 @LOSSES.register()
 @dataclass(frozen=True)
 class DistillationGTCELoss(CheckedFields):
-    """Cross entropy of each of `model_names` with the true classes, summed; `epsilon` smooths as in CELoss."""
+    """Cross entropy of each of `model_names` with the true classes, summed; `epsilon` smooths as in CELoss.
+
+    Attributes:
+        weight: factor of this loss in the sum.
+        model_names: the models that learn from the true classes.
+        key: the entry of the models' outputs that holds the logits; null where they return nothing else.
+        epsilon: label smoothing, as in CELoss; null for none.
+    """
 
     weight: PositiveFloat = 1.0
     model_names: tuple[str, ...] = ("Student",)
@@ -63,6 +70,11 @@ class PairLoss(CheckedFields):
     """What losses over pairs of models share: the values of all `model_name_pairs` are summed.
 
     A pair is [Student, Teacher]: the one that learns, and the one that it learns from. Targets are not looked at.
+
+    Attributes:
+        weight: factor of this loss in the sum.
+        model_name_pairs: pairs of models; the first one of a pair learns from the second.
+        key: the entry of the models' outputs that holds the logits; null where they return nothing else.
     """
 
     weight: PositiveFloat = 1.0
@@ -115,6 +127,9 @@ class DistillationCELoss(PairLoss):
     """Cross entropy of the student with the teacher's shares, which it does not change.
 
     `epsilon` smooths these as in CELoss.
+
+    Attributes:
+        epsilon: smoothing of the teacher's shares, as in CELoss; null for none.
     """
 
     epsilon: BelowOne | None = None
@@ -130,7 +145,11 @@ class DistillationCELoss(PairLoss):
 @LOSSES.register()
 @dataclass(frozen=True)
 class DistillationKLDivLoss(PairLoss):
-    """`kl_divergence` of the student from the teacher, which it does not change, at a `temperature`."""
+    """`kl_divergence` of the student from the teacher, which it does not change, at a `temperature`.
+
+    Attributes:
+        temperature: what the logits of both are divided by.
+    """
 
     temperature: PositiveFloat = 4.0
 

@@ -8,7 +8,11 @@ from ppcls.utils.errors import UserError, suggest
 @METRICS.register()
 @dataclass(frozen=True)
 class DistillationTopkAcc(TopkAcc):
-    """TopkAcc of one of several models, the one that is called `model_key`."""
+    """TopkAcc of one of several models, the one that is called `model_key`.
+
+    Attributes:
+        model_key: the model whose answers count.
+    """
 
     model_key: str = "Student"
 

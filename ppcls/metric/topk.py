@@ -13,7 +13,11 @@ METRICS = Registry("metric")
 @METRICS.register()
 @dataclass(frozen=True)
 class TopkAcc(CheckedFields):
-    """The share of pictures whose class is among the k best scored, for each k of `topk`."""
+    """The share of pictures whose class is among the k best scored, for each k of `topk`.
+
+    Attributes:
+        topk: each k that is counted.
+    """
 
     topk: PositiveInt | tuple[PositiveInt, ...] = (1, 5)
 

@@ -15,6 +15,9 @@ class TprAtFpr(CheckedFields):
 
     It is the true positive rate at the lowest threshold on the score of class 1 at which at most `max_fpr` of class 0
     score above it. Every score is tried as the threshold; PaddleClas tries 0, 0.0001, 0.0002 ... of it.
+
+    Attributes:
+        max_fpr: the share of class 0 that may be taken for class 1.
     """
 
     max_fpr: BelowOne = 0.001

@@ -33,6 +33,13 @@ class Optimizer(CheckedFields):
 
     `one_dim_param_no_weight_decay` leaves parameters of one axis, that is norms and biases, out of the decay;
     `no_weight_decay_name` those whose name in the model holds one of these words, which blanks separate.
+
+    Attributes:
+        clip_norm: the largest L2 norm of each parameter's gradient; null for no limit.
+        clip_norm_global: the largest L2 norm of all gradients together; null for no limit.
+        clip_value: the largest absolute value of a gradient's entry; null for no limit.
+        one_dim_param_no_weight_decay: whether norms and biases do not decay.
+        no_weight_decay_name: words, separated by blanks; parameters whose names hold one do not decay.
     """
 
     lr: Annotated[Any, Component("schedule")]
@@ -99,6 +106,9 @@ class Regularized(Optimizer):
     """An optimizer whose decay is a part of the gradient.
 
     `weight_decay` is the short form of a `regularizer` of L2 with that coefficient.
+
+    Attributes:
+        weight_decay: the coefficient of an L2 regularizer, in short; null for none.
     """
 
     regularizer: Annotated[Any, Component("regularizer")] | None = None
@@ -142,7 +152,11 @@ REGULARIZERS = Registry("regularizer")
 @REGULARIZERS.register()
 @dataclass(frozen=True)
 class L2(CheckedFields):
-    """Adds `coeff * w` to the gradient of every weight w that decays."""
+    """Adds `coeff * w` to the gradient of every weight w that decays.
+
+    Attributes:
+        coeff: how strong it is.
+    """
 
     coeff: NonNegativeFloat
 
@@ -156,7 +170,11 @@ class L2(CheckedFields):
 @REGULARIZERS.register()
 @dataclass(frozen=True)
 class L1(CheckedFields):
-    """Adds `coeff * sign(w)` to the gradient of every weight w that decays."""
+    """Adds `coeff * sign(w)` to the gradient of every weight w that decays.
+
+    Attributes:
+        coeff: how strong it is.
+    """
 
     coeff: NonNegativeFloat
 

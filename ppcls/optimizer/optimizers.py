@@ -31,6 +31,10 @@ class Momentum(Regularized):
     """Gradient descent with momentum: `v = momentum * v + g; w -= lr * v`.
 
     With `use_nesterov` it is `w -= lr * (g + momentum * v)`.
+
+    Attributes:
+        momentum: share of the last step's direction in the next one.
+        use_nesterov: whether the gradient counts as that of the point where the momentum leads.
     """
 
     momentum: BelowOne = 0.9
@@ -56,6 +60,11 @@ class RMSProp(Regularized):
     """Steps divided by the root of a mean square (Hinton, "Neural Networks for Machine Learning", lecture 6e).
 
     `r = rho * r + (1 - rho) * g^2; v = momentum * v + lr * g / sqrt(r + epsilon); w -= v`.
+
+    Attributes:
+        momentum: share of the last step in the next one.
+        rho: weight of the old mean square in the new one.
+        epsilon: what keeps the divisor from 0.
     """
 
     momentum: BelowOne = 0.0
@@ -83,6 +92,11 @@ class Adam(Regularized):
 
     `m = beta1 * m + (1 - beta1) * g; v = beta2 * v + (1 - beta2) * g^2`, both corrected for their start at 0, and
     `w -= lr * m / (sqrt(v) + epsilon)`. Decay is a part of g, unlike AdamW's.
+
+    Attributes:
+        beta1: weight of the old mean gradient in the new one.
+        beta2: weight of the old mean square in the new one.
+        epsilon: what keeps the divisor from 0.
     """
 
     beta1: BelowOne = 0.9
@@ -109,6 +123,12 @@ class AdamW(Optimizer):
     """Adam with the decay apart from the gradient (Loshchilov & Hutter, "Decoupled Weight Decay Regularization").
 
     A weight that decays loses `lr * weight_decay * w` at every step.
+
+    Attributes:
+        beta1: weight of the old mean gradient in the new one.
+        beta2: weight of the old mean square in the new one.
+        epsilon: what keeps the divisor from 0.
+        weight_decay: what is taken off each weight, times the learning rate.
     """
 
     beta1: BelowOne = 0.9

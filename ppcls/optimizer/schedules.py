@@ -36,6 +36,14 @@ class Schedule(CheckedFields):
 
     `by_epoch` computes the rates as if every epoch were one step, and holds each for its epoch. So with a warm-up the
     first epoch has `warmup_start_lr`.
+
+    Attributes:
+        learning_rate: the highest learning rate.
+        warmup_epoch: epochs over which the rate rises to the first one.
+        warmup_steps: the same in steps; 0 leaves it to `warmup_epoch`.
+        warmup_start_lr: the rate at which the warm-up begins.
+        scale: `linear` scales the rate by the batch over Global.global_batch; null keeps it.
+        by_epoch: whether the rate changes between epochs only.
     """
 
     learning_rate: PositiveFloat
@@ -104,7 +112,11 @@ class Constant(Schedule):
 @SCHEDULES.register()
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from `learning_rate` to `eta_min` (Loshchilov & Hutter, "SGDR", equation 5, one period)."""
+    """Half a cosine from `learning_rate` to `eta_min` (Loshchilov & Hutter, "SGDR", equation 5, one period).
+
+    Attributes:
+        eta_min: the rate at the end.
+    """
 
     eta_min: NonNegativeFloat = 0.0
 
@@ -123,6 +135,10 @@ class Linear(Schedule):
     """A straight line from `learning_rate` to `end_lr`, or a curve of the given `power`.
 
     With t from 0 to 1 over the training after the warm-up: `end_lr + (learning_rate - end_lr) * (1 - t)^power`.
+
+    Attributes:
+        end_lr: the rate at the end.
+        power: 1 for a straight line; a larger one falls faster at first.
     """
 
     end_lr: NonNegativeFloat = 0.0
@@ -141,6 +157,10 @@ class Step(Schedule):
     """`learning_rate`, times `gamma` after every `step_size` epochs.
 
     These may be fractions, of which whole steps count: 2.4 epochs of 10 steps are 24 steps.
+
+    Attributes:
+        step_size: epochs between two changes.
+        gamma: the factor of each change.
     """
 
     step_size: PositiveFloat = 30
@@ -163,7 +183,12 @@ class Step(Schedule):
 @SCHEDULES.register()
 @dataclass(frozen=True)
 class MultiStepDecay(Schedule):
-    """`learning_rate`, times `gamma` at the start of each of the epochs `milestones` (counted from 0)."""
+    """`learning_rate`, times `gamma` at the start of each of the epochs `milestones` (counted from 0).
+
+    Attributes:
+        milestones: epochs, counted from 0, at whose start the rate changes.
+        gamma: the factor of each change.
+    """
 
     milestones: tuple[PositiveInt, ...] = ()
     gamma: Fraction = 0.1
@@ -190,6 +215,12 @@ class Piecewise(Schedule):
 
     Without `values` they are `learning_rate`, times `gamma` at each of `decay_epochs`. With them `learning_rate` may
     be left out; PaddleClas's files repeat the first value there.
+
+    Attributes:
+        learning_rate: the first rate, with `gamma` in place of `values`.
+        decay_epochs: epochs, counted from 0, at whose start the next rate holds.
+        values: the rates, one more than there are `decay_epochs`.
+        gamma: the factor of each change, in place of `values`.
     """
 
     learning_rate: PositiveFloat | None = None  # type: ignore[assignment]
