@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pipeline_http_client
 import pipeline_rpc_client
-from classification_web_service import UNREADABLE_PICTURE
+from classification_web_service import UNREADABLE_PICTURE, end_with_parent
 from preprocess import Preprocess
 
 FOLDER = Path(__file__).resolve().parent
@@ -67,8 +67,7 @@ def main():
 
 def clients():
     """By protocol, what sends a picture and the number of classes that are wanted."""
-    url = f"http://127.0.0.1:{MODEL['http_port']}/{MODEL['name']}/prediction"
-    endpoint = f"127.0.0.1:{MODEL['rpc_port']}"
+    url, endpoint = pipeline_http_client.url(), pipeline_rpc_client.endpoint()
     return {
         "HTTP": lambda picture, topk: pipeline_http_client.classify(url, picture, topk),
         "gRPC": lambda picture, topk: pipeline_rpc_client.classify(
@@ -100,7 +99,11 @@ def service():
     command = [sys.executable, str(FOLDER / "classification_web_service.py")]
     with LOG.open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, cwd=str(FOLDER)
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=str(FOLDER),
+            preexec_fn=end_with_parent,
         )
         try:
             yield process

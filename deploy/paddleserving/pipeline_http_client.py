@@ -18,11 +18,11 @@ SECONDS = 60
 MODEL = json.loads(Path(__file__).with_name("model.json").read_text(encoding="utf-8"))
 
 
-def classify(url, picture, topk=None):
+def classify(place, picture, topk=None):
     """Send the bytes of one picture.
 
     Args:
-        url: The address of the service.
+        place: The address of the service.
         picture: The bytes of the file.
         topk: How many classes are wanted; None leaves it to the service.
 
@@ -34,7 +34,7 @@ def classify(url, picture, topk=None):
         request["topk"] = str(topk)
     body = json.dumps({"key": list(request), "value": list(request.values())})
     asked = urllib.request.Request(
-        url, body.encode("utf-8"), {"Content-Type": "application/json"}
+        place, body.encode("utf-8"), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(asked, timeout=SECONDS) as response:
         answer = json.load(response)
@@ -56,14 +56,26 @@ def report(name, err_no, err_msg, values):
     return True
 
 
-def main():
-    """Classify the pictures of the command line, and return the exit code."""
+def classify_files(protocol, option, default, classify):
+    """Classify the pictures of the command line, and return the exit code.
+
+    Args:
+        protocol: Its name, for the help.
+        option: The option that says where the service is.
+        default: Where it is otherwise.
+        classify: Takes the place, the bytes of a picture and the number of classes that are wanted.
+    """
     parser = argparse.ArgumentParser(
-        description="Classify pictures by the web service over HTTP."
+        description=f"Classify pictures by the web service over {protocol}."
     )
     parser.add_argument("pictures", metavar="PICTURE", nargs="+")
-    url = f"http://127.0.0.1:{MODEL['http_port']}/{MODEL['name']}/prediction"
-    parser.add_argument("--url", default=url, help="default: %(default)s")
+    parser.add_argument(
+        option,
+        dest="place",
+        metavar="ADDRESS",
+        default=default,
+        help="default: %(default)s",
+    )
     parser.add_argument(
         "--topk", metavar="N", type=int, help="how many classes are printed"
     )
@@ -71,10 +83,15 @@ def main():
     fine = True
     for name in arguments.pictures:
         fine &= report(
-            name, *classify(arguments.url, Path(name).read_bytes(), arguments.topk)
+            name, *classify(arguments.place, Path(name).read_bytes(), arguments.topk)
         )
     return 0 if fine else 1
 
 
+def url():
+    """The address of the service on this machine."""
+    return f"http://127.0.0.1:{MODEL['http_port']}/{MODEL['name']}/prediction"
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(classify_files("HTTP", "--url", url(), classify))

@@ -334,10 +334,12 @@ def test_the_http_client_prints_classes_and_errors(
     good.write_bytes(b"good")
     bad.write_bytes(b"bad")
     monkeypatch.setattr(sys, "argv", ["client", "--url", gateway, str(good)])
-    assert client.main() == 0
+    words = ("HTTP", "--url", client.url(), client.classify)
+    assert client.url() == "http://127.0.0.1:18181/tiny/prediction"
+    assert client.classify_files(*words) == 0
     assert capsys.readouterr().out == f"{good}: class 4 0.750, class 1 0.250\n"
     monkeypatch.setattr(sys, "argv", ["client", "--url", gateway, "--topk", "1", str(bad), str(good)])
-    assert client.main() == 1
+    assert client.classify_files(*words) == 1
     assert capsys.readouterr().out == f"{bad}: error 51: cannot read it\n{good}: class 4 0.750\n"
 
 
