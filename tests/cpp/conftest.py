@@ -1,6 +1,8 @@
 """`make test-cpp` builds the programs and runs this folder; `make test` leaves it alone."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,24 @@ def core_probe() -> Path:
 def decode_probe() -> Path:
     """The program that decodes picture files."""
     return _program("tests/decode-probe")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of SqueezeNet1_1 with its program as ONNX: torchvision's weights if they are there."""
+    given = os.environ.get("PPCLS_CPP_BUNDLE")
+    if given:
+        return Path(given)
+    folder = tmp_path_factory.mktemp("model") / "bundle"
+    command = [sys.executable, "-m", "ppcls", "export", "-c", "SqueezeNet1_1", "--onnx"]
+    data = os.environ.get("PPCLS_TEST_DATA")
+    if data is None:
+        command.append("--untrained")
+    else:
+        command += ["-o", f"Global.pretrained_model={data}/squeezenet1_1_torchvision.pth"]
+    command += ["-o", f"Global.save_inference_dir={folder}"]
+    subprocess.run(command, capture_output=True, timeout=900, check=True)
+    return folder
 
 
 def _program(name: str) -> Path:

@@ -275,8 +275,8 @@ Header tiff_header(Bytes file, const Decoding& decoding) {
   const std::int64_t pixels = std::max(width * height, tile);
   const Size size{static_cast<int>(width), static_cast<int>(height)};
   check_pixels(size, pixels, file.size(), bytes_per_pixel, decoding);
-  const auto orientation = first_number(file, tags, 274, 1);
-  return {size, pixels * bytes_per_pixel, orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1};
+  // OpenCV applies the orientation of the tag while it decodes, whatever it is asked for
+  return {size, pixels * bytes_per_pixel, 1};
 }
 
 }  // namespace

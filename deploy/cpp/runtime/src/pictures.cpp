@@ -90,7 +90,7 @@ cv::Mat as_bytes(const cv::Mat& picture, int used_bits) {
 }
 
 // OpenCV's order of channels, with or without alpha, to red, green and blue.
-ByteImage in_rgb(const cv::Mat& picture, bool is_inverted) {
+ByteImage in_rgb(const cv::Mat& picture) {
   ByteImage rgb(picture.cols, picture.rows, 3);
   const int channels = picture.channels();
   for (int y = 0; y < picture.rows; ++y) {
@@ -102,10 +102,6 @@ ByteImage in_rgb(const cv::Mat& picture, bool is_inverted) {
       to[1] = from[is_gray ? 0 : 1];
       to[2] = from[0];
     }
-  }
-  if (is_inverted) {
-    std::transform(rgb.values.begin(), rgb.values.end(), rgb.values.begin(),
-                   [](std::uint8_t value) { return static_cast<std::uint8_t>(255 - value); });
   }
   return rgb;
 }
@@ -120,11 +116,20 @@ ByteImage by_opencv(Bytes file, const Header& header) {
   // TIFFs of 8 bits go through libtiff's own conversion of every colour space
   const bool is_deep = is_tiff && kind.used_bits > 8;
   const int flags = is_tiff && !is_deep ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
+  std::vector<std::uint8_t> content;
+  if (kind.alpha_at > 0) {
+    // libtiff multiplies colours by an alpha of this kind, and takes those that are multiplied as they are
+    content.assign(file.data(), file.data() + file.size());
+    content[kind.alpha_at + (content[0] == 'I' ? 0 : 1)] = 1;
+    file = content;
+  }
   const cv::Mat picture = decoded_by_opencv(file, flags);
   expect_readable(!picture.empty(), "the file is truncated or damaged, or of a kind that OpenCV does not read");
-  const bool has_size = picture.cols == header.size.width && picture.rows == header.size.height;
+  const bool is_upright = picture.cols == header.size.width && picture.rows == header.size.height;
+  const bool is_turned = picture.cols == header.size.height && picture.rows == header.size.width;
+  const bool has_size = is_upright || (is_tiff && is_turned);
   expect_readable(has_size, "the file is damaged: its parts state different sizes");
-  return in_rgb(as_bytes(picture, kind.used_bits), false);
+  return in_rgb(as_bytes(picture, kind.used_bits));
 }
 
 // A JPEG whose chroma is sampled in a way that libturbojpeg does not know. OpenCV fills up at a marker that comes too
@@ -140,7 +145,7 @@ ByteImage unusual_jpeg(Bytes file, const Frame& frame) {
   const Bytes bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
   const cv::Mat picture = decoded_by_opencv(bytes, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   expect_readable(!picture.empty(), "its coded data is damaged or incomplete");
-  return in_rgb(picture, false);
+  return in_rgb(picture);
 }
 
 ByteImage jpeg(Bytes file) {

@@ -17,8 +17,8 @@ ByteImage resize_by_pillow(const ByteImage& image, Size target, Interpolation in
 // The part `box` of the picture at another size by the arithmetic of OpenCV's `resize`, without OpenCV.
 //
 // Bytes by nearest, bilinear and area have OpenCV's own values. Bytes by bicubic and lanczos may be one level off,
-// because OpenCV rounds their sums differently on different processors; floats are equal to a few units in the last
-// place. `interpolation` is nearest, bilinear, bicubic, area or lanczos.
+// because OpenCV rounds their sums differently on different processors; floats are off by less than 1e-4 of
+// their range. `interpolation` is nearest, bilinear, bicubic, area or lanczos.
 ByteImage resize_by_opencv_arithmetic(const ByteImage& image, Size target, Interpolation interpolation, const Box& box);
 FloatImage resize_by_opencv_arithmetic(const FloatImage& image, Size target, Interpolation interpolation,
                                        const Box& box);
