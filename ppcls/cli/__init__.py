@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import argparse
 import errno
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from ppcls import __version__
-from ppcls.cli.commands import GROUPS, Command, overview, split_command
-from ppcls.cli.common import add_imports
-from ppcls.cli.parser import CommandParser, introduction
+from ppcls.cli.commands import GROUPS, overview, parser_of, split_command
 from ppcls.engine.signals import StoppedBySignal
 from ppcls.utils import cpu, environment, user_code
 from ppcls.utils.errors import UserError, shortened
@@ -84,20 +81,6 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     """
     command, rest = split_command(words)
     return parser_of(command).parse_args(rest)
-
-
-def parser_of(command: Command) -> CommandParser:
-    """Import the module of a command, and return its parser."""
-    module = importlib.import_module(f"ppcls.cli.{command.module}")
-    parser = CommandParser(prog=f"ppcls {command.name}")
-    parser.introduction = introduction(
-        module.WORKS_ON, command.summary, module.EXAMPLES
-    )
-    parser.set_defaults(run=module.run)
-    module.add_arguments(parser)
-    if command.has_components:
-        add_imports(parser)
-    return parser
 
 
 def _run(words: Sequence[str]) -> int:

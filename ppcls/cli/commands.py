@@ -7,10 +7,12 @@ command works on, `WORKS_ON`, and shows three command lines, `EXAMPLES`.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.common import add_imports
+from ppcls.cli.parser import CommandParser, introduction
 from ppcls.utils.errors import UserError, suggest
 
 
@@ -194,6 +196,12 @@ COMMANDS = (
         has_components=False,
     ),
     Command(
+        "completion",
+        "completion",
+        "print a script by which bash, zsh or fish completes commands and options",
+        has_components=False,
+    ),
+    Command(
         "config",
         "config",
         "print a configuration with every key filled in, or convert a file of PaddleClas 2.0",
@@ -217,6 +225,20 @@ def split_command(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
     word = words[size - 1]
     hint = suggest(word, entries_of(group)) or f"; see `{program} --help`"
     raise UserError(f"{program}: unknown command {word!r}{hint}")
+
+
+def parser_of(command: Command) -> CommandParser:
+    """Import the module of a command, and return its parser."""
+    module = importlib.import_module(f"ppcls.cli.{command.module}")
+    parser = CommandParser(prog=f"ppcls {command.name}")
+    parser.introduction = introduction(
+        module.WORKS_ON, command.summary, module.EXAMPLES
+    )
+    parser.set_defaults(run=module.run)
+    module.add_arguments(parser)
+    if command.has_components:
+        add_imports(parser)
+    return parser
 
 
 def entries_of(group: str = "") -> dict[str, str]:
