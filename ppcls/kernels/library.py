@@ -14,6 +14,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, 
 from pathlib import Path
 from typing import Any
 
+from ppcls.utils import cpu
 from ppcls.utils.load_paddle import load_paddle
 
 MAJOR = 3
@@ -196,6 +197,7 @@ class Library:
             KernelError: it is not there, or is of another major version.
         """
         folder = Path(load_paddle().__file__ or "").parent / "libs"
+        cpu.keep_freed_memory()
         return Library(folder / f"libdnnl.so.{MAJOR}", folder / "libiomp5.so")
 
     def call(self, name: str, *arguments: Any) -> None:
