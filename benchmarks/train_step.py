@@ -16,6 +16,13 @@ weights:
 
 compares bare steps under two values of an environment variable instead, each in a process of its own; they take turns.
 
+    python benchmarks/train_step.py --against torch --python .venv-torch/bin/python --model all|DLA34,DPN68 [...]
+
+compares bare steps by Paddle's operators (MKL's AVX2 kernels), by those of `ppcls.kernels` and by PyTorch's
+channels-last, in processes that take turns: in float32, and in bfloat16 where the processor multiplies it. The Python
+is that of an environment with `benchmarks/requirements-torch.txt`. On a crowded machine set `OMP_NUM_THREADS=1` and
+leave `--by processor`.
+
 A figure is the median of the rounds, a ratio that of the rounds' own ratios, with the least and the greatest. Where
 other programs run beside it, the ratio of the processor's time (all threads) is the steadier one.
 """
@@ -25,12 +32,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,8 +129,12 @@ def bare_step(arguments: argparse.Namespace, batch: Any) -> Callable[[], None]:
 
     model, optimizer = network(arguments.model)
 
+    from ppcls.kernels import selection
+
     def step() -> None:
-        F.cross_entropy(model(batch.image), batch.label, soft_label=True).backward()
+        with selection.bfloat16(arguments.bfloat16):
+            logits = model(batch.image)
+        F.cross_entropy(logits, batch.label, soft_label=True).backward()
         optimizer.step()
         optimizer.clear_grad()
 
@@ -201,38 +213,44 @@ def time_bare_steps(arguments: argparse.Namespace) -> float:
 
 
 class Turns:
-    """A process that takes bare steps, under a value of an environment variable, whenever it is asked to."""
+    """A process that takes training steps whenever it is asked to.
+
+    Args:
+        arguments: Those of this program.
+        variables: Environment variables of that process.
+        words: More words of its command line.
+        python: The Python that runs `torch_step.py`; None for this program's own steps.
+    """
 
     def __init__(
-        self, arguments: argparse.Namespace, variable: str, value: str
+        self,
+        arguments: argparse.Namespace,
+        variables: dict[str, str],
+        words: Sequence[str] = (),
+        python: str | None = None,
     ) -> None:
-        command = [
-            sys.executable,
-            __file__,
-            "--turns",
-            "--model",
-            arguments.model,
-            "--size",
-            str(arguments.size),
-        ]
-        command += ["--batch", str(arguments.batch), "--steps", str(arguments.steps)]
-        environment = {**os.environ, variable: value}
+        if python is None:
+            command = [sys.executable, __file__, "--turns"]
+        else:
+            command = [python, str(Path(__file__).with_name("torch_step.py"))]
+        for name in ("model", "size", "batch", "steps"):
+            command += [f"--{name}", str(getattr(arguments, name))]
         self._process = subprocess.Popen(
-            command,
-            env=environment,
+            [*command, *words],
+            env={**os.environ, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def take(self) -> tuple[float, float]:
-        """Seconds of a step, by the clock and by the processor (all threads)."""
+    def take(self) -> tuple[float, float, float]:
+        """Seconds of a step, by the clock and by the processor (all threads); the most memory so far, in MB."""
         assert self._process.stdin is not None and self._process.stdout is not None
         time.sleep(SETTLE_SECONDS)
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        clock, processor = json.loads(self._process.stdout.readline())
-        return clock, processor
+        clock, processor, megabytes = json.loads(self._process.stdout.readline())
+        return clock, processor, megabytes
 
     def end(self) -> None:
         """Ends the process."""
@@ -249,29 +267,39 @@ def serve_turns(arguments: argparse.Namespace) -> None:
         began = now()
         for _ in range(arguments.steps):
             step()
-        print(json.dumps(((now() - began) / arguments.steps).tolist()), flush=True)
+        costs = (now() - began) / arguments.steps
+        megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps([*costs.tolist(), megabytes]), flush=True)
+
+
+def taken_in_turns(
+    turns: dict[str, Turns], rounds: int
+) -> dict[str, list[tuple[float, float, float]]]:
+    """What every process took in each round, after one to warm up; every second round goes backwards."""
+    costs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in turns}
+    for number in range(rounds + 1):
+        names = list(turns)
+        for name in names if number % 2 else reversed(names):
+            cost = turns[name].take()
+            if number:
+                costs[name].append(cost)
+    for turn in turns.values():
+        turn.end()
+    return costs
 
 
 def compare(arguments: argparse.Namespace) -> None:
     """Prints what a bare step takes under each of two values of a variable, and the ratio."""
     variable, first, second = arguments.compare
-    turns = {value: Turns(arguments, variable, value) for value in (first, second)}
-    costs: dict[str, list[tuple[float, float]]] = {value: [] for value in turns}
-    for number in range(arguments.rounds + 1):
-        order = (first, second) if number % 2 else (second, first)
-        for value in order:
-            cost = turns[value].take()
-            if number:  # the first is to warm up
-                costs[value].append(cost)
-    for turn in turns.values():
-        turn.end()
+    turns = {value: Turns(arguments, {variable: value}) for value in (first, second)}
+    costs = taken_in_turns(turns, arguments.rounds)
     print(
         f"{arguments.model}, {arguments.size} px, batch {arguments.batch}, {arguments.rounds} rounds"
     )
     for value, taken in costs.items():
-        clock, processor = (statistics.median(kind) for kind in zip(*taken))
+        clock, processor, megabytes = (statistics.median(kind) for kind in zip(*taken))
         print(
-            f"{variable}={value}  {clock:7.3f} s a step, {processor:.3f} s of the processor"
+            f"{variable}={value}  {clock:7.3f} s a step, {processor:.3f} s of the processor, {megabytes:.0f} MB"
         )
     for kind, name in enumerate(("the clock", "the processor's time")):
         ratios = sorted(
@@ -281,6 +309,47 @@ def compare(arguments: argparse.Namespace) -> None:
             f"{second} is {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f}) times as fast as {first} "
             f"by {name}"
         )
+
+
+def against_torch(arguments: argparse.Namespace) -> None:
+    """Prints a table: a row for each model, a column for each way; the first way is what the others are compared to."""
+    from ppcls.arch import list_models
+    from ppcls.utils import cpu
+
+    # MKL's AVX2 kernels, which every processor with AVX2 runs alike
+    paddle = {"PPCLS_CPU_KERNELS": "paddle", "MKL_DEBUG_CPU_TYPE": "5"}
+    onednn = {"PPCLS_CPU_KERNELS": "onednn"}
+    names = ["Paddle", "oneDNN", "PyTorch"]
+    if cpu.has_bfloat16():
+        names += ["oneDNN, bfloat16", "PyTorch, bfloat16"]
+    measured = "the processor" if arguments.by == "processor" else "the clock"
+    print(
+        f"{arguments.size} px, batches of {arguments.batch}, {arguments.rounds} rounds, "
+        f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}: seconds of {measured} (times as fast as "
+        f"Paddle; peak memory in MB)\n"
+    )
+    print("| Model | " + " | ".join(names) + " |")
+    print("| --- " * (len(names) + 1) + "|", flush=True)
+    models = list_models() if arguments.model == "all" else arguments.model.split(",")
+    for arguments.model in models:
+        turns = {}
+        for name in names:
+            half = ["--bfloat16"] if name.endswith("bfloat16") else []
+            if name.startswith("PyTorch"):
+                turns[name] = Turns(arguments, {}, half, arguments.python)
+            elif name == "Paddle":
+                turns[name] = Turns(arguments, paddle)
+            else:
+                turns[name] = Turns(arguments, onednn, half)
+        costs = taken_in_turns(turns, arguments.rounds)
+        kind = 1 if arguments.by == "processor" else 0
+        cells = [arguments.model]
+        for name in names:
+            seconds = statistics.median(cost[kind] for cost in costs[name])
+            pairs = zip(costs["Paddle"], costs[name])
+            ratio = statistics.median(one[kind] / other[kind] for one, other in pairs)
+            cells.append(f"{seconds:.3f} ({ratio:.2f}; {costs[name][-1][2]:.0f})")
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -299,6 +368,14 @@ def main() -> None:
         metavar=("VARIABLE", "FIRST", "SECOND"),
         help="compare two values of an environment variable",
     )
+    parser.add_argument("--against", choices=["torch"], help="compare with PyTorch")
+    parser.add_argument(
+        "--python", default=".venv-torch/bin/python", help="the Python with PyTorch"
+    )
+    parser.add_argument("--by", choices=["clock", "processor"], default="processor")
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="bare steps in bfloat16"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--turns", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -307,6 +384,9 @@ def main() -> None:
         return
     if arguments.compare:
         compare(arguments)
+        return
+    if arguments.against:
+        against_torch(arguments)
         return
     if arguments.child:
         print(json.dumps(time_bare_steps(arguments)))

@@ -19,7 +19,7 @@ from ppcls.arch.weights.layouts import check_arguments, convert_state_dict, reco
 from ppcls.arch.weights.sources import preprocessing_by_layout, preprocessing_of
 from ppcls.kernels import operators, selection
 from ppcls.kernels.library import POOL_AVERAGE, POOL_AVERAGE_PADDED, POOL_MAX
-from ppcls.kernels.selection import channels_last, is_channels_last
+from ppcls.kernels.selection import channels_last, is_bfloat16, is_channels_last
 from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 
 class Conv2D(nn.Conv2D):
-    """Paddle's convolution, padded with zeros."""
+    """Paddle's convolution, padded with zeros, with a ReLU behind it if asked."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, in_channels, H, W] to [N, out_channels, H', W']."""
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
+        """[N, in_channels, H, W] to [N, out_channels, H', W'], rectified if `relu`."""
         if not is_channels_last():
-            return nn.Conv2D.forward(self, x)
+            x = nn.Conv2D.forward(self, x)
+            return F.relu(x) if relu else x
         return operators.convolution(
             x,
             self.weight,
@@ -45,6 +46,7 @@ class Conv2D(nn.Conv2D):
             _pair(self._padding),
             _pair(self._dilation),
             self._groups,
+            relu,
         )
 
 
@@ -113,15 +115,30 @@ class Dropout(nn.Dropout):
         """[N, C, H, W], or vectors, to the same."""
         if not is_channels_last() or not self.training or x.ndim != 4:
             return nn.Dropout.forward(self, x)
-        x = nn.Dropout.forward(self, operators.to_channels_first(x))
-        return operators.to_channels_last(x)
+        dropped = nn.Dropout.forward(self, operators.to_channels_first(x))
+        return operators.to_channels_last(dropped, x.dtype == paddle.bfloat16)
 
 
-def concat(parts: Sequence[Tensor]) -> Tensor:
-    """Join along the channels."""
+def concat(parts: Sequence[Tensor], relu: bool = False) -> Tensor:
+    """Join along the channels, then rectify if `relu`."""
     if is_channels_last():
-        return operators.concat(parts)
-    return paddle.concat(list(parts), axis=1)
+        return operators.concat(parts, relu)
+    joined = paddle.concat(list(parts), axis=1)
+    return F.relu(joined) if relu else joined
+
+
+def add(one: Tensor, other: Tensor, relu: bool = False) -> Tensor:
+    """Add two tensors of one shape, then rectify if `relu`."""
+    if is_channels_last():
+        return operators.add(one, other, relu)
+    return F.relu(one + other) if relu else one + other
+
+
+def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
+    """Multiply the channels of [N, C, H, W] by factors [N, C]."""
+    if is_channels_last():
+        return operators.scale_channels(x, factors)
+    return x * as_picture(factors)
 
 
 def split(x: Tensor, channels: Sequence[int]) -> list[Tensor]:
@@ -307,7 +324,7 @@ class Backbone(nn.Layer):
             return self._checked_stages(x)
         self.check_input(x)
         with channels_last():
-            stages = self.run_stages(operators.to_channels_last(x))
+            stages = self.run_stages(operators.to_channels_last(x, is_bfloat16()))
         return [operators.to_channels_first(stage) for stage in stages]
 
     def _checked_stages(self, x: Tensor) -> list[Tensor]:
@@ -346,7 +363,7 @@ class Backbone(nn.Layer):
             return super().__call__(x)
         self.check_input(x)
         with channels_last():
-            return super().__call__(operators.to_channels_last(x))
+            return super().__call__(operators.to_channels_last(x, is_bfloat16()))
 
     def _runs_on_own_kernels(self, x: Tensor) -> bool:
         """Whether a pass runs on the operators of `ppcls.kernels`: on a CPU, if they are chosen.

@@ -162,7 +162,7 @@ class InferSection(CheckedFields):
 
 @dataclass(frozen=True)
 class PrecisionSection(CheckedFields):
-    """Mixed precision, on GPUs.
+    """Mixed precision on a GPU; on a CPU `O1` with `bfloat16`, if it has avx512_bf16 or AMX.
 
     Attributes:
         use_amp: whether mixed precision is used.

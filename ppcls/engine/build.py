@@ -24,7 +24,7 @@ from ppcls.data.transforms.views import TestTime, Views
 from ppcls.engine import device, processes
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.evaluator import Evaluator
-from ppcls.engine.precision import MixedPrecision, Precision
+from ppcls.engine.precision import CpuMixedPrecision, MixedPrecision, Precision
 from ppcls.loss import weighted_sum
 from ppcls.utils import cpu
 from ppcls.utils.errors import UserError, expect
@@ -361,14 +361,13 @@ def precision(config: Config) -> Precision:
     """Make the precision that the AMP section asks for.
 
     Raises:
-        UserError: it asks for mixed precision, and the device is a CPU.
+        UserError: the device cannot do what it asks for.
     """
     section = config.AMP
     if section is None or not section.use_amp:
         return Precision()
-    device.needs_gpu(
-        "mixed precision (AMP)", "remove the AMP section or write -o AMP.use_amp=false"
-    )
+    if device.of_mixed_precision(section.level, section.dtype) == "cpu":
+        return CpuMixedPrecision(section.use_fp16_test)
     return MixedPrecision(
         section.level,
         section.dtype,

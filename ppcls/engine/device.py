@@ -64,6 +64,38 @@ def needs_gpu(what: str, remedy: str) -> None:
     expect(is_gpu(), f"{what} has no effect in Paddle on a CPU; {remedy}")
 
 
+def of_mixed_precision(level: str, dtype: str) -> str:
+    """Return the device, `cpu` or `gpu`, after a check that it computes in a mixed precision.
+
+    Args:
+        level: AMP.level.
+        dtype: AMP.dtype.
+
+    Raises:
+        UserError: it does not.
+    """
+    if is_gpu():
+        return "gpu"
+    without = "remove the AMP section or write -o AMP.use_amp=false"
+    expect(
+        cpu.has_bfloat16(),
+        "mixed precision (AMP) needs a GPU, or a processor that multiplies bfloat16 numbers (avx512_bf16 or amx_bf16 "
+        f"in /proc/cpuinfo); {without}",
+    )
+    expect(
+        (level, dtype) == ("O1", "bfloat16"),
+        f"AMP.level {level} with AMP.dtype {dtype} needs a GPU; on this processor write -o AMP.level=O1 "
+        f"-o AMP.dtype=bfloat16, or {without}",
+    )
+    selected = selection.selected()
+    expect(
+        selected.name == "onednn",
+        f"mixed precision (AMP) on a CPU is computed by oneDNN, but convolutions are by {selected.title} "
+        f"({selected.reason}); write -o Global.cpu_kernels=onednn, or {without}",
+    )
+    return "cpu"
+
+
 def describe(device: str) -> str:
     """One line for the head of a log: device, threads, what was prepared, and Paddle's version."""
     applied = [f"{name}={value}" for name, value in cpu.applied().items()]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppcls.kernels import selection
 from ppcls.utils.errors import UserError
 
 _HALF = ("paddle.float16", "paddle.bfloat16")
@@ -165,6 +166,21 @@ class MixedPrecision(Precision):
             saved = dict(state["scaler"])
             saved["scale"] = np.asarray(saved["scale"], "float32").reshape([1])
             self.scaler.load_state_dict(saved)
+
+
+class CpuMixedPrecision(MixedPrecision):
+    """Bfloat16 in backbones on a CPU, by oneDNN's operators; weights, statistics, losses and steps are float32.
+
+    Args:
+        evaluate: Whether evaluation runs in bfloat16 too.
+    """
+
+    def __init__(self, evaluate: bool = False) -> None:
+        super().__init__("O1", "bfloat16", 1.0, False, evaluate)
+
+    def context(self) -> contextlib.AbstractContextManager[Any]:
+        """Backbones compute in bfloat16."""
+        return selection.bfloat16()
 
 
 @contextlib.contextmanager

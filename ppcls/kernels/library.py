@@ -30,7 +30,7 @@ CONVOLUTION_DIRECT = 1
 RELU = 32
 RELU_FROM_RESULT = 256
 POOL_MAX, POOL_AVERAGE_PADDED, POOL_AVERAGE = 511, 767, 1023
-ADD = 131056
+ADD, MULTIPLY = 131056, 131057
 # dnnl_normalization_flags_t
 GLOBAL_STATISTICS, USE_SCALE, USE_SHIFT, FUSE_RELU = 1, 2, 4, 8
 # Arguments of an execution
@@ -296,6 +296,16 @@ def chosen_by_library(shape: Sequence[int], dtype: int) -> Handle:
         ANY,
         destroy="memory_desc_destroy",
     )
+
+
+def rectifying() -> Handle:
+    """Make the attributes of an operator that rectifies its result."""
+    library = Library.load()
+    operations = library.make("post_ops_create", destroy="post_ops_destroy")
+    library.call("post_ops_append_eltwise", operations, RELU, 0.0, 0.0)
+    attributes = library.make("primitive_attr_create", destroy="primitive_attr_destroy")
+    library.call("primitive_attr_set_post_ops", attributes, operations)
+    return attributes
 
 
 class Primitive:

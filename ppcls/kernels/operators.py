@@ -24,8 +24,12 @@ def convolution(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    relu: bool = False,
 ) -> Tensor:
-    """Convolve, as `paddle.nn.functional.conv2d` does; the weight is float32 [out, in / groups, height, width]."""
+    """Convolve as `paddle.nn.functional.conv2d` does, then rectify if `relu`.
+
+    The weight is float32 [out, in / groups, height, width], the bias float32 [out].
+    """
     shape = plans.ConvolutionShape(
         _picture_shape(x),
         weight.shape[0],
@@ -36,6 +40,7 @@ def convolution(
         groups,
         bias is not None,
         _type(x),
+        relu,
     )
     return _Convolution.apply(x, weight, bias, plans.convolution(shape))
 
@@ -89,9 +94,14 @@ def relu(x: Tensor, slope: float = 0.0) -> Tensor:
     return _Relu.apply(x, slope)
 
 
-def add(one: Tensor, other: Tensor) -> Tensor:
-    """Add two tensors of one shape."""
-    return _Add.apply(one, other)
+def add(one: Tensor, other: Tensor, relu: bool = False) -> Tensor:
+    """Add two tensors of one shape, then rectify if `relu`."""
+    return _Add.apply(one, other, relu)
+
+
+def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
+    """Multiply the channels of [N, H, W, C] by float32 factors [N, C]."""
+    return _ScaleChannels.apply(x, factors)
 
 
 def pool(
@@ -126,9 +136,11 @@ def pool(
     return _Pool.apply(x, plans.pool(shape, paddle.is_grad_enabled()), shape)
 
 
-def concat(parts: Sequence[Tensor]) -> Tensor:
-    """Join along the channels."""
-    return parts[0] if len(parts) == 1 else _Concat.apply(*parts)
+def concat(parts: Sequence[Tensor], relu: bool = False) -> Tensor:
+    """Join along the channels, then rectify if `relu`."""
+    if len(parts) > 1:
+        return _Concat.apply(relu, *parts)
+    return _Relu.apply(parts[0], 0.0) if relu else parts[0]
 
 
 def split(x: Tensor, channels: Sequence[int]) -> list[Tensor]:
@@ -136,9 +148,9 @@ def split(x: Tensor, channels: Sequence[int]) -> list[Tensor]:
     return list(_Split.apply(x, tuple(channels)))
 
 
-def to_channels_last(x: Tensor, dtype: int = dnnl.FLOAT32) -> Tensor:
-    """Copy float32 [N, C, H, W] to [N, H, W, C] of another type, if `dtype` says so."""
-    return _ToChannelsLast.apply(x, dtype)
+def to_channels_last(x: Tensor, bfloat16: bool = False) -> Tensor:
+    """Copy float32 [N, C, H, W] to float32, or `bfloat16`, [N, H, W, C]."""
+    return _ToChannelsLast.apply(x, dnnl.BFLOAT16 if bfloat16 else dnnl.FLOAT32)
 
 
 def to_channels_first(x: Tensor) -> Tensor:
@@ -206,13 +218,15 @@ class _Convolution(PyLayer):
         plan.forward(x, adapted, y, *biases)
         ctx.plan, ctx.has_bias = plan, bias is not None
         _remember(ctx, x, weight, *biases)
-        ctx.save_for_backward(x, weight)
+        ctx.save_for_backward(x, weight, *([y] if plan.shape.relu else []))
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensor()
+        x, weight, *rectified = ctx.saved_tensor()
         gradient = _incoming(gradient)
+        if rectified:
+            gradient = _behind_relu(rectified[0], gradient)
         wants_input, *wants_parameters = ctx.wanted
         to_input = to_weight = to_bias = None
         if any(wants_parameters):
@@ -232,6 +246,13 @@ class _Convolution(PyLayer):
             adapted = adapter(weight)
             primitive(gradient, adapted, to_input)
         return _wanted(ctx, to_input, to_weight, to_bias)
+
+
+def _behind_relu(y: Tensor, gradient: Tensor) -> Tensor:
+    """Return the gradient of what a ReLU with the result `y` took."""
+    passed = _like(y)
+    plans.relu(math.prod(y.shape), _type(y), 0.0).backward(y, gradient, passed)
+    return passed
 
 
 def _normalise(
@@ -305,7 +326,7 @@ class _BatchNormAddRelu(PyLayer):
         y, used, _ = _normalise(x, weight, bias, plan, statistics, momentum)
         count, dtype = math.prod(x.shape), _type(x)
         plans.added(count, dtype, True)(y, shortcut, y)
-        ctx.plan, ctx.relu = plan, plans.relu(count, dtype, 0.0)
+        ctx.plan = plan
         _remember(ctx, x, weight, bias, shortcut)
         ctx.save_for_backward(x, weight, *used, y)
         return y
@@ -313,10 +334,8 @@ class _BatchNormAddRelu(PyLayer):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, y = ctx.saved_tensor()
-        to_shortcut, to_input = _like(y), _like(x)
-        to_weight, to_bias = _like(weight), _like(weight)
-        gradient = _incoming(gradient)
-        ctx.relu.backward(y, gradient, to_shortcut)
+        to_shortcut = _behind_relu(y, _incoming(gradient))
+        to_input, to_weight, to_bias = _like(x), _like(weight), _like(weight)
         ctx.plan.backward(
             x, to_shortcut, to_input, weight, mean, variance, to_weight, to_bias
         )
@@ -344,17 +363,44 @@ class _Relu(PyLayer):
 
 class _Add(PyLayer):
     @staticmethod
-    def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+    def forward(ctx: Any, one: Tensor, other: Tensor, relu: bool) -> Tensor:
         one, other = _dense(one), _dense(other)
         y = _like(one)
-        plans.added(math.prod(one.shape), _type(one), False)(one, other, y)
+        plans.added(math.prod(one.shape), _type(one), relu)(one, other, y)
         _remember(ctx, one, other)
+        ctx.relu = relu
+        if relu:
+            ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.relu:
+            (y,) = ctx.saved_tensor()
+            gradient = _behind_relu(y, _incoming(gradient))
         # Two tensors: Paddle may add to one of them in place
         return _wanted(ctx, gradient, gradient.clone())
+
+
+class _ScaleChannels(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factors: Tensor) -> Tensor:
+        x = _dense(x)
+        y = _like(x)
+        ctx.plan = plans.channel_scale(_picture_shape(x), _type(x))
+        ctx.plan.forward(x, factors, y)
+        _remember(ctx, x, factors)
+        ctx.save_for_backward(x, factors)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, factors = ctx.saved_tensor()
+        gradient = _incoming(gradient)
+        to_input, products = _like(x), paddle.empty(x.shape, "float32")
+        ctx.plan.forward(gradient, factors, to_input)
+        ctx.plan.multiply(x, gradient, products)
+        return _wanted(ctx, to_input, products.sum([1, 2]))
 
 
 class _Pool(PyLayer):
@@ -378,7 +424,7 @@ class _Pool(PyLayer):
 
 class _Concat(PyLayer):
     @staticmethod
-    def forward(ctx: Any, *parts: Tensor) -> Tensor:
+    def forward(ctx: Any, relu: bool, *parts: Tensor) -> Tensor:
         dense = [_dense(part) for part in parts]
         counts = tuple(part.shape[-1] for part in dense)
         rows = math.prod(dense[0].shape[:-1])
@@ -387,11 +433,19 @@ class _Concat(PyLayer):
         _remember(ctx, *parts)
         y = paddle.empty([*dense[0].shape[:-1], sum(counts)], dense[0].dtype)
         ctx.plan.join(*dense, y)
+        ctx.relu = relu
+        if relu:
+            plans.relu(math.prod(y.shape), _type(y), 0.0).forward(y, y)
+            ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        parts = _taken_apart(ctx.plan, _incoming(gradient), ctx.shapes)
+        gradient = _incoming(gradient)
+        if ctx.relu:
+            (y,) = ctx.saved_tensor()
+            gradient = _behind_relu(y, gradient)
+        parts = _taken_apart(ctx.plan, gradient, ctx.shapes)
         return _wanted(ctx, *parts)
 
 

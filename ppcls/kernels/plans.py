@@ -68,6 +68,7 @@ class ConvolutionShape:
         groups: Groups of channels.
         bias: Whether a bias is added.
         dtype: Type of input and result.
+        relu: Whether the result is rectified.
     """
 
     source: tuple[int, int, int, int]
@@ -79,6 +80,7 @@ class ConvolutionShape:
     groups: int
     bias: bool
     dtype: int
+    relu: bool = False
 
     @property
     def result(self) -> tuple[int, int, int, int]:
@@ -131,7 +133,7 @@ class Convolution:
             self._bias,
             self._y,
             *self._geometry,
-            None,
+            dnnl.rectifying() if shape.relu else None,
         )
         weight = library.part(self._descriptor, dnnl.QUERY_WEIGHTS)
         self.weight = Adapter(self._own_weight, weight)
@@ -379,20 +381,36 @@ def sum_of_two(count: int, dtype: int, relu: bool) -> Primitive:
     """Make the sum of two tensors of so many values, rectified if `relu`."""
     library = Library.load()
     values = dnnl.row_major((count,), dtype)
-    attributes = None
-    if relu:
-        operations = library.make("post_ops_create", destroy="post_ops_destroy")
-        library.call("post_ops_append_eltwise", operations, dnnl.RELU, 0.0, 0.0)
-        attributes = library.make(
-            "primitive_attr_create", destroy="primitive_attr_destroy"
-        )
-        library.call("primitive_attr_set_post_ops", attributes, operations)
+    attributes = dnnl.rectifying() if relu else None
     descriptor = library.describe(
         "binary", library.engine, dnnl.ADD, values, values, values, attributes
     )
     return Primitive(
         descriptor, [(dnnl.SRC, values), (dnnl.SRC_1, values), (dnnl.DST, values)]
     )
+
+
+class ChannelScale:
+    """Multiplies each channel of a picture by a float32 factor."""
+
+    def __init__(self, shape: tuple[int, int, int, int], dtype: int) -> None:
+        library = Library.load()
+        batch, channels = shape[:2]
+        x = dnnl.channels_last(shape, dtype)
+        products = dnnl.channels_last(shape, dnnl.FLOAT32)
+        factors = dnnl.channels_last((batch, channels, 1, 1), dnnl.FLOAT32)
+        descriptor = library.describe(
+            "binary", library.engine, dnnl.MULTIPLY, x, factors, x, None
+        )
+        self.forward = Primitive(
+            descriptor, [(dnnl.SRC, x), (dnnl.SRC_1, factors), (dnnl.DST, x)]
+        )
+        descriptor = library.describe(
+            "binary", library.engine, dnnl.MULTIPLY, x, x, products, None
+        )
+        self.multiply = Primitive(
+            descriptor, [(dnnl.SRC, x), (dnnl.SRC_1, x), (dnnl.DST, products)]
+        )
 
 
 class Channels:
@@ -447,5 +465,6 @@ batch_norm = cached(BatchNorm)
 pool = cached(Pool)
 relu = cached(Relu)
 added = cached(sum_of_two)
+channel_scale = cached(ChannelScale)
 channels = cached(Channels)
 layouts = cached(Layouts)

@@ -101,6 +101,7 @@ def _select(choice: str, key: str) -> Selection:
 
 class _Layout(threading.local):
     channels_last = False
+    bfloat16 = False
 
 
 _LAYOUT = _Layout()
@@ -120,3 +121,23 @@ def channels_last(enabled: bool = True) -> Iterator[None]:
         yield
     finally:
         _LAYOUT.channels_last = before
+
+
+def is_bfloat16() -> bool:
+    """Return whether this thread is within `bfloat16`, which backbones ask where a picture enters them."""
+    return _LAYOUT.bfloat16
+
+
+@contextlib.contextmanager
+def bfloat16(enabled: bool = True) -> Iterator[None]:
+    """Let backbones on oneDNN's operators compute in bfloat16 during a `with` block.
+
+    From the stem to the last stage activations and their gradients are bfloat16. Weights and their gradients,
+    statistics, pooled features and logits stay float32. A pass on Paddle's operators stays float32 throughout.
+    """
+    before = _LAYOUT.bfloat16
+    _LAYOUT.bfloat16 = enabled
+    try:
+        yield
+    finally:
+        _LAYOUT.bfloat16 = before

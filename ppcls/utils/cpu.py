@@ -16,6 +16,8 @@ from pathlib import Path
 
 # MKL's kernels for AVX-512 use all of these, and without one of them they end the process.
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
+# Either of them multiplies bfloat16 numbers
+_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 # Zen 4 runs AVX-512 instructions in two halves: no faster than AVX2, and training by MKL's AVX-512 kernels is slower
 # (benchmarks/README.md). Zen 5, which is family 26, runs them whole.
 _ZEN4_FAMILY = "25"
@@ -144,6 +146,12 @@ def common_flags() -> set[str]:
 def best_mkl_type() -> str | None:
     """Return the value of `MKL_DEBUG_CPU_TYPE` that suits this machine; None if it should not be set."""
     return _mkl_type(_read_cpuinfo())
+
+
+def has_bfloat16() -> bool:
+    """Return whether every processor multiplies bfloat16 numbers: by AVX-512 or by AMX."""
+    flags = _common_flags(_read_cpuinfo())
+    return flags >= _AVX512 and bool(flags & _BFLOAT16)
 
 
 def _common_flags(cpuinfo: str) -> set[str]:

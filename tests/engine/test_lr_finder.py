@@ -286,7 +286,7 @@ def test_the_command_gathers_as_training_does(home, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "AMP.use_amp=true"], "... AMP ...; remove the AMP section or ..."),
+        (["-o", "AMP.use_amp=true"], "... AMP ... remove the AMP section or ..."),
         (["--low", "0"], "--low is 0 and --high is 10; write ... above 0, the lower one first"),
         (["--low", "2", "--high", "1"], "--low is 2 and --high is 1; write ... above 0, the lower one first"),
         (["--high", "nan"], "--low is 1e-05 and --high is nan; write ... above 0, the lower one first"),

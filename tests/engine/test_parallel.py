@@ -235,9 +235,7 @@ def test_two_machines_learn_what_one_does(home, one):
     [
         ({"Global__sync_batch_norm": "true"},
          "... no effect in Paddle on a CPU; write -o Global.sync_batch_norm=false"),
-        ({"AMP": "{level: O1}"},
-         "... (AMP) ... no effect in Paddle on a CPU; remove the AMP section or write -o "
-         "AMP.use_amp=false"),
+        ({"AMP": "{level: O1}"}, "... needs a GPU; ... remove the AMP section or write -o AMP.use_amp=false"),
     ],
     ids=["sync_batch_norm", "AMP"],
 )  # fmt: skip

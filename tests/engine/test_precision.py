@@ -19,6 +19,7 @@ from ppcls.engine.callbacks import EvaluateEpochs
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.precision import MixedPrecision, Precision
 from ppcls.engine.trainer import Callback
+from ppcls.utils import cpu
 from ppcls.utils.errors import UserError
 
 _OF_PADDLE = inspect.signature(paddle.amp.GradScaler)
@@ -321,17 +322,70 @@ def test_float32_is_plain_arithmetic():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("AMP.use_amp=true", "... (AMP) ... no effect in Paddle on a CPU; remove the AMP section or write -o "
-         "AMP.use_amp=false"),
+        ("AMP={dtype: bfloat16, level: O2}", "AMP.level O2 with AMP.dtype bfloat16 needs a GPU; ... write "
+         "-o AMP.level=O1 -o AMP.dtype=bfloat16, or remove ... -o AMP.use_amp=false"),
+        ("AMP.use_amp=true", "AMP.level O1 with AMP.dtype float16 needs a GPU; ..."),
         ("Global.sync_batch_norm=true", "... no effect in Paddle on a CPU; write -o Global.sync_batch_norm=false"),
     ],
 )  # fmt: skip
 def test_a_cpu_is_refused_in_one_sentence(tmp_path, monkeypatch, capsys, override, sentence):
     prepare(tmp_path, 0)
     use_tiny(monkeypatch.setattr)
+    monkeypatch.setattr(cpu, "has_bfloat16", lambda: True)
     assert main(["train", "-c", str(tmp_path / "config_0.yaml"), "-o", override]) == 2
     assert capsys.readouterr().err == says(sentence + "\n")
     assert not (tmp_path / "SqueezeNet1_1" / "latest").exists()
+
+
+def test_bfloat16_is_refused_where_a_cpu_does_not_compute_it(tmp_path, monkeypatch, capsys):
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+    half = ["-o", "AMP={dtype: bfloat16, level: O1}"]
+    command = ["train", "-c", str(tmp_path / "config_0.yaml"), *half]
+    monkeypatch.setattr(cpu, "has_bfloat16", lambda: True)
+    assert main([*command, "-o", "Global.cpu_kernels=paddle"]) == 2
+    assert capsys.readouterr().err == says(
+        "mixed precision (AMP) on a CPU is computed by oneDNN, but convolutions are by Paddle (as chosen); write "
+        "-o Global.cpu_kernels=onednn, or remove ...\n"
+    )
+    monkeypatch.setattr(cpu, "has_bfloat16", lambda: False)
+    assert main(command) == 2
+    assert capsys.readouterr().err == says(
+        "mixed precision (AMP) needs a GPU, or a processor that multiplies bfloat16 numbers (avx512_bf16 or amx_bf16 "
+        "in /proc/cpuinfo); remove the AMP section or write -o AMP.use_amp=false\n"
+    )
+
+
+@pytest.mark.skipif(not cpu.has_bfloat16(), reason="the processor does not multiply bfloat16 numbers")
+def test_bfloat16_on_a_cpu_resumes_to_the_bit(tmp_path, monkeypatch):
+    """Three epochs at once, and two and one: equal losses and weights; float32 ones differ."""
+    prepare(tmp_path, 0)
+    use_tiny(monkeypatch.setattr)
+
+    def train(name, *overrides):
+        (tmp_path / name).mkdir(exist_ok=True)
+        words = [f"Global.output_dir={tmp_path / name}", "Global.cpu_kernels=onednn", *overrides]
+        words = [word for override in words for word in ("-o", override)]
+        assert main(["train", "-c", str(tmp_path / "config_0.yaml"), *words]) == 0
+        folder = tmp_path / name / "SqueezeNet1_1" / "latest"
+        saved = paddle.load(str(folder / "ppcls.pdparams"), return_numpy=True)
+        weights = {name: value for name, value in saved.items() if isinstance(value, np.ndarray)}
+        return weights, json.loads((folder / "ppcls.pdstates").read_text())
+
+    half = "AMP={dtype: bfloat16, level: O1}"
+    schedule = "Optimizer.lr={name: Constant, learning_rate: 0.1}"
+    whole, states = train("whole", schedule, half, "Global.epochs=3")
+    train("halves", schedule, half, "Global.epochs=2")
+    checkpoint = f"Global.checkpoints={tmp_path / 'halves' / 'SqueezeNet1_1'}"
+    halves, _ = train("halves", schedule, half, "Global.epochs=3", checkpoint)
+    plain, _ = train("plain", schedule, "Global.epochs=3")
+    assert (states["precision"]["level"], states["precision"]["dtype"]) == ("O1", "bfloat16")
+    different = []
+    for name, weight in whole.items():
+        assert weight.dtype == np.float32
+        assert weight.tobytes() == halves[name].tobytes(), name
+        different.append(not np.array_equal(weight, plain[name]))
+    assert any(different)
 
 
 def test_a_section_that_is_switched_off_is_float32(tmp_path, monkeypatch):

@@ -51,7 +51,7 @@ class Tiny(Backbone):
         self.stem = conv_norm_relu(params.in_channels, 8, 3, 2)
         self.body = conv_norm_relu(8, 16, 3, 2)
 
-    def features(self, x):
+    def run_stages(self, x):
         first = self.stem(x)  # [N, 8, H/2, W/2]
         return [first, self.body(first)]  # [N, 16, H/4, W/4]
 

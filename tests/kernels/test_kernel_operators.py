@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from helpers.new_process import output_of, with_checkout
 from ppcls.kernels import library, operators, plans
 
+# Of the largest value
 BOUND = 5e-6
 EXAMPLES = settings(max_examples=40)
 
@@ -33,10 +34,10 @@ def first(tensor):
     return np.moveaxis(tensor.numpy(), -1, 1)
 
 
-def assert_near(ours, theirs):
+def assert_near(ours, theirs, bound=BOUND):
     scale = max(1e-30, np.abs(theirs).max())
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() / scale < BOUND
+    assert np.abs(ours - theirs).max() / scale < bound
 
 
 def compare(ours, theirs, pairs):
@@ -54,6 +55,7 @@ def compare(ours, theirs, pairs):
 @given(
     batch=st.integers(1, 3),
     groups=st.sampled_from([1, 1, 2, 8]),
+    relu=st.booleans(),
     inputs=st.integers(1, 9),
     outputs=st.integers(1, 9),
     size=st.tuples(st.integers(1, 15), st.integers(1, 15)),
@@ -63,16 +65,18 @@ def compare(ours, theirs, pairs):
     dilation=st.tuples(st.integers(1, 2), st.integers(1, 2)),
     bias=st.booleans(),
 )
-def test_convolution(batch, groups, inputs, outputs, size, kernel, stride, padding, dilation, bias):
+def test_convolution(batch, groups, relu, inputs, outputs, size, kernel, stride, padding, dilation, bias):
     for side, window, around, step in zip(size, kernel, padding, dilation):
         assume(side + 2 * around >= step * (window - 1) + 1)
     x, w = values((batch, groups * inputs, *size)), values((groups * outputs, inputs, *kernel), 1)
     b = values((groups * outputs,), 2) if bias else None
     ours = [leaf(x, is_last=True), leaf(w), *([leaf(b)] if bias else [])]
     theirs = [leaf(x), leaf(w), *([leaf(b)] if bias else [])]
-    got = operators.convolution(*ours[:2], ours[2] if bias else None, stride, padding, dilation, groups)
+    got = operators.convolution(*ours[:2], ours[2] if bias else None, stride, padding, dilation, groups, relu)
     want = F.conv2d(*theirs[:2], theirs[2] if bias else None, list(stride), list(padding), list(dilation), groups)
-    compare(got, want, [(a, c, i == 0) for i, (a, c) in enumerate(zip(ours, theirs))])
+    # A ReLU passes all of a gradient or nothing: where rounding decides, the two may differ
+    assume(not relu or np.abs(want.numpy()).min() > 1e-5)
+    compare(got, F.relu(want) if relu else want, [(a, c, i == 0) for i, (a, c) in enumerate(zip(ours, theirs))])
 
 
 @EXAMPLES
@@ -143,21 +147,34 @@ def test_relu(shape, slope):
 
 
 @EXAMPLES
-@given(shape=pictures)
-def test_add_of_a_tensor_to_itself(shape):
+@given(shape=pictures, relu=st.booleans())
+def test_add_of_a_tensor_to_itself(shape, relu):
     """Both gradients go to one tensor, where Paddle adds them."""
     x = values(shape)
     ours, theirs = leaf(x, is_last=True), leaf(x)
-    compare(operators.add(ours, ours), theirs + theirs, [(ours, theirs, True)])
+    want = theirs + theirs
+    compare(operators.add(ours, ours, relu), F.relu(want) if relu else want, [(ours, theirs, True)])
 
 
 @EXAMPLES
-@given(shape=pictures, channels=st.lists(st.integers(1, 20), min_size=2, max_size=4))
-def test_concat_and_split(shape, channels):
+@given(shape=pictures)
+def test_scale_of_channels(shape):
+    x, factors = values(shape), values(shape[:2], 1)
+    ours, theirs = leaf(x, is_last=True), leaf(x)
+    our_factors, their_factors = leaf(factors), leaf(factors)
+    got = operators.scale_channels(ours, our_factors)
+    want = theirs * their_factors.unsqueeze([2, 3])
+    compare(got, want, [(ours, theirs, True), (our_factors, their_factors, False)])
+
+
+@EXAMPLES
+@given(shape=pictures, channels=st.lists(st.integers(1, 20), min_size=1, max_size=4), relu=st.booleans())
+def test_concat_and_split(shape, channels, relu):
     arrays = [values((shape[0], count, *shape[2:]), i) for i, count in enumerate(channels)]
     ours = [leaf(array, is_last=True) for array in arrays]
     theirs = [leaf(array) for array in arrays]
-    joined, wanted = operators.concat(ours), paddle.concat(theirs, axis=1)
+    joined, wanted = operators.concat(ours, relu), paddle.concat(theirs, axis=1)
+    wanted = F.relu(wanted) if relu else wanted
     np.testing.assert_array_equal(first(joined), wanted.numpy())
     parts, want = operators.split(joined, channels), paddle.split(wanted, channels, axis=1)
     for part, other in zip(parts, want):

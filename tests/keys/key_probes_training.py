@@ -146,7 +146,7 @@ def mixed_precision(lab, overrides, name, command="train"):
 
         lab.patch.setattr(paddle.amp, called, call)
 
-    lab.patch.setattr("ppcls.engine.device.needs_gpu", lambda what, remedy: None)
+    lab.patch.setattr("ppcls.engine.device.of_mixed_precision", lambda level, dtype: "gpu")
     lab.patch.setattr(paddle.amp, "GradScaler", lambda **keywords: Scaler(calls["GradScaler"], **keywords))
     stub("auto_cast", lambda given: contextlib.nullcontext())
     stub("decorate", lambda given: (given["models"], given["optimizers"]))
@@ -154,7 +154,7 @@ def mixed_precision(lab, overrides, name, command="train"):
     return calls[name]
 
 
-@probe("AMP.use_amp", (False, ""), (True, Saying("mixed precision (AMP) has no effect in Paddle on a CPU")))
+@probe("AMP.use_amp", (False, ""), (True, Saying("needs a GPU")))
 def _use_amp(lab, value):
     return lab.run("train", {"AMP.use_amp": value}).err
 

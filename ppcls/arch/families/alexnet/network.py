@@ -43,12 +43,11 @@ class Trio(Block):
         self.conv3 = conv(192, 384, 3, bias=True)
         self.conv4 = conv(384, 256, 3, bias=True)
         self.conv5 = conv(256, 256, 3, bias=True)
-        self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, 192, H, W] to [N, 256, H, W]."""
-        x = self.relu(self.conv3(x))
-        return self.relu(self.conv5(self.relu(self.conv4(x))))
+        x = self.conv3(x, relu=True)
+        return self.conv5(self.conv4(x, relu=True), relu=True)
 
 
 class AlexNet(Backbone):
@@ -75,8 +74,8 @@ class AlexNet(Backbone):
 
     def run_stages(self, x: Tensor) -> list[Tensor]:
         """The inputs of the three pools and the result of the last; see `Backbone.run_stages`."""
-        first = self.relu(self.conv1(x))  # [N, 64, H/4, W/4]
-        second = self.relu(self.conv2(self.shrink(first)))  # [N, 192, H/8, W/8]
+        first = self.conv1(x, relu=True)  # [N, 64, H/4, W/4]
+        second = self.conv2(self.shrink(first), relu=True)  # [N, 192, H/8, W/8]
         third = self.trio(self.shrink(second))  # [N, 256, H/16, W/16]
         # The last: [N, 256, H/32, W/32]
         return [first, second, third, self.shrink(third)]

@@ -23,6 +23,7 @@ from ppcls.arch.layers import (
     BatchNorm2D,
     Block,
     MaxPool2D,
+    add,
     concat,
     conv,
     conv_norm_relu,
@@ -149,7 +150,7 @@ class Res2Bottleneck(Block):
         parts = split(x, [self.part] * self.scale)
         done: list[Tensor] = []
         for part, conv3x3, bn in zip(parts, self.convs, self.bns):
-            x = part if self.pool or not done else part + done[-1]
+            x = part if self.pool or not done else add(part, done[-1])
             done.append(bn(conv3x3(x), relu=True))
         done.append(self.pool(parts[-1]) if self.pool else parts[-1])
         return self.bn3(self.conv3(concat(done)), shortcut, relu=True)

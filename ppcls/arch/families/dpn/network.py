@@ -21,6 +21,7 @@ from ppcls.arch.layers import (
     Block,
     ConvNormRelu,
     MaxPool2D,
+    add,
     concat,
     conv,
     split,
@@ -124,7 +125,7 @@ class DualPathBlock(Block):
             shortcut, dense = split(self.project(x), [self.residual, 2 * self.growth])
         x = self.expand(self.spatial(self.reduce(x)))
         added, appended = split(x, [self.residual, self.growth])
-        return shortcut + added, concat([dense, appended])
+        return add(shortcut, added), concat([dense, appended])
 
 
 class DPN(Backbone):

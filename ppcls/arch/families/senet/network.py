@@ -22,9 +22,10 @@ from ppcls.arch.layers import (
     Block,
     GlobalAvgPool2D,
     MaxPool2D,
-    as_picture,
+    add,
     conv,
     conv_norm_relu,
+    scale_channels,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class SqueezeExcitation(nn.Layer):
         """[N, channels, H, W] to the same."""
         # [N, channels]
         scale = F.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x).flatten(1)))))
-        return x * as_picture(scale)
+        return scale_channels(x, scale)
 
 
 class SEBottleneck(Block):
@@ -86,7 +87,7 @@ class SEBottleneck(Block):
         shortcut = self.shortcut(x)
         x = self.bn1(self.conv1(x), relu=True)
         x = self.bn2(self.conv2(x), relu=True)
-        return F.relu(self.se(self.bn3(self.conv3(x))) + shortcut)
+        return add(self.se(self.bn3(self.conv3(x))), shortcut, relu=True)
 
 
 class SENet(Backbone):

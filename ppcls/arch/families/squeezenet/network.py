@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paddle import Tensor, nn
+from paddle import Tensor
 
 from ppcls.arch.layers import Backbone, Block, MaxPool2D, concat, conv
 
@@ -68,12 +68,11 @@ class Fire(Block):
         self.squeeze = conv(in_channels, squeeze, 1, bias=True)
         self.expand1x1 = conv(squeeze, expand, 1, bias=True)
         self.expand3x3 = conv(squeeze, expand, 3, bias=True)
-        self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, 2 * expand, H, W]."""
-        x = self.relu(self.squeeze(x))
-        return self.relu(concat([self.expand1x1(x), self.expand3x3(x)]))
+        x = self.squeeze(x, relu=True)
+        return concat([self.expand1x1(x), self.expand3x3(x)], relu=True)
 
 
 class SqueezeNet(Backbone):
@@ -89,7 +88,6 @@ class SqueezeNet(Backbone):
         self.ceil_pooling = params.ceil_pooling
         stem = (params.in_channels, spec.stem_channels, spec.stem_kernel)
         self.stem = conv(*stem, stride=2, padding=params.stem_padding, bias=True)
-        self.relu = nn.ReLU()
         self.shrink = MaxPool2D(3, stride=2, ceil_mode=params.ceil_pooling)
         self._stages: list[list[str]] = []
         channels, number = spec.stem_channels, 2  # the paper counts the stem as layer 1
@@ -102,7 +100,7 @@ class SqueezeNet(Backbone):
 
     def run_stages(self, x: Tensor) -> list[Tensor]:
         """The stem and the three stages of fire modules; see `Backbone.run_stages`."""
-        stages = [self.relu(self.stem(x))]  # [N, stem_channels, H/2, W/2]
+        stages = [self.stem(x, relu=True)]  # [N, stem_channels, H/2, W/2]
         for names in self._stages:
             x = self.shrink(stages[-1])
             for name in names:
@@ -113,7 +111,7 @@ class SqueezeNet(Backbone):
     def forward_head(self, x: Tensor) -> Tensor:
         """Classifies every position and averages the rectified scores (section 3.3)."""
         if self.fc is not None:
-            x = self.relu(self.fc(self.dropout(x)))  # [N, class_num, H/16, W/16]
+            x = self.fc(self.dropout(x), relu=True)  # [N, class_num, H/16, W/16]
         return self.pool(x).flatten(1)
 
     def admits(self, side: int) -> bool:
