@@ -134,6 +134,11 @@ def add(one: Tensor, other: Tensor, relu: bool = False) -> Tensor:
     return F.relu(one + other) if relu else one + other
 
 
+def fork(x: Tensor, readers: int) -> tuple[Tensor, ...]:
+    """Return a tensor once for each of its readers; the gradients that they give it are added by one operator."""
+    return operators.fork(x, readers) if is_channels_last() else (x,) * readers
+
+
 def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
     """Multiply the channels of [N, C, H, W] by factors [N, C]."""
     if is_channels_last():

@@ -99,6 +99,16 @@ def add(one: Tensor, other: Tensor, relu: bool = False) -> Tensor:
     return _Add.apply(one, other, relu)
 
 
+def fork(x: Tensor, readers: int) -> tuple[Tensor, ...]:
+    """Return a tensor once for each of its readers, whose gradients are then added by oneDNN's operator.
+
+    Paddle adds gradients that meet in one tensor by a loop over single values in bfloat16.
+    """
+    if x.stop_gradient or not paddle.is_grad_enabled():
+        return (x,) * readers
+    return _Fork.apply(x, readers)
+
+
 def scale_channels(x: Tensor, factors: Tensor) -> Tensor:
     """Multiply the channels of [N, H, W, C] by float32 factors [N, C]."""
     return _ScaleChannels.apply(x, factors)
@@ -380,6 +390,28 @@ class _Add(PyLayer):
             gradient = _behind_relu(y, _incoming(gradient))
         # Two tensors: Paddle may add to one of them in place
         return _wanted(ctx, gradient, gradient.clone())
+
+
+class _Fork(PyLayer):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, readers: int) -> tuple[Tensor, ...]:
+        results = []
+        for _ in range(readers):
+            # Paddle takes a result that is the input, or its `detach`, for a change in place
+            same = paddle.empty([0], x.dtype)
+            same.get_tensor()._share_data_with(x.get_tensor())
+            results.append(same)
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total, *others = [_incoming(gradient) for gradient in gradients]
+        add_up = plans.added(math.prod(total.shape), _type(total), False)
+        for other in others:
+            summed = _like(total)
+            add_up(total, other, summed)
+            total = summed
+        return total
 
 
 class _ScaleChannels(PyLayer):

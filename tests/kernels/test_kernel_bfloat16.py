@@ -168,9 +168,10 @@ def test_concat_and_split(shape, channels, relu):
     compare(again, want, [(leaf, other) for (leaf, _), other in zip(ours, theirs)])
 
 
-def test_a_tensor_that_two_operators_read_gets_the_sum_of_their_gradients():
+def test_a_tensor_that_three_operators_read_gets_the_sum_of_their_gradients():
     (leaf, last), theirs = ours_of(rounded((2, 3, 5, 4))), theirs_of(rounded((2, 3, 5, 4)))
-    got = operators.concat([operators.relu(last), operators.relu(last, 0.5), last])
+    one, other, third = operators.fork(last, 3)
+    got = operators.concat([operators.relu(one), operators.relu(other, 0.5), third])
     want = paddle.concat([F.relu(theirs), F.leaky_relu(theirs, 0.5), theirs], axis=1)
     compare(got, want, [(leaf, theirs)])
 

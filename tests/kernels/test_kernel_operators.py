@@ -156,6 +156,18 @@ def test_add_of_a_tensor_to_itself(shape, relu):
     compare(operators.add(ours, ours, relu), F.relu(want) if relu else want, [(ours, theirs, True)])
 
 
+@pytest.mark.parametrize("readers", [1, 2, 3])
+def test_a_fork_adds_the_gradients_of_its_readers(readers):
+    x = values((2, 3, 4, 5))
+    ours, theirs = leaf(x, is_last=True), leaf(x)
+    branches = operators.fork(ours, readers)
+    assert all(branch.data_ptr() == ours.data_ptr() for branch in branches)
+    got = operators.concat([operators.relu(branch, 0.1 * i) for i, branch in enumerate(branches)])
+    want = paddle.concat([F.leaky_relu(theirs, 0.1 * i) for i in range(readers)], axis=1)
+    compare(got, want, [(ours, theirs, True)])
+    assert operators.fork(paddle.zeros([1, 1, 1, 1]), 2)[0].stop_gradient
+
+
 @EXAMPLES
 @given(shape=pictures)
 def test_scale_of_channels(shape):

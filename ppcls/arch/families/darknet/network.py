@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from paddle import Tensor, nn
 
-from ppcls.arch.layers import Backbone, Block, add, conv_norm_relu
+from ppcls.arch.layers import Backbone, Block, add, conv_norm_relu, fork
 
 if TYPE_CHECKING:
     from ppcls.arch.families.darknet.facts import DarkNet53Params
@@ -33,7 +33,8 @@ class Residual(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] to the same."""
-        return add(x, self.conv2(self.conv1(x)))
+        x, shortcut = fork(x, 2)
+        return add(shortcut, self.conv2(self.conv1(x)))
 
 
 class Stage(nn.Layer):

@@ -27,6 +27,7 @@ from ppcls.arch.layers import (
     concat,
     conv,
     conv_norm_relu,
+    fork,
     split,
 )
 
@@ -212,11 +213,11 @@ class Tree(nn.Layer):
     ) -> Tensor:
         """`shrunk` is `x` at the size of the result; `gathered` goes to the last root."""
         if self.depth > 1:
-            first = self.tree1(x, shrunk)
-            return self.tree2(first, first, (*gathered, first))
-        first = self.tree1(x, self.project(shrunk))
-        second = self.tree2(first, first)
-        return self.root(second, first, *gathered)
+            first, shortcut, kept = fork(self.tree1(x, shrunk), 3)
+            return self.tree2(first, shortcut, (*gathered, kept))
+        first, shortcut, kept = fork(self.tree1(x, self.project(shrunk)), 3)
+        second = self.tree2(first, shortcut)
+        return self.root(second, kept, *gathered)
 
 
 def _block(spec: DLASpec, in_channels: int, out_channels: int, stride: int) -> nn.Layer:
@@ -250,12 +251,14 @@ class DLA(Backbone):
         """The six levels; see `Backbone.run_stages`."""
         level0 = self.level0(self.base_layer(x))  # [N, 16, H, W]
         level1 = self.level1(level0)  # [N, 32, H/2, W/2]
-        level2 = self.level2(level1, self.shrink(level1))  # [N, channels[2], H/4, W/4]
+        x, same = fork(level1, 2)
+        level2 = self.level2(x, self.shrink(same))  # [N, channels[2], H/4, W/4]
         levels = [level0, level1, level2]
         for level in (self.level3, self.level4, self.level5):
-            shrunk = self.shrink(levels[-1])
+            x, same = fork(levels[-1], 2)
+            shrunk, kept = fork(self.shrink(same), 2)
             # [N, channels[i], H/8 to H/32, W/8 to W/32]
-            levels.append(level(levels[-1], shrunk, (shrunk,)))
+            levels.append(level(x, shrunk, (kept,)))
         return levels
 
     def admits(self, side: int) -> bool:

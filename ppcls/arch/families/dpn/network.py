@@ -24,6 +24,7 @@ from ppcls.arch.layers import (
     add,
     concat,
     conv,
+    fork,
     split,
 )
 
@@ -118,11 +119,14 @@ class DualPathBlock(Block):
 
     def forward(self, *paths: Tensor) -> tuple[Tensor, Tensor]:
         """`paths` are the residual and the dense one, or the stem's only one; the result is both."""
-        x = concat(paths)
         if self.project is None:
-            shortcut, dense = paths
+            (shortcut, residual), (dense, grown) = (fork(path, 2) for path in paths)
+            x = concat([residual, grown])
         else:
-            shortcut, dense = split(self.project(x), [self.residual, 2 * self.growth])
+            x, same = fork(concat(paths), 2)
+            shortcut, dense = split(
+                self.project(same), [self.residual, 2 * self.growth]
+            )
         x = self.expand(self.spatial(self.reduce(x)))
         added, appended = split(x, [self.residual, self.growth])
         return add(shortcut, added), concat([dense, appended])

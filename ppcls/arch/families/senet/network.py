@@ -25,6 +25,7 @@ from ppcls.arch.layers import (
     add,
     conv,
     conv_norm_relu,
+    fork,
     scale_channels,
 )
 
@@ -54,8 +55,9 @@ class SqueezeExcitation(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] to the same."""
-        # [N, channels]
-        scale = F.sigmoid(self.excite(F.relu(self.squeeze(self.pool(x).flatten(1)))))
+        x, same = fork(x, 2)
+        pooled = self.pool(same).flatten(1)  # [N, channels]
+        scale = F.sigmoid(self.excite(F.relu(self.squeeze(pooled))))
         return scale_channels(x, scale)
 
 
@@ -84,7 +86,8 @@ class SEBottleneck(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, channels, H / stride, W / stride]."""
-        shortcut = self.shortcut(x)
+        x, same = fork(x, 2)
+        shortcut = self.shortcut(same)
         x = self.bn1(self.conv1(x), relu=True)
         x = self.bn2(self.conv2(x), relu=True)
         return add(self.se(self.bn3(self.conv3(x))), shortcut, relu=True)

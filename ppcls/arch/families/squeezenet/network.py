@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from paddle import Tensor
 
-from ppcls.arch.layers import Backbone, Block, MaxPool2D, concat, conv
+from ppcls.arch.layers import Backbone, Block, MaxPool2D, concat, conv, fork
 
 if TYPE_CHECKING:
     from ppcls.arch.families.squeezenet.facts import SqueezeNet1_0Params
@@ -71,8 +71,8 @@ class Fire(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in_channels, H, W] to [N, 2 * expand, H, W]."""
-        x = self.squeeze(x, relu=True)
-        return concat([self.expand1x1(x), self.expand3x3(x)], relu=True)
+        x, same = fork(self.squeeze(x, relu=True), 2)
+        return concat([self.expand1x1(x), self.expand3x3(same)], relu=True)
 
 
 class SqueezeNet(Backbone):
