@@ -98,7 +98,8 @@ def mlserver(port: int, folder: Path) -> list[str]:
     (folder / "settings.json").write_text(json.dumps(settings))
     model = {"name": "model", "implementation": "mlserver_model.Served"}
     (folder / "model-settings.json").write_text(json.dumps(model))
-    return [python(".venv-bench-mlserver"), "-m", "mlserver", "start", str(folder)]
+    program = ROOT / ".venv-bench-mlserver" / "bin" / "mlserver"
+    return [str(program), "start", str(folder)]
 
 
 def script(environment: str, name: str) -> Callable[[int, Path], list[str]]:

@@ -1,7 +1,5 @@
 """A `Classifier` under LitServe, which takes JSON: the picture as base64."""
 
-from __future__ import annotations
-
 import base64
 import os
 import sys
@@ -19,7 +17,7 @@ class Served(litserve.LitAPI):
         """Open the bundle."""
         self.classifier = Classifier(os.environ["BUNDLE"], backend="onnxruntime")
 
-    def decode_request(self, request: Any) -> bytes:
+    def decode_request(self, request: dict[str, Any]) -> bytes:
         """The bytes of the picture."""
         return base64.b64decode(request["picture"])
 
