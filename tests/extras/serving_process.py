@@ -49,12 +49,16 @@ class Serving:
         # All the time, or the server would wait for a place in the pipe
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        listening = self.until("listening")
-        self.address = listening["http"]
-        self.host = self.address.partition("://")[2]
-        self.grpc = f"127.0.0.1:{listening['grpc_port']}"
-        if wait:
-            self.until("ready")
+        try:
+            listening = self.until("listening")
+            self.address = listening["http"]
+            self.host = self.address.partition("://")[2]
+            self.grpc = f"127.0.0.1:{listening['grpc_port']}"
+            if wait:
+                self.until("ready")
+        except BaseException:
+            self.__exit__()
+            raise
 
     def _read(self) -> None:
         assert self.process.stderr is not None
