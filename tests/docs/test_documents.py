@@ -24,6 +24,7 @@ from ppcls.utils.download import cached_path
 
 README, QUICK_START = ROOT / "README.md", ROOT / "docs" / "quick_start.md"
 DISTRIBUTED = ROOT / "docs" / "distributed.md"
+OWN_PICTURES = ROOT / "docs" / "own_pictures.md"
 # What another place runs: `make` is what CI and tests/demo do, wheels are made in tests/packaging, archives in
 # tests/data_pipeline/test_prepare_imagenet.py.
 ELSEWHERE = ("make ", "pip install", "python3 -m venv", "ppcls prepare-imagenet", "python -m pytest")
@@ -163,6 +164,22 @@ def test_quick_start(sandbox):
     assert [row.split(":")[0] for row in output.splitlines()] == [f"{index}.jpg" for index in range(4)]
     (code,) = blocks(QUICK_START, "python")
     assert run(["-c", code], sandbox).count("None\n") == 4
+
+
+@pytest.mark.slow
+def test_own_pictures_top_to_bottom(sandbox):
+    """Without the server, which tests/serving starts, and without the machine's own state."""
+    lines = [line for line in commands(OWN_PICTURES) if line.startswith("ppcls ")]
+    skipped = ("ppcls doctor", "ppcls check", "ppcls serve")
+    assert [line for line in lines if line.startswith(skipped)] == [
+        "ppcls doctor", "ppcls check flowers", "ppcls serve flowers=inference",
+    ]  # fmt: skip
+    for line in lines:
+        if not line.startswith(skipped):
+            output = run_command(line, sandbox)
+    assert output.splitlines()[-1] == "report: comparison/compare.html"
+    for name in ("flowers_report/report.html", "explained/explain.html", "comparison/compare.csv"):
+        assert (sandbox / name).is_file()
 
 
 @pytest.mark.slow

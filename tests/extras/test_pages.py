@@ -13,7 +13,11 @@ import pytest
 
 from helpers.checkout import ROOT
 from ppcls.analysis import figures
+from ppcls.analysis.comparison import Answers, Comparison, write_comparison
+from ppcls.analysis.evaluation import Evaluation
+from ppcls.analysis.evaluation_report import write_report
 from ppcls.analysis.page import Html, Page, Tile
+from ppcls.analysis.scores import Scored
 from ppcls.analysis.thumbnails import thumbnail
 
 FOLDER = ROOT / "build" / "pages"
@@ -67,3 +71,29 @@ def test_the_look_can_fail(tmp_path):
     file.write_text(page.render().replace("img-src", "x-src") + '<img src="http://127.0.0.1:9/x.png">')
     kinds = {problem["kind"] for problem in problems_of(file)}
     assert {"axe", "error", "request", "width"} <= kinds
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """The report of an evaluation, the comparison of two models, and maps, with names that are long or odd."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    rng = np.random.default_rng(0)
+    names = ["rose", "tulip <b>", "a_class_with_a_long_name_and_no_place_to_break_it", "sun flower", "daisy"]
+    labels = rng.integers(0, 5, 200)
+    logits = rng.normal(size=(200, 5)) + 2 * np.eye(5)[labels]
+    pictures = [f"flowers/{names[label]}/a_long_name_of_a_picture_{index}.jpg" for index, label in enumerate(labels)]
+    noise = rng.integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    scored = Scored.of_logits(pictures, labels, logits.astype(np.float32), names)
+    facts = {"Weights": "output/flowers/DLA34/best_model"}
+    found = Evaluation(scored, "Evaluation of DLA34", facts, {"cut.jpg": "it is cut off"})
+    pages = [write_report(found, folder / "report", lambda picture: noise)]
+    answers = [
+        Answers(name, rng.integers(0, 5, 200), rng.random(200)) for name in ("output/flowers/DLA34", "inference")
+    ]
+    compared = Comparison(pictures, labels, *answers, names)
+    pages.append(write_comparison(compared, folder / "compared", lambda picture: noise))
+    return pages
+
+
+def test_the_pages_of_an_evaluation(evaluated):
+    assert problems_of(*evaluated) == []
