@@ -50,7 +50,7 @@ ODD = {
     "TIFF of white to black": encoded(np.packbits(COLOURS[..., 0] > 99, axis=1), "TIFF"),
     "JPEG 2000": encoded(COLOURS, "JPEG2000"),
     "PPM": encoded(COLOURS, "PPM"),
-    "one line": encoded(numbered(2, 9000)),
+    "one line": encoded(numbered(2, 30000)),
     "text": b"This is not a picture.",
     "nothing": b"",
 }
