@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/results.hpp"
 
 namespace ppcls {
 namespace {
@@ -51,7 +52,7 @@ std::string shown(const Json& value) {
     return "a list";
   }
   if (value.is_string()) {
-    return "'" + value.get_ref<const std::string&>().substr(0, kShown) + "'";
+    return "'" + printable(value.get_ref<const std::string&>().substr(0, kShown)) + "'";
   }
   return value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, kShown);
 }
@@ -148,7 +149,7 @@ std::vector<std::string> Mapping::texts(const std::string& key) const {
 void Mapping::allow_only(const std::vector<std::string>& keys) const {
   for (const auto& [key, value] : value_.items()) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-      const std::string name = key.substr(0, kShown);
+      const std::string name = printable(key.substr(0, kShown));
       throw UserError(where_ + ": unknown key '" + name + "'" + did_you_mean(name, keys) + "; " + remedy_);
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/results.hpp"
 
 namespace ppcls {
 namespace {
@@ -41,7 +42,7 @@ void require_one_of(const Mapping& from, const std::string& key, const std::vect
     for (const std::string& each : possible) {
       known += (known.empty() ? "" : " or ") + each;
     }
-    from.fail(key, "it is '" + value.substr(0, 100) + "'; this library runs " + known);
+    from.fail(key, "it is '" + printable(value.substr(0, 100)) + "'; this library runs " + known);
   }
 }
 
@@ -87,7 +88,7 @@ std::string file_name_of(const Mapping& from) {
   const bool is_name =
       !name.empty() && name != "." && name != ".." && name.find_first_of(std::string("/\\:\0", 4)) == std::string::npos;
   if (!is_name) {
-    from.fail("file", "'" + name.substr(0, 100) + "' is not the name of a file beside the manifest");
+    from.fail("file", "'" + printable(name.substr(0, 100)) + "' is not the name of a file beside the manifest");
   }
   return name;
 }

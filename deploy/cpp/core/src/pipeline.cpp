@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/results.hpp"
 #include "transforms.hpp"
 
 namespace ppcls {
@@ -40,7 +41,7 @@ Entry entry_of(const Json& item, const std::string& where) {
                                                    " is not a transform; write its name with its keys, such as "
                                                    "{CropImage: {size: 224}}");
   Entry entry{item.begin().key(), Json::object(), {}};
-  entry.where = where + "." + entry.name.substr(0, 100);
+  entry.where = where + "." + printable(entry.name.substr(0, 100));
   if (kDrawing.count(entry.name) > 0) {
     throw UserError(entry.where + " draws at random; export with the transforms of evaluation");
   }
@@ -138,7 +139,7 @@ std::string choice_of(const Mapping& keys, const std::string& key, const std::st
     for (const std::string& choice : possible) {
       choices += (choices.empty() ? "'" : " or '") + choice + "'";
     }
-    keys.fail(key, "it is '" + value.substr(0, 100) + "'; write " + choices);
+    keys.fail(key, "it is '" + printable(value.substr(0, 100)) + "'; write " + choices);
   }
   return value;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/results.hpp"
 
 namespace ppcls {
 namespace {
@@ -45,7 +46,7 @@ class Conversion {
       }
       const std::string& key = item.first.Scalar();
       if (values.contains(key)) {
-        throw UserError(where_ + ": the key '" + key.substr(0, 100) + "' stands twice; " + kAgain);
+        throw UserError(where_ + ": the key '" + printable(key.substr(0, 100)) + "' stands twice; " + kAgain);
       }
       values[key] = convert(item.second, depth + 1);
     }
@@ -97,8 +98,8 @@ Json parse_yaml(const std::string& text, const std::string& where) {
   } catch (const UserError&) {
     throw;
   } catch (const YAML::Exception& error) {
-    throw UserError(where + ": not valid YAML (line " + std::to_string(error.mark.line + 1) + ": " + error.msg + "); " +
-                    kAgain);
+    throw UserError(where + ": not valid YAML (line " + std::to_string(error.mark.line + 1) + ": " +
+                    printable(error.msg) + "); " + kAgain);
   }
 }
 
