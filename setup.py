@@ -90,6 +90,7 @@ setup(
         ],
         "serving": requirements("requirements-serving.txt"),
         "shards": requirements("requirements-shards.txt"),
+        "tensorboard": requirements("requirements-tensorboard.txt"),
         "dev": [
             *requirements("requirements-shards.txt"),
             *requirements("requirements-dev.txt"),

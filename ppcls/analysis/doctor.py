@@ -95,6 +95,7 @@ EXTRAS = (
         ("nncf", "onnx", "onnxruntime", "openvino"),
         "`ppcls quantize`, which makes int8 programs",
     ),
+    Extra("tensorboard", ("tensorboardX",), "Global.loggers: [tensorboard]"),
     Extra("serving", ("kserve",), "`ppcls serve`, the inference server"),
     Extra("shards", ("webdataset",), "reading of tar shards (WebDatasetDataset)"),
 )

@@ -58,7 +58,9 @@ class GlobalSection(CheckedFields):
         print_batch_step: steps between two lines of the log.
         console: the lines on the terminal: `short`, the `paddleclas` lines that `train.log` has, or none (`quiet`).
         report: whether the run's folder gets `curves.png` and `report.html`, drawn anew after each evaluation.
-        use_visualdl: whether losses, learning rates and accuracies are also written to VisualDL's log.
+        loggers: what losses, learning rates and accuracies are also written for: `visualdl` (`vdl/` in the run's
+            folder), `tensorboard` (`tensorboard/`), or both. One that fails does not end the run.
+        use_visualdl: PaddleClas's way of writing `visualdl` in loggers.
         image_shape: channels, height and width in pixels of the exported program's input.
         save_inference_dir: the folder to which export writes the bundle.
         global_batch: pictures per step, over all processes, for which the learning rate was chosen; null if unknown.
@@ -87,6 +89,7 @@ class GlobalSection(CheckedFields):
     print_batch_step: PositiveInt = 10
     console: Literal["short", "paddleclas", "quiet"] = "short"
     report: bool = True
+    loggers: tuple[Literal["visualdl", "tensorboard"], ...] = ()
     use_visualdl: bool = False
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 224, 224)
     save_inference_dir: Annotated[str, UserPath()] = "./inference"

@@ -35,6 +35,7 @@ NAMES_FILE = "class_names.txt"
 FINETUNE_CONFIG = "finetune.yaml"
 FINETUNE_FILES = (FINETUNE_CONFIG, "train_list.txt", "val_list.txt")
 _DRAWINGS = "vdl"
+_TENSORBOARD = "tensorboard"
 _OURS = {
     *(CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE),
     *(_DRAWINGS, EVALUATION_FOLDER, *FINETUNE_FILES),
@@ -347,10 +348,12 @@ def _delete_run(folder: Path) -> None:
     for name in (CONFIG_FILE, NAMES_FILE, LOG_FILE, CURVES_FILE, REPORT_FILE):
         (folder / name).unlink(missing_ok=True)
     remove_report(folder / EVALUATION_FOLDER)
-    for file in (folder / _DRAWINGS).glob("vdlrecords.*.log"):
-        file.unlink()
-    with contextlib.suppress(OSError):  # not there, or another file is in it
-        (folder / _DRAWINGS).rmdir()
+    drawn = {_DRAWINGS: "vdlrecords.*.log", _TENSORBOARD: "events.out.tfevents.*"}
+    for name, pattern in drawn.items():
+        for file in (folder / name).glob(pattern):
+            file.unlink()
+        with contextlib.suppress(OSError):  # not there, or another file is in it
+            (folder / name).rmdir()
 
 
 def _say_what_stays(folder: Path) -> None:

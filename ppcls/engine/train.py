@@ -22,6 +22,7 @@ from ppcls.engine.callbacks import (
     ProgressBar,
     ReportBest,
     SaveCheckpoints,
+    TensorBoardLog,
     VisualDLLog,
 )
 from ppcls.engine.checkpoint import Checkpoint
@@ -249,8 +250,13 @@ def _callbacks(
     callbacks += [ConsoleLog(config.Global.print_batch_step, has_bar), saver]
     if evaluation is not None:
         callbacks.append(evaluation)
-    if processes.is_first() and config.Global.use_visualdl:
+    loggers = set(config.Global.loggers)
+    if config.Global.use_visualdl:
+        loggers.add("visualdl")
+    if processes.is_first() and "visualdl" in loggers:
         callbacks.append(VisualDLLog(output / "vdl", evaluation))
+    if processes.is_first() and "tensorboard" in loggers:
+        callbacks.append(TensorBoardLog(output / "tensorboard", evaluation))
     if processes.is_first() and config.Global.report:
         if evaluation is not None and evaluation.collector is not None:
             names = _names_to_report(config, evaluation)

@@ -200,7 +200,7 @@ def test_the_error_is_all_of_them_in_one_text(small):
     assert str(caught.value) == (
         "c.yaml:1 Global: is 1; write a mapping of epochs, checkpoints, pretrained_model, preprocessing, output_dir, "
         "existing_run, device, cpu_kernels, seed, save_interval, save_interval_steps, save_interval_minutes, on_save_error, keep, "
-        "eval_during_train, eval_interval, start_eval_epoch, patience, print_batch_step, console, report, use_visualdl, image_shape, save_inference_dir, "
+        "eval_during_train, eval_interval, start_eval_epoch, patience, print_batch_step, console, report, loggers, use_visualdl, image_shape, save_inference_dir, "
         "global_batch, update_freq, sync_batch_norm\n"
         "c.yaml:1 Loss.Train: is missing, and train needs it; write the losses, such as `- CELoss:`\n"
         "c.yaml:1 Optimizer: is missing, and train needs it; write the optimizer with its lr\n"

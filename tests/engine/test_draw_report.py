@@ -1,12 +1,13 @@
 """When the report of a run is drawn, and that it never ends a run."""
 
 import logging
+import sys
 
 import pytest
 
 from helpers.training import tiny_trainer
 from ppcls.analysis import run_report
-from ppcls.engine.callbacks import report
+from ppcls.engine.callbacks import TensorBoardLog, report
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.callbacks.report import DrawReport
 
@@ -99,3 +100,15 @@ def test_a_failure_is_logged_once_and_the_run_continues(clock, monkeypatch, capl
         )
         == 1
     )
+
+
+def test_tensorboard_that_is_not_installed_stops_nothing(monkeypatch, caplog, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    monkeypatch.setattr(logging.getLogger("ppcls"), "propagate", True)
+    trainer = tiny_trainer([TensorBoardLog(tmp_path)], epochs=1)
+    trainer.fit()
+    assert trainer.state.epoch == 1
+    assert caplog.messages == [
+        "TensorBoard stopped (Unavailable: tensorboardX is not installed; run `pip install 'ppcls[tensorboard]'`); "
+        "the run continues without it"
+    ]

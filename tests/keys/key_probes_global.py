@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import ANY
 
@@ -154,6 +155,21 @@ def _report(lab, value):
     lab.patch.setattr(run_report, "write_run_report", lambda folder: drawn.append(len(drawn) + 1))
     lab.train({"Global.report": value, "Global.epochs": 2})
     return drawn
+
+
+@probe("Global.loggers", ([], []), (["visualdl", "tensorboard"], ["vdl", "tensorboard"]))
+def _loggers(lab, value):
+    """The folders that writers are opened for."""
+    opened = []
+
+    def writer(logdir):
+        opened.append(Path(logdir).name)
+        return SimpleNamespace(add_scalar=lambda tag, value, step: None, close=lambda: None)
+
+    lab.patch.setitem(sys.modules, "visualdl", SimpleNamespace(LogWriter=writer))
+    lab.patch.setitem(sys.modules, "tensorboardX", SimpleNamespace(SummaryWriter=writer))
+    lab.train({"Global.loggers": value})
+    return opened
 
 
 @probe(

@@ -4,7 +4,7 @@ from ppcls.engine.callbacks.checkpoints import SaveCheckpoints
 from ppcls.engine.callbacks.console import ConsoleLog, ProgressBar
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.callbacks.report import DrawReport, ReportBest
-from ppcls.engine.callbacks.visualdl import VisualDLLog
+from ppcls.engine.callbacks.visualdl import TensorBoardLog, VisualDLLog
 
 __all__ = [
     "ConsoleLog",
@@ -13,5 +13,6 @@ __all__ = [
     "ProgressBar",
     "ReportBest",
     "SaveCheckpoints",
+    "TensorBoardLog",
     "VisualDLLog",
 ]

@@ -1,34 +1,40 @@
-"""Scalars for VisualDL."""
+"""Scalars for VisualDL and TensorBoard."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.logging import get_logger
+from ppcls.utils.optional import import_optional
 
 
 @dataclass
 class VisualDLLog(Callback):
     """Writes losses, accuracy, learning rate and images/s under `folder`; of several processes the first's own.
 
-    A drawing of the run must not end the run: whatever VisualDL raises is logged once and the drawing stops there.
+    A drawing of the run must not end the run: whatever the writer raises is logged once and the drawing stops there.
     """
 
     folder: Path
     evaluation: EvaluateEpochs | None = None
+    title: ClassVar[str] = "VisualDL"
     _writer: Any = None
+
+    def _open(self) -> Any:
+        """Make the writer, which has `add_scalar` and `close`."""
+        from visualdl import LogWriter
+
+        return LogWriter(logdir=str(self.folder))
 
     def train_begin(self, trainer: Trainer) -> None:
         """Opens the log."""
         try:
-            from visualdl import LogWriter
-
-            self._writer = LogWriter(logdir=str(self.folder))
-        # See the class: any failure of VisualDL is logged, and the run continues
+            self._writer = self._open()
+        # See the class: any failure of the writer is logged, and the run continues
         except Exception as error:
             self._give_up(error)
 
@@ -72,7 +78,19 @@ class VisualDLLog(Callback):
     def _give_up(self, error: Exception) -> None:
         self._writer = None
         get_logger().warning(
-            "VisualDL stopped (%s: %s); the run continues without it",
+            "%s stopped (%s: %s); the run continues without it",
+            self.title,
             type(error).__name__,
             error,
         )
+
+
+class TensorBoardLog(VisualDLLog):
+    """The same for TensorBoard, by tensorboardX, which needs neither TensorFlow nor PyTorch."""
+
+    title: ClassVar[str] = "TensorBoard"
+
+    def _open(self) -> Any:
+        """Make the writer."""
+        writers = import_optional("tensorboardX", "tensorboardX", "tensorboard")
+        return writers.SummaryWriter(str(self.folder))
