@@ -45,6 +45,10 @@ TEST(Manifest, Reads) {
   EXPECT_EQ(manifest.quantized.at(0).files.at(0).sha256, "ef");
   EXPECT_EQ(manifest.settings->requests, 2);
   EXPECT_EQ(manifest.golden->sha256, "");
+  Json with_lite = sound();
+  with_lite["schema"] = 4;
+  with_lite["lite"] = Json::array();
+  EXPECT_EQ(message_of(with_lite), "no error");
   check_pipeline(Pipeline(manifest.transforms, "transforms"), manifest.model.input, "inference.yml");
 }
 

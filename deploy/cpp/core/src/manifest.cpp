@@ -13,27 +13,11 @@ constexpr std::int64_t kMostValues = std::int64_t{1} << 27;  // of one picture
 constexpr std::int64_t kMostClasses = std::int64_t{1} << 24;
 constexpr const char* kRemedy = "export the model again";
 
-const std::vector<std::string> kKeys = {"schema",
-                                        "library",
-                                        "paddle",
-                                        "architecture",
-                                        "config_sha256",
-                                        "weights_sha256",
-                                        "program",
-                                        "parameters",
-                                        "input",
-                                        "output",
-                                        "transforms",
-                                        "class_names",
-                                        "golden",
-                                        "onnx",
-                                        "quantized",
-                                        "settings",
-                                        "architecture_arguments",
-                                        "weights_source",
-                                        "Global",
-                                        "PreProcess",
-                                        "PostProcess"};
+const std::vector<std::string> kKeys = {
+    "schema",         "library",    "paddle",     "architecture", "config_sha256", "weights_sha256",
+    "program",        "parameters", "input",      "output",       "transforms",    "class_names",
+    "golden",         "onnx",       "quantized",  "lite",         "settings",      "architecture_arguments",
+    "weights_source", "Global",     "PreProcess", "PostProcess"};
 
 void require_one_of(const Mapping& from, const std::string& key, const std::vector<std::string>& possible) {
   const std::string value = from.text(key);

@@ -1,11 +1,12 @@
 #include "ppcls/core/pipeline.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
+#include <locale>
 #include <map>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "ppcls/core/error.hpp"
@@ -83,6 +84,18 @@ Size size_of(const Mapping& keys, const std::string& key) {
   return {side_of(keys, key, value[0]), side_of(keys, key, value[1])};
 }
 
+// The number that a text is. The libc++ of Android's NDK has no from_chars for it.
+std::optional<double> number_in(const std::string& text) {
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  double value = 0;
+  stream >> std::noskipws >> value;
+  if (stream.fail() || stream.peek() != std::istringstream::traits_type::eof()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
 // A number, or a fraction as text such as 1.0/255.0.
 double fraction_of(const Mapping& keys, const std::string& key) {
   const Json& value = keys.value(key);
@@ -92,18 +105,10 @@ double fraction_of(const Mapping& keys, const std::string& key) {
   } else if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     const std::size_t slash = std::min(text.find('/'), text.size());
-    double above = 0;
-    double below = 1;
-    const char* begin = text.data();
-    const char* end = begin + text.size();
-    const auto first = std::from_chars(begin, begin + slash, above);
-    bool is_number = first.ec == std::errc() && first.ptr == begin + slash;
-    if (slash + 1 < text.size()) {
-      const auto second = std::from_chars(begin + slash + 1, end, below);
-      is_number = is_number && second.ec == std::errc() && second.ptr == end;
-    }
-    if (is_number) {
-      result = above / below;
+    const auto above = number_in(text.substr(0, slash));
+    const auto below = slash + 1 < text.size() ? number_in(text.substr(slash + 1)) : 1.0;
+    if (above && below) {
+      result = *above / *below;
     }
   }
   if (!std::isfinite(result)) {
