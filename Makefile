@@ -9,7 +9,7 @@ TESTED := requirements.txt requirements-demo.txt requirements-dev.txt
 CORE := -m "not gpu and not long and not chaos and not fuzz" --numprocesses auto --maxprocesses 8 --dist worksteal
 export PYTHON
 
-.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite test-cpp test-cpp-windows test-cpp-fuzz lint lint-cpp format constraints environment-demo environment-test
+.PHONY: demo test test-long test-fuzz test-chaos test-newest test-oldest test-extras test-wheel test-paddle26 test-pdmodel test-paddleclas test-paddleclas-files test-paddleserving test-onnxruntime test-openvino test-engines test-pages test-serving test-lite test-lite-arm test-cpp test-cpp-windows test-cpp-fuzz lint lint-cpp format constraints environment-demo environment-test
 
 demo: environment-demo  ## trains on handwritten digits, evaluates, exports, predicts; see demo/report/report.html
 	$(RUN) tools/demo.py
@@ -102,8 +102,16 @@ test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minu
 	.venv-serving/bin/python -m pytest tests/extras/test_serving_deploy.py
 
 # `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.
-test-lite: environment-test  ## every family by Paddle Lite, for x86 (needs a Python 3.7)
-	$(RUN) -m pytest tests/extras/test_lite.py
+# It needs a Python 3.7, and the Debian packages that docs/deployment/lite.md names, with googletest.
+test-lite: environment-test  ## every family by Paddle Lite for x86, and the C++ program
+	$(RUN) -m pytest tests/extras/test_lite.py tests/extras/test_lite_classify.py
+
+# On Debian `apt-get install cmake g++-aarch64-linux-gnu qemu-user nlohmann-json3-dev googletest`.
+test-lite-arm:  ## the tests of the C++ core for 64-bit ARM, under qemu-user
+	cmake -S deploy/cpp -B build/lite-arm -DPPCLS_CORE_ONLY=ON -DPPCLS_TESTS=ON \
+		-DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/deploy/lite/cmake/aarch64-linux-gnu.cmake
+	cmake --build build/lite-arm
+	ctest --test-dir build/lite-arm --output-on-failure
 
 # The engines are those of the Python that runs these tests. CPP_OPTIONS gives cmake more of them.
 CPP_SITE = $(shell .venv-engines/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')

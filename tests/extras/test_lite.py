@@ -1,4 +1,4 @@
-"""Every family through Paddle Lite itself, and what docs/deployment/lite.md shows. `make test-lite` runs this.
+"""Every family through Paddle Lite itself, and the commands of docs/deployment/lite.md. `make test-lite` runs this.
 
 `ppcls lite` makes its environment of Python 3.7 in `.venv-lite`.
 """
@@ -7,28 +7,29 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import arch_facts as facts
 import numpy as np
-import paddle
 import pytest
+from lite_bundles import LITE_HOME, export
 
-from helpers.checkout import ROOT
-from ppcls.arch import build_model
-from ppcls.arch.model_table import MODELS
-from ppcls.arch.weights.sources import find_source
 from ppcls.cli import main
-from ppcls.data.transforms import Pipeline
 from ppcls.deployment.lite import LiteOptions, add_lite
 from ppcls.deployment.lite.converter import running
 from ppcls.deployment.lite.environment import lite_python
-from ppcls.engine.exporter import export_bundle
 from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.golden import classes_compared, score_difference
 from ppcls.inference.settings import Settings
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))  # for test_documents
+
+import test_documents as documents
+
+PAGE = documents.ROOT / "docs" / "deployment" / "lite.md"
+sandbox = documents.sandbox
 # One of each family, and of DLA also one with grouped convolutions
 FAMILIES = ("AlexNet", "DLA34", "DLA60x_c", "DPN68", "DarkNet53", "SENet154_vd", "SqueezeNet1_1")
 
@@ -36,32 +37,13 @@ FAMILIES = ("AlexNet", "DLA34", "DLA60x_c", "DPN68", "DarkNet53", "SENet154_vd",
 @pytest.fixture(autouse=True, scope="session")
 def _home():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PPCLS_HOME", str(ROOT / ".venv-lite"))
+        patch.setenv("PPCLS_HOME", str(LITE_HOME))
         yield
 
 
 @pytest.fixture(scope="session")
 def python(_home) -> Path:
     return lite_python()
-
-
-def export(name: str, folder: Path) -> Bundle:
-    """A model whose scores differ: no class takes all."""
-    size = MODELS[name].input_size
-    model = build_model(name)
-    model.set_state_dict(facts.paddleclas_state(name))
-    model.eval()
-    pictures = facts.pictures(2, *size[1:])
-    with paddle.no_grad():
-        spread = float(model(paddle.to_tensor(pictures)).std())
-        for parameter in model.fc.parameters():
-            parameter.set_value(parameter / spread)
-    pipeline = Pipeline.from_list(find_source(name).preprocessing.transform_ops())
-    export_bundle(
-        model, pipeline, folder, architecture=name, class_num=1000, image_shape=size,
-        program_file="inference.pdmodel",
-    )  # fmt: skip
-    return Bundle.load(folder)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -113,3 +95,14 @@ def test_a_program_that_is_not_one_is_refused(squeezenet: Bundle, tmp_path: Path
     (copy / "inference.pdmodel").write_bytes(b"garbage")
     assert main(["lite", str(copy)]) == 2
     assert "is not the file that inference.yml describes" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page(python: Path, sandbox: Path) -> None:
+    lines = [line for line in documents.commands(PAGE) if line.startswith("ppcls ")]
+    assert [line.split()[1] for line in lines] == ["export", "lite", "lite"]
+    environment = python.parents[1]
+    (sandbox / "cache" / environment.name).symlink_to(environment)  # the cache of these commands, which are offline
+    said = [documents.run_command(line, sandbox) for line in lines]
+    assert said[1].startswith("written: inference/inference.arm.nb, inference/inference.arm.json; ")
+    assert "passed" in said[2]
+    assert (sandbox / "inference" / "inference.arm-int8.nb").is_file()
