@@ -37,7 +37,7 @@ def test_sixteen_pictures_are_learnt(name, half, monkeypatch):
     paddle.seed(0)
     model = build_model(name, class_num=4, drop_rate=0.0)
     trained = [value for value in model.parameters() if not value.stop_gradient]
-    optimizer = paddle.optimizer.Adam(1e-3, parameters=trained)
+    optimizer = paddle.optimizer.Adam(3e-4, parameters=trained)
     right = 0
     for _ in range(STEPS):
         with selection.bfloat16(half):
