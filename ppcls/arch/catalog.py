@@ -2,7 +2,7 @@
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.utils.checked_fields import CheckedFields, require
@@ -32,6 +32,8 @@ class BackboneParams(CheckedFields):
             timm has it.
         recompute: Whether training keeps the inputs of blocks only and computes the rest again in the backward
             pass: less memory for about a third more time.
+        freeze: What training leaves as it is: `backbone` for all that comes before the head, or the number of stages
+            from the stem on; 0 for nothing. Batch norms are in evaluation mode there.
     """
 
     name: str
@@ -41,6 +43,7 @@ class BackboneParams(CheckedFields):
     pretrained: bool | Annotated[str, ReadPath("weights", SOURCES)] = False
     use_ema: bool = True
     recompute: bool = False
+    freeze: Literal["backbone"] | NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,6 +61,7 @@ class BackboneParams(CheckedFields):
         load_paddle()
         model = self._make()
         model.set_recompute(self.recompute)
+        model.freeze(self.freeze)
         return model
 
     def _make(self) -> "Backbone":

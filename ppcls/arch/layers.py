@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -25,6 +25,8 @@ from ppcls.utils.errors import UserError, expect
 if TYPE_CHECKING:
     from ppcls.arch.catalog import BackboneParams
 
+
+_SMALL = 64  # pixels; every family of the library admits them
 
 # The classes have the names of Paddle's, after which Paddle names their parameters in checkpoints and programs. They
 # call Paddle's `forward` by its class, because a conversion to a static graph does not know `super`.
@@ -312,6 +314,8 @@ class Backbone(nn.Layer):
         self.feature_strides: tuple[int, ...] = tuple(feature_strides)
         self.num_features = num_features or self.feature_channels[-1]
         self._defines_features = type(self).features is not Backbone.features
+        self._frozen_parts: tuple[nn.Layer, ...] = ()
+        self._frozen_parameters: tuple[Tensor, ...] = ()
         self.pool = GlobalAvgPool2D()
         self.dropout = Dropout(params.drop_rate)
         self.reset_classifier(params.class_num)
@@ -409,6 +413,59 @@ class Backbone(nn.Layer):
         for part in self.sublayers():
             if isinstance(part, Block):
                 part.recompute = enable
+
+    def freeze(self, what: Literal["backbone"] | int) -> None:
+        """Keep parameters as they are in training, and their batch norms in evaluation mode.
+
+        Args:
+            what: `backbone` for all that the result of the last stage depends on, or the number of stages from the
+                stem on; 0 for nothing.
+
+        Raises:
+            UserError: the model does not have so many stages.
+        """
+        self.params = replace(self.params, freeze=what)
+        for parameter in self._frozen_parameters:
+            parameter.stop_gradient = False
+        frozen = self._parameters_before(what) if what else []
+        for parameter in frozen:
+            parameter.stop_gradient = True
+        self._frozen_parameters = tuple(frozen)
+        names = {parameter.name for parameter in frozen}
+        parts = []
+        for part in self.sublayers():
+            own = part.parameters(include_sublayers=False)
+            if any(parameter.name in names for parameter in own):
+                parts.append(part)
+        self._frozen_parts = tuple(parts)
+        if self.training:
+            self.train()
+
+    def _parameters_before(self, what: str | int) -> list[Tensor]:
+        """The parameters that get a gradient from a stage, on a small picture."""
+        count = len(self.feature_channels)
+        number = count if what == "backbone" else int(what)
+        expect(
+            number <= count,
+            f"Arch.freeze: {what}, but {self.params.name} has {count} stages; write {count} or less, or backbone",
+        )
+        was_training = self.training
+        self.eval()
+        side = next(side for side in range(_SMALL, 10 * _SMALL) if self.admits(side))
+        picture = paddle.zeros([1, self.params.in_channels, side, side])
+        stage = self.features(picture)[number - 1]
+        learnt = [each for each in self.parameters() if not each.stop_gradient]
+        gradients = paddle.grad([stage], learnt, allow_unused=True)
+        if was_training:
+            self.train()
+        pairs = zip(learnt, gradients)
+        return [parameter for parameter, found in pairs if found is not None]
+
+    def train(self) -> None:
+        """Switch to training mode, all but what is frozen."""
+        super().train()
+        for part in self._frozen_parts:
+            part.eval()
 
     def set_state_dict(
         self, state_dict: Mapping[str, Any], use_structured_name: bool = True

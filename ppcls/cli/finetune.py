@@ -15,7 +15,7 @@ WORKS_ON = "your own pictures: a folder with one folder per class, or a list wit
 EXAMPLES = (
     "ppcls finetune flowers/",
     "ppcls finetune flowers/ --arch DLA60 --epochs 5 --lr 0.001 --batch-size 32 --output runs/a",
-    "ppcls finetune train.csv --pretrained timm",
+    "ppcls finetune train.csv --pretrained timm --freeze backbone",
 )
 
 
@@ -83,6 +83,13 @@ def _add_keys(command: CommandParser) -> None:
         action=SetKey,
         key="DataLoader.Train.sampler.batch_size",
         help="pictures per step and process (default: by the number of pictures)",
+    )
+    command.add_argument(
+        "--freeze",
+        metavar="backbone|N",
+        action=SetKey,
+        key="Arch.freeze",
+        help="train the head alone, in seconds: the backbone, or its first N stages, stays as its weights have it",
     )
     command.add_argument(
         "--output",

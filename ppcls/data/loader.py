@@ -77,6 +77,7 @@ class ImageLoader:
         num_workers: processes that read; no more than there are batches.
         failures: why a skipped picture could not be read, by path, over all epochs so far.
         order: what the order of an epoch depends on besides seed and pictures, in words.
+        reader: what makes the batches.
 
     Raises:
         UserError: there are too few pictures for one batch.
@@ -119,11 +120,11 @@ class ImageLoader:
             rank,
             world_size,
         )
-        self._reader: BatchReader | ShardReader
+        self.reader: BatchReader | ShardReader
         if isinstance(images, ShardList):
-            self._reader = ShardReader(images, *settings, steps=self.steps_per_epoch)
+            self.reader = ShardReader(images, *settings, steps=self.steps_per_epoch)
         else:
-            self._reader = BatchReader(images, *settings)
+            self.reader = BatchReader(images, *settings)
         if self.steps_per_epoch == 0:
             raise UserError(
                 f"{len(images)} pictures do not fill one batch of {batch_size * world_size}; lower batch_size, or "
@@ -131,7 +132,7 @@ class ImageLoader:
             )
         self.num_workers = min(num_workers, self.steps_per_epoch)
         self._use_shared_memory = use_shared_memory and self._shared_memory_suffices()
-        self.order = self._reader.describe_order(max(1, self.num_workers))
+        self.order = self.reader.describe_order(max(1, self.num_workers))
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` from `start_step` on; nothing is read for the steps before.
@@ -152,7 +153,7 @@ class ImageLoader:
             return
         # Into shared memory a worker copies at once; a pipe takes the arrays themselves, and sends them later.
         copied = self.num_workers > 0 and self._use_shared_memory
-        batches = self._reader.batches(epoch, steps, max(1, self.num_workers), copied)
+        batches = self.reader.batches(epoch, steps, max(1, self.num_workers), copied)
         with closing(
             self._read_by_workers(batches)
             if self.num_workers
@@ -176,11 +177,11 @@ class ImageLoader:
             UnreadableImage: a picture cannot be read, and `trial_on_error` is `raise`.
             UserError: a picture does not suit the transforms or the other ones of its batch, or none can be read.
         """
-        if isinstance(self._reader, ShardReader):
+        if isinstance(self.reader, ShardReader):
             return self._first(
-                self._reader.batches(0, range(1), max(1, self.num_workers))
+                self.reader.batches(0, range(1), max(1, self.num_workers))
             )
-        alone = replace(self._reader, batch_size=1, rank=0, world_size=1)
+        alone = replace(self.reader, batch_size=1, rank=0, world_size=1)
         order = np.unique(
             np.linspace(0, len(self.images) - 1, pictures).round().astype(np.int64)
         )
@@ -192,15 +193,15 @@ class ImageLoader:
                 continue
             readable.append(index)
             shapes.append(single.image.shape[1:])
-            if shapes[-1] != shapes[0] and self._reader.batch_size > 1:
+            if shapes[-1] != shapes[0] and self.reader.batch_size > 1:
                 raise UserError(
-                    self._reader.unequal(readable[0], shapes[0], index, shapes[-1])
+                    self.reader.unequal(readable[0], shapes[0], index, shapes[-1])
                 )
         if not readable and len(order) == len(self.images):
             raise UserError(
                 f"not one of {len(order)} pictures can be read ({_first_failure(self.failures)})"
             )
-        few = np.array(readable[: min(kept, self._reader.batch_size)], np.int64)
+        few = np.array(readable[: min(kept, self.reader.batch_size)], np.int64)
         return self._first(
             EpochBatches(replace(alone, batch_size=max(1, len(few))), few, 0, range(1))
         )
@@ -265,13 +266,13 @@ class ImageLoader:
     def _nothing(self) -> list[Any]:
         import paddle
 
-        transforms = self._reader.transforms
+        transforms = self.reader.transforms
         shape = transforms.output_size or (transforms.channels, 0, 0)
         return [paddle.zeros([0, *shape]), paddle.zeros([0], "int64")]
 
     def _shared_memory_suffices(self) -> bool:
         """Whether the batches fit; says so if not. Unknown where a picture's size is not known beforehand."""
-        reader, size = self._reader, self._reader.transforms.output_size
+        reader, size = self.reader, self.reader.transforms.output_size
         if self.num_workers == 0 or size is None:
             return True
         batch_bytes = 4 * reader.batch_size * prod(size)

@@ -37,12 +37,17 @@ def save_legacy_program(
         NotInThisFormat: Paddle cannot write the model in this format.
         OSError: The files cannot be written.
     """
+    save_legacy_network(Deployed(model), model.params.name, folder, image_shape)
+
+
+def save_legacy_network(
+    network: Any, name: str, folder: Path, image_shape: tuple[int, ...]
+) -> None:
+    """Write any network of one input; `name` is what an error calls it. See `save_legacy_program`."""
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     stem = LEGACY_PROGRAM_FILE.rpartition(".")[0]
     with without_stderr_lines(_NEWS), _writing_legacy_programs():
-        network = paddle.jit.to_static(
-            Deployed(model), input_spec=[spec], full_graph=True
-        )
+        network = paddle.jit.to_static(network, input_spec=[spec], full_graph=True)
         # What a model calls is called here; the files are written below
         try:
             network.forward.concrete_program  # noqa: B018
@@ -50,7 +55,7 @@ def save_legacy_program(
             lines = str(error).strip().splitlines()
             reason = lines[-1].strip() if lines else type(error).__name__
             raise NotInThisFormat(
-                f"Paddle cannot write {model.params.name} as {LEGACY_PROGRAM_FILE} ({reason}); export it in "
+                f"Paddle cannot write {name} as {LEGACY_PROGRAM_FILE} ({reason}); export it in "
                 "Paddle 3's format, with --format json"
             ) from error
         paddle.jit.save(network, str(folder / stem))

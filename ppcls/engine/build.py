@@ -301,6 +301,13 @@ def for_all_processes(config: Config, model: Any) -> Any:
     return model
 
 
+def learnt_parameters(model: Any) -> list[tuple[str, Any]]:
+    """The parameters that are not frozen, by their names; a batch norm's statistics are left to the optimizer."""
+    frozen = {each.name for each in getattr(model, "_frozen_parameters", ())}
+    named = model.named_parameters()
+    return [(name, each) for name, each in named if each.name not in frozen]
+
+
 def moving_average(config: Config, model: Any) -> MovingAverage | None:
     """The moving average of the model's weights that the EMA section asks for."""
     section = config.EMA

@@ -88,7 +88,7 @@ def export(
 def arguments_of(params: Any) -> dict[str, Any]:
     """The backbone's arguments, without where its weights come from and how it is trained."""
     arguments = dataclasses.asdict(params)
-    for name in ("name", "pretrained", "use_ema", "recompute"):
+    for name in ("name", "pretrained", "use_ema", "recompute", "freeze"):
         del arguments[name]
     return arguments
 

@@ -21,6 +21,7 @@ from ppcls.data.labels import Classes, dump_class_names
 from ppcls.data.own_folder import OwnFolder
 from ppcls.data.own_list import ListOptions, read_own_pictures
 from ppcls.data.parts import part_of
+from ppcls.data.transforms import Pipeline
 from ppcls.engine.run_folder import NAMES_FILE, path_of
 from ppcls.engine.schema import registries
 from ppcls.untrusted.yaml_nodes import Origin
@@ -160,9 +161,12 @@ def plan(
     normalised = _normalised(arch, pretrained)
     chosen: dict[str, Any] = {}
     batch = batch_size(len(folder.train))
+    is_frozen = _value(overrides, "Arch.freeze") == "backbone"
 
     def load(output: Path, check_paths: bool = False) -> Config:
         over = {**chosen, "DataLoader": _data(folder, output, batch)}
+        if is_frozen:
+            over["DataLoader"]["Train"]["dataset"].update(_unchanging(recipe))
         settings = [*normalised, *overrides]
         return load_config(
             arch,
@@ -251,11 +255,15 @@ def _chosen(
         "Metric": {"Train": metric if recipe.Metric.Train else [], "Eval": metric},
         "Infer": {"PostProcess": {"topk": min(5, classes), "class_id_map_file": None}},
     }
-    if _sets(overrides, "Optimizer.lr.learning_rate"):
+    is_frozen = _value(overrides, "Arch.freeze") == "backbone"
+    if _value(overrides, "Optimizer.lr.learning_rate") is not None:
         # A rate that the user gives is that of the user's batch, not of the recipe's
         chosen["Global"]["global_batch"] = batch
     if pretrained is not False:
         rate = learning_rate(*_recipe_rate(recipe), batch)
+        if is_frozen:
+            # The head knows nothing yet, and steps on features take next to no time
+            rate = float(f"{rate / _SHARE_OF_RATE:.2g}")
         chosen["Global"].update(epochs=epochs(pictures, batch), global_batch=batch)
         chosen["Optimizer"] = {
             "lr": {
@@ -268,9 +276,21 @@ def _chosen(
     return chosen
 
 
-def _sets(overrides: Sequence[str], key: str) -> bool:
-    """Whether an override sets a key."""
-    return any(override.partition("=")[0].strip() == key for override in overrides)
+def _value(overrides: Sequence[str], key: str) -> str | None:
+    """The text that the last override gives a key; None where none does."""
+    found = None
+    for override in overrides:
+        name, _, value = override.partition("=")
+        if name.strip() == key:
+            found = value.strip().strip("'\"")
+    return found
+
+
+def _unchanging(recipe: Config) -> dict[str, Any]:
+    """The transforms of evaluation for a training, in which a picture then is the same in every epoch."""
+    assert recipe.DataLoader.Eval is not None  # every shipped recipe has it
+    ops = Pipeline(recipe.DataLoader.Eval.dataset.transform_ops).to_list()
+    return {"transform_ops": ops, "batch_transform_ops": []}
 
 
 def _normalised(arch: str, pretrained: bool | str) -> list[str]:
@@ -338,12 +358,22 @@ def _explained(
         f"{folder.source}: {len(names)} classes ({shown}), {pictures} pictures to learn from, {len(folder.val)} to "
         "validate",
         *folder.notes,
+        *_explained_freeze(config),
         f"begins with {begins} (--pretrained)"
         + (", normalises pictures as they have it" if normalised else ""),
         f"batch size {batch}, {_counted(config.Global.epochs, 'epoch')} of "
         + _counted(math.ceil(pictures / batch), "step"),
         _explained_rate(config, recipe, batch),
         f"the same by hand: ppcls train -c {file}; -o KEY=VALUE changes any of it",
+    ]
+
+
+def _explained_freeze(config: Config) -> list[str]:
+    if config.Arch.freeze != "backbone":
+        return []
+    return [
+        "the backbone is frozen (--freeze): its features are computed once per picture, without augmentation, and the "
+        "head trains on them"
     ]
 
 
@@ -361,6 +391,8 @@ def _explained_rate(config: Config, recipe: Config, batch: int) -> str:
         return "learning rate as overridden"
     text = f"learning rate {rate:g} for a batch of {config.Global.global_batch}"
     if rate != learning_rate(recipe_rate, recipe_batch, batch):
+        return text
+    if config.Arch.freeze == "backbone":
         return text
     reason = f"a tenth of the recipe's {recipe_rate:g}, times the root of {batch} over its batch of {recipe_batch}"
     return f"{text}: {reason}"

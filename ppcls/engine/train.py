@@ -14,6 +14,7 @@ from ppcls import __version__
 from ppcls.arch.weights.load import record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names, load_class_names
+from ppcls.data.loader import ImageLoader
 from ppcls.engine import build, classes, device, processes
 from ppcls.engine.callbacks import (
     ConsoleLog,
@@ -26,6 +27,14 @@ from ppcls.engine.callbacks import (
     VisualDLLog,
 )
 from ppcls.engine.checkpoint import Checkpoint
+from ppcls.engine.expected_time import expected_times
+from ppcls.engine.frozen import (
+    FeatureLoader,
+    FrozenBackbone,
+    Head,
+    features_of,
+    frozen_backbone,
+)
 from ppcls.engine.precision import Precision
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
@@ -94,18 +103,22 @@ def train(
         )
         steps = groups(reader.steps_per_epoch, config.Global.update_freq)
         lr_at = build.learning_rate(config, steps)
-        optimizer = config.Optimizer.build(lr_at(0), list(model.named_parameters()))
+        optimizer = config.Optimizer.build(lr_at(0), build.learnt_parameters(model))
         model, optimizer = precision.prepare(model, optimizer)
+        frozen = frozen_backbone(config, model, precision)
+        given: ImageLoader | FeatureLoader = reader
+        if frozen is not None:
+            given = features_of(config.DataLoader.Train, reader, frozen)
         facts = _facts(config, pictures, reader)
         record = record_of(build.learner(model).params)
         saver = _saver(config, run.path, facts, record)
-        evaluation = _evaluation(config, eval_pictures, precision)
+        evaluation = _evaluation(config, eval_pictures, precision, frozen)
         trainer = Trainer(
             model=model,
             losses=build.losses(config.Loss.Train),
             optimizer=optimizer,
             lr_at=lr_at,
-            loader=reader,
+            loader=given,
             epochs=config.Global.epochs,
             seed=config.Global.seed,
             metrics=build.metrics(config.Metric.Train),
@@ -113,6 +126,7 @@ def train(
             update_freq=config.Global.update_freq,
             precision=precision,
             ema=build.moving_average(config, model),
+            forward=frozen.model.forward_head if frozen else None,
         )
         _log_plan(config, trainer, len(pictures))
         if saved is not None:
@@ -122,10 +136,28 @@ def train(
         _warn(config, pictures, reader, saved)
         if evaluation is not None:
             evaluation.trial(trainer)
+        if FINETUNE_CONFIG in run.files and saved is None:
+            _log_expected_times(config, trainer, reader, eval_pictures)
         # Not before, so that a refused run leaves everything as it was
         run.begin(config)
         _fit(trainer, saver)
         return _result(trainer, run, evaluation)
+
+
+def _log_expected_times(
+    config: Config,
+    trainer: Trainer,
+    loader: ImageLoader,
+    evaluated: build.Pictures | None,
+) -> None:
+    """Say how long the whole network and its head alone would take."""
+    if device.is_gpu() or processes.world_size() > 1:
+        return
+    count = len(evaluated) if evaluated is not None else 0
+    sentence = expected_times(
+        trainer.model, trainer.losses, loader, trainer.epochs, count
+    )
+    get_logger().info(sentence, extra=on_console(sentence))
 
 
 def _warn_about_workers(config: Config) -> None:
@@ -207,7 +239,10 @@ def _saver(
 
 
 def _evaluation(
-    config: Config, pictures: build.Pictures | None, precision: Precision
+    config: Config,
+    pictures: build.Pictures | None,
+    precision: Precision,
+    frozen: FrozenBackbone | None = None,
 ) -> EvaluateEpochs | None:
     if pictures is None:
         return None
@@ -221,6 +256,9 @@ def _evaluation(
     )
     evaluator = build.evaluator(config, reader)
     evaluator.context = precision.evaluation_context
+    if frozen is not None:
+        evaluator.loader = features_of(config.DataLoader.Eval, reader, frozen)
+        evaluator.choose = Head
     settings = config.Global
     made = EvaluateEpochs(
         evaluator,

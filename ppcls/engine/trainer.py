@@ -93,6 +93,8 @@ class Trainer:
     update_freq: int = 1
     precision: Precision = field(default_factory=Precision)
     ema: MovingAverage | None = None
+    # What takes a batch in place of the whole model, as a head does that is trained on features
+    forward: Callable[[Any], Any] | None = None
     # Whether a callback has found that there is nothing more to learn
     finished: bool = False
     _pictures: float = 0.0  # of the group so far, over all processes
@@ -195,7 +197,7 @@ class Trainer:
         count, values = len(batch.index), {"loss": 0.0}
         if count:  # every picture of the batch may have been unreadable
             with self.precision.context():
-                logits = self.model(batch.image)
+                logits = (self.forward or self.model)(batch.image)
                 losses = self.losses(logits, batch.label)
             values = {name: loss.item() for name, loss in losses.items()}
         pictures, total_loss, asked = processes.total(

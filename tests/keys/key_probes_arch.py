@@ -160,6 +160,22 @@ def _recompute(lab, family, value):
     return set(passes.values())
 
 
+@probe_each(MODELS_OF, "backbone {}.freeze", (0, True), ("backbone", False))
+def _freeze(lab, family, value):
+    """Whether the stem gets a gradient."""
+    shrink_large_families(lab.patch)
+    model = network(family, freeze=value)
+    model(paddle.ones([1, 3, SIDE, SIDE])).sum().backward()
+    return _stem(model).weight.grad is not None
+
+
+def _stem(model):
+    layer = model
+    for name in model.stem_layer.split("."):
+        layer = getattr(layer, name) if hasattr(layer, name) else layer[int(name)]
+    return layer
+
+
 @probe("backbone DPN.epsilon", (0.07, {2.5}), (0.16, {2.0}))
 def _epsilon(lab, value):
     """What its norms make of 1 where mean and variance are 0 and 0.09: 1 / sqrt(0.16) and 1 / sqrt(0.25)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +219,8 @@ def likely_model(given: Mapping[str, np.ndarray]) -> str | None:
 def outline(params: BackboneParams) -> Backbone:
     """A model with names and shapes but no values, which takes no time to make."""
     with load_paddle().LazyGuard():
-        return params.make()
+        # What is frozen shows in a pass alone, which needs values
+        return replace(params, freeze=0).make()
 
 
 def _fits(model: Backbone, given: Mapping[str, np.ndarray]) -> bool:

@@ -1,0 +1,302 @@
+"""Training of a head behind a frozen backbone, which computes the features of a picture once.
+
+    pictures -> frozen backbone -> features, kept by digests -> head, which trains and is evaluated on them
+
+Frozen layers compute the same for a picture in every epoch. So they run once for each picture, and later epochs and
+later runs read the features; where pictures are augmented they run once per epoch and picture. The head sees what it
+would see in the whole model, in the same order and with the same dropout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppcls.arch.layers import Backbone
+from ppcls.config import Config
+from ppcls.data.image_list import ImageList
+from ppcls.data.loader import Batch, ImageLoader
+from ppcls.data.sampler import BatchReader
+from ppcls.data.transforms import Pipeline
+from ppcls.deployment.legacy_program import save_legacy_network
+from ppcls.engine.feature_store import FeatureStore, feature_home
+from ppcls.engine.precision import Precision
+from ppcls.inference.backends.default import paddle_has_openvino
+from ppcls.inference.backends.paddle_openvino import open_predictor
+from ppcls.inference.settings import PADDLE_OPENVINO, Settings
+from ppcls.utils.files import sha256_of
+from ppcls.utils.logging import get_logger
+
+# An engine is worth the seconds that it takes to write the network as a program
+_WORTH_AN_ENGINE = 20.0
+# Largest difference of an engine's features, in units of their largest
+_TOLERANCE = 1e-4
+
+
+class FeatureNetwork(paddle.nn.Layer):
+    """The frozen part of a backbone: pictures [N, C, H, W] to what the head reads.
+
+    Where the head begins with the mean over all positions, that is taken here: the features are smaller so.
+    """
+
+    def __init__(self, model: Backbone) -> None:
+        super().__init__()
+        self.model = model
+        self.pools = type(model).forward_head is Backbone.forward_head
+
+    def forward(self, image: Any) -> Any:
+        """Float32 [N, C, H, W] to [N, channels, H/32, W/32], or [N, channels, 1, 1] if it pools."""
+        last = self.model.features(image)[-1]
+        return self.model.pool(last) if self.pools else last
+
+
+class FrozenBackbone:
+    """Computes features by the fastest engine that is installed.
+
+    Args:
+        model: A backbone whose `freeze` is `backbone`, with its weights.
+    """
+
+    def __init__(self, model: Backbone) -> None:
+        self.network = FeatureNetwork(model)
+        self.model = model
+        self._engine: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the features follow from besides the input: architecture and frozen parameters."""
+        arguments = dataclasses.asdict(self.model.params)
+        for name in (
+            "class_num",
+            "pretrained",
+            "use_ema",
+            "recompute",
+            "freeze",
+            "drop_rate",
+        ):
+            del arguments[name]
+        whole = hashlib.sha256(repr(sorted(arguments.items())).encode())
+        head = {name for name, _ in _head_of(self.model)}
+        for name, parameter in self.model.named_parameters():
+            if name not in head:
+                whole.update(name.encode())
+                whole.update(np.ascontiguousarray(parameter.numpy()).tobytes())
+        return whole.hexdigest()
+
+    def run(self, image: Any) -> np.ndarray:
+        """Float32 [N, C, H, W] to features, float32 [N, ...]."""
+        if self._engine is not None:
+            return self._engine(np.ascontiguousarray(image.numpy()))
+        was_training = self.model.training
+        self.model.eval()
+        with paddle.no_grad():
+            features = self.network(image).numpy()
+        if was_training:
+            self.model.train()
+        return features
+
+    def choose_engine(self, image: Any, pictures: int) -> float:
+        """Time a batch, and open the OpenVINO inside Paddle where it saves more than it takes to open.
+
+        Args:
+            image: A batch.
+            pictures: How many there are to compute.
+
+        Returns:
+            Seconds for one picture.
+        """
+        expected = self.run(image)
+        seconds = _seconds(lambda: self.run(image)) / len(image)
+        if seconds * pictures < _WORTH_AN_ENGINE or not paddle_has_openvino():
+            return seconds
+        engine = self._opened(image.shape[1:])
+        found = engine(np.ascontiguousarray(image.numpy()))
+        difference = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)
+        by_engine = _seconds(lambda: engine(image.numpy())) / len(image)
+        if difference <= _TOLERANCE and by_engine < seconds:
+            get_logger().info("features are computed by OpenVINO inside Paddle")
+            self._engine = engine
+            return by_engine
+        return seconds
+
+    def _opened(self, image_shape: Sequence[int]) -> Any:
+        folder = self._folder = tempfile.TemporaryDirectory(prefix="ppcls-features-")
+        place = Path(folder.name)
+        save_legacy_network(
+            self.network, self.model.params.name, place, tuple(image_shape)
+        )
+        predictor = open_predictor(
+            place / "inference.pdmodel",
+            place / "inference.pdiparams",
+            Settings(PADDLE_OPENVINO),
+        )
+        given = predictor.get_input_handle(predictor.get_input_names()[0])
+        result = predictor.get_output_handle(predictor.get_output_names()[0])
+
+        def run(batch: np.ndarray) -> np.ndarray:
+            given.copy_from_cpu(batch)
+            predictor.run()
+            return result.copy_to_cpu()
+
+        return run
+
+
+class FeatureLoader:
+    """Gives the batches of a loader with features in place of pictures.
+
+    Args:
+        loader: Reads the pictures.
+        backbone: Computes their features.
+        store: Keeps them; None computes them in every epoch, as for augmented pictures.
+    """
+
+    def __init__(
+        self,
+        loader: ImageLoader,
+        backbone: FrozenBackbone,
+        store: FeatureStore | None = None,
+    ) -> None:
+        self._loader, self._backbone, self._store = loader, backbone, store
+        self._digests: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """See `ImageLoader.epoch`; pictures whose features are kept are not read."""
+        if self._store is not None and self._is_complete():
+            yield from self._kept(epoch, start_step)
+            return
+        for batch in self._loader.epoch(epoch, start_step):
+            yield self._computed(batch)
+
+    def trial(self, *arguments: Any, **keywords: Any) -> Batch:
+        """See `ImageLoader.trial`."""
+        return self._computed(self._loader.trial(*arguments, **keywords))
+
+    def missing(self) -> int:
+        """How many pictures have no features yet."""
+        if self._store is None:
+            return len(self._loader.images)
+        failed = self._loader.failures
+        count = 0
+        for digest, path in zip(self._names(), self._list.paths):
+            count += path not in failed and digest not in self._store
+        return count
+
+    @property
+    def _list(self) -> ImageList:
+        """The pictures, which are a list wherever features are kept."""
+        assert isinstance(self._loader.images, ImageList)
+        return self._loader.images
+
+    def _is_complete(self) -> bool:
+        return self.missing() == 0
+
+    def _computed(self, batch: Batch) -> Batch:
+        if not len(batch.index):
+            return batch
+        features = self._backbone.run(batch.image)
+        if self._store is not None:
+            names = self._names()
+            for index, values in zip(batch.index.tolist(), features):
+                self._store.put(names[index], values)
+        return dataclasses.replace(batch, image=paddle.to_tensor(features))
+
+    def _kept(self, epoch: int, start_step: int) -> Iterator[Batch]:
+        reader, images = self._loader.reader, self._list
+        store, names = self._store, self._names()
+        assert store is not None and isinstance(reader, BatchReader)
+        order = reader.order(epoch)
+        for step in range(start_step, self._loader.steps_per_epoch):
+            chosen = [
+                index
+                for index in reader.indices(order, step).tolist()
+                if images.paths[index] not in self._loader.failures
+            ]
+            paths = [images.paths[index] for index in chosen]
+            if chosen:
+                features = np.stack([store.get(names[index]) for index in chosen])
+            else:
+                features = np.zeros((0, 1, 1, 1), np.float32)
+            yield Batch(
+                paddle.to_tensor(features),
+                paddle.to_tensor(images.labels[chosen]),
+                np.array(chosen, np.int64),
+                paths,
+            )
+
+    def _names(self) -> list[str]:
+        """The digest of every picture's file; that of one which cannot be read is empty."""
+        if not self._digests:
+            for path in self._list.paths:
+                place = Path(path)
+                self._digests.append(sha256_of(place) if place.is_file() else "")
+        return self._digests
+
+
+class Head:
+    """The head of a model, to be evaluated on features."""
+
+    def __init__(self, model: Backbone) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, features: Any) -> Any:
+        """Features [N, ...] to logits [N, class_num]."""
+        return self._model.forward_head(features)
+
+
+def frozen_backbone(
+    config: Config, model: Any, precision: Precision
+) -> FrozenBackbone | None:
+    """What computes features once, where the whole backbone is frozen and trained on a CPU in float32."""
+    is_whole = getattr(config.Arch, "freeze", 0) == "backbone"
+    is_cpu = paddle.device.get_device() == "cpu"
+    if is_whole and is_cpu and type(precision) is Precision:
+        return FrozenBackbone(model)
+    return None
+
+
+def features_of(
+    section: Any, loader: ImageLoader, backbone: FrozenBackbone
+) -> FeatureLoader:
+    """A loader of features; they are kept where neither transforms nor mixing change a picture from epoch to epoch.
+
+    Args:
+        section: DataLoader.Train or DataLoader.Eval.
+        loader: Reads its pictures.
+        backbone: Computes features.
+    """
+    dataset = section.dataset
+    transforms = Pipeline(dataset.transform_ops)
+    is_list = isinstance(loader.images, ImageList)
+    if dataset.batch_transform_ops or transforms.draws or not is_list:
+        return FeatureLoader(loader, backbone)
+    key = hashlib.sha256(f"{backbone.digest} {transforms!r}".encode()).hexdigest()
+    return FeatureLoader(loader, backbone, FeatureStore(feature_home() / key))
+
+
+def _head_of(model: Backbone) -> list[tuple[str, Any]]:
+    return [
+        (name, parameter)
+        for name, parameter in model.named_parameters()
+        if not parameter.stop_gradient
+    ]
+
+
+def _seconds(call: Any) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin

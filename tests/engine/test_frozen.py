@@ -1,0 +1,111 @@
+"""A head that trains on kept features ends where it ends in the whole model with a frozen backbone."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import paddle
+import pytest
+
+from helpers.pictures import noise, save_picture
+from ppcls.arch.families.squeezenet.facts import SqueezeNet1_1Params
+from ppcls.cli import main
+from ppcls.engine import frozen, train
+from ppcls.engine.expected_time import expected_times
+from ppcls.engine.feature_store import FeatureStore
+from ppcls.inference import Bundle
+from ppcls.untrusted.unpickle import load_pickle
+
+WEIGHTS = "weights.pdparams"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PPCLS_HOME", str(tmp_path / "home"))
+    for index in range(10):
+        save_picture(tmp_path / "data" / "ab"[index % 2] / f"{index}.png", noise(72, 68, seed=index))
+    paddle.seed(3)
+    model = SqueezeNet1_1Params("SqueezeNet1_1", class_num=2).make()
+    paddle.save(model.state_dict(), WEIGHTS)
+    return tmp_path
+
+
+def finetune(output, *words):
+    command = ["finetune", "data", "--arch", "SqueezeNet1_1", "--pretrained", WEIGHTS, "--freeze", "backbone"]
+    small = [
+        "Global.device=cpu", "Global.image_shape=[3, 64, 64]", "Global.report=false", "Global.epochs=3",
+        "DataLoader.Train.dataset.transform_ops.ResizeImage.resize_short=66",
+        "DataLoader.Train.dataset.transform_ops.CropImage.size=64",
+        "DataLoader.Eval.dataset.transform_ops.ResizeImage.resize_short=66",
+        "DataLoader.Eval.dataset.transform_ops.CropImage.size=64",
+        "DataLoader.Train.loader.num_workers=0", "DataLoader.Eval.loader.num_workers=0",
+    ]  # fmt: skip
+    overrides = [word for key in small for word in ("-o", key)]
+    return main([*command, "--batch-size", "4", "--output", output, *overrides, *words])
+
+
+def state_of(output):
+    arrays = load_pickle(f"{output}/SqueezeNet1_1/latest/ppcls.pdparams")
+    return {name: np.asarray(value) for name, value in arrays.items() if isinstance(value, np.ndarray)}
+
+
+def test_it_ends_where_the_whole_model_does_and_reads_each_picture_once(here, monkeypatch):
+    computed = []
+    run = frozen.FrozenBackbone.run
+    monkeypatch.setattr(
+        frozen.FrozenBackbone, "run", lambda self, image: computed.append(len(image)) or run(self, image)
+    )
+    assert finetune("kept") == 0
+    # The first epoch's pictures, and those of the evaluation, which its trial has computed
+    assert sum(computed) <= 2 * 10
+    first = sum(computed)
+    assert finetune("again") == 0
+    assert sum(computed) - first <= 2  # the trial of the evaluation
+    monkeypatch.setattr(train, "frozen_backbone", lambda *arguments: None)
+    assert finetune("whole") == 0
+    kept, again, whole = map(state_of, ("kept", "again", "whole"))
+    assert kept and kept.keys() == whole.keys()
+    for name, value in whole.items():
+        np.testing.assert_allclose(kept[name], value, rtol=0, atol=1e-4, err_msg=name)
+        np.testing.assert_array_equal(kept[name], again[name], err_msg=name)
+    before = dict(paddle.load(WEIGHTS))
+    for name in ("stem.weight", "fire9.squeeze.weight"):
+        np.testing.assert_array_equal(kept[name], before[name].numpy())
+    assert np.abs(kept["fc.weight"] - before["fc.weight"].numpy()).max() > 1e-3
+
+
+def test_the_expected_time_is_said_and_its_trial_changes_nothing(here, capsys):
+    assert finetune("kept") == 0
+    sentence = capsys.readouterr().out.partition("expected time, from a trial of 4 pictures: ")[2]
+    assert re.match(r"[\d.]+ s for the whole network, [\d.]+ s for the head alone \(--freeze backbone\)", sentence)
+    model = SqueezeNet1_1Params("SqueezeNet1_1", class_num=2, freeze="backbone").make()
+    model.train()
+    before = {name: value.numpy() for name, value in model.state_dict().items()}
+    batch = SimpleNamespace(image=paddle.ones([2, 3, 64, 64]), label=paddle.zeros([2]), index=[0, 1])
+    loader = SimpleNamespace(trial=lambda *counts: batch, images=range(10))
+    text = expected_times(model, lambda logits, label: {"loss": logits.mean()}, loader, 3, 4)
+    assert text.startswith("expected time, from a trial of 2 pictures: ")
+    assert model.training and model.params.freeze == "backbone" and model.stem.weight.stop_gradient
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+def test_the_result_is_an_ordinary_bundle(here):
+    assert finetune("kept") == 0
+    assert main(["export", "-c", "kept/SqueezeNet1_1/finetune.yaml", "-o", "Global.save_inference_dir=bundle"]) == 0
+    assert Bundle.load("bundle").architecture_arguments["class_num"] == 2
+
+
+def test_the_store_is_bounded_and_forgets_the_network_used_longest_ago(tmp_path):
+    features = np.arange(8, dtype=np.float32)
+    old = FeatureStore(tmp_path / "old", limit=400)
+    for digest in ("aa", "bb"):
+        old.put(digest, features)
+    assert "aa" in old and "cc" not in old and "" not in old
+    np.testing.assert_array_equal(old.get("bb"), features)
+    new = FeatureStore(tmp_path / "new", limit=400)
+    assert not (tmp_path / "old").exists()
+    for number in range(40):
+        new.put(f"{number:02}", features)
+    assert 1 <= sum(f"{number:02}" in new for number in range(40)) <= 12
