@@ -89,6 +89,7 @@ setup(
             *requirements("requirements-quantize.txt"),
         ],
         "serving": requirements("requirements-serving.txt"),
+        "probe": requirements("requirements-probe.txt"),
         "shards": requirements("requirements-shards.txt"),
         "tensorboard": requirements("requirements-tensorboard.txt"),
         "dev": [

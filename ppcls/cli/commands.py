@@ -126,6 +126,11 @@ COMMANDS = (
         "train on your own pictures, one folder per class or a list with labels, with suitable settings",
     ),
     Command(
+        "probe",
+        "probe",
+        "measure what models are worth on your own pictures, without training them",
+    ),
+    Command(
         "prepare-imagenet",
         "prepare_imagenet",
         "arrange ImageNet as the configurations expect it",

@@ -284,8 +284,13 @@ def features_of(
     is_list = isinstance(loader.images, ImageList)
     if dataset.batch_transform_ops or transforms.draws or not is_list:
         return FeatureLoader(loader, backbone)
+    return FeatureLoader(loader, backbone, kept_features(backbone, transforms))
+
+
+def kept_features(backbone: FrozenBackbone, transforms: Pipeline) -> FeatureStore:
+    """The store of a network's features of pictures that were transformed in one way."""
     key = hashlib.sha256(f"{backbone.digest} {transforms!r}".encode()).hexdigest()
-    return FeatureLoader(loader, backbone, FeatureStore(feature_home() / key))
+    return FeatureStore(feature_home() / key)
 
 
 def _head_of(model: Backbone) -> list[tuple[str, Any]]:
