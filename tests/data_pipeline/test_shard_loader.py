@@ -122,7 +122,7 @@ def test_resuming_opens_only_shards_that_are_needed(manifest, monkeypatch):
 
 def test_steps_out_of_order_are_read_all_the_same(manifest):
     batches = loader(shard_list(manifest))
-    streams = batches._reader.batches(0, range(7), 2)
+    streams = batches.reader.batches(0, range(7), 2)
     whole = [streams[step]["paths"] for step in range(7)]
     assert [streams[step]["paths"] for step in (5, 2, 2, 6, 1)] == [whole[step] for step in (5, 2, 2, 6, 1)]
 

@@ -311,7 +311,7 @@ def test_batches_may_be_others_that_make_the_same_steps_of_the_optimizer(
 
     def epoch(self, number, start_step=0, original=ImageLoader.epoch):
         for batch in original(self, number, start_step):
-            read.extend((number, index) for index in batch.index.tolist() if self._reader.shuffle)  # in training
+            read.extend((number, index) for index in batch.index.tolist() if self.reader.shuffle)  # in training
             yield batch
 
     monkeypatch.setattr(ImageLoader, "epoch", epoch)
