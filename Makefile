@@ -102,12 +102,12 @@ test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minu
 	.venv-serving/bin/python -m pytest tests/extras/test_serving_deploy.py
 
 # `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.
-# It needs a Python 3.7, and the Debian packages that docs/deployment/lite.md names, with googletest.
-test-lite: environment-test  ## every family by Paddle Lite for x86, and the C++ program
+test-lite: environment-test  ## every family by Paddle Lite for x86, and the C++ program (needs a Python 3.7)
+	@tools/debian_packages.sh deploy/lite/packages/test.txt
 	$(RUN) -m pytest tests/extras/test_lite.py tests/extras/test_lite_classify.py
 
-# On Debian `apt-get install cmake g++-aarch64-linux-gnu qemu-user nlohmann-json3-dev googletest`.
 test-lite-arm:  ## the tests of the C++ core for 64-bit ARM, under qemu-user
+	@tools/debian_packages.sh deploy/lite/packages/arm.txt
 	cmake -S deploy/cpp -B build/lite-arm -DPPCLS_CORE_ONLY=ON -DPPCLS_TESTS=ON \
 		-DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/deploy/lite/cmake/aarch64-linux-gnu.cmake
 	cmake --build build/lite-arm
