@@ -17,8 +17,10 @@ from ppcls.analysis.comparison import Answers, Comparison, write_comparison
 from ppcls.analysis.evaluation import Evaluation
 from ppcls.analysis.evaluation_report import write_report
 from ppcls.analysis.page import Html, Page, Tile
+from ppcls.analysis.run_report import write_run_report
 from ppcls.analysis.scores import Scored
 from ppcls.analysis.thumbnails import thumbnail
+from ppcls.cli import main
 
 FOLDER = ROOT / "build" / "pages"
 
@@ -97,3 +99,24 @@ def evaluated(tmp_path_factory):
 
 def test_the_pages_of_an_evaluation(evaluated):
     assert problems_of(*evaluated) == []
+
+
+def test_the_page_of_a_run(tmp_path):
+    end = "batch_cost: 0.1 s, reader_cost: 0.1 s, batch_cost_sum: 1.0 s, ips: 9.0 images/sec."
+    lines = []
+    for epoch in range(5):
+        for part in ("train", "valid"):
+            lines.append(f"2026-11-30 11:0{epoch}:00 INFO: END epoch:{epoch:<3} {part} top1: 0.5, loss: 2.0,  {end}")
+    (tmp_path / "train.log").write_text("\n".join(lines))
+    write_run_report(tmp_path)
+    assert problems_of(tmp_path / "report.html") == []
+
+
+def test_the_page_of_a_check(tmp_path):
+    for number in range(20):
+        pixels = np.random.default_rng(number % 9).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+        file = tmp_path / "data" / "ab"[number % 2] / f"{number}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(thumbnail(pixels))
+    assert main(["check", str(tmp_path / "data"), "--output", str(tmp_path / "out")]) == 3
+    assert problems_of(tmp_path / "out" / "report.html") == []
