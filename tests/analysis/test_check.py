@@ -97,7 +97,8 @@ def test_a_scan_continues_and_reads_again_what_has_changed(tmp_path, monkeypatch
     monkeypatch.setattr(scan_module, "examine", lambda path: read.append(path) or examine(path))
     counted = []
     whole = scan([*paths, paths[0]], cache, counted.append)
-    assert sorted(read) == sorted([paths[3], *paths[16:]])  # sixteen of them were kept
+    # Sixteen of them were kept. A thread of the scan that was stopped may still be reading what comes next.
+    assert set(read) == {paths[3], *paths[16:]}
     assert sum(counted) == 40 and [facts.path for facts in whole] == [*paths, paths[0]]
     assert whole == [examine(path) for path in [*paths, paths[0]]]
     read.clear()
