@@ -8,7 +8,8 @@ command works on, `WORKS_ON`, and shows three command lines, `EXAMPLES`.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ppcls.cli.common import add_imports
@@ -38,180 +39,195 @@ GROUPS = {
     "benchmark": "measure models and backends on this machine",
 }
 
-COMMANDS = (
-    Command("train", "train", "train a backbone from a configuration"),
-    Command(
-        "lr-find",
-        "lr_find",
-        "plot the loss over a rising learning rate, to choose a learning rate",
+# The topics of `ppcls --help`
+TOPICS = {
+    "train": (
+        Command(
+            "finetune",
+            "finetune",
+            "train on your own pictures, one folder per class or a list with labels, with suitable settings",
+        ),
+        Command("train", "train", "train a backbone from a configuration"),
+        Command(
+            "lr-find",
+            "lr_find",
+            "plot the loss over a rising learning rate, to choose a learning rate",
+        ),
+        Command(
+            "probe",
+            "probe",
+            "measure what models are worth on your own pictures, without training them",
+        ),
+        Command(
+            "runs",
+            "runs",
+            "list the runs in a folder: state, model, data, best epoch, and how their configurations differ",
+            has_components=False,
+        ),
+        Command(
+            "plot",
+            "plot",
+            "plot the curves of one run, or of several together",
+            has_components=False,
+        ),
     ),
-    Command(
-        "eval",
-        "evaluate",
-        "measure accuracy and loss of saved weights on DataLoader.Eval",
+    "data": (
+        Command(
+            "check",
+            "check",
+            "look for what is wrong with data before a training, and measure what the training will take",
+        ),
+        Command(
+            "browse",
+            "browse",
+            "write a page of a training's pictures as it will see them, of each transform, and of its learning rates",
+        ),
+        Command(
+            "prepare-imagenet",
+            "prepare_imagenet",
+            "arrange ImageNet as the configurations expect it",
+            has_components=False,
+        ),
+        Command(
+            "pack",
+            "pack",
+            "pack pictures into tar shards for WebDatasetDataset; an interrupted run continues",
+            has_components=False,
+        ),
     ),
-    Command(
-        "compare",
-        "compare",
-        "show what one of two models gets right and the other wrong, and whether that is more than chance",
+    "judge a model": (
+        Command(
+            "eval",
+            "evaluate",
+            "measure accuracy and loss of saved weights on DataLoader.Eval",
+        ),
+        Command(
+            "compare",
+            "compare",
+            "show what one of two models gets right and the other wrong, and whether that is more than chance",
+        ),
+        Command(
+            "explain",
+            "explain",
+            "show where in pictures a model sees a class: Grad-CAM, or for bundles occlusion",
+        ),
+        Command("infer", "infer", "classify pictures with saved weights"),
     ),
-    Command(
-        "explain",
-        "explain",
-        "show where in pictures a model sees a class: Grad-CAM, or for bundles occlusion",
+    "deploy": (
+        Command(
+            "export",
+            "export",
+            "write a deployable bundle: program, weights, preprocessing and a checked example",
+        ),
+        Command(
+            "predict",
+            "predict",
+            "classify pictures with a bundle, or with a published model",
+        ),
+        Command(
+            "serve",
+            "serve",
+            "answer pictures over HTTP and gRPC, with limits, health, metrics and a page for browsers",
+        ),
+        Command(
+            "quantize",
+            "quantize",
+            "add an int8 program to a bundle, calibrated on pictures and kept only if it is as good as float32",
+        ),
+        Command(
+            "verify",
+            "verify",
+            "compare every backend and precision of a bundle with the float32 model; exit code 1 if one is out of "
+            "bounds",
+        ),
+        Command(
+            "onnx",
+            "onnx",
+            "add inference.onnx to a bundle, for backends other than Paddle",
+        ),
+        Command(
+            "lite",
+            "lite",
+            "add a program for Paddle Lite to a bundle, for phones and small ARM machines",
+        ),
+        Command(
+            "paddle-serving",
+            "paddle_serving",
+            "write a folder that Paddle Serving 0.9 serves a bundle from",
+        ),
+        Command(
+            "adopt",
+            "adopt",
+            "turn an inference model of PaddleClas, a folder or a tar, into a bundle",
+        ),
+        Command(
+            "npz make",
+            "npz_make",
+            "write the preprocessed inputs of a list, and npz_datalist.txt",
+        ),
+        Command(
+            "npz run",
+            "npz_run",
+            "run a bundle on the inputs of a datalist and write its scores",
+        ),
+        Command(
+            "npz score",
+            "npz_score",
+            "print the top-1 and top-5 accuracy of the scores of any runtime",
+            has_components=False,
+        ),
+        Command(
+            "benchmark latency",
+            "benchmark_latency",
+            "measure the latency of models by backend, precision and batch size, beside the published figures",
+        ),
+        Command(
+            "benchmark accuracy",
+            "benchmark_accuracy",
+            "measure the accuracy of models by backend and precision on a list; an interrupted run continues",
+        ),
+        Command(
+            "benchmark backends",
+            "benchmark_backends",
+            "measure the installed backends and precisions with a bundle, and write the fastest allowed one into it",
+        ),
     ),
-    Command("infer", "infer", "classify pictures with saved weights"),
-    Command(
-        "export",
-        "export",
-        "write a deployable bundle: program, weights, preprocessing and a checked example",
+    "look up": (
+        Command(
+            "models",
+            "models",
+            "list the models with their sizes, published accuracies and weights",
+        ),
+        Command(
+            "summary",
+            "summary",
+            "print a model layer by layer: shapes, parameters, multiply-accumulates",
+        ),
+        Command(
+            "convert",
+            "convert",
+            "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
+        ),
+        Command(
+            "config",
+            "config",
+            "print a configuration with every key filled in, or convert a file of PaddleClas 2.0",
+        ),
+        Command(
+            "doctor",
+            "doctor",
+            "describe this machine and installation, and what would make them faster or complete",
+            has_components=False,
+        ),
+        Command(
+            "completion",
+            "completion",
+            "print a script by which bash, zsh or fish completes commands and options",
+            has_components=False,
+        ),
     ),
-    Command(
-        "predict",
-        "predict",
-        "classify pictures with a bundle, or with a published model",
-    ),
-    Command(
-        "serve",
-        "serve",
-        "answer pictures over HTTP and gRPC, with limits, health, metrics and a page for browsers",
-    ),
-    Command(
-        "adopt",
-        "adopt",
-        "turn an inference model of PaddleClas, a folder or a tar, into a bundle",
-    ),
-    Command(
-        "quantize",
-        "quantize",
-        "add an int8 program to a bundle, calibrated on pictures and kept only if it is as good as float32",
-    ),
-    Command(
-        "verify",
-        "verify",
-        "compare every backend and precision of a bundle with the float32 model; exit code 1 if one is out of bounds",
-    ),
-    Command(
-        "onnx", "onnx", "add inference.onnx to a bundle, for backends other than Paddle"
-    ),
-    Command(
-        "lite",
-        "lite",
-        "add a program for Paddle Lite to a bundle, for phones and small ARM machines",
-    ),
-    Command(
-        "paddle-serving",
-        "paddle_serving",
-        "write a folder that Paddle Serving 0.9 serves a bundle from",
-    ),
-    Command(
-        "npz make",
-        "npz_make",
-        "write the preprocessed inputs of a list, and npz_datalist.txt",
-    ),
-    Command(
-        "npz run",
-        "npz_run",
-        "run a bundle on the inputs of a datalist and write its scores",
-    ),
-    Command(
-        "npz score",
-        "npz_score",
-        "print the top-1 and top-5 accuracy of the scores of any runtime",
-        has_components=False,
-    ),
-    Command(
-        "finetune",
-        "finetune",
-        "train on your own pictures, one folder per class or a list with labels, with suitable settings",
-    ),
-    Command(
-        "probe",
-        "probe",
-        "measure what models are worth on your own pictures, without training them",
-    ),
-    Command(
-        "prepare-imagenet",
-        "prepare_imagenet",
-        "arrange ImageNet as the configurations expect it",
-        has_components=False,
-    ),
-    Command(
-        "pack",
-        "pack",
-        "pack pictures into tar shards for WebDatasetDataset; an interrupted run continues",
-        has_components=False,
-    ),
-    Command(
-        "models",
-        "models",
-        "list the models with their sizes, published accuracies and weights",
-    ),
-    Command(
-        "benchmark latency",
-        "benchmark_latency",
-        "measure the latency of models by backend, precision and batch size, beside the published figures",
-    ),
-    Command(
-        "benchmark accuracy",
-        "benchmark_accuracy",
-        "measure the accuracy of models by backend and precision on a list; an interrupted run continues",
-    ),
-    Command(
-        "benchmark backends",
-        "benchmark_backends",
-        "measure the installed backends and precisions with a bundle, and write the fastest allowed one into it",
-    ),
-    Command(
-        "summary",
-        "summary",
-        "print a model layer by layer: shapes, parameters, multiply-accumulates",
-    ),
-    Command(
-        "convert",
-        "convert",
-        "convert weights of PaddleClas, timm, ucbdrive, torchvision or Darknet into a file of this library",
-    ),
-    Command(
-        "check",
-        "check",
-        "look for what is wrong with data before a training, and measure what the training will take",
-    ),
-    Command(
-        "browse",
-        "browse",
-        "write a page of a training's pictures as it will see them, of each transform, and of its learning rates",
-    ),
-    Command(
-        "runs",
-        "runs",
-        "list the runs in a folder: state, model, data, best epoch, and how their configurations differ",
-        has_components=False,
-    ),
-    Command(
-        "plot",
-        "plot",
-        "plot the curves of one run, or of several together",
-        has_components=False,
-    ),
-    Command(
-        "doctor",
-        "doctor",
-        "describe this machine and installation, and what would make them faster or complete",
-        has_components=False,
-    ),
-    Command(
-        "completion",
-        "completion",
-        "print a script by which bash, zsh or fish completes commands and options",
-        has_components=False,
-    ),
-    Command(
-        "config",
-        "config",
-        "print a configuration with every key filled in, or convert a file of PaddleClas 2.0",
-    ),
-)
+}
+COMMANDS = tuple(itertools.chain.from_iterable(TOPICS.values()))
 
 
 def split_command(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
@@ -246,10 +262,12 @@ def parser_of(command: Command) -> CommandParser:
     return parser
 
 
-def entries_of(group: str = "") -> dict[str, str]:
+def entries_of(
+    group: str = "", commands: Iterable[Command] = COMMANDS
+) -> dict[str, str]:
     """Return the words that can follow the name of a group, or `ppcls`, with their summaries."""
     entries: dict[str, str] = {}
-    for command in COMMANDS:
+    for command in commands:
         first, _, second = command.name.partition(" ")
         if first == group:
             entries[second] = command.summary
@@ -262,14 +280,20 @@ def overview(group: str = "") -> str:
     """Return the help of `ppcls`, or of a group, which lists the commands."""
     program = f"ppcls {group}".rstrip()
     help_command = f"ppcls help {group}".rstrip()
+    options = "[-h]" if group else "[-h] [--version]"
     parser = CommandParser(
         prog=program,
+        usage=f"{program} {options} COMMAND ...",
         description=GROUPS.get(group, "Image classification on PaddlePaddle."),
         epilog=f"`{help_command} COMMAND` describes the arguments of a command.",
     )
+    topics = {"commands": entries_of(group)}
     if not group:
         parser.add_argument("--version", action="version", help="print the version")
-    entries = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, summary in entries_of(group).items():
-        entries.add_parser(name, help=summary)
+        topics = {topic: entries_of("", TOPICS[topic]) for topic in TOPICS}
+    for topic, entries in topics.items():
+        # Not subparsers: argparse lists those under one title alone
+        section = parser.add_argument_group(topic)
+        for name, summary in entries.items():
+            section.add_argument(name, help=summary)
     return parser.format_help()

@@ -38,7 +38,7 @@ def test_names_are_unique_and_groups_have_commands():
 
 def listed(text):
     """The names of the commands in the help of `ppcls` or of a group."""
-    return re.findall(r"^ {4}(\S+)", text, re.MULTILINE)
+    return re.findall(r"^  ([a-z]\S*)", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"]])
