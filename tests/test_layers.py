@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import defaultdict
 
 import pytest
 
@@ -96,6 +97,17 @@ def test_the_check_can_fail():
 def test_every_package_has_a_layer():
     packages = {path.parent.name for path in (ROOT / "ppcls").glob("*/*.py")}
     assert packages == set(MAY_IMPORT)
+
+
+def test_a_name_means_one_class():
+    """`ppcls.Classifier` adds published models to the runtime's."""
+    found = defaultdict(set)
+    for path in sorted((ROOT / "ppcls").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found[node.name].add(path.relative_to(ROOT / "ppcls").as_posix())
+    several = {name: files for name, files in found.items() if len(files) > 1}
+    assert several == {"Classifier": {"api/classifier.py", "inference/classifier.py"}}
 
 
 def test_modules_do_not_import_each_other_in_a_circle():

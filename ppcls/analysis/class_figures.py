@@ -13,7 +13,7 @@ _TOPK = (1, 5)
 
 
 @dataclass(frozen=True)
-class Averages:
+class ClassAverages:
     """Precision, recall and F1 over classes."""
 
     precision: float
@@ -95,19 +95,19 @@ class ClassFigures:
         return float(self.recall[self.support > 0].mean())
 
     @cached_property
-    def macro(self) -> Averages:
+    def macro(self) -> ClassAverages:
         """The means over the classes that occur, as labels or as predictions."""
         occurs = (self.support > 0) | (self.answers > 0)
         return self._averages(occurs.astype(np.float64))
 
     @cached_property
-    def weighted(self) -> Averages:
+    def weighted(self) -> ClassAverages:
         """The means over the classes, weighted by their pictures."""
         return self._averages(self.support.astype(np.float64))
 
-    def _averages(self, weights: np.ndarray) -> Averages:
+    def _averages(self, weights: np.ndarray) -> ClassAverages:
         share = weights / weights.sum()
-        return Averages(
+        return ClassAverages(
             float(self.precision @ share),
             float(self.recall @ share),
             float(self.f1 @ share),

@@ -56,7 +56,7 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ModelComparison:
     """Two models on the same pictures.
 
     Attributes:
@@ -154,7 +154,7 @@ def require_comparison_place(folder: Path) -> None:
 
 
 def write_comparison(
-    comparison: Comparison, folder: Path, read_pixels: ReadPixels
+    comparison: ModelComparison, folder: Path, read_pixels: ReadPixels
 ) -> Path:
     """Write compare.csv, one row per picture, and compare.html; an earlier comparison there is replaced.
 
@@ -176,7 +176,7 @@ def write_comparison(
     return folder / PAGE_FILE
 
 
-def _rows(comparison: Comparison) -> Iterator[Sequence[object]]:
+def _rows(comparison: ModelComparison) -> Iterator[Sequence[object]]:
     yield _HEADER
     names = {
         (True, True): "both",
@@ -198,7 +198,7 @@ def _rows(comparison: Comparison) -> Iterator[Sequence[object]]:
         yield [*row, names[is_right]]
 
 
-def _page_of(comparison: Comparison, read_pixels: ReadPixels) -> Page:
+def _page_of(comparison: ModelComparison, read_pixels: ReadPixels) -> Page:
     first, second = comparison.first, comparison.second
     page = Page(
         f"{printable(first.name)} and {printable(second.name)}",
@@ -253,7 +253,7 @@ def _page_of(comparison: Comparison, read_pixels: ReadPixels) -> Page:
 
 
 def _tiles(
-    comparison: Comparison,
+    comparison: ModelComparison,
     indices: np.ndarray,
     other: Answers,
     thumbnails: Thumbnails,

@@ -36,7 +36,7 @@ _INSTRUCTIONS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the doctor's answer.
 
     Attributes:
@@ -96,6 +96,11 @@ EXTRAS = (
         "`ppcls quantize`, which makes int8 programs",
     ),
     Extra("tensorboard", ("tensorboardX",), "Global.loggers: [tensorboard]"),
+    Extra(
+        "probe",
+        ("sklearn",),
+        "`ppcls probe`, which measures what models are worth on your own pictures",
+    ),
     Extra("serving", ("kserve",), "`ppcls serve`, the inference server"),
     Extra("shards", ("webdataset",), "reading of tar shards (WebDatasetDataset)"),
 )
@@ -103,13 +108,13 @@ EXTRAS = (
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 
 
-def examine(folder: Path | None = None) -> list[Finding]:
+def examine(folder: Path | None = None) -> list[Diagnosis]:
     """Look at the machine and the installation.
 
     Args:
         folder: Where runs and bundles will be written; by default the current folder.
     """
-    findings: list[Finding] = []
+    findings: list[Diagnosis] = []
     folder = folder or Path()
     for look in (_python, _packages, _processor, _threads, _mkl, _kernels, _memory):
         findings += look()
@@ -117,26 +122,26 @@ def examine(folder: Path | None = None) -> list[Finding]:
     return findings
 
 
-def worst(findings: list[Finding]) -> str:
+def worst(findings: list[Diagnosis]) -> str:
     """Return the gravest state of the findings."""
     order = (OK, ADVICE, WARNING, ERROR)
     return max((finding.state for finding in findings), key=order.index)
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Diagnosis]:
     version = platform.python_version()
     found = f"{version} at {sys.executable}"
     if sys.version_info[:2] > NEWEST_FOR_PADDLE:
         newest = ".".join(map(str, NEWEST_FOR_PADDLE))
         change = f"use Python 3.10 to {newest}: Paddle has no build for this one"
-        yield Finding("Python", ERROR, found, change)
+        yield Diagnosis("Python", ERROR, found, change)
     else:
-        yield Finding("Python", OK, f"{found}, {platform.platform(terse=True)}")
+        yield Diagnosis("Python", OK, f"{found}, {platform.platform(terse=True)}")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     """The packages without which nothing works."""
-    yield Finding("ppcls", OK, f"{__version__} in {Path(__file__).parents[1]}")
+    yield Diagnosis("ppcls", OK, f"{__version__} in {Path(__file__).parents[1]}")
     present, absent = [], []
     for module, distributions in packages.REQUIRED.items():
         if not packages.is_found(module):
@@ -146,20 +151,20 @@ def _packages() -> Iterator[Finding]:
         present.append(f"{name} {packages.version_of(name) or '(unknown version)'}")
     if absent:
         change = f"{packages.install(*absent)}: commands fail without"
-        yield Finding("packages", ERROR, f"missing: {', '.join(absent)}", change)
-    yield Finding("packages", OK, ", ".join(present))
+        yield Diagnosis("packages", ERROR, f"missing: {', '.join(absent)}", change)
+    yield Diagnosis("packages", OK, ", ".join(present))
     try:
         paddle = load_paddle()
     except UserError as error:
-        yield Finding("Paddle", ERROR, "does not load", str(error))
+        yield Diagnosis("Paddle", ERROR, "does not load", str(error))
         return
     built = "a CPU"
     if paddle.is_compiled_with_cuda():
         built = f"CUDA {paddle.version.cuda()}"
-    yield Finding("Paddle", OK, f"{paddle.__version__}, built for {built}")
+    yield Diagnosis("Paddle", OK, f"{paddle.__version__}, built for {built}")
 
 
-def _processor() -> Iterator[Finding]:
+def _processor() -> Iterator[Diagnosis]:
     flags = cpu.common_flags()
     known = [title for flag, title in _INSTRUCTIONS.items() if flag in flags]
     cores, machine = cpu.usable_cores(), os.cpu_count() or 1
@@ -170,19 +175,19 @@ def _processor() -> Iterator[Finding]:
             f"allow this process more than {cores} of the {machine} cores (its affinity, or the container's quota): "
             "training and predictions use every core that they may"
         )
-        yield Finding("processor", ADVICE, found, change)
+        yield Diagnosis("processor", ADVICE, found, change)
     elif flags and "avx512f" not in flags:
         change = "on a processor with AVX-512 oneDNN's kernels train (benchmarks/README.md has the rates)"
-        yield Finding("processor", ADVICE, found, change)
+        yield Diagnosis("processor", ADVICE, found, change)
     else:
-        yield Finding("processor", OK, found)
+        yield Diagnosis("processor", OK, found)
 
 
-def _threads() -> Iterator[Finding]:
+def _threads() -> Iterator[Diagnosis]:
     limit = os.environ.get("OMP_THREAD_LIMIT")
     if limit:
         change = "unset it: oneDNN in Paddle's predictor is refused under it, because its scores would be wrong"
-        yield Finding("threads", WARNING, f"OMP_THREAD_LIMIT={limit}", change)
+        yield Diagnosis("threads", WARNING, f"OMP_THREAD_LIMIT={limit}", change)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     cores, origin = cpu.usable_cores(), _origin_of("OMP_NUM_THREADS")
     found = f"OMP_NUM_THREADS={wanted} ({origin})"
@@ -192,15 +197,15 @@ def _threads() -> Iterator[Finding]:
             f"unset OMP_NUM_THREADS, or set it to {cores}: {cores - threads} of {cores} cores are idle in "
             "training and prediction"
         )
-        yield Finding("threads", WARNING, found, change)
+        yield Diagnosis("threads", WARNING, found, change)
     elif threads > cores:
         change = f"set OMP_NUM_THREADS to {cores}: more threads than cores wait for each other"
-        yield Finding("threads", WARNING, found, change)
+        yield Diagnosis("threads", WARNING, found, change)
     else:
-        yield Finding("threads", OK, found)
+        yield Diagnosis("threads", OK, found)
 
 
-def _mkl() -> Iterator[Finding]:
+def _mkl() -> Iterator[Diagnosis]:
     """The kernels of MKL, which does matrix products where oneDNN does not."""
     best = cpu.best_mkl_type()
     given = os.environ.get("MKL_DEBUG_CPU_TYPE")
@@ -208,20 +213,20 @@ def _mkl() -> Iterator[Finding]:
         found = (
             "chooses its kernels by itself (MKL_DEBUG_CPU_TYPE is for AMD processors)"
         )
-        yield Finding("MKL", OK, found)
+        yield Diagnosis("MKL", OK, found)
         return
     found = f"MKL_DEBUG_CPU_TYPE={given or ''} ({_origin_of('MKL_DEBUG_CPU_TYPE')})"
     if given == best:
-        yield Finding("MKL", OK, found)
+        yield Diagnosis("MKL", OK, found)
     elif best is None:
         change = "unset it: it is meant for AMD processors with AVX2"
-        yield Finding("MKL", WARNING, found, change)
+        yield Diagnosis("MKL", WARNING, found, change)
     else:
         change = f"unset it or set it to {best}: matrix products use the best kernels of this processor then"
-        yield Finding("MKL", WARNING, found, change)
+        yield Diagnosis("MKL", WARNING, found, change)
 
 
-def _kernels() -> Iterator[Finding]:
+def _kernels() -> Iterator[Diagnosis]:
     # Its package loads Paddle's libraries
     from ppcls.kernels import selection
 
@@ -231,7 +236,7 @@ def _kernels() -> Iterator[Finding]:
         with selection.as_it_was():
             chosen = selection.selected()
     except UserError as error:
-        yield Finding("kernels", ERROR, f"{selection.VARIABLE} is wrong", str(error))
+        yield Diagnosis("kernels", ERROR, f"{selection.VARIABLE} is wrong", str(error))
         return
     found = f"convolutions in training by {chosen.title} ({chosen.reason})"
     if chosen.name == "paddle" and cpu.has_avx512():
@@ -239,20 +244,20 @@ def _kernels() -> Iterator[Finding]:
             f"set {selection.VARIABLE}=auto: oneDNN trains faster on this processor (benchmarks/README.md has the "
             "rates)"
         )
-        yield Finding("kernels", WARNING, found, change)
+        yield Diagnosis("kernels", WARNING, found, change)
     else:
-        yield Finding("kernels", OK, found)
+        yield Diagnosis("kernels", OK, found)
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[Diagnosis]:
     total = hardware.usable_memory()
     if total is not None:
         found = f"{total / _GIB:.1f} GiB"
         if total < _LOW_MEMORY:
             change = "use small batches: `ppcls check -c CONFIG` measures the memory that a training needs"
-            yield Finding("memory", WARNING, found, change)
+            yield Diagnosis("memory", WARNING, found, change)
         else:
-            yield Finding("memory", OK, found)
+            yield Diagnosis("memory", OK, found)
     shared = hardware.shared_memory()
     if shared is None:
         return
@@ -262,12 +267,12 @@ def _memory() -> Iterator[Finding]:
             "start the container with --shm-size=2g or more, or set DataLoader.Train.loader.use_shared_memory=False: "
             "workers that hand over batches end with a bus error where it is full"
         )
-        yield Finding("shared memory", WARNING, found, change)
+        yield Diagnosis("shared memory", WARNING, found, change)
     else:
-        yield Finding("shared memory", OK, found)
+        yield Diagnosis("shared memory", OK, found)
 
 
-def _gpu() -> Iterator[Finding]:
+def _gpu() -> Iterator[Diagnosis]:
     shown = hardware.first_gpu()
     try:
         missing = missing_gpu()
@@ -275,23 +280,23 @@ def _gpu() -> Iterator[Finding]:
         return  # a finding says that Paddle does not load
     if missing is None:
         name = f"{shown.name}, driver {shown.driver}" if shown else "usable"
-        yield Finding("GPU", OK, name)
+        yield Diagnosis("GPU", OK, name)
     elif shown is None:
         change = (
             "with an NVIDIA GPU and Paddle's build for it (requirements-gpu.txt) trainings and predictions run there, "
             "in float16 too"
         )
-        yield Finding("GPU", ADVICE, f"none ({missing})", change)
+        yield Diagnosis("GPU", ADVICE, f"none ({missing})", change)
     else:
         found = f"{shown.name}, driver {shown.driver}, unused: {missing}"
         change = (
             f"run `{packages.pip()} uninstall -y paddlepaddle` and `{packages.pip()} install -r "
             f"{packages.requirements_file('requirements-gpu.txt')}`: training and predictions run on it then"
         )
-        yield Finding("GPU", WARNING, found, change)
+        yield Diagnosis("GPU", WARNING, found, change)
 
 
-def _tensorrt() -> Iterator[Finding]:
+def _tensorrt() -> Iterator[Diagnosis]:
     if not packages.is_found("paddle"):
         return
     try:
@@ -302,29 +307,29 @@ def _tensorrt() -> Iterator[Finding]:
 
     version = ".".join(map(str, get_trt_compile_version()))
     if version.strip("0."):
-        yield Finding("TensorRT", OK, f"Paddle is built with {version}")
+        yield Diagnosis("TensorRT", OK, f"Paddle is built with {version}")
         return
     found = "this build of Paddle has none"
     change = "on a GPU a build with TensorRT runs float16 and int8 programs (docs/deployment/tensorrt.md)"
-    yield Finding("TensorRT", ADVICE, found, change)
+    yield Diagnosis("TensorRT", ADVICE, found, change)
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Diagnosis]:
     for extra in EXTRAS:
         topic = f"extra {extra.name}"
         missing = [name for name in extra.modules if not packages.is_found(name)]
         if missing:
             change = f"run `{packages.pip()} install 'ppcls[{extra.name}]'` for {extra.brings}"
-            yield Finding(topic, ADVICE, f"without {', '.join(missing)}", change)
+            yield Diagnosis(topic, ADVICE, f"without {', '.join(missing)}", change)
             continue
         versions = []
         for module in extra.modules:
             name = _DISTRIBUTIONS.get(module, module)
             versions.append(f"{name} {packages.version_of(name) or ''}".rstrip())
-        yield Finding(topic, OK, ", ".join(versions))
+        yield Diagnosis(topic, OK, ", ".join(versions))
 
 
-def _disk(folder: Path) -> Iterator[Finding]:
+def _disk(folder: Path) -> Iterator[Diagnosis]:
     uses = {
         folder: "runs and bundles",
         cache_home(): "downloaded weights",
@@ -335,9 +340,9 @@ def _disk(folder: Path) -> Iterator[Finding]:
         found = f"{free / _GIB:.1f} GiB free for {use} in {place.absolute()}"
         if free < _LOW_DISK:
             change = "make room: a checkpoint of DLA34 with its optimizer takes 126 MB, and a run keeps several"
-            yield Finding("disk", WARNING, found, change)
+            yield Diagnosis("disk", WARNING, found, change)
         else:
-            yield Finding("disk", OK, found)
+            yield Diagnosis("disk", OK, found)
 
 
 def _origin_of(variable: str) -> str:

@@ -33,7 +33,7 @@ _PADDLECLAS = "paddleclas"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedModel:
     """A published model.
 
     Attributes:
@@ -66,7 +66,7 @@ def published_names() -> list[str]:
     return names
 
 
-def find_published(name: str) -> Published:
+def find_published(name: str) -> PublishedModel:
     """The published model of a name.
 
     Raises:
@@ -83,7 +83,7 @@ def find_published(name: str) -> Published:
     # Who has trained with the weights has them already
     if url and not cached_path(url).is_file() and cached_path(row.url).is_file():
         url = None
-    return Published(row, url)
+    return PublishedModel(row, url)
 
 
 def place_of(path: PathLike, say: Callable[[str], None] | None = None) -> PathLike:
@@ -144,7 +144,7 @@ def _move_aside(folder: Path, fault: str, say: Callable[[str], None]) -> None:
     say(f"{fault}; the damaged bundle is now {kept}, and is made anew")
 
 
-def _make(published: Published, folder: Path) -> None:
+def _make(published: PublishedModel, folder: Path) -> None:
     row = published.weights
     if published.inference_url is None:
         locate_weights(row.model, row.source)  # with its progress bar

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from ppcls.analysis.doctor import ADVICE, ERROR, OK, WARNING, Finding, examine, worst
+from ppcls.analysis.doctor import ADVICE, ERROR, OK, WARNING, Diagnosis, examine, worst
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.terminal import LINE_WIDTH, coloured, width_of
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if worst(findings) == ERROR else 0
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: Diagnosis) -> None:
     mark = f"{_MARKS[finding.state]:7}"
     if finding.state in _COLOURS:
         mark = coloured(mark, _COLOURS[finding.state], sys.stdout)

@@ -14,7 +14,7 @@ from ppcls.inference.bundle import Bundle
 from ppcls.inference.official.find import find_bundle
 from ppcls.inference.settings import Settings, resolve
 from ppcls.serving.load_kserve import load_kserve
-from ppcls.serving.options import Batching, Limits, Options
+from ppcls.serving.options import Batching, Limits, ServerOptions
 from ppcls.utils.errors import UserError, expect
 
 WORKS_ON = "bundles, inference models of PaddleClas (a folder or a tar), or published models by their names"
@@ -26,7 +26,7 @@ EXAMPLES = (
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 _LIMITS = Limits()
 _BATCHING = Batching()
-_OPTIONS = Options()
+_OPTIONS = ServerOptions()
 
 
 def add_arguments(command: CommandParser) -> None:
@@ -207,7 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def _options(arguments: argparse.Namespace) -> ServerOptions:
     limits = Limits(
         queue=arguments.queue,
         seconds=arguments.timeout,
@@ -217,7 +217,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         pictures=arguments.max_pictures,
         connections=arguments.max_connections,
     )
-    return Options(
+    return ServerOptions(
         host=arguments.host,
         http_port=arguments.http_port,
         grpc_port=None if arguments.no_grpc else arguments.grpc_port,

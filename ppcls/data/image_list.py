@@ -9,7 +9,7 @@ import numpy as np
 from ppcls.data.label_numbers import number_labels
 from ppcls.data.labelled_list import read_labelled_list, refuse_two_labels
 from ppcls.data.labels import Classes
-from ppcls.data.list_options import KEYS, Column, Options
+from ppcls.data.list_options import KEYS, Column, ReadingOptions
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 
@@ -74,7 +74,10 @@ def read_list_file(
         UserError: with file and line, up to five at once; see `read_labelled_list` and `number_labels`.
     """
     listed = read_labelled_list(
-        path, Options(image_root, delimiter, image_column, label_column, searches, keys)
+        path,
+        ReadingOptions(
+            image_root, delimiter, image_column, label_column, searches, keys
+        ),
     )
     if listed.parts:
         raise UserError(

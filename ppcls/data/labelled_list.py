@@ -19,7 +19,7 @@ from ppcls.data.list_columns import (
     columns_of,
     values_of,
 )
-from ppcls.data.list_options import Options
+from ppcls.data.list_options import ReadingOptions
 from ppcls.data.list_reading import read_rows
 from ppcls.data.list_rows import WHOLE_NUMBER
 from ppcls.data.parts import part_of
@@ -58,7 +58,7 @@ class LabelledList:
     notes: list[str]
 
 
-def read_labelled_list(file: str, options: Options) -> LabelledList:
+def read_labelled_list(file: str, options: ReadingOptions) -> LabelledList:
     """Read a list of pictures and labels.
 
     Of up to 1,000 files every one is looked for, of more a sample of 64.
@@ -98,7 +98,7 @@ def _parts(fields: Sequence[Sequence[str]], columns: Columns) -> list[str] | Non
     return [part_of(name) or "" for name in values_of(fields, columns.part)]
 
 
-def folder_of_pictures(file: str, options: Options) -> str:
+def folder_of_pictures(file: str, options: ReadingOptions) -> str:
     """The folder that the paths in a list are relative to.
 
     Raises:
@@ -134,7 +134,11 @@ def raise_together(
 
 
 def _paths(
-    file: str, names: list[str], lines: list[int], reading: Reading, options: Options
+    file: str,
+    names: list[str],
+    lines: list[int],
+    reading: Reading,
+    options: ReadingOptions,
 ) -> list[str]:
     """The paths of all pictures.
 
@@ -185,7 +189,7 @@ def _why_missing(place: Place, name: str, key: str) -> str:
     return f"{brief(path, 500)} {what}; correct the line or {key}"
 
 
-def _refuse_root(file: str, names: list[str], options: Options) -> None:
+def _refuse_root(file: str, names: list[str], options: ReadingOptions) -> None:
     """Raise a UserError that says where the pictures lie, if that is another folder than the one to look in."""
     places = np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).astype(int)
     sample = [names[index] for index in places]
@@ -274,7 +278,9 @@ def _normal(path: str) -> str:
     return path
 
 
-def _notes(columns: Columns, width: int, place: Place, options: Options) -> list[str]:
+def _notes(
+    columns: Columns, width: int, place: Place, options: ReadingOptions
+) -> list[str]:
     """How the list was read, if it is not a plain one."""
     notes = []
     if columns.header:

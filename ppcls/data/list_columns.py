@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from ppcls.data.list_options import Column, Options
+from ppcls.data.list_options import Column, ReadingOptions
 from ppcls.data.list_rows import Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
@@ -77,7 +77,7 @@ class Columns:
         return read
 
 
-def read_at(file: str, rows: Rows, place: Place, options: Options) -> Reading:
+def read_at(file: str, rows: Rows, place: Place, options: ReadingOptions) -> Reading:
     """Choose the column whose fields are found most often; of several alike the one that names each picture once."""
     fields = _below_header(rows)
     size = min(SAMPLE, len(fields), max(4, _LOOKED_FOR // rows.width))
@@ -115,7 +115,7 @@ def _below_header(rows: Rows) -> list[list[str]]:
     return rows.fields[1:] or rows.fields
 
 
-def _candidates(file: str, rows: Rows, options: Options) -> list[int]:
+def _candidates(file: str, rows: Rows, options: ReadingOptions) -> list[int]:
     """The columns that may be the picture's."""
     if options.image_column is not None:
         return [_column(file, options.image_column, rows, options.keys[1])]
@@ -129,7 +129,7 @@ def _count_found(place: Place, names: Sequence[str]) -> int:
     return sum(place.find(name) is not None for name in names)
 
 
-def columns_of(file: str, reading: Reading, options: Options) -> Columns:
+def columns_of(file: str, reading: Reading, options: ReadingOptions) -> Columns:
     """Find out which columns of a list are the pictures, the labels and the parts.
 
     Raises:
@@ -146,7 +146,7 @@ def columns_of(file: str, reading: Reading, options: Options) -> Columns:
     return Columns(header, reading.column, label, part)
 
 
-def has_columns(rows: Rows, options: Options) -> bool:
+def has_columns(rows: Rows, options: ReadingOptions) -> bool:
     """Whether the first row has the columns that a user names."""
     if not rows.fields:
         return True
@@ -168,7 +168,7 @@ def only_a_header(file: str) -> str:
 
 
 def _tell_apart(
-    file: str, rows: Rows, columns: list[int], place: Place, options: Options
+    file: str, rows: Rows, columns: list[int], place: Place, options: ReadingOptions
 ) -> int:
     """Choose the column of the pictures, of several that name files."""
     fields = _below_header(rows)
@@ -249,7 +249,7 @@ def _column(file: str, wanted: Column, rows: Rows, key: str) -> int:
     )
 
 
-def _header(reading: Reading, options: Options) -> list[str] | None:
+def _header(reading: Reading, options: ReadingOptions) -> list[str] | None:
     """The names of the columns, if the first row holds names and no picture."""
     rows = reading.rows
     first = rows.fields[0]
@@ -295,7 +295,10 @@ def _ends_as_one_of(name: str, others: Sequence[str]) -> bool:
 
 
 def _part_column(
-    fields: list[list[str]], header: list[str] | None, column: int, options: Options
+    fields: list[list[str]],
+    header: list[str] | None,
+    column: int,
+    options: ReadingOptions,
 ) -> int | None:
     """The column that says which part of the data set a picture belongs to, such as `split`."""
     for other, name in enumerate(header or ()):
@@ -317,7 +320,7 @@ def _label_column(
     header: list[str] | None,
     reading: Reading,
     part_column: int | None,
-    options: Options,
+    options: ReadingOptions,
 ) -> int:
     """The column of the labels.
 

@@ -12,7 +12,7 @@ FLAGS = ("--image-root", "--image-column", "--label-column")
 
 
 @dataclass(frozen=True)
-class Options:
+class ReadingOptions:
     """Options for reading a list, and the names of the keys or flags that set them.
 
     Attributes:

@@ -13,7 +13,7 @@ from ppcls.data.list_columns import (
     only_a_header,
     read_at,
 )
-from ppcls.data.list_options import Options
+from ppcls.data.list_options import ReadingOptions
 from ppcls.data.list_rows import Rows, possible_rows
 from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import brief, read_lines
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"[\\/]|[a-z]:[\\/]", re.IGNORECASE)
 
 
-def read_rows(file: str, options: Options) -> tuple[Reading, Options]:
+def read_rows(file: str, options: ReadingOptions) -> tuple[Reading, ReadingOptions]:
     """Read a list in the way by which its pictures are found.
 
     Returns:
@@ -50,7 +50,7 @@ def _no_picture(file: str) -> str:
     return f"{file} lists no picture; write one `relative/path label` line per picture"
 
 
-def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
+def _best_reading(file: str, lines: Sequence[str], options: ReadingOptions) -> Reading:
     """The first reading whose pictures are all there; else the one with the most of them."""
     readings: list[Reading] = []
     for rows in possible_rows(lines, options.delimiter):
@@ -67,7 +67,7 @@ def _best_reading(file: str, lines: Sequence[str], options: Options) -> Reading:
     return best
 
 
-def _readings(file: str, rows: Rows, options: Options) -> Iterator[Reading]:
+def _readings(file: str, rows: Rows, options: ReadingOptions) -> Iterator[Reading]:
     """Read the rows with the pictures in each folder where they may lie."""
     if rows.fields:
         for place in _places(options):
@@ -82,14 +82,14 @@ def _quality(reading: Reading) -> tuple[float, bool]:
     return share_found, not reading.rows.problems
 
 
-def _places(options: Options) -> Iterator[Place]:
+def _places(options: ReadingOptions) -> Iterator[Place]:
     yield Place(options.image_root)
     yield from places_above(options.image_root)
     if options.searches:
         yield Place("")
 
 
-def _search(file: str, rows: Rows, options: Options) -> Reading:
+def _search(file: str, rows: Rows, options: ReadingOptions) -> Reading:
     """The reading in the one folder below `image_root` that holds the pictures, or most of them.
 
     Raises:
@@ -114,7 +114,7 @@ def _search(file: str, rows: Rows, options: Options) -> Reading:
     return found[0]
 
 
-def _not_found(file: str, rows: Rows, options: Options) -> str:
+def _not_found(file: str, rows: Rows, options: ReadingOptions) -> str:
     """The message about a list none of whose pictures are found."""
     last = rows.fields[-1]
     if len(rows.fields) == 1 and is_known(last):

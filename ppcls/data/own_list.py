@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from ppcls.data.label_numbers import class_names_of
 from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
 from ppcls.data.labels import index_of_names
-from ppcls.data.list_options import FLAGS, KEYS, Column, Options
+from ppcls.data.list_options import FLAGS, KEYS, Column, ReadingOptions
 from ppcls.data.own_folder import (
     Numbered,
     OwnFolder,
@@ -154,7 +154,7 @@ def _read(file: str, options: ListOptions) -> LabelledList:
         root = os.path.dirname(file)  # noqa: PTH120
     listed = read_labelled_list(
         file,
-        Options(
+        ReadingOptions(
             root,
             image_column=options.image_column,
             label_column=options.label_column,

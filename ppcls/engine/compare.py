@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ppcls.analysis.comparison import (
     Answers,
-    Comparison,
+    ModelComparison,
     require_comparison_place,
     write_comparison,
 )
@@ -32,7 +32,7 @@ def compare(
     image_root: str | None = None,
     report: str | None = None,
     batch_size: int = 16,
-) -> Comparison:
+) -> ModelComparison:
     """Classify the same pictures by two models.
 
     Args:
@@ -65,7 +65,7 @@ def compare(
     expect(kept.any(), "not one picture could be read, so there is nothing to compare")
     ours, theirs = (_only(answers, kept) for answers in predicted)
     theirs = Answers(theirs.name, numbers[theirs.predicted], theirs.confidence)
-    found = Comparison(
+    found = ModelComparison(
         [picture for picture in pictures if picture not in failures],
         labels[kept],
         ours,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ppcls.config.eval_data import EvalData
 from ppcls.data.labelled_list import folder_of_pictures
-from ppcls.data.list_options import Options
+from ppcls.data.list_options import ReadingOptions
 from ppcls.data.own_list import refuse_other_files
 from ppcls.utils.errors import UserError, expect
 
@@ -67,5 +67,5 @@ def _image_root_of(source: str) -> str:
     # For a list in the working directory "", where pathlib gives "."
     folder = os.path.dirname(source)  # noqa: PTH120
     return folder_of_pictures(
-        source, Options(folder, searches=True, keys=_KEYS_TO_NAME)
+        source, ReadingOptions(folder, searches=True, keys=_KEYS_TO_NAME)
     )

@@ -99,12 +99,12 @@ def _select(choice: str, key: str) -> Selection:
     return Selection("onednn", reason, version)
 
 
-class _Layout(threading.local):
+class _LayoutOfThread(threading.local):
     channels_last = False
     bfloat16 = False
 
 
-_LAYOUT = _Layout()
+_LAYOUT = _LayoutOfThread()
 
 
 def is_channels_last() -> bool:

@@ -54,7 +54,7 @@ class Queue:
             taken.clear()
 
 
-class _Entry(NamedTuple):
+class _Waiting(NamedTuple):
     """An item that waits for its batch, since when, and what happens when it leaves."""
 
     item: Any
@@ -87,7 +87,7 @@ class Batcher:
         self._batching = batching
         self._in_flight = in_flight
         self._waited = waited
-        self._waiting: deque[_Entry] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(in_flight, "batch")
@@ -99,7 +99,7 @@ class Batcher:
             Exception: The one that `run` raised, or gave in place of the answer.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(item, answer, time.perf_counter(), begun))
+        self._waiting.append(_Waiting(item, answer, time.perf_counter(), begun))
         self._begin_due()
         return await answer
 
@@ -133,7 +133,7 @@ class Batcher:
         self._begin_due()
 
     def _begin(self) -> None:
-        batch: list[_Entry] = []
+        batch: list[_Waiting] = []
         now = time.perf_counter()
         while self._waiting and len(batch) < self._batching.size:
             entry = self._waiting.popleft()
@@ -148,7 +148,7 @@ class Batcher:
         running = loop.run_in_executor(self._threads, self._run, items)
         running.add_done_callback(lambda done: self._finish(batch, done))
 
-    def _finish(self, batch: list[_Entry], done: asyncio.Future) -> None:
+    def _finish(self, batch: list[_Waiting], done: asyncio.Future) -> None:
         self._running -= 1
         error = done.exception()
         answers = [error] * len(batch) if error else done.result()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ppcls.serving.options import Limits
-from ppcls.serving.refusals import BadRequest, Busy, TooLarge, TooSlow
+from ppcls.serving.refusals import BadRequest, Busy, DeadlinePassed, TooLarge
 
 Receive = Callable[[], Awaitable[Any]]
 _BODIES_IN_MEMORY = 16  # of the largest size
@@ -50,7 +50,7 @@ class Bodies:
         except (asyncio.TimeoutError, TimeoutError) as error:
             if is_large:
                 raise self._too_large() from error
-            raise TooSlow(
+            raise DeadlinePassed(
                 f"the request did not arrive within {self._limits.body_seconds:g} s; send it faster, or send a "
                 "smaller picture"
             ) from error

@@ -28,7 +28,7 @@ _SECONDS_BETWEEN_TRIES = 2
 _SECONDS_TO_WAIT = 60  # for a process that is free, or replaced
 
 
-class Engine:
+class ServedEngine:
     """A backend, and whether it can run.
 
     Args:
@@ -56,7 +56,7 @@ def open_engine(
     settings: Settings,
     replaced: Callable[[], None],
     say: Callable[[str], None],
-) -> Engine:
+) -> ServedEngine:
     """Open a bundle's program.
 
     Args:
@@ -69,10 +69,10 @@ def open_engine(
         UserError: As of `open_backend`.
     """
     if settings.backend != "paddle":
-        return Engine(open_backend(bundle, settings), None)
+        return ServedEngine(open_backend(bundle, settings), None)
     started = EngineProcess.start_all(bundle, settings)
     processes = WatchedProcesses(started, replaced, say)
-    return Engine(adapted(processes, bundle), processes)
+    return ServedEngine(adapted(processes, bundle), processes)
 
 
 class WatchedProcesses:

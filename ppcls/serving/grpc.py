@@ -15,7 +15,7 @@ from kserve.protocol.grpc.servicer import InferenceServicer
 from ppcls.serving import metrics
 from ppcls.serving.logs import request_id, say_request
 from ppcls.serving.models import Models
-from ppcls.serving.options import Options
+from ppcls.serving.options import ServerOptions
 from ppcls.serving.protocols import Plane, Repository, refusal_of
 from ppcls.serving.refusals import NotReady
 from ppcls.serving.security import Access
@@ -25,7 +25,7 @@ _HEALTH = ("ServerLive", "ServerReady", "ModelReady")
 _CANCELLED = "CANCELLED"
 
 
-class Front(grpc.aio.ServerInterceptor):
+class GrpcFront(grpc.aio.ServerInterceptor):
     """Stands in front of the service: access, refusals, log and metrics.
 
     Args:
@@ -106,7 +106,7 @@ def grpc_server(
     plane: Plane,
     repository: Repository,
     access: Access,
-    options: Options,
+    options: ServerOptions,
 ) -> tuple[Any, int]:
     """The gRPC server, which does not run yet, and its port.
 
@@ -115,7 +115,7 @@ def grpc_server(
     """
     limits = options.limits
     server = grpc.aio.server(
-        interceptors=[Front(models, access)],
+        interceptors=[GrpcFront(models, access)],
         options=[
             ("grpc.max_receive_message_length", limits.body_bytes),
             ("grpc.max_send_message_length", -1),
@@ -139,7 +139,7 @@ def grpc_server(
         ) from error
 
 
-def _credentials(options: Options) -> grpc.ServerCredentials:
+def _credentials(options: ServerOptions) -> grpc.ServerCredentials:
     assert options.certificate is not None and options.key is not None
     pair = (options.key.read_bytes(), options.certificate.read_bytes())
     return grpc.ssl_server_credentials([pair])

@@ -29,7 +29,7 @@ from ppcls.serving import metrics, page, payloads
 from ppcls.serving.bodies import Bodies, ClientGone
 from ppcls.serving.logs import request_id, say_request
 from ppcls.serving.models import Models
-from ppcls.serving.options import Options
+from ppcls.serving.options import ServerOptions
 from ppcls.serving.protocols import Plane, Repository, refusal_of
 from ppcls.serving.refusals import BadRequest, NotReady, Refusal
 from ppcls.serving.security import Access
@@ -100,7 +100,7 @@ def application(models: Models, plane: Plane, repository: Repository) -> FastAPI
     return app
 
 
-class Front:
+class HttpFront:
     """Stands in front of the application: ids, access, limits, disconnects, log and metrics.
 
     Args:
@@ -273,7 +273,7 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def http_server(front: Front, options: Options) -> HttpServer:
+def http_server(front: HttpFront, options: ServerOptions) -> HttpServer:
     """The HTTP server, which does not run yet."""
     return HttpServer(
         uvicorn.Config(
@@ -294,7 +294,7 @@ def http_server(front: Front, options: Options) -> HttpServer:
     )
 
 
-def listening_socket(options: Options) -> socket.socket:
+def listening_socket(options: ServerOptions) -> socket.socket:
     """A socket that listens on the host and port.
 
     Raises:

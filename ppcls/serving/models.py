@@ -29,10 +29,10 @@ from ppcls.serving.engines import open_engine
 from ppcls.serving.options import Batching, Limits
 from ppcls.serving.refusals import (
     BadRequest,
-    Failed,
     NotReady,
     OutOfTime,
     Refusal,
+    ServerFault,
     UnknownModel,
 )
 from ppcls.utils.cpu import usable_cores
@@ -250,7 +250,7 @@ class LoadedModel:
             raise
         except Exception as error:
             if len(tensors) == 1:
-                raise Failed(f"the model has failed: {error}") from error
+                raise ServerFault(f"the model has failed: {error}") from error
             # One of them may be the reason, and fails alone
             return [self._alone(tensor) for tensor in tensors]
         finally:
@@ -262,14 +262,14 @@ class LoadedModel:
         except Refusal as refusal:
             return refusal
         except Exception as error:
-            return Failed(f"the model has failed: {error}")
+            return ServerFault(f"the model has failed: {error}")
 
     def _answer(self, scores: np.ndarray, topk: int) -> Answer:
         names = self.bundle.class_names
         try:
             (best,) = Topk(topk)(scores[np.newaxis], names)
         except ValueError as error:  # scores that are not numbers
-            raise Failed(f"the model has failed: {error}") from error
+            raise ServerFault(f"the model has failed: {error}") from error
         class_ids, values, named = (list(column) for column in zip(*best))
         return Answer(class_ids, values, named if names else [], scores)
 

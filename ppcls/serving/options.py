@@ -74,7 +74,7 @@ class Batching:
 
 
 @dataclass(frozen=True)
-class Options:
+class ServerOptions:
     """Where and how the server listens.
 
     Attributes:

@@ -16,7 +16,7 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 import ppcls
 from ppcls.serving import payloads
 from ppcls.serving.models import Models
-from ppcls.serving.refusals import BadRequest, Failed, NotReady, Refusal
+from ppcls.serving.refusals import BadRequest, NotReady, Refusal, ServerFault
 from ppcls.utils.errors import UserError
 
 
@@ -58,7 +58,7 @@ class ServedModel(Model):
         return payloads.write_v2(body, model, answers), {}
 
 
-class Registry(ModelRepository):
+class ModelRegistry(ModelRepository):
     """The models as KServe lists them."""
 
     def __init__(self, models: Models) -> None:
@@ -76,7 +76,7 @@ class Registry(ModelRepository):
 class Repository(ModelRepositoryExtension):
     """Loading and unloading while the server runs."""
 
-    def __init__(self, registry: Registry, models: Models) -> None:
+    def __init__(self, registry: ModelRegistry, models: Models) -> None:
         super().__init__(registry)
         self._models = models
 
@@ -85,7 +85,9 @@ class Repository(ModelRepositoryExtension):
         try:
             await self._models.load(model_name)
         except UserError as error:
-            raise Failed(f"model {model_name} cannot be loaded: {error}") from error
+            raise ServerFault(
+                f"model {model_name} cannot be loaded: {error}"
+            ) from error
         return {"name": model_name, "load": True}
 
     async def unload(self, model_name: str) -> dict[str, Any]:
@@ -97,7 +99,7 @@ class Repository(ModelRepositoryExtension):
 class Plane(DataPlane):
     """KServe's data plane, whose readiness is that of the models."""
 
-    def __init__(self, registry: Registry, models: Models) -> None:
+    def __init__(self, registry: ModelRegistry, models: Models) -> None:
         super().__init__(registry)
         self._models = models
 
@@ -219,4 +221,4 @@ def refusal_of(error: BaseException) -> Refusal:
         return BadRequest(str(error))
     if isinstance(error, (ModelNotReady, ServerNotReady)):
         return NotReady(str(error))
-    return Failed("the server has failed on this request; its log has the reason")
+    return ServerFault("the server has failed on this request; its log has the reason")

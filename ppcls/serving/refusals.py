@@ -50,7 +50,7 @@ class UnknownModel(Refusal):
     code = "NOT_FOUND"
 
 
-class TooSlow(Refusal):
+class DeadlinePassed(Refusal):
     """The client did not send the request in time."""
 
     status = 408
@@ -68,7 +68,7 @@ class TooLarge(Refusal):
     headers = {"Connection": "close"}
 
 
-class Failed(Refusal):
+class ServerFault(Refusal):
     """The model has failed, through no fault of the client."""
 
     status = 500

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ppcls.serving.options import Options
+from ppcls.serving.options import ServerOptions
 from ppcls.serving.refusals import Forbidden, Refusal, Unauthenticated, UnknownModel
 from ppcls.utils.errors import UserError, expect
 
@@ -33,7 +33,7 @@ class Access:
         UserError: The file of the token cannot be used.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServerOptions) -> None:
         self._token = read_token(options.token_file) if options.token_file else None
         self._may_change_models = self._token is not None or options.is_loopback
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from ppcls.serving.bodies import Bodies
 from ppcls.serving.grpc import grpc_server
-from ppcls.serving.http import Front, application, http_server, listening_socket
+from ppcls.serving.http import HttpFront, application, http_server, listening_socket
 from ppcls.serving.logs import log_as_json, say
 from ppcls.serving.models import Models, Source
-from ppcls.serving.options import Options
-from ppcls.serving.protocols import Plane, Registry, Repository
+from ppcls.serving.options import ServerOptions
+from ppcls.serving.protocols import ModelRegistry, Plane, Repository
 from ppcls.serving.security import Access
 from ppcls.utils.errors import UserError
 
@@ -25,7 +25,7 @@ _SECONDS_OF_REFUSALS = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def serve(sources: Sequence[Source], options: Options) -> None:
+def serve(sources: Sequence[Source], options: ServerOptions) -> None:
     """Serve models until SIGTERM or Ctrl-C.
 
     Raises:
@@ -39,7 +39,7 @@ def serve(sources: Sequence[Source], options: Options) -> None:
 
 class _Server:
     def __init__(
-        self, sources: Sequence[Source], options: Options, access: Access
+        self, sources: Sequence[Source], options: ServerOptions, access: Access
     ) -> None:
         self._options = options
         self._access = access
@@ -49,10 +49,10 @@ class _Server:
 
     async def run(self) -> None:
         models, options = self._models, self._options
-        registry = Registry(models)
+        registry = ModelRegistry(models)
         plane = Plane(registry, models)
         repository = Repository(registry, models)
-        front = Front(
+        front = HttpFront(
             application(models, plane, repository),
             models,
             self._access,
@@ -117,7 +117,7 @@ class _Server:
         say("ended")
 
 
-def _bound(options: Options):  # type: ignore[no-untyped-def]
+def _bound(options: ServerOptions):  # type: ignore[no-untyped-def]
     try:
         return listening_socket(options)
     except OSError as error:
@@ -127,7 +127,7 @@ def _bound(options: Options):  # type: ignore[no-untyped-def]
         ) from error
 
 
-def _check_files(options: Options) -> None:
+def _check_files(options: ServerOptions) -> None:
     """Check the files of TLS before anything is loaded."""
     for option, path in (
         ("--tls-cert", options.certificate),

@@ -8,7 +8,7 @@ import pytest
 from helpers.messages import refusal, says
 from helpers.pictures import noise, save_picture
 from helpers.tiny_run import enter_own
-from ppcls.analysis.comparison import Answers, Comparison, write_comparison
+from ppcls.analysis.comparison import Answers, ModelComparison, write_comparison
 from ppcls.cli import main
 from ppcls.engine.compare import compare
 
@@ -21,7 +21,7 @@ def comparison(first, second, labels=(0, 0, 1, 1), names=("ant", "bee")):
         Answers(name, np.array(predicted), np.linspace(0.6, 0.9, len(labels)))
         for name, predicted in (("A", first), ("B", second))
     ]
-    return Comparison(paths, np.array(labels), *answers, names)
+    return ModelComparison(paths, np.array(labels), *answers, names)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from helpers.checkout import ROOT
 from ppcls.analysis import figures
-from ppcls.analysis.comparison import Answers, Comparison, write_comparison
+from ppcls.analysis.comparison import Answers, ModelComparison, write_comparison
 from ppcls.analysis.evaluation import Evaluation
 from ppcls.analysis.evaluation_report import write_report
 from ppcls.analysis.page import Html, Page, Tile
@@ -92,7 +92,7 @@ def evaluated(tmp_path_factory):
     answers = [
         Answers(name, rng.integers(0, 5, 200), rng.random(200)) for name in ("output/flowers/DLA34", "inference")
     ]
-    compared = Comparison(pictures, labels, *answers, names)
+    compared = ModelComparison(pictures, labels, *answers, names)
     pages.append(write_comparison(compared, folder / "compared", lambda picture: noise))
     return pages
 

@@ -9,7 +9,7 @@ import pytest
 
 from ppcls.serving.bodies import Bodies, ClientGone
 from ppcls.serving.options import Limits
-from ppcls.serving.refusals import Busy, Refusal, TooLarge, TooSlow
+from ppcls.serving.refusals import Busy, DeadlinePassed, Refusal, TooLarge
 
 GONE = {"type": "http.disconnect"}
 
@@ -63,7 +63,7 @@ def test_an_endless_body_is_cut_off() -> None:
 
 
 def test_a_slow_sender_is_refused() -> None:
-    with pytest.raises(TooSlow, match=r"did not arrive within 0\.05 s"):
+    with pytest.raises(DeadlinePassed, match=r"did not arrive within 0\.05 s"):
         read(parts(b"one", b"two")[:1])
 
 

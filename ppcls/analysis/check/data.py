@@ -13,7 +13,7 @@ from ppcls.data.datasets import ImageNetDataset
 from ppcls.data.image_list import ImageList
 from ppcls.data.labelled_list import read_labelled_list
 from ppcls.data.labels import Classes
-from ppcls.data.list_options import Options
+from ppcls.data.list_options import ReadingOptions
 from ppcls.data.own_list import read_own_pictures
 from ppcls.data.parts import join
 from ppcls.utils.errors import UserError
@@ -130,7 +130,7 @@ def _as_written(dataset: Any) -> ImageList | None:
     try:
         listed = read_labelled_list(
             dataset.cls_label_path,
-            Options(
+            ReadingOptions(
                 dataset.image_root,
                 dataset.delimiter,
                 dataset.image_column,
