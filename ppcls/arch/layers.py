@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 
 _SMALL = 64  # pixels; every family of the library admits them
+# A layer, not a function: a program labels its operations with the layers that they come from, and a ReLU behind a
+# convolution without batch norm is a layer of its own there
+_RELU = nn.ReLU()
 
 # The classes have the names of Paddle's, after which Paddle names their parameters in checkpoints and programs. They
 # call Paddle's `forward` by its class, because a conversion to a static graph does not know `super`.
@@ -34,6 +37,12 @@ _SMALL = 64  # pixels; every family of the library admits them
 
 class Conv2D(nn.Conv2D):
     """Paddle's convolution, padded with zeros, with a ReLU behind it if asked."""
+
+    def __call__(self, x: Tensor, relu: bool = False) -> Tensor:
+        """See `forward`."""
+        if not relu or is_channels_last():
+            return super().__call__(x, relu)
+        return _RELU(super().__call__(x))
 
     def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         """[N, in_channels, H, W] to [N, out_channels, H', W'], rectified if `relu`."""
@@ -126,7 +135,7 @@ def concat(parts: Sequence[Tensor], relu: bool = False) -> Tensor:
     if is_channels_last():
         return operators.concat(parts, relu)
     joined = paddle.concat(list(parts), axis=1)
-    return F.relu(joined) if relu else joined
+    return _RELU(joined) if relu else joined
 
 
 def add(one: Tensor, other: Tensor, relu: bool = False) -> Tensor:
