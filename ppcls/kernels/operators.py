@@ -431,7 +431,7 @@ class _ScaleChannels(PyLayer):
         gradient = _incoming(gradient)
         to_input, products = _like(x), paddle.empty(x.shape, "float32")
         ctx.plan.forward(gradient, factors, to_input)
-        ctx.plan.multiply(x, gradient, products)
+        ctx.plan.multiply(x.astype("float32"), gradient, products)
         return _wanted(ctx, to_input, products.sum([1, 2]))
 
 

@@ -405,11 +405,13 @@ class ChannelScale:
         self.forward = Primitive(
             descriptor, [(dnnl.SRC, x), (dnnl.SRC_1, factors), (dnnl.DST, x)]
         )
+        # The first factor has the type of the products: for others oneDNN has a reference alone
         descriptor = library.describe(
-            "binary", library.engine, dnnl.MULTIPLY, x, x, products, None
+            "binary", library.engine, dnnl.MULTIPLY, products, x, products, None
         )
         self.multiply = Primitive(
-            descriptor, [(dnnl.SRC, x), (dnnl.SRC_1, x), (dnnl.DST, products)]
+            descriptor,
+            [(dnnl.SRC, products), (dnnl.SRC_1, x), (dnnl.DST, products)],
         )
 
 

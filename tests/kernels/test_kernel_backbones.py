@@ -9,6 +9,7 @@ from helpers.small_families import shrink_large_families
 from ppcls.arch import build_model
 from ppcls.arch.layers import Backbone
 from ppcls.kernels import library, plans, selection
+from ppcls.utils import cpu
 
 # One of each family, and what only its siblings have: groups, Res2Net's average pool, a leaky ReLU, ceil pooling
 MODELS = {
@@ -32,8 +33,9 @@ def near(ours, theirs, bound):
     return np.abs(ours - theirs).max() <= bound * np.abs(theirs).max()
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_stages_and_gradients_are_those_of_paddles_kernels(name, monkeypatch):
+@pytest.fixture
+def implementations(monkeypatch):
+    """The names of oneDNN's implementations that a test makes."""
     made = []
     describe = library.Primitive.__init__
 
@@ -42,9 +44,20 @@ def test_stages_and_gradients_are_those_of_paddles_kernels(name, monkeypatch):
         made.append(self.implementation)
 
     monkeypatch.setattr(library.Primitive, "__init__", note)
-    shrink_large_families(monkeypatch)
     for cache in (plans.convolution, plans.batch_norm, plans.pool, plans.channels):
         cache.cache_clear()
+    return made
+
+
+def references(implementations):
+    """Those of them that oneDNN has for what it has no fast one for: about ten times slower."""
+    assert implementations
+    return {name for name in implementations if name.startswith("ref")}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_stages_and_gradients_are_those_of_paddles_kernels(name, monkeypatch, implementations):
+    shrink_large_families(monkeypatch)
     paddle.seed(0)
     model = build_model(name, class_num=3, **MODELS[name])
     before = {key: value.numpy() for key, value in model.state_dict().items()}
@@ -59,13 +72,25 @@ def test_stages_and_gradients_are_those_of_paddles_kernels(name, monkeypatch):
         stem = dict(model.named_sublayers())[model.stem_layer].weight.grad
         state = {key: value.numpy() for key, value in model.state_dict().items()}
         results.append(([stage.numpy() for stage in stages], stem.numpy(), state))
-    assert made and not [kernel for kernel in made if kernel.startswith("ref")]
+    assert not references(implementations)
     (theirs, their_stem, their_state), (ours, our_stem, our_state) = results
     for one, other in zip(ours, theirs):
         assert near(one, other, 2e-5)
     assert near(our_stem, their_stem, 2e-4)
     for key in list(our_state)[:8]:
         assert near(our_state[key], their_state[key], 2e-5)
+
+
+@pytest.mark.skipif(not cpu.has_bfloat16(), reason="the processor does not multiply bfloat16 numbers")
+@pytest.mark.parametrize("name", MODELS)
+def test_no_operator_of_a_step_in_bfloat16_is_a_reference(name, monkeypatch, implementations):
+    shrink_large_families(monkeypatch)
+    selection.use("onednn")
+    model = build_model(name, class_num=3, **MODELS[name])
+    with selection.bfloat16():
+        logits = model(paddle.to_tensor(picture(224)))
+    logits.sum().backward()
+    assert not references(implementations)
 
 
 @pytest.mark.parametrize("name", ["AlexNet", "SqueezeNet1_1"])
