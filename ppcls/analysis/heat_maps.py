@@ -6,11 +6,13 @@ Understanding Convolutional Networks, arXiv:1311.2901, section 4.2 (occlusion).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+
+from ppcls.data.transforms import NormalizeImage, Pipeline, ToCHWImage
 
 _POSITIONS = 13  # of the occluding patch, along the shorter side
 _PATCH_SHARE = 0.22  # of the shorter side
@@ -67,28 +69,86 @@ def occlusion_map(
     Returns:
         float32 [H, W], from 0 to 1; all 0 where hiding parts costs the class nothing.
     """
-    height, width = inputs.shape[1:]
-    patch = max(round(_PATCH_SHARE * min(height, width)), 1)
-    step = max(round((min(height, width) - patch) / (_POSITIONS - 1)), 1)
-    corners = []
-    for top in _starts(height, patch, step):
-        for left in _starts(width, patch, step):
-            corners.append((top, left))
-    colour = inputs.mean(axis=(1, 2), keepdims=True)
-    (before,) = _log_odds(run(inputs[np.newaxis])[:, class_id])
-    falls = np.zeros((height, width))
-    counts = np.zeros((height, width))
-    for start in range(0, len(corners), batch_size):
-        part = corners[start : start + batch_size]
-        hidden = np.repeat(inputs[np.newaxis], len(part), axis=0)
-        for picture, (top, left) in zip(hidden, part):
-            picture[:, top : top + patch, left : left + patch] = colour
-        after = _log_odds(run(hidden)[:, class_id])
-        for (top, left), score in zip(part, after):
-            place = np.s_[top : top + patch, left : left + patch]
-            falls[place] += before - score
-            counts[place] += 1
-    return _to_one(np.maximum(falls / counts, 0))
+    occlusion = Occlusion(inputs, class_id, run(inputs[np.newaxis])[0])
+    for patches in occlusion.batches(batch_size):
+        occlusion.add(patches, run(occlusion.hidden(patches)))
+    return occlusion.heat()
+
+
+class Occlusion:
+    """An occlusion map in steps, for callers that run the model in their own way; see `occlusion_map`.
+
+    Args:
+        inputs: A preprocessed picture, float32 [C, H, W].
+        class_id: The class.
+        probabilities: Those of the whole picture, [K].
+    """
+
+    def __init__(
+        self, inputs: np.ndarray, class_id: int, probabilities: np.ndarray
+    ) -> None:
+        self._inputs = inputs
+        self._class_id = class_id
+        self._before = _log_odds(probabilities[class_id])
+        self._colour = inputs.mean(axis=(1, 2), keepdims=True)
+        height, width = inputs.shape[1:]
+        patch = max(round(_PATCH_SHARE * min(height, width)), 1)
+        step = max(round((min(height, width) - patch) / (_POSITIONS - 1)), 1)
+        self._places = []
+        for top in _starts(height, patch, step):
+            for left in _starts(width, patch, step):
+                self._places.append(np.s_[top : top + patch, left : left + patch])
+        self._falls = np.zeros((height, width))
+        self._counts = np.zeros((height, width))
+
+    def batches(self, size: int) -> Iterator[range]:
+        """Give the numbers of all patches in parts of at most `size`."""
+        count = len(self._places)
+        for start in range(0, count, size):
+            yield range(start, min(start + size, count))
+
+    def hidden(self, patches: range) -> np.ndarray:
+        """Return the picture under each of these patches, float32 [N, C, H, W]."""
+        pictures = np.repeat(self._inputs[np.newaxis], len(patches), axis=0)
+        for picture, patch in zip(pictures, patches):
+            rows, columns = self._places[patch]
+            picture[:, rows, columns] = self._colour
+        return pictures
+
+    def add(self, patches: range, probabilities: np.ndarray) -> None:
+        """Take the probabilities, [N, K], of what `hidden` gave for these patches."""
+        after = _log_odds(probabilities[:, self._class_id])
+        for patch, score in zip(patches, after):
+            self._falls[self._places[patch]] += self._before - score
+            self._counts[self._places[patch]] += 1
+
+    def heat(self) -> np.ndarray:
+        """Return the map, float32 [H, W], once all patches have been added."""
+        return _to_one(np.maximum(self._falls / self._counts, 0))
+
+
+def seen_by(pipeline: Pipeline, content: bytes) -> np.ndarray:
+    """Return a picture as the network gets it, without the normalisation.
+
+    Args:
+        pipeline: The transforms of the model.
+        content: The bytes of a picture file.
+
+    Returns:
+        uint8 [H, W, 3] in RGB.
+
+    Raises:
+        UnreadableImage: The picture cannot be read.
+    """
+    skipped = (NormalizeImage, ToCHWImage)
+    before = Pipeline([op for op in pipeline.ops if not isinstance(op, skipped)])
+    planes = before(content)  # float32 [C, H, W], from 0 to 255
+    pixels = planes.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    if before.color == "GRAY":
+        pixels = pixels.repeat(3, axis=2)
+    if before.color == "BGR":
+        pixels = pixels[..., ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def overlaid(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:

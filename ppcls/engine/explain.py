@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from ppcls.analysis.evaluation_page import percent, printable
-from ppcls.analysis.heat_maps import grad_cam, occlusion_map, overlaid
+from ppcls.analysis.heat_maps import grad_cam, occlusion_map, overlaid, seen_by
 from ppcls.analysis.page import Page, Tile
 from ppcls.analysis.thumbnails import thumbnail
 from ppcls.data.picture_items import Address, NoPicture, Picture
 from ppcls.data.picture_sources import pictures_of
-from ppcls.data.transforms import NormalizeImage, Pipeline, ToCHWImage, UnreadableImage
+from ppcls.data.transforms import UnreadableImage
 from ppcls.engine.opened import Opened, open_model
 from ppcls.utils.errors import UserError, expect, suggest
 from ppcls.utils.files import make_folders, write_atomically
@@ -90,14 +90,13 @@ def _explained(
     method: str,
 ) -> Iterator[Explained]:
     make_folders(folder)
-    before = Pipeline(_without_normalisation(opened.pipeline))
     rows, tiles = [], []
     names = _file_names(pictures)
     for picture, name in zip(pictures, names):
         try:
             data = _content(picture)
             inputs = opened.pipeline(data)
-            pixels = _as_rgb(before(data), before.color)
+            pixels = seen_by(opened.pipeline, data)
         except UnreadableImage as error:
             row = Explained(str(picture.source), error=error.reason)
         else:
@@ -143,11 +142,6 @@ def _class_id(opened: Opened, given: str) -> int:
     )
 
 
-def _without_normalisation(pipeline: Pipeline) -> list:
-    skipped = (NormalizeImage, ToCHWImage)
-    return [op for op in pipeline.ops if not isinstance(op, skipped)]
-
-
 def _content(picture: Picture) -> bytes:
     content = picture.content
     if isinstance(content, NoPicture):
@@ -159,16 +153,6 @@ def _content(picture: Picture) -> bytes:
         return content.read_bytes()
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from error
-
-
-def _as_rgb(planes: np.ndarray, color: str) -> np.ndarray:
-    """float32 [C, H, W] of 0 to 255 to uint8 [H, W, 3]."""
-    pixels = planes.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
-    if color == "GRAY":
-        pixels = pixels.repeat(3, axis=2)
-    if color == "BGR":
-        pixels = pixels[..., ::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _as_png(pixels: np.ndarray) -> bytes:
