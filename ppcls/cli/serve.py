@@ -40,6 +40,11 @@ def add_arguments(command: CommandParser) -> None:
     _add_addresses(command)
     _add_engine(command)
     _add_limits(command)
+    command.add_argument(
+        "--explain",
+        action="store_true",
+        help="let clients ask where in a picture a class is seen, which costs as much as some 170 pictures",
+    )
 
 
 def _add_addresses(command: CommandParser) -> None:
@@ -226,6 +231,7 @@ def _options(arguments: argparse.Namespace) -> ServerOptions:
         key=_path(arguments.tls_key),
         drain_seconds=arguments.drain_timeout,
         limits=limits,
+        explain=arguments.explain,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 import time
@@ -27,11 +28,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ppcls.serving import metrics, page, payloads
 from ppcls.serving.bodies import Bodies, ClientGone
+from ppcls.serving.explanations import explain
 from ppcls.serving.logs import request_id, say_request
 from ppcls.serving.models import Models
 from ppcls.serving.options import ServerOptions
 from ppcls.serving.protocols import Plane, Repository, refusal_of
-from ppcls.serving.refusals import BadRequest, NotReady, Refusal
+from ppcls.serving.refusals import BadRequest, Forbidden, NotReady, Refusal
 from ppcls.serving.security import Access
 
 _HEALTH = ("/", "/v2/health/live", "/v2/health/ready")
@@ -41,7 +43,9 @@ _BACKLOG = 2048
 _SECONDS_IDLE = 65  # longer than proxies keep a connection
 
 
-def application(models: Models, plane: Plane, repository: Repository) -> FastAPI:
+def application(
+    models: Models, plane: Plane, repository: Repository, may_explain: bool
+) -> FastAPI:
     """KServe's endpoints of both protocols, and this package's own."""
     app = FastAPI(title="ppcls serve", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -62,11 +66,7 @@ def application(models: Models, plane: Plane, repository: Repository) -> FastAPI
     async def classify(model_name: str, request: Request) -> Response:
         model = models.get(model_name)
         topk = model.check_topk(request.query_params.get("topk"))
-        content = await request.body()
-        if not content:
-            raise BadRequest(
-                "the request has no body; send the bytes of a picture file, as `curl --data-binary @cat.jpg` does"
-            )
+        content = await _picture_of(request)
         began = time.perf_counter()
         answer = await model.classify(content, topk)
         return _json(
@@ -79,6 +79,27 @@ def application(models: Models, plane: Plane, repository: Repository) -> FastAPI
                 **payloads.plain(answer),
             }
         )
+
+    @app.post("/v2/models/{model_name}/explain")
+    async def explain_picture(model_name: str, request: Request) -> Response:
+        model = models.get(model_name)
+        if not may_explain:
+            raise Forbidden(
+                "this server explains no answers; start it with `ppcls serve --explain`"
+            )
+        class_id = model.check_class(request.query_params.get("class_id"))
+        content = await _picture_of(request)
+        explanation = await explain(model, content, class_id)
+        answer = {
+            "id": request.scope["sender"].identity,
+            "model_name": model_name,
+            "class_id": explanation.class_id,
+            "score": explanation.score,
+            "png": base64.b64encode(explanation.png).decode("ascii"),
+        }
+        if explanation.name:
+            answer["name"] = explanation.name
+        return _json(answer)
 
     @app.post("/v2/repository/index")
     async def index() -> Response:
@@ -311,6 +332,15 @@ def listening_socket(options: ServerOptions) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+async def _picture_of(request: Request) -> bytes:
+    content = await request.body()
+    if not content:
+        raise BadRequest(
+            "the request has no body; send the bytes of a picture file, as `curl --data-binary @cat.jpg` does"
+        )
+    return content
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

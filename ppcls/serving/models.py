@@ -10,8 +10,9 @@ The steps of a picture, which `ppcls.inference.Prediction` takes too:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ from ppcls.serving.engines import open_engine
 from ppcls.serving.options import Batching, Limits
 from ppcls.serving.refusals import (
     BadRequest,
+    Busy,
     NotReady,
     OutOfTime,
     Refusal,
@@ -86,6 +88,9 @@ class LoadedModel:
         readers: The threads that decode.
         say: Gets lines for the log.
 
+    Attributes:
+        batch_size: Pictures that share one batch and that the queue can hold.
+
     Raises:
         UserError: The bundle cannot be used.
     """
@@ -114,7 +119,9 @@ class LoadedModel:
         self._batcher = Batcher(
             self._run, batching, self.settings.requests, self._metrics.queue_seconds
         )
+        self.batch_size = min(batching.size, self.limits.queue)
         self._in_use = 0
+        self._is_explaining = False
         self._is_closing = False
         self._warm_up(batching.size)
 
@@ -160,6 +167,52 @@ class LoadedModel:
             raise answer
         return answer
 
+    async def read(self, content: bytes) -> np.ndarray:
+        """Return a picture's input tensor, float32 [C, H, W].
+
+        Raises:
+            Refusal: It cannot be read.
+        """
+        return await self.in_reader(self._read, content)
+
+    async def in_reader(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function gives that takes too long for the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, function, *arguments
+        )
+
+    @contextlib.contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Keep the model open for one explanation, and refuse a second one meanwhile.
+
+        Raises:
+            Busy: It explains another picture.
+        """
+        if self._is_explaining:
+            raise Busy("this model explains another picture; try again later")
+        self._is_explaining = True
+        self._in_use += 1
+        try:
+            yield
+        finally:
+            self._is_explaining = False
+            self._in_use -= 1
+
+    def check_class(self, given: str | None) -> int | None:
+        """The class that a request names by its number; None if it names none.
+
+        Raises:
+            BadRequest: There is no such class.
+        """
+        if given is None:
+            return None
+        is_number = given.isascii() and given.isdigit() and len(given) <= 9
+        if not is_number or int(given) >= self.bundle.class_num:
+            raise BadRequest(
+                f"class_id is {given[:50]!r}; write a number from 0 to {self.bundle.class_num - 1}"
+            )
+        return int(given)
+
     def check_topk(self, topk: object) -> int:
         """The number of classes that a request asks for.
 
@@ -202,9 +255,7 @@ class LoadedModel:
         self, each: bytes | np.ndarray, topk: int, leave: Callable[[], None]
     ) -> Answer:
         if isinstance(each, bytes):
-            each = await asyncio.get_running_loop().run_in_executor(
-                self._readers, self._read, each
-            )
+            each = await self.read(each)
         scores = await self._batcher.submit(each, leave)
         return self._answer(scores, topk)
 

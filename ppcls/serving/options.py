@@ -86,6 +86,7 @@ class ServerOptions:
         key: The file of its private key.
         drain_seconds: How long accepted requests may take after SIGTERM.
         limits: Bounds on requests.
+        explain: Whether clients may ask for maps of where a class is seen, which cost some 170 pictures each.
     """
 
     host: str = "127.0.0.1"
@@ -96,6 +97,7 @@ class ServerOptions:
     key: Path | None = None
     drain_seconds: float = 30
     limits: Limits = Limits()
+    explain: bool = False
 
     def __post_init__(self) -> None:
         ports = {"--http-port": self.http_port, "--grpc-port": self.grpc_port}

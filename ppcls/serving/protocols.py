@@ -99,20 +99,22 @@ class Repository(ModelRepositoryExtension):
 class Plane(DataPlane):
     """KServe's data plane, whose readiness is that of the models."""
 
-    def __init__(self, registry: ModelRegistry, models: Models) -> None:
+    def __init__(
+        self, registry: ModelRegistry, models: Models, may_explain: bool
+    ) -> None:
         super().__init__(registry)
         self._models = models
+        self._may_explain = may_explain
 
     def metadata(self) -> dict[str, Any]:
         """The server's metadata."""
+        extensions = ["classify", "binary_tensor_data", "model_repository_extension"]
+        if self._may_explain:
+            extensions.append("explain")
         return {
             "name": "ppcls",
             "version": ppcls.__version__,
-            "extensions": [
-                "classify",
-                "binary_tensor_data",
-                "model_repository_extension",
-            ],
+            "extensions": extensions,
         }
 
     async def ready(self) -> bool:

@@ -37,7 +37,7 @@ class Unauthenticated(Refusal):
 
 
 class Forbidden(Refusal):
-    """Another web site's page has sent the request."""
+    """Another web site's page has sent the request, or the server was not started to answer such ones."""
 
     status = 403
     code = "PERMISSION_DENIED"

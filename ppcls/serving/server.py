@@ -50,10 +50,10 @@ class _Server:
     async def run(self) -> None:
         models, options = self._models, self._options
         registry = ModelRegistry(models)
-        plane = Plane(registry, models)
+        plane = Plane(registry, models, options.explain)
         repository = Repository(registry, models)
         front = HttpFront(
-            application(models, plane, repository),
+            application(models, plane, repository, options.explain),
             models,
             self._access,
             Bodies(options.limits),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.checkout import ROOT
+from helpers.tiny_run import prepare, use_tiny
 from ppcls.analysis import figures
 from ppcls.analysis.comparison import Answers, ModelComparison, write_comparison
 from ppcls.analysis.evaluation import Evaluation
@@ -120,3 +121,12 @@ def test_the_page_of_a_check(tmp_path):
         file.write_bytes(thumbnail(pixels))
     assert main(["check", str(tmp_path / "data"), "--output", str(tmp_path / "out")]) == 3
     assert problems_of(tmp_path / "out" / "report.html") == []
+
+
+def test_the_page_of_a_browse(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    use_tiny(monkeypatch.setattr)
+    prepare(tmp_path, 0)
+    assert main(["browse", "-c", "config_0.yaml", "--pictures", "12"]) == 0
+    assert "RandFlipImage, draw 4" in (tmp_path / "browse.html").read_text()
+    assert problems_of(tmp_path / "browse.html") == []

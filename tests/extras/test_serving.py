@@ -18,6 +18,8 @@ from serving_process import Serving
 from tritonclient.utils import InferenceServerException
 
 from ppcls.inference import Classifier
+from ppcls.serving.models import LoadedModel
+from ppcls.serving.refusals import Busy
 
 MODEL = "/v2/models/tiny"
 
@@ -177,6 +179,7 @@ BAD: list[tuple[str, Any, int, str]] = [
     ),
     (f"{MODEL}/classify?topk=0", b"x", 400, "topk is '0'"),
     (f"{MODEL}/classify?topk=many", b"x", 400, "topk is 'many'"),
+    (f"{MODEL}/explain", b"x", 403, "this server explains no answers; start it with `ppcls serve --explain`"),
     ("/v2/models/none/classify", b"x", 404, "there is no model 'none'; this server has tiny, other"),
     ("/v2/models/none/infer", infer(), 404, "there is no model 'none'"),
     ("/v1/models/none:predict", {"instances": []}, 404, "there is no model 'none'"),
@@ -210,6 +213,41 @@ def test_bad_requests_get_one_sentence(serving: Serving, path: str, body: Any, s
     assert answer["error"].startswith(sentence)
     record = serving.until("request", request_id=headers["x-request-id"])
     assert (record["code"], record["level"]) == (status, "info")
+
+
+def test_explanations(exported: Path, pictures: list[bytes], expected: list[Any]) -> None:
+    pipeline = Classifier(exported).bundle.pipeline
+    with Serving(f"tiny={exported}", "--explain", "--queue=5") as server:
+        assert "explain" in server.ask("/v2")[1]["extensions"]
+        for content, result in zip(pictures, expected):
+            status, answer, _ = server.ask(f"{MODEL}/explain", content)
+            assert status == 200, answer
+            assert (answer["class_id"], answer["name"]) == (result.class_ids[0], result.names[0])
+            assert answer["score"] == pytest.approx(result.scores[0], abs=1e-5)
+            png = np.frombuffer(base64.b64decode(answer["png"]), np.uint8)
+            assert cv2.imdecode(png, cv2.IMREAD_COLOR).shape[:2] == pipeline(content).shape[1:]
+        assert server.ask(f"{MODEL}/explain?class_id=4", pictures[0])[1]["class_id"] == 4
+        for query, body, sentence in (
+            ("?class_id=5", pictures[0], "class_id is '5'; write a number from 0 to 4"),
+            ("?class_id=-1", pictures[0], "class_id is '-1'"),
+            ("", b"", "the request has no body"),
+            ("", b"no picture", "cannot read the picture: no known picture format"),
+        ):
+            status, answer, _ = server.ask(f"{MODEL}/explain{query}", body)
+            assert status == 400
+            assert answer["error"].startswith(sentence)
+
+
+def test_one_explanation_at_a_time() -> None:
+    model = object.__new__(LoadedModel)
+    model._is_explaining, model._in_use = False, 0
+    for _ in range(2):
+        with model.explaining():
+            assert model._in_use == 1
+            with pytest.raises(Busy), model.explaining():
+                pass
+            assert model._in_use == 1
+        assert model._in_use == 0
 
 
 def test_bytes_that_name_a_file_are_no_picture(serving: Serving, tmp_path: Path, pictures: list[bytes]) -> None:

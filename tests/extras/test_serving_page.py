@@ -32,7 +32,7 @@ def test_pictures_are_classified_on_the_page(exported: Path, tmp_path: Path) -> 
     good, bad = tmp_path / "a_slope.png", tmp_path / "no_picture.jpg"
     cv2.imwrite(str(good), pixels)
     bad.write_bytes(b"no picture")
-    with Serving(f"tiny={exported}", f"other={exported}") as server:
+    with Serving(f"tiny={exported}", f"other={exported}", "--explain") as server:
         status, text, headers = server.ask("/", Accept="text/html")
         assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
         assert "default-src 'none'" in headers["content-security-policy"] and "http" not in text
@@ -55,3 +55,7 @@ def test_pictures_are_classified_on_the_page(exported: Path, tmp_path: Path) -> 
         assert answered["facts"].startswith("tiny by paddle in float32: ")
         assert answered["labels"] == expected.names
         assert answered["bars"] == pytest.approx(expected.scores, abs=0.02)
+        assert answered["button"] == "Show where this is seen" and refused["button"] is None
+        seen = page["map"]
+        assert seen["alt"] == f"Where {expected.names[0]} is seen" and seen["width"] > 0
+        assert seen["text"] == f"Bright is what cost {expected.names[0]} most when it was hidden."

@@ -25,17 +25,25 @@ for (const [width, height] of [[360, 740], [1280, 900]]) {
     await page.waitForFunction(() => document.querySelectorAll("#model option").length > 0);
     await page.setInputFiles("#files", pictures);
     await page.waitForFunction((count) => document.querySelectorAll("article li:last-child, article .error").length === count, pictures.length, { timeout: 120000 });
-    seen.push(await page.evaluate(() => ({
+    const shown = await page.evaluate(() => ({
       models: [...document.querySelectorAll("#model option")].map((option) => option.value),
       curl: document.querySelector("#curl").textContent,
       cards: [...document.querySelectorAll("article")].map((card) => ({
         name: card.querySelector("h2").textContent,
         facts: card.querySelector(".facts")?.textContent,
+        button: card.querySelector("button")?.textContent ?? null,
         error: card.querySelector(".error")?.textContent,
         labels: [...card.querySelectorAll(".label span:first-child")].map((each) => each.textContent),
         bars: [...card.querySelectorAll(".track div")].map((each) => each.getBoundingClientRect().width / each.parentElement.getBoundingClientRect().width),
       })),
-    })));
+    }));
+    await page.click("article button");
+    await page.waitForFunction(() => document.querySelector("article img[src^='data:image/png']")?.complete, null, { timeout: 120000 });
+    shown.map = await page.evaluate(() => {
+      const image = document.querySelector("article img[src^='data:image/png']");
+      return { alt: image.alt, width: image.naturalWidth, text: document.querySelector(".map .facts").textContent };
+    });
+    seen.push(shown);
     const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (excess > 0) report("width", `${excess} pixels wider than the window`);
     await page.screenshot({ path: path.join(folder, `${where}.png`), fullPage: true });
