@@ -113,18 +113,29 @@ test-lite-arm:  ## the tests of the C++ core for 64-bit ARM, under qemu-user
 	cmake --build build/lite-arm
 	ctest --test-dir build/lite-arm --output-on-failure
 
-# The engines are those of the Python that runs these tests. CPP_OPTIONS gives cmake more of them.
+# The engines are those of the Python that runs these tests. Debian 13 has the headers of ONNX Runtime in
+# libonnxruntime-dev; elsewhere ONNXRUNTIME_HEADERS=FOLDER names them. CPP_OPTIONS gives cmake more.
 CPP_SITE = $(shell .venv-engines/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 CPP_ENGINES = -DPPCLS_OPENVINO=ON -DOpenVINO_DIR=$(CPP_SITE)/openvino/cmake
 CPP_PACKAGES := deploy/cpp/packages
+ONNXRUNTIME_HEADERS ?= $(patsubst %/,%,$(dir $(wildcard /usr/include/onnxruntime/onnxruntime_cxx_api.h)))
+ifneq ($(ONNXRUNTIME_HEADERS),)
+CPP_ENGINES += -DPPCLS_ONNXRUNTIME=ON -DPPCLS_ONNXRUNTIME_INCLUDE=$(ONNXRUNTIME_HEADERS)
+test-cpp: export PPCLS_CPP_ENGINES ?= openvino onnxruntime
+endif
+OLD_ONNXRUNTIMES := 1.19 1.22
 
-test-cpp:  ## the C++ library and `ppcls-classify` against Python, by OpenVINO
+test-cpp:  ## the C++ library and `ppcls-classify` against Python, by OpenVINO and, where its headers are, ONNX Runtime
 	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt
 	$(ENGINES) .venv-engines $(ENGINE_TESTS) requirements-quantize.txt
 	cmake --preset linux -S deploy/cpp $(CPP_ENGINES) $(CPP_OPTIONS)
 	cmake --build build/cpp
 	ctest --test-dir build/cpp --output-on-failure
-	.venv-engines/bin/python -m pytest $(wildcard tests/cpp/test_*.py)
+	for release in $(if $(ONNXRUNTIME_HEADERS),$(OLD_ONNXRUNTIMES)); do \
+		test -d build/onnxruntime-$$release || .venv-engines/bin/python -m pip install --quiet --no-deps \
+			--disable-pip-version-check --target build/onnxruntime-$$release "onnxruntime==$$release.*" || exit 1; \
+	done
+	.venv-engines/bin/python -m pytest $(filter-out %_mutations.py,$(wildcard tests/cpp/test_*.py))
 
 test-cpp-windows:  ## the C++ core for Windows, by MinGW-w64 and Wine
 	@tools/debian_packages.sh $(CPP_PACKAGES)/windows.txt
@@ -143,11 +154,18 @@ lint: environment-test
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# In a folder of its own: what the tests built is neither needed nor changed.
+LITE_INCLUDES := -Ideploy/lite/src -Ideploy/cpp/core/include -isystem /usr/include/stb \
+	-isystem /usr/src/googletest/googletest/include
+
 lint-cpp:  ## clang-format and clang-tidy
-	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt $(CPP_PACKAGES)/lint.txt
-	clang-format --dry-run --Werror $$(git ls-files 'deploy/cpp/*.cpp' 'deploy/cpp/*.hpp')
-	cmake --preset linux -S deploy/cpp > /dev/null
-	clang-tidy --quiet -p build/cpp $$(git ls-files 'deploy/cpp/core/src/*.cpp' 'deploy/cpp/runtime/src/*.cpp' 'deploy/cpp/program/*.cpp')
+	@tools/debian_packages.sh $(CPP_PACKAGES)/test.txt $(CPP_PACKAGES)/lint.txt deploy/lite/packages/test.txt
+	$(ENGINES) .venv-engines $(ENGINE_TESTS) requirements-quantize.txt
+	clang-format --dry-run --Werror $$(git ls-files 'deploy/*.c' 'deploy/*.cpp' 'deploy/*.h' 'deploy/*.hpp')
+	cmake --preset linux -S deploy/cpp -B build/cpp-lint $(CPP_ENGINES) -DPPCLS_PADDLE=ON -DPPCLS_FUZZERS=ON \
+		-DPADDLE_WHEEL=$(CPP_SITE)/paddle -DPPCLS_PYTHON_LIBRARY=/usr/lib/not-linked.so > /dev/null
+	run-clang-tidy -quiet -p build/cpp-lint '/deploy/cpp/'
+	clang-tidy --quiet $$(git ls-files 'deploy/lite/*.cpp') -- -std=c++17 $(LITE_INCLUDES)
 
 format: environment-test
 	$(RUN) -m ruff check --fix .

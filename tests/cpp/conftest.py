@@ -1,8 +1,10 @@
 """`make test-cpp` builds the programs and runs this folder; `make test` leaves it alone."""
 
+import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,17 @@ import pytest
 collect_ignore_glob = ["test_*.py"]
 
 BUILD = Path(os.environ.get("PPCLS_CPP_BUILD", "build/cpp"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def library_of_onnxruntime() -> Iterator[None]:
+    """Lets the program find the ONNX Runtime of this Python."""
+    spec = importlib.util.find_spec("onnxruntime")
+    with pytest.MonkeyPatch.context() as patch:
+        if spec is not None and spec.origin is not None and "PPCLS_ONNXRUNTIME" not in os.environ:
+            (library,) = Path(spec.origin).parent.glob("capi/libonnxruntime.so.*")
+            patch.setenv("PPCLS_ONNXRUNTIME", str(library))
+        yield
 
 
 @pytest.fixture(scope="session")

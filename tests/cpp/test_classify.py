@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from answers import (
+    ENGINES,
+    Rows,
+    answers_of_program,
+    answers_of_python,
+    largest_difference,
+    needs_pictures,
+    refused,
+    run,
+)
 
 from ppcls.inference import Bundle
-
-DATA = os.environ.get("PPCLS_TEST_DATA")
-ENGINES = os.environ.get("PPCLS_CPP_ENGINES", "openvino").split()
-
-needs_pictures = pytest.mark.skipif(not DATA, reason="PPCLS_TEST_DATA is not set")
-
-
-def run(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=600, check=False)
-
-
-def refused(program: Path, *words: object) -> str:
-    """The one sentence of a command that is refused."""
-    done = run(program, *words)
-    assert done.returncode == 2, done
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr.strip()
 
 
 @pytest.fixture
@@ -39,39 +27,17 @@ def bundle(model: Path, tmp_path: Path) -> Path:
     return shutil.copytree(model, tmp_path / "bundle")
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.fixture(scope="session")
-def python_rows(model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+def python_rows(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """The answers of `ppcls predict` with Paddle."""
-    output = tmp_path_factory.mktemp("python") / "answers.csv"
-    command = [sys.executable, "-m", "ppcls", "predict", str(model), f"{DATA}/imagenet_200", "--output", str(output)]
-    subprocess.run(command, capture_output=True, timeout=900, check=True)
-    return rows_of(output)
+    return answers_of_python(model, tmp_path_factory.mktemp("python") / "answers.csv")
 
 
 @needs_pictures
 @pytest.mark.parametrize("engine", ENGINES)
-def test_200_pictures(
-    classify: Path, model: Path, tmp_path: Path, python_rows: list[dict[str, str]], engine: str
-) -> None:
-    output = tmp_path / "answers.csv"
-    done = run(classify, model, f"{DATA}/imagenet_200", "--backend", engine, "--output", output)
-    assert done.returncode == 0, done.stderr
-    rows = rows_of(output)
-    assert [row["picture"] for row in rows] == [row["picture"] for row in python_rows]
-    assert [row["class_id_1"] for row in rows] == [row["class_id_1"] for row in python_rows]
-    assert list(rows[0]) == list(python_rows[0])
-    difference = 0.0
-    for ours, theirs in zip(rows, python_rows):
-        for rank in range(1, 6):
-            if ours[f"class_id_{rank}"] == theirs[f"class_id_{rank}"]:
-                difference = max(difference, abs(float(ours[f"score_{rank}"]) - float(theirs[f"score_{rank}"])))
-    assert difference < 1e-4
-    assert len(done.stdout.splitlines()) == 200
+def test_200_pictures(classify: Path, model: Path, tmp_path: Path, python_rows: Rows, engine: str) -> None:
+    rows = answers_of_program(classify, model, tmp_path / "answers.csv", "--backend", engine)
+    assert largest_difference(rows, python_rows) < 1e-4
 
 
 @pytest.mark.parametrize("engine", ENGINES)

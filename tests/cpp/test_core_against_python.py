@@ -17,15 +17,22 @@ OPENCV = ("nearest", "bilinear", "area")
 NORMALIZE: dict[str, Any] = {"NormalizeImage": None}
 
 
-def compared(probe: Path, transforms: list[dict[str, Any]], sizes: tuple[tuple[int, int], ...] = SIZES) -> float:
-    """The largest difference of a value between the core and Python, on random pictures of several sizes."""
+def differences(
+    probe: Path, transforms: list[dict[str, Any]], sizes: tuple[tuple[int, int], ...] = SIZES
+) -> np.ndarray:
+    """How far each value of the core is from Python's, on random pictures of several sizes."""
     pipeline = Pipeline.from_list(transforms)
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (height, width, 3), np.uint8) for width, height in sizes]
     expected = [pipeline.from_array(picture, "RGB") for picture in pictures]
     requests = [Request(picture, transforms, tensor.shape) for picture, tensor in zip(pictures, expected)]
     found = tensors_of(probe, requests)
-    return max(float(np.abs(one - other).max()) for one, other in zip(found, expected))
+    return np.concatenate([np.abs(one - other).ravel() for one, other in zip(found, expected)])
+
+
+def compared(probe: Path, transforms: list[dict[str, Any]], sizes: tuple[tuple[int, int], ...] = SIZES) -> float:
+    """The largest of those differences."""
+    return float(differences(probe, transforms, sizes).max())
 
 
 @pytest.mark.parametrize("interpolation", PILLOW)
@@ -45,7 +52,11 @@ def test_opencv_bit_for_bit(core_probe: Path, interpolation: str, resize: dict[s
 @pytest.mark.parametrize("interpolation", ["bicubic", "lanczos"])
 def test_opencv_within_a_level(core_probe: Path, interpolation: str) -> None:
     transforms = [{"DecodeImage": {}}, {"ResizeImage": {"size": [33, 90], "interpolation": interpolation}}]
-    assert compared(core_probe, transforms) <= 1
+    found = differences(core_probe, transforms)
+    share = np.count_nonzero(found) / found.size
+    print(f"{interpolation}: {share:.2%} of {found.size} values are off by a level")
+    assert found.max() <= 1
+    assert share < 0.01
 
 
 @pytest.mark.parametrize(
