@@ -68,7 +68,7 @@ test-paddleclas-files: environment-test  ## files and commands of a checkout of 
 
 # The test makes .venv-paddleserving by the script that users run: a Python 3.8 of the PATH or of pyenv, about 1 GB.
 test-paddleserving: environment-test  ## the service of `ppcls paddle-serving` on Paddle Serving 0.9
-	$(RUN) -m pytest tests/extras/test_paddle_serving.py
+	$(RUN) -m pytest tests/extras/test_paddle_serving_service.py
 
 # paddle2onnx needs a version of onnx that has no build for Python 3.13.
 ENGINES := NEWEST_PYTHON=3.12 tools/environment.sh
@@ -104,7 +104,7 @@ test-serving:  ## `ppcls serve`: its answers, limits, faults and load, some minu
 # `ppcls lite` makes the environment of Python 3.7 in .venv-lite by itself.
 test-lite: environment-test  ## every family by Paddle Lite for x86, and the C++ program (needs a Python 3.7)
 	@tools/debian_packages.sh deploy/lite/packages/test.txt
-	$(RUN) -m pytest tests/extras/test_lite.py tests/extras/test_lite_classify.py
+	$(RUN) -m pytest tests/extras/test_lite_programs.py tests/extras/test_lite_classify.py
 
 test-lite-arm:  ## the tests of the C++ core for 64-bit ARM, under qemu-user
 	@tools/debian_packages.sh deploy/lite/packages/arm.txt

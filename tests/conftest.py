@@ -7,11 +7,13 @@ import faulthandler
 import gc
 import os
 import signal
+import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from tqdm import tqdm
 
 from helpers.in_process import log_as_it_was
 from ppcls.analysis import run_report
@@ -27,6 +29,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tiny models of many shapes: oneDNN would spend its time on making operators. tests/kernels and test-kernels try it.
 os.environ.setdefault("PPCLS_CPU_KERNELS", "paddle")
 cpu.prepare()  # before anything imports Paddle
+
+# tqdm's lock is shared with forked processes: one that a test kills while it writes a line would keep it for ever.
+os.register_at_fork(after_in_child=lambda: tqdm.set_lock(threading.RLock()))
 
 # A shell without job control starts `make test &` with Ctrl-C ignored, and so would every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,11 +51,11 @@ ALLOWED_SKIPS: dict[str, str] = {
     "tests/deployment/test_paddle_serving.py::test_the_tensors_of_200_pictures_are_those_of_the_bundle": (
         "needs 200 ImageNet pictures"
     ),
-    "tests/extras/test_paddle_serving.py::test_200_pictures_are_answered_as_ppcls_predict_answers": (
+    "tests/extras/test_paddle_serving_service.py::test_200_pictures_are_answered_as_ppcls_predict_answers": (
         "needs 200 ImageNet pictures and weights"
     ),
     **{
-        f"tests/extras/test_paddle_serving.py::test_200_pictures_have_the_same_tensors_on_python_38[{way}]": (
+        f"tests/extras/test_paddle_serving_service.py::test_200_pictures_have_the_same_tensors_on_python_38[{way}]": (
             "needs 200 ImageNet pictures"
         )
         for way in ("bilinear-cv2", "bilinear-pil", "bicubic-cv2", "bicubic-pil")

@@ -196,7 +196,7 @@ def test_impossible_arguments_of_darknet(value: Any) -> None:
 
 def test_unknown_arguments_are_named() -> None:
     assert refusal(DLA46_c, clas_num=10, widen=2) == says(
-        "DLA46_c ... clas_num (did you mean class_num?), widen; it has class_num, in_channels, ... recompute"
+        "DLA46_c ... clas_num (did you mean class_num?), widen; it has class_num, in_channels, ... recompute, freeze"
     )
     with pytest.raises(UserError, match=r"^DLA34 has no argument stem_padding"):
         build_model("DLA34", stem_padding=1)

@@ -81,7 +81,7 @@ def test_a_resumed_epoch_is_the_rest_of_the_whole_one(tmp_path_factory, data):
     keys.update(rank=data.draw(st.integers(0, world_size - 1)), world_size=world_size)
     batches = loader(images, **keys)
     readers = data.draw(st.integers(1, 3))  # as workers would share the steps, here one after another
-    streams = batches._reader
+    streams = batches.reader
     whole = [streams.batches(2, range(batches.steps_per_epoch), readers)[s] for s in range(batches.steps_per_epoch)]
     start = data.draw(st.integers(0, batches.steps_per_epoch))
     rest = streams.batches(2, range(start, batches.steps_per_epoch), readers)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import pytest
 
@@ -46,6 +47,12 @@ def test_make_test_is_lint_types_and_the_core_tests():
         ".venv/bin/python -m mypy",
         f".venv/bin/python {CORE}",
     ]
+
+
+def test_every_file_of_tests_has_a_name_of_its_own():
+    """pytest imports them by their names."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 TESTED = "requirements.txt requirements-demo.txt requirements-dev.txt"

@@ -17,7 +17,11 @@ from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.optional import import_optional
 
-DEVELOPERS = ("code_figures.py", "try_paddleclas.py")  # of this library; its users do not start them
+DEVELOPERS = (
+    "code_figures.py",
+    "report_picture.py",
+    "try_paddleclas.py",
+)  # of this library; its users do not start them
 PROGRAMS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (*ROOT.glob("tools/*.py"), *ROOT.glob("deploy/python/*.py"))
