@@ -1,7 +1,7 @@
 """A plugin of pytest that records the pictures which tests decode, and afterwards what this library makes of each.
 
 `pytest -p recorded_pictures --record-pictures FOLDER` writes each picture, and `recorded.json` with their transforms
-and the digests of their tensors, or that they are refused. tests/extras/test_paddle_serving_service.py compares them on Python
+and the digests of their tensors, or that they are refused. `test_paddle_serving_service.py` compares them on Python
 3.8.
 """
 
