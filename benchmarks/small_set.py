@@ -1,4 +1,4 @@
-"""What augmentation, smoothing, averages, class weights and resolution bring on one small, uneven set of pictures.
+"""What freezing, augmentation, smoothing, averages, class weights and resolution bring on one small set.
 
     python benchmarks/small_set.py --weights squeezenet1_1.pth --seeds 3
 
@@ -61,6 +61,7 @@ AVERAGE = {"decay": 0.95, "warm_up": True}
 ROWS: dict[str, dict[str, Any]] = {
     "published weights, no augmentation": overrides(),
     "initial weights": {"pretrained": False, **overrides()},
+    "frozen backbone": overrides(**{"Arch.freeze": "backbone"}),
     "random crops": overrides(train=transforms(64, CROP)),
     "random crops and mirroring": overrides(train=transforms(64, CROP, MIRROR)),
     "label smoothing 0.1": overrides(loss={"epsilon": 0.1}),
