@@ -61,7 +61,7 @@ AVERAGE = {"decay": 0.95, "warm_up": True}
 ROWS: dict[str, dict[str, Any]] = {
     "published weights, no augmentation": overrides(),
     "initial weights": {"pretrained": False, **overrides()},
-    "frozen backbone": overrides(**{"Arch.freeze": "backbone"}),
+    "frozen backbone": {"Arch.freeze": "backbone", **overrides()},
     "random crops": overrides(train=transforms(64, CROP)),
     "random crops and mirroring": overrides(train=transforms(64, CROP, MIRROR)),
     "label smoothing 0.1": overrides(loss={"epsilon": 0.1}),
