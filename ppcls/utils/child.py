@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,6 +94,68 @@ def call(
     return returned
 
 
+class CallProcess:
+    """A process that calls functions of this package one after the other, for one thread at a time; not on Windows.
+
+    It ends with this process, to which it leaves Ctrl-C.
+    """
+
+    def __init__(self) -> None:
+        mine, theirs = socket.socketpair()
+        self._channel = Connection(mine.detach())
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                command(__name__, number), pass_fds=[number], env=environment()
+            )
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Return what a function of this package returns there; what it raises is raised here.
+
+        Raises:
+            ChildProcessError: The process ended without an answer.
+        """
+        try:
+            self._channel.send((function, arguments))
+            returned, error = self._channel.recv()
+        except (EOFError, OSError) as ended:
+            raise ChildProcessError(
+                f"a process that ran {function.__name__} has ended with code {self._process.wait()}"
+            ) from ended
+        if error is not None:
+            raise error
+        return returned
+
+    def close(self) -> None:
+        """Kill the process; a thread that waits for its answer gets an error."""
+        self._process.kill()
+        self._process.wait()
+        self._channel.close()
+
+
+def _serve(channel: Connection) -> None:
+    """Run the functions that a `CallProcess` sends, until it closes the channel."""
+    # What they print is none of the command's output
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        try:
+            function, arguments = channel.recv()
+        except (EOFError, ConnectionError):
+            return
+        returned: Any = None
+        error = None
+        try:
+            returned = function(*arguments)
+        except Exception as raised:
+            error = raised
+        try:
+            channel.send((returned, error))
+        except ConnectionError:
+            return
+
+
 def _answer() -> None:
     """Run the function that `call` sends on standard input; what it prints goes to standard error."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answer:
@@ -107,4 +172,7 @@ def _answer() -> None:
 
 
 if __name__ == "__main__":
-    _answer()
+    if len(sys.argv) > 1:
+        _serve(Connection(int(sys.argv[1])))
+    else:
+        _answer()

@@ -13,6 +13,7 @@ from ppcls.analysis.check.scan import Facts, examine, scan
 from ppcls.cli import main
 from ppcls.engine import trial_run
 from ppcls.engine.trial_run import TrialRun
+from ppcls.utils.child import CallProcess
 from ppcls.utils.errors import UserError
 
 
@@ -103,6 +104,49 @@ def test_a_scan_continues_and_reads_again_what_has_changed(tmp_path, monkeypatch
     assert whole == [examine(path) for path in [*paths, paths[0]]]
     read.clear()
     assert scan(paths, cache) == whole[:40] and read == []
+
+
+@pytest.fixture
+def many_cores(monkeypatch):
+    """Two processes of two threads, which get three pictures at once."""
+    for name, value in (("usable_cores", lambda: 5), ("_THREADS", 2), ("_PER_CALL", 3)):
+        monkeypatch.setattr(scan_module, name, value)
+
+
+def test_processes_find_what_threads_find(tmp_path, many_cores, monkeypatch):
+    paths = [save(tmp_path / f"{number}.jpg", scene(number, 40, 40)) for number in range(19)]
+    paths.insert(4, str(tmp_path / "absent.jpg"))
+    expected = [examine(path) for path in paths]
+    counted = []
+    monkeypatch.setattr(scan_module, "examine", lambda path: pytest.fail("it was read in this process"))
+    assert scan(paths, tmp_path / "scan.jsonl", counted.append) == expected
+    assert counted == [0, 3, 3, 3, 3, 3, 3, 2]
+
+
+def test_a_process_that_is_killed_ends_the_scan(tmp_path, many_cores, monkeypatch):
+    paths = [save(tmp_path / f"{number}.png", scene(number, 40, 40)) for number in range(12)]
+    cache = tmp_path / "scan.jsonl"
+    started = []
+
+    class Killed(CallProcess):
+        def __init__(self):
+            super().__init__()
+            started.append(self._process)
+
+        def call(self, function, *arguments):
+            if paths[6] in arguments[0]:
+                self._process.kill()
+            return super().call(function, *arguments)
+
+    monkeypatch.setattr(scan_module, "CallProcess", Killed)
+    with pytest.raises(UserError, match=r"ended with code -9.*goes on where it has stopped"):
+        scan(paths, cache)
+    assert [process.poll() for process in started] == [-9, -9]
+    monkeypatch.setattr(scan_module, "CallProcess", CallProcess)
+    monkeypatch.setattr(scan_module, "usable_cores", lambda: 1)
+    counted = []
+    assert scan(paths, cache, counted.append) == [examine(path) for path in paths]
+    assert counted[0] == 6
 
 
 def test_a_file_of_something_else_is_no_scan(tmp_path):

@@ -1,8 +1,10 @@
 """A child runs this package's modules, wherever it is started."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -65,3 +67,31 @@ def test_what_it_raises_is_raised_here():
 def test_one_that_ends_without_an_answer():
     with pytest.raises(ChildProcessError, match=r"^a process that ran _exit has ended with code 3$"):
         child.call(os._exit, 3)
+
+
+def test_a_process_calls_one_function_after_the_other(tmp_path, capfd):
+    with closing(child.CallProcess()) as process:
+        number = process.call(os.getpid)
+        assert process.call(os.getpid) == number != os.getpid()
+        with pytest.raises(FileNotFoundError):
+            process.call(files.sha256_of, tmp_path / "absent")
+        process.call(print, "a remark")
+        os.kill(number, signal.SIGINT)  # Ctrl-C is this process's business
+        assert process.call(os.path.basename, "a/b") == "b"
+        with pytest.raises(ChildProcessError, match="that ran _exit has ended with code 3"):
+            process.call(os._exit, 3)
+        with pytest.raises(ChildProcessError, match="code 3"):
+            process.call(os.getpid)
+    assert capfd.readouterr() == ("", "a remark\n")
+
+
+def test_a_process_ends_with_the_one_that_calls():
+    program = (
+        "from ppcls.utils.child import CallProcess; import os\n"
+        "print(CallProcess().call(os.getpid), flush=True); os._exit(0)"
+    )
+    # The process shares the pipes, which are at their end only when it has ended too
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=child.environment(), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip().isdigit()

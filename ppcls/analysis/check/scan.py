@@ -12,7 +12,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import cv2
@@ -21,11 +23,15 @@ import numpy as np
 from ppcls.data.picture_files import read_file
 from ppcls.data.transforms.decode import DecodeImage
 from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.utils.child import CallProcess
 from ppcls.utils.cpu import usable_cores
+from ppcls.utils.errors import UserError, translated
 from ppcls.utils.threads import ThreadPool
 
 _DECODE = DecodeImage()
 _TOGETHER = 16  # pictures of one task, so that tasks cost little beside the decoding
+_THREADS = 8  # per process, where there are cores for several
+_PER_CALL = 2048  # pictures that a process gets at once
 _HEADER = ["ppcls check", 1]
 # Pixels of the shorter side that are enough for colours and outline; reading all takes as long as decoding
 _SAMPLED = 128
@@ -135,13 +141,63 @@ def outline_of(pixels: np.ndarray) -> int:
 
 
 def _read_all(paths: Sequence[str]) -> Iterator[list[Facts]]:
-    """Read pictures by several threads; decoding leaves Python's lock alone. The order is that of `paths`."""
-    workers = usable_cores()
-    pool = ThreadPool(workers)
+    """Read pictures on all cores, in the order of `paths`.
+
+    Threads decode side by side, but hold Python's lock for a tenth of the time, so that ten of them are the most that
+    one process can use.
+    """
+    cores = usable_cores()
+    count = cores // _THREADS
+    is_worth_processes = count > 1 and len(paths) >= count * _PER_CALL
+    if not is_worth_processes or os.name != "posix":
+        yield from _read_by_threads(paths, cores)
+        return
+    with ExitStack() as stack:
+        idle: SimpleQueue[CallProcess] = SimpleQueue()
+        for _ in range(count):
+            idle.put(stack.enter_context(closing(CallProcess())))
+
+        def read(part: Sequence[str]) -> list[Facts]:
+            process = idle.get()
+            try:
+                return process.call(_read_part, part, cores // count)
+            finally:
+                idle.put(process)
+
+        with translated(
+            ChildProcessError,
+            lambda error: UserError(
+                f"{error}, as it does when memory runs out; close other programs and run the command again: it goes on "
+                "where it has stopped"
+            ),
+        ):
+            yield from _in_order(read, _parts(paths, _PER_CALL), count)
+
+
+def _read_part(paths: Sequence[str], threads: int) -> list[Facts]:
+    return [each for found in _read_by_threads(paths, threads) for each in found]
+
+
+def _read_by_threads(paths: Sequence[str], threads: int) -> Iterator[list[Facts]]:
+    return _in_order(_examine_all, _parts(paths, _TOGETHER), threads)
+
+
+def _parts(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(paths), size):
+        yield paths[first : first + size]
+
+
+def _in_order(
+    read: Callable[[Sequence[str]], list[Facts]],
+    parts: Iterable[Sequence[str]],
+    threads: int,
+) -> Iterator[list[Facts]]:
+    """Read parts by several threads, and give their facts in the order of the parts."""
+    pool = ThreadPool(threads)
     running: deque[Future] = deque()
-    for first in range(0, len(paths), _TOGETHER):
-        running.append(pool.submit(_examine_all, paths[first : first + _TOGETHER]))
-        if len(running) > 2 * workers:
+    for part in parts:
+        running.append(pool.submit(read, part))
+        if len(running) > 2 * threads:
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
