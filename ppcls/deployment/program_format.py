@@ -6,7 +6,7 @@ from ppcls.inference.backends.default import paddle_has_openvino
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, PROGRAM_FILE
 
 # Models that oneDNN in a program of Paddle 3 runs faster than OpenVINO in one of Paddle 2: docs/speed.md
-_FASTER_BY_ONEDNN: frozenset[str] = frozenset()
+_FASTER_BY_ONEDNN = frozenset({"AlexNet"})
 
 
 def fastest_program_file(architecture: str) -> str:

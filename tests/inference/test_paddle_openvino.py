@@ -79,6 +79,7 @@ def test_it_is_the_default_for_checked_programs_of_paddle_2(bundle, monkeypatch)
     program = replace(bundle.program, file="inference.json")
     assert default_settings(replace(bundle, program=program)) == Settings()
     assert fastest_program_file("DLA34") == "inference.pdmodel"
+    assert fastest_program_file("AlexNet") == "inference.json"
     for module in (default, program_format):
         monkeypatch.setattr(module, "paddle_has_openvino", lambda: False)
     assert default_settings(bundle) == Settings()
