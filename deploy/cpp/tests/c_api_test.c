@@ -13,10 +13,7 @@ int main(int count, char** words) {
     fprintf(stderr, "a missing bundle: %s\n", error);
     return 1;
   }
-  ppcls_options options;
-  memset(&options, 0, sizeof options);
-  options.backend = words[3];
-  options.topk = 3;
+  ppcls_options options = {.backend = words[3], .topk = 3};
   ppcls_classifier* classifier = ppcls_open(words[1], &options, error);
   if (classifier == NULL) {
     fprintf(stderr, "%s\n", error);
