@@ -7,6 +7,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -126,6 +127,15 @@ def _no_report_is_drawn() -> Iterator[None]:
         patch.setattr(run_report, "write_run_report", lambda folder: None)
         patch.setattr(run_report, "write_best_report", lambda *arguments: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """A predictor sets the threads of its process; a training in the next test would end on other bits."""
+    yield
+    core = sys.modules.get("paddle.base.core")
+    if core is not None:
+        core.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import paddle
+from paddle.base import core
 
 from ppcls.engine import processes
 from ppcls.kernels import selection
@@ -26,12 +27,24 @@ def select_device(requested: str) -> str:
             "for your CUDA version (requirements-gpu.txt)"
         )
     chosen = "cpu" if missing or requested == "cpu" else "gpu"
+    _take_threads()
     # The launcher gives each process a GPU of its own
     if chosen == "gpu" and processes.world_size() > 1:
         paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
     else:
         paddle.set_device(chosen)
     return chosen
+
+
+def _take_threads() -> None:
+    """Compute with the threads of the environment, whatever a predictor in this process has chosen.
+
+    Paddle's predictor sets the number for the whole process when it is made, and sets it to one after each batch. The
+    order in which MKL adds depends on it, so a training would end on other bits.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if wanted.isdigit() and int(wanted):
+        core.set_num_threads(int(wanted))
 
 
 def is_gpu() -> bool:

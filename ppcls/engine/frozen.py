@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +24,9 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.loader import Batch, ImageLoader
 from ppcls.data.sampler import BatchReader
 from ppcls.data.transforms import Pipeline
-from ppcls.deployment.legacy_program import save_legacy_network
 from ppcls.engine.feature_store import FeatureStore, feature_home
 from ppcls.engine.precision import Precision
-from ppcls.inference.backends.default import paddle_has_openvino
-from ppcls.inference.backends.paddle_openvino import open_predictor
-from ppcls.inference.settings import PADDLE_OPENVINO, Settings
 from ppcls.utils.files import sha256_of
-from ppcls.utils.logging import get_logger
-
-# An engine is worth the seconds that it takes to write the network as a program
-_WORTH_AN_ENGINE = 20.0
-# Largest difference of an engine's features, in units of their largest
-_TOLERANCE = 1e-4
 
 
 class FeatureNetwork(paddle.nn.Layer):
@@ -59,7 +47,7 @@ class FeatureNetwork(paddle.nn.Layer):
 
 
 class FrozenBackbone:
-    """Computes features by the fastest engine that is installed.
+    """Computes features by the kernels that train, so that they have the same bits whenever they are computed.
 
     Args:
         model: A backbone whose `freeze` is `backbone`, with its weights.
@@ -68,8 +56,6 @@ class FrozenBackbone:
     def __init__(self, model: Backbone) -> None:
         self.network = FeatureNetwork(model)
         self.model = model
-        self._engine: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def digest(self) -> str:
@@ -94,8 +80,6 @@ class FrozenBackbone:
 
     def run(self, image: Any) -> np.ndarray:
         """Float32 [N, C, H, W] to features, float32 [N, ...]."""
-        if self._engine is not None:
-            return self._engine(np.ascontiguousarray(image.numpy()))
         was_training = self.model.training
         self.model.eval()
         with paddle.no_grad():
@@ -103,51 +87,6 @@ class FrozenBackbone:
         if was_training:
             self.model.train()
         return features
-
-    def choose_engine(self, image: Any, pictures: int) -> float:
-        """Time a batch, and open the OpenVINO inside Paddle where it saves more than it takes to open.
-
-        Args:
-            image: A batch.
-            pictures: How many there are to compute.
-
-        Returns:
-            Seconds for one picture.
-        """
-        expected = self.run(image)
-        seconds = _seconds(lambda: self.run(image)) / len(image)
-        if seconds * pictures < _WORTH_AN_ENGINE or not paddle_has_openvino():
-            return seconds
-        engine = self._opened(image.shape[1:])
-        found = engine(np.ascontiguousarray(image.numpy()))
-        difference = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)
-        by_engine = _seconds(lambda: engine(image.numpy())) / len(image)
-        if difference <= _TOLERANCE and by_engine < seconds:
-            get_logger().info("features are computed by OpenVINO inside Paddle")
-            self._engine = engine
-            return by_engine
-        return seconds
-
-    def _opened(self, image_shape: Sequence[int]) -> Any:
-        folder = self._folder = tempfile.TemporaryDirectory(prefix="ppcls-features-")
-        place = Path(folder.name)
-        save_legacy_network(
-            self.network, self.model.params.name, place, tuple(image_shape)
-        )
-        predictor = open_predictor(
-            place / "inference.pdmodel",
-            place / "inference.pdiparams",
-            Settings(PADDLE_OPENVINO),
-        )
-        given = predictor.get_input_handle(predictor.get_input_names()[0])
-        result = predictor.get_output_handle(predictor.get_output_names()[0])
-
-        def run(batch: np.ndarray) -> np.ndarray:
-            given.copy_from_cpu(batch)
-            predictor.run()
-            return result.copy_to_cpu()
-
-        return run
 
 
 class FeatureLoader:
@@ -299,9 +238,3 @@ def _head_of(model: Backbone) -> list[tuple[str, Any]]:
         for name, parameter in model.named_parameters()
         if not parameter.stop_gradient
     ]
-
-
-def _seconds(call: Any) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin

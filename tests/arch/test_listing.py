@@ -149,5 +149,5 @@ def test_listing_loads_no_paddle() -> None:
 
 def test_help_names_both_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    commands = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    commands = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
     assert {"models", "summary"} <= set(commands)
