@@ -37,8 +37,9 @@ std::string message_of(const std::string& text) {
 TEST(Yaml, RefusesBombs) {
   std::string text = "a0: &a0 [x, x]\n";
   for (int level = 1; level < 40; ++level) {
+    const std::string name = "a" + std::to_string(level);
     const std::string below = "*a" + std::to_string(level - 1);
-    text += "a" + std::to_string(level) + ": &a" + std::to_string(level) + " [" + below + ", " + below + "]\n";
+    text.append(name).append(": &").append(name).append(" [").append(below).append(", ").append(below).append("]\n");
   }
   EXPECT_EQ(message_of(text),
             "inference.yml: its values are out of proportion to its size; copy the bundle again, or export again");
