@@ -29,6 +29,8 @@ pytest_plugins = ["helpers.bundles", "helpers.forked_engines"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Tiny models of many shapes: oneDNN would spend its time on making operators. tests/kernels and test-kernels try it.
 os.environ.setdefault("PPCLS_CPU_KERNELS", "paddle")
+# The larger a process, the longer its forks take: it keeps no freed memory, as where a user says how to allocate.
+os.environ.setdefault("GLIBC_TUNABLES", "")
 cpu.prepare()  # before anything imports Paddle
 
 # tqdm's lock is shared with forked processes: one that a test kills while it writes a line would keep it for ever.
