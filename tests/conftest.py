@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from helpers.in_process import log_as_it_was
 from ppcls.analysis import run_report
+from ppcls.kernels import selection
 from ppcls.utils import cpu, user_code
 
 # Fixtures that tests of several folders take.
@@ -139,9 +140,10 @@ def _no_report_is_drawn() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """A predictor sets the threads of its process; a training in the next test would end on other bits."""
-    yield
+def _threads_and_kernels_as_they_were() -> Iterator[None]:
+    """A predictor sets the threads of its process, a command its kernels: the next test would end on other bits."""
+    with selection.as_it_was():
+        yield
     core = sys.modules.get("paddle.base.core")
     if core is not None:
         core.set_num_threads(1)

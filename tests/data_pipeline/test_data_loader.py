@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,9 +73,12 @@ def noisy(tmp_path: Path) -> ImageList:
 
 def workers_that_stay() -> list[multiprocessing.process.BaseProcess]:
     """The workers that do not end: one that was asked to takes a moment."""
-    for worker in multiprocessing.active_children():
-        worker.join(60)
-    return multiprocessing.active_children()
+    until = time.monotonic() + 60
+    staying = multiprocessing.active_children()
+    while staying and time.monotonic() < until:
+        staying[0].join(1)  # returns at once while another thread collects the exit code
+        staying = multiprocessing.active_children()
+    return staying
 
 
 def content(batch: Batch) -> tuple:
