@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -23,7 +24,9 @@ PREFETCHED = 2  # batches a worker reads ahead
 _SHARED_MEMORY = "/dev/shm"
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_END = 10.0  # for a worker that is asked to, for example while it reads
-_LOST_MESSAGE = 77  # exit code of a worker that could not send what it had read
+# Exit codes of a worker that could not send what it had read: for want of memory, or of file descriptors
+_LOST_MESSAGE = 77
+_NO_DESCRIPTORS = 78
 # Fixed in Linux (include/linux/proc_ns.h)
 _HOST = {"ipc": "ipc:[4026531839]", "pid": "pid:[4026531836]"}
 
@@ -119,7 +122,7 @@ class _LostMessages:
 
     def _lose(self, error: Exception, message: object) -> None:
         if os.getpid() != self._parent:
-            os._exit(_LOST_MESSAGE)
+            os._exit(_code_of(error))
         self._has_lost = True
         if self._iterator is not None:
             self._end()
@@ -220,6 +223,8 @@ class WorkerWatch:
             )
         if code == _LOST_MESSAGE:
             return "a reading worker ran out of memory; lower num_workers or batch_size, or close other programs"
+        if code == _NO_DESCRIPTORS:
+            return "a reading worker had no file descriptors left; allow more (ulimit -n), or lower num_workers"
         if code == -signal.SIGBUS:
             return (
                 f"a reading worker found no space in shared memory (signal 7); enlarge {_SHARED_MEMORY} (docker run "
@@ -230,6 +235,13 @@ class WorkerWatch:
             f"a reading worker ended with {how}; write num_workers: 0 to read without workers, which shows the picture "
             "if one is the cause"
         )
+
+
+def _code_of(error: BaseException | None) -> int:
+    """Return the exit code of a worker that an error kept from sending what it had read."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return _NO_DESCRIPTORS
+    return _LOST_MESSAGE
 
 
 def _are_fed(iterator: Any) -> bool:
@@ -262,7 +274,7 @@ def prepare_worker(parent: int, worker_id: int) -> None:
     """Run by a worker of the process `parent`, started under `signals_held`, before it reads."""
     cv2.setNumThreads(0)  # a worker a core: threads within workers would only compete
     # Of the queue's thread, which dies for want of memory: nobody would get what is read
-    threading.excepthook = lambda arguments: os._exit(_LOST_MESSAGE)
+    threading.excepthook = lambda arguments: os._exit(_code_of(arguments.exc_value))
     if sys.platform == "linux":
         RunningThread(partial(_end_with_parent, parent))
         # Paddle's loop may see first that the parent has ended. Its last batch is on its way in another thread then,

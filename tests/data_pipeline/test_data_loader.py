@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
@@ -531,6 +532,16 @@ def test_a_message_that_is_lost_for_want_of_memory(
     assert "_lose" not in queues.Queue._on_queue_feeder_error.__qualname__
 
 
+@pytest.mark.parametrize(
+    ("error", "code"), [(OSError(errno.EMFILE, "no"), 78), (OSError(errno.ENFILE, "no"), 78), (MemoryError(), 77)]
+)
+def test_a_worker_says_what_it_ran_out_of(error: Exception, code: int) -> None:
+    assert workers._code_of(error) == code
+    watch = WorkerWatch(SimpleNamespace(_workers=[], _indices_queues=[]))
+    watch.exit_code = code
+    assert ("file descriptors left; allow more (ulimit -n)" in watch.reason()) == (code == 78)
+
+
 def test_a_worker_whose_queue_has_lost_its_thread(images: ImageList, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another error of the same thread comes before Python can report the first one."""
     here, feed = os.getpid(), queues.Queue._feed
@@ -604,6 +615,8 @@ def test_few_file_descriptors(images: ImageList, more: int) -> None:
         except OSError as error:
             assert more < 12
             assert "no file descriptors left" in shortage(error)
+        except UserError as error:
+            assert "a reading worker had no file descriptors left" in str(error)
     assert workers_that_stay() == []
 
 
