@@ -119,7 +119,7 @@ def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
         labels: The true class ids, int64 [N].
 
     Returns:
-        The temperature, within 0.02 and 50: where every picture is right there is no least value.
+        The temperature, from 0.02 to 50; 0.02 if every picture is right, for which the loss falls without end.
     """
     scores = scores - scores.max(axis=1, keepdims=True)
     of_label = scores[np.arange(len(labels)), labels].astype(np.float64)

@@ -139,7 +139,7 @@ def write_report(
     """
     require_report_place(folder)
     make_folders(folder)
-    # Before the first file: without matplotlib there is no report
+    # First, because it fails without matplotlib, and then nothing is written
     drawings = drawings_of(evaluation)
     tables = {
         "pictures.csv": _picture_rows(evaluation),

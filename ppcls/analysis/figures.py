@@ -97,7 +97,7 @@ def write_png(path: Path, content: bytes) -> None:
     """Write the PNG of a figure, or replace an earlier one.
 
     Raises:
-        UserError: Another file is there, which is no figure of this library.
+        UserError: `path` is a file that this library did not write.
     """
     require_own(path, _SOFTWARE.encode())
     write_atomically(path, content)

@@ -1,4 +1,4 @@
-"""Where in a picture a class is seen: Grad-CAM of a network, and occlusion for whatever gives scores.
+"""Heat maps of the parts of a picture that speak for a class: Grad-CAM for networks, occlusion for any scores.
 
 Sources: Selvaraju et al. 2017, Grad-CAM, arXiv:1610.02391, section 3; Zeiler and Fergus 2014, Visualizing and
 Understanding Convolutional Networks, arXiv:1311.2901, section 4.2 (occlusion).

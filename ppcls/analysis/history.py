@@ -131,7 +131,7 @@ def read_history(folder: Path, deployed: str = "average") -> History:
         deployed: Which evaluation counts where the weights have a moving average: `average` or `weights`.
 
     Raises:
-        UserError: There is no log in it.
+        UserError: The folder has no log.
     """
     file = folder / LOG_FILE
     if not file.is_file():

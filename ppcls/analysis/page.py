@@ -236,7 +236,7 @@ class Page:
         """Write the file, or replace an earlier page; a reader sees the old one or the new one.
 
         Raises:
-            UserError: Another file is there, which is no page of this library.
+            UserError: `path` is a file that this library did not write.
         """
         require_own(path, _MARK.encode())
         write_atomically(path, self.render().encode())

@@ -73,7 +73,7 @@ def of_source(source: str) -> DataSet:
     """Read a user's folder or list, divided as `ppcls finetune` divides it.
 
     Raises:
-        UserError: It is no such folder or list.
+        UserError: `source` is neither such a folder nor such a list.
     """
     own = read_own_pictures(source)
     made = DataSet(source, own.class_names)
