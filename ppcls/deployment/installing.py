@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,44 @@ def install(
         _move_back(moves)
         current.change(**{name: getattr(current, name) for name in fields})
         raise
+
+
+def install_form(
+    bundle: Bundle,
+    field: str,
+    form: Any,
+    folder: Path,
+    is_replaced: Callable[[Any], bool],
+) -> Bundle:
+    """Move a form's files from `folder` into a bundle, in place of an older form of the same kind; see `install`.
+
+    Args:
+        bundle: The bundle.
+        field: The field of the manifest that lists such forms.
+        form: The new form; its `files` lie in `folder`.
+        folder: The folder from `temporary_folder`.
+        is_replaced: Whether an existing form is of the same kind.
+
+    Returns:
+        The changed bundle.
+    """
+    # Another process may have changed the bundle in the meantime.
+    current = Bundle.load(bundle.folder)
+    others = []
+    older: list[DigestedFile] = []
+    for existing in getattr(current, field):
+        if is_replaced(existing):
+            older += existing.files
+        else:
+            others.append(existing)
+    return install(
+        current,
+        folder,
+        form.files,
+        older,
+        {field: tuple(others)},
+        {field: (*others, form)},
+    )
 
 
 def _move_back(moves: Sequence[tuple[Path, Path]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcls.deployment.installing import LITE, install, temporary_folder
+from ppcls.deployment.installing import LITE, install_form, temporary_folder
 from ppcls.deployment.lite.converter import X86, convert, running
 from ppcls.deployment.lite.description import description_text
 from ppcls.deployment.lite.environment import PADDLELITE, lite_python
@@ -17,7 +17,7 @@ from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.report import VerificationReport
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, Bundle, digested
-from ppcls.inference.entries import LITE_TARGETS, DigestedFile, LiteForm
+from ppcls.inference.entries import LITE_TARGETS, LiteForm
 from ppcls.inference.golden import (
     Golden,
     GoldenMismatch,
@@ -226,21 +226,12 @@ def _described(bundle: Bundle, program: Path, options: LiteOptions) -> LiteForm:
 
 
 def _add_form(bundle: Bundle, form: LiteForm, folder: Path) -> Bundle:
-    """Move the form's files from `folder` into the bundle, replacing an older form; see `install`."""
-    # Another process may have changed the bundle in the meantime.
-    current = Bundle.load(bundle.folder)
-    others = []
-    older: list[DigestedFile] = []
-    for existing in current.lite:
-        if (existing.target, existing.precision) == (form.target, form.precision):
-            older += existing.files
-        else:
-            others.append(existing)
-    return install(
-        current,
+    """Move the form's files from `folder` into the bundle, replacing an older form; see `install_form`."""
+    kind = (form.target, form.precision)
+    return install_form(
+        bundle,
+        "lite",
+        form,
         folder,
-        form.files,
-        older,
-        {"lite": tuple(others)},
-        {"lite": (*others, form)},
+        lambda existing: (existing.target, existing.precision) == kind,
     )

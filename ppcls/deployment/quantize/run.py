@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ppcls.deployment.quantize.onnxruntime as onnxruntime
 import ppcls.deployment.quantize.openvino as openvino
-from ppcls.deployment.installing import install, temporary_folder
+from ppcls.deployment.installing import install_form, temporary_folder
 from ppcls.deployment.quantize.gate import compare_int8
 from ppcls.deployment.quantize.options import QuantizeOptions
 from ppcls.deployment.quantize.samples import COMPARED, Samples, split
@@ -15,7 +15,7 @@ from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.report import VerificationReport
 from ppcls.inference.backends import open_backend
 from ppcls.inference.bundle import Bundle, digested
-from ppcls.inference.entries import DigestedFile, Quantized
+from ppcls.inference.entries import Quantized
 from ppcls.utils.errors import UserError
 from ppcls.utils.files import PathLike
 
@@ -127,21 +127,11 @@ def quantize(
 
 
 def add_form(bundle: Bundle, form: Quantized, folder: Path) -> Bundle:
-    """Move the form's files from `folder` into the bundle, replacing an older form; see `install`."""
-    # Another process may have changed the bundle in the meantime.
-    current = Bundle.load(bundle.folder)
-    others = []
-    older: list[DigestedFile] = []
-    for existing in current.quantized:
-        if existing.backend == form.backend:
-            older += existing.files
-        else:
-            others.append(existing)
-    return install(
-        current,
+    """Move the form's files from `folder` into the bundle, replacing an older form; see `install_form`."""
+    return install_form(
+        bundle,
+        "quantized",
+        form,
         folder,
-        form.files,
-        older,
-        {"quantized": tuple(others)},
-        {"quantized": (*others, form)},
+        lambda existing: existing.backend == form.backend,
     )
