@@ -6,6 +6,7 @@ import argparse
 
 from ppcls.cli.parser import CommandParser
 from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import setup_logging
 from ppcls.utils.terminal import aligned
 
 WORKS_ON = "your own pictures, as finetune takes them; nothing is trained or written"
@@ -37,6 +38,7 @@ def add_arguments(command: CommandParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, and return the exit code."""
     load_paddle()
+    setup_logging()
     from ppcls.engine.probe import FOLDS, NEIGHBOURS, probe
 
     models = [word.strip() for word in arguments.models.split(",") if word.strip()]

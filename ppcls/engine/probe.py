@@ -25,7 +25,6 @@ from ppcls.data.own_list import read_own_pictures
 from ppcls.data.transforms import Pipeline
 from ppcls.engine.frozen import FeatureLoader, FrozenBackbone, kept_features
 from ppcls.utils.errors import expect
-from ppcls.utils.logging import get_logger
 from ppcls.utils.optional import import_optional
 
 FOLDS = 5
@@ -102,7 +101,6 @@ def probe(
             probed = Probed(
                 title, features.shape[1], *_accuracies(features, labels[kept], folds)
             )
-            get_logger().info("%s: linear %s", probed.model, probed.linear)
             found.append(probed)
     return sorted(found, key=lambda each: -each.linear.correct)
 

@@ -53,6 +53,13 @@ def test_the_command_prints_a_table(here, capsys):
     assert lines[-1].startswith("of 15 pictures, cross-validated")
 
 
+def test_the_command_says_what_it_does_not_read(here, capsys):
+    for name in COLOURS:
+        (here / "data" / name / "notes.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert main(["probe", "data", "--models", "SqueezeNet1_1", "--pretrained", "weights.pdparams"]) == 0
+    assert "data: 3 files are not read as pictures: 3 HEIC" in capsys.readouterr().out
+
+
 def test_what_it_needs(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert refusal(probe, "data", ["SqueezeNet1_1"]) == says(
