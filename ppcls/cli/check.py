@@ -17,9 +17,9 @@ from ppcls.analysis.check.result import as_json, write_page
 from ppcls.analysis.check.scan import scan
 from ppcls.cli.common import add_override
 from ppcls.cli.parser import CommandParser
-from ppcls.config import Config, load_config
+from ppcls.config import Config, find_config, load_config
 from ppcls.engine.schema import registries
-from ppcls.utils.errors import UserError, expect, shortened
+from ppcls.utils.errors import UserError, expect, shortened, translated
 from ppcls.utils.files import require_own, write_atomically
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.terminal import coloured, wrapped
@@ -101,8 +101,15 @@ def _config_of(arguments: argparse.Namespace) -> Config | None:
             f"-o {(arguments.override or [''])[0]} is for a configuration, but {source} is data; leave it out",
         )
         return None
+    with translated(
+        UserError,
+        lambda error: UserError(
+            f"{source}: no such folder or list of pictures; {error}"
+        ),
+    ):
+        found = find_config(source)
     return load_config(
-        arguments.source,
+        found,
         arguments.override,
         registries(),
         "lr-find",

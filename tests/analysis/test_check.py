@@ -295,3 +295,11 @@ def test_what_will_not_suffice(monkeypatch):
     scarce = TrialRun(**{**made, "disk_free": 2 << 30, "shared_free": 5})
     assert [topic for topic, _, _ in scarce.problems()] == ["disk", "shared memory", "memory"]
     assert scarce.problems()[0][1] == "3 checkpoints take 3.2 GB, and 2.1 GB are free"
+
+
+def test_a_mistyped_folder_is_named_as_pictures_and_as_a_configuration(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "DLA43"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("DLA43: no such folder or list of pictures; there is no configuration DLA43 (did you mean ")
+    assert list(tmp_path.iterdir()) == []
