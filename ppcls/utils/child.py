@@ -150,6 +150,7 @@ def _serve(channel: Connection) -> None:
             returned = function(*arguments)
         except Exception as raised:
             error = raised
+        sys.stdout.flush()  # the process is killed in the end, with what it still holds
         try:
             channel.send((returned, error))
         except ConnectionError:
