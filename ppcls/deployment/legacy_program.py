@@ -10,7 +10,7 @@ from typing import Any
 import paddle
 from paddle.pir_utils import DygraphOldIrGuard
 
-from ppcls.deployment.exported_network import Deployed
+from ppcls.deployment.exported_network import deployed
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, PARAMETERS_FILE
 from ppcls.utils.errors import UserError
 from ppcls.utils.stderr_lines import without_stderr_lines
@@ -37,7 +37,7 @@ def save_legacy_program(
         NotInThisFormat: Paddle cannot write the model in this format.
         OSError: The files cannot be written.
     """
-    save_legacy_network(Deployed(model), model.params.name, folder, image_shape)
+    save_legacy_network(deployed(model), model.params.name, folder, image_shape)
 
 
 def save_legacy_network(

@@ -13,7 +13,7 @@ import paddle
 
 from ppcls.data.transforms import Pipeline
 from ppcls.deployment.bundle_writer import write_manifest
-from ppcls.deployment.exported_network import Deployed
+from ppcls.deployment.exported_network import Deployed, deployed
 from ppcls.deployment.installing import IN_USE, is_leftover
 from ppcls.deployment.legacy_program import NotInThisFormat, save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
@@ -322,7 +322,7 @@ def _save_program(model: Any, folder: Path, image_shape: tuple[int, int, int]) -
     spec = paddle.static.InputSpec([None, *image_shape], "float32", name="image")
     with without_stderr_lines(SOFTMAX_WARNING):
         program = paddle.jit.to_static(
-            Deployed(model), input_spec=[spec], full_graph=True
+            deployed(model), input_spec=[spec], full_graph=True
         )
         paddle.jit.save(program, str(folder / _STEM))
 
