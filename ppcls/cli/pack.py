@@ -51,6 +51,11 @@ def add_arguments(command: CommandParser) -> None:
         help="the quality of that JPEG, 1 to 100 (default: 95)",
     )
     command.add_argument(
+        "--reencode",
+        action="store_true",
+        help="encode as such a JPEG what is not reduced, too: training reads it faster",
+    )
+    command.add_argument(
         "--keep-order",
         action="store_true",
         help="do not shuffle the pictures before packing",
@@ -78,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         resize_short=arguments.resize_short,
         quality=arguments.quality,
         keep_order=arguments.keep_order,
+        reencode=arguments.reencode,
     )
     packed = pack(
         arguments.source,

@@ -28,6 +28,7 @@ from ppcls.data.transforms import (
     UnreadableImage,
     jpeg,
 )
+from ppcls.data.transforms.base import cut
 from ppcls.data.transforms.jpeg_markers import jpeg_frame
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
@@ -70,6 +71,53 @@ def test_any_first_rows_are_those_of_the_whole(
     assert frame is not None and (frame.width, frame.height) == (width, height)
     found = jpeg.decode_rows(data, frame, rows, to_rgb)
     assert found is not None and np.array_equal(found[:rows], DecodeImage(to_rgb=to_rgb)(data)[:rows])
+
+
+@pytest.mark.parametrize("sampling", SAMPLING)
+@pytest.mark.parametrize("restart", [1, 2, 3])
+@pytest.mark.parametrize("is_gray", [False, True])
+def test_any_part_is_that_of_the_whole(sampling: int, restart: int, is_gray: bool) -> None:
+    pixels, random = noise(93, 53), np.random.default_rng(restart)
+    options = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling, cv2.IMWRITE_JPEG_RST_INTERVAL, restart)
+    data = jpeg_of(pixels[..., 0] if is_gray else pixels, *options)
+    frame, whole = jpeg_frame(data), DecodeImage()(data)
+    assert frame is not None and frame.restart == restart
+    for _ in range(60):
+        left, top = int(random.integers(93)), int(random.integers(53))
+        box = (left, top, int(random.integers(1, 94 - left)), int(random.integers(1, 54 - top)))
+        found = jpeg.decode_part(data, frame, box, True)
+        assert found is not None and np.array_equal(found, cut(whole, box)), box
+
+
+def test_only_the_units_that_a_crop_needs_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = jpeg_of(noise(320, 240), cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
+    decode, shapes = jpeg.simplejpeg.decode_jpeg, []
+
+    def noted(data: bytes, colorspace: str, buffer: np.ndarray) -> None:
+        shapes.append(buffer.shape)
+        decode(data, colorspace, buffer=buffer)
+
+    monkeypatch.setattr(jpeg.simplejpeg, "decode_jpeg", noted)
+    for box in ((100, 50, 60, 40), (0, 0, 320, 240), (98, 0, 1, 240), (290, 230, 30, 10)):
+        assert DecodeImage().part(data, lambda *_, box=box: box).shape == (box[3], box[2], 3)
+    assert shapes == [(48, 80, 3), (240, 320, 3), (240, 16, 3), (16, 32, 3)]
+
+
+@pytest.mark.parametrize("damage", ["lost", "swapped", "doubled", "zeros"])
+def test_a_part_of_a_file_with_damaged_restart_markers_is_not_cut_out(damage: str) -> None:
+    data = jpeg_of(noise(320, 240), cv2.IMWRITE_JPEG_RST_INTERVAL, 5)
+    frame = jpeg_frame(data)
+    assert frame is not None
+    second, third = data.index(b"\xff\xd1", frame.scan_at), data.index(b"\xff\xd2", frame.scan_at)
+    damaged = {
+        "lost": data[:second] + data[third:],
+        "swapped": data.replace(b"\xff\xd1", b"\xff\xd2", 1),
+        "doubled": data[:third] + data[second:],
+        "zeros": data[: second + 2] + bytes(third - second - 2) + data[third:],
+    }[damage]
+    assert jpeg.decode_part(damaged, frame, (200, 0, 60, 10), True) is None
+    with pytest.raises(UnreadableImage):
+        DecodeImage().part(damaged, lambda *_: (200, 0, 60, 10))
 
 
 def test_what_lies_below_is_not_decoded() -> None:

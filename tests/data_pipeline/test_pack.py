@@ -141,10 +141,21 @@ def test_long_sides_are_reduced_and_short_ones_kept(source, target):
     found = dict(members(target / "train-000000.tar"))
     assert found["a/1.png"] == (source / "a" / "1.PNG").read_bytes()
     reduced = cv2.resize(pixels[..., ::-1], (45, 30), interpolation=cv2.INTER_AREA)
-    assert found["a/0.jpg"] == cv2.imencode(".jpg", reduced, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    options = [cv2.IMWRITE_JPEG_QUALITY, 80, cv2.IMWRITE_JPEG_RST_INTERVAL, 1]
+    assert found["a/0.jpg"] == cv2.imencode(".jpg", reduced, options)[1].tobytes()
     shown = DecodeImage()(found["a/0.jpg"])
     assert shown.shape == (30, 45, 3)
     assert np.abs(shown[..., ::-1].astype(int) - reduced).mean() < 12
+
+
+def test_what_is_not_reduced_may_be_encoded_too(source, target):
+    pixels = noise(21, 20)
+    (source / "a" / "0.PNG").write_bytes(encoded(pixels))
+    pack(source, target, options=PackOptions(quality=90, shard_count=8, keep_order=True, reencode=True))
+    found = dict(members(target / "train-000000.tar"))
+    assert {name.rpartition(".")[2] for name in found} == {"jpg", "cls"}
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_RST_INTERVAL, 1]
+    assert found["a/0.jpg"] == cv2.imencode(".jpg", pixels[..., ::-1], options)[1].tobytes()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -264,12 +275,24 @@ def test_changed_options_are_refused_with_both_values(source, target, tmp_path):
             PackOptions(shard_count=3, resize_short=256, keep_order=True),
             f"--keep-order not given, but now it is given; {other}",
         ),
+        (
+            PackOptions(shard_count=3, resize_short=256, reencode=True),
+            f"--reencode not given, but now it is given; {other}",
+        ),
     ):
         assert fails(source, target, options=options) == f"{target} was begun with {text}"
     (source / "a" / "9.png").write_bytes(encoded(noise(3, 3)))
     assert fails(source, target, options=PackOptions(shard_count=3, resize_short=256)) == says(
         f"{target} was begun with other pictures or labels; ..."
     )
+
+
+def test_a_packing_that_an_older_version_began_goes_on(source, target):
+    packed = pack(source, target, options=THREE)
+    manifest = json.loads(packed.manifest.read_text())
+    del manifest["options"]["reencode"]
+    packed.manifest.write_text(json.dumps(manifest))
+    assert pack(source, target, options=THREE) == packed
 
 
 def test_a_folder_of_other_shards_is_left_alone(source, target):
@@ -284,11 +307,11 @@ def test_a_folder_of_other_shards_is_left_alone(source, target):
     [
         (
             ["--quality", "90"],
-            "--quality is 90; give 1 to 100, and --resize-short, ...",
+            "--quality is 90; give 1 to 100, and --resize-short or --reencode, ...",
         ),
         (
             ["--resize-short", "256", "--quality", "101"],
-            "--quality is 101; give 1 to 100, and --resize-short, ...",
+            "--quality is 101; give 1 to 100, and --resize-short or --reencode, ...",
         ),
         (["--resize-short", "0"], "--resize-short is 0; give a number of at least 1"),
         (["--shard-count", "-1"], "--shard-count is -1; give a number of at least 1"),

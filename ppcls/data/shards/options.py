@@ -23,6 +23,7 @@ class PackOptions:
         shard_count: pictures of a shard, in place of a size.
         resize_short: pixels to which the shorter side is reduced; None keeps the files as they are.
         quality: 1 to 100, of the JPEG that a reduced picture becomes; None takes 95.
+        reencode: store pictures that are not reduced as such a JPEG too.
         keep_order: keep the order of the list; otherwise pictures are mixed once, always alike.
     """
 
@@ -31,6 +32,7 @@ class PackOptions:
     resize_short: int | None = None
     quality: int | None = None
     keep_order: bool = False
+    reencode: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shard_size", "shard_count", "resize_short"):
@@ -43,15 +45,17 @@ class PackOptions:
             None in (self.shard_size, self.shard_count),
             "a shard has a --shard-size or a --shard-count; give one of them",
         )
-        is_used = self.resize_short is not None
+        is_used = self.resize_short is not None or self.reencode
         expect(
             self.quality is None or (is_used and 1 <= self.quality <= 100),
-            f"--quality is {self.quality}; give 1 to 100, and --resize-short, without which pictures are not encoded",
+            f"--quality is {self.quality}; give 1 to 100, and --resize-short or --reencode, without which pictures are "
+            "not encoded",
         )
 
     def encoding(self, skip: bool = True) -> Encoding:
         """How a picture is stored."""
-        return Encoding(self.resize_short, self.quality or _QUALITY, skip)
+        quality = self.quality or _QUALITY
+        return Encoding(self.resize_short, quality, skip, self.reencode)
 
 
 def check_options(
@@ -60,8 +64,8 @@ def check_options(
     """Refuse to continue in `folder` with other options than those in its manifest, or with other pictures."""
     for name, value in asked.items():
         before = noted.get(name)
-        if before == value:
-            continue
+        if before == value or not (before or value):
+            continue  # an older version knew fewer options, and notes none of the others
         if name == "pictures_sha256":
             raise UserError(
                 f"{folder} was begun with other pictures or labels; give another DST, or the same pictures"

@@ -46,12 +46,14 @@ class Encoding:
     Attributes:
         resize_short: pixels to which a longer shorter side is reduced, by area; None reduces nothing.
         quality: JPEG quality of reduced pictures.
+        reencode: whether the others are stored as such a JPEG too.
         skip: whether a picture that cannot be read is left out.
     """
 
     resize_short: int | None = None
     quality: int = 95
     skip: bool = True
+    reencode: bool = False
 
     def encode(self, path: str) -> tuple[str, bytes]:
         """Suffix and bytes: the file's own, or those of the reduced picture.
@@ -67,21 +69,22 @@ class Encoding:
             UnreadableImage, lambda error: UnreadableImage(error.reason, path)
         ):
             pixels = _DECODE(data)
-        if self.resize_short is None or min(pixels.shape[:2]) <= self.resize_short:
-            suffix = PurePosixPath(path).suffix.lower()
-            return (
-                _SPELLED.get(suffix, suffix) if suffix in SUFFIXES else ".jpg"
-            ), data
-        return ".jpg", self._reduced(pixels)
+        short = self.resize_short
+        if short is not None and min(pixels.shape[:2]) > short:
+            resize = ResizeImage(resize_short=short, interpolation="area")
+            return ".jpg", self._jpeg(resize(pixels))
+        if self.reencode:
+            return ".jpg", self._jpeg(pixels)
+        suffix = PurePosixPath(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            return ".jpg", data
+        return _SPELLED.get(suffix, suffix), data
 
-    def _reduced(self, pixels: np.ndarray) -> bytes:
-        assert self.resize_short is not None
-        small = ResizeImage(resize_short=self.resize_short, interpolation="area")(
-            pixels
-        )
-        return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, self.quality])[
-            1
-        ].tobytes()
+    def _jpeg(self, pixels: np.ndarray) -> bytes:
+        options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+        # A restart marker behind every unit of blocks: readers decode the units that a crop needs, and no others
+        options += [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]
+        return cv2.imencode(".jpg", pixels, options)[1].tobytes()
 
 
 def keys_of(paths: Sequence[str], root: Path) -> list[str]:

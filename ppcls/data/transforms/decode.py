@@ -25,7 +25,7 @@ from ppcls.data.transforms.header import (
     open_picture,
     read_header,
 )
-from ppcls.data.transforms.jpeg import decode_rows, decode_whole
+from ppcls.data.transforms.jpeg import decode_part, decode_whole
 from ppcls.data.transforms.jpeg_markers import (
     Frame,
     end_of_image,
@@ -125,8 +125,8 @@ class DecodeImage(Transform):
     ) -> np.ndarray:
         """The part that `choose` picks by (width, height): the same pixels as cut out of the whole picture.
 
-        Where it can, it leaves what lies below the part undecoded, and then does not notice damage there. Raises what
-        decoding the whole raises. Bytes have been admitted before, which gave their `frame`.
+        Where it can, it leaves what lies below or around the part undecoded, and then does not notice damage there.
+        Raises what decoding the whole raises. Bytes have been admitted before, which gave their `frame`.
         """
         if frame is None and isinstance(image, bytes):
             frame = jpeg_frame(image)
@@ -134,11 +134,10 @@ class DecodeImage(Transform):
             whole = self.whole(image, frame)
             return cut(whole, choose(whole.shape[1], whole.shape[0]))
         box = choose(frame.width, frame.height)
-        _, top, _, height = box
-        rows = decode_rows(bytes(image), frame, top + height, self.to_rgb)
-        if rows is None:
+        part = decode_part(bytes(image), frame, box, self.to_rgb)
+        if part is None:
             return cut(self.whole(image, frame), box)
-        return self._in_channels(cut(rows, box))
+        return self._in_channels(part)
 
     def _in_channels(self, pixels: np.ndarray) -> np.ndarray:
         """Decoded pixels [H, W, 3] as [H, W, channels]."""

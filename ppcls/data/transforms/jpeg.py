@@ -12,6 +12,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from ppcls.data.transforms.base import Box, cut
+from ppcls.data.transforms.jpeg_blocks import cut_blocks
 from ppcls.data.transforms.jpeg_damage import (
     LEFT_OVER,
     check_complete,
@@ -21,7 +23,7 @@ from ppcls.data.transforms.jpeg_damage import (
     restarts,
     without_harmless_defects,
 )
-from ppcls.data.transforms.jpeg_markers import LOSSLESS, Frame, end_of_image
+from ppcls.data.transforms.jpeg_markers import END_MARKER, LOSSLESS, Frame, end_of_image
 
 _CHANNELS = {"RGB": 3, "BGR": 3, "CMYK": 4, "GRAY": 1}
 # Rows below the part that its lowest row depends on: chroma at half the rows is interpolated between two of them.
@@ -76,6 +78,30 @@ def decode_whole(data: bytes, frame: Frame, to_rgb: bool) -> np.ndarray | None:
     return pixels
 
 
+def decode_part(data: bytes, frame: Frame, box: Box, to_rgb: bool) -> np.ndarray | None:
+    """Decode the part `box`, uint8 [h, w, 3]: the same bits as of the whole picture.
+
+    Only the blocks that it needs are decoded where restart markers tell them apart, else the rows down to its end. What
+    is missing or damaged elsewhere is not noticed, except for missing markers.
+
+    Returns:
+        None where the file is damaged or incomplete, or not in one scan from top to bottom: decode it as a whole, which
+        raises what is wrong.
+    """
+    blocks = None
+    if frame.restart and _runs_in_known_colors(frame):
+        blocks = cut_blocks(data, frame, box)
+    if blocks is None:
+        rows = decode_rows(data, frame, box[1] + box[3], to_rgb)
+        return None if rows is None else cut(rows, box)
+    if has_hole(blocks.data, frame, 0):
+        return None
+    pixels, notice = _decoded(
+        blocks.data, blocks.frame, blocks.frame.height, _colorspace(frame, to_rgb)
+    )
+    return None if notice else cut(pixels, blocks.box)
+
+
 def decode_rows(
     data: bytes, frame: Frame, rows: int, to_rgb: bool
 ) -> np.ndarray | None:
@@ -107,10 +133,14 @@ def decode_rows(
 
 def _can_stop_early(data: bytes, frame: Frame) -> bool:
     """Whether the first rows can be decoded alone, of a file that is complete as far as it is cheap to see."""
-    if not frame.runs_from_the_top or len(frame.sampling) == 4:
+    if not _runs_in_known_colors(frame):
         return False
-    has_end = data.endswith(b"\xff\xd9") or end_of_image(data) is not None
+    has_end = data.endswith(END_MARKER) or end_of_image(data) is not None
     return has_end and not has_hole(data, frame, 0)
+
+
+def _runs_in_known_colors(frame: Frame) -> bool:
+    return frame.runs_from_the_top and len(frame.sampling) != 4
 
 
 def _colorspace(frame: Frame, to_rgb: bool) -> str:
@@ -146,7 +176,7 @@ def _with_height(data: bytes, frame: Frame, height: int) -> memoryview | None:
         if len(markers) < wanted - 1:
             return None
         if len(markers) >= wanted:
-            end, closing = markers[wanted - 1], b"\xff\xd9"
+            end, closing = markers[wanted - 1], END_MARKER
     content = _SCRATCH.take(end + len(closing))
     content[:end] = memoryview(data)[:end]
     content[end:] = closing

@@ -22,6 +22,7 @@ from ppcls.data.transforms.jpeg_markers import (
     Segment,
     end_of_image,
     segments,
+    unit_size,
 )
 
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9$")
@@ -104,9 +105,7 @@ def restarts(data: bytes, frame: Frame) -> list[int]:
 
 def restart_intervals(frame: Frame, height: int) -> int:
     """Count the parts that restart markers divide the scan of the first `height` rows into."""
-    across, down = (8 * max(blocks) for blocks in zip(*frame.sampling))
-    if len(frame.sampling) == 1:
-        across = down = 8
+    across, down = unit_size(frame)
     units = -(-frame.width // across) * -(-height // down)
     return -(-units // frame.restart)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 HUFFMAN_TABLES = 0xC4
 END_OF_IMAGE = 0xD9
 START_OF_SCAN = 0xDA
+END_MARKER = b"\xff\xd9"
 APP0, APP1, APP14, APP15, COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 _RESTART_INTERVAL = 0xDD
 
@@ -69,6 +70,14 @@ class Frame(NamedTuple):
     def runs_from_the_top(self) -> bool:
         """Whether all of it is in one Huffman-coded scan, row after row."""
         return self.process in SEQUENTIAL and self.in_one_scan
+
+
+def unit_size(frame: Frame) -> tuple[int, int]:
+    """(width, height) in pixels of the blocks that are coded together (T.81, A.2)."""
+    if len(frame.sampling) == 1:
+        return 8, 8  # whatever its sampling states
+    across, down = (8 * max(blocks) for blocks in zip(*frame.sampling))
+    return across, down
 
 
 @dataclass
