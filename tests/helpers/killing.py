@@ -13,5 +13,5 @@ def kill_and_resume(folder, kills, workers, seed):
     in_fork(lambda: kill_driver.run(folder, kills, workers, seed), LONG + 10 * kills)
     report = json.loads((folder / "kills.json").read_text())
     assert len(report["kills"]) == kills
-    assert len({place for _, place, _ in report["kills"]}) == PLACES
+    assert len({place for _, place, _ in report["kills"]}) == min(kills, PLACES)
     return report
