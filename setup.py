@@ -92,8 +92,10 @@ setup(
         "probe": requirements("requirements-probe.txt"),
         "shards": requirements("requirements-shards.txt"),
         "tensorboard": requirements("requirements-tensorboard.txt"),
+        "visualdl": requirements("requirements-visualdl.txt"),
         "dev": [
             *requirements("requirements-shards.txt"),
+            *requirements("requirements-visualdl.txt"),
             *requirements("requirements-dev.txt"),
         ],
     },

@@ -96,6 +96,7 @@ EXTRAS = (
         "`ppcls quantize`, which makes int8 programs",
     ),
     Extra("tensorboard", ("tensorboardX",), "Global.loggers: [tensorboard]"),
+    Extra("visualdl", ("visualdl",), "Global.loggers: [visualdl]"),
     Extra(
         "probe",
         ("sklearn",),

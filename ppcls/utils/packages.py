@@ -20,7 +20,6 @@ REQUIRED = {
     "PIL": ("pillow",),
     "yaml": ("pyyaml",),
     "tqdm": ("tqdm",),
-    "visualdl": ("visualdl",),
     "safetensors": ("safetensors",),
     "simplejpeg": ("simplejpeg",),
     "paddle": ("paddlepaddle", "paddlepaddle-gpu"),

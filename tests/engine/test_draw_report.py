@@ -7,7 +7,7 @@ import pytest
 
 from helpers.training import tiny_trainer
 from ppcls.analysis import run_report
-from ppcls.engine.callbacks import TensorBoardLog, report
+from ppcls.engine.callbacks import TensorBoardLog, VisualDLLog, report
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.callbacks.report import DrawReport
 
@@ -102,13 +102,16 @@ def test_a_failure_is_logged_once_and_the_run_continues(clock, monkeypatch, capl
     )
 
 
-def test_tensorboard_that_is_not_installed_stops_nothing(monkeypatch, caplog, tmp_path):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+@pytest.mark.parametrize(
+    ("log", "module", "extra"), [(TensorBoardLog, "tensorboardX", "tensorboard"), (VisualDLLog, "visualdl", "visualdl")]
+)
+def test_a_logger_that_is_not_installed_stops_nothing(log, module, extra, monkeypatch, caplog, tmp_path):
+    monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(logging.getLogger("ppcls"), "propagate", True)
-    trainer = tiny_trainer([TensorBoardLog(tmp_path)], epochs=1)
+    trainer = tiny_trainer([log(tmp_path)], epochs=1)
     trainer.fit()
     assert trainer.state.epoch == 1
     assert caplog.messages == [
-        "TensorBoard stopped (Unavailable: tensorboardX is not installed; run `pip install 'ppcls[tensorboard]'`); "
+        f"{log.title} stopped (Unavailable: {module} is not installed; run `pip install 'ppcls[{extra}]'`); "
         "the run continues without it"
     ]

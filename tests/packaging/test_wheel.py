@@ -114,7 +114,7 @@ def test_requirements(content):
     core = [line for line in needed if "extra ==" not in line]
     assert core == [
         "numpy>=1.21.2", "opencv-python-headless>=4.10", "pillow>=11.3", "pyyaml>=6.0", "safetensors>=0.4",
-        "simplejpeg>=1.8", "tqdm>=4.60", "visualdl>=2.5.3",
+        "simplejpeg>=1.8", "tqdm>=4.60",
     ]  # fmt: skip
     extras: dict[str, list[str]] = {
         extra: []

@@ -250,19 +250,19 @@ NOT_FOUND = "cannot open shared object file: No such file or directory"
             "numpy ... (libopenblas64.so: undefined symbol: x); reinstall by",
         ),
         (
-            "visualdl",
+            "safetensors",
             "raise ValueError('numpy.dtype size changed, may indicate binary incompatibility. Expected 96')",
-            "visualdl ... numpy (ValueError: ... Expected 96); run `{} -m pip install --upgrade numpy visualdl`",
+            "safetensors ... numpy (ValueError: ... Expected 96); run `{} -m pip install --upgrade numpy safetensors`",
         ),
         (
-            "visualdl",
-            "import no_such_flask.views",
-            "visualdl ... module no_such_flask, which is not installed; run `{} -m pip install visualdl`",
+            "simplejpeg",
+            "import no_such_part.views",
+            "simplejpeg ... module no_such_part, which is not installed; run `{} -m pip install simplejpeg`",
         ),
         (
-            "visualdl",
+            "paddle",
             "raise ModuleNotFoundError(\"No module named 'pkg_resources'\", name='pkg_resources')",
-            "visualdl needs pkg_resources, ... setuptools ...; run `{} -m pip install 'setuptools<81'`",
+            "paddlepaddle-gpu needs pkg_resources, ... setuptools ...; run `{} -m pip install 'setuptools<81'`",
         ),
         (
             "tqdm",
@@ -284,7 +284,7 @@ NOT_FOUND = "cannot open shared object file: No such file or directory"
 )
 def test_a_package_that_does_not_load(stand_ins, monkeypatch, capsys, module, code, wanted):
     installed = ("opencv-python", "paddlepaddle-gpu")
-    others = ("pillow", "numpy", "visualdl", "tqdm", "pyyaml", "safetensors", "simplejpeg")
+    others = ("pillow", "numpy", "tqdm", "pyyaml", "safetensors", "simplejpeg")
     monkeypatch.setattr(packages, "version_of", lambda name: "1.0" if name in installed + others else None)
     monkeypatch.delitem(sys.modules, module, raising=False)
     stand_ins(f"import {module}", **{module: code})

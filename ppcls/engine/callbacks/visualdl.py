@@ -26,9 +26,8 @@ class VisualDLLog(Callback):
 
     def _open(self) -> Any:
         """Make the writer, which has `add_scalar` and `close`."""
-        from visualdl import LogWriter
-
-        return LogWriter(logdir=str(self.folder))
+        writers = import_optional("visualdl", "visualdl", "visualdl")
+        return writers.LogWriter(logdir=str(self.folder))
 
     def train_begin(self, trainer: Trainer) -> None:
         """Opens the log."""
