@@ -155,7 +155,7 @@ lint: environment-test
 	$(RUN) -m mypy
 
 # In a folder of its own: what the tests built is neither needed nor changed.
-LITE_INCLUDES := -Ideploy/lite/src -Ideploy/cpp/core/include -isystem /usr/include/stb \
+LITE_INCLUDES := -Ideploy/lite/src -Ideploy/cpp/core/include -Ideploy/cpp/runtime/src -isystem /usr/include/stb \
 	-isystem /usr/src/googletest/googletest/include
 
 lint-cpp:  ## clang-format and clang-tidy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,6 +99,54 @@ def _others(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
             yield f"tiff_{mode}_lzw.tif", saved(image, "TIFF", compression="tiff_lzw")
     deep = (np.asarray(gray).astype(np.uint16) << 8) + 131
     yield "tiff_16_gray.tif", saved(Image.fromarray(deep), "TIFF")
+    yield "tiff_jpeg.tif", saved(picture, "TIFF", compression="jpeg")
+    yield "tiff_deflate.tif", saved(picture, "TIFF", compression="tiff_adobe_deflate")
+    yield "tiff_fax.tif", saved(picture.convert("1"), "TIFF", compression="group4")
+    for white in (0, 1):
+        yield f"tiff_16_from_{white}.tif", raw_tiff(deep.tobytes(), 16, white)
+        yield f"tiff_12_from_{white}.tif", raw_tiff(packed_12(np.asarray(gray)), 12, white)
+    yield from _gifs(picture)
+    for mode in ("RGB", "L", "1"):
+        yield f"ppm_{mode}.ppm", saved(picture.convert(mode), "PPM")
+    yield "ppm_text.ppm", b"P3 # of three colours\n3 1 200\n0 100 200 1 2 3 9 9 9\n"
+    yield "ppm_deep.pgm", b"P5 3 1 1000\n" + bytes([0, 5, 1, 200, 3, 232])
+
+
+def raw_tiff(strip: bytes, bits: int, photometric: int, width: int = 61, height: int = 47) -> bytes:
+    """A grey TIFF that is not compressed; of `photometric` 0 counts from white."""
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height, 279: len(strip)}
+    directory = struct.pack("<H", len(tags))
+    for number, value in tags.items():
+        directory += struct.pack("<HHII", number, 4, 1, value)
+    return b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + directory + bytes(4)
+
+
+def packed_12(gray: np.ndarray) -> bytes:
+    """Rows of values of 12 bits, two in three bytes."""
+    rows = b""
+    for row in gray.astype(int) * 16 + 7:
+        digits = "".join(f"{value:03x}" for value in row)
+        rows += bytes.fromhex(digits + "0" * (len(digits) % 2))
+    return rows
+
+
+def _gifs(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
+    other = Image.fromarray(drawn(seed=1))
+    for colors in (2, 3, 17, 256):
+        yield f"gif_{colors}.gif", saved(picture.quantize(colors), "GIF", interlace=colors % 2)
+    yield "gif_gray.gif", saved(picture.convert("L"), "GIF")
+    frames = {"save_all": True, "append_images": [other.quantize(9)]}
+    yield "gif_animated.gif", saved(picture.quantize(50), "GIF", transparency=3, **frames)
+    content = bytearray(saved(picture.quantize(16), "GIF"))
+    content[6:10] = struct.pack("<HH", 100, 90)
+    frame = content.index(b",", 13 + 48)
+    content[frame + 1], content[frame + 3] = 7, 5
+    yield "gif_within_a_canvas.gif", bytes(content)
+    yield "webp_animated.webp", saved(picture, "WEBP", save_all=True, append_images=[other], lossless=True)
+    small, canvas = picture.crop((0, 0, 40, 30)), Image.new("RGBA", picture.size)
+    canvas.paste(small, (12, 8))
+    frames = {"save_all": True, "append_images": [other.convert("RGBA")], "minimize_size": True}
+    yield "webp_within_a_canvas.webp", saved(canvas, "WEBP", lossless=True, **frames)
 
 
 def _bad(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
@@ -109,6 +158,8 @@ def _bad(picture: Image.Image) -> Iterator[tuple[str, bytes]]:
         "webp": lambda: saved(picture, "WEBP"),
         "tif": lambda: saved(picture, "TIFF"),
         "lzw.tif": lambda: saved(picture, "TIFF", compression="tiff_lzw"),
+        "gif": lambda: saved(picture.quantize(200), "GIF"),
+        "ppm": lambda: saved(picture, "PPM"),
     }
     for suffix, make in kinds.items():
         content = make()

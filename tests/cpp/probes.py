@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,10 +47,17 @@ class Decoded(NamedTuple):
     error: str
 
 
-def decoded(probe: Path, paths: Sequence[Path]) -> list[Decoded]:
-    """What the library makes of picture files."""
+def decoded(probe: Path, paths: Sequence[Path], limits: Mapping[int, int] | None = None) -> list[Decoded]:
+    """What the library makes of picture files, by a process with these limits of `resource`."""
+
+    def limit() -> None:
+        for kind, most in (limits or {}).items():
+            resource.setrlimit(kind, (most, most))
+
     names = "".join(f"{path}\n" for path in paths)
-    done = subprocess.run([probe], input=names.encode(), capture_output=True, timeout=300, check=False)
+    done = subprocess.run(
+        [probe], input=names.encode(), capture_output=True, timeout=300, preexec_fn=limit, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     answers = []
     at = 0

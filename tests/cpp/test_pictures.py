@@ -1,8 +1,13 @@
-"""Picture files by the C++ library against `DecodeImage`: the odd ones one by one, and 200 photos."""
+"""Picture files by the C++ library against `DecodeImage`: the odd ones one by one, bombs, and 200 photos."""
 
 from __future__ import annotations
 
 import os
+import re
+import resource
+import sys
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +15,30 @@ import pytest
 from odd_pictures import odd_files
 from probes import Decoded, decoded
 
+from helpers.checkout import ROOT
+from ppcls.data.picture_formats import HEAD_BYTES, picture_format
 from ppcls.data.transforms import DecodeImage, UnreadableImage
+from ppcls.data.transforms.jpeg_markers import jpeg_frame
+
+sys.path += [str(ROOT / "tests" / "extras"), str(ROOT / "tests" / "fuzz")]
+
+from recorded_pictures import record_odd_pictures
+from test_bombs_data import PICTURES as BOMBS
 
 DATA = os.environ.get("PPCLS_TEST_DATA")
-# Levels that a value may be off, where OpenCV converts otherwise than Pillow; docs/deployment/cpp.md has the table
-OFF = {"tiff_CMYK.tif": 1, "webp_lossy.webp": 0}
+PAGE = (ROOT / "docs" / "deployment" / "cpp.md").read_text(encoding="utf-8")
+# Formats that Python alone reads, as the page's table has them
+(REFUSED,) = re.findall(r"^\| (.*) \| Pillow \| refused, in one sentence \|$", PAGE, flags=re.MULTILINE)
+# Pillow refuses a PNG with more text than 1 MiB
+MUCH_TEXT = ("png text", "png international text", "png colour profile")
+BOMB_MEMORY, BOMB_SECONDS = 1536 << 20, 60
 
 
 def python_of(content: bytes) -> Decoded:
     try:
-        return Decoded(DecodeImage()(content), "")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tests make errors of Pillow's
+            return Decoded(DecodeImage()(content), "")
     except UnreadableImage as error:
         return Decoded(None, error.reason)
 
@@ -44,14 +63,62 @@ def test_odd_picture(answers: dict[str, tuple[Decoded, Decoded]], name: str) -> 
         assert ours.error
         assert "\n" not in ours.error
         return
-    assert ours.pixels.shape == theirs.pixels.shape
-    assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= OFF.get(name, 0)
+    assert np.array_equal(ours.pixels, theirs.pixels)
 
 
 def test_messages_of_limits(answers: dict[str, tuple[Decoded, Decoded]]) -> None:
     for name in ("bad_large.png", "bad_empty.jpg", "bad_text.jpg", "bad_float.tif", "bad_cut_with_end_50.jpg"):
         ours, theirs = answers[name]
         assert ours.error == theirs.error
+
+
+def difference(content: bytes, ours: Decoded, theirs: Decoded) -> str:
+    """In what the two readers differ; empty where both refuse the file, or give the same pixels."""
+    if ours.pixels is None:
+        assert ours.error
+        assert "\n" not in ours.error
+    if ours.pixels is not None and theirs.pixels is not None and np.array_equal(ours.pixels, theirs.pixels):
+        return ""
+    if ours.pixels is None and theirs.pixels is None:
+        return ""
+    known = picture_format(content[:HEAD_BYTES])
+    assert known is not None
+    if ours.error == f"it is {known.name}, which this program does not read; convert it to JPEG or PNG":
+        return f"refused: {known.name}"
+    frame = jpeg_frame(content)
+    if frame is not None and frame.sampling[0] == (3, 1) and "premature end" in ours.error:
+        return "refused: last bytes are missing"
+    return f"{known.name}: {theirs.error or 'read'} by Python, here {ours.error or 'other pixels'}"
+
+
+def test_every_odd_picture_of_the_python_tests(decode_probe: Path, tmp_path: Path) -> None:
+    record_odd_pictures(tmp_path, "--record-fixed-pictures")
+    files: dict[bytes, Path] = {}
+    for path in sorted(tmp_path.glob("*.bin")):
+        files.setdefault(path.read_bytes(), path)
+    found = Counter()
+    for content, ours in zip(files, decoded(decode_probe, list(files.values()))):
+        found[difference(content, ours, python_of(content))] += 1
+    assert len(files) > 1500
+    assert found.pop("") > len(files) - 20
+    found.pop("refused: last bytes are missing", None)
+    assert set(found) <= {f"refused: {name}" for name in REFUSED.split(", ")}
+    print(f"{len(files)} odd pictures: the same but for {dict(found)}")
+
+
+def test_bombs(decode_probe: Path, tmp_path: Path) -> None:
+    """Files that cost much for their size are bounded, and read or refused as by Python."""
+    files = {}
+    for number, (name, make) in enumerate(BOMBS.items()):
+        files[name] = tmp_path / f"{number}.bin"
+        files[name].write_bytes(make())
+    limits = {resource.RLIMIT_AS: BOMB_MEMORY, resource.RLIMIT_CPU: BOMB_SECONDS}
+    for (name, path), ours in zip(files.items(), decoded(decode_probe, list(files.values()), limits)):
+        content = path.read_bytes()
+        if name in MUCH_TEXT:
+            assert ours.pixels is not None
+            continue
+        assert difference(content, ours, python_of(content)) in ("", "refused: JPEG 2000"), name
 
 
 @pytest.mark.skipif(not DATA, reason="PPCLS_TEST_DATA is not set")

@@ -186,14 +186,14 @@ def test_unreadable_pictures_are_named_and_the_others_answered(
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["z.png"]
     first, second = done.stderr.splitlines()
     assert first.startswith(f"{tmp_path}/cut.jpg: its coded data is damaged or incomplete")
-    assert second == f"{tmp_path}/text.png: it is not a JPEG, PNG or BMP file, or its header is damaged"
+    assert second == f"{tmp_path}/text.png: no known picture format"
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["none.jpg"], "none.jpg does not exist; give a picture, or a folder of pictures"),
-        ([], "no picture is given; write pictures, or folders of .jpg, .png or .bmp files"),
+        ([], "no picture is given; write pictures, or folders of pictures (JPEG, PNG, BMP, GIF, PPM)"),
         (["--threads", "0", "--verify"], "--threads"),
     ],
 )

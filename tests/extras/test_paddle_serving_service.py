@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))  # for test_document
 import test_documents as documents
 
 from helpers.checkout import ROOT
-from helpers.new_process import new_python, output_of, with_checkout
+from helpers.new_process import output_of
 from helpers.pictures import encoded, noise, save_picture
 from ppcls.inference import Classifier
 from ppcls.inference.golden import GOLDEN_PICTURE
@@ -50,12 +50,6 @@ CHECKED = (
     + PROTOCOL_LINES.format("gRPC")
     + "the service was ended: both ports are free\n"
 )
-# What decodes the odd pictures of the other tests
-ODD_TESTS = (
-    "test_data_decode", "test_data_tiff", "test_data_cut_jpeg", "test_data_orientation", "test_data_file_formats",
-    "test_data_gray", "test_data_resize", "test_data_crop", "test_data_pixels", "test_data_transform_pipeline",
-    "test_picture_bounds", "test_picture_files", "test_picture_sources", "test_resample_part",
-)  # fmt: skip
 REFUSED_BY_PILLOW_10 = ("it is AVIF", "TIFF files of this kind are not read, or it is damaged (grey, ")
 
 
@@ -406,12 +400,9 @@ def compare(folder: Path, recorded: Path) -> tuple[int, list[Any]]:
 
 
 def test_odd_pictures_have_the_same_tensors_on_python_38(checked: str, folder: Path, tmp_path: Path) -> None:
-    tests = [ROOT / "tests" / "data_pipeline" / f"{name}.py" for name in ODD_TESTS]
-    words = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "recorded_pictures"]
-    words += ["--basetemp", str(tmp_path / "basetemp"), "--record-pictures", str(tmp_path)]
-    environment = with_checkout(PYTHONPATH=os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
-    ran = new_python(*words, *tests, folder=ROOT, environment=environment)
-    assert ran.code == 0, ran.out + ran.err
+    from recorded_pictures import record_odd_pictures
+
+    record_odd_pictures(tmp_path)
     count, others = compare(folder, tmp_path)
     assert count > 3000
     for _, _, found, reason in others:

@@ -13,6 +13,7 @@
 #include "picture.hpp"
 #include "ppcls/core/error.hpp"
 #include "ppcls/core/golden.hpp"
+#include "ppcls/core/picture_file.hpp"
 #include "ppcls/core/postprocess.hpp"
 #include "ppcls/core/results.hpp"
 
@@ -129,12 +130,6 @@ Result classified(Model& model, const std::string& source, int topk) {
   return result;
 }
 
-bool is_picture_name(const fs::path& path) {
-  std::string suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) { return std::tolower(c); });
-  return suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png" || suffix == ".bmp";
-}
-
 // The pictures in a folder and its subfolders, by their paths; what is hidden is passed over.
 std::vector<std::string> pictures_in(const fs::path& folder) {
   std::vector<std::string> found;
@@ -143,7 +138,7 @@ std::vector<std::string> pictures_in(const fs::path& folder) {
     const bool is_hidden = entry->path().filename().string().front() == '.';
     if (entry->is_directory() && is_hidden) {
       entry.disable_recursion_pending();
-    } else if (entry->is_regular_file() && !is_hidden && is_picture_name(entry->path())) {
+    } else if (entry->is_regular_file() && !is_hidden && is_picture_name(entry->path().filename().u8string())) {
       found.push_back(entry->path().string());
     }
   }
@@ -163,7 +158,7 @@ std::vector<std::string> sources_of(const std::vector<std::string>& given) {
       sources.push_back(name);
     }
   }
-  expect(!sources.empty(), "no picture is given; write pictures, or folders of .jpg, .png or .bmp files");
+  expect(!sources.empty(), "no picture is given; write pictures, or folders of pictures (JPEG, PNG, BMP, GIF, PPM)");
   return sources;
 }
 
@@ -211,7 +206,7 @@ int main(int argc, char** argv) {
   ppcls::lite::Options options;
   CLI::App app{"Classify pictures with the program that `ppcls lite` wrote into a bundle."};
   app.add_option("MODEL", options.model, "the bundle's folder, or the .json file of one program")->required();
-  app.add_option("PICTURES", options.pictures, "pictures, and folders of pictures (JPEG, PNG, BMP)");
+  app.add_option("PICTURES", options.pictures, "pictures, and folders of pictures (JPEG, PNG, BMP, GIF, PPM)");
   app.add_flag("--int8", options.int8, "of a bundle's programs, the one with int8 weights");
   app.add_option("--topk", options.topk, "classes per picture (default: 5)")->check(CLI::Range(1, 1 << 24));
   app.add_option("--output", options.output, "also write one row per picture, to .csv or .json");

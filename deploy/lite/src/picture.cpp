@@ -1,14 +1,15 @@
 #include "picture.hpp"
 
-#include <turbojpeg.h>
-
 #include <climits>
 #include <cstring>
 #include <memory>
 #include <string>
 
-#include "orientation.hpp"
+#include "jpeg.hpp"
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/gif.hpp"
+#include "ppcls/core/picture_file.hpp"
+#include "ppcls/core/ppm.hpp"
 
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
@@ -28,84 +29,31 @@
 namespace ppcls::lite {
 namespace {
 
-constexpr std::int64_t kMostPixels = 89'478'485;  // a quarter of a gigabyte of pixels, unless the bundle says otherwise
-
-void check_size(int width, int height, const Decoding& decoding) {
-  const std::int64_t most = decoding.max_pixels.value_or(kMostPixels);
-  const std::int64_t pixels = std::int64_t{width} * height;
-  if (width < 1 || height < 1 || pixels > most) {
-    throw UnreadablePicture("it has " + std::to_string(pixels) + " pixels, and at most " + std::to_string(most) +
-                            " are read");
-  }
-}
-
-struct CloseDecoder {
-  void operator()(void* handle) const { tjDestroy(handle); }
-};
-
-// CMYK as Adobe writes it, inverted, to RGB by Pillow's formula.
-ByteImage from_inverted_cmyk(const ByteImage& cmyk) {
-  ByteImage rgb(cmyk.width, cmyk.height, 3);
-  const std::size_t pixels = rgb.values.size() / 3;
-  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
-    const std::uint8_t* from = cmyk.values.data() + 4 * pixel;
-    const int white = from[3];  // what black leaves
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-      const int product = (255 - from[channel]) * white + 128;
-      rgb.values[3 * pixel + channel] = static_cast<std::uint8_t>(white - (((product >> 8) + product) >> 8));
-    }
-  }
-  return rgb;
-}
-
-ByteImage decode_jpeg(const std::vector<std::uint8_t>& content, const Decoding& decoding) {
-  const std::unique_ptr<void, CloseDecoder> decoder(tjInitDecompress());
-  expect(decoder != nullptr, "libjpeg-turbo cannot start; free memory");
-  const auto size = static_cast<unsigned long>(content.size());
-  int width = 0;
-  int height = 0;
-  int sampling = 0;
-  int colors = 0;
-  const int header = tjDecompressHeader3(decoder.get(), content.data(), size, &width, &height, &sampling, &colors);
-  if (header != 0) {
-    throw UnreadablePicture(std::string("it is damaged (") + tjGetErrorStr2(decoder.get()) + ")");
-  }
-  check_size(width, height, decoding);
-  const bool is_cmyk = colors == TJCS_CMYK || colors == TJCS_YCCK;
-  ByteImage pixels(width, height, is_cmyk ? 4 : 3);
-  // libjpeg fills up what is missing, and only warns
-  constexpr int kFlags = TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
-  const int format = is_cmyk ? TJPF_CMYK : TJPF_RGB;
-  const int done =
-      tjDecompress2(decoder.get(), content.data(), size, pixels.values.data(), width, 0, height, format, kFlags);
-  if (done != 0) {
-    throw UnreadablePicture(std::string("its coded data is damaged or incomplete (") + tjGetErrorStr2(decoder.get()) +
-                            ")");
-  }
-  return upright(is_cmyk ? from_inverted_cmyk(pixels) : pixels, orientation_of(content));
-}
-
 struct FreePixels {
   void operator()(stbi_uc* pixels) const { stbi_image_free(pixels); }
 };
 
-ByteImage decode_other(const std::vector<std::uint8_t>& content, const Decoding& decoding) {
-  expect_readable(content.size() <= INT_MAX, "the file is too large");
-  const int size = static_cast<int>(content.size());
-  int width = 0;
-  int height = 0;
+// What zlib unpacks, of at most `most` bytes; empty where it is damaged or larger.
+std::string inflated(std::string_view packed, std::size_t most) {
+  std::string content(most, '\0');
+  const int size =
+      stbi_zlib_decode_buffer(content.data(), static_cast<int>(most), packed.data(), static_cast<int>(packed.size()));
+  content.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return content;
+}
+
+ByteImage by_stb(Bytes file, Size expected) {
+  expect_readable(file.size() <= INT_MAX, "the file is too large");
+  Size size;
   int channels = 0;
-  if (stbi_info_from_memory(content.data(), size, &width, &height, &channels) == 0) {
-    throw UnreadablePicture("it is not a JPEG, PNG or BMP file, or its header is damaged");
-  }
-  check_size(width, height, decoding);
   // Alpha is dropped, values of 16 bits keep their high byte, gray is repeated
-  const std::unique_ptr<stbi_uc, FreePixels> pixels(
-      stbi_load_from_memory(content.data(), size, &width, &height, &channels, STBI_rgb));
+  const std::unique_ptr<stbi_uc, FreePixels> pixels(stbi_load_from_memory(
+      file.data(), static_cast<int>(file.size()), &size.width, &size.height, &channels, STBI_rgb));
   if (pixels == nullptr) {
     throw UnreadablePicture(std::string("it is damaged or incomplete (") + stbi_failure_reason() + ")");
   }
-  ByteImage image(width, height, 3);
+  expect_readable(size == expected, "the file is damaged: its parts state different sizes");
+  ByteImage image(size.width, size.height, 3);
   std::memcpy(image.values.data(), pixels.get(), image.values.size());
   return image;
 }
@@ -113,9 +61,24 @@ ByteImage decode_other(const std::vector<std::uint8_t>& content, const Decoding&
 }  // namespace
 
 ByteImage decode_picture(const std::vector<std::uint8_t>& content, const Decoding& decoding) {
-  expect_readable(!content.empty(), "the file is empty");
-  const bool is_jpeg = content.size() >= 2 && content[0] == 0xFF && content[1] == 0xD8;
-  return is_jpeg ? decode_jpeg(content, decoding) : decode_other(content, decoding);
+  const Bytes file(content);
+  const PictureFormat format = picture_format(file);
+  const bool is_refused = format == PictureFormat::tiff || format == PictureFormat::webp;
+  if (is_refused) {
+    throw UnreadablePicture(std::string("it is ") + (format == PictureFormat::tiff ? "TIFF" : "WebP") +
+                            ", which this program does not read; convert it to JPEG or PNG");
+  }
+  const Header header = read_header(file, decoding, inflated);
+  switch (format) {
+    case PictureFormat::jpeg:
+      return upright(decode_jpeg(file), header.orientation);
+    case PictureFormat::gif:
+      return decode_gif(file);
+    case PictureFormat::ppm:
+      return decode_ppm(file);
+    default:
+      return upright(by_stb(file, header.size), header.orientation);
+  }
 }
 
 }  // namespace ppcls::lite

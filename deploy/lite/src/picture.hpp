@@ -1,4 +1,4 @@
-// Decoding of picture files: JPEG by libjpeg-turbo; PNG and BMP by stb_image.
+// Decoding of picture files: JPEG by libjpeg-turbo, PNG and BMP by stb_image, GIF and PPM by the core.
 #pragma once
 
 #include <cstdint>

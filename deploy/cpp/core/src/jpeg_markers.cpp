@@ -45,12 +45,6 @@ std::size_t find_marker(Bytes file, std::size_t position) {
   return Bytes::npos;
 }
 
-void expect_sound(bool condition, const std::string& reason) {
-  if (!condition) {
-    throw UnreadablePicture(reason);
-  }
-}
-
 // What stands before the coded data.
 struct Headers {
   std::size_t frame_at = 0;
@@ -387,12 +381,13 @@ std::size_t padding_before_end(Bytes file, const Frame& frame, const std::string
 void check_complete(Bytes file, const Frame& frame, const std::string& notice) {
   std::size_t padding = 0;
   if (!notice.empty()) {
-    expect_sound(end_of_image(file, frame.scan_at).has_value(), "the file is truncated");
+    expect_readable(end_of_image(file, frame.scan_at).has_value(), "the file is truncated");
     padding = padding_before_end(file, frame, notice);
-    expect_sound(padding > 0, "its coded data is damaged or incomplete (" + notice + ")");
+    expect_readable(padding > 0, "its coded data is damaged or incomplete (" + notice + ")");
   }
-  expect_sound(!has_hole(file, frame, padding), "its coded data is damaged: a part of it was overwritten with zeros");
-  expect_sound(has_all_scans(file, frame), "its coded data is incomplete: scans are missing");
+  expect_readable(!has_hole(file, frame, padding),
+                  "its coded data is damaged: a part of it was overwritten with zeros");
+  expect_readable(has_all_scans(file, frame), "its coded data is incomplete: scans are missing");
 }
 
 std::vector<std::uint8_t> without_harmless_defects(Bytes file, const Frame& frame) {

@@ -6,7 +6,9 @@
 
 #include "ppcls/core/digests.hpp"
 #include "ppcls/core/error.hpp"
+#include "ppcls/core/gif.hpp"
 #include "ppcls/core/jpeg_markers.hpp"
+#include "ppcls/core/ppm.hpp"
 
 namespace ppcls {
 namespace {
@@ -115,27 +117,36 @@ std::string exif_of_text(std::string_view text) {
   return bytes;
 }
 
-// Text of a chunk behind its keyword; compressed text, whose orientation Python reads, is passed over.
-std::string_view text_behind(std::string_view body, std::string_view keyword, bool is_international) {
-  if (body.substr(0, keyword.size()) != keyword || body.size() <= keyword.size() || body[keyword.size()] != 0) {
+std::string unpacked(std::string_view packed, const Inflate& inflate) {
+  constexpr std::size_t kMostText = 1 << 20;  // as Pillow
+  return inflate ? inflate(packed, kMostText) : std::string();
+}
+
+// Text of a chunk behind its keyword: plain (tEXt), packed (zTXt), or international (iTXt) and then one or the other.
+std::string text_of(std::string_view kind, std::string_view body, std::string_view keyword, const Inflate& inflate) {
+  if (body.substr(0, keyword.size()) != keyword || body.size() <= keyword.size() + 1 || body[keyword.size()] != 0) {
     return {};
   }
   body.remove_prefix(keyword.size() + 1);
-  if (!is_international) {
-    return body;
+  if (kind == "tEXt") {
+    return std::string(body);
   }
-  if (body.size() < 2 || body[0] != 0) {
+  if (kind == "zTXt") {
+    return body[0] == 0 ? unpacked(body.substr(1), inflate) : std::string();
+  }
+  if (body.size() < 2 || body[1] != 0) {
     return {};
   }
+  const bool is_packed = body[0] != 0;
   body.remove_prefix(2);
-  for (int field = 0; field < 2; ++field) {
+  for (int field = 0; field < 2; ++field) {  // language and translated keyword
     const std::size_t end = body.find('\0');
     body.remove_prefix(end == std::string_view::npos ? body.size() : end + 1);
   }
-  return body;
+  return is_packed ? unpacked(body, inflate) : std::string(body);
 }
 
-Header png_header(Bytes file, const Decoding& decoding) {
+Header png_header(Bytes file, const Decoding& decoding, const Inflate& inflate) {
   if (!file.has_at(12, "IHDR") || file.size() < 33) {
     refuse("the file is truncated");
   }
@@ -151,7 +162,7 @@ Header png_header(Bytes file, const Decoding& decoding) {
   const Size size{static_cast<int>(width), static_cast<int>(height)};
   check_pixels(size, width * height, file.size(), bytes_per_pixel, decoding);
   std::string exif;
-  std::string_view xmp;
+  std::string xmp;
   std::size_t place = 8;
   bool has_pixels = false;
   while (true) {
@@ -167,10 +178,10 @@ Header png_header(Bytes file, const Decoding& decoding) {
     }
     if (kind == "eXIf") {
       exif = body;
-    } else if (kind == "tEXt" && exif.empty()) {
-      exif = exif_of_text(text_behind(body, "Raw profile type exif", false));
+    } else if ((kind == "tEXt" || kind == "zTXt") && exif.empty()) {
+      exif = exif_of_text(text_of(kind, body, "Raw profile type exif", inflate));
     } else if (kind == "iTXt") {
-      const std::string_view text = text_behind(body, "XML:com.adobe.xmp", true);
+      const std::string text = text_of(kind, body, "XML:com.adobe.xmp", inflate);
       xmp = text.empty() ? xmp : text;
     }
     has_pixels = has_pixels || kind == "IDAT";
@@ -213,6 +224,20 @@ Header bmp_header(Bytes file, const Decoding& decoding) {
   return {size, width * height * bytes_per_pixel, 1};
 }
 
+Header gif_header(Bytes file, const Decoding& decoding) {
+  const Size size = gif_frame(file).canvas;
+  expect_readable(size.pixels() > 0, kDamaged);
+  check_pixels(size, size.pixels(), file.size(), kPalette, decoding);
+  return {size, size.pixels() * kPalette, 1};
+}
+
+Header pnm_header(Bytes file, const Decoding& decoding) {
+  const PpmHeader header = ppm_header(file);
+  const int bytes_per_pixel = header.kind == '3' || header.kind == '6' ? kColor : kGray;
+  check_pixels(header.size, header.size.pixels(), file.size(), bytes_per_pixel, decoding);
+  return {header.size, header.size.pixels() * bytes_per_pixel, 1};
+}
+
 Header webp_header(Bytes file, const Decoding& decoding) {
   expect_readable(file.little_endian(4, 4) + 8 <= file.size(), "the file is truncated");
   std::string_view exif;
@@ -229,9 +254,6 @@ Header webp_header(Bytes file, const Decoding& decoding) {
       width = static_cast<std::int64_t>(file.little_endian(body + 4, 3)) + 1;
       height = static_cast<std::int64_t>(file.little_endian(body + 7, 3)) + 1;
       has_alpha = (file[body] & 0x10U) != 0;
-      expect_readable((file[body] & 0x02U) == 0,
-                      "it is an animated WebP, which this program does not read; save its "
-                      "first frame as PNG");
     } else if (kind == "VP8 " && width == 0) {
       width = static_cast<std::int64_t>(file.little_endian(body + 6, 2) & 0x3FFFU);
       height = static_cast<std::int64_t>(file.little_endian(body + 8, 2) & 0x3FFFU);
@@ -264,19 +286,131 @@ std::int64_t first_number(Bytes file, const std::vector<Tag>& tags, unsigned num
   return missing;
 }
 
+// Bytes of a pixel of a TIFF while it is decoded: its picture, and a strip, which may hold all of it.
+int tiff_pixel_bytes(std::int64_t photometric, std::int64_t samples, std::int64_t bits) {
+  constexpr std::int64_t kPaletteColor = 3;
+  if (samples == 1) {
+    return (photometric == kPaletteColor ? kPalette : kGray) + (bits > 8 ? 2 : 1);
+  }
+  if (samples == 2) {
+    return kGrayAlpha + kTiffExtra;
+  }
+  return (samples == 3 ? kColor : kOther) + kTiffExtra;
+}
+
+int tiff_orientation(Bytes file, const std::vector<Tag>& tags) {
+  constexpr unsigned kXmp = 700;
+  const std::int64_t stated = first_number(file, tags, kOrientation, 0);
+  std::string_view xmp;
+  for (const Tag& tag : tags) {
+    if (tag.number == kOrientation) {
+      return stated >= 1 && stated <= 8 ? static_cast<int>(stated) : 1;
+    }
+    if (tag.number == kXmp) {
+      xmp = file.part(tag.at, tag.at + tag.bytes());
+    }
+  }
+  return stated_orientation({}, xmp);
+}
+
 Header tiff_header(Bytes file, const Decoding& decoding) {
   const auto tags = tiff_tags(file);
   const std::int64_t width = first_number(file, tags, 256, 0);
   const std::int64_t height = first_number(file, tags, 257, 0);
   expect_readable(width > 0 && height > 0 && width < 1 << 30 && height < 1 << 30, kDamaged);
   const std::int64_t tile = first_number(file, tags, 322, 0) * first_number(file, tags, 323, 0);
-  const std::int64_t samples = first_number(file, tags, 277, 1);
-  const int bytes_per_pixel = samples == 1 ? kGray + 2 : (samples == 3 ? kColor : kOther) + kTiffExtra;
+  const int bytes_per_pixel = tiff_pixel_bytes(first_number(file, tags, 262, 0), first_number(file, tags, 277, 1),
+                                               first_number(file, tags, 258, 1));
   const std::int64_t pixels = std::max(width * height, tile);
   const Size size{static_cast<int>(width), static_cast<int>(height)};
   check_pixels(size, pixels, file.size(), bytes_per_pixel, decoding);
-  // OpenCV applies the orientation of the tag while it decodes, whatever it is asked for
-  return {size, pixels * bytes_per_pixel, 1};
+  return {size, pixels * bytes_per_pixel, tiff_orientation(file, tags)};
+}
+
+bool is_space(unsigned byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+
+// Where a text begins, behind white space.
+std::size_t begin_of_text(Bytes file, std::size_t place) {
+  while (place < file.size() && is_space(file[place])) {
+    ++place;
+  }
+  return place;
+}
+
+bool is_ppm(Bytes file) {
+  const std::size_t next = begin_of_text(file, 2);
+  return file[0] == 'P' && file[1] >= '1' && file[1] <= '6' && next > 2 &&
+         (file[next] == '#' || (file[next] >= '0' && file[next] <= '9'));
+}
+
+// JPEG 2000, AVIF and HEIC, which only Python reads.
+std::string brand_of(Bytes file) {
+  if (file.has_at(0, "\xFF\x4F\xFF\x51") || file.has_at(0, "\0\0\0\x0CjP  \r\n\x87\n"sv)) {
+    return "JPEG 2000";
+  }
+  if (!file.has_at(4, "ftyp")) {
+    return "";
+  }
+  std::string name;
+  const std::size_t end = std::min<std::size_t>({file.big_endian(0, 4), file.size(), 64});
+  for (std::size_t place = 8; place < end; place += 4) {
+    const std::string_view brand = file.part(place, place + 4);
+    if (brand == "avif" || brand == "avis") {
+      return "AVIF";  // which may name the brands of HEIF as well
+    }
+    static constexpr std::string_view kHeif[] = {"heic", "heix", "heim", "heis", "hevc",
+                                                 "hevx", "hevm", "hevs", "mif1", "msf1"};
+    name = std::find(std::begin(kHeif), std::end(kHeif), brand) != std::end(kHeif) ? "HEIC" : name;
+  }
+  return name;
+}
+
+bool is_video(Bytes file) {
+  static constexpr std::string_view kBrands[] = {"qt", "iso", "mp4", "m4v", "3g", "avc"};
+  const bool is_mp4 =
+      file.has_at(4, "ftyp") && std::any_of(std::begin(kBrands), std::end(kBrands),
+                                            [&](std::string_view brand) { return file.has_at(8, brand); });
+  return is_mp4 || (file.has_at(0, "RIFF") && file.has_at(8, "AVI ")) || file.has_at(0, "\x1A\x45\xDF\xA3");
+}
+
+// A format that is not read anywhere; empty for an unknown one.
+std::string other_format(Bytes file) {
+  struct Other {
+    std::string_view begin;
+    const char* name;
+  };
+  static constexpr Other kOthers[] = {{"%!PS", "PostScript"},
+                                      {"\xC5\xD0\xD3\xC6", "PostScript"},
+                                      {"%PDF", "PDF"},
+                                      {"8BPS", "Photoshop"},
+                                      {"gimp xcf", "GIMP"},
+                                      {"\xFF\x0A", "JPEG XL"},
+                                      {"\0\0\0\x0CJXL "sv, "JPEG XL"},
+                                      {"icns", "icon"},
+                                      {"DDS ", "DDS"},
+                                      {"\xD7\xCD\xC6\x9A", "WMF"},
+                                      {"\x76\x2F\x31\x01", "OpenEXR"}};
+  for (const Other& other : kOthers) {
+    if (file.has_at(0, other.begin)) {
+      return other.name;
+    }
+  }
+  const bool is_icon = file[0] == 0 && file[1] == 0 && (file[2] == 1 || file[2] == 2) && file[3] == 0 &&
+                       file.size() > 5 && (file[4] != 0 || file[5] != 0);
+  if (is_icon) {
+    return "icon";
+  }
+  if (file.has_at(0, "\x01\0\0\0"sv) && file.has_at(40, " EMF")) {
+    return "WMF";
+  }
+  std::string text(file.part(begin_of_text(file, 0), 64));
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; });
+  const bool is_xml = text.rfind("<?xml", 0) == 0 && text.find("<svg") != std::string::npos;
+  if (is_xml || text.rfind("<svg", 0) == 0 || text.rfind("<!doctype svg", 0) == 0) {
+    return "SVG";
+  }
+  return text.rfind("<!doctype html", 0) == 0 || text.rfind("<html", 0) == 0 ? "HTML" : "";
 }
 
 }  // namespace
@@ -331,36 +465,27 @@ PictureFormat picture_format(Bytes file) {
   if (file.has_at(0, "RIFF") && file.has_at(8, "WEBP")) {
     return PictureFormat::webp;
   }
-  return PictureFormat::unknown;
+  if (file.has_at(0, "GIF87a") || file.has_at(0, "GIF89a")) {
+    return PictureFormat::gif;
+  }
+  return is_ppm(file) ? PictureFormat::ppm : PictureFormat::unknown;
 }
 
 std::string why_unread(Bytes file) {
-  struct Other {
-    std::string_view begin;
-    std::size_t at;
-    const char* name;
-  };
-  static constexpr Other kOthers[] = {{"GIF8", 0, "GIF"},        {"\xFF\x4F\xFF\x51", 0, "JPEG 2000"},
-                                      {"jP  ", 4, "JPEG 2000"},  {"ftypavi", 4, "AVIF"},
-                                      {"ftyphei", 4, "HEIC"},    {"ftypmif1", 4, "HEIC"},
-                                      {"%!PS", 0, "PostScript"}, {"%PDF", 0, "PDF"},
-                                      {"8BPS", 0, "Photoshop"},  {"gimp xcf", 0, "GIMP"},
-                                      {"<svg", 0, "SVG"},        {"<!DOCTYPE", 0, "HTML"},
-                                      {"<html", 0, "HTML"},      {"JXL ", 4, "JPEG XL"},
-                                      {"DDS ", 0, "DDS"}};
   if (file.size() == 0) {
     return "the file is empty";
   }
   if (file.has_at(0, "version https://git-lfs")) {
     return "it is a Git LFS pointer in place of the picture; run `git lfs pull`";
   }
-  for (const Other& other : kOthers) {
-    if (file.has_at(other.at, other.begin)) {
-      return std::string("the format ") + other.name + " is not read by this program; convert it to JPEG or PNG";
-    }
+  if (const std::string brand = brand_of(file); !brand.empty()) {
+    return "it is " + brand + ", which this program does not read; convert it to JPEG or PNG";
   }
-  const bool is_map = file[0] == 'P' && file[1] >= '1' && file[1] <= '6' && (file[2] == ' ' || file[2] == '\n');
-  return is_map ? "the format PPM is not read by this program; convert it to JPEG or PNG" : "no known picture format";
+  if (is_video(file)) {
+    return "it is a video; save its frames as pictures";
+  }
+  const std::string name = other_format(file);
+  return name.empty() ? "no known picture format" : "the format " + name + " is not read; convert it to JPEG or PNG";
 }
 
 bool is_picture_name(const std::string& name) {
@@ -377,12 +502,16 @@ bool is_picture_name(const std::string& name) {
          });
 }
 
-Header read_header(Bytes file, const Decoding& decoding) {
+Header read_header(Bytes file, const Decoding& decoding, const Inflate& inflate) {
   switch (picture_format(file)) {
     case PictureFormat::jpeg:
       return jpeg_header(file, decoding);
     case PictureFormat::png:
-      return png_header(file, decoding);
+      return png_header(file, decoding, inflate);
+    case PictureFormat::gif:
+      return gif_header(file, decoding);
+    case PictureFormat::ppm:
+      return pnm_header(file, decoding);
     case PictureFormat::bmp:
       return bmp_header(file, decoding);
     case PictureFormat::tiff:
@@ -454,6 +583,8 @@ std::uint64_t number_at(Bytes tiff, std::size_t place, std::size_t bytes) {
 }
 
 }  // namespace
+
+std::uint64_t Tag::bytes() const { return length * value_bytes(kind); }
 
 std::vector<Tag> tiff_tags(Bytes tiff) {
   const bool is_big = tiff.has_at(0, "II+\0"sv) || tiff.has_at(0, "MM\0+"sv);

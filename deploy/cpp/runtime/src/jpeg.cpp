@@ -2,10 +2,11 @@
 
 #include <turbojpeg.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
+#include "jpeg_any_sampling.hpp"
+#include "ppcls/core/cmyk.hpp"
 #include "ppcls/core/error.hpp"
 
 namespace ppcls {
@@ -45,26 +46,9 @@ bool knows_sampling(Bytes file) {
   return tjDecompressHeader3(decompressor(), file.data(), size_of(file), &width, &height, &sampling, &space) == 0;
 }
 
-// CMYK as Adobe writes it, inverted, by Pillow's formula: (255 - c) * (255 - k) / 255, rounded as Pillow does.
-ByteImage from_inverted_cmyk(const ByteImage& cmyk) {
-  ByteImage rgb(cmyk.width, cmyk.height, 3);
-  const std::uint8_t* ink = cmyk.values.data();
-  std::uint8_t* out = rgb.values.data();
-  const auto pixels = static_cast<std::size_t>(cmyk.size().pixels());
-  for (std::size_t pixel = 0; pixel < pixels; ++pixel, ink += 4) {
-    const int black = ink[3];  // inverted: 255 is none
-    for (int channel = 0; channel < 3; ++channel) {
-      const int product = (255 - ink[channel]) * black + 128;
-      const int taken = ((product >> 8) + product) >> 8;
-      *out++ = static_cast<std::uint8_t>(std::clamp(black - taken, 0, 255));
-    }
-  }
-  return rgb;
-}
-
 }  // namespace
 
-std::optional<ByteImage> decode_jpeg(Bytes file, const Frame& frame) {
+ByteImage decode_jpeg(Bytes file, const Frame& frame) {
   ByteImage pixels(frame.width, frame.height, frame.sampling.size() == 4 ? 4 : 3);
   std::string notice = decode(file, frame, pixels);
   if (!notice.empty() && padding_before_end(file, frame, notice) == 0) {
@@ -72,13 +56,22 @@ std::optional<ByteImage> decode_jpeg(Bytes file, const Frame& frame) {
     const auto usual = without_harmless_defects(file, frame);
     notice = decode(usual, frame, pixels);
     if (!notice.empty() && !knows_sampling(usual)) {
-      return std::nullopt;
+      notice = decode_any_sampling(usual, pixels);
     }
     check_complete(usual, frame, notice);
   } else {
     check_complete(file, frame, notice);
   }
-  return pixels.channels == 4 ? from_inverted_cmyk(pixels) : std::move(pixels);
+  return pixels.channels == 4 ? rgb_of_cmyk(pixels, true) : std::move(pixels);
+}
+
+ByteImage decode_jpeg(Bytes file) {
+  const auto frame = jpeg_frame(file);
+  if (!frame) {
+    const std::string refusal = jpeg_refusal(file);
+    throw UnreadablePicture(refusal.empty() ? "the file is truncated or damaged before its coded data" : refusal);
+  }
+  return decode_jpeg(file, *frame);
 }
 
 }  // namespace ppcls

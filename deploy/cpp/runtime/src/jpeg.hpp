@@ -1,16 +1,17 @@
-// JPEG files by libturbojpeg, which reports the first damage that it notices.
+// JPEG files by libjpeg-turbo, which reports the first damage that it notices.
 #pragma once
-
-#include <optional>
 
 #include "ppcls/core/image.hpp"
 #include "ppcls/core/jpeg_markers.hpp"
 
 namespace ppcls {
 
-// The stored pixels in red, green and blue; nothing where libturbojpeg does not know the sampling.
+// The stored pixels in red, green and blue.
 //
 // Throws UnreadablePicture where coded data is damaged or missing.
-std::optional<ByteImage> decode_jpeg(Bytes file, const Frame& frame);
+ByteImage decode_jpeg(Bytes file, const Frame& frame);
+
+// The same of a file whose frame is not known yet. Throws also for a kind that is not read.
+ByteImage decode_jpeg(Bytes file);
 
 }  // namespace ppcls

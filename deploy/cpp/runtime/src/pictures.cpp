@@ -1,5 +1,7 @@
 #include "ppcls/pictures.hpp"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <fstream>
@@ -13,7 +15,10 @@
 #include "jpeg.hpp"
 #include "ppcls/bundle.hpp"
 #include "ppcls/core/error.hpp"
-#include "tiff_kind.hpp"
+#include "ppcls/core/gif.hpp"
+#include "ppcls/core/ppm.hpp"
+#include "tiff.hpp"
+#include "webp.hpp"
 
 namespace ppcls {
 namespace {
@@ -59,6 +64,16 @@ class Taken {
   std::int64_t size_;
 };
 
+// What zlib unpacks, of at most `most` bytes; empty where it is damaged or larger.
+std::string inflated(std::string_view packed, std::size_t most) {
+  std::string content(most, '\0');
+  uLongf size = static_cast<uLongf>(most);
+  const int code = uncompress(reinterpret_cast<Bytef*>(content.data()), &size,
+                              reinterpret_cast<const Bytef*>(packed.data()), static_cast<uLong>(packed.size()));
+  content.resize(code == Z_OK ? size : 0);
+  return content;
+}
+
 cv::Mat decoded_by_opencv(Bytes file, int flags) {
   const bool is_addressable = file.size() <= static_cast<std::size_t>(INT32_MAX);
   expect_readable(is_addressable, "the file is larger than 2 GiB");
@@ -71,19 +86,18 @@ cv::Mat decoded_by_opencv(Bytes file, int flags) {
 }
 
 // Values of OpenCV's picture as bytes: 16-bit values keep their high byte.
-cv::Mat as_bytes(const cv::Mat& picture, int used_bits) {
+cv::Mat as_bytes(const cv::Mat& picture) {
   if (picture.depth() == CV_8U) {
     return picture;
   }
   expect_readable(picture.depth() == CV_16U, "its values have no defined range; save it with 8 or 16 bits");
   cv::Mat bytes(picture.rows, picture.cols, CV_8UC(picture.channels()));
-  const int shift = std::max(used_bits, 9) - 8;
   for (int y = 0; y < picture.rows; ++y) {
     const auto* from = picture.ptr<std::uint16_t>(y);
     auto* to = bytes.ptr<std::uint8_t>(y);
     const int count = picture.cols * picture.channels();
     for (int x = 0; x < count; ++x) {
-      to[x] = static_cast<std::uint8_t>(std::min(from[x] >> shift, 255));
+      to[x] = static_cast<std::uint8_t>(from[x] >> 8);
     }
   }
   return bytes;
@@ -106,56 +120,39 @@ ByteImage in_rgb(const cv::Mat& picture) {
   return rgb;
 }
 
-ByteImage by_opencv(Bytes file, const Header& header) {
-  TiffKind kind;
-  kind.used_bits = 16;
-  const bool is_tiff = picture_format(file) == PictureFormat::tiff;
-  if (is_tiff) {
-    kind = tiff_kind(file);
-  }
-  // TIFFs of 8 bits go through libtiff's own conversion of every colour space
-  const bool is_deep = is_tiff && kind.used_bits > 8;
-  const int flags = is_tiff && !is_deep ? cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION : cv::IMREAD_UNCHANGED;
-  std::vector<std::uint8_t> content;
-  if (kind.alpha_at > 0) {
-    // libtiff multiplies colours by an alpha of this kind, and takes those that are multiplied as they are
-    content.assign(file.data(), file.data() + file.size());
-    content[kind.alpha_at + (content[0] == 'I' ? 0 : 1)] = 1;
-    file = content;
-  }
-  const cv::Mat picture = decoded_by_opencv(file, flags);
+ByteImage by_opencv(Bytes file, Size size) {
+  const cv::Mat picture = decoded_by_opencv(file, cv::IMREAD_UNCHANGED);
   expect_readable(!picture.empty(), "the file is truncated or damaged, or of a kind that OpenCV does not read");
-  const bool is_upright = picture.cols == header.size.width && picture.rows == header.size.height;
-  const bool is_turned = picture.cols == header.size.height && picture.rows == header.size.width;
-  const bool has_size = is_upright || (is_tiff && is_turned);
-  expect_readable(has_size, "the file is damaged: its parts state different sizes");
-  return in_rgb(as_bytes(picture, kind.used_bits));
+  expect_readable(picture.cols == size.width && picture.rows == size.height,
+                  "the file is damaged: its parts state different sizes");
+  return in_rgb(as_bytes(picture));
 }
 
-// A JPEG whose chroma is sampled in a way that libturbojpeg does not know. OpenCV fills up at a marker that comes too
-// early, and fails at the end of the data: so it gets no marker behind the coded data.
-ByteImage unusual_jpeg(Bytes file, const Frame& frame) {
-  expect_readable(end_of_image(file).has_value(), "the file is truncated");
-  constexpr std::size_t kReadAhead = 8;  // bytes that libjpeg-turbo wants to see behind those that it needs
-  std::string content(file.part(0, file.size()));
-  if (frame.runs_from_the_top()) {
-    content.resize(end_of_scan(file, frame.scan_at));
-    content.append(kReadAhead, '\0');
+// The parts of a PNG that make its pixels: libpng would write what it thinks of the others to stderr.
+std::vector<std::uint8_t> critical_parts(Bytes png) {
+  constexpr std::size_t kSignature = 8;
+  std::string parts(png.part(0, kSignature));
+  std::size_t place = kSignature;
+  while (place + 12 <= png.size()) {
+    const std::size_t end = place + 12 + png.big_endian(place, 4);
+    const bool is_critical = png[place + 4] >= 'A' && png[place + 4] <= 'Z';
+    if (is_critical) {
+      parts += png.part(place, end);
+    }
+    if (png.has_at(place + 4, "IEND")) {
+      break;
+    }
+    place = end;
   }
-  const Bytes bytes(reinterpret_cast<const std::uint8_t*>(content.data()), content.size());
-  const cv::Mat picture = decoded_by_opencv(bytes, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
-  expect_readable(!picture.empty(), "its coded data is damaged or incomplete");
-  return in_rgb(picture);
+  return {parts.begin(), parts.end()};
 }
 
-ByteImage jpeg(Bytes file) {
-  const auto frame = jpeg_frame(file);
+ByteImage webp(Bytes file, Size size) {
+  const auto frame = first_webp_frame(file);
   if (!frame) {
-    const std::string refusal = jpeg_refusal(file);
-    throw UnreadablePicture(refusal.empty() ? "the file is truncated or damaged before its coded data" : refusal);
+    return by_opencv(file, size);
   }
-  auto pixels = decode_jpeg(file, *frame);
-  return pixels ? std::move(*pixels) : unusual_jpeg(file, *frame);
+  return on_canvas(by_opencv(frame->still, {frame->box.width, frame->box.height}), frame->box, size);
 }
 
 int opencv_method(Interpolation interpolation) {
@@ -229,7 +226,7 @@ std::vector<Listed> pictures_of(const std::string& source, bool is_alone) {
   std::set<fs::path> seen;
   std::vector<fs::path> found;
   search(path, seen, found);
-  expect(!found.empty(), source + " holds no picture of a format that is read (BMP, JPEG, PNG, TIFF, WebP)");
+  expect(!found.empty(), source + " holds no picture of a format that is read (BMP, GIF, JPEG, PNG, PPM, TIFF, WebP)");
   std::sort(found.begin(), found.end(),
             [](const fs::path& one, const fs::path& other) { return one.native() < other.native(); });
   std::vector<Listed> listed;
@@ -244,12 +241,24 @@ std::vector<Listed> pictures_of(const std::string& source, bool is_alone) {
 
 ByteImage decode_picture(Bytes file, const Decoding& decoding) {
   expect_readable(file.size() > 0, "the file is empty");
-  const Header header = read_header(file, decoding);
+  const Header header = read_header(file, decoding, inflated);
   const Taken taken(header.memory);
-  if (picture_format(file) == PictureFormat::jpeg) {
-    return upright(jpeg(file), header.orientation);
+  switch (picture_format(file)) {
+    case PictureFormat::jpeg:
+      return upright(decode_jpeg(file), header.orientation);
+    case PictureFormat::gif:
+      return decode_gif(file);
+    case PictureFormat::ppm:
+      return decode_ppm(file);
+    case PictureFormat::png:
+      return upright(by_opencv(critical_parts(file), header.size), header.orientation);
+    case PictureFormat::webp:
+      return upright(webp(file, header.size), header.orientation);
+    case PictureFormat::tiff:
+      return upright(decode_tiff(file, header.size), header.orientation);
+    default:
+      return upright(by_opencv(file, header.size), header.orientation);
   }
-  return upright(by_opencv(file, header), header.orientation);
 }
 
 OpenCvResize opencv_resize() {

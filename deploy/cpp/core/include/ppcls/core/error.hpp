@@ -37,5 +37,6 @@ inline void expect_readable(bool condition, const char* reason) {
     throw UnreadablePicture(reason);
   }
 }
+inline void expect_readable(bool condition, const std::string& reason) { expect_readable(condition, reason.c_str()); }
 
 }  // namespace ppcls

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,7 +38,7 @@ class Bytes {
   std::size_t size_;
 };
 
-enum class PictureFormat { jpeg, png, bmp, tiff, webp, unknown };
+enum class PictureFormat { jpeg, png, gif, bmp, tiff, webp, ppm, unknown };
 
 // The format by the first bytes; `unknown` also for the formats that only Python reads.
 PictureFormat picture_format(Bytes file);
@@ -55,10 +56,15 @@ struct Header {
   int orientation = 1;  // 1 to 8, of Exif or XMP
 };
 
+// Unpacks data that zlib packed, of at most `most` bytes; empty where it is damaged or larger.
+using Inflate = std::function<std::string(std::string_view packed, std::size_t most)>;
+
 // Reads the header, and checks that the picture can be decoded in a sensible amount of memory and time.
 //
+// Text of a PNG that is packed, which may state its orientation, is read by `inflate`, and passed over without one.
+//
 // Throws an UnreadablePicture with the reason.
-Header read_header(Bytes file, const Decoding& decoding);
+Header read_header(Bytes file, const Decoding& decoding, const Inflate& inflate = {});
 
 // Turns and mirrors a picture so that its first row is the top.
 ByteImage upright(ByteImage image, int orientation);
@@ -72,6 +78,9 @@ struct Tag {
   unsigned kind;
   std::uint64_t length;
   std::uint64_t at;
+
+  // Bytes of all values.
+  [[nodiscard]] std::uint64_t bytes() const;
 };
 
 // The tags of the first directory whose values lie within the data; of a damaged directory those before the damage.
