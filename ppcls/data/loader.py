@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
@@ -16,8 +17,9 @@ import numpy as np
 from ppcls.data.image_list import ImageList
 from ppcls.data.sampler import BatchReader, EpochBatches, steps_in_epoch
 from ppcls.data.shards import ShardList, ShardReader
-from ppcls.data.transforms import Pipeline, UnreadableImage
+from ppcls.data.transforms import NormalizeImage, Pipeline, UnreadableImage
 from ppcls.data.transforms.base import one_of
+from ppcls.data.transforms.pipeline import PixelPipeline
 from ppcls.data.workers import (
     PREFETCHED,
     WorkerWatch,
@@ -131,6 +133,7 @@ class ImageLoader:
                 "write drop_last: False"
             )
         self.num_workers = min(num_workers, self.steps_per_epoch)
+        self._workers_reader = self._reader_of_workers()
         self._use_shared_memory = use_shared_memory and self._shared_memory_suffices()
         self.order = self.reader.describe_order(max(1, self.num_workers))
 
@@ -153,7 +156,9 @@ class ImageLoader:
             return
         # Into shared memory a worker copies at once; a pipe takes the arrays themselves, and sends them later.
         copied = self.num_workers > 0 and self._use_shared_memory
-        batches = self.reader.batches(epoch, steps, max(1, self.num_workers), copied)
+        batches = self._workers_reader.batches(
+            epoch, steps, max(1, self.num_workers), copied
+        )
         with closing(
             self._read_by_workers(batches)
             if self.num_workers
@@ -259,9 +264,29 @@ class ImageLoader:
                 )
             self.failures[path] = reason
         kept = [place for place in range(len(answer["paths"])) if place not in failed]
-        image, label = answer["arrays"] if kept else self._nothing()
+        image, label = self._tensors(answer["arrays"]) if kept else self._nothing()
         index = np.array([answer["index"][place] for place in kept], np.int64)
         return Batch(image, label, index, [answer["paths"][place] for place in kept])
+
+    def _tensors(self, tensors: list[Any]) -> list[Any]:
+        """Pictures and targets, with what the workers left to be done."""
+        import paddle
+
+        image, label = tensors
+        transforms = self._workers_reader.transforms
+        if isinstance(transforms, PixelPipeline) and image.dtype == paddle.uint8:
+            image = _normalized(image, transforms.normalize)
+        return [image, label]
+
+    def _reader_of_workers(self) -> BatchReader | ShardReader:
+        """What the workers run.
+
+        Where nothing follows the normalisation, it is left to this process: then bytes are handed over, not floats.
+        """
+        pixels = self.reader.transforms.pixels()
+        if pixels is None or not self.num_workers or self.reader.batch_transforms:
+            return self.reader
+        return replace(self.reader, transforms=pixels)
 
     def _nothing(self) -> list[Any]:
         import paddle
@@ -272,10 +297,11 @@ class ImageLoader:
 
     def _shared_memory_suffices(self) -> bool:
         """Whether the batches fit; says so if not. Unknown where a picture's size is not known beforehand."""
-        reader, size = self.reader, self.reader.transforms.output_size
+        reader = self._workers_reader
+        size, dtype = reader.transforms.output_size, reader.transforms.dtype
         if self.num_workers == 0 or size is None:
             return True
-        batch_bytes = 4 * reader.batch_size * prod(size)
+        batch_bytes = np.dtype(dtype).itemsize * reader.batch_size * prod(size)
         problem = missing_shared_memory(
             batch_bytes, self.num_workers, reader.world_size
         )
@@ -287,6 +313,36 @@ class ImageLoader:
 def _first_failure(failures: dict[str, str]) -> str:
     path, reason = next(iter(failures.items()))
     return f"{path}: {reason}"
+
+
+def _normalized(pixels: paddle.Tensor, normalize: NormalizeImage) -> paddle.Tensor:
+    """Float32 of pixels uint8 [N, C, H, W]: the bits that a worker would have made of them."""
+    import paddle
+
+    if not (pixels.place.is_cpu_place() and paddle.get_device() == "cpu"):
+        return _gathered(pixels, normalize.tables)
+    result = paddle.empty(pixels.shape, "float32")
+    normalize.looked_up(
+        _memory_of(pixels, ctypes.c_uint8), _memory_of(result, ctypes.c_float)
+    )
+    return result
+
+
+def _gathered(pixels: paddle.Tensor, tables: np.ndarray) -> paddle.Tensor:
+    """The same where the pixels are in another memory than the processor's."""
+    import paddle
+
+    channels, length = tables.shape
+    starts = np.arange(0, tables.size, length, dtype=np.int32)
+    places = pixels.astype("int32") + paddle.to_tensor(starts.reshape(channels, 1, 1))
+    values = paddle.gather(paddle.to_tensor(tables.ravel()), places.flatten())
+    return values.reshape(pixels.shape)
+
+
+def _memory_of(tensor: paddle.Tensor, kind: Any) -> np.ndarray:
+    """The values of a tensor on the processor, without a copy; valid as long as the tensor lives."""
+    memory = (kind * prod(tensor.shape)).from_address(tensor.data_ptr())
+    return np.ctypeslib.as_array(memory).reshape(tensor.shape)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -139,14 +139,15 @@ class BatchReader(Reader):
     ) -> tuple[list[np.ndarray], list[tuple[int, str]]]:
         """The arrays of a batch, pictures and targets (none if no picture could be read), and what could not be read.
 
-        What could not be read is listed as (place in the batch, reason). `room`, float32 [batch_size, C, H, W], is
-        where the pictures may be put.
+        What could not be read is listed as (place in the batch, reason). `room`, [batch_size, C, H, W] of the
+        transforms' type, is where the pictures may be put.
 
         Raises:
             UserError: a picture does not suit the transforms or the others of its batch; names it.
         """
         indices = self.indices(order, step)
-        pictures = np.empty((0,), np.float32) if room is None else room[: len(indices)]
+        dtype = self.transforms.dtype
+        pictures = np.empty((0,), dtype) if room is None else room[: len(indices)]
         kept: list[int] = []
         failures: list[tuple[int, str]] = []
         for place, index in enumerate(indices.tolist()):
@@ -158,7 +159,7 @@ class BatchReader(Reader):
                 failures.append((place, error.reason))
                 continue
             if not kept and picture.shape != pictures.shape[1:]:
-                pictures = np.empty((len(indices), *picture.shape), np.float32)
+                pictures = np.empty((len(indices), *picture.shape), dtype)
             if picture.shape != pictures.shape[1:]:
                 raise UserError(
                     self.unequal(kept[0], pictures[0].shape, index, picture.shape)
@@ -248,7 +249,8 @@ class EpochBatches:
         return answer
 
     def _memory(self) -> np.ndarray | None:
-        size = self.reader.transforms.output_size
+        transforms = self.reader.transforms
+        size = transforms.output_size
         if self._room is None and self.copied and size is not None:
-            self._room = np.empty((self.reader.batch_size, *size), np.float32)
+            self._room = np.empty((self.reader.batch_size, *size), transforms.dtype)
         return self._room

@@ -19,6 +19,7 @@ from multiprocessing import queues
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,8 +30,9 @@ from paddle.io.dataloader.dataloader_iter import _DataLoaderIterMultiProcess
 from helpers.messages import refusal, says
 from helpers.new_process import output_of
 from helpers.pictures import encoded, noise, save_picture, solid
+from ppcls.data import loader as data_loader
 from ppcls.data import workers
-from ppcls.data.batch_transforms import Mixup
+from ppcls.data.batch_transforms import Cutmix, Mixup
 from ppcls.data.image_list import ImageList
 from ppcls.data.loader import Batch, ImageLoader
 from ppcls.data.sampler import epoch_order
@@ -41,6 +43,7 @@ from ppcls.data.transforms import (
     Pipeline,
     RandCropImage,
     RandFlipImage,
+    RandomErasing,
     Transform,
     UnreadableImage,
 )
@@ -119,6 +122,73 @@ def test_results_do_not_depend_on_workers(noisy: ImageList) -> None:
     assert run(num_workers=1) == alone
     assert run(num_workers=2) == alone
     assert run(num_workers=2, use_shared_memory=False) == alone
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list:
+    """The types of the pictures that workers hand over, one for each loader."""
+    types: list = []
+    real = paddle.io.DataLoader
+
+    def noted(batches: Any, **keys: Any) -> Any:
+        types.append(batches[0]["arrays"][0].dtype.name)
+        return real(batches, **keys)
+
+    monkeypatch.setattr(paddle.io, "DataLoader", noted)
+    return types
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_workers_hand_over_bytes_that_become_the_same_bits(noisy: ImageList, handed_over: list, gray: bool) -> None:
+    normalize = NormalizeImage(mean=(0.449,), std=(0.226,)) if gray else NormalizeImage(1 / 255, (0.4, 0.5, 0.1))
+    pipeline = Pipeline([DecodeImage(channels=1 if gray else 3), RandCropImage(8), normalize, RandFlipImage()])
+    noisy.paths.insert(3, "/absent.png")
+    images = ImageList(noisy.paths, np.arange(11))
+
+    def run(step: int = 0, **keys: object) -> list:
+        loader = ImageLoader(images, pipeline, (), 4, True, seed=1, on_error="skip", **keys)
+        return [content(batch) for batch in loader.epoch(2, step)]
+
+    alone = run()
+    assert sorted(len(batch[2]) for batch in alone) == [3, 3, 4]
+    assert run(num_workers=2) == alone
+    assert run(num_workers=1, use_shared_memory=False) == alone
+    assert run(1, num_workers=1) == alone[1:]
+    assert handed_over == ["uint8"] * 3
+
+
+@dataclass(frozen=True)
+class Halved(Transform):
+    """A user's own, which gives floats."""
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        return image.astype(np.float32) / 2
+
+
+@pytest.mark.parametrize("last", [
+    [NormalizeImage(), RandomErasing(EPSILON=1.0)], [NormalizeImage(), NormalizeImage()], [Halved(), NormalizeImage()],
+    [RandFlipImage()], [NormalizeImage()],
+])  # fmt: skip
+def test_workers_hand_over_floats_where_they_cannot_do_otherwise(
+    noisy: ImageList, handed_over: list, last: list
+) -> None:
+    mixes = (Cutmix(),) if last == [NormalizeImage()] else ()
+    pipeline = Pipeline([DecodeImage(), RandCropImage(8), *last])
+    alone, beside = (
+        [content(batch) for batch in ImageLoader(noisy, pipeline, mixes, 4, True, num_workers=number).epoch(0)]
+        for number in (0, 1)
+    )
+    assert beside == alone
+    assert handed_over == ["float32"]
+
+
+def test_bytes_in_another_memory_become_the_same_bits() -> None:
+    normalize = NormalizeImage(1 / 255, (0.4, 0.5, 0.1), (0.2, 0.3, 0.1))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16), np.uint8)
+    expected = np.stack([normalize.planes(picture.transpose(1, 2, 0)) for picture in pixels])
+    tensor = paddle.to_tensor(pixels)
+    assert np.array_equal(data_loader._gathered(tensor, normalize.tables).numpy(), expected)
+    assert np.array_equal(data_loader._normalized(tensor, normalize).numpy(), expected)
 
 
 def test_seed_epoch_and_picture_decide_the_augmentation(noisy: ImageList) -> None:
@@ -296,8 +366,8 @@ def test_shared_memory_that_suffices_is_not_mentioned(monkeypatch: pytest.Monkey
 def test_too_little_shared_memory_is_said_and_pipes_are_used(
     images: ImageList, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    large = Pipeline([DecodeImage(), RandCropImage(512), RAW])  # 3 MiB a picture
-    monkeypatch.setattr(workers.shutil, "disk_usage", lambda path: Disk(0, 0, 17 * 2**20))
+    large = Pipeline([DecodeImage(), RandCropImage(512), RAW])  # 0.75 MiB a picture
+    monkeypatch.setattr(workers.shutil, "disk_usage", lambda path: Disk(0, 0, 5 * 2**20))
     monkeypatch.setattr(logging.getLogger("ppcls"), "propagate", True)
     used = []
     real = paddle.io.DataLoader
@@ -305,7 +375,7 @@ def test_too_little_shared_memory_is_said_and_pipes_are_used(
     loader = ImageLoader(images, large, batch_size=2, num_workers=1)
     assert caplog.messages == [
         says(
-            "/dev/shm has 17 MiB free, ... need 24 MiB: ... (docker run --shm-size=8g), or lower "
+            "/dev/shm has 5 MiB free, ... need 6 MiB: ... (docker run --shm-size=8g), or lower "
             "batch_size or num_workers"
         )
     ]

@@ -273,3 +273,19 @@ def test_transforms_need_no_paddle() -> None:
     modules = ("transforms", "postprocess", "labels", "datasets", "sampler", "batch_transforms", "loader")
     statement = "import " + ", ".join(f"ppcls.data.{name}" for name in modules)
     assert "paddle" not in modules_loaded_by(statement)
+
+
+NEEDED = {"Pad": {"padding": 3}, "ResizeImage": {"size": [30, 20]}, "RandomRotation": {"degrees": 20}}
+
+
+@pytest.mark.parametrize("name", sorted({*TRANSFORMS} - {"DecodeImage", "NormalizeImage", "ToCHWImage"}))
+def test_the_bytes_before_the_normalisation_are_enough(name: str) -> None:
+    keys = NEEDED.get(name, {"size": 16} if "Crop" in name else {})
+    pipeline = Pipeline([DecodeImage(), TRANSFORMS[name](**keys), NormalizeImage()])
+    pixels, data = pipeline.pixels(), encoded(noise(48, 40))
+    assert pixels is not None
+    for seed in range(4):
+        whole, planes = (way(data, np.random.default_rng(seed)) for way in (pipeline, pixels))
+        assert planes.dtype == np.uint8 and planes.shape == whole.shape
+        normalised = pixels.normalize.looked_up(planes[None], np.empty((1, *whole.shape), np.float32))
+        assert np.array_equal(normalised[0], whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,12 +80,21 @@ class NormalizeImage(Transform):
         shape = (image.shape[2], *image.shape[:2])
         if out is None or out.shape != shape:
             out = np.empty(shape, np.float32)
-        for plane, channel, table in zip(out, cv2.split(image), self._tables):
+        return self._looked_up(cv2.split(image), out)
+
+    def looked_up(self, pixels: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Float32 of pixels uint8 [N, C, H, W], put into `out`: the same bits as `planes` gives."""
+        for picture, planes in zip(pixels, out):
+            self._looked_up(picture, planes)
+        return out
+
+    def _looked_up(self, picture: Iterable[np.ndarray], out: np.ndarray) -> np.ndarray:
+        for plane, channel, table in zip(out, picture, self.tables):
             cv2.LUT(channel, table, dst=plane)
         return out
 
     @functools.cached_property
-    def _tables(self) -> np.ndarray:
+    def tables(self) -> np.ndarray:
         """The normalised 256 values of uint8, float32 [C, 256]."""
         values = np.arange(256, dtype=np.uint8)
         return self._arithmetic(np.broadcast_to(values, (self.channels, 1, 256)))[:, 0]

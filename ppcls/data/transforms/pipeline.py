@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import cv2
 import numpy as np
 
 from ppcls.data.picture_files import read_file
@@ -47,6 +48,9 @@ class Pipeline:
     Raises:
         ValueError: the order is impossible; says what to write.
     """
+
+    dtype: type = np.float32
+    """Type of the values of a result."""
 
     def __init__(self, ops: Sequence[Transform]) -> None:
         self.ops = tuple(ops)
@@ -107,6 +111,22 @@ class Pipeline:
         else:
             planes = image.transpose(2, 0, 1)
         return np.ascontiguousarray(planes, np.float32)
+
+    def pixels(self) -> PixelPipeline | None:
+        """What runs before the normalisation, which stays behind.
+
+        Returns:
+            None where that may give other values than bytes: where the normalisation is not last, stands twice, or a
+            transform is a user's own.
+        """
+        ours = __name__.partition(".")[0] + "."
+        kinds = list(map(type, self.ops))
+        is_ours = all(kind.__module__.startswith(ours) for kind in kinds)
+        if type(self) is not Pipeline or not is_ours:
+            return None
+        if self._normalize is None or kinds.count(NormalizeImage) > 1:
+            return None
+        return PixelPipeline(self.ops, self._normalize)
 
     def plain(
         self, data: bytes | np.ndarray, rng: np.random.Generator | None = None
@@ -215,6 +235,32 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"Pipeline({list(self.ops)})"
+
+
+class PixelPipeline(Pipeline):
+    """Bytes of a picture file to uint8 [C, H, W], a quarter of the bytes that the normalised picture has.
+
+    Args:
+        ops: See `Pipeline`.
+        normalize: What is left to be done, by `normalize.looked_up`.
+    """
+
+    dtype = np.uint8
+
+    def __init__(self, ops: Sequence[Transform], normalize: NormalizeImage) -> None:
+        super().__init__(ops)
+        self.normalize = normalize
+
+    def _planes(
+        self, image: np.ndarray, rng: np.random.Generator | None, out: np.ndarray | None
+    ) -> np.ndarray:
+        for op in self._middle:
+            image = op(image, rng)
+        shape = (image.shape[2], *image.shape[:2])
+        if out is None or out.shape != shape:
+            out = np.empty(shape, np.uint8)
+        cv2.split(image, tuple(out))
+        return out
 
 
 def _transform_of(entry: Any) -> Transform:
