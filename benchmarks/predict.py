@@ -72,6 +72,10 @@ def main() -> None:
     )
     parser.add_argument("--pictures", default="", help="folder of JPEGs")
     parser.add_argument(
+        "--data", type=Path, metavar="LIST",
+        help="labelled pictures: `folder` then measures what `ppcls benchmark backends --allow bfloat16,int8` chooses",
+    )  # fmt: skip
+    parser.add_argument(
         "--count", type=int, default=400, help="pictures per round of `folder`"
     )
     parser.add_argument("--rounds", type=int, default=11)
@@ -100,7 +104,9 @@ def main() -> None:
             if "start" in arguments.parts:
                 start.measure(bundle, arguments.rounds)
         if "folder" in arguments.parts:
-            folder.measure(bundles[-1], source, arguments.count, arguments.rounds)
+            folder.measure(
+                bundles[-1], source, arguments.count, arguments.rounds, arguments.data
+            )
 
 
 if __name__ == "__main__":

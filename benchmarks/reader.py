@@ -1,23 +1,38 @@
-"""What reading training pictures costs on one core: the pipeline of `configs/_base_`, and a loop of OpenCV by hand.
+"""What reading training pictures costs on one core, from files, from shards, and by other libraries.
 
-    taskset -c 0 python benchmarks/reader.py --list val_list.txt --root pictures [--batch 64] [--rounds 15]
+    taskset -c 0 python benchmarks/reader.py --list val_list.txt --root pictures [--rounds 15] [--parts files shards]
+    taskset -c 0 python benchmarks/reader.py --parts shards --against torchvision webdataset [--python PYTHON]
 
-Both read the same files, draw the same crops and flips, and give float32 batches [N, 3, 224, 224], each in fresh memory
-and in the memory of the batch before (as a worker process does, whose batches are copied into shared memory at once).
-The four take turns batch by batch. Printed are the medians in images/s of processor time, the medians of the rounds'
-ratios to the loop, where the loop's time goes, and how far the pictures are from those of `Pipeline.plain` (the
-operations one after the other, on the whole picture), in levels of 255. Without --list and --root, `imagenet_200` below
-the folder PPCLS_TEST_DATA is read.
+Without --list and --root, `imagenet_200` below the folder PPCLS_TEST_DATA is read. Printed are medians in images/s of
+processor time, and medians of the rounds' ratios; the ways take turns.
+
+`files`: the pipeline of `configs/_base_`, and a loop of OpenCV by hand. Both read the same files, draw the same crops
+and flips, and give float32 batches [N, 3, 224, 224], each in fresh memory and in the memory of the batch before (as a
+worker process does, whose batches are copied into shared memory at once). Then where the loop's time goes, and how far
+the pictures are from those of `Pipeline.plain` (the operations one after the other, on the whole picture), in levels of
+255.
+
+`shards`: the pipeline from files, and from shards that `ppcls pack` wrote: the files as they are, and reduced to
+shorter sides with --reencode. `--against` adds torchvision's transforms on the same files, by Pillow and by tensors,
+and a plain loop of WebDataset on the first of the shards, in the environment of --python, which has
+`benchmarks/requirements-torch.txt`.
+
+`workers`: one worker process that hands over bytes, and floats: bytes of shared memory, and processor time of both
+processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +45,17 @@ import simplejpeg
 import yaml
 
 from ppcls.data.image_list import ImageList, read_list_file
+from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import BatchReader, sample_generator
+from ppcls.data.shards import ShardReader, open_shards
+from ppcls.data.shards.pack import PackOptions, pack
 from ppcls.data.transforms import NormalizeImage, Pipeline, RandCropImage, RandFlipImage
+from ppcls.utils import cpu
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 1.25
+CLASSES = 1000
+PARTS = ("files", "shards", "workers")
 
 
 def training_pipeline() -> Pipeline:
@@ -136,38 +157,48 @@ def deviation(pipeline: Pipeline, images: ImageList) -> tuple[float, float]:
     return statistics.mean(means), largest
 
 
-def opened(arguments: argparse.Namespace) -> ImageList:
+def listed(arguments: argparse.Namespace) -> tuple[str, str]:
+    """The list file, and the folder that its paths are relative to."""
     data = os.environ.get("PPCLS_TEST_DATA")
     if not arguments.list and not data:
         raise SystemExit(
             "no pictures: give --list and --root, or a folder with imagenet_200 in PPCLS_TEST_DATA"
         )
     folder = Path(data or "") / "imagenet_200"
-    return read_list_file(
-        arguments.list or str(folder / "val_list.txt"),
-        arguments.root or str(folder),
-        1000,
+    return arguments.list or str(folder / "val_list.txt"), arguments.root or str(folder)
+
+
+def packed(
+    root: str, list_file: str, folder: str, short: int | None, quality: int = 95
+) -> Path:
+    """Pack the pictures into one shard, in their order; the manifest."""
+    options = PackOptions(
+        shard_size=1 << 20,
+        resize_short=short,
+        quality=None if short is None else quality,
+        reencode=short is not None,
+        keep_order=True,
+    )
+    place = Path(folder) / f"short-{short}"
+    return pack(root, place, list_file, options, workers=1).manifest
+
+
+def shard_reader(manifest: Path, batch: int = 64) -> ShardReader:
+    """What reads shuffled training batches of shards."""
+    shards = open_shards(str(manifest), CLASSES, 1000, None).ready(True)
+    steps = -(-len(shards) // batch)
+    return ShardReader(
+        shards, training_pipeline(), (), CLASSES, batch, True, 0, 0, 1, steps
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--list", help="list file: a path and a label a line")
-    parser.add_argument("--root", help="folder that the paths are relative to")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=15)
-    arguments = parser.parse_args()
-    cv2.setNumThreads(1)
-    images, pipeline = opened(arguments), training_pipeline()
-    reader = BatchReader(images, pipeline, (), 1000, arguments.batch, False, 0, 0, 1)
+def files(images: ImageList, pipeline: Pipeline, batch: int, rounds: int) -> None:
+    """The pipeline against the loop by hand."""
+    reader = BatchReader(images, pipeline, (), CLASSES, batch, False, 0, 0, 1)
     order, by_hand = reader.order(0), ByHand(images, pipeline)
-    steps = max(len(images) // arguments.batch, 1)
+    steps = max(len(images) // batch, 1)
     places = [reader.indices(order, step).tolist() for step in range(steps)]
-    ours, theirs = (
-        np.empty((arguments.batch, 3, 224, 224), np.float32) for _ in range(2)
-    )
+    ours, theirs = (np.empty((batch, 3, 224, 224), np.float32) for _ in range(2))
     ways: dict[str, Callable[[int, int], object]] = {
         "by hand": lambda epoch, step: by_hand(epoch, places[step]),
         "by hand, memory used again": lambda epoch, step: by_hand(
@@ -178,11 +209,9 @@ def main() -> None:
             order, epoch, step, ours
         ),
     }
-    seconds = compare(list(ways.values()), arguments.rounds, steps)
+    seconds = compare(list(ways.values()), rounds, steps)
     count = sum(map(len, places))
-    print(
-        f"{count} pictures a round, {arguments.rounds} rounds; {versions()}; goal: {GOAL} times by hand"
-    )
+    print(f"{count} pictures a round, {rounds} rounds; goal: {GOAL} times by hand")
     for name, column in zip(ways, seconds):
         ratios = [hand / mine for hand, mine in zip(seconds[0], column)]
         print(
@@ -193,6 +222,156 @@ def main() -> None:
     print(
         f"distance from the plain path: {mean:.6f} levels on average, {largest:.6f} at most"
     )
+
+
+class Other:
+    """A loop of another library, in a process of its own that reads an epoch when it is asked to."""
+
+    def __init__(self, python: str, way: str, source: str, root: str) -> None:
+        script = Path(__file__).with_name("torch_reader.py")
+        command = [python, str(script), way, source, root]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, epoch: int) -> float:
+        """Seconds of processor time per picture."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(epoch, file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("the process of the other library ended")
+        return float(line)
+
+    def close(self) -> None:
+        """Let the process end."""
+        self._process.communicate()
+
+
+def epoch_of(reader: Any, epoch: int) -> float:
+    """Seconds of processor time per picture of an epoch."""
+    steps = range(-(-len(reader.images) // reader.batch_size))
+    batches = reader.batches(epoch, steps, 1, copied=True)
+    begin, count = time.process_time(), 0
+    for place in steps:
+        answer = batches[place]
+        assert not (answer["mistake"] or answer["crash"] or answer["failures"])
+        count += len(answer["paths"])
+    return (time.process_time() - begin) / count
+
+
+def shards(arguments: argparse.Namespace, list_file: str, root: str) -> None:
+    """Files and shards, and other libraries beside them."""
+    images = read_list_file(list_file, root, CLASSES)
+    settings = ((), CLASSES, arguments.batch, True, 0, 0, 1)
+    reader: Any = BatchReader(images, training_pipeline(), *settings)
+    ways: dict[str, Callable[[int], float]] = {"files": partial(epoch_of, reader)}
+    others: list[Other] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for short in (None, *arguments.short):
+            manifest = packed(root, list_file, folder, short)
+            name = "shards, as the files" if short is None else f"shards, {short}"
+            reader = shard_reader(manifest, arguments.batch)
+            ways[name] = partial(epoch_of, reader)
+        for library in arguments.against:
+            for way, source in _loops(library, list_file, folder, arguments.short):
+                others.append(Other(arguments.python, way, source, root))
+                ways[way] = others[-1]
+        spent: dict[str, list[float]] = {name: [] for name in ways}
+        for epoch in range(-1, arguments.rounds):  # epoch -1 warms up
+            names = list(ways)
+            for turn in range(len(names)):
+                name = names[(epoch + turn) % len(names)]
+                seconds = ways[name](epoch + 1)
+                if epoch >= 0:
+                    spent[name].append(seconds)
+        for other in others:
+            other.close()
+    print(f"{len(images)} pictures a round, {arguments.rounds} rounds")
+    for name, column in spent.items():
+        ratios = [files / own for files, own in zip(spent["files"], column)]
+        print(
+            f"{name:36} {1 / statistics.median(column):6.0f} images/s  x {statistics.median(ratios):.2f} of files"
+        )
+
+
+def _loops(
+    library: str, list_file: str, folder: str, short: Sequence[int]
+) -> list[tuple[str, str]]:
+    """Loops of another library: name, and what it reads."""
+    if library == "torchvision":
+        return [("torchvision, Pillow", list_file), ("torchvision, tensors", list_file)]
+    place = Path(folder, f"short-{short[0]}")
+    return [(f"webdataset, {short[0]}", str(next(place.glob("*.tar"))))]
+
+
+def as_it_is(
+    images: np.ndarray, targets: np.ndarray, *_: object
+) -> tuple[np.ndarray, np.ndarray]:
+    """A transform of batches, with which workers hand over floats."""
+    return images, targets
+
+
+def workers(images: ImageList, batch: int, rounds: int) -> None:
+    """What a worker hands over, as bytes and as floats."""
+    cpu.keep_freed_memory()  # as a training does
+    for name, mixes in {"bytes": (), "floats": (as_it_is,)}.items():
+        loader = ImageLoader(
+            images, training_pipeline(), mixes, batch, True, num_workers=1
+        )
+        rows = []
+        for epoch in range(rounds + 1):
+            before = _used()
+            sizes = [_shared_bytes() for _ in loader.epoch(epoch)]
+            spent = (_used() - before) / len(images) * 1000
+            rows.append((*spent, max(sizes)))
+        main, worker, shared = np.median(rows[1:], axis=0)
+        print(
+            f"{name:7} {main:.2f} ms here and {worker:.2f} ms in the worker per picture; "
+            f"{shared / 1e6:.1f} MB of shared memory in use at most"
+        )
+
+
+def _used() -> np.ndarray:
+    """Processor seconds of this process, and of those that have ended."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return np.array([sum(resource.getrusage(kind)[:2]) for kind in kinds])
+
+
+def _shared_bytes() -> int:
+    return sum(path.stat().st_size for path in Path("/dev/shm").glob("paddle_*"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--list", help="list file: a path and a label a line")
+    parser.add_argument("--root", help="folder that the paths are relative to")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument(
+        "--short", type=int, nargs="+", default=[352, 400, 320, 288, 256],
+        help="shorter sides to pack; other libraries read the first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against", nargs="+", choices=("torchvision", "webdataset"), default=[]
+    )
+    parser.add_argument(
+        "--python", default=".venv-torch/bin/python", help="the Python with PyTorch"
+    )
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    list_file, root = listed(arguments)
+    images = read_list_file(list_file, root, CLASSES)
+    print(versions())
+    if "files" in arguments.parts:
+        files(images, training_pipeline(), arguments.batch, arguments.rounds)
+    if "shards" in arguments.parts:
+        shards(arguments, list_file, root)
+    if "workers" in arguments.parts:
+        workers(images, arguments.batch, arguments.rounds)
 
 
 def versions() -> str:
