@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import BelowOne, NonNegativeInt, PositiveInt, ReadPath
+from ppcls.utils.fields import (
+    BelowOne,
+    CheckedFields,
+    NonNegativeInt,
+    PositiveInt,
+    ReadPath,
+    require,
+)
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ppcls.arch.catalog import BACKBONES, BackboneParams
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import suggest
-from ppcls.utils.fields import Component, NonNegativeInt, ReadPath
+from ppcls.utils.fields import Component, NonNegativeInt, ReadPath, require
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.registry import Registry
 

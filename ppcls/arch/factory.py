@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ppcls.arch.catalog import BACKBONES, BackboneParams
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect, suggest
+from ppcls.utils.fields import require
 from ppcls.utils.load_paddle import load_paddle, missing_gpu
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ppcls.arch.model_table import MODELS, ModelInfo
 from ppcls.arch.weights.names import LAYOUTS, Layout
 from ppcls.arch.weights.sources import PretrainedWeights, add_weights
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 
 
 def register_family(

@@ -12,7 +12,7 @@ import paddle
 from paddle import Tensor, nn
 
 from ppcls.arch.layers import Backbone
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 from ppcls.utils.terminal import aligned
 
 _HEADER = ("Layer", "Type", "Output shape", "Parameters", "MACs", "Calls")

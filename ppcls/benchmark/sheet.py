@@ -14,11 +14,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from ppcls.benchmark.tables import csv_text
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.refusals import Damaged
-from ppcls.untrusted.regular_files import read_regular_file
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect
-from ppcls.utils.fields import allows, field_types
-from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.fields import allows, field_types, require
+from ppcls.utils.files import PathLike, read_regular_file, write_atomically
 from ppcls.utils.lock import claimed
 
 REMEDY = "give another --output"

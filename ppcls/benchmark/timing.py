@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 
 Key = TypeVar("Key")
 Clock = Callable[[], float]

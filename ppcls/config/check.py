@@ -11,7 +11,6 @@ from ppcls.config.paddleclas.dialect import Ignored, Legacy
 from ppcls.config.paths import PathUse, absolute, locate
 from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find, join
 from ppcls.untrusted.yaml_reader import parse_fraction, parse_scalar
-from ppcls.utils.describe import describe, show
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.fields import (
     DICTS,
@@ -22,12 +21,14 @@ from ppcls.utils.fields import (
     Range,
     ReadPath,
     UserPath,
+    describe,
     field_types,
     is_one_of,
     is_union,
     item_kinds,
     required_fields,
     shapes_of,
+    show,
     within,
 )
 from ppcls.utils.files import expanded

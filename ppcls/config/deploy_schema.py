@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from ppcls.config.dump import to_yaml
 from ppcls.config.schema import Transforms
 from ppcls.config.tensorrt import TensorRT
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
+from ppcls.utils.fields import CheckedFields, PositiveInt, ReadPath, UserPath, require
 from ppcls.utils.registry import Registry
 
 _TENSORRT = TensorRT()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppcls.untrusted.regular_files import is_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, find
+from ppcls.utils.files import is_file
 
 # Keys of a dataset that say how pictures are read, not which ones.
 _KEPT = ("transform_ops", "batch_transform_ops", "on_error")

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import ppcls
-from ppcls.untrusted.regular_files import is_file
 from ppcls.untrusted.yaml_nodes import Node, find
 from ppcls.utils.errors import UserError, shortened, suggest
-from ppcls.utils.files import expanded, resolved
+from ppcls.utils.files import expanded, is_file, resolved
 
 _PACKAGE = Path(ppcls.__file__).resolve().parent
 # First where a wheel has them, then where a checkout has them.

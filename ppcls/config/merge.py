@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.config.find import find_base
-from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError
+from ppcls.utils.files import read_regular_file
 
 # The shipped configurations have a few kilobytes and up to seven bases.
 _LARGEST = 10_000_000

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ppcls.config.dump import to_plain, to_yaml
-from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import (
+    CheckedFields,
     Component,
     Fraction,
     NonNegativeInt,

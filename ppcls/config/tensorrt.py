@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import PositiveInt, ReadPath, UserPath
+from ppcls.utils.fields import CheckedFields, PositiveInt, ReadPath, UserPath, require
 from ppcls.utils.files import expanded
 
 

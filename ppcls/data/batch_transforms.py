@@ -6,14 +6,15 @@ from typing import Annotated
 
 import numpy as np
 
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import (
+    CheckedFields,
     Fraction,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     Range,
+    require,
 )
 from ppcls.utils.registry import Registry
 

@@ -13,8 +13,7 @@ from ppcls.data.image_list import ImageList
 from ppcls.data.labels import Classes, index_of_names, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.data.picture_files import NAMES, PictureScan, folders_in, is_picture_name
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, expect, suggest, translated
+from ppcls.utils.errors import UserError, brief, expect, suggest, translated
 from ppcls.utils.logging import get_logger
 
 # What this library and the launcher write into the folder of a run, of a bundle, of measurements or of inputs.

@@ -10,14 +10,15 @@ from ppcls.data.labels import Classes, load_class_names
 from ppcls.data.transforms.base import set_field
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.sizes import check_crops
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import expect
 from ppcls.utils.fields import (
+    CheckedFields,
     NonNegativeInt,
     Operation,
     PositiveInt,
     ReadPath,
     UserPath,
+    require,
 )
 from ppcls.utils.registry import Registry
 

@@ -11,10 +11,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ppcls.data.imagenet_archives import read_member
-from ppcls.data.text import brief, read_lines
-from ppcls.untrusted.regular_files import read_regular_file
+from ppcls.data.text import read_lines
 from ppcls.utils import child
-from ppcls.utils.errors import UserError, expect, translated
+from ppcls.utils.errors import UserError, brief, expect, translated
+from ppcls.utils.files import read_regular_file
 
 # A class: its wnid ("n01440764"), or its label.
 ClassKey = str | int

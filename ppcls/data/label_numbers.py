@@ -11,8 +11,7 @@ import numpy as np
 from ppcls.data.labelled_list import LabelledList, are_whole_numbers, raise_together
 from ppcls.data.labels import Classes, index_of_names
 from ppcls.data.list_rows import WHOLE_NUMBER
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.errors import UserError, brief, suggest
 
 _SHOWN = 5
 

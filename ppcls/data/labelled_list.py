@@ -24,8 +24,7 @@ from ppcls.data.list_reading import read_rows
 from ppcls.data.list_rows import WHOLE_NUMBER
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place, folders_below
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, brief
 
 # So many files are looked for one by one; a network disk takes minutes for a million
 CHECK_ALL = 1000

@@ -12,8 +12,7 @@ from ppcls.data.list_options import Column, ReadingOptions
 from ppcls.data.list_rows import Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, expect, suggest
+from ppcls.utils.errors import UserError, brief, expect, suggest
 
 SAMPLE = 64
 _LOOKED_FOR = 2048  # files, where a table is so wide that each column is tried

@@ -16,8 +16,8 @@ from ppcls.data.list_columns import (
 from ppcls.data.list_options import ReadingOptions
 from ppcls.data.list_rows import Rows, possible_rows
 from ppcls.data.picture_places import Place, folders_below, places_above
-from ppcls.data.text import brief, read_lines
-from ppcls.utils.errors import UserError, expect
+from ppcls.data.text import read_lines
+from ppcls.utils.errors import UserError, brief, expect
 
 _SHOWN = 5
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?')

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ppcls.data.text import brief
+from ppcls.utils.errors import brief
 
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _TABLE_DELIMITERS = ("\t", ",", ";", "|")

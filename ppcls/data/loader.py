@@ -27,8 +27,8 @@ from ppcls.data.workers import (
     prepare_worker,
     start_workers,
 )
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError
+from ppcls.utils.fields import require
 
 if TYPE_CHECKING:
     import paddle

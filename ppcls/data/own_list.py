@@ -20,8 +20,7 @@ from ppcls.data.own_folder import (
 )
 from ppcls.data.parts import TEST, TRAIN, VAL, shown
 from ppcls.data.picture_files import is_picture_name
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError, expect
+from ppcls.utils.errors import UserError, brief, expect
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _LISTS = (".csv", ".tsv", ".txt")

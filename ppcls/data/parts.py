@@ -6,8 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 
-from ppcls.data.text import brief
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, brief
 
 TRAIN, VAL, TEST = "train", "val", "test"
 _WORDS = {

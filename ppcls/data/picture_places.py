@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ppcls.data.picture_files import folders_in, is_picture_name
-from ppcls.data.text import brief
+from ppcls.utils.errors import brief
 
 _LEVELS_UP = 4
 _SHOWN = 3

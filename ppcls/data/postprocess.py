@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ppcls.data.labels import load_class_names
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import Fraction, PositiveInt, ReadPath
+from ppcls.utils.fields import CheckedFields, Fraction, PositiveInt, ReadPath, require
 from ppcls.utils.registry import Registry
 
 POSTPROCESSES = Registry("postprocess")

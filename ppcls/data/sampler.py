@@ -17,9 +17,8 @@ import numpy as np
 from ppcls.data.image_list import ImageList
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
-from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import PositiveInt
+from ppcls.utils.fields import CheckedFields, PositiveInt
 from ppcls.utils.registry import Registry
 from ppcls.utils.shortage import shortage
 

@@ -57,10 +57,3 @@ def _refuse_long_line(path: str | Path, lines: list[str]) -> None:
             f"{path}:{number}: the line has {length:,} characters, more than {LONGEST_LINE:,}; give a text file of "
             "shorter lines",
         )
-
-
-def brief(text: str, most: int = 150) -> str:
-    """A text of any length as a message may show it."""
-    if len(text) <= most:
-        return text
-    return f"{text[:most]}..."

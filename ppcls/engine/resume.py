@@ -15,8 +15,8 @@ from ppcls.engine.states import STATES, DamagedStates, is_number, require_keys, 
 from ppcls.engine.trainer import Trainer, TrainState, groups
 from ppcls.untrusted.weights_paths import BEST_MODEL
 from ppcls.utils import user_code
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect, translated
+from ppcls.utils.fields import require
 from ppcls.utils.files import resolved
 from ppcls.utils.logging import get_logger, on_console
 

@@ -37,8 +37,8 @@ from ppcls.inference.manifest import (
 )
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.records import read_record, shown
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike, expanded, sha256_of, write_atomically
 from ppcls.utils.lock import claimed
 

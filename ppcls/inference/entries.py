@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import prod
 
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 
 MEANINGS = ("probabilities", "logits")
 KINDS = ("classification",)

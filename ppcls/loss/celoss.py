@@ -2,9 +2,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ppcls.loss.base import LOSSES
-from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.errors import expect
-from ppcls.utils.fields import BelowOne, PositiveFloat
+from ppcls.utils.fields import BelowOne, CheckedFields, PositiveFloat
 
 if TYPE_CHECKING:
     from paddle import Tensor

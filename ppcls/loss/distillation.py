@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ppcls.loss.base import LOSSES
 from ppcls.loss.celoss import CELoss
 from ppcls.loss.divergence import js_divergence, kl_divergence, symmetric_kl
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError, expect, suggest
-from ppcls.utils.fields import BelowOne, PositiveFloat
+from ppcls.utils.fields import BelowOne, CheckedFields, PositiveFloat, require
 
 if TYPE_CHECKING:
     from paddle import Tensor

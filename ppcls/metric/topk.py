@@ -3,8 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import PositiveInt
+from ppcls.utils.fields import CheckedFields, PositiveInt, require
 from ppcls.utils.registry import Registry
 
 METRICS = Registry("metric")

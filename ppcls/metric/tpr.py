@@ -4,8 +4,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ppcls.metric.topk import METRICS
-from ppcls.utils.checked_fields import CheckedFields, require
-from ppcls.utils.fields import BelowOne
+from ppcls.utils.fields import BelowOne, CheckedFields, require
 
 
 @METRICS.register()

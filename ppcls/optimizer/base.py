@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import Component, NonNegativeFloat, PositiveFloat
+from ppcls.utils.fields import (
+    CheckedFields,
+    Component,
+    NonNegativeFloat,
+    PositiveFloat,
+    require,
+)
 from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.fields import (
+    CheckedFields,
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    require,
 )
 from ppcls.utils.registry import Registry
 

@@ -3,9 +3,8 @@
 from dataclasses import is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ppcls.utils.checked_fields import check_keys
 from ppcls.utils.errors import UserError, expect, shortened, translated
-from ppcls.utils.fields import FieldError, is_union
+from ppcls.utils.fields import FieldError, check_keys, is_union
 
 T = TypeVar("T")
 _AGAIN = "export the model again"

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ppcls.utils.checked_fields import unknown_key
 from ppcls.utils.errors import ConfigError, shortened
+from ppcls.utils.fields import unknown_key
 
 MOST_PROBLEMS = 100
 _LONGEST_KEY, _LONGEST_TEXT = 210, 500  # characters of a message

@@ -13,8 +13,8 @@ import yaml
 from yaml.reader import Reader
 
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, join
-from ppcls.utils.describe import show
 from ppcls.utils.errors import ConfigError
+from ppcls.utils.fields import show
 
 TEXT_TAG = "tag:yaml.org,2002:str"
 Scalar = bool | int | float | str | None

@@ -99,3 +99,10 @@ def shortened(text: str, longest: int) -> str:
         half = (longest - 5) // 2
         text = f"{text[:half]} ... {text[-half:]}"
     return " ".join(text.splitlines())
+
+
+def brief(text: str, most: int = 150) -> str:
+    """A text of any length as a message may show it."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}..."

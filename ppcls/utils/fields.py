@@ -1,7 +1,8 @@
-"""Annotations that say more of a component's field than its Python type does. `ppcls.config` reads them.
+"""The annotations of a component's fields: what they allow, how messages describe them, and the base that applies them.
 
-Use them inside `typing.Annotated`: `batch_size: Annotated[int, Range(1)] = 64`. `CheckedFields` applies them to a
-component that is made without a configuration as well.
+They say more of a field than its Python type does. Use them inside `typing.Annotated`:
+`batch_size: Annotated[int, Range(1)] = 64`. `ppcls.config` reads them. `CheckedFields` applies them to a component
+that is made without a configuration as well.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ import functools
 import operator
 import os
 import types
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import (
     Annotated,
     Any,
     Literal,
+    TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
 )
+
+from ppcls.utils.errors import nearest, shortened
 
 
 class FieldError(ValueError):
@@ -230,3 +234,193 @@ def shapes_of(annotation: Any) -> frozenset[str]:
     if origin in DICTS or dataclasses.is_dataclass(annotation):
         return frozenset({"dict"})
     return _SHAPES.get(annotation, frozenset({annotation.__name__}))
+
+
+_LONGEST_VALUE = 200
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    type(None): "null",
+}
+# In the order in which they are written
+_BOUNDS = {
+    "above": "above",
+    "low": "of at least",
+    "high": "at most",
+    "below": "below",
+}
+_PATHS = {
+    "file": "the path of a file",
+    "dir": "the path of a folder",
+    "either": "the path of a file or folder",
+    "pictures": "the path of a file or folder, or a pattern such as photos/*.jpg",
+    "weights": "the path or address of a file of weights or the path of a checkpoint's folder",
+    "checkpoint": "the path of a run's or checkpoint's folder",
+}
+
+
+def show(value: Any) -> str:
+    """A value as a message names it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shortened(repr(value), _LONGEST_VALUE)
+
+
+def describe(annotation: Any) -> str:
+    """What may be written where this annotation stands."""
+    args = get_args(annotation)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _marked(args[0], args[1:])
+    if is_union(annotation):
+        null_last = sorted(args, key=lambda arg: arg is type(None))
+        return " or ".join(map(describe, null_last))
+    if origin is Literal:
+        return " or ".join(map(show, args))
+    if origin in LISTS:
+        return _list(origin, args)
+    if origin in DICTS:
+        return f"a mapping whose values are each {describe(args[1])}"
+    if dataclasses.is_dataclass(annotation):
+        cls: Any = annotation
+        return "a mapping of " + ", ".join(field_types(cls))
+    return _WORDS.get(annotation, "a value")
+
+
+def _list(origin: Any, args: tuple[Any, ...]) -> str:
+    if origin is list or args[-1] is Ellipsis:
+        return f"a list of {_plural(args[0])}"
+    if len(set(args)) == 1:
+        return f"a list of {len(args)} {_plural(args[0])}"
+    return f"a list of {len(args)} ({', '.join(map(describe, args))})"
+
+
+def _plural(annotation: Any) -> str:
+    """What the items of a list are: `whole numbers of at least 1`."""
+    words = describe(annotation)
+    for one in ("a whole number", "a number"):
+        if words.startswith(one):
+            return f"{one[2:]}s{words[len(one) :]}"
+    return f"items, each {words}"
+
+
+def _marked(annotation: Any, marks: tuple[Any, ...]) -> str:
+    words = describe(annotation)
+    for mark in marks:
+        if isinstance(mark, Range):
+            words += _range(mark)
+        elif isinstance(mark, ReadPath):
+            words = " or ".join([*filter(None, mark.names), _PATHS[mark.what]])
+        elif isinstance(mark, Component):
+            words = f"a mapping of the {mark.kind}'s name and keys"
+        elif isinstance(mark, Operation):
+            words = f"the {mark.kind}'s name, a colon, and its keys indented under it"
+    return words
+
+
+def _range(mark: Range) -> str:
+    """The words that follow `a number`: ` of at least 0 and below 1`, ` from 0 to 1`, ` above 0`."""
+    if mark.low is not None and mark.high is not None:
+        return f" from {mark.low} to {mark.high}"
+    words = []
+    for name, text in _BOUNDS.items():
+        bound = getattr(mark, name)
+        if bound is not None:
+            words.append(f"{text} {bound}")
+    if not words:
+        return ""
+    return " " + " and ".join(words)
+
+
+T = TypeVar("T")
+
+
+class CheckedFields:
+    """Checks the fields of a dataclass against their annotations: types, `Range`s and `Literal`s.
+
+    A dataclass that has a `__post_init__` of its own calls this one first, or after it gave values their final form.
+
+    Raises:
+        ValueError: a field holds a value that its annotation does not allow.
+    """
+
+    def __post_init__(self) -> None:
+        cls: Any = type(self)
+        for name, annotation in field_types(cls).items():
+            value = getattr(self, name)
+            if not allows(annotation, value):
+                raise ValueError(
+                    f"{name} is {_shown(value)}; write {describe(annotation)}"
+                )
+
+
+def make_object(cls: type[T], keys: Mapping[str, Any]) -> T:
+    """Make an object of a dataclass whose fields are the keys.
+
+    Raises:
+        FieldError: A key is unknown or missing.
+        ValueError: A value is impossible.
+    """
+    check_keys(cls, keys)
+    return cls(**keys)
+
+
+def check_keys(cls: Any, keys: Collection[object], given: Collection[str] = ()) -> None:
+    """Compare keys with the fields of a dataclass.
+
+    Args:
+        cls: The dataclass.
+        keys: The keys.
+        given: Fields whose values come from elsewhere.
+
+    Raises:
+        FieldError: A key is unknown, or one without a default is missing.
+    """
+    types = dict(field_types(cls))
+    for name in given:
+        types.pop(name, None)
+    for key in keys:
+        if key not in types:
+            raise FieldError(str(key), unknown_key(key, types))
+    missing = required_fields(cls).difference(keys)
+    for name, annotation in types.items():
+        if name in missing:
+            text = f"{name} is missing; write {describe(annotation)}"
+            raise FieldError(name, text)
+
+
+def unknown_key(key: object, known: Collection[str]) -> str:
+    """The sentence about a key that is none of the known ones."""
+    near = nearest(str(key), known)
+    if near is not None:
+        return f"unknown key {show(key)}. Did you mean {near!r}?"
+    if not known:
+        return f"unknown key {show(key)}; remove it, there are no keys here"
+    return f"unknown key {show(key)}; write one of {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    """A value as a message names it; a tuple as the list that YAML has."""
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+def require(condition: object, text: str) -> None:
+    """Check a rule that an annotation cannot state, such as one between two fields.
+
+    Args:
+        condition: Whether the rule is kept.
+        text: What is wrong otherwise, and what to write.
+
+    Raises:
+        ValueError: The rule is broken.
+    """
+    if not condition:
+        raise ValueError(text)

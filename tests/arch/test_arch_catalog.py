@@ -21,9 +21,8 @@ from ppcls.arch.families.dpn.network import SPECS as DPN_SPECS
 from ppcls.arch.families.squeezenet.network import SPECS as SQUEEZENET_SPECS
 from ppcls.arch.family import register_family
 from ppcls.arch.model_table import MODELS, ModelInfo, Published, info_of
-from ppcls.utils.describe import describe
 from ppcls.utils.errors import UserError
-from ppcls.utils.fields import field_types
+from ppcls.utils.fields import describe, field_types
 
 FAMILIES = Path(families.__file__).parent
 

@@ -14,9 +14,9 @@ from ppcls.data.transforms import TRANSFORMS
 from ppcls.loss.base import LOSSES
 from ppcls.metric import METRICS
 from ppcls.optimizer import OPTIMIZERS, REGULARIZERS, SCHEDULES
-from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.fields import (
     BelowOne,
+    CheckedFields,
     Component,
     Fraction,
     NonNegativeFloat,

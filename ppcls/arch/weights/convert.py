@@ -25,8 +25,8 @@ from ppcls.arch.weights.load import (
 )
 from ppcls.arch.weights.names import layouts_of, models_with_layout
 from ppcls.arch.weights.sources import SOURCES
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError, expect
+from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike, sha256_of, write_atomically
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ppcls.arch.model_table import MODELS, ModelInfo, info_of
 from ppcls.arch.weights.names import layouts_of
-from ppcls.utils.checked_fields import make_object, require
 from ppcls.utils.errors import UserError, suggest
+from ppcls.utils.fields import make_object, require
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -9,8 +9,7 @@ from typing import Any
 
 from ppcls.config.override import put
 from ppcls.untrusted.yaml_nodes import Node, Problems, as_node, find
-from ppcls.utils.describe import show
-from ppcls.utils.fields import is_one_of
+from ppcls.utils.fields import is_one_of, show
 
 MIXING = "DataLoader.Train.dataset.batch_transform_ops"
 _WARMUP_EPOCHS, _GAMMA = 5, 0.1  # the defaults of CosineWarmup and Piecewise

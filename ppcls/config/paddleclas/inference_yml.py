@@ -10,10 +10,10 @@ from typing import Any
 from ppcls.config.check import INVALID, Checker
 from ppcls.config.paddleclas.unsupported import PADDLECLAS
 from ppcls.config.schema import Transforms
-from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError, expect
+from ppcls.utils.files import read_regular_file
 from ppcls.utils.registry import Registry
 
 _MOST_BYTES = 10_000_000  # of a description; one with 1,000 names of classes has 30 kB

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from string import ascii_letters
 
 from ppcls.data.shards.streams import is_command, webdataset_tools
-from ppcls.data.text import brief
-from ppcls.utils.checked_fields import require
-from ppcls.utils.errors import UserError
+from ppcls.utils.errors import UserError, brief
+from ppcls.utils.fields import require
 
 _MOST_SHARDS = 100_000
 _MOST_CHARACTERS = 30_000_000  # of all addresses

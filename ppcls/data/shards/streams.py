@@ -17,9 +17,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, build_opener
 
-from ppcls.untrusted.regular_files import open_regular_file
 from ppcls.utils import download
 from ppcls.utils.errors import UserError, expect, translated
+from ppcls.utils.files import open_regular_file
 from ppcls.utils.transfer import TIMEOUT_SECONDS, SafeRedirects
 
 OLDEST_WEBDATASET = (1, 0)

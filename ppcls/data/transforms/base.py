@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ppcls.utils.checked_fields import CheckedFields, require
 from ppcls.utils.errors import UserError
+from ppcls.utils.fields import CheckedFields, require
 from ppcls.utils.registry import Registry
 
 TRANSFORMS = Registry("transform")

@@ -36,8 +36,7 @@ from ppcls.data.transforms.jpeg_markers import (
 from ppcls.data.transforms.normalize import to_gray
 from ppcls.data.transforms.tiff import loaded_tiff, remaining_orientation
 from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import PositiveInt
+from ppcls.utils.fields import PositiveInt, require
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _READ_AHEAD = 8  # bytes that libjpeg-turbo wants to see behind those that it needs

@@ -17,9 +17,8 @@ from ppcls.data.transforms.base import (
     set_field,
     values_of,
 )
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import expect
-from ppcls.utils.fields import Fraction, PositiveInt, Range
+from ppcls.utils.fields import Fraction, PositiveInt, Range, require
 
 Box = tuple[int, int, int, int]  # left, top, width, height
 

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, generator, set_field
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import Fraction, PositiveFloat, PositiveInt
+from ppcls.utils.fields import Fraction, PositiveFloat, PositiveInt, require
 
 
 @TRANSFORMS.register()

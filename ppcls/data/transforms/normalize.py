@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 
 from ppcls.data.transforms.base import TRANSFORMS, Transform, set_field
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import PositiveFloat
+from ppcls.utils.fields import PositiveFloat, require
 
 
 @TRANSFORMS.register()

@@ -20,8 +20,8 @@ from ppcls.data.transforms.normalize import NormalizeImage, ToCHWImage
 from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.resize import LARGEST, ResizeImage
 from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
-from ppcls.utils.checked_fields import make_object, require
 from ppcls.utils.errors import translated
+from ppcls.utils.fields import make_object, require
 from ppcls.utils.shortage import shortage
 
 # By the channels that DecodeImage gives

@@ -19,8 +19,7 @@ from ppcls.data.transforms.base import (
     set_field,
 )
 from ppcls.data.transforms.resample import check_interpolation, resample
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import PositiveFloat, Range, Size
+from ppcls.utils.fields import PositiveFloat, Range, Size, require
 
 _RANDOM = ("bilinear", "bicubic")
 

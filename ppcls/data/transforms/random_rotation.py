@@ -19,8 +19,7 @@ from ppcls.data.transforms.base import (
     set_field,
     values_of,
 )
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import Fraction
+from ppcls.utils.fields import Fraction, require
 
 _METHODS = {
     "nearest": cv2.INTER_NEAREST,

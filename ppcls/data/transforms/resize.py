@@ -16,8 +16,7 @@ from ppcls.data.transforms.base import (
 from ppcls.data.transforms.crop import CentralCrop
 from ppcls.data.transforms.resample import check_interpolation, resample, resample_part
 from ppcls.data.transforms.unreadable import UnreadableImage
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import PositiveInt, Size
+from ppcls.utils.fields import PositiveInt, Size, require
 
 LARGEST = 2**24
 """Pixels of the largest picture that a smaller one is resized to."""

@@ -14,8 +14,7 @@ import ppcls.data.transforms.policy_operations as ops
 from ppcls.data.transforms.auto_augment import Policy
 from ppcls.data.transforms.base import TRANSFORMS, generator, set_field
 from ppcls.data.transforms.policy_operations import Scale, down_from, times, whole
-from ppcls.utils.checked_fields import require
-from ppcls.utils.fields import Fraction
+from ppcls.utils.fields import Fraction, require
 
 _TOP_LEVEL = 10
 _HOW_OFTEN = 0.5  # an operation that was chosen is applied

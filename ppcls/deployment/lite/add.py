@@ -24,8 +24,8 @@ from ppcls.inference.golden import (
     classes_compared,
     score_difference,
 )
-from ppcls.utils.checked_fields import require
 from ppcls.utils.errors import UserError
+from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike
 
 TOLERANCE = 1e-5  # of the spread of the golden scores; every family is below 3e-6

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.text import read_lines
-from ppcls.untrusted.regular_files import is_file
 from ppcls.utils.errors import expect
-from ppcls.utils.files import PathLike, write_atomically
+from ppcls.utils.files import PathLike, is_file, write_atomically
 
 
 def npz_name(picture: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppcls.data.text import brief, read_lines
+from ppcls.data.text import read_lines
 from ppcls.deployment.npz.files import (
     npz_name,
     number_order,
@@ -18,8 +18,8 @@ from ppcls.deployment.npz.files import (
 )
 from ppcls.metric.topk import TopkCounter
 from ppcls.untrusted.npz import read_arrays
-from ppcls.utils.checked_fields import require
-from ppcls.utils.errors import UserError, expect
+from ppcls.utils.errors import UserError, brief, expect
+from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike
 
 _SHOWN = 5

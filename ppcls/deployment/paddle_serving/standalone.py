@@ -22,7 +22,7 @@ _CHECKED_FIELDS = '''class CheckedFields:
         pass
 '''
 # Annotations cannot be read at run time by Python 3.8, which lacks `X | Y`
-_REPLACED = {("ppcls.utils.checked_fields", "CheckedFields"): _CHECKED_FIELDS}
+_REPLACED = {("ppcls.utils.fields", "CheckedFields"): _CHECKED_FIELDS}
 _NEWER = re.compile(r"functools\.cache\b")
 _OLDER = "functools.lru_cache(maxsize=None)"
 

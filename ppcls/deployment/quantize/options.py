@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 
 BACKENDS = ("openvino", "onnxruntime")
 # How the ranges of activations are estimated; a backend's first one is the default.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ppcls.metric.topk import TopkCounter
-from ppcls.utils.checked_fields import require
+from ppcls.utils.fields import require
 
 SCORE_BOUND = 1e-4  # for float32: largest difference of a probability
 # Points of top-1 that may be lost

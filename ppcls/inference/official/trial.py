@@ -21,13 +21,11 @@ from ppcls.inference.entries import DigestedFile, shape_text
 from ppcls.inference.settings import Settings
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.refusals import Damaged, shown
-from ppcls.untrusted.regular_files import read_regular_file
 from ppcls.utils import child
-from ppcls.utils.checked_fields import CheckedFields
 from ppcls.utils.download import cache_home
 from ppcls.utils.errors import UserError, expect
-from ppcls.utils.fields import PositiveInt
-from ppcls.utils.files import make_folders, write_atomically
+from ppcls.utils.fields import CheckedFields, PositiveInt
+from ppcls.utils.files import make_folders, read_regular_file, write_atomically
 from ppcls.utils.load_paddle import load_paddle
 from ppcls.utils.logging import get_logger
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ppcls.untrusted import regular_files
-from ppcls.untrusted.regular_files import is_file, open_regular_file, read_regular_file
+from ppcls.utils import files
+from ppcls.utils.files import is_file, open_regular_file, read_regular_file
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path):
@@ -44,6 +44,6 @@ def test_a_file_of_the_kernel_that_has_nothing_yet_is_not_waited_for(monkeypatch
         def read(self, *arguments):
             return None
 
-    monkeypatch.setattr(regular_files, "open_regular_file", lambda path: Empty())
+    monkeypatch.setattr(files, "open_regular_file", lambda path: Empty())
     with pytest.raises(OSError, match="it is not a regular file"):
         read_regular_file("kmsg", 10)
