@@ -1,7 +1,6 @@
 """Losses, by the names that `Loss.Train` and `Loss.Eval` use."""
 
-from ppcls.loss.base import LOSSES, weighted_sum
-from ppcls.loss.celoss import CELoss
+from ppcls.loss.celoss import LOSSES, CELoss, weighted_sum
 from ppcls.loss.distillation import (
     DistillationCELoss,
     DistillationDMLLoss,

@@ -1,12 +1,43 @@
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+"""Losses of a classifier: their registry, their sum, and cross entropy."""
 
-from ppcls.loss.base import LOSSES
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
+
 from ppcls.utils.errors import expect
 from ppcls.utils.fields import BelowOne, CheckedFields, PositiveFloat
+from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
     from paddle import Tensor
+
+
+LOSSES = Registry("loss")
+
+
+def weighted_sum(losses: Sequence[Any], logits: Any, target: Any) -> dict[str, Any]:
+    """Values by name for the log, the total under `loss`; each loss carries its own weight.
+
+    One loss is its own total. Of several each is there by its name (`CELoss`, a second one as `CELoss_2`),
+    and `loss` comes last.
+    """
+    values: dict[str, Any] = {}
+    for loss in losses:
+        name, count = type(loss).__name__, 1
+        while name in values:
+            count += 1
+            name = f"{type(loss).__name__}_{count}"
+        values[name] = loss(logits, target)
+    if not values:
+        return {}
+    total = reduce(add, values.values())
+    if len(values) == 1:
+        return {"loss": total}
+    return {**values, "loss": total}
 
 
 @LOSSES.register("CELoss", "MixCELoss")
@@ -33,7 +64,7 @@ class CELoss(CheckedFields):
     epsilon: BelowOne | None = None
     class_weights: tuple[PositiveFloat, ...] | None = None
 
-    def __call__(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of one batch, times `weight`, as a tensor of no axes.
 
         Args:
@@ -57,7 +88,7 @@ class CELoss(CheckedFields):
             ).mean()
         return self.weight * loss
 
-    def _weighted(self, logits: "Tensor", target: "Tensor") -> "Tensor":
+    def _weighted(self, logits: Tensor, target: Tensor) -> Tensor:
         """The mean with class weights."""
         import paddle
         from paddle.nn import functional as F

@@ -1,7 +1,16 @@
 """Optimizers, learning-rate schedules and regularizers, by the names that the `Optimizer` section uses."""
 
-from ppcls.optimizer.base import L1, L2, OPTIMIZERS, REGULARIZERS
-from ppcls.optimizer.optimizers import SGD, Adam, AdamW, Momentum, RMSProp
+from ppcls.optimizer.optimizers import (
+    L1,
+    L2,
+    OPTIMIZERS,
+    REGULARIZERS,
+    SGD,
+    Adam,
+    AdamW,
+    Momentum,
+    RMSProp,
+)
 from ppcls.optimizer.schedules import (
     SCHEDULES,
     Constant,

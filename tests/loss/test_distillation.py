@@ -15,7 +15,7 @@ from ppcls.loss import (
     DistillationKLDivLoss,
     weighted_sum,
 )
-from ppcls.loss.divergence import js_divergence, kl_divergence, symmetric_kl
+from ppcls.loss.distillation import js_divergence, kl_divergence, symmetric_kl
 
 RNG = np.random.default_rng(0)
 STUDENT, TEACHER, THIRD = (RNG.normal(size=(3, 5)) * 2 for _ in range(3))

@@ -11,7 +11,7 @@ from ppcls.data.datasets import DATASETS
 from ppcls.data.postprocess import POSTPROCESSES
 from ppcls.data.sampler import SAMPLERS
 from ppcls.data.transforms import TRANSFORMS
-from ppcls.loss.base import LOSSES
+from ppcls.loss.celoss import LOSSES
 from ppcls.metric import METRICS
 from ppcls.optimizer import OPTIMIZERS, REGULARIZERS, SCHEDULES
 from ppcls.utils.fields import (
