@@ -1,18 +1,22 @@
 """Where pictures and labels come from: the `dataset` of a configuration."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppcls.data.class_folders import read_class_folders
 from ppcls.data.image_list import ImageList, read_list_file
 from ppcls.data.labels import Classes, load_class_names
-from ppcls.data.transforms.base import set_field
+from ppcls.data.transforms.base import Transform, WidthHeight, pair, set_field
+from ppcls.data.transforms.geometry import CenterCrop, CropImage, Pad, ResizeImage
 from ppcls.data.transforms.pipeline import Pipeline
-from ppcls.data.transforms.sizes import check_crops
 from ppcls.utils.errors import expect
 from ppcls.utils.fields import (
     CheckedFields,
+    FieldError,
     NonNegativeInt,
     Operation,
     PositiveInt,
@@ -25,10 +29,12 @@ from ppcls.utils.registry import Registry
 if TYPE_CHECKING:
     from ppcls.data.shards import ShardList
 
+
 DATASETS = Registry("dataset")
 
 Transforms = tuple[Annotated[Any, Operation("transform")], ...]
 BatchTransforms = tuple[Annotated[Any, Operation("batch transform")], ...]
+_KNOWN_SIZE = (100, 100)
 
 
 def _finish(dataset: Any) -> None:
@@ -189,7 +195,7 @@ class WebDatasetDataset(CheckedFields):
             "shards is empty; write the manifest.json of `ppcls pack`, or a pattern of tar files",
         )
 
-    def open(self, class_num: int, learned: Classes | None = None) -> "ShardList":
+    def open(self, class_num: int, learned: Classes | None = None) -> ShardList:
         """Finds the shards and reads their manifest; see `open_shards`.
 
         Raises:
@@ -222,4 +228,47 @@ def check_same_classes(
             ours == theirs,
             f"{place}: the classes are not those of {learned.source}: class {number} is {ours} here and {theirs} "
             f"there; {remedy}",
+        )
+
+
+def check_crops(ops: Sequence[Transform]) -> None:
+    """Refuses a central crop that is larger than every picture that reaches it, before a picture is read.
+
+    Raises:
+        FieldError: names the crop, the size of the pictures and what to write.
+    """
+    size: WidthHeight | None = None
+    shortest: int | None = None  # the shorter side, where it is known
+    for op in ops:
+        if isinstance(op, (CropImage, CenterCrop)):
+            _check_crop(op, size, shortest)
+        size = op.output_size(size)
+        if size is not None:
+            shortest = min(size)
+        elif isinstance(op, ResizeImage):
+            shortest = op.resize_short
+        elif isinstance(op, Pad) and shortest is not None:
+            shortest += 2 * op.padding
+        elif op.output_size(_KNOWN_SIZE) != _KNOWN_SIZE:
+            shortest = None
+
+
+def _check_crop(
+    crop: CropImage | CenterCrop, size: WidthHeight | None, shortest: int | None
+) -> None:
+    width, height = pair(crop.size)
+    if size is not None:
+        fits = width <= size[0] and height <= size[1]
+        pictures = f"of {size[0]}x{size[1]}"
+    elif shortest is not None:
+        fits = min(width, height) <= shortest
+        pictures = f"whose shorter side is {shortest}"
+    else:
+        return
+    if not fits:
+        name = type(crop).__name__
+        raise FieldError(
+            f"transform_ops.{name}.size",
+            f"{name} cannot cut {width}x{height} pixels (width x height) out of pictures {pictures}; "
+            "write a smaller size for the crop, or a larger one for the resize before it",
         )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ppcls.data.transforms import UnreadableImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory
+from ppcls.data.transforms.base import NotEnoughMemory
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError
 from ppcls.utils.threads import ThreadPool

@@ -16,7 +16,7 @@ import numpy as np
 
 from ppcls.data.image_list import ImageList
 from ppcls.data.transforms import Pipeline, UnreadableImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
+from ppcls.data.transforms.base import NotEnoughMemory, SystemShortage
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import CheckedFields, PositiveInt
 from ppcls.utils.registry import Registry

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppcls.data.transforms.unreadable import UnreadableImage
+from ppcls.data.transforms.base import UnreadableImage
 from ppcls.inference.entries import ModelOrigin, shape_text
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError, expect

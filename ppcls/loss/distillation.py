@@ -216,6 +216,10 @@ def _logits_of(outputs: Any, name: str, key: str | None) -> Tensor:
     return output[key]
 
 
+# How far apart the class shares of two models are, each the mean over a batch; logits are [N, class_num].
+# Every gradient goes to both sides: detach the one that is not to learn.
+
+
 def kl_divergence(
     logits: Tensor, target_logits: Tensor, temperature: float = 1.0
 ) -> Tensor:

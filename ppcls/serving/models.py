@@ -21,7 +21,7 @@ import numpy as np
 
 from ppcls.data.postprocess import Topk
 from ppcls.data.transforms import DecodeImage, UnreadableImage
-from ppcls.data.transforms.unreadable import SystemShortage
+from ppcls.data.transforms.base import SystemShortage
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.serving import metrics

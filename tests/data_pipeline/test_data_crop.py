@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from helpers.messages import refusal, says
 from helpers.pictures import encoded, noise, numbered
 from ppcls.data.transforms import CenterCrop, CropImage, DecodeImage, NormalizeImage, Pipeline, RandCropImage
-from ppcls.data.transforms.random_crop import paddleclas_box, torchvision_box
+from ppcls.data.transforms.geometry import paddleclas_box, torchvision_box
 from ppcls.utils.errors import UserError
 
 Pair = tuple

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.messages import pattern
 from helpers.pictures import noise, numbered
+from ppcls.data.datasets import check_crops
 from ppcls.data.transforms import (
     CropImage,
     DecodeImage,
@@ -22,7 +23,6 @@ from ppcls.data.transforms import (
     RandomRotation,
     ResizeImage,
 )
-from ppcls.data.transforms.sizes import check_crops
 
 
 class Drawn:

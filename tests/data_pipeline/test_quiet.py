@@ -10,7 +10,7 @@ import pytest
 from helpers.new_process import new_python
 from helpers.pictures import encoded, smooth
 from ppcls.data.transforms import DecodeImage, UnreadableImage
-from ppcls.data.transforms.unreadable import quiet_plugins
+from ppcls.data.transforms.header import quiet_plugins
 
 # A maker's name and a directory of more tags that lie beyond the end of the file.
 EXIF = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + struct.pack("<HHIIHHII", 0x010F, 2, 400, 5000, 0x8769, 4, 1, 9999)

@@ -19,7 +19,7 @@ from ppcls.data.transforms import (
     ResizeImage,
     ToCHWImage,
     UnreadableImage,
-    resize,
+    geometry,
 )
 from ppcls.data.transforms import resample as resampling
 from ppcls.data.transforms.base import cut
@@ -55,7 +55,7 @@ def test_any_part_has_the_pixels_of_the_whole(backend: str, interpolation: str, 
 def test_a_crop_behind_a_resize_gives_the_same_pixels(
     backend: str, interpolation: str, crop: CropImage, late: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resize, "_WHOLE", 0)
+    monkeypatch.setattr(geometry, "_WHOLE", 0)
     shrink = ResizeImage(resize_short=25, interpolation=interpolation, backend=backend)
     ops = [DecodeImage(), shrink, *([crop, NormalizeImage()] if late or backend == "pil" else [NormalizeImage(), crop])]
     pipeline = Pipeline([*ops, ToCHWImage()])
@@ -65,7 +65,7 @@ def test_a_crop_behind_a_resize_gives_the_same_pixels(
 
 
 def test_ordinary_pictures_are_resized_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resize, "resample_part", None)
+    monkeypatch.setattr(geometry, "resample_part", None)
     pipeline = Pipeline([DecodeImage(), ResizeImage(resize_short=256), CropImage(224)])
     assert pipeline(encoded(noise(40, 2000))).shape == (3, 224, 224)
 

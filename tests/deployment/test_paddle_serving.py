@@ -391,8 +391,8 @@ def test_a_damaged_program_is_not_copied(legacy: Bundle, tmp_path: Path) -> None
 def test_a_name_that_two_modules_define_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     collected = source._Collected()
     collected.take("ppcls.data.transforms.exif", "_TAG")
-    with pytest.raises(source.NotSelfContained, match=r"exif and ppcls.data.transforms.crop both define _TAG"):
-        collected._claim("_TAG", "ppcls.data.transforms.crop")
+    with pytest.raises(source.NotSelfContained, match=r"exif and ppcls.data.transforms.geometry both define _TAG"):
+        collected._claim("_TAG", "ppcls.data.transforms.geometry")
 
 
 def test_what_is_not_used_does_not_travel() -> None:

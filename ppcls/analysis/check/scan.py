@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from ppcls.data.picture_files import read_file
+from ppcls.data.transforms.base import UnreadableImage
 from ppcls.data.transforms.decode import DecodeImage
-from ppcls.data.transforms.unreadable import UnreadableImage
 from ppcls.utils.child import CallProcess
 from ppcls.utils.cpu import usable_cores
 from ppcls.utils.errors import UserError, translated

@@ -3,20 +3,23 @@
 from ppcls.data.transforms.auto_augment import AutoAugment, RandAugment
 from ppcls.data.transforms.base import TRANSFORMS, Transform
 from ppcls.data.transforms.color_jitter import ColorJitter
-from ppcls.data.transforms.crop import CenterCrop, CropImage
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.data.transforms.erasing import Cutout, GridMask, HideAndSeek, RandomErasing
-from ppcls.data.transforms.flip import RandFlipImage
 from ppcls.data.transforms.gaussian_blur import GaussianBlur
+from ppcls.data.transforms.geometry import (
+    CenterCrop,
+    CropImage,
+    Pad,
+    RandCropImage,
+    RandFlipImage,
+    ResizeImage,
+)
 from ppcls.data.transforms.model_transforms import ModelTransforms, for_model
 from ppcls.data.transforms.normalize import NormalizeImage, ToCHWImage
-from ppcls.data.transforms.pad import Pad
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.rand_augment_variants import RandAugmentV2, RandAugmentV3
-from ppcls.data.transforms.random_crop import RandCropImage
 from ppcls.data.transforms.random_grayscale import RandomGrayscale
 from ppcls.data.transforms.random_rotation import RandomRotation
-from ppcls.data.transforms.resize import ResizeImage
 from ppcls.data.transforms.timm_augment import TimmAutoAugment
 
 TRANSFORMS.same_meaning = lambda one, other: Pipeline(one) == Pipeline(other)

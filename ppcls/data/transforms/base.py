@@ -1,4 +1,4 @@
-"""What a transform is.
+"""What a transform is, and the errors of pictures.
 
 A transform is a frozen dataclass registered in `TRANSFORMS`; its fields are its YAML keys. It is called with a
 picture, an array [H, W, C], and the generator of the sample, and returns a new picture without changing its input.
@@ -55,6 +55,46 @@ class Transform(CheckedFields):
     def output_size(self, size: WidthHeight | None) -> WidthHeight | None:
         """(width, height) of the result for a picture of `size`; None where it is not known beforehand."""
         return size
+
+
+class UnreadableImage(UserError):
+    """A file that holds no picture, or only part of one. `reason` says what is wrong, `path` where (None for bytes)."""
+
+    def __init__(self, reason: str, path: str | None = None) -> None:
+        self.reason = reason
+        self.path = path
+        super().__init__(
+            f"cannot read the picture{f' {path}' if path else ''}: {reason}"
+        )
+
+
+class SystemShortage(UserError):
+    """The system gives no file descriptor, say, to read a picture with. Another try may succeed."""
+
+
+class NotEnoughMemory(UserError, MemoryError):
+    """Memory does not suffice for a picture here and now. Another try may succeed, so the picture is not unreadable."""
+
+    reason = "there is not enough memory to read it"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: {self.reason}; close other programs, or lower the number of threads or workers"
+        )
+
+
+def expect_readable(condition: object, reason: str) -> None:
+    """Check what a picture that can be read fulfils.
+
+    Args:
+        condition: Whether it does.
+        reason: Why the picture cannot be read otherwise.
+
+    Raises:
+        UnreadableImage: It does not.
+    """
+    if not condition:
+        raise UnreadableImage(reason)
 
 
 def pair(size: int | Sequence[int]) -> WidthHeight:

@@ -16,7 +16,14 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from ppcls.data.transforms.base import TRANSFORMS, Box, Transform, cut
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    Box,
+    Transform,
+    UnreadableImage,
+    cut,
+    expect_readable,
+)
 from ppcls.data.transforms.exif import stated_orientation, upright
 from ppcls.data.transforms.header import (
     MOST_SCANS,
@@ -35,7 +42,6 @@ from ppcls.data.transforms.jpeg_markers import (
 )
 from ppcls.data.transforms.normalize import to_gray
 from ppcls.data.transforms.tiff import loaded_tiff, remaining_orientation
-from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 from ppcls.utils.fields import PositiveInt, require
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION

@@ -7,13 +7,20 @@ own plugin: other decoders of Pillow start programs (EPS) or open other files.
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
+import functools
 import importlib
 import io
+import logging
 import re
 import struct
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import PIL
 from PIL import ImageFile
 
 from ppcls.data.picture_formats import (
@@ -32,6 +39,7 @@ from ppcls.data.picture_formats import (
     picture_format,
     why_unread,
 )
+from ppcls.data.transforms.base import UnreadableImage, expect_readable
 from ppcls.data.transforms.jpeg_markers import (
     Frame,
     count_scans,
@@ -39,14 +47,6 @@ from ppcls.data.transforms.jpeg_markers import (
     jpeg_size,
 )
 from ppcls.data.transforms.tiff import open_tiff
-from ppcls.data.transforms.unreadable import (
-    UnreadableImage,
-    expect_readable,
-    quiet_libtiff,
-    quiet_plugins,
-)
-
-quiet_plugins()
 
 SMALL = 320 * 2**20
 """Bytes of memory that any picture may take while it is decoded, however small its file."""
@@ -108,6 +108,40 @@ _OTHER_JPEG_BYTES = 20  # CMYK
 
 # Of JPEG 2000: its beginning, and the segment that states its size
 _CODESTREAM = b"\xff\x4f\xff\x51"
+
+
+def quiet_plugins() -> None:
+    """Suppress the warnings of Pillow's plugins about metadata, which changes no pixel; they name site-packages.
+
+    What the plugins log goes where a program sends its log, and nowhere if it sends it nowhere, instead of to stderr.
+    """
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    warnings.filterwarnings(
+        "ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin"
+    )
+
+
+quiet_plugins()
+
+
+@functools.cache
+def quiet_libtiff() -> None:
+    """Suppress the lines of the libtiff that Pillow decodes with; Pillow raises an error all the same."""
+    package = Path(PIL.__file__).parent
+    # Of Linux and macOS
+    bundled = [
+        *package.parent.glob("[Pp]illow.libs/libtiff*"),
+        *package.glob(".dylibs/libtiff*"),
+    ]
+    name = str(bundled[0]) if bundled else ctypes.util.find_library("tiff")
+    if name is None:
+        return
+    library = ctypes.CDLL(name)
+    for handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        set_handler = getattr(library, handler)
+        set_handler.restype = ctypes.c_void_p
+        set_handler.argtypes = [ctypes.c_void_p]
+        set_handler(None)
 
 
 @dataclass(frozen=True)

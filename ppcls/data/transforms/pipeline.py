@@ -11,15 +11,25 @@ import cv2
 import numpy as np
 
 from ppcls.data.picture_files import read_file
-from ppcls.data.transforms.base import TRANSFORMS, Transform, WidthHeight, one_of, pair
-from ppcls.data.transforms.crop import CentralCrop
+from ppcls.data.transforms.base import (
+    TRANSFORMS,
+    NotEnoughMemory,
+    SystemShortage,
+    Transform,
+    WidthHeight,
+    one_of,
+    pair,
+)
 from ppcls.data.transforms.decode import PICTURE_MEMORY, DecodeImage, UnreadableImage
+from ppcls.data.transforms.geometry import (
+    LARGEST,
+    CentralCrop,
+    RandCropImage,
+    ResizeImage,
+)
 from ppcls.data.transforms.header import Header
 from ppcls.data.transforms.jpeg import Frame
 from ppcls.data.transforms.normalize import NormalizeImage, ToCHWImage
-from ppcls.data.transforms.random_crop import RandCropImage
-from ppcls.data.transforms.resize import LARGEST, ResizeImage
-from ppcls.data.transforms.unreadable import NotEnoughMemory, SystemShortage
 from ppcls.utils.errors import translated
 from ppcls.utils.fields import make_object, require
 from ppcls.utils.shortage import shortage

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from ppcls.data.transforms.base import UnreadableImage, expect_readable
 from ppcls.data.transforms.exif import stated_orientation
 from ppcls.data.transforms.jpeg import decode_whole
 from ppcls.data.transforms.jpeg_markers import count_scans, jpeg_frame
@@ -22,7 +23,6 @@ from ppcls.data.transforms.tiff_tags import (
     numbers,
     tags,
 )
-from ppcls.data.transforms.unreadable import UnreadableImage, expect_readable
 
 _WIDTH, _HEIGHT = 256, 257
 _ORIENTATION, _XMP_TAG = 274, 700

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from ppcls.data.transforms.base import Box, pair
-from ppcls.data.transforms.crop import CentralCrop, CropImage
+from ppcls.data.transforms.geometry import CentralCrop, CropImage, ResizeImage
 from ppcls.data.transforms.pipeline import Pipeline
-from ppcls.data.transforms.resize import ResizeImage
 from ppcls.utils.errors import UserError, expect
 
 FORMS = "flip, crops, or scale=1.15 (several scales may stand), separated by commas"

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.data.transforms.crop import CenterCrop, CropImage
+from ppcls.data.transforms.base import UnreadableImage
 from ppcls.data.transforms.decode import PICTURE_MEMORY, DecodeImage
+from ppcls.data.transforms.geometry import CenterCrop, CropImage, Pad, ResizeImage
 from ppcls.data.transforms.normalize import NormalizeImage, ToCHWImage
-from ppcls.data.transforms.pad import Pad
 from ppcls.data.transforms.pipeline import memory_for, with_resized_crops
-from ppcls.data.transforms.resize import ResizeImage
-from ppcls.data.transforms.unreadable import UnreadableImage
 
 SERVED: dict[str, Any] = {
     kind.__name__: kind

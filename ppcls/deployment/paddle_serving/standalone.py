@@ -37,7 +37,7 @@ def standalone(module: str, name: str, heading: str) -> str:
     Annotations are left as they are, and what only they name is left out: nothing evaluates them.
 
     Args:
-        module: The module of the definition, such as `ppcls.data.transforms.pad`.
+        module: The module of the definition, such as `ppcls.data.transforms.geometry`.
         name: Its name.
         heading: The docstring of the file.
 
