@@ -44,7 +44,8 @@ import numpy as np
 import simplejpeg
 import yaml
 
-from ppcls.data.image_list import ImageList, read_list_file
+from ppcls.data.image_list import read_list_file
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import BatchReader, sample_generator
 from ppcls.data.shards import ShardReader, open_shards

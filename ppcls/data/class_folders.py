@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ppcls.data.image_list import ImageList
-from ppcls.data.labels import Classes, index_of_names, load_class_names
+from ppcls.data.labels import Classes, ImageList, index_of_names, load_class_names
 from ppcls.data.parts import join, refuse_parts, shown
 from ppcls.data.picture_files import NAMES, PictureScan, folders_in, is_picture_name
 from ppcls.utils.errors import UserError, brief, expect, suggest, translated

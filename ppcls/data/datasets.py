@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppcls.data.class_folders import read_class_folders
-from ppcls.data.image_list import ImageList, read_list_file
-from ppcls.data.labels import Classes, load_class_names
+from ppcls.data.image_list import read_list_file
+from ppcls.data.labels import Classes, ImageList, load_class_names
 from ppcls.data.transforms.base import Transform, WidthHeight, pair, set_field
 from ppcls.data.transforms.geometry import CenterCrop, CropImage, Pad, ResizeImage
 from ppcls.data.transforms.pipeline import Pipeline

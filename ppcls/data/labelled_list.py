@@ -19,9 +19,8 @@ from ppcls.data.list_columns import (
     columns_of,
     values_of,
 )
-from ppcls.data.list_options import ReadingOptions
 from ppcls.data.list_reading import read_rows
-from ppcls.data.list_rows import WHOLE_NUMBER
+from ppcls.data.list_rows import WHOLE_NUMBER, ReadingOptions
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place, folders_below
 from ppcls.utils.errors import UserError, brief

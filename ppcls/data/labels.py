@@ -1,4 +1,4 @@
-"""Names of classes."""
+"""Labels of pictures, and the names of classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError, expect
@@ -23,6 +25,33 @@ class Classes:
 
     names: list[str]
     source: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageList:
+    """Pictures and their labels.
+
+    Attributes:
+        paths: Paths of the pictures.
+        labels: Their labels, int64 [len].
+        class_names: Names of the classes by label, where they are known.
+        names_itself: Whether a list of pictures has numbered its classes itself, by the labels that it has.
+    """
+
+    paths: list[str]
+    labels: np.ndarray
+    class_names: list[str] | None = None
+    names_itself: bool = False
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def class_to_index(self) -> dict[str, int] | None:
+        """Label by class name."""
+        if self.class_names is None:
+            return None
+        return {name: index for index, name in enumerate(self.class_names)}
 
 
 def load_class_names(path: str | Path) -> list[str]:

@@ -8,8 +8,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from ppcls.data.list_options import Column, ReadingOptions
-from ppcls.data.list_rows import Rows
+from ppcls.data.list_rows import Column, ReadingOptions, Rows
 from ppcls.data.parts import part_of
 from ppcls.data.picture_places import Place
 from ppcls.utils.errors import UserError, brief, expect, suggest

@@ -13,8 +13,7 @@ from ppcls.data.list_columns import (
     only_a_header,
     read_at,
 )
-from ppcls.data.list_options import ReadingOptions
-from ppcls.data.list_rows import Rows, possible_rows
+from ppcls.data.list_rows import ReadingOptions, Rows, possible_rows
 from ppcls.data.picture_places import Place, folders_below, places_above
 from ppcls.data.text import read_lines
 from ppcls.utils.errors import UserError, brief, expect

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.sampler import BatchReader, EpochBatches, steps_in_epoch
 from ppcls.data.shards import ShardList, ShardReader
 from ppcls.data.transforms import NormalizeImage, Pipeline, UnreadableImage

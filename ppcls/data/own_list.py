@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from ppcls.data.label_numbers import class_names_of
+from ppcls.data.image_list import class_names_of
 from ppcls.data.labelled_list import LabelledList, read_labelled_list, refuse_two_labels
 from ppcls.data.labels import index_of_names
-from ppcls.data.list_options import FLAGS, KEYS, Column, ReadingOptions
+from ppcls.data.list_rows import FLAGS, KEYS, Column, ReadingOptions
 from ppcls.data.own_folder import (
     Numbered,
     OwnFolder,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.transforms import Pipeline, UnreadableImage
 from ppcls.data.transforms.base import NotEnoughMemory, SystemShortage
 from ppcls.utils.errors import UserError

@@ -14,8 +14,7 @@ import paddle
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.arch.weights.load import Found, Loaded, build_with_weights, locate_weights
 from ppcls.config import Config
-from ppcls.data.image_list import ImageList
-from ppcls.data.labels import Classes
+from ppcls.data.labels import Classes, ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.postprocess import ThreshOutput, Topk
 from ppcls.data.shards import ShardList

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ppcls.config.eval_data import EvalData
 from ppcls.data.labelled_list import folder_of_pictures
-from ppcls.data.list_options import ReadingOptions
+from ppcls.data.list_rows import ReadingOptions
 from ppcls.data.own_list import refuse_other_files
 from ppcls.utils.errors import UserError, expect
 

@@ -20,7 +20,7 @@ import paddle
 
 from ppcls.arch.layers import Backbone
 from ppcls.config import Config
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import Batch, ImageLoader
 from ppcls.data.sampler import BatchReader
 from ppcls.data.transforms import Pipeline

@@ -19,7 +19,7 @@ from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.listing import listed_models
 from ppcls.arch.weights.load import build_with_weights, locate_weights
 from ppcls.arch.weights.sources import find_source
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.own_list import read_own_pictures
 from ppcls.data.transforms import Pipeline

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ppcls.config import Config
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.engine import build
 from ppcls.engine.finetune import batch_size
 from ppcls.engine.trainer import groups

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ppcls.config import Config
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.shards import ShardList
 from ppcls.data.transforms import TRANSFORMS
 from ppcls.engine import processes

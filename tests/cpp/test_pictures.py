@@ -16,7 +16,7 @@ from odd_pictures import odd_files
 from probes import Decoded, decoded
 
 from helpers.checkout import ROOT
-from ppcls.data.picture_formats import HEAD_BYTES, picture_format
+from ppcls.data.picture_files import HEAD_BYTES, picture_format
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.jpeg_markers import jpeg_frame
 

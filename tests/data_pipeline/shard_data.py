@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.pictures import encoded, solid
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.shards import ShardList, open_shards
 from ppcls.data.shards.manifest import FORMAT

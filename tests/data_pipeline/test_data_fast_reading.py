@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.pictures import encoded, noise, smooth
-from ppcls.data.image_list import ImageList, read_list_file
+from ppcls.data.image_list import read_list_file
+from ppcls.data.labels import ImageList
 from ppcls.data.sampler import BatchReader, EpochBatches, sample_generator
 from ppcls.data.transforms import (
     DecodeImage,

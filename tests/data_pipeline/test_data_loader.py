@@ -33,7 +33,7 @@ from helpers.pictures import encoded, noise, save_picture, solid
 from ppcls.data import loader as data_loader
 from ppcls.data import workers
 from ppcls.data.batch_transforms import Cutmix, Mixup
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import Batch, ImageLoader
 from ppcls.data.sampler import epoch_order
 from ppcls.data.transforms import (

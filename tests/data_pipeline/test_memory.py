@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.pictures import encoded, noise
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.sampler import BatchReader
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage, pipeline
 from ppcls.data.transforms.decode import MemoryBudget

@@ -16,7 +16,7 @@ from PIL import Image
 
 from helpers.messages import says
 from helpers.pictures import encoded, noise, smooth
-from ppcls.data.picture_formats import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
+from ppcls.data.picture_files import AVIF, FORMATS, HEAD_BYTES, HEIF, SUFFIXES, picture_format, why_unread
 from ppcls.data.transforms import DecodeImage, UnreadableImage
 from ppcls.data.transforms.header import _PLUGINS, MOST_PIXELS, read_header
 

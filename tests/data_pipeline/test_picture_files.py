@@ -12,8 +12,7 @@ import pytest
 from helpers.pictures import encoded, smooth
 from ppcls.data import picture_files
 from ppcls.data.image_list import read_list_file
-from ppcls.data.picture_files import PictureScan, only_pictures, read_file, walk_pictures
-from ppcls.data.picture_formats import AVIF
+from ppcls.data.picture_files import AVIF, PictureScan, only_pictures, read_file, walk_pictures
 from ppcls.data.shards.write import Encoding
 from ppcls.data.transforms import DecodeImage, Pipeline, UnreadableImage
 from ppcls.utils.errors import UserError

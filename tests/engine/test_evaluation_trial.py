@@ -10,7 +10,7 @@ import pytest
 from helpers import tiny_run
 from helpers.pictures import save_picture, solid
 from ppcls.cli import main
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.transforms import DecodeImage, Pipeline, ResizeImage
 from ppcls.engine import build, processes

@@ -8,7 +8,7 @@ import pytest
 from helpers.messages import says
 from helpers.tiny_run import prepare, use_tiny
 from ppcls.config import load_config, shipped_configs
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.engine import finetune, processes
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.schema import registries

@@ -17,7 +17,7 @@ from helpers.tiny_run import ends_alike, note_values, prepare, use_tiny, values
 from ppcls.arch.weights.load import build_with_weights
 from ppcls.cli import main
 from ppcls.config import load_config
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.loader import ImageLoader
 from ppcls.data.sampler import epoch_order
 from ppcls.engine import build, checkpoint, device, optimizer_state, processes, recipe, resume

@@ -21,7 +21,7 @@ from ppcls.data.image_list import read_list_file
 from ppcls.data.imagenet_labels import read_labels
 from ppcls.data.labels import load_class_names
 from ppcls.data.own_list import read_own_pictures
-from ppcls.data.picture_formats import AVIF
+from ppcls.data.picture_files import AVIF
 from ppcls.data.shards.archive import samples_of
 from ppcls.data.shards.manifest import FORMAT, parse_manifest
 from ppcls.data.transforms import DecodeImage

@@ -10,10 +10,9 @@ from typing import Any
 from ppcls.analysis.check.finding import ERROR, NOTE, Finding
 from ppcls.analysis.check.scan import Facts
 from ppcls.data.datasets import ImageNetDataset
-from ppcls.data.image_list import ImageList
 from ppcls.data.labelled_list import read_labelled_list
-from ppcls.data.labels import Classes
-from ppcls.data.list_options import ReadingOptions
+from ppcls.data.labels import Classes, ImageList
+from ppcls.data.list_rows import ReadingOptions
 from ppcls.data.own_list import read_own_pictures
 from ppcls.data.parts import join
 from ppcls.utils.errors import UserError

@@ -23,7 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ppcls.data.class_folders import read_class_folders
-from ppcls.data.image_list import ImageList, read_list_file
+from ppcls.data.image_list import read_list_file
+from ppcls.data.labels import ImageList
 from ppcls.data.shards.manifest import FORMAT, MANIFEST, parse_manifest
 from ppcls.data.shards.options import DEFAULT_SIZE, PackOptions, check_options
 from ppcls.data.shards.write import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppcls.data.image_list import ImageList
+from ppcls.data.labels import ImageList
 from ppcls.data.sampler import BatchReader, EpochBatches, Reader, sample_generator
 from ppcls.data.shards.archive import Sample, samples_of
 from ppcls.data.shards.manifest import ShardList

@@ -1,7 +1,7 @@
 """The header of a picture file, and whether the file is decoded at all.
 
 A file names its size in a few bytes, and an empty picture of any size is a small file. So the size is compared with the
-size of the file before anything is decoded. Only the formats of `ppcls.data.picture_formats` are opened, each by its
+size of the file before anything is decoded. Only the formats of `ppcls.data.picture_files` are opened, each by its
 own plugin: other decoders of Pillow start programs (EPS) or open other files.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 import PIL
 from PIL import ImageFile
 
-from ppcls.data.picture_formats import (
+from ppcls.data.picture_files import (
     AVIF,
     BMP,
     GIF,
