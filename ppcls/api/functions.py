@@ -16,8 +16,8 @@ from ppcls.analysis.evaluation_report import read_temperature
 from ppcls.api.session import session
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import load_config
-from ppcls.config.find import find_config
 from ppcls.config.load import Source
+from ppcls.config.paths import find_config
 from ppcls.data.own_list import ListOptions
 from ppcls.data.transforms.views import TestTime
 from ppcls.deployment.onnx.export import OPSET, check

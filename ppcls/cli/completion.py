@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ppcls.cli.commands import COMMANDS, Command, entries_of, parser_of
 from ppcls.cli.parser import CommandParser
-from ppcls.config.find import shipped_configs
+from ppcls.config.paths import shipped_configs
 
 WORKS_ON = "the shell that you type commands into"
 EXAMPLES = (

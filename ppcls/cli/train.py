@@ -6,7 +6,7 @@ import argparse
 
 from ppcls.cli.configured import add_configured, read_config, start
 from ppcls.cli.parser import CommandParser
-from ppcls.config.find import find_config
+from ppcls.config.paths import find_config
 from ppcls.engine.next_commands import print_next
 
 WORKS_ON = "a configuration: a YAML file, or a shipped one by its name (`ppcls models` lists the models)"

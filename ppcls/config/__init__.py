@@ -9,8 +9,8 @@ from ppcls.utils.lazy_names import loader
 
 if TYPE_CHECKING:
     from ppcls.config.deploy_schema import DeployConfig
-    from ppcls.config.find import find_config, find_deploy_config, shipped_configs
     from ppcls.config.load import load_config, load_deploy_config, migrate_config
+    from ppcls.config.paths import find_config, find_deploy_config, shipped_configs
     from ppcls.config.schema import Config
 
 __all__ = [
@@ -27,12 +27,12 @@ __all__ = [
 _MODULES = {
     "Config": "ppcls.config.schema",
     "DeployConfig": "ppcls.config.deploy_schema",
-    "find_config": "ppcls.config.find",
-    "find_deploy_config": "ppcls.config.find",
+    "find_config": "ppcls.config.paths",
+    "find_deploy_config": "ppcls.config.paths",
     "load_config": "ppcls.config.load",
     "load_deploy_config": "ppcls.config.load",
     "migrate_config": "ppcls.config.load",
-    "shipped_configs": "ppcls.config.find",
+    "shipped_configs": "ppcls.config.paths",
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ppcls.untrusted.yaml_nodes import Node, Problem, Problems, find
+from ppcls.utils.errors import suggest
 
 COMMANDS = ("train", "lr-find", "eval", "infer", "export")
 _TRAINING = {
@@ -298,3 +300,53 @@ def _check_infer_transforms(checked: Checked) -> None:
             here,
             f"{differs}; {checked.command} continues, infer and export will refuse this",
         )
+
+
+_READS_MODELS = re.compile(r"(Loss|Metric)\.(Train|Eval)\.\d+\.\w+")
+# Losses and metrics of one model, and of models by their names
+_PLAIN = {"Loss": "CELoss", "Metric": "TopkAcc"}
+_NAMED = {"Loss": "DistillationGTCELoss", "Metric": "DistillationTopkAcc"}
+
+
+def check_models(checked: Checked) -> None:
+    """Report losses and metrics that read a model which does not exist or is not evaluated, or train a frozen one."""
+    arch = checked.values.get("Arch")
+    if arch is None:
+        return
+    for key, value in list(checked.values.items()):
+        match = _READS_MODELS.fullmatch(key)
+        if match is None:
+            continue
+        section, part = match.groups()
+        problem = _problem(value, arch, section, part)
+        if problem is not None:
+            checked.add(key, problem)
+
+
+def _problem(value: Any, arch: Any, section: str, part: str) -> str | None:
+    """What is wrong with a loss or metric in `section.part`; None if it fits the models of Arch."""
+    names = tuple(getattr(arch, "members", ()))
+    read = getattr(value, "model_names", ())
+    if not names:
+        if read:
+            return f"reads models by their names, but Arch is one model; write {_PLAIN[section]}"
+        return None
+    there = " and ".join(names)
+    if not read and part == "Train":
+        return f"reads one model, but Arch has {there}; write {_NAMED[section]}"
+    unknown = [name for name in read if name not in names]
+    if unknown:
+        near = suggest(unknown[0], names)
+        return f"names the model {unknown[0]}{near}, but Arch has {there}; write one of them"
+    if part == "Eval":
+        return _problem_of_evaluation(read, arch.infer_model_name)
+    if section == "Loss" and set(value.learners) <= set(arch.frozen):
+        return f"teaches {' and '.join(value.learners)} alone, which is frozen; write what learns, first in a pair"
+    return None
+
+
+def _problem_of_evaluation(read: Sequence[str], evaluated: str) -> str | None:
+    for name in read:
+        if name != evaluated:
+            return f"reads {name}, but only {evaluated} is evaluated; write that, or {name} as Arch.infer_model_name"
+    return None

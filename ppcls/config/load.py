@@ -11,27 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.config.check import INVALID, Checker
-from ppcls.config.cross import COMMANDS, Checked, cross_check
+from ppcls.config.cross import COMMANDS, Checked, check_models, cross_check
 from ppcls.config.deploy_schema import DeployConfig
 from ppcls.config.dump import dump
 from ppcls.config.eval_data import EvalData, put_eval_data
-from ppcls.config.find import find_config, find_deploy_config, follow
 from ppcls.config.merge import merge, read_mapping, read_tree
 from ppcls.config.override import apply_overrides
 from ppcls.config.paddleclas.consequences import settle
 from ppcls.config.paddleclas.flat_files import is_flat, resolve
-from ppcls.config.paddleclas.multi_label import refuse_multi_label
-from ppcls.config.paddleclas.renamed import (
-    RENAMED,
-    RENAMED_OF_DEPLOYMENT,
-    Renaming,
+from ppcls.config.paddleclas.rewritten import (
     move_class_num,
+    rewrite,
+    rewrite_deployment,
 )
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
-from ppcls.config.paddleclas.vision_names import translate_vision_names
-from ppcls.config.paths import what_is_wrong
+from ppcls.config.paths import find_config, find_deploy_config, follow, what_is_wrong
 from ppcls.config.schema import Config
-from ppcls.config.several_models import check_models, share_keys
 from ppcls.untrusted.yaml_nodes import Node, Origin, Problems, find
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError, expect
@@ -91,12 +86,7 @@ def load_config(
     root, lines = resolve(tree, overrides, processes, problems)
     if moved is not None:
         lines.append(moved)
-    refuse_multi_label(root, problems)
-    move_class_num(root, problems)
-    translate_vision_names(root)
-    share_keys(root, problems)
-    renaming = Renaming(root, problems, lines)
-    renaming.apply(RENAMED)
+    lines.extend(rewrite(root, problems))
     lines.extend(settle(root, registries))
     if eval_data is not None:
         put_eval_data(root, eval_data)
@@ -201,13 +191,11 @@ def load_deploy_config(
     problems = Problems()
     root = _read(find_deploy_config(source), problems)
     apply_overrides(root, overrides, problems)
-    translate_vision_names(root)
-    renaming = Renaming(root, problems)
-    renaming.apply(RENAMED_OF_DEPLOYMENT)
+    lines = rewrite_deployment(root, problems)
     _check_places(root, problems)
     checker = Checker(registries or {}, problems, PADDLECLAS_DEPLOY)
     config = checker.make(DeployConfig, root, "", {"_registries": registries or {}})
-    _log([*renaming.lines, *checker.lines], say)
+    _log([*lines, *checker.lines], say)
     for place, use in enumerate(checker.paths):
         if use.key == _BUNDLE_KEY:
             checker.paths[place] = replace(use, names=models)

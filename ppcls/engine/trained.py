@@ -18,8 +18,8 @@ from typing import Any
 from ppcls.arch.distillation import DistillationModelParams
 from ppcls.config import Config, load_config
 from ppcls.config.eval_data import EvalData
-from ppcls.config.find import find_config
 from ppcls.config.load import Source
+from ppcls.config.paths import find_config
 from ppcls.engine import processes
 from ppcls.engine.run_folder import CONFIG_FILE, path_of
 from ppcls.engine.schema import registries

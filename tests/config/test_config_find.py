@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from helpers.messages import refusal, says
-from ppcls.config import find, find_config, find_deploy_config, load_config, shipped_configs
+from ppcls.config import find_config, find_deploy_config, load_config, paths, shipped_configs
 from ppcls.utils.errors import UserError
 
 NAMES = [
@@ -31,8 +31,8 @@ def installed(request, tmp_path, monkeypatch):
     if request.param == "checkout":
         (package.parent / "pyproject.toml").write_text("")
         package.mkdir()
-    monkeypatch.setattr(find, "_PACKAGE", package)
-    monkeypatch.setattr(find, "_TRAINING", (package / "configs", package.parent / "configs"))
+    monkeypatch.setattr(paths, "_PACKAGE", package)
+    monkeypatch.setattr(paths, "_TRAINING", (package / "configs", package.parent / "configs"))
     return folder
 
 
@@ -90,8 +90,8 @@ def test_a_strangers_configs_beside_an_installed_package_are_not_ours(installed,
     stranger = package.parent / "configs"
     stranger.mkdir(parents=True)
     (stranger / "theirs.yaml").write_text("")
-    monkeypatch.setattr(find, "_PACKAGE", package)
-    monkeypatch.setattr(find, "_TRAINING", (package / "configs", stranger))
+    monkeypatch.setattr(paths, "_PACKAGE", package)
+    monkeypatch.setattr(paths, "_TRAINING", (package / "configs", stranger))
     assert shipped_configs() == {}
     with pytest.raises(UserError, match=r"^there is no configuration theirs; give a path"):
         find_config("theirs")

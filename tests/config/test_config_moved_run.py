@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ppcls.config.find import follow
 from ppcls.config.merge import read_tree
+from ppcls.config.paths import follow
 from ppcls.untrusted.yaml_nodes import Problems
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.messages import says
 from ppcls.config import load_config
-from ppcls.config.paddleclas.vision_names import translate_vision_names
+from ppcls.config.paddleclas.rewritten import translate_vision_names
 from ppcls.data.transforms import NormalizeImage, RandCropImage, RandFlipImage, ToCHWImage
 from ppcls.engine.schema import registries
 from ppcls.untrusted.yaml_nodes import Origin, as_node

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.checkout import ROOT
 from ppcls.config.paddleclas.dialect import Ignored
-from ppcls.config.paddleclas.renamed import RENAMED, RENAMED_OF_DEPLOYMENT
+from ppcls.config.paddleclas.rewritten import RENAMED, RENAMED_OF_DEPLOYMENT
 from ppcls.config.paddleclas.unsupported import PADDLECLAS, PADDLECLAS_DEPLOY
 
 PAGE = (ROOT / "docs" / "coming_from_paddleclas.md").read_text(encoding="utf-8")

@@ -159,7 +159,7 @@ def test_an_installed_wheel_finds_its_configurations_and_labels(wheel, tmp_path)
         "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", site, wheel, environment=os.environ
     )
     program = (
-        "import sys, ppcls; from ppcls.config.find import find_config, find_deploy_config\n"
+        "import sys, ppcls; from ppcls.config.paths import find_config, find_deploy_config\n"
         "from ppcls.data.labels import PACKAGED_LABELS, load_class_names\n"
         "found = find_config('DLA60'), find_deploy_config('inference_cls')\n"
         "print(ppcls.__file__, *(path.resolve() for path in found), sep='\\n')\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ppcls.config.find import find_config
 from ppcls.config.merge import read_tree
 from ppcls.config.override import apply_overrides
+from ppcls.config.paths import find_config
 from ppcls.untrusted.yaml_nodes import Problems
 from ppcls.utils.logging import get_logger
 
