@@ -1,8 +1,8 @@
 """The registry of backbones and the arguments that all of them take. Loads no Paddle."""
 # No `from __future__ import annotations`: the annotations are read when a configuration is checked.
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.utils.fields import (
@@ -57,6 +57,24 @@ class BackboneParams(CheckedFields):
             self.pretrained != "",
             "pretrained is ''; write true, false, a source's name, an address or a path",
         )
+
+    @property
+    def own_arguments(self) -> dict[str, Any]:
+        """The arguments that only the model's family has: its geometry."""
+        common = {field.name for field in fields(BackboneParams)}
+        own = {}
+        for field in fields(self):
+            if field.name not in common:
+                own[field.name] = getattr(self, field.name)
+        return own
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What weights do not show of their model: the arguments of its own family. None if it has no such."""
+        arguments = self.own_arguments
+        if arguments:
+            return {"model": self.name, "arguments": arguments}
+        return None
 
     def make(self) -> "Backbone":
         """A new model with weights drawn from Paddle's generator, whatever `pretrained` says.

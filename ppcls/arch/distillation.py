@@ -5,19 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ppcls.arch.catalog import BACKBONES, BackboneParams
+from ppcls.arch.catalog import BackboneParams
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.utils.errors import suggest
 from ppcls.utils.fields import Component, NonNegativeInt, ReadPath, require
 from ppcls.utils.load_paddle import load_paddle
-from ppcls.utils.registry import Registry
 
 if TYPE_CHECKING:
     from ppcls.arch.distillation_network import DistillationModel
     from ppcls.arch.layers import Backbone
-
-__all__ = ["DistillationModelParams", "architectures"]
 
 
 @dataclass(frozen=True)
@@ -159,12 +156,3 @@ class DistillationModelParams:
         from ppcls.arch.distillation_network import DistillationModel
 
         return DistillationModel(self, models)
-
-
-def architectures() -> Registry:
-    """What `Arch.name` can name: every backbone, and DistillationModel, which is none."""
-    registry = Registry(BACKBONES.kind)
-    for name in BACKBONES:
-        registry.register(name)(BACKBONES[name])
-    registry.register("DistillationModel")(DistillationModelParams)
-    return registry

@@ -26,7 +26,6 @@ import numpy as np
 
 from ppcls.arch.weights.layouts import NAME_TABLE, RECORD
 from ppcls.data.picture_files import read_file
-from ppcls.engine.checkpoint_folders import candidates
 from ppcls.engine.optimizer_state import MASTER, structured_state
 from ppcls.engine.states import (
     OPTIMIZER,
@@ -40,6 +39,7 @@ from ppcls.engine.states import (
     require_keys,
 )
 from ppcls.untrusted.unpickle import load_pickle
+from ppcls.untrusted.weights_paths import LATEST, WEIGHTS_STEM
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import beside, numbered, replace_folder, sha256_of
 
@@ -90,7 +90,7 @@ class Snapshot:
         states: the content of the states file.
         average: the weights' moving average, if there is one.
         deployed: which of the two `ppcls.pdparams` holds, for evaluation and export: `weights` or `average`.
-        record: what the files of weights themselves record, see `record_of`.
+        record: what the files of weights themselves record, see `BackboneParams.record`.
     """
 
     weights: dict[str, np.ndarray]
@@ -366,7 +366,7 @@ def recover(folder: Path) -> Path:
     new, old = beside(folder, "new"), beside(folder, "old")
     if folder.exists():
         _discard_if_there(old, folder)
-    if verify(new) is None:
+    if new.exists() and verify(new) is None:
         _put(new, folder)
     elif not folder.exists() and old.exists():
         old.rename(folder)
@@ -378,3 +378,36 @@ def recover(folder: Path) -> Path:
 def _discard_if_there(leftover: Path, folder: Path) -> None:
     if leftover.exists():
         _discard(leftover, folder)
+
+
+def candidates(path: Path) -> list[Path]:
+    """List the folders to try, the newest first; a complete `.new` is newer than the folder it was to replace."""
+    folder = path
+    if path.name in (WEIGHTS_STEM, PARAMS, OTHER, OPTIMIZER, STATES):
+        folder = path.parent
+    trio = [beside(folder, "new"), folder, beside(folder, "old")]
+    existing = list(filter(_has_states, trio))
+    if existing or not folder.is_dir():
+        return existing
+    latest = candidates(folder / LATEST)
+    # Without its states, which `read` reports
+    if not latest and (folder / LATEST).is_dir():
+        latest = [folder / LATEST]
+    others = [
+        child for child in filter(_has_states, folder.iterdir()) if child not in latest
+    ]
+    return [*latest, *sorted(others, key=_position, reverse=True)]
+
+
+def _has_states(folder: Path) -> bool:
+    return (folder / STATES).is_file()
+
+
+def _position(folder: Path) -> tuple[int, int]:
+    """The epoch and step in a states file; nothing else is verified."""
+    try:
+        states = read_states(folder / STATES)
+        return states["epoch"], states["step"]
+    # Not a states file of this library, so it is tried last
+    except (OSError, DamagedStates, KeyError):
+        return -1, -1

@@ -1,4 +1,4 @@
-"""The device that computes, its threads and its kernels."""
+"""The start of every command of the engine: its log, and the device that computes, with its threads and kernels."""
 
 from __future__ import annotations
 
@@ -7,11 +7,38 @@ import os
 import paddle
 from paddle.base import core
 
+from ppcls.config import Config
 from ppcls.engine import processes
 from ppcls.kernels import selection
-from ppcls.utils import cpu
+from ppcls.utils import cpu, user_code
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.load_paddle import missing_gpu
+from ppcls.utils.logging import get_logger, on_console, setup_logging
+
+
+def start(config: Config, parallel: bool = False, keep_log: bool = False) -> None:
+    """Set up the log, the device, the connection to other processes and the seed.
+
+    Args:
+        config: The configuration.
+        parallel: Whether several processes may share the work.
+        keep_log: Whether the first process keeps the log's lines for the file of a run.
+
+    Raises:
+        UserError: the launcher has started several processes, or there is no GPU.
+    """
+    if not parallel:
+        processes.refuse_several()
+    setup_logging(
+        keep_lines=keep_log and processes.is_first(), style=config.Global.console
+    )
+    chosen = select_device(config.Global.device)
+    get_logger().info(describe(chosen), extra=on_console(describe_briefly(chosen)))
+    if chosen == "cpu":
+        get_logger().info(select_kernels(config.Global.cpu_kernels))
+    user_code.log()
+    processes.connect()
+    paddle.seed(config.Global.seed)
 
 
 def select_device(requested: str) -> str:

@@ -18,17 +18,12 @@ from ppcls.data.postprocess import best_of
 from ppcls.data.transforms.views import TestTime
 from ppcls.engine import build, classes, processes
 from ppcls.engine.callbacks.console import report_failures
-from ppcls.engine.evaluator import OverViews
-from ppcls.engine.report import (
-    ScoreCollector,
-    evaluation_of,
-    log_report,
-    read_pixels,
-)
+from ppcls.engine.device import start
+from ppcls.engine.evaluator import OverViews, ScoreCollector
+from ppcls.engine.report import evaluation_of, log_report, read_pixels
 from ppcls.engine.result_files import open_results
 from ppcls.engine.results import EvaluationResult
 from ppcls.engine.signals import StoppedBySignal, StopRequest
-from ppcls.engine.startup import start
 from ppcls.inference.prediction import Result
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger

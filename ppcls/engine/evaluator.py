@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
 import paddle
 from tqdm import tqdm
 
+from ppcls.analysis.scores import Scored, log_softmax
 from ppcls.engine import processes
 from ppcls.engine.meters import (
     Averages,
@@ -196,3 +198,34 @@ class Evaluator:
         get_logger().info(
             line, epoch, step, text_of(values), stopwatch.lap(), extra=on_console(short)
         )
+
+
+class ScoreCollector:
+    """Keeps the scores of the pictures that an evaluator shows it."""
+
+    def __init__(self) -> None:
+        self._pictures: list[str] = []
+        self._labels: list[np.ndarray] = []
+        self._rows: list[np.ndarray] = []
+
+    def take(self, batch: Any, logits: Any) -> None:
+        """Keep the scores of a batch; for `Evaluator.on_batch`."""
+        labels = batch.label.numpy()
+        if labels.ndim == 2:
+            labels = labels.argmax(axis=1)
+        self._pictures += batch.paths
+        self._labels.append(labels.astype(np.int64))
+        self._rows.append(log_softmax(logits.astype("float32").numpy()))
+
+    def scored(self, names: list[str] | None) -> Scored:
+        """The scores so far.
+
+        Raises:
+            UserError: A score is not a number.
+        """
+        rows = np.concatenate(self._rows)
+        expect(
+            not np.isnan(rows).any(),
+            "some scores are not numbers, so there is no report; check the weights",
+        )
+        return Scored(self._pictures, np.concatenate(self._labels), rows, names)

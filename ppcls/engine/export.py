@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
 import paddle
 
 from ppcls.arch.weights.load import Found
 from ppcls.config import Config
 from ppcls.engine import build, classes
+from ppcls.engine.device import start
 from ppcls.engine.exporter import example_input, export_bundle
 from ppcls.engine.infer import ModelBackend
-from ppcls.engine.initial_statistics import settle_batch_norms
 from ppcls.engine.input_size import at_size
 from ppcls.engine.results import ExportResult
-from ppcls.engine.startup import start
-from ppcls.engine.temperature import fold_temperature
 from ppcls.inference.golden import GOLDEN_PICTURE
+from ppcls.utils.errors import expect
 from ppcls.utils.files import resolved, sha256_of
 from ppcls.utils.logging import get_logger
 
@@ -115,3 +115,56 @@ def reference(config: Config, temperature: float | None = None) -> ModelBackend:
     if temperature is not None:
         fold_temperature(model, temperature)
     return ModelBackend(model)
+
+
+def settle_batch_norms(model: Any, image: np.ndarray) -> None:
+    """Sets each batch norm's variance to the mean square of its input for one picture.
+
+    With the initial variance of 1 activations grow at every residual connection. Softmax of the logits of SENet154_vd,
+    about 100,000, leaves one class all, and rounding decides which: no program could be compared with the model. With
+    trained statistics activations stay near 1, and so they do with these. It is one number a layer: a channel's own
+    variance may be nothing but rounding where a small picture ends in a single pixel.
+
+    Args:
+        model: keeps its parameters, and evaluates afterwards.
+        image: a picture as the model takes it, float32 [1, C, H, W].
+    """
+
+    def settle(norm: Any, inputs: Any) -> None:
+        norm._variance.set_value(
+            paddle.full_like(norm._variance, inputs[0].square().mean().item())
+        )
+
+    model.eval()
+    norms = [
+        part for part in model.sublayers() if isinstance(part, paddle.nn.BatchNorm2D)
+    ]
+    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    with paddle.no_grad():
+        model(paddle.to_tensor(image))
+    for hook in hooks:
+        hook.remove()
+
+
+def fold_temperature(model: Any, temperature: float) -> None:
+    """Divide a model's logits by a temperature, in the weights of its classifier.
+
+    Nothing follows the classifier but, in SqueezeNet, a ReLU and a mean over positions, which only scale with it. The
+    answers stay the same; their probabilities change.
+
+    Args:
+        model: A backbone.
+        temperature: Above 0; above 1 makes probabilities less sure.
+
+    Raises:
+        UserError: The model has no classifier.
+    """
+    expect(
+        model.fc is not None,
+        "the model has no classifier (Arch.class_num: 0), so its logits have no temperature; leave --temperature out",
+    )
+    with paddle.no_grad():
+        for parameter in (model.fc.weight, model.fc.bias):
+            if parameter is not None:
+                parameter.set_value(parameter / temperature)
+    get_logger().info("logits are divided by the temperature %g", temperature)

@@ -9,8 +9,8 @@ import paddle
 
 from ppcls.config import Config
 from ppcls.engine import build, classes
+from ppcls.engine.device import start
 from ppcls.engine.predict import list_pictures, report
-from ppcls.engine.startup import start
 from ppcls.inference.prediction import Prediction
 from ppcls.utils.errors import UserError
 

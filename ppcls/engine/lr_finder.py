@@ -25,8 +25,8 @@ from ppcls.analysis.figures import require_matplotlib
 from ppcls.config import Config
 from ppcls.engine import build, processes
 from ppcls.engine.callbacks.console import report_failures
+from ppcls.engine.device import start
 from ppcls.engine.precision import Precision
-from ppcls.engine.startup import start
 from ppcls.engine.trainer import step_seed
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import require_place, write_atomically

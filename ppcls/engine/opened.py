@@ -12,9 +12,9 @@ from ppcls.arch.weights.sources import weights_of
 from ppcls.config import Config, shipped_configs
 from ppcls.data.transforms import Pipeline
 from ppcls.engine import build, classes
+from ppcls.engine.device import start
 from ppcls.engine.infer import ModelBackend
 from ppcls.engine.run_folder import CONFIG_FILE
-from ppcls.engine.startup import start
 from ppcls.engine.trained import load_with_weights
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.manifest import MANIFEST_FILE

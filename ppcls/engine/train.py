@@ -11,7 +11,6 @@ from typing import Any
 import paddle
 
 from ppcls import __version__
-from ppcls.arch.weights.load import record_of
 from ppcls.config import Config
 from ppcls.data.labels import dump_class_names, load_class_names
 from ppcls.data.loader import ImageLoader
@@ -27,6 +26,8 @@ from ppcls.engine.callbacks import (
     VisualDLLog,
 )
 from ppcls.engine.checkpoint import Checkpoint
+from ppcls.engine.device import start
+from ppcls.engine.evaluator import ScoreCollector
 from ppcls.engine.expected_time import expected_times
 from ppcls.engine.frozen import (
     FeatureLoader,
@@ -38,7 +39,6 @@ from ppcls.engine.frozen import (
 from ppcls.engine.precision import Precision
 from ppcls.engine.prospects import warnings_about
 from ppcls.engine.recipe import recipe_of
-from ppcls.engine.report import ScoreCollector
 from ppcls.engine.results import TrainingResult
 from ppcls.engine.resume import check_frozen, find_best, read_for, resume
 from ppcls.engine.run_folder import (
@@ -49,7 +49,6 @@ from ppcls.engine.run_folder import (
     reserved,
 )
 from ppcls.engine.signals import StoppedBySignal, StopRequest
-from ppcls.engine.startup import start
 from ppcls.engine.trainer import Callback, Trainer, groups
 from ppcls.untrusted.weights_paths import BEST_MODEL, LATEST
 from ppcls.utils import user_code
@@ -110,8 +109,7 @@ def train(
         if frozen is not None:
             given = features_of(config.DataLoader.Train, reader, frozen)
         facts = _facts(config, pictures, reader)
-        record = record_of(build.learner(model).params)
-        saver = _saver(config, run.path, facts, record)
+        saver = _saver(config, run.path, facts, build.learner(model).params.record)
         evaluation = _evaluation(config, eval_pictures, precision, frozen)
         trainer = Trainer(
             model=model,

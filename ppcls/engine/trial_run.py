@@ -17,8 +17,8 @@ import paddle
 
 from ppcls.config import Config
 from ppcls.engine import build, device
+from ppcls.engine.device import start
 from ppcls.engine.lr_finder import batches_of
-from ppcls.engine.startup import start
 from ppcls.utils import hardware
 from ppcls.utils.hardware import bytes_text
 

@@ -60,7 +60,7 @@ def test_a_foreign_file_becomes_ours(suffix: str, tmp_path: Path) -> None:
         "converted_by": f"ppcls {ppcls.__version__}",
     }  # fmt: skip
     model = build_model("DPN68", pretrained=str(target))
-    assert load.own_arguments(model.params) == {"epsilon": 0.001}
+    assert model.params.own_arguments == {"epsilon": 0.001}
     assert_same_values(file.arrays, {key: value.numpy() for key, value in model.state_dict().items()})
     theirs = facts.state("timm", "dpn68")
     np.testing.assert_array_equal(file.arrays["norm._variance"], theirs["features.conv5_bn_ac.bn.running_var"])

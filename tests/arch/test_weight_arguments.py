@@ -47,7 +47,7 @@ def test_darknets_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeyp
     parts = darknet_file(path, source)
     assert [part.shape for part in parts[:5]] == [(32,), (32,), (32,), (32,), (32, 3, 3, 3)]
     loaded = build(path, "DarkNet53", class_num=6)
-    assert (load.own_arguments(loaded.model.params), loaded.source) == ({"activation_slope": 0.1}, "darknet")
+    assert (loaded.model.params.own_arguments, loaded.source) == ({"activation_slope": 0.1}, "darknet")
     assert str(loaded.preprocessing) == ("short side 256 (bilinear, cv2), crop 256, mean [0, 0, 0], std [1, 1, 1]")
     assert_same(values(loaded.model), expected)
     # Nothing of the file depends on the model's own classes and channels.
@@ -86,7 +86,7 @@ def timm_dpn(folder: Path, factor: float = 1.0) -> Path:
 
 def test_arguments_follow_the_weights(tmp_path: Path) -> None:
     loaded = build(timm_dpn(tmp_path), "DPN68")
-    assert (load.own_arguments(loaded.model.params), loaded.source) == ({"epsilon": 1e-3}, "timm")
+    assert (loaded.model.params.own_arguments, loaded.source) == ({"epsilon": 1e-3}, "timm")
     assert loaded.model.norm._epsilon == 1e-3
     assert str(loaded.preprocessing) == (
         "short side 256 (bicubic, pil), crop 224, mean [0.4863, 0.4588, 0.4078], std [0.2348, 0.2348, 0.2348]"
@@ -94,7 +94,7 @@ def test_arguments_follow_the_weights(tmp_path: Path) -> None:
     # What is not at its default stays, and the variances follow.
     variance = facts.state("timm", "dpn68")["features.conv5_bn_ac.bn.running_var"]
     other = build(timm_dpn(tmp_path), "DPN68", epsilon=1e-4).model
-    assert load.own_arguments(other.params) == {"epsilon": 1e-4}
+    assert other.params.own_arguments == {"epsilon": 1e-4}
     np.testing.assert_array_equal(other.norm._variance.numpy(), variance + np.float32(1e-3 - 1e-4))
     model = build_model("DPN68")
     load_weights(model, timm_dpn(tmp_path))
@@ -104,7 +104,7 @@ def test_arguments_follow_the_weights(tmp_path: Path) -> None:
 def test_arguments_that_contradict_the_weights(tmp_path: Path) -> None:
     path = tmp_path / "squeezenet.safetensors"
     write_weights(path, facts.state("torchvision", "squeezenet1_1"))
-    assert load.own_arguments(build(path, "SqueezeNet1_1").model.params) == TORCHVISION
+    assert build(path, "SqueezeNet1_1").model.params.own_arguments == TORCHVISION
     assert refusal(build, path, "SqueezeNet1_1", stem_padding=2) == says(
         f"{path}: made for stem_padding=0 ... has stem_padding=2; leave Arch.stem_padding out"
     )
@@ -116,10 +116,10 @@ def test_arguments_that_contradict_the_weights(tmp_path: Path) -> None:
 def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
     model, path = build_model("DPN68", class_num=2, epsilon=1e-3), tmp_path / "ours.pdparams"
     preprocessing = {"size": 96, "resize_short": 100, "backend": "pil"}
-    record = {**(load.record_of(model.params) or {}), "preprocessing": preprocessing, "source": "somebody"}
+    record = {**(model.params.record or {}), "preprocessing": preprocessing, "source": "somebody"}
     write_weights(path, values(model), record)
     loaded = build(path, "DPN68", class_num=2)
-    assert (load.own_arguments(loaded.model.params), loaded.source) == ({"epsilon": 1e-3}, "somebody")
+    assert (loaded.model.params.own_arguments, loaded.source) == ({"epsilon": 1e-3}, "somebody")
     assert str(loaded.preprocessing).startswith("short side 100 (bilinear, pil), crop 96, mean [0.485, ")
     # Our own variances mean this epsilon and are not shifted to another.
     for call, arguments, remedy in [
@@ -130,7 +130,7 @@ def test_the_record_of_a_file_comes_first(tmp_path: Path) -> None:
         assert refusal(call, *arguments, class_num=2, epsilon=1e-4) == says(
             f"{path}: made for epsilon=0.001 ... has epsilon=0.0001; {remedy}"
         )
-    assert load.record_of(BACKBONES["DLA34"]("DLA34")) is None
+    assert BACKBONES["DLA34"]("DLA34").record is None
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_named_weights_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = build_model("SqueezeNet1_1", pretrained=True)
     np.testing.assert_array_equal(first.stem.weight.numpy(), squeezenet["_conv.weight"])
     second = build_model("SqueezeNet1_1", pretrained="torchvision")
-    assert load.own_arguments(second.params) == TORCHVISION
+    assert second.params.own_arguments == TORCHVISION
     build_model("SqueezeNet1_1", pretrained="https://example.org/w.pdparams")
     assert asked == [
         ("https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/SqueezeNet1_1_pretrained.pdparams",

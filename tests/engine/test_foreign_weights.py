@@ -15,7 +15,6 @@ from ppcls.arch import build_model
 from ppcls.arch.weights.convert import convert
 from ppcls.arch.weights.files import read_weights, write_weights
 from ppcls.arch.weights.layouts import known_layouts, to_layout
-from ppcls.arch.weights.load import record_of
 from ppcls.cli import main
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
 from ppcls.untrusted.unpickle import load_pickle
@@ -239,7 +238,7 @@ def test_a_tuned_run_goes_on_by_itself_when_the_weights_it_began_with_are_gone(c
 def test_a_checkpoint_that_remembers_arguments_is_a_state_dict_for_paddle(command, home):
     command("train", "Arch.pretrained=theirs.safetensors", "Global.eval_during_train=false")
     file = Path("output/SqueezeNet1_1/latest/ppcls.pdparams")
-    assert read_weights(file).record == record_of(home[1].params)
+    assert read_weights(file).record == home[1].params.record
     state, plain = paddle.load(str(file)), load_pickle(file)
     assert set(state) == set(plain) == {*home[1].state_dict(), "ppcls_record@@"}
     assert plain["fc.weight"].dtype == np.float32

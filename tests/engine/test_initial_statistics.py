@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from ppcls.arch import DLA46_c, SENet154_vd
-from ppcls.engine.initial_statistics import settle_batch_norms
+from ppcls.engine.export import settle_batch_norms
 
 
 @pytest.fixture

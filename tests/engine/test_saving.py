@@ -11,8 +11,8 @@ import pytest
 
 from helpers.messages import refusal, says
 from ppcls.engine import checkpoint
-from ppcls.engine.background import Background
 from ppcls.engine.callbacks import SaveCheckpoints, checkpoints
+from ppcls.engine.callbacks.checkpoints import Background
 from ppcls.engine.ema import MovingAverage
 from ppcls.engine.signals import StoppedBySignal
 from ppcls.engine.trainer import Callback

@@ -15,7 +15,7 @@ from helpers.messages import says
 from helpers.starving import descriptors, file_size, memory, run_starved
 from helpers.tiny_run import enter_own
 from ppcls.engine import checkpoint
-from ppcls.engine.background import Background
+from ppcls.engine.callbacks.checkpoints import Background
 from ppcls.engine.precision import Precision
 from ppcls.inference import manifest
 from ppcls.inference.golden import GOLDEN_PICTURE

@@ -21,7 +21,6 @@ from ppcls.arch.weights.load import (
     load_weights,
     locate_weights,
     named_arrays,
-    own_arguments,
 )
 from ppcls.arch.weights.names import layouts_of, models_with_layout
 from ppcls.arch.weights.sources import SOURCES
@@ -171,7 +170,7 @@ def _record(loaded: Loaded, found: Found) -> dict[str, Any]:
     params, row = loaded.model.params, found.row
     record: dict[str, Any] = {
         "model": params.name,
-        "arguments": own_arguments(params),
+        "arguments": params.own_arguments,
         "source": loaded.source,
     }
     if loaded.preprocessing is not None:
@@ -214,7 +213,7 @@ def _text(loaded: Loaded, path: Path, account: Path, to: str) -> str:
         f"{len(uses) - dropped} keys used, {dropped} dropped; {account} lists how each was mapped",
     ]
     if to == "ppcls":
-        own = own_arguments(loaded.model.params)
+        own = loaded.model.params.own_arguments
         arguments = ", ".join(f"{key}={value}" for key, value in own.items())
         if arguments:
             lines.append(f"arguments that belong to them: {arguments}")

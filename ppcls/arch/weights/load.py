@@ -168,24 +168,6 @@ def load_weights(
     return _fill(model, file, None, new_classifier)
 
 
-def record_of(params: BackboneParams) -> dict[str, Any] | None:
-    """What weights do not show of their model: the arguments of its own family. None if it has no such."""
-    arguments = own_arguments(params)
-    if arguments:
-        return {"model": params.name, "arguments": arguments}
-    return None
-
-
-def own_arguments(params: BackboneParams) -> dict[str, Any]:
-    """The arguments that only the model's family has: its geometry."""
-    common = {field.name for field in dataclasses.fields(BackboneParams)}
-    own = {}
-    for field in dataclasses.fields(params):
-        if field.name not in common:
-            own[field.name] = getattr(params, field.name)
-    return own
-
-
 def named_arrays(
     model: Backbone, file: WeightsFile
 ) -> tuple[Layout, dict[str, np.ndarray]]:
@@ -238,7 +220,7 @@ def _arguments(model: Backbone, file: WeightsFile) -> dict[str, Any]:
         f"{file.path}: these are weights of {recorded} and not of {name}; give weights of {name}",
     )
     arguments = file.record.get("arguments", {})
-    known = own_arguments(model.params)
+    known = model.params.own_arguments
     expect(
         isinstance(arguments, dict) and set(arguments) <= set(known),
         f"{file.path}: its record names arguments that {name} has not; convert the weights again",

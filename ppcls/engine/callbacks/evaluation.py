@@ -8,9 +8,8 @@ from typing import Any
 
 from ppcls.engine import processes
 from ppcls.engine.callbacks.console import epoch_label, report_failures
-from ppcls.engine.evaluator import Evaluator
+from ppcls.engine.evaluator import Evaluator, ScoreCollector
 from ppcls.engine.meters import text_of
-from ppcls.engine.report import ScoreCollector
 from ppcls.engine.trainer import Callback, Trainer
 from ppcls.utils.logging import get_logger, on_console, remarked
 
