@@ -10,8 +10,7 @@ from ppcls.benchmark.accuracy_run import AccuracyRun, bundles_to_measure
 from ppcls.benchmark.accuracy_sheet import AccuracySheet
 from ppcls.benchmark.sheet import claimed_sheet
 from ppcls.cli.benchmark_options import number, to_stderr
-from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.cli.pictures import add_data, read_data
 from ppcls.data.picture_list import PictureList
 from ppcls.deployment.verify.forms import parse_forms

@@ -25,8 +25,7 @@ from ppcls.cli.benchmark_options import (
     to_stderr,
     warn_if_busy,
 )
-from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.cli.pictures import add_data, read_data
 from ppcls.inference.bundle import MANIFEST_FILE, Bundle
 from ppcls.inference.settings import Settings, offered_on

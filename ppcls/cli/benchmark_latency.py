@@ -26,8 +26,7 @@ from ppcls.cli.benchmark_options import (
     warn_if_busy,
     words,
 )
-from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.inference.settings import Settings
 from ppcls.utils.terminal import LINE_WIDTH, width_of, wrapped
 

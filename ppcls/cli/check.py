@@ -15,8 +15,7 @@ from ppcls.analysis.check.finding import ERROR, WARNING, Finding
 from ppcls.analysis.check.findings import examine, exit_code, groups_of
 from ppcls.analysis.check.result import as_json, write_page
 from ppcls.analysis.check.scan import scan
-from ppcls.cli.common import add_override
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_override
 from ppcls.config import Config, find_config, load_config
 from ppcls.engine.schema import registries
 from ppcls.utils.errors import UserError, expect, shortened, translated

@@ -12,8 +12,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ppcls.cli.common import add_imports
-from ppcls.cli.parser import CommandParser, introduction
+from ppcls.cli.parser import CommandParser, add_imports, introduction
 from ppcls.utils.errors import UserError, suggest
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ppcls.analysis.comparison import PAGE_FILE
 from ppcls.cli.benchmark_options import number
-from ppcls.cli.common import add_image_root
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_image_root
 from ppcls.engine.processes import refuse_several
 from ppcls.utils.load_paddle import load_paddle
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ppcls.cli.common import add_override
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_override
 from ppcls.config import load_config, migrate_config
 from ppcls.engine.processes import world_size
 from ppcls.engine.schema import registries

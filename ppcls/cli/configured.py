@@ -7,8 +7,7 @@ import logging
 import sys
 from typing import Any
 
-from ppcls.cli.common import add_config, add_override
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_config, add_override
 from ppcls.config import Config, load_config
 from ppcls.config.eval_data import EvalData
 from ppcls.engine.processes import world_size

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import add_image_root, add_rows_output
 from ppcls.cli.configured import add_configured, read_config_with_weights, start
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_image_root, add_rows_output
 from ppcls.data.transforms.views import FORMS, TestTime
 from ppcls.engine.eval_source import eval_data_of
 from ppcls.utils.errors import UserError, translated

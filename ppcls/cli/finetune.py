@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import SetKey, add_image_root, add_overrides
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, SetKey, add_image_root, add_overrides
 from ppcls.data.own_list import ListOptions
 from ppcls.engine.finetune import plan
 from ppcls.engine.next_commands import print_next

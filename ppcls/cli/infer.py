@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import SetKey, add_rows_output
 from ppcls.cli.configured import add_configured, read_config_with_weights, start
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, SetKey, add_rows_output
 
 WORKS_ON = (
     "a configuration, its weights and pictures (Infer.infer_imgs), without an export"

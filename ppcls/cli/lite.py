@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ppcls.cli.common import add_image_root
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_image_root
 from ppcls.deployment.lite import LiteOptions, add_lite
 from ppcls.deployment.quantize import GateFailure
 from ppcls.inference.bundle import Bundle

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ppcls.cli.common import add_option
 from ppcls.cli.configured import add_optional_config, read_optional_config
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.cli.pictures import add_data
 from ppcls.data.picture_list import PictureList, balanced, read_picture_list
 from ppcls.data.transforms import Pipeline

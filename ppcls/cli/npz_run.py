@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ppcls.cli.benchmark_options import precision
-from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.deployment.npz.results import run_inputs
 from ppcls.deployment.verify.forms import Form
 from ppcls.inference.backends import open_backend

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ppcls.cli.common import add_image_root
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_image_root
 from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.inference.bundle import Bundle
 

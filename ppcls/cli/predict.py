@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ppcls.api.published import place_of, published_names
-from ppcls.cli.common import SetKey, add_config
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, SetKey, add_config
 from ppcls.config import load_deploy_config
 from ppcls.data.picture_files import is_picture_name
 from ppcls.data.transforms import TRANSFORMS

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ppcls.cli.common import add_image_root, add_option
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_image_root, add_option
 from ppcls.deployment.quantize import GateFailure, QuantizeOptions, quantize
 from ppcls.inference.bundle import Bundle
 from ppcls.utils.errors import UserError, translated

@@ -9,8 +9,7 @@ import sys
 from ppcls.arch.catalog import BACKBONES
 from ppcls.arch.factory import build_backbone
 from ppcls.arch.model_table import info_of
-from ppcls.cli.common import add_option
-from ppcls.cli.parser import CommandParser, accept
+from ppcls.cli.parser import CommandParser, accept, add_option
 from ppcls.utils.errors import UserError, translated
 from ppcls.utils.terminal import width_of
 

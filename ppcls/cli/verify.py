@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ppcls.cli.benchmark_options import number
-from ppcls.cli.common import add_option
 from ppcls.cli.configured import add_optional_config, read_optional_config
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 from ppcls.cli.pictures import add_data, read_data
 from ppcls.cli.temperature import add_temperature, temperature_of
 from ppcls.deployment.verify.run import verify

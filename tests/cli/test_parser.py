@@ -2,9 +2,8 @@
 
 import pytest
 
-from ppcls.cli.common import add_option
 from ppcls.cli.configured import add_configured
-from ppcls.cli.parser import CommandParser
+from ppcls.cli.parser import CommandParser, add_option
 
 
 @pytest.fixture
