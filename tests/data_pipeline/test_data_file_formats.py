@@ -11,7 +11,7 @@ from PIL import Image
 
 from helpers.pictures import encoded, noise, numbered, smooth
 from ppcls.data.transforms.jpeg_markers import end_of_image
-from ppcls.data.transforms.tiff_tags import exif_orientation, stated_orientation, upright
+from ppcls.data.transforms.exif import exif_orientation, stated_orientation, upright
 
 
 def exif_block(order: str, tag: int = 0x0112, kind: int = 3, value: int = 6) -> bytes:
