@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.analysis.page import Html
+from ppcls.utils.environment import import_optional
 from ppcls.utils.files import require_own, write_atomically
-from ppcls.utils.optional import import_optional
 
 _SOFTWARE = "ppcls.analysis"
 INK = "#1f2328"

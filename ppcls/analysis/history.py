@@ -16,8 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ppcls.analysis.run_files import LOG_FILE
 from ppcls.utils.errors import UserError
+
+# Names of files in the folder of a training run
+CONFIG_FILE, LOG_FILE = "config.yaml", "train.log"
+CURVES_FILE, REPORT_FILE = "curves.png", "report.html"
+# The folder of the report of the best weights
+EVALUATION_FOLDER = "evaluation"
 
 # How the log remarks on an evaluation where the weights have a moving average, by the value of EMA.deploy
 _REMARKS = {"average": "their moving average", "weights": "the weights"}

@@ -10,15 +10,15 @@ from ppcls.analysis.evaluation import Evaluation
 from ppcls.analysis.evaluation_page import ReadPixels
 from ppcls.analysis.evaluation_report import PAGE_FILE, write_report
 from ppcls.analysis.figures import write_png
-from ppcls.analysis.history import History
-from ppcls.analysis.page import Html, Page
-from ppcls.analysis.run_files import (
+from ppcls.analysis.history import (
     CONFIG_FILE,
     CURVES_FILE,
     EVALUATION_FOLDER,
     LOG_FILE,
     REPORT_FILE,
+    History,
 )
+from ppcls.analysis.page import Html, Page
 from ppcls.analysis.runs import Run, open_run
 from ppcls.utils.errors import Unavailable
 

@@ -13,8 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ppcls.analysis.history import History, read_history
-from ppcls.analysis.run_files import CONFIG_FILE, LOG_FILE
+from ppcls.analysis.history import CONFIG_FILE, LOG_FILE, History, read_history
 from ppcls.untrusted.yaml_nodes import Origin, Problems
 from ppcls.untrusted.yaml_reader import read_yaml
 from ppcls.utils.errors import UserError, expect

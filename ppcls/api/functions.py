@@ -6,14 +6,15 @@ sentence that the commands print. Keywords stand for keys of the configuration; 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from ppcls.analysis.evaluation_report import read_temperature
-from ppcls.api.session import session
 from ppcls.arch.weights.sources import SOURCES
 from ppcls.config import load_config
 from ppcls.config.load import Source
@@ -27,9 +28,13 @@ from ppcls.engine.input_size import parse_size
 from ppcls.engine.processes import world_size
 from ppcls.engine.results import EvaluationResult, ExportResult, TrainingResult
 from ppcls.engine.schema import registries
+from ppcls.engine.signals import StoppedBySignal
 from ppcls.engine.trained import load_with_weights
+from ppcls.kernels import selection
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import PathLike, expanded
+from ppcls.utils.load_paddle import load_paddle
+from ppcls.utils.logging import as_it_was
 
 Overrides = Mapping[str, Any] | Sequence[str]
 Weights = bool | PathLike
@@ -371,3 +376,32 @@ def _say(console: Console | None) -> Callable[[str], None]:
     if console == "quiet":
         return lambda line: None
     return lambda line: print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def session() -> Iterator[None]:
+    """Surround a call from Python: nothing of the process is changed when it returns.
+
+    Loads Paddle; afterwards puts back the log, the kernels, Paddle's device and the states of its random generators.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended the run, whose state is saved.
+        SystemExit: SIGTERM or SIGHUP ended it.
+    """
+    paddle = load_paddle()
+    device = paddle.get_device()
+    states = paddle.get_rng_state()
+    on_cpu = paddle.get_rng_state("cpu")
+    with as_it_was(), selection.as_it_was():
+        try:
+            yield
+        except StoppedBySignal as interruption:
+            if interruption.exit_code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt from None
+            raise SystemExit(interruption.exit_code) from None
+        finally:
+            # Paddle 3.0 cannot set the state of a device that it is told by name
+            paddle.set_device("cpu")
+            paddle.set_rng_state(on_cpu)
+            paddle.set_device(device)
+            paddle.set_rng_state(states)

@@ -17,9 +17,9 @@ from ppcls.deployment.exported_network import Deployed, deployed
 from ppcls.deployment.installing import IN_USE, is_leftover
 from ppcls.deployment.legacy_program import NotInThisFormat, save_legacy_program
 from ppcls.deployment.onnx.export import add_onnx
-from ppcls.deployment.program_format import fastest_program_file
 from ppcls.deployment.verify.run import verify
 from ppcls.engine.run_folder import CONFIG_FILE, LOG_FILE
+from ppcls.inference.backends.default import paddle_has_openvino
 from ppcls.inference.backends.paddle import open_predictor
 from ppcls.inference.bundle import (
     GOLDEN_FILE,
@@ -353,3 +353,18 @@ def _ours(path: Path) -> bool:
         or path.name.startswith(f"{_STEM}.")
         or is_leftover(path)
     )
+
+
+# Models that oneDNN in a program of Paddle 3 runs faster than OpenVINO in one of Paddle 2: docs/speed.md
+_FASTER_BY_ONEDNN = frozenset({"AlexNet"})
+
+
+def fastest_program_file(architecture: str) -> str:
+    """Name the program's file: that of Paddle 2 where the installed Paddle carries OpenVINO, which runs it faster.
+
+    Args:
+        architecture: The backbone's name.
+    """
+    if architecture in _FASTER_BY_ONEDNN or not paddle_has_openvino():
+        return PROGRAM_FILE
+    return LEGACY_PROGRAM_FILE

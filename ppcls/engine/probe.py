@@ -24,8 +24,8 @@ from ppcls.data.loader import ImageLoader
 from ppcls.data.own_list import read_own_pictures
 from ppcls.data.transforms import Pipeline
 from ppcls.engine.frozen import FeatureLoader, FrozenBackbone, kept_features
+from ppcls.utils.environment import import_optional
 from ppcls.utils.errors import expect
-from ppcls.utils.optional import import_optional
 
 FOLDS = 5
 NEIGHBOURS = 5

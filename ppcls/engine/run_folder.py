@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcls.analysis.evaluation_report import remove_report
-from ppcls.analysis.run_files import (
+from ppcls.analysis.history import (
     CONFIG_FILE,
     CURVES_FILE,
     EVALUATION_FOLDER,

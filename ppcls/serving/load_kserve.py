@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ppcls.utils.optional import import_optional
+from ppcls.utils.environment import import_optional
 
 
 def load_kserve() -> None:

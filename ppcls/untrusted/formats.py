@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from ppcls.untrusted.refusals import refusals
-from ppcls.untrusted.torch_stream import is_legacy
+from ppcls.untrusted.torch_files import is_legacy
 from ppcls.untrusted.weights_paths import WEIGHTS_SUFFIXES
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.transfer import is_web_page

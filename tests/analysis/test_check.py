@@ -8,7 +8,7 @@ import pytest
 
 from helpers.tiny_run import CONFIG, use_tiny
 from ppcls.analysis.check import scan as scan_module
-from ppcls.analysis.check.duplicates import exact_groups, near_groups
+from ppcls.analysis.check.findings import exact_groups, near_groups
 from ppcls.analysis.check.scan import Facts, examine, scan
 from ppcls.cli import main
 from ppcls.engine import trial_run

@@ -10,8 +10,8 @@ from sklearn import metrics
 
 from ppcls.analysis.calibration import brier_score, fit_temperature, reliability, tempered
 from ppcls.analysis.class_figures import ClassFigures, topk_accuracies
-from ppcls.analysis.label_errors import likely_label_errors
-from ppcls.analysis.mcnemar import mcnemar
+from ppcls.analysis.comparison import mcnemar
+from ppcls.analysis.evaluation import likely_label_errors
 from ppcls.analysis.scores import Scored, log_softmax
 
 

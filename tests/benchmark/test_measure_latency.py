@@ -10,7 +10,7 @@ from helpers.fake_time import Clock, FakeBackend
 from helpers.messages import says
 from ppcls.benchmark import machine
 from ppcls.benchmark.latency import LatencyCase, LatencyRow, measure_latency
-from ppcls.benchmark.latency_plots import plot_data, write_plots
+from ppcls.benchmark.latency_run import plot_data, write_plots
 from ppcls.benchmark.latency_sheet import LatencySheet
 from ppcls.benchmark.plot import AccuracyPoint, Point
 from ppcls.benchmark.published import ModelFacts

@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from helpers.pictures import noise
 from ppcls.data.transforms import ColorJitter
-from ppcls.data.transforms.color_jitter import turn_hue
+from ppcls.data.transforms.photometric import turn_hue
 
 NAMES = ("brightness", "contrast", "saturation", "hue")
 

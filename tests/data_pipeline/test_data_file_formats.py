@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from helpers.pictures import encoded, noise, numbered, smooth
-from ppcls.data.transforms.jpeg_markers import end_of_image
 from ppcls.data.transforms.exif import exif_orientation, stated_orientation, upright
+from ppcls.data.transforms.jpeg_markers import end_of_image
 
 
 def exif_block(order: str, tag: int = 0x0112, kind: int = 3, value: int = 6) -> bytes:

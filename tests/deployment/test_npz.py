@@ -15,9 +15,8 @@ from helpers.messages import refusal, says
 from helpers.pictures import noise, save_picture
 from ppcls.cli import main
 from ppcls.data.picture_list import PictureList, read_picture_list
-from ppcls.deployment.npz.files import npz_name, number_order, read_datalist
+from ppcls.deployment.npz.files import Progress, npz_name, number_order, read_datalist
 from ppcls.deployment.npz.inputs import make_inputs
-from ppcls.deployment.npz.record import Progress
 from ppcls.deployment.npz.results import run_inputs
 from ppcls.deployment.npz.score import Score, score, scores_of
 from ppcls.deployment.verify.forms import REFERENCE

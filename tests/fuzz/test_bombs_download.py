@@ -9,7 +9,7 @@ import pytest
 
 from helpers.bounds import assert_bounded
 from helpers.fuzzing import assert_every_mutant_is_read_or_refused
-from ppcls.utils import download, paced_http, transfer, verify
+from ppcls.utils import download, paced_http, transfer
 from ppcls.utils.download import cached_path, fetch
 from ppcls.utils.errors import UserError
 
@@ -120,7 +120,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_an_answer_without_end_is_refused(name, server, monkeypatch, tmp_path):
-    monkeypatch.setattr(verify, "MOST_BYTES", 8 * MEGABYTE)
+    monkeypatch.setattr(download, "MOST_BYTES", 8 * MEGABYTE)
     monkeypatch.setattr(paced_http, "MOST_BYTES", 16 * MEGABYTE)
     beginning, server.repeated, reason = BOMBS[name]
     server.answer = beginning.replace(b"{address}", server.address.encode())

@@ -11,10 +11,9 @@ import pytest
 from helpers.messages import refusal, says
 from ppcls.arch import build_model
 from ppcls.data.transforms import CropImage, DecodeImage, NormalizeImage, Pipeline, ResizeImage
-from ppcls.deployment import program_format
-from ppcls.deployment.program_format import fastest_program_file
 from ppcls.deployment.verify.run import verify
-from ppcls.engine.exporter import export_bundle
+from ppcls.engine import exporter
+from ppcls.engine.exporter import export_bundle, fastest_program_file
 from ppcls.inference import Bundle, Classifier
 from ppcls.inference.backends import default, open_backend, paddle_openvino
 from ppcls.inference.backends.default import default_settings, paddle_has_openvino
@@ -80,7 +79,7 @@ def test_it_is_the_default_for_checked_programs_of_paddle_2(bundle, monkeypatch)
     assert default_settings(replace(bundle, program=program)) == Settings()
     assert fastest_program_file("DLA34") == "inference.pdmodel"
     assert fastest_program_file("AlexNet") == "inference.json"
-    for module in (default, program_format):
+    for module in (default, exporter):
         monkeypatch.setattr(module, "paddle_has_openvino", lambda: False)
     assert default_settings(bundle) == Settings()
     assert fastest_program_file("DLA34") == "inference.json"

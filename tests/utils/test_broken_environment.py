@@ -12,10 +12,10 @@ from helpers.checkout import ROOT
 from helpers.messages import says
 from helpers.new_process import new_python
 from ppcls import __main__ as entry
-from ppcls.utils import environment, failed_import, packages
+from ppcls.utils import environment, packages
+from ppcls.utils.environment import import_optional
 from ppcls.utils.errors import Unavailable
 from ppcls.utils.load_paddle import load_paddle
-from ppcls.utils.optional import import_optional
 
 DEVELOPERS = (
     "code_figures.py",
@@ -35,7 +35,7 @@ TOO_OLD = "ppcls needs Python 3.10 or newer, and {} is Python 3.8; run this with
 def stand_ins(tmp_path, monkeypatch):
     """Writes modules that are imported as `program` (which counts as ours), and as somebody else's packages."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    monkeypatch.setattr(failed_import, "_OURS", (*failed_import._OURS, ours))
+    monkeypatch.setattr(environment, "_OURS", (*environment._OURS, ours))
     monkeypatch.setattr(packages, "_CHECKOUT", tmp_path / "no_checkout")
     monkeypatch.setattr(packages, "_is_managed_by_the_system", lambda: False)
     for folder in (ours, theirs):
@@ -294,7 +294,7 @@ def test_a_package_that_does_not_load(stand_ins, monkeypatch, capsys, module, co
 def test_a_compiled_module_without_its_library(stand_ins, tmp_path, capsys):
     """The loader's own error, of a file that is no library: no frame of the module's is in the traceback."""
     stand_ins("import compiled_thing")
-    suffix = failed_import.importlib.machinery.EXTENSION_SUFFIXES[0]
+    suffix = environment.importlib.machinery.EXTENSION_SUFFIXES[0]
     (tmp_path / "theirs" / f"compiled_thing{suffix}").write_bytes(b"\x7fELF")
     said = fault_of(capsys)
     assert said.startswith("compiled_thing ") and "--force-reinstall --no-deps compiled_thing" in said

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from helpers.fickle_server import Answer, FickleServer
 from helpers.messages import refusal, says
 from helpers.new_process import with_checkout
-from ppcls.utils import download, files, lock, paced_http, transfer, verify
+from ppcls.utils import download, files, lock, paced_http, transfer
 from ppcls.utils.download import cached_path, fetch
 from ppcls.utils.errors import UserError
 
@@ -74,7 +74,7 @@ def hashed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return files.sha256_of(path)
 
     monkeypatch.setattr(download, "sha256_of", note)
-    monkeypatch.setattr(verify, "sha256_of", note)
+    monkeypatch.setattr(download, "sha256_of", note)
     return read
 
 
@@ -568,7 +568,7 @@ def test_a_body_without_a_length_has_a_limit(
     size: int | None, sent: bytes, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     limit = size or 10_239
-    monkeypatch.setattr(verify, "MOST_BYTES", 10_239)
+    monkeypatch.setattr(download, "MOST_BYTES", 10_239)
     with FickleServer(Answer(sent, length=-1, headers=ETAG)) as server:
         url = server.address
         assert f": the server sends more than the limit of {limit:,} bytes" in sentence(url, size=size)

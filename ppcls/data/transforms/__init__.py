@@ -2,10 +2,8 @@
 
 from ppcls.data.transforms.auto_augment import AutoAugment, RandAugment
 from ppcls.data.transforms.base import TRANSFORMS, Transform
-from ppcls.data.transforms.color_jitter import ColorJitter
 from ppcls.data.transforms.decode import DecodeImage, UnreadableImage
 from ppcls.data.transforms.erasing import Cutout, GridMask, HideAndSeek, RandomErasing
-from ppcls.data.transforms.gaussian_blur import GaussianBlur
 from ppcls.data.transforms.geometry import (
     CenterCrop,
     CropImage,
@@ -16,9 +14,9 @@ from ppcls.data.transforms.geometry import (
 )
 from ppcls.data.transforms.model_transforms import ModelTransforms, for_model
 from ppcls.data.transforms.normalize import NormalizeImage, ToCHWImage
+from ppcls.data.transforms.photometric import ColorJitter, GaussianBlur, RandomGrayscale
 from ppcls.data.transforms.pipeline import Pipeline
 from ppcls.data.transforms.rand_augment_variants import RandAugmentV2, RandAugmentV3
-from ppcls.data.transforms.random_grayscale import RandomGrayscale
 from ppcls.data.transforms.random_rotation import RandomRotation
 from ppcls.data.transforms.timm_augment import TimmAutoAugment
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import ppcls
 from ppcls.deployment.installing import LITE, install_form, temporary_folder
 from ppcls.deployment.lite.converter import X86, convert, running
-from ppcls.deployment.lite.description import description_text
 from ppcls.deployment.lite.environment import PADDLELITE, lite_python
 from ppcls.deployment.quantize.gate import compare_int8
 from ppcls.deployment.quantize.run import GateFailure
@@ -17,13 +19,14 @@ from ppcls.deployment.verify.forms import Form
 from ppcls.deployment.verify.report import VerificationReport
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, Bundle, digested
-from ppcls.inference.entries import LITE_TARGETS, LiteForm
+from ppcls.inference.entries import LITE_TARGETS, DigestedFile, LiteForm
 from ppcls.inference.golden import (
     Golden,
     GoldenMismatch,
     classes_compared,
     score_difference,
 )
+from ppcls.inference.manifest import plain
 from ppcls.utils.errors import UserError
 from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike
@@ -235,3 +238,38 @@ def _add_form(bundle: Bundle, form: LiteForm, folder: Path) -> Bundle:
         folder,
         lambda existing: (existing.target, existing.precision) == kind,
     )
+
+
+SCHEMA = 1
+
+
+def description_text(
+    bundle: Bundle, program: DigestedFile, target: str, precision: str, converter: str
+) -> str:
+    """Return the description of a form: what a program on the device needs of the manifest, as JSON.
+
+    A phone has no YAML reader, and gets the `.nb` file, this one and, to check itself, `golden.npz`.
+
+    Args:
+        bundle: The bundle that the form belongs to.
+        program: The `.nb` file.
+        target: `arm` or `x86`.
+        precision: `float32` or `int8`.
+        converter: The converter's name and version.
+    """
+    golden = None if bundle.golden is None else asdict(bundle.golden)
+    values: dict[str, Any] = {
+        "schema": SCHEMA,
+        "library": ppcls.__version__,
+        "architecture": bundle.architecture,
+        "program": asdict(program),
+        "target": target,
+        "precision": precision,
+        "converter": converter,
+        "input": asdict(bundle.input),
+        "output": asdict(bundle.output),
+        "transforms": bundle.transforms,
+        "class_names": bundle.class_names,
+        "golden": golden,
+    }
+    return json.dumps(plain(values), ensure_ascii=False, indent=1) + "\n"

@@ -18,8 +18,14 @@ import numpy as np
 from ppcls.data.picture_list import PictureList
 from ppcls.data.read_ahead import parallel
 from ppcls.data.transforms import Pipeline
-from ppcls.deployment.npz.files import is_whole, npz_name, save_array, shapes_of
-from ppcls.deployment.npz.record import FolderRecord, Progress
+from ppcls.deployment.npz.files import (
+    FolderRecord,
+    Progress,
+    is_whole,
+    npz_name,
+    save_array,
+    shapes_of,
+)
 from ppcls.inference.bundle import Bundle
 from ppcls.untrusted.npz import read_arrays
 from ppcls.utils.errors import UserError, expect

@@ -12,9 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.data.read_ahead import read_batches
-from ppcls.deployment.npz.files import is_whole, read_datalist, save_array
+from ppcls.deployment.npz.files import (
+    FolderRecord,
+    Progress,
+    is_whole,
+    read_datalist,
+    save_array,
+)
 from ppcls.deployment.npz.inputs import inputs_digest, read_input
-from ppcls.deployment.npz.record import FolderRecord, Progress
 from ppcls.deployment.verify.forms import Form, form_digest
 from ppcls.inference.backends import Backend
 from ppcls.inference.bundle import Bundle

@@ -14,7 +14,7 @@ import numpy as np
 
 from ppcls.deployment.quantize.layers import outer_layers
 from ppcls.deployment.quantize.options import FEWEST_BINS, PERCENTILE, QuantizeOptions
-from ppcls.utils.optional import import_optional
+from ppcls.utils.environment import import_optional
 
 FILES = ("inference.onnxruntime-int8.onnx",)
 _LAYERS = ("Conv", "Gemm", "MatMul")

@@ -14,8 +14,8 @@ import numpy as np
 
 from ppcls.deployment.quantize.layers import outer_layers
 from ppcls.deployment.quantize.options import QuantizeOptions
+from ppcls.utils.environment import import_optional
 from ppcls.utils.errors import UserError
-from ppcls.utils.optional import import_optional
 
 FILES = ("inference.openvino-int8.xml", "inference.openvino-int8.bin")
 _LAYERS = ("Convolution", "GroupConvolution", "MatMul")

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from ppcls.engine.callbacks.evaluation import EvaluateEpochs
 from ppcls.engine.trainer import Callback, Trainer
+from ppcls.utils.environment import import_optional
 from ppcls.utils.logging import get_logger
-from ppcls.utils.optional import import_optional
 
 
 @dataclass

@@ -14,7 +14,7 @@ from ppcls.inference.settings import DEFAULTS, PADDLE_OPENVINO, Settings
 def default_settings(bundle: Bundle) -> Settings:
     """The faster of the two engines that Paddle alone brings.
 
-    The export has chosen the program's format by that; see `ppcls.deployment.program_format`. A model of another
+    The export has chosen the program's format by that; see `ppcls.engine.exporter`. A model of another
     library, of which there are no scores to compare with, is run by Paddle's operators.
     """
     is_checked = bundle.origin is ModelOrigin.BUNDLE and bundle.golden is not None

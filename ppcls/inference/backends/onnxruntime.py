@@ -16,7 +16,7 @@ from ppcls.inference.backends.common import (
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import threads_for_inference
-from ppcls.utils.optional import import_optional
+from ppcls.utils.environment import import_optional
 
 DEFAULTS = Settings("onnxruntime")
 _ERRORS_ONLY = 3

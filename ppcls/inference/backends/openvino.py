@@ -16,8 +16,8 @@ from ppcls.inference.backends.common import (
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.utils.cpu import threads_for_inference
+from ppcls.utils.environment import import_optional
 from ppcls.utils.errors import Unavailable
-from ppcls.utils.optional import import_optional
 
 DEFAULTS = Settings("openvino")
 # Set in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself.
