@@ -141,11 +141,10 @@ def migrate_config(
     move_class_num(root, problems)
     Checker(registries, problems, PADDLECLAS).make(Config, root, "")
     problems.raise_if_any()
-    sections = {
-        name: _name_first(root.value[name].plain())
-        for name in field_types(Config)
-        if name in root.value
-    }
+    sections = {}
+    for name in field_types(Config):
+        if name in root.value:
+            sections[name] = _name_first(root.value[name].plain())
     each = "the only one" if processes == 1 else f"each of {processes}"
     return (
         f"# Migrated from {source}, which was in PaddleClas's 2.0 format; its batch was that of all processes,\n"

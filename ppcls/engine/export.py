@@ -136,10 +136,10 @@ def settle_batch_norms(model: Any, image: np.ndarray) -> None:
         )
 
     model.eval()
-    norms = [
-        part for part in model.sublayers() if isinstance(part, paddle.nn.BatchNorm2D)
-    ]
-    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
+    hooks = []
+    for part in model.sublayers():
+        if isinstance(part, paddle.nn.BatchNorm2D):
+            hooks.append(part.register_forward_pre_hook(settle))
     with paddle.no_grad():
         model(paddle.to_tensor(image))
     for hook in hooks:

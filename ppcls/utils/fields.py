@@ -122,12 +122,11 @@ _SHAPES: dict[Any, frozenset[str]] = {
 def field_types(cls: Any) -> dict[str, Any]:
     """The keys that a dataclass has in YAML, with their annotations, without fields that begin with `_`."""
     hints = get_type_hints(cls, include_extras=True)
-    fields = [field for field in dataclasses.fields(cls) if field.init]
-    return {
-        field.name: hints[field.name]
-        for field in fields
-        if not field.name.startswith("_")
-    }
+    found = {}
+    for field in dataclasses.fields(cls):
+        if field.init and not field.name.startswith("_"):
+            found[field.name] = hints[field.name]
+    return found
 
 
 @functools.cache
@@ -384,14 +383,14 @@ def check_keys(cls: Any, keys: Collection[object], given: Collection[str] = ()) 
     Raises:
         FieldError: A key is unknown, or one without a default is missing.
     """
-    types = dict(field_types(cls))
+    known = dict(field_types(cls))
     for name in given:
-        types.pop(name, None)
+        known.pop(name, None)
     for key in keys:
-        if key not in types:
-            raise FieldError(str(key), unknown_key(key, types))
+        if key not in known:
+            raise FieldError(str(key), unknown_key(key, known))
     missing = required_fields(cls).difference(keys)
-    for name, annotation in types.items():
+    for name, annotation in known.items():
         if name in missing:
             text = f"{name} is missing; write {describe(annotation)}"
             raise FieldError(name, text)
