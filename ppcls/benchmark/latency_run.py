@@ -1,4 +1,7 @@
-"""Fill a latency sheet: measure the cases that it lacks, one model after another."""
+"""Fill a latency sheet: measure the cases that it lacks, one model after another.
+
+The sheet is also plotted: a picture for each backend and precision.
+"""
 
 from __future__ import annotations
 

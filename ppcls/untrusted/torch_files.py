@@ -45,7 +45,7 @@ _BLOCK = 1 << 20
 
 
 def read_archive(file: BinaryIO, size: int) -> Any:
-    """Reads an archive of `size` bytes, with arrays for tensors.
+    """Reads an archive of `size` bytes, with arrays for tensors: a pickle, and one member for each storage.
 
     Raises:
         Refused: it asks for more than data.
@@ -160,6 +160,8 @@ def is_legacy(head: bytes) -> bool:
 
 def read_stream(stream: Stream) -> Any:
     """Reads a stream from the start of its file, with arrays for tensors.
+
+    It has pickles one after another, then the bytes of the storages.
 
     Raises:
         Refused: it asks for more than data.

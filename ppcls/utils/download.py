@@ -2,7 +2,7 @@
 
 Environment: `PPCLS_HOME` is the folder of the cache; without it the cache is `ppcls` in `XDG_CACHE_HOME` or in
 `~/.cache`. `PPCLS_OFFLINE=1` forbids the network, and `http_proxy`, `https_proxy` and `no_proxy` name proxies. A file
-put into its place by hand is as good as a downloaded one.
+put into its place by hand is as good as a downloaded one. The digest of a file is noted, so that it is read only once.
 """
 
 from __future__ import annotations
