@@ -107,7 +107,10 @@ def test_requirements(content):
     lines = content["ppcls-0.1.0.dist-info/METADATA"].decode().split("\n\n")[0].splitlines()
     assert "Requires-Python: >=3.10" in lines
     needed = sorted(
-        line[len("Requires-Dist: ") :].replace(" >=", ">=").replace("'", '"')  # as older setuptools writes it
+        line[len("Requires-Dist: ") :]
+        .replace(" >=", ">=")
+        .replace(" <", "<")
+        .replace("'", '"')  # as older setuptools writes it
         for line in lines
         if line.startswith("Requires-Dist: ")
     )
