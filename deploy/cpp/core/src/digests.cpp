@@ -4,6 +4,12 @@
 #include <algorithm>
 #include <array>
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define PPCLS_SHA_INSTRUCTIONS
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 namespace ppcls {
 namespace {
 
@@ -26,6 +32,61 @@ std::uint32_t big_endian(const std::uint8_t* data) {
   return std::uint32_t{data[0]} << 24 | std::uint32_t{data[1]} << 16 | std::uint32_t{data[2]} << 8 | data[3];
 }
 
+#ifdef PPCLS_SHA_INSTRUCTIONS
+
+bool has_sha_instructions() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & bit_SSE4_1) == 0 || (c & bit_SSSE3) == 0) {
+    return false;
+  }
+  constexpr unsigned kSha = 1U << 29;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & kSha) != 0;
+}
+
+// Some blocks by the processor's instructions for it, which are about five times as fast.
+__attribute__((target("sha,sse4.1,ssse3"))) void blocks_by_instructions(std::uint32_t* state, const std::uint8_t* data,
+                                                                        std::size_t count) {
+  const auto load = [](const void* place) { return _mm_loadu_si128(static_cast<const __m128i*>(place)); };
+  const auto store = [](void* place, __m128i value) { _mm_storeu_si128(static_cast<__m128i*>(place), value); };
+  // The instructions want the state as a, b, e, f and c, d, g, h, the first one in the highest place
+  const __m128i dcba = load(state);
+  const __m128i hgfe = load(state + 4);
+  __m128i abef = _mm_unpackhi_epi64(_mm_shuffle_epi32(hgfe, 0x1B), _mm_shuffle_epi32(dcba, 0x1B));
+  __m128i cdgh = _mm_unpacklo_epi64(_mm_shuffle_epi32(hgfe, 0x1B), _mm_shuffle_epi32(dcba, 0x1B));
+  const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);  // big-endian words
+  for (; count > 0; --count, data += kBlock) {
+    const __m128i abef_before = abef;
+    const __m128i cdgh_before = cdgh;
+    __m128i words[4];
+    for (int part = 0; part < 4; ++part) {
+      words[part] = _mm_shuffle_epi8(load(data + 16 * part), order);
+    }
+    for (std::size_t round = 0; round < 16; ++round) {  // of four words
+      if (round >= 4) {
+        const __m128i w0 = words[round % 4];
+        const __m128i w3 = words[(round + 3) % 4];
+        const __m128i shifted = _mm_alignr_epi8(w3, words[(round + 2) % 4], 4);
+        const __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(w0, words[(round + 1) % 4]), shifted);
+        words[round % 4] = _mm_sha256msg2_epu32(sum, w3);
+      }
+      const __m128i keyed = _mm_add_epi32(words[round % 4], load(kRoots.data() + 4 * round));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, keyed);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(keyed, 0x0E));
+    }
+    abef = _mm_add_epi32(abef, abef_before);
+    cdgh = _mm_add_epi32(cdgh, cdgh_before);
+  }
+  const __m128i feba = _mm_shuffle_epi32(abef, 0x1B);  // a, b, e, f from the lowest place on
+  const __m128i hgdc = _mm_shuffle_epi32(cdgh, 0x1B);
+  store(state, _mm_unpacklo_epi64(feba, hgdc));
+  store(state + 4, _mm_unpackhi_epi64(feba, hgdc));
+}
+
+#endif
+
 }  // namespace
 
 std::uint32_t crc32(const std::uint8_t* data, std::size_t size) {
@@ -45,6 +106,19 @@ std::uint32_t crc32(const std::uint8_t* data, std::size_t size) {
     sum = sum >> 8 ^ table[(sum ^ data[place]) & 0xFFU];
   }
   return ~sum;
+}
+
+void Sha256::blocks(const std::uint8_t* data, std::size_t count) {
+#ifdef PPCLS_SHA_INSTRUCTIONS
+  static const bool is_able = has_sha_instructions();
+  if (is_able) {
+    blocks_by_instructions(state_, data, count);
+    return;
+  }
+#endif
+  for (; count > 0; --count, data += kBlock) {
+    block(data);
+  }
 }
 
 void Sha256::block(const std::uint8_t* data) {
@@ -85,10 +159,11 @@ void Sha256::update(const std::uint8_t* data, std::size_t size) {
   while (size > 0) {
     const std::size_t held = size_ % kBlock;
     if (held == 0 && size >= kBlock) {
-      block(data);
-      size_ += kBlock;
-      data += kBlock;
-      size -= kBlock;
+      const std::size_t count = size / kBlock;
+      blocks(data, count);
+      size_ += count * kBlock;
+      data += count * kBlock;
+      size -= count * kBlock;
       continue;
     }
     const std::size_t taken = std::min(size, kBlock - held);
@@ -97,7 +172,7 @@ void Sha256::update(const std::uint8_t* data, std::size_t size) {
     data += taken;
     size -= taken;
     if (size_ % kBlock == 0) {
-      block(waiting_);
+      blocks(waiting_, 1);
     }
   }
 }

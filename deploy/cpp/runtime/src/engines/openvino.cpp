@@ -3,13 +3,8 @@
 #include <openvino/openvino.hpp>
 
 #include "engines.hpp"
+#include "export.hpp"
 #include "ppcls/core/error.hpp"
-
-#ifdef _WIN32
-#define PPCLS_EXPORT __declspec(dllexport)
-#else
-#define PPCLS_EXPORT __attribute__((visibility("default")))
-#endif
 
 namespace ppcls {
 namespace {

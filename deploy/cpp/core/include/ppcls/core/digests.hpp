@@ -17,6 +17,7 @@ class Sha256 {
   [[nodiscard]] std::string hex();  // ends it
 
  private:
+  void blocks(const std::uint8_t* data, std::size_t count);
   void block(const std::uint8_t* data);
 
   std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
