@@ -17,7 +17,8 @@
 namespace ppcls {
 namespace {
 
-constexpr std::size_t kLong = 32;  // pictures; a shorter list needs no progress bar
+constexpr std::size_t kLong = 32;  // pictures; a shorter list needs no progress bar, and no second request
+constexpr std::size_t kMostRequests = 4;
 
 struct Arguments {
   std::string bundle;
@@ -39,7 +40,8 @@ void declare(CLI::App& app, Arguments& arguments) {
                  "float32, bfloat16, float16 or int8 (default: the bundle's)");
   app.add_option("--device", arguments.settings.device, "cpu or gpu (default: cpu)");
   app.add_option("--threads", arguments.settings.threads, "threads of the kernels and of reading (default: all cores)");
-  app.add_option("--requests", arguments.settings.requests, "batches that run at the same time (default: 1)");
+  app.add_option("--requests", arguments.settings.requests,
+                 "batches that run at the same time (default: the bundle's; 1, or for many pictures one per core)");
   app.add_option("--batch-size", arguments.batch_size, "pictures per batch (default: 8)");
   app.add_option("--topk", arguments.topk, "classes per picture, the likeliest first (default: 5)");
   app.add_option("--output", arguments.output, "also write one row per picture, to .csv or .json");
@@ -136,6 +138,20 @@ int classify(Classifier& classifier, const std::vector<Listed>& pictures, const 
   return unreadable > 0 ? 1 : 0;
 }
 
+// How many batches run at the same time where neither the command nor the bundle says it, as for `ppcls predict`: for
+// many pictures one per core, because no thread then waits for another's part of a kernel.
+int requests_for(const Bundle& bundle, const Arguments& arguments, std::size_t pictures) {
+  const Settings& given = arguments.settings;
+  const Settings settings = resolved(given, bundle);
+  const bool is_stated = given.requests != 0 || settings.requests > 1 || settings.device != "cpu";
+  if (is_stated || pictures < kLong) {
+    return given.requests;
+  }
+  const auto batch = static_cast<std::size_t>(std::max(arguments.batch_size, 1));
+  const std::size_t batches = (pictures + batch - 1) / batch;
+  return static_cast<int>(std::min({static_cast<std::size_t>(settings.threads), kMostRequests, batches}));
+}
+
 int run(Arguments& arguments) {
   expect(!arguments.pictures.empty() || arguments.verifies || arguments.measures,
          "no pictures are given; write pictures or folders behind the bundle, or --verify, or --benchmark");
@@ -145,8 +161,9 @@ int run(Arguments& arguments) {
     // Before a model is loaded
     static_cast<void>(ResultFile(std::filesystem::u8path(arguments.output), arguments.topk));
   }
-  Classifier classifier(Bundle::load(std::filesystem::u8path(arguments.bundle)), arguments.settings,
-                        arguments.batch_size, arguments.topk);
+  Bundle bundle = Bundle::load(std::filesystem::u8path(arguments.bundle));
+  arguments.settings.requests = requests_for(bundle, arguments, pictures.size());
+  Classifier classifier(std::move(bundle), arguments.settings, arguments.batch_size, arguments.topk);
   if (arguments.verifies) {
     const int code = verify(classifier);
     if (code != 0 || pictures.empty()) {
