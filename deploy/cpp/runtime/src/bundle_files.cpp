@@ -37,7 +37,7 @@ fs::path Bundle::checked(const DigestedFile& file) const {
     return path;
   }
   std::ifstream stream(path, std::ios::binary);
-  std::vector<char> part(1 << 20);
+  std::vector<char> part(1 << 17);  // which stays in a cache
   Sha256 digest;
   while (stream) {
     stream.read(part.data(), static_cast<std::streamsize>(part.size()));
