@@ -21,8 +21,8 @@ MAJOR = 3
 
 # dnnl_data_type_t
 BFLOAT16, FLOAT32 = 2, 3
-# dnnl_format_tag_t: the library chooses
-ANY = 1
+# dnnl_format_tag_t: the library chooses; pictures in blocks of 16 channels
+ANY, BLOCKS_OF_16 = 1, 78
 # dnnl_prop_kind_t
 FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD = 64, 96, 128
 # dnnl_alg_kind_t
@@ -38,7 +38,6 @@ SRC, SRC_1, DST, WEIGHTS, BIAS = 1, 2, 17, 33, 41
 MEAN, VARIANCE, SCALE, SHIFT, WORKSPACE = 49, 50, 51, 52, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS = 129, 145, 161, 169
 DIFF_SCALE, DIFF_SHIFT = 255, 256
-MULTIPLE_SRC = 1024
 # dnnl_query_t
 QUERY_IMPLEMENTATION = 8
 QUERY_WEIGHTS, QUERY_DIFF_WEIGHTS = 131, 132
@@ -106,20 +105,15 @@ _FUNCTIONS: dict[str, list[Any]] = {
         + [c_float, c_float, c_void_p, c_void_p]
     ),
     "binary_primitive_desc_create": [_OUT, c_void_p, c_int] + [c_void_p] * 4,
-    "concat_primitive_desc_create": [
-        _OUT,
-        c_void_p,
-        c_void_p,
-        c_int,
-        c_int,
-        _OUT,
-        c_void_p,
-    ],
 }
 
 
 class KernelError(RuntimeError):
     """The library is missing, of another version, or refuses an operator."""
+
+
+def _refusal(name: str, status: int) -> KernelError:
+    return KernelError(f"oneDNN's {name} returned the status {status}")
 
 
 class _Version(ctypes.Structure):
@@ -144,7 +138,7 @@ class Handle:
     """
 
     def __init__(self, pointer: int, destroy: Any = None, owner: Any = None) -> None:
-        self._as_parameter_ = c_void_p(pointer)
+        self.address, self._as_parameter_ = pointer, c_void_p(pointer)
         self._destroy, self._owner = destroy, owner
 
     def __del__(self) -> None:
@@ -183,6 +177,8 @@ class Library:
         size.argtypes, size.restype = [c_void_p], c_size_t
         equal = self._library.dnnl_memory_desc_equal
         equal.argtypes, equal.restype = [c_void_p, c_void_p], c_int
+        self.set_data_handle = self._library.dnnl_memory_set_data_handle
+        self.execute = self._library.dnnl_primitive_execute
         self.engine = self.make("engine_create", _CPU, 0)
         self.stream = self.make("stream_create", self.engine, _IN_ORDER)
         # A primitive's memory objects and the library's scratch memory are shared
@@ -208,7 +204,7 @@ class Library:
         """
         status = getattr(self._library, f"dnnl_{name}")(*arguments)
         if status:
-            raise KernelError(f"oneDNN's {name} returned the status {status}")
+            raise _refusal(name, status)
 
     def make(self, name: str, *arguments: Any, destroy: str | None = None) -> Handle:
         """Call a function that writes a new object to its first argument."""
@@ -288,12 +284,32 @@ def channels_last(shape: Sequence[int], dtype: int) -> Handle:
 
 def chosen_by_library(shape: Sequence[int], dtype: int) -> Handle:
     """Describe memory whose layout the primitive chooses."""
+    return _tagged(shape, dtype, ANY)
+
+
+def channels_in_blocks(shape: Sequence[int], dtype: int) -> Handle:
+    """Describe a picture batch [N, C, H, W] that lies as [N, C / 16, H, W, 16], filled up with zeros."""
+    return _tagged(shape, dtype, BLOCKS_OF_16)
+
+
+def _tagged(shape: Sequence[int], dtype: int, tag: int) -> Handle:
     return Library.load().make(
         "memory_desc_create_with_tag",
         len(shape),
         dims(*shape),
         dtype,
-        ANY,
+        tag,
+        destroy="memory_desc_destroy",
+    )
+
+
+def part_of(whole: Handle, shape: Sequence[int], begin: Sequence[int]) -> Handle:
+    """Describe a box of some memory, by its shape and its first position."""
+    return Library.load().make(
+        "memory_desc_create_submemory",
+        whole,
+        dims(*shape),
+        dims(*begin),
         destroy="memory_desc_destroy",
     )
 
@@ -338,21 +354,26 @@ class Primitive:
         for slot, (kind, _), memory in zip(self._arguments, arguments, self._memories):
             slot.arg, slot.memory = kind, memory._as_parameter_
         self._library = library
+        # A step of a network runs a thousand primitives: what a call needs is looked up once
+        self._lock = library.lock
+        self._set_data, self._execute = library.set_data_handle, library.execute
+        self._addresses = [memory.address for memory in self._memories]
+        self._execution = (
+            self._primitive.address,
+            library.stream.address,
+            len(arguments),
+            self._arguments,
+        )
 
     def __call__(self, *tensors: Any) -> None:
         """Run on tensors in the order of the arguments; they must live until it returns, as the caller's do."""
-        assert len(tensors) == len(self._memories)
-        library = self._library
-        with library.lock:
-            for memory, tensor in zip(self._memories, tensors):
-                library.call("memory_set_data_handle", memory, tensor.data_ptr())
-            library.call(
-                "primitive_execute",
-                self._primitive,
-                library.stream,
-                len(tensors),
-                self._arguments,
-            )
+        assert len(tensors) == len(self._addresses)
+        with self._lock:
+            for address, tensor in zip(self._addresses, tensors):
+                self._set_data(address, tensor.data_ptr())
+            status = self._execute(*self._execution)
+        if status:
+            raise _refusal("primitive_execute", status)
 
 
 def reorder(source: Handle, target: Handle) -> Primitive:

@@ -177,7 +177,7 @@ def _type(x: Tensor) -> int:
     return dnnl.BFLOAT16 if x.dtype == paddle.bfloat16 else dnnl.FLOAT32
 
 
-_NAMES = {dnnl.FLOAT32: "float32", dnnl.BFLOAT16: "bfloat16"}
+_TYPES = {dnnl.FLOAT32: paddle.float32, dnnl.BFLOAT16: paddle.bfloat16}
 
 
 def _dense(x: Tensor) -> Tensor:
@@ -211,10 +211,6 @@ def _wanted(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
     return tuple(returned)
 
 
-def _like(x: Tensor) -> Tensor:
-    return paddle.empty(x.shape, x.dtype)
-
-
 class _Convolution(PyLayer):
     @staticmethod
     def forward(
@@ -222,7 +218,7 @@ class _Convolution(PyLayer):
     ) -> Tensor:
         x = _dense(x)
         batch, channels, height, width = plan.shape.result
-        y = paddle.empty([batch, height, width, channels], x.dtype)
+        y = plans.empty([batch, height, width, channels], x.dtype)
         biases = () if bias is None else (bias,)
         adapted = plan.weight(weight)
         plan.forward(x, adapted, y, *biases)
@@ -240,19 +236,18 @@ class _Convolution(PyLayer):
         wants_input, *wants_parameters = ctx.wanted
         to_input = to_weight = to_bias = None
         if any(wants_parameters):
-            primitive, adapter, size = ctx.plan.to_weight
-            to_weight = paddle.empty(weight.shape, "float32")
-            written = plans.raw(size) if adapter.is_needed else to_weight
+            primitive, adapter = ctx.plan.to_weight
+            to_weight = plans.empty(weight.shape, paddle.float32)
+            written = adapter.place_for(to_weight)
             outputs = [written]
             if ctx.has_bias:
-                to_bias = paddle.empty([weight.shape[0]], "float32")
+                to_bias = plans.empty([weight.shape[0]], paddle.float32)
                 outputs.append(to_bias)
             primitive(x, gradient, *outputs)
-            if adapter.is_needed:
-                adapter.into(written, to_weight)
+            adapter.finish(written, to_weight)
         if wants_input:
             primitive, adapter = ctx.plan.to_input
-            to_input = _like(x)
+            to_input = plans.like(x)
             adapted = adapter(weight)
             primitive(gradient, adapted, to_input)
         return _wanted(ctx, to_input, to_weight, to_bias)
@@ -260,7 +255,7 @@ class _Convolution(PyLayer):
 
 def _behind_relu(y: Tensor, gradient: Tensor) -> Tensor:
     """Return the gradient of what a ReLU with the result `y` took."""
-    passed = _like(y)
+    passed = plans.like(y)
     plans.relu(math.prod(y.shape), _type(y), 0.0).backward(y, gradient, passed)
     return passed
 
@@ -274,16 +269,15 @@ def _normalise(
     momentum: float | None,
 ) -> tuple[Tensor, tuple[Tensor, Tensor], list[Tensor]]:
     """Return the result, the statistics that were used, and the mask of the ReLU."""
-    y = _like(x)
+    y = plans.like(x)
     used = statistics
     if momentum is not None:
-        used = (_like(statistics[0]), _like(statistics[1]))
+        used = (plans.like(statistics[0]), plans.like(statistics[1]))
     mask = [plans.raw(plan.mask_size)] if plan.mask_size else []
     plan.forward(x, y, weight, bias, *used, *mask)
     if momentum is not None:
         for running, batch in zip(statistics, used):
-            running.scale_(momentum)
-            running.add_(batch * (1 - momentum))
+            plans.move_towards(running, batch, 1 - momentum)
     return y, used, mask
 
 
@@ -310,7 +304,11 @@ class _BatchNorm(PyLayer):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, *mask = ctx.saved_tensor()
-        to_input, to_weight, to_bias = _like(x), _like(weight), _like(weight)
+        to_input, to_weight, to_bias = (
+            plans.like(x),
+            plans.like(weight),
+            plans.like(weight),
+        )
         gradient = _incoming(gradient)
         ctx.plan.backward(
             x, gradient, to_input, weight, mean, variance, to_weight, to_bias, *mask
@@ -345,7 +343,11 @@ class _BatchNormAddRelu(PyLayer):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, y = ctx.saved_tensor()
         to_shortcut = _behind_relu(y, _incoming(gradient))
-        to_input, to_weight, to_bias = _like(x), _like(weight), _like(weight)
+        to_input, to_weight, to_bias = (
+            plans.like(x),
+            plans.like(weight),
+            plans.like(weight),
+        )
         ctx.plan.backward(
             x, to_shortcut, to_input, weight, mean, variance, to_weight, to_bias
         )
@@ -356,7 +358,7 @@ class _Relu(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         x = _dense(x)
-        y = _like(x)
+        y = plans.like(x)
         ctx.plan = plans.relu(math.prod(x.shape), _type(x), slope)
         ctx.plan.forward(x, y)
         ctx.save_for_backward(y)
@@ -366,7 +368,7 @@ class _Relu(PyLayer):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (y,) = ctx.saved_tensor()
         gradient = _incoming(gradient)
-        to_input = _like(y)
+        to_input = plans.like(y)
         ctx.plan.backward(y, gradient, to_input)
         return to_input
 
@@ -375,7 +377,7 @@ class _Add(PyLayer):
     @staticmethod
     def forward(ctx: Any, one: Tensor, other: Tensor, relu: bool) -> Tensor:
         one, other = _dense(one), _dense(other)
-        y = _like(one)
+        y = plans.like(one)
         plans.added(math.prod(one.shape), _type(one), relu)(one, other, y)
         _remember(ctx, one, other)
         ctx.relu = relu
@@ -398,7 +400,7 @@ class _Fork(PyLayer):
         results = []
         for _ in range(readers):
             # Paddle takes a result that is the input, or its `detach`, for a change in place
-            same = paddle.empty([0], x.dtype)
+            same = plans.empty([0], x.dtype)
             same.get_tensor()._share_data_with(x.get_tensor())
             results.append(same)
         return tuple(results)
@@ -408,7 +410,7 @@ class _Fork(PyLayer):
         total, *others = [_incoming(gradient) for gradient in gradients]
         add_up = plans.added(math.prod(total.shape), _type(total), False)
         for other in others:
-            summed = _like(total)
+            summed = plans.like(total)
             add_up(total, other, summed)
             total = summed
         return total
@@ -418,7 +420,7 @@ class _ScaleChannels(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: Tensor, factors: Tensor) -> Tensor:
         x = _dense(x)
-        y = _like(x)
+        y = plans.like(x)
         ctx.plan = plans.channel_scale(_picture_shape(x), _type(x))
         ctx.plan.forward(x, factors, y)
         _remember(ctx, x, factors)
@@ -429,7 +431,7 @@ class _ScaleChannels(PyLayer):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, factors = ctx.saved_tensor()
         gradient = _incoming(gradient)
-        to_input, products = _like(x), paddle.empty(x.shape, "float32")
+        to_input, products = plans.like(x), plans.empty(x.shape, paddle.float32)
         ctx.plan.forward(gradient, factors, to_input)
         ctx.plan.multiply(x.astype("float32"), gradient, products)
         return _wanted(ctx, to_input, products.sum([1, 2]))
@@ -440,7 +442,7 @@ class _Pool(PyLayer):
     def forward(ctx: Any, x: Tensor, plan: Any, shape: plans.PoolShape) -> Tensor:
         x = _dense(x)
         batch, channels, height, width = shape.result
-        y = paddle.empty([batch, height, width, channels], x.dtype)
+        y = plans.empty([batch, height, width, channels], x.dtype)
         origin = [plans.raw(plan.origin_size)] if plan.origin_size else []
         plan.forward(x, y, *origin)
         ctx.plan, ctx.origin, ctx.shape = plan, origin, x.shape
@@ -449,7 +451,7 @@ class _Pool(PyLayer):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         gradient = _incoming(gradient)
-        to_input = paddle.empty(ctx.shape, gradient.dtype)
+        to_input = plans.empty(ctx.shape, gradient.dtype)
         ctx.plan.backward(gradient, to_input, *ctx.origin)
         return to_input
 
@@ -463,8 +465,8 @@ class _Concat(PyLayer):
         ctx.plan = plans.channels(rows, counts, _type(dense[0]))
         ctx.shapes = [part.shape for part in dense]
         _remember(ctx, *parts)
-        y = paddle.empty([*dense[0].shape[:-1], sum(counts)], dense[0].dtype)
-        ctx.plan.join(*dense, y)
+        y = plans.empty([*dense[0].shape[:-1], sum(counts)], dense[0].dtype)
+        ctx.plan.join(dense, y)
         ctx.relu = relu
         if relu:
             plans.relu(math.prod(y.shape), _type(y), 0.0).forward(y, y)
@@ -493,8 +495,8 @@ class _Split(PyLayer):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         dense = [_incoming(gradient) for gradient in gradients]
-        to_input = paddle.empty(ctx.shape, dense[0].dtype)
-        ctx.plan.join(*dense, to_input)
+        to_input = plans.empty(ctx.shape, dense[0].dtype)
+        ctx.plan.join(dense, to_input)
         return to_input
 
 
@@ -503,7 +505,7 @@ def _taken_apart(
 ) -> tuple[Tensor, ...]:
     parts = []
     for take, shape in zip(plan.take, shapes):
-        part = paddle.empty(list(shape), whole.dtype)
+        part = plans.empty(list(shape), whole.dtype)
         take(whole, part)
         parts.append(part)
     return tuple(parts)
@@ -514,7 +516,7 @@ class _ToChannelsLast(PyLayer):
     def forward(ctx: Any, x: Tensor, dtype: int) -> Tensor:
         x = _dense(x)
         batch, channels, height, width = x.shape
-        y = paddle.empty([batch, height, width, channels], _NAMES[dtype])
+        y = plans.empty([batch, height, width, channels], _TYPES[dtype])
         ctx.plan = plans.layouts((batch, channels, height, width), dtype)
         ctx.plan.to_last(x, y)
         ctx.shape = x.shape
@@ -523,7 +525,7 @@ class _ToChannelsLast(PyLayer):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         gradient = _incoming(gradient)
-        to_input = paddle.empty(ctx.shape, "float32")
+        to_input = plans.empty(ctx.shape, paddle.float32)
         ctx.plan.to_first(gradient, to_input)
         return to_input
 
@@ -533,7 +535,7 @@ class _ToChannelsFirst(PyLayer):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = _dense(x)
         shape = _picture_shape(x)
-        y = paddle.empty(list(shape), "float32")
+        y = plans.empty(list(shape), paddle.float32)
         ctx.plan = plans.layouts(shape, _type(x))
         ctx.plan.to_first(x, y)
         ctx.like = (x.shape, x.dtype)
@@ -543,6 +545,6 @@ class _ToChannelsFirst(PyLayer):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         gradient = _incoming(gradient)
         shape, dtype = ctx.like
-        to_input = paddle.empty(shape, dtype)
+        to_input = plans.empty(shape, dtype)
         ctx.plan.to_last(gradient, to_input)
         return to_input

@@ -6,12 +6,13 @@ Activations are [N, H, W, C] in memory. Weights and statistics are float32 in Pa
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import paddle
-from paddle import Tensor
+from paddle import Tensor, _C_ops
 
 from ppcls.kernels import library as dnnl
 from ppcls.kernels.library import Handle, Library, Primitive
@@ -26,32 +27,60 @@ def cached(make: Callable[..., Plan]) -> Callable[..., Plan]:
     return functools.lru_cache(maxsize=CAPACITY)(make)
 
 
+_CPU = paddle.CPUPlace()
+
+
+def empty(shape: list[int], dtype: Any) -> Tensor:
+    """Return `paddle.empty(shape, dtype)`, whose checks take longer than most operators of a small network."""
+    return _C_ops.empty(shape, dtype, _CPU)
+
+
+def like(x: Tensor) -> Tensor:
+    """Return memory of the shape and type of a tensor."""
+    return _C_ops.empty(x.shape, x.dtype, _CPU)
+
+
 def raw(size: int) -> Tensor:
     """Return memory of so many bytes."""
-    return paddle.empty([size], "uint8")
+    return _C_ops.empty([size], paddle.uint8, _CPU)
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(value: float) -> Tensor:
+    return paddle.to_tensor(value, "float32", place=_CPU)
+
+
+def move_towards(values: Tensor, target: Tensor, share: float) -> None:
+    """Change `values` in place by a share of their distance from `target`; all are float32."""
+    move: Any = _C_ops.lerp_  # type: ignore[attr-defined]  # missing in Paddle's stub
+    move(values, target, _constant(share))
 
 
 class Adapter:
-    """Copies a tensor to the layout that a primitive wants; nothing where it has that layout already."""
+    """Copies a tensor to another layout; nothing where it has that layout already."""
 
     def __init__(self, source: Handle, target: Handle) -> None:
         library = Library.load()
+        self._sizes = library.size(source), library.size(target)
         self.is_needed = not library.equal(source, target)
-        self.size = library.size(target)
         self._copy = dnnl.reorder(source, target) if self.is_needed else None
 
     def __call__(self, tensor: Tensor) -> Tensor:
         """Return the tensor itself, or a copy in the target's layout as bytes."""
         if self._copy is None:
             return tensor
-        copied = raw(self.size)
+        copied = raw(self._sizes[1])
         self._copy(tensor, copied)
         return copied
 
-    def into(self, tensor: Tensor, target: Tensor) -> None:
-        """Copy to memory that is there."""
-        assert self._copy is not None
-        self._copy(tensor, target)
+    def place_for(self, result: Tensor) -> Tensor:
+        """Return where to write what `finish` copies to `result`: that itself where no copy is needed."""
+        return result if self._copy is None else raw(self._sizes[0])
+
+    def finish(self, written: Tensor, result: Tensor) -> None:
+        """Copy what was written to the result."""
+        if self._copy is not None:
+            self._copy(written, result)
 
 
 @dataclass(frozen=True)
@@ -82,7 +111,7 @@ class ConvolutionShape:
     dtype: int
     relu: bool = False
 
-    @property
+    @functools.cached_property
     def result(self) -> tuple[int, int, int, int]:
         """N, C, H, W of the result."""
         sides = []
@@ -169,8 +198,14 @@ class Convolution:
         return primitive, Adapter(self._own_weight, weight)
 
     @functools.cached_property
-    def to_weight(self) -> tuple[Primitive, Adapter, int]:
+    def to_weight(self) -> tuple[Primitive, Adapter | Diagonal]:
         """From input and gradient of the result to the gradients of weight and bias; with the weight's adapter."""
+        together = groups_together(self.shape)
+        if together > 1:
+            fewer = replace(self.shape, groups=self.shape.groups // together)
+            primitive, adapter = convolution(fewer).to_weight
+            assert isinstance(adapter, Adapter)
+            return primitive, Diagonal(adapter, fewer, together)
         library = Library.load()
         descriptor = library.describe(
             "convolution_backward_weights",
@@ -192,12 +227,65 @@ class Convolution:
         ]
         if self._bias is not None:
             arguments.append((dnnl.DIFF_BIAS, self._bias))
-        primitive = Primitive(descriptor, arguments)
-        return primitive, Adapter(weight, self._own_weight), library.size(weight)
+        return Primitive(descriptor, arguments), Adapter(weight, self._own_weight)
+
+
+def groups_together(shape: ConvolutionShape) -> int:
+    """Return how many groups are computed as one for the weight's gradient.
+
+    oneDNN's kernel takes as long for a group of 2 or 4 channels as for one of 16. With 16 in a group a quarter of the
+    time is left, although what lies off the diagonal is computed for nothing.
+    """
+    channels = max(shape.source[1], shape.out_channels) // shape.groups
+    if shape.groups == 1 or channels > 4:
+        return 1
+    return max(n for n in range(1, 16 // channels + 1) if shape.groups % n == 0)
+
+
+class Diagonal:
+    """Takes the gradients of a weight's groups from those that were computed with several groups as one.
+
+    Args:
+        plain: To the layout of `fewer.weight` in Paddle's order.
+        fewer: The convolution with fewer groups.
+        together: Groups in each of its.
+    """
+
+    def __init__(self, plain: Adapter, fewer: ConvolutionShape, together: int) -> None:
+        outputs, inputs = fewer.out_channels, fewer.source[1]
+        blocks = (fewer.groups, outputs // fewer.groups, inputs // fewer.groups)
+        window = math.prod(fewer.kernel)
+        self._plain, self._shape = plain, [*blocks, window]
+        whole = dnnl.row_major(self._shape)
+        rows, columns = blocks[1] // together, blocks[2] // together
+        result = dnnl.row_major((fewer.groups, blocks[1], columns, window))
+        box = (fewer.groups, rows, columns, window)
+        self._take = []
+        for index in range(together):
+            source = dnnl.part_of(whole, box, (0, index * rows, index * columns, 0))
+            target = dnnl.part_of(result, box, (0, index * rows, 0, 0))
+            self._take.append(dnnl.reorder(source, target))
+
+    def place_for(self, result: Tensor) -> Tensor:
+        """Return where to write what `finish` copies to `result`."""
+        return self._plain.place_for(empty(self._shape, result.dtype))
+
+    def finish(self, written: Tensor, result: Tensor) -> None:
+        """Copy the groups of what was written to the result."""
+        whole = written
+        if self._plain.is_needed:
+            whole = empty(self._shape, result.dtype)
+            self._plain.finish(written, whole)
+        for take in self._take:
+            take(whole, result)
 
 
 class BatchNorm:
-    """Batch norm over a batch, or by given statistics, with a ReLU behind it if `relu`."""
+    """Batch norm over a batch, or by given statistics, with a ReLU behind it if `relu`.
+
+    Channels that lie last are normalised by compiled code if there are 16 of them or a multiple, sometimes 8. For other
+    numbers oneDNN has a loop that takes up to seventy times as long, so they are copied to blocks of 16 and back.
+    """
 
     def __init__(
         self,
@@ -209,23 +297,32 @@ class BatchNorm:
         gradients: bool,
     ) -> None:
         library = Library.load()
-        x, vector = dnnl.channels_last(shape, dtype), dnnl.row_major((shape[1],))
         flags = dnnl.USE_SCALE | dnnl.USE_SHIFT
         if relu:
             flags |= dnnl.FUSE_RELU
         if given:
             flags |= dnnl.GLOBAL_STATISTICS
         kind = dnnl.FORWARD_TRAINING if gradients else dnnl.FORWARD_INFERENCE
-        descriptor = library.describe(
-            "batch_normalization_forward",
-            library.engine,
-            kind,
-            x,
-            x,
-            epsilon,
-            flags,
-            None,
-        )
+
+        def described(x: Handle) -> Handle:
+            return library.describe(
+                "batch_normalization_forward",
+                library.engine,
+                kind,
+                x,
+                x,
+                epsilon,
+                flags,
+                None,
+            )
+
+        last = x = dnnl.channels_last(shape, dtype)
+        descriptor = described(x)
+        if "jit" not in library.implementation(descriptor):
+            x = dnnl.channels_in_blocks(shape, dtype)
+            descriptor = described(x)
+        self._enter, self._leave = Adapter(last, x), Adapter(x, last)
+        vector = dnnl.row_major((shape[1],))
         parameters = [(dnnl.SCALE, vector), (dnnl.SHIFT, vector)]
         statistics = [(dnnl.MEAN, vector), (dnnl.VARIANCE, vector)]
         # One bit per value: whether the ReLU let it pass
@@ -233,11 +330,9 @@ class BatchNorm:
         self.mask_size = 0
         if relu and gradients:
             workspace = library.part(descriptor, dnnl.QUERY_WORKSPACE)
-            mask, self.mask_size = (
-                [(dnnl.WORKSPACE, workspace)],
-                library.size(workspace),
-            )
-        self.forward = Primitive(
+            mask = [(dnnl.WORKSPACE, workspace)]
+            self.mask_size = library.size(workspace)
+        self._forward = Primitive(
             descriptor,
             [(dnnl.SRC, x), (dnnl.DST, x), *parameters, *statistics, *mask],
         )
@@ -255,7 +350,7 @@ class BatchNorm:
             descriptor,
             None,
         )
-        self.backward = Primitive(
+        self._backward = Primitive(
             backward,
             [
                 (dnnl.SRC, x),
@@ -268,6 +363,20 @@ class BatchNorm:
                 *mask,
             ],
         )
+
+    def forward(self, x: Tensor, y: Tensor, *vectors: Tensor) -> None:
+        """Write the result `y` by scale, shift, mean and variance, which it writes unless given, and the mask."""
+        written = self._leave.place_for(y)
+        self._forward(self._enter(x), written, *vectors)
+        self._leave.finish(written, y)
+
+    def backward(
+        self, x: Tensor, gradient: Tensor, to_input: Tensor, *vectors: Tensor
+    ) -> None:
+        """Write the input's gradient by scale, mean and variance, and those of scale and shift; then the mask."""
+        written = self._leave.place_for(to_input)
+        self._backward(self._enter(x), self._enter(gradient), written, *vectors)
+        self._leave.finish(written, to_input)
 
 
 @dataclass(frozen=True)
@@ -425,29 +534,22 @@ class Channels:
     """
 
     def __init__(self, rows: int, channels: tuple[int, ...], dtype: int) -> None:
-        library = Library.load()
-        whole = dnnl.row_major((rows, sum(channels)), dtype)
-        parts = [dnnl.row_major((rows, count), dtype) for count in channels]
-        pointers = (dnnl.c_void_p * len(parts))()
-        for index, part in enumerate(parts):
-            pointers[index] = part._as_parameter_
-        descriptor = library.describe(
-            "concat", library.engine, whole, len(parts), 1, pointers, None
-        )
-        sources = [(dnnl.MULTIPLE_SRC + i, part) for i, part in enumerate(parts)]
-        self.join = Primitive(descriptor, [*sources, (dnnl.DST, whole)])
+        # As pictures, whose parts oneDNN copies by compiled code; those of a matrix, and a join, by a loop
+        whole = dnnl.channels_last((1, sum(channels), rows, 1), dtype)
+        self._put: list[Primitive] = []
         self.take: list[Primitive] = []
         before = 0
-        for part, count in zip(parts, channels):
-            place = library.make(
-                "memory_desc_create_submemory",
-                whole,
-                dnnl.dims(rows, count),
-                dnnl.dims(0, before),
-                destroy="memory_desc_destroy",
-            )
+        for count in channels:
+            part = dnnl.channels_last((1, count, rows, 1), dtype)
+            place = dnnl.part_of(whole, (1, count, rows, 1), (0, before, 0, 0))
+            self._put.append(dnnl.reorder(part, place))
             self.take.append(dnnl.reorder(place, part))
             before += count
+
+    def join(self, parts: Sequence[Tensor], whole: Tensor) -> None:
+        """Write the parts side by side."""
+        for put, part in zip(self._put, parts):
+            put(part, whole)
 
 
 class Layouts:
