@@ -36,7 +36,7 @@ from ppcls.inference.manifest import (
     read_manifest,
 )
 from ppcls.inference.settings import Settings
-from ppcls.untrusted.records import read_record, shown
+from ppcls.untrusted.manifest_records import read_record, shown
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.fields import require
 from ppcls.utils.files import PathLike, expanded, sha256_of, write_atomically

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ppcls.untrusted.npz import native
-from ppcls.untrusted.record import Content
 from ppcls.untrusted.refusals import refusals, require
+from ppcls.untrusted.weight_content import Content
 
 _LONG_HEADER, _SHORT_HEADER = 20, 16  # bytes
 

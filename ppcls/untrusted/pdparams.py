@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.untrusted.record import RECORD, Content, parse_record
 from ppcls.untrusted.state_dicts import only_arrays, unwrap
 from ppcls.untrusted.unpickle import load_pickle
+from ppcls.untrusted.weight_content import RECORD, Content, parse_record
 
 
 def read_pdparams(path: Path, use_ema: bool = True) -> Content:

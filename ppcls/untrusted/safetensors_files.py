@@ -18,8 +18,8 @@ import safetensors.numpy
 from ppcls.untrusted.json_text import parse_json
 from ppcls.untrusted.limits import MAX_ARRAYS, are_counts
 from ppcls.untrusted.npz import bfloat16_to_float32, native
-from ppcls.untrusted.record import Content, parse_record
 from ppcls.untrusted.refusals import Damaged, refusals, require, shown
+from ppcls.untrusted.weight_content import Content, parse_record
 from ppcls.utils.errors import expect, translated
 
 _RECORD = "ppcls_record"

@@ -11,8 +11,8 @@ import numpy as np
 
 from ppcls.untrusted.npz import native
 from ppcls.untrusted.pickle_stand_ins import Inert
-from ppcls.untrusted.record import NAME_TABLE
 from ppcls.untrusted.refusals import shown
+from ppcls.untrusted.weight_content import NAME_TABLE
 from ppcls.utils.errors import UserError
 from ppcls.utils.logging import get_logger
 

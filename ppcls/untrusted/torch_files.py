@@ -14,12 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ppcls.untrusted.limits import Meter, Stream
-from ppcls.untrusted.record import Content
 from ppcls.untrusted.refusals import Damaged, Refused, permit, refusals, require, shown
 from ppcls.untrusted.state_dicts import only_arrays, unwrap
 from ppcls.untrusted.torch_storages import Storages
 from ppcls.untrusted.torch_tensors import TORCH_NAMES
 from ppcls.untrusted.unpickle import rebuild, unpickle
+from ppcls.untrusted.weight_content import Content
 
 
 def read_torch(path: Path, use_ema: bool = True) -> Content:

@@ -21,11 +21,11 @@ from ppcls.untrusted.formats import format_of
 from ppcls.untrusted.limits import MAX_ARRAYS, MAX_NAME, Meter
 from ppcls.untrusted.npz import float32_size, plain
 from ppcls.untrusted.pdparams import read_pdparams, write_pdparams
-from ppcls.untrusted.record import NAME_TABLE, RECORD, Content
 from ppcls.untrusted.refusals import refusals, shown
 from ppcls.untrusted.safetensors_files import read_safetensors, write_safetensors
 from ppcls.untrusted.state_dicts import without_prefix
 from ppcls.untrusted.torch_files import read_torch
+from ppcls.untrusted.weight_content import NAME_TABLE, RECORD, Content
 from ppcls.untrusted.weights_paths import weights_file
 from ppcls.utils.errors import UserError, expect, translated
 from ppcls.utils.files import PathLike, require_place, written_aside

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppcls.arch.weights.names import OURS, Layout, layouts_of
-from ppcls.untrusted.record import NAME_TABLE, RECORD
+from ppcls.untrusted.weight_content import NAME_TABLE, RECORD
 from ppcls.utils.errors import UserError, expect
 
 if TYPE_CHECKING:
