@@ -20,7 +20,6 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,8 +27,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from ppcls import Classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(__file__).parent
@@ -277,38 +274,13 @@ def send(
     return latencies
 
 
-def in_process(pictures: Sequence[bytes], requests: int) -> Figures:
+def in_process(given: argparse.Namespace) -> Figures:
     """The loop without a server, in a process of its own."""
-    command = [
-        sys.executable,
-        __file__,
-        "--loop",
-        str(requests),
-        "--pictures",
-        os.environ["PICTURES"],
-    ]
+    command = [python(".venv-serving"), str(FOLDER / "loop.py")]
+    command += [given.bundle, given.pictures, str(given.requests), str(WARM_UP)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=variables, capture_output=True, check=True)
-    return Figures(**json.loads(done.stdout))
-
-
-def loop(pictures: Sequence[bytes], requests: int) -> None:
-    """Classify pictures one by one, and print the figures."""
-    classifier = Classifier(os.environ["BUNDLE"], backend="onnxruntime")
-    for number in range(WARM_UP):
-        list(classifier.predict([pictures[number % len(pictures)]]))
-    latencies = []
-    began, processor = time.perf_counter(), time.process_time()
-    for number in range(requests):
-        start = time.perf_counter()
-        list(classifier.predict([pictures[number % len(pictures)]]))
-        latencies.append(time.perf_counter() - start)
-    seconds, processor = time.perf_counter() - began, time.process_time() - processor
-    memory = 0.0
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            memory = int(line.split()[1]) / 1024
-    print(json.dumps(vars(figures(latencies, seconds, processor, memory))))
+    return figures(**json.loads(done.stdout))
 
 
 def figures(
@@ -339,27 +311,22 @@ def show(name: str, rounds: Sequence[Figures]) -> None:
 def main() -> None:
     """Measure all ways."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", help="a bundle with inference.onnx")
+    parser.add_argument("--bundle", required=True, help="a bundle with inference.onnx")
     parser.add_argument("--pictures", required=True, help="a folder of JPEG files")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--loop", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    os.environ["BUNDLE"] = str(Path(given.bundle).resolve())
     files = sorted(
         path
         for path in Path(given.pictures).rglob("*")
         if path.suffix.lower() in (".jpg", ".jpeg")
     )
     pictures = [path.read_bytes() for path in files]
-    if given.loop:
-        return loop(pictures, given.loop)
-    os.environ["BUNDLE"] = str(Path(given.bundle).resolve())
-    os.environ["PICTURES"] = str(Path(given.pictures).resolve())
     found: dict[str, list[Figures]] = {}
     for _ in range(given.rounds):
-        loops = found.setdefault("in-process loop", [])
-        loops.append(in_process(pictures, given.requests))
+        found.setdefault("in-process loop", []).append(in_process(given))
         for way in WAYS:
             of_way = found.setdefault(way.name, [])
             of_way.append(measure(way, pictures, given.clients, given.requests))
@@ -370,7 +337,6 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     for name, rounds in found.items():
         show(name, rounds)
-    return None
 
 
 if __name__ == "__main__":

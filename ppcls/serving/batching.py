@@ -1,4 +1,4 @@
-"""A bounded queue, and batches made of what waits in it."""
+"""A bounded queue, the memory of what is decoded of it, and batches made of that."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ppcls.serving.options import Batching
 from ppcls.serving.refusals import Busy
@@ -54,8 +56,36 @@ class Queue:
             taken.clear()
 
 
+class Tensors:
+    """The memory of the input tensors that wait or run, which is used again and again.
+
+    Args:
+        count: The most of them; further pictures wait undecoded.
+        shape: Theirs; None if each picture has its own, and its own memory.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, int, int] | None) -> None:
+        self._places = asyncio.Semaphore(count)
+        self._shape = shape
+        self._free: list[np.ndarray] = []
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[np.ndarray | None]:
+        """Wait for a place, and give its memory, float32 [C, H, W]."""
+        async with self._places:
+            if self._shape is None:
+                yield None
+                return
+            memory = (
+                self._free.pop() if self._free else np.empty(self._shape, np.float32)
+            )
+            yield memory
+            # Not after an error: a thread may still write what a caller that has gone asked for
+            self._free.append(memory)
+
+
 class _Waiting(NamedTuple):
-    """An item that waits for its batch, since when, and what happens when it leaves."""
+    """An item that waits for its batch, since when, and what happens when that begins."""
 
     item: Any
     answer: asyncio.Future
@@ -73,7 +103,6 @@ class Batcher:
         run: Takes a list of items and gives one answer, or one exception, for each.
         batching: The size of batches and the longest wait.
         in_flight: Batches at the same time.
-        waited: Called with the seconds that each item has waited.
     """
 
     def __init__(
@@ -81,12 +110,10 @@ class Batcher:
         run: Callable[[list[Any]], Sequence[Any]],
         batching: Batching,
         in_flight: int,
-        waited: Callable[[float], object],
     ) -> None:
         self._run = run
         self._batching = batching
         self._in_flight = in_flight
-        self._waited = waited
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -134,13 +161,11 @@ class Batcher:
 
     def _begin(self) -> None:
         batch: list[_Waiting] = []
-        now = time.perf_counter()
         while self._waiting and len(batch) < self._batching.size:
             entry = self._waiting.popleft()
             if entry.answer.done():
                 continue
             entry.begun()
-            self._waited(now - entry.since)
             batch.append(entry)
         self._running += 1
         loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ import numpy as np
 from ppcls.inference.backends import Backend, open_backend
 from ppcls.inference.backends.adapted import adapted
 from ppcls.inference.backends.engine_process import EngineProcess
+from ppcls.inference.backends.onnxruntime import OnnxRuntimeBackend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.serving.refusals import NotReady
@@ -68,6 +69,10 @@ def open_engine(
     Raises:
         UserError: As of `open_backend`.
     """
+    if settings.backend == "onnxruntime":
+        # Threads that spin would take the cores from those that decode
+        session = OnnxRuntimeBackend(bundle, settings, spins=False)
+        return ServedEngine(adapted(session, bundle), None)
     if settings.backend != "paddle":
         return ServedEngine(open_backend(bundle, settings), None)
     started = EngineProcess.start_all(bundle, settings)

@@ -32,7 +32,7 @@ BATCH_SIZE = Histogram(
 )
 QUEUE_SECONDS = Histogram(
     "ppcls_queue_seconds",
-    "Time of a decoded picture before its batch begins",
+    "Time of an accepted picture before its batch begins, without that of decoding it",
     ["model"],
     buckets=_SECONDS,
 )

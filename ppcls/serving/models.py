@@ -2,6 +2,7 @@
 
 The steps of a picture, which `ppcls.inference.Prediction` takes too:
 
+    queue               until there is memory for its input tensor
     reading threads     decode and transform; one that cannot be read is refused here, before it is in a batch
     queue               until its batch is full, or it has waited long enough
     batch threads       run the engine
@@ -25,7 +26,7 @@ from ppcls.data.transforms.base import SystemShortage
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
 from ppcls.serving import metrics
-from ppcls.serving.batching import Batcher, Queue
+from ppcls.serving.batching import Batcher, Queue, Tensors
 from ppcls.serving.engines import open_engine
 from ppcls.serving.options import Batching, Limits
 from ppcls.serving.refusals import (
@@ -37,7 +38,7 @@ from ppcls.serving.refusals import (
     ServerFault,
     UnknownModel,
 )
-from ppcls.utils.cpu import usable_cores
+from ppcls.utils.cpu import return_freed_memory, usable_cores
 from ppcls.utils.errors import UserError
 
 TOPK = 5
@@ -116,14 +117,18 @@ class LoadedModel:
         batching = source.batching
         if self.pipeline.output_size is None:  # pictures of any size share no batch
             batching = Batching(1, 0)
-        self._batcher = Batcher(
-            self._run, batching, self.settings.requests, self._metrics.queue_seconds
+        in_flight = self.settings.requests
+        self._batcher = Batcher(self._run, batching, in_flight)
+        # Those of the batches that run, and of the next one
+        self._tensors = Tensors(
+            batching.size * (in_flight + 1), self.pipeline.output_size
         )
         self.batch_size = min(batching.size, self.limits.queue)
         self._in_use = 0
         self._is_explaining = False
         self._is_closing = False
         self._warm_up(batching.size)
+        return_freed_memory()  # of what loading has taken
 
     @property
     def is_healthy(self) -> bool:
@@ -173,7 +178,7 @@ class LoadedModel:
         Raises:
             Refusal: It cannot be read.
         """
-        return await self.in_reader(self._read, content)
+        return (await self.in_reader(self._read, content, None))[0]
 
     async def in_reader(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a function gives that takes too long for the event loop."""
@@ -254,17 +259,28 @@ class LoadedModel:
     async def _classify(
         self, each: bytes | np.ndarray, topk: int, leave: Callable[[], None]
     ) -> Answer:
-        if isinstance(each, bytes):
-            each = await self.read(each)
-        scores = await self._batcher.submit(each, leave)
+        accepted = time.perf_counter()
+        async with self._tensors.place() as memory:
+            seconds = 0.0
+            if isinstance(each, bytes):
+                each, seconds = await self.in_reader(self._read, each, memory)
+
+            def begun() -> None:
+                leave()
+                self._metrics.queue_seconds(time.perf_counter() - accepted - seconds)
+
+            scores = await self._batcher.submit(each, begun)
         return self._answer(scores, topk)
 
-    def _read(self, content: bytes) -> np.ndarray:
-        """A picture's input tensor, float32 [C, H, W]."""
+    def _read(
+        self, content: bytes, memory: np.ndarray | None
+    ) -> tuple[np.ndarray, float]:
+        """A picture's input tensor, float32 [C, H, W], in this memory if there is one, and the seconds that it took."""
         began = time.perf_counter()
         try:
             self._check_size(content)
-            return self.pipeline(content)
+            tensor = self.pipeline(content, out=memory)
+            return tensor, time.perf_counter() - began
         except SystemShortage as error:
             raise NotReady(str(error)) from error
         except UserError as error:

@@ -60,7 +60,7 @@ class Batching:
         seconds: How long a picture waits for others to share its batch.
     """
 
-    size: int = 8
+    size: int = 4
     seconds: float = 0.002
 
     def __post_init__(self) -> None:

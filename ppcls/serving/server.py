@@ -19,6 +19,7 @@ from ppcls.serving.models import Models, Source
 from ppcls.serving.options import ServerOptions
 from ppcls.serving.protocols import ModelRegistry, Plane, Repository
 from ppcls.serving.security import Access
+from ppcls.utils.cpu import spare_freed_memory
 from ppcls.utils.errors import UserError
 
 _SECONDS_OF_REFUSALS = 0.5
@@ -31,6 +32,7 @@ def serve(sources: Sequence[Source], options: ServerOptions) -> None:
     Raises:
         UserError: A bundle, a port or a file cannot be used.
     """
+    spare_freed_memory()
     access = Access(options)
     _check_files(options)
     log_as_json()

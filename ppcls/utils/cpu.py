@@ -25,9 +25,10 @@ _ZEN4_FAMILY = "25"
 _MOST_WORKERS = 16
 _APPLIED: dict[str, str] = {}
 # Parameters of glibc's mallopt (malloc.h), and what a user sets them by
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _MALLOC_VARIABLES = (
     "GLIBC_TUNABLES",
+    "MALLOC_ARENA_MAX",
     "MALLOC_TRIM_THRESHOLD_",
     "MALLOC_MMAP_THRESHOLD_",
 )
@@ -58,15 +59,38 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it does; not on other systems, nor where the user has set how memory is allocated.
     """
+    return _set_malloc(
+        {_MMAP_THRESHOLD: _LARGEST_KEPT_BLOCK, _TRIM_THRESHOLD: _MOST_KEPT}
+    )
+
+
+def spare_freed_memory() -> bool:
+    """Let this process hold little of the memory that it frees, and its threads share it.
+
+    By itself glibc keeps freed blocks of up to 32 MiB, for each thread apart.
+
+    Returns:
+        Whether it does; not on other systems, nor where the user has set how memory is allocated.
+    """
+    return _set_malloc(
+        {_ARENA_MAX: 1, _MMAP_THRESHOLD: 1 << 22, _TRIM_THRESHOLD: 1 << 22}
+    )
+
+
+def return_freed_memory() -> None:
+    """Return the memory that this process has freed to the system, where that is glibc's."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _set_malloc(parameters: dict[int, int]) -> bool:
     if sys.platform != "linux" or any(name in os.environ for name in _MALLOC_VARIABLES):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another C library
         return False
-    accepted = [
-        mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BLOCK),
-        mallopt(_TRIM_THRESHOLD, _MOST_KEPT),
-    ]
+    accepted = [mallopt(*parameter) for parameter in parameters.items()]
     return all(accepted)
 
 

@@ -1,4 +1,4 @@
-"""The queue and the batcher, by functions whose ends the tests decide."""
+"""The queue, the memory of tensors and the batcher, by functions whose ends the tests decide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ppcls.serving.batching import Batcher, Queue
+from ppcls.serving.batching import Batcher, Queue, Tensors
 from ppcls.serving.options import Batching
 from ppcls.serving.refusals import Busy
 
@@ -30,7 +30,7 @@ class Runs:
 
 
 def batcher(runs: Runs, size: int = 4, seconds: float = 0, in_flight: int = 1) -> Batcher:
-    return Batcher(runs, Batching(size, seconds), in_flight, lambda seconds: None)
+    return Batcher(runs, Batching(size, seconds), in_flight)
 
 
 async def submit_all(batches: Batcher, items: range) -> list[Any]:
@@ -172,3 +172,44 @@ def test_the_queue_counts_and_refuses() -> None:
     assert queue.length == 0
     leave[1]()
     assert queue.length == 0
+
+
+def test_the_memory_of_a_tensor_is_the_next_ones() -> None:
+    async def run() -> None:
+        tensors = Tensors(2, (3, 4, 5))
+        taken = []
+
+        async def take() -> None:
+            async with tensors.place() as memory:
+                taken.append(memory)
+
+        async with tensors.place() as first, tensors.place() as second:
+            assert first is not second
+            assert (first.shape, first.dtype) == ((3, 4, 5), "float32")
+            third = asyncio.ensure_future(take())
+            await asyncio.sleep(0)
+            assert taken == []
+        await third
+        assert taken[0] is first
+
+    asyncio.run(run())
+
+
+def test_memory_that_a_thread_may_still_write_is_not_used_again() -> None:
+    async def run() -> None:
+        tensors = Tensors(1, (3, 4, 5))
+        with pytest.raises(asyncio.CancelledError):
+            async with tensors.place() as first:
+                raise asyncio.CancelledError
+        async with tensors.place() as second:
+            assert second is not first
+
+    asyncio.run(run())
+
+
+def test_tensors_of_any_shape_have_memory_of_their_own() -> None:
+    async def run() -> None:
+        async with Tensors(1, None).place() as memory:
+            assert memory is None
+
+    asyncio.run(run())
