@@ -11,6 +11,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ppcls.inference.backends.engine_process import EngineProcess
 from ppcls.inference.backends.onnxruntime import OnnxRuntimeBackend
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
+from ppcls.serving.options import Batching
 from ppcls.serving.refusals import NotReady
 from ppcls.utils.errors import UserError
 from ppcls.utils.threads import RunningThread
@@ -55,6 +57,7 @@ class ServedEngine:
 def open_engine(
     bundle: Bundle,
     settings: Settings,
+    batching: Batching,
     replaced: Callable[[], None],
     say: Callable[[str], None],
 ) -> ServedEngine:
@@ -63,6 +66,7 @@ def open_engine(
     Args:
         bundle: The bundle.
         settings: How it is run.
+        batching: How batches are made; without delay the answer comes first, and then what it costs.
         replaced: Called for each process that has died and was started again.
         say: Gets lines for the log.
 
@@ -70,8 +74,11 @@ def open_engine(
         UserError: As of `open_backend`.
     """
     if settings.backend == "onnxruntime":
-        # Threads that spin would take the cores from those that decode
-        session = OnnxRuntimeBackend(bundle, settings, spins=False)
+        # Threads that spin take the cores from those that decode further pictures
+        spinning: Literal["runs", "never"] = (
+            "runs" if batching.seconds == 0 else "never"
+        )
+        session = OnnxRuntimeBackend(bundle, settings, spinning)
         return ServedEngine(adapted(session, bundle), None)
     if settings.backend != "paddle":
         return ServedEngine(open_backend(bundle, settings), None)

@@ -322,7 +322,9 @@ def listening_socket(options: ServerOptions) -> socket.socket:
         OSError: It cannot be.
     """
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family)
+    # Only where the protocol is named does asyncio turn off Nagle's algorithm, by which the body of an answer waits up
+    # to 40 ms for the acknowledgement of its headers
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.http_port))

@@ -109,6 +109,7 @@ class LoadedModel:
         self._engine = open_engine(
             self.bundle,
             self.settings,
+            source.batching,
             self._metrics.engine_replaced,
             lambda line: say(f"{source.name}: {line}"),
         )

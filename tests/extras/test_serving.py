@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,9 @@ from serving_process import Serving
 from tritonclient.utils import InferenceServerException
 
 from ppcls.inference import Classifier
+from ppcls.serving.http import listening_socket
 from ppcls.serving.models import LoadedModel
+from ppcls.serving.options import ServerOptions
 from ppcls.serving.refusals import Busy
 
 MODEL = "/v2/models/tiny"
@@ -277,3 +280,9 @@ def test_grpc_refusals(serving: Serving) -> None:
             client.infer(model, [given])
         assert raised.value.status() == f"StatusCode.{code}"
     client.close()
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Of an accepted connection whose listener's protocol is 0, asyncio does not turn off Nagle's algorithm."""
+    with listening_socket(ServerOptions(http_port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

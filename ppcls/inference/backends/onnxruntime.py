@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from ppcls.utils.environment import import_optional
 
 DEFAULTS = Settings("onnxruntime")
 _ERRORS_ONLY = 3
+_SPINNING = {
+    "always": {},
+    "runs": {"session.force_spinning_stop": "1"},
+    "never": {"session.intra_op.allow_spinning": "0"},
+}
 
 
 class OnnxRuntimeBackend:
@@ -30,7 +35,8 @@ class OnnxRuntimeBackend:
     Args:
         bundle: what to run; its files are compared with their digests first.
         settings: float32 or int8; with several requests, so many batches run at the same time.
-        spins: whether threads wait busily for their next work: the quickest where nothing else needs the cores.
+        spinning: when idle threads stay busy, which is quicker and takes the cores from others: `always`, while it
+            `runs` a batch, or `never`.
 
     Raises:
         Unavailable: the bundle has no such form, or ONNX Runtime is not installed.
@@ -38,7 +44,10 @@ class OnnxRuntimeBackend:
     """
 
     def __init__(
-        self, bundle: Bundle, settings: Settings = DEFAULTS, spins: bool = True
+        self,
+        bundle: Bundle,
+        settings: Settings = DEFAULTS,
+        spinning: Literal["always", "runs", "never"] = "always",
     ) -> None:
         checked = begin(onnx_or_quantized, bundle, settings)
         engine = import_optional("onnxruntime", "ONNX Runtime", "onnxruntime")
@@ -47,7 +56,7 @@ class OnnxRuntimeBackend:
         with loading("ONNX Runtime", file):
             self._session = engine.InferenceSession(
                 str(file),
-                _options(engine, settings, spins),
+                _options(engine, settings, _SPINNING[spinning]),
                 providers=["CPUExecutionProvider"],
             )
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -68,7 +77,7 @@ class OnnxRuntimeBackend:
             )[0]
 
 
-def _options(engine: Any, settings: Settings, spins: bool) -> Any:
+def _options(engine: Any, settings: Settings, entries: dict[str, str]) -> Any:
     options = engine.SessionOptions()
     # A session's requests share its threads, and the thread that calls `run` counts as one: with N requests in
     # flight there are N of those. Set in any case, or it binds threads to cores that a container may not have.
@@ -76,9 +85,8 @@ def _options(engine: Any, settings: Settings, spins: bool) -> Any:
         1, (settings.threads or threads_for_inference()) - settings.requests + 1
     )
     options.log_severity_level = _ERRORS_ONLY
-    if not spins:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
+    for key, value in {"session.use_env_allocators": "1", **entries}.items():
+        options.add_session_config_entry(key, value)
     # A plan per batch size saves no time, and its one large block leaves holes when the next batch has another size
     options.enable_mem_pattern = False
     return options
