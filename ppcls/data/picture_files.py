@@ -10,12 +10,12 @@ import errno
 import importlib.util
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppcls.utils.errors import expect
+from ppcls.utils.files import NOT_REGULAR, open_regular_file
 from ppcls.utils.logging import get_logger
 
 HEAD_BYTES = 64
@@ -155,9 +155,6 @@ def _matching(patterns: Mapping[str, bytes], head: bytes) -> str | None:
 
 
 _LARGEST = 2**31  # bytes of a file; a sparse one may state any size
-# Opening a pipe without a writer returns at once
-_READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NOT_REGULAR = "it is not a regular file"
 _SHOWN = 5  # kinds of files that are named
 # Archives made on a Mac hold the first beside their content; a Synology server puts the second into every folder.
 _NOT_THE_USERS = ("__MACOSX", "@eaDir")
@@ -210,29 +207,13 @@ def read_file(path: str, most: int = _LARGEST) -> bytes:
     Raises:
         OSError: The file cannot be read, is not a regular one, or is larger than 2 GiB.
     """
-    descriptor = _open(path)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, _NOT_REGULAR, path)
-        if status.st_size > _LARGEST and most >= _LARGEST:
+    with open_regular_file(path) as file:
+        if most >= _LARGEST and os.fstat(file.fileno()).st_size > _LARGEST:
             raise OSError(errno.EFBIG, "the file is larger than 2 GiB", path)
         content = file.read(most) if most < _LARGEST else file.read()
     if content is None:  # a file of the kernel that one would wait for
-        raise OSError(errno.EINVAL, _NOT_REGULAR, path)
+        raise OSError(errno.EINVAL, NOT_REGULAR, path)
     return content
-
-
-def _open(path: str) -> int:
-    """Open a file for reading; a socket raises the same error as a pipe does in `read_file`."""
-    try:
-        return os.open(path, _READ_ONLY)
-    except OSError as error:
-        if error.errno != errno.ENXIO:
-            raise
-        raise OSError(errno.EINVAL, _NOT_REGULAR, path) from error
 
 
 def walk_pictures(folder: str) -> list[str]:

@@ -23,6 +23,7 @@ PathLike = str | os.PathLike[str]
 # A variable in a path that no shell has expanded
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 _NOT_PATHS = ("pipe:", "http://", "https://")
+NOT_REGULAR = "it is not a regular file"
 # Opening a pipe without a writer returns at once
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _MOST_LEVELS = 255  # of folders in each other; Python calls itself for each level
@@ -296,7 +297,7 @@ def read_regular_file(path: str | Path, limit: int) -> bytes:
     with open_regular_file(path) as file:
         content = file.read(limit + 1)
     if content is None:  # a file of the kernel that one would wait for
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
     if len(content) > limit:
         text = f"it is larger than {limit // 1_000_000} MB"
         raise OSError(errno.EFBIG, text, str(path))
@@ -313,13 +314,17 @@ def open_regular_file(path: str | Path) -> BinaryIO:
         descriptor = os.open(path, _READ_ONLY)
     except ValueError as error:  # a null character
         raise OSError(errno.EINVAL, "the name is impossible", str(path)) from error
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.EINVAL, NOT_REGULAR, str(path)) from error  # a socket
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
 
 
 def is_file(path: str | Path) -> bool:
