@@ -27,12 +27,12 @@ BATCH = 64
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def transforms(first: Any) -> Any:
-    """The transforms of the recipe, behind `first`."""
+def transforms(first: Any, antialias: bool = True) -> Any:
+    """The transforms of the recipe, behind `first`; Pillow's resizing always smooths."""
     return v2.Compose(
         [
             first,
-            v2.RandomResizedCrop(224, antialias=False),
+            v2.RandomResizedCrop(224, antialias=antialias),
             v2.RandomHorizontalFlip(),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
@@ -61,7 +61,10 @@ def pictures(way: str, source: str, root: str) -> Iterator[torch.Tensor]:
         for picture, _ in data.decode("pilrgb").to_tuple("jpg;jpeg;png", "cls"):
             yield transform(picture)
         return
-    transform = transforms(v2.Lambda(opened if way.endswith("Pillow") else decoded))
+    if way.endswith("Pillow"):
+        transform = transforms(v2.Lambda(opened))
+    else:
+        transform = transforms(v2.Lambda(decoded), antialias=False)
     rows = Path(source).read_text(encoding="utf-8").splitlines()
     for place in torch.randperm(len(rows)).tolist():
         yield transform(str(Path(root, rows[place].split()[0])))

@@ -12,7 +12,7 @@ from ppcls.utils import cpu
 WORKS_ON = "a folder with one folder per class, or a list of pictures"
 EXAMPLES = (
     "ppcls pack flowers/train shards/train",
-    "ppcls pack dataset/ILSVRC2012 shards --list train_list.txt --resize-short 256",
+    "ppcls pack dataset/ILSVRC2012 shards --list train_list.txt --resize-short 352 --reencode",
     "ppcls pack flowers/train shards/train --shard-count 8 --workers 4",
 )
 
