@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 
+from helpers.fake_onnxruntime import fake_onnxruntime
 from helpers.messages import refusal, says
 from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.deployment.verify.forms import FORMS
@@ -61,8 +62,7 @@ class Session:
 @pytest.fixture
 def sessions(monkeypatch):
     monkeypatch.setattr(Session, "made", [])
-    stub = SimpleNamespace(InferenceSession=Session, SessionOptions=SimpleNamespace)
-    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake_onnxruntime(Session))
     return Session.made
 
 
@@ -183,7 +183,14 @@ def test_onnx_runtime_is_told_everything(with_forms, sessions, precision, file, 
     (session,) = sessions
     assert session.path == str(with_forms.folder / file)
     assert session.providers == ["CPUExecutionProvider"]
-    assert vars(session.options) == {"intra_op_num_threads": shared, "log_severity_level": 3}
+    assert vars(session.options) == {
+        "intra_op_num_threads": shared,
+        "log_severity_level": 3,
+        "enable_mem_pattern": False,
+        "entries": {"session.use_env_allocators": "1"},
+    }
+    by_need = {"arena_extend_strategy": 1}
+    assert sys.modules["onnxruntime"].arenas == [(("Cpu", "arena", 0, "default"), by_need)]
     assert backend.run(BATCH).tolist() == [[1] * 5] * 2
     ((outputs, feed),) = session.calls
     assert (outputs, list(feed)) == (["fetch_name_0"], ["image"])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.fake_onnxruntime import fake_onnxruntime
 from helpers.messages import refusal, says
 from helpers.protobuf import field, varint
 from ppcls.inference import Classifier
@@ -211,8 +212,7 @@ class Session:
 
 
 def test_pictures_through_such_a_file(write, monkeypatch):
-    stub = SimpleNamespace(InferenceSession=Session, SessionOptions=SimpleNamespace)
-    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake_onnxruntime(Session))
     path = write(inputs=[("input", (1, 3, 32, 32))], outputs=[("logits", (1, 5))])
     classifier = Classifier(path, preprocess=SIZE, output="logits", class_names=list("abcde"), topk=1)
     results = list(classifier.predict([GOLDEN_PICTURE] * 3))
@@ -234,8 +234,7 @@ def test_probabilities_that_are_said_to_be_logits(write, monkeypatch):
         def run(self, outputs, feed):
             return [scores["now"]]
 
-    stub = SimpleNamespace(InferenceSession=Probable, SessionOptions=SimpleNamespace)
-    monkeypatch.setitem(sys.modules, "onnxruntime", stub)
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake_onnxruntime(Probable))
     path = write(inputs=[("input", (1, 3, 32, 32))], outputs=[("logits", (1, 5))])
     assert refusal(list, Classifier(path, preprocess=SIZE, output="logits").predict(GOLDEN_PICTURE)) == says(
         f"{path} ... probabilities already (from 0.1 to 0.3, ...); write output='probabilities'"
