@@ -40,6 +40,7 @@ _HEALTH = ("/", "/v2/health/live", "/v2/health/ready")
 _CLIENT_GONE = 499  # as nginx logs it
 _SECONDS_FOR_HEADERS = 10
 _BACKLOG = 2048
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _SECONDS_IDLE = 65  # longer than proxies keep a connection
 
 
@@ -68,7 +69,10 @@ def application(
         topk = model.check_topk(request.query_params.get("topk"))
         content = await _picture_of(request)
         began = time.perf_counter()
-        answer = await model.classify(content, topk)
+        try:
+            answer = await model.classify(content, topk)
+        except BadRequest as refusal:
+            raise BadRequest(f"{refusal}{_remedy(request)}") from refusal
         return _json(
             {
                 "id": request.scope["sender"].identity,
@@ -343,6 +347,13 @@ async def _picture_of(request: Request) -> bytes:
             "the request has no body; send the bytes of a picture file, as `curl --data-binary @cat.jpg` does"
         )
     return content
+
+
+def _remedy(request: Request) -> str:
+    """What to do about a picture that cannot be read, where the type of the body says that it was sent as a form."""
+    if not request.headers.get("content-type", "").startswith(_FORMS):
+        return ""
+    return "; send the file itself as the body, as `curl --data-binary @cat.jpg` does, where -d and -F change it"
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections.abc import Sequence
 
 from ppcls.serving.bodies import Bodies
@@ -143,3 +144,14 @@ def _check_files(options: ServerOptions) -> None:
             raise UserError(
                 f"{path}: {error.strerror}; give {option} a file in PEM format"
             ) from error
+    if options.certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            options.certificate, options.key, password=""
+        )
+    except (ssl.SSLError, ValueError) as error:
+        raise UserError(
+            f"{options.certificate} and {options.key} are not a certificate and its key in PEM format; give such "
+            "files, the key without a password, to --tls-cert and --tls-key"
+        ) from error

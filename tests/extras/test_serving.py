@@ -240,6 +240,16 @@ def test_explanations(exported: Path, pictures: list[bytes], expected: list[Any]
             assert answer["error"].startswith(sentence)
 
 
+def test_a_file_that_was_sent_as_a_form(serving: Serving, tmp_path: Path) -> None:
+    """`curl -d` leaves out ends of lines, `curl -F` wraps the file."""
+    (tmp_path / "cat.jpg").write_bytes(b"no picture")
+    for option in ("-d@cat.jpg", "-Ffile=@cat.jpg"):
+        command = ["curl", "-s", option, f"{serving.address}{MODEL}/classify"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+        error = json.loads(done.stdout)["error"]
+        assert error.endswith("as `curl --data-binary @cat.jpg` does, where -d and -F change it")
+
+
 def test_one_explanation_at_a_time() -> None:
     model = object.__new__(LoadedModel)
     model._is_explaining, model._in_use = False, 0

@@ -346,6 +346,10 @@ def test_mistakes_of_the_command_line(exported: Path, tmp_path: Path) -> None:
             ([f"tiny={exported}", "--queue=0"], "--queue is 0; write a number above 0"),
             ([f"tiny={exported}", f"--token-file={none}"], "give --token-file a file with one line"),
             ([f"tiny={exported}", f"--tls-cert={none}", f"--tls-key={none}"], "give --tls-cert a file in PEM format"),
+            (
+                [f"tiny={exported}", f"--tls-cert={__file__}", f"--tls-key={__file__}"],
+                "are not a certificate and its key",
+            ),
         ):
             ran = new_python("-m", "ppcls", "serve", *words)
             assert ran.code == 2, ran.err
