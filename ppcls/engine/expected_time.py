@@ -10,6 +10,7 @@ from typing import Any
 import paddle
 
 from ppcls.data.loader import ImageLoader
+from ppcls.engine.frozen import FeatureNetwork
 
 _PICTURES = 4
 
@@ -47,10 +48,17 @@ def expected_times(
         with paddle.no_grad():
             model(batch.image).sum().item()
 
-    for call in (step, forward):  # makes plans and buffers
+    with paddle.no_grad():
+        features = FeatureNetwork(model)(batch.image)
+
+    def head_step() -> None:
+        losses(model.forward_head(features), batch.label)["loss"].backward()
+
+    for call in (step, forward, head_step):  # makes plans and buffers
         call()
     _, training = _timed(step)
     _, computing = _timed(forward)
+    _, learning = _timed(head_step)
     for parameter in model.parameters():
         parameter.clear_gradient()
     model.freeze(frozen)
@@ -58,10 +66,11 @@ def expected_times(
         model.train()
     pictures = len(loader.images)
     each_epoch = pictures * (training + reading) + evaluated * (computing + reading)
-    once = (pictures + evaluated) * (computing + reading)
+    # Evaluating a picture's features costs no more than learning from them
+    head = (pictures + evaluated) * (computing + reading + epochs * learning)
     return (
         f"expected time, from a trial of {count} pictures: {_text(epochs * each_epoch / count)} for the whole network, "
-        f"{_text(once / count)} for the head alone (--freeze backbone), both without the start of Python and Paddle"
+        f"{_text(head / count)} for the head alone (--freeze backbone), both without the start of Python and Paddle"
     )
 
 

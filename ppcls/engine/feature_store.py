@@ -12,6 +12,7 @@ import numpy as np
 from ppcls.utils.download import cache_home
 
 LIMIT = 4 << 30  # bytes of all features together
+_IN_MEMORY = 256 << 20  # bytes that are read once; every epoch needs them
 _ALL = "features"
 
 
@@ -34,9 +35,11 @@ class FeatureStore:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
         self._room = limit - _make_room(folder, limit)
+        self._loaded: dict[str, np.ndarray] = {}
+        self._room_in_memory = _IN_MEMORY
 
     def __contains__(self, digest: str) -> bool:
-        return bool(digest) and self._file(digest).is_file()
+        return digest in self._loaded or (bool(digest) and self._file(digest).is_file())
 
     def get(self, digest: str) -> np.ndarray:
         """The features of a picture.
@@ -45,7 +48,13 @@ class FeatureStore:
             OSError: There are none.
             ValueError: The file is damaged.
         """
-        return np.load(self._file(digest), allow_pickle=False)
+        if digest in self._loaded:
+            return self._loaded[digest]
+        features = np.load(self._file(digest), allow_pickle=False)
+        if features.nbytes <= self._room_in_memory:
+            self._room_in_memory -= features.nbytes
+            self._loaded[digest] = features
+        return features
 
     def put(self, digest: str, features: np.ndarray) -> None:
         """Keep the features of a picture, if there is room."""

@@ -294,10 +294,12 @@ def _callbacks(
     if processes.is_first() and "tensorboard" in loggers:
         callbacks.append(TensorBoardLog(output / "tensorboard", evaluation))
     if processes.is_first() and config.Global.report:
+        best = None
         if evaluation is not None and evaluation.collector is not None:
             names = _names_to_report(config, evaluation)
-            callbacks.append(ReportBest(output, config.Arch.name, evaluation, names))
-        callbacks.append(DrawReport(output, evaluation))
+            best = ReportBest(output, config.Arch.name, evaluation, names)
+            callbacks.append(best)
+        callbacks.append(DrawReport(output, evaluation, best))
     return callbacks
 
 

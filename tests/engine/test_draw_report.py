@@ -82,7 +82,7 @@ def test_without_evaluations_it_is_drawn_after_each_epoch(clock):
 
 def test_of_short_epochs_some_are_left_out_but_not_the_end(clock):
     clock.epoch = 8.0  # drawing takes a second
-    assert drawn_after_epochs(clock, None, 8) == ([1, 1, 1, 2, 2, 2, 3, 3], 4)
+    assert drawn_after_epochs(clock, None, 8) == ([0, 0, 1, 1, 1, 2, 2, 2], 3)
 
 
 def test_a_failure_is_logged_once_and_the_run_continues(clock, monkeypatch, caplog):

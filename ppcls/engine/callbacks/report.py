@@ -17,6 +17,7 @@ from ppcls.utils.logging import get_logger
 
 # Of the time between two evaluations, beyond which a drawing is left out
 _MOST = 1 / 20
+_EXPECTED = 1.0  # seconds of the first drawing, which also loads matplotlib
 
 
 @dataclass
@@ -26,15 +27,25 @@ class DrawReport(Callback):
     Both are made from the log, so that a resumed run has all of its epochs. Of very short epochs some are left out,
     so that drawing takes a twentieth of the time at most; the end of a run is always drawn. A drawing must not end
     the run: whatever goes wrong is logged once, and nothing more is drawn.
+
+    Attributes:
+        folder: Of the run.
+        evaluation: After which it draws.
+        best: Writes the report that the page links to, before this one's `train_end`.
     """
 
     folder: Path
     evaluation: EvaluateEpochs | None = None
+    best: ReportBest | None = None
     _evaluations: int = 0
-    _took: float = 0.0
+    _took: float = _EXPECTED
     _drawn_at: float = 0.0
     _is_due: bool = False
     _has_failed: bool = False
+
+    def train_begin(self, trainer: Trainer) -> None:
+        """Take the time before the first drawing."""
+        self._drawn_at = time.monotonic()
 
     def epoch_closed(self, trainer: Trainer) -> None:
         """Draw, if there was an evaluation."""
@@ -49,8 +60,9 @@ class DrawReport(Callback):
             self._draw()
 
     def train_end(self, trainer: Trainer) -> None:
-        """Draw what was left out."""
-        if self._is_due:
+        """Draw what was left out, and the link to a report."""
+        has_report = self.best is not None and self.best.is_written
+        if self._is_due or has_report:
             self._draw()
 
     def _draw(self) -> None:
@@ -84,6 +96,7 @@ class ReportBest(Callback):
     model: str
     evaluation: EvaluateEpochs
     class_names: Sequence[str] | None = None
+    is_written: bool = False
 
     def train_end(self, trainer: Trainer) -> None:
         """Write it."""
@@ -102,16 +115,12 @@ class ReportBest(Callback):
                 error,
             )
         else:
-            if page is not None:
-                log_report(page)
+            self.is_written = True
+            log_report(page)
 
-    def _write(self, kept: Any, epoch: int) -> Path | None:
+    def _write(self, kept: Any, epoch: int) -> Path:
         facts = {"Weights": f"best_model, of epoch {epoch}"}
         failures = self.evaluation.evaluator.loader.failures
         scored = kept.scored(self.class_names)
         found = evaluation_of(scored, self.model, failures, facts)
-        page = run_report.write_best_report(found, self.folder, read_pixels)
-        run_report.write_run_report(
-            self.folder
-        )  # once more, for its link to the report
-        return page
+        return run_report.write_best_report(found, self.folder, read_pixels)
