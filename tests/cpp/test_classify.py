@@ -117,6 +117,10 @@ def test_another_file_is_not_replaced(classify: Path, model: Path, tmp_path: Pat
         f"{notes} is there already and does not hold results of pictures; give another file, or remove it"
     )
     assert notes.read_text() == "mine\n"
+    nowhere = tmp_path / "none" / "answers.csv"
+    assert refused(classify, model, picture, "--output", nowhere) == (
+        f"{nowhere} cannot be written; give a path in a folder that exists and is writable"
+    )
 
 
 def test_the_c_interface(classify: Path, model: Path, tmp_path: Path) -> None:

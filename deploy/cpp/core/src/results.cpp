@@ -201,11 +201,18 @@ ResultFile::ResultFile(const std::filesystem::path& path, int topk) : path_(path
   }
   part_ = path_;
   part_ += ".part";
+  // What cannot be written is said before the pictures are classified
+  const bool is_begun = std::filesystem::exists(part_, error);
+  const bool is_writable = std::ofstream(part_, std::ios::binary | std::ios::app).good();
+  expect(is_writable, name + " cannot be written; give a path in a folder that exists and is writable");
+  if (!is_begun) {
+    std::filesystem::remove(part_, error);
+  }
 }
 
 void ResultFile::open() {
   file_.open(part_, std::ios::binary | std::ios::trunc);
-  expect(file_.good(), part_.u8string() + ": cannot be written; give a path in a folder that exists and is writable");
+  expect(file_.good(), part_.u8string() + " cannot be written; give a path in a folder that exists and is writable");
   if (is_json_) {
     return;
   }
