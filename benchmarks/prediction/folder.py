@@ -38,23 +38,18 @@ def measure(
         place = Path(folder)
         files = linked(find_pictures(source), place, count)
         output = place / "out.csv"
-        ways: dict[str, Callable[[], object]] = {}
-        for engine in engines(bundle):
-            bare = open_bare(bundle, engine)
-            for batch in (1, 8):
-                ways[f"{engine}, serial, batch {batch}"] = _serial(
-                    bundle, bare, files, batch, output
-                )
-                ways[f"{engine}, ours, batch {batch}"] = _ours(
-                    bundle, files, batch, output, engine
-                )
-        if data is not None:
-            ways = {SERIAL: ways[SERIAL]}
-            best = chosen(bundle, data, place / "bundle")
+        best = None if data is None else chosen(bundle, data, place / "bundle")
+        if best is None:
+            ways = _ways_of_engines(bundle, files, output)
+        else:
             print(f"chosen: {best.settings}")
-            ways["chosen, ours, batch 8"] = _ours(best, files, 8, output)
+            bare = open_bare(bundle, "paddle")
+            ways = {
+                SERIAL: _serial(bundle, bare, files, 1, output),
+                "chosen, ours, batch 8": _ours(best, files, 8, output),
+            }
         spent = run_rounds(ways, rounds)
-        if data is not None:
+        if data is not None and best is not None:
             exact, found = top1(bundle, "paddle", data), top1(best, None, data)
             print(f"top-1 on {data}: paddle, float32 {exact:.1%}, chosen {found:.1%}")
     serial = spent[SERIAL]
@@ -68,6 +63,23 @@ def measure(
         print(
             f"{name:28} {each.per(len(files))}; x {by_clock:.2f}, x {by_processor:.2f}"
         )
+
+
+def _ways_of_engines(
+    bundle: Bundle, files: list[str], output: Path
+) -> dict[str, Callable[[], None]]:
+    """The serial loop and ours by each engine in float32."""
+    ways = {}
+    for engine in engines(bundle):
+        bare = open_bare(bundle, engine)
+        for batch in (1, 8):
+            ways[f"{engine}, serial, batch {batch}"] = _serial(
+                bundle, bare, files, batch, output
+            )
+            ways[f"{engine}, ours, batch {batch}"] = _ours(
+                bundle, files, batch, output, engine
+            )
+    return ways
 
 
 def chosen(bundle: Bundle, data: Path, place: Path) -> Bundle:
