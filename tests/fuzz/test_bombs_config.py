@@ -124,6 +124,7 @@ def assert_bounded_report(*loads):
     return cost.message
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", BOMBS)
 def test_configurations_of_training_and_deployment(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -118,6 +118,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", BOMBS)
 def test_an_answer_without_end_is_refused(name, server, monkeypatch, tmp_path):
     monkeypatch.setattr(download, "MOST_BYTES", 8 * MEGABYTE)
