@@ -208,7 +208,8 @@ def test_both_clients_print_the_same(service: Path, tmp_path: Path) -> None:
     said = []
     for python, client in ((sys.executable, "pipeline_http_client.py"), (PYTHON, "pipeline_rpc_client.py")):
         words = [python, service / client, "--topk", "2", *files]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        # The package leaves its logs where it is imported
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 1, done.stderr
         said.append(done.stdout)
     assert said[0] == said[1]
