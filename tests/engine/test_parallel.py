@@ -51,6 +51,14 @@ Metric: {{Train: [TopkAcc: {{topk: 1}}], Eval: [TopkAcc: {{topk: [1, 2]}}]}}
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _disk_is_quick():
+    """One process that dies has the launcher kill the others 3 s later; on a busy disk one checkpoint takes longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 def paint(root, count):
     rng = np.random.default_rng(count)
     paths = [root / "abcd"[4 * index // count] / f"{index:03}.png" for index in range(count)]
