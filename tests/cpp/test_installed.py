@@ -15,7 +15,7 @@ from answers import rows_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/deployment/cpp.md").read_text(encoding="utf-8")
-FIRST, LINUX, LINKED, _WINDOWS = re.findall(r"\n\n((?:    .+\n)+)", PAGE)
+FIRST, LINUX, LINKED, *_ELSEWHERE = re.findall(r"\n\n((?:    .+\n)+)", PAGE)
 (PROGRAM,) = re.findall(r"```cpp\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
