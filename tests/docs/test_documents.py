@@ -53,7 +53,7 @@ def blocks(path, language):
 
 def commands(path):
     """Command lines of ```bash blocks and of blocks indented by four spaces, comments left out."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     indented = [line[4:] for line in prose.splitlines() if line.startswith("    ")]
     shell = "\n".join(blocks(path, "bash")).replace("\\\n", " ").splitlines()
