@@ -61,7 +61,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) void blocks_by_instructions(std::uin
     const __m128i abef_before = abef;
     const __m128i cdgh_before = cdgh;
     __m128i words[4];
-    for (int part = 0; part < 4; ++part) {
+    for (std::size_t part = 0; part < 4; ++part) {
       words[part] = _mm_shuffle_epi8(load(data + 16 * part), order);
     }
     for (std::size_t round = 0; round < 16; ++round) {  // of four words
