@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from helpers.in_process import log_as_it_was
 from ppcls.analysis import run_report
+from ppcls.arch.catalog import BACKBONES
+from ppcls.engine.schema import registries
 from ppcls.kernels import selection
 from ppcls.utils import cpu, user_code
 
@@ -151,9 +153,12 @@ def _threads_and_kernels_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _user_code_as_it_was() -> Iterator[None]:
-    """A test that loads a user's files leaves none of them for the next one, nor their names for child processes."""
+    """A test that loads a user's files leaves none for the next one, nor what they register, nor names for children."""
     files, named = dict(user_code._digests), os.environ.get(user_code.VARIABLE)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        for registry in (BACKBONES, *registries().values()):
+            patch.setattr(registry, "_classes", dict(registry._classes))
+        yield
     user_code._digests.clear()
     user_code._digests.update(files)
     os.environ.pop(user_code.VARIABLE, None)
