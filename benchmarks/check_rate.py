@@ -43,16 +43,16 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         paths = linked(found, Path(name), parsed.pictures)
-        roads: dict[str, Callable[[Sequence[str]], object]] = {
+        readers: dict[str, Callable[[Sequence[str]], object]] = {
             "bare decoder": decode_all,
             "ppcls check": scan,
         }
-        for road in roads.values():
-            road(paths)  # fills the disk's cache
-        rows: dict[str, list[tuple[float, float]]] = {name: [] for name in roads}
+        for read in readers.values():
+            read(paths)  # fills the disk's cache
+        rows: dict[str, list[tuple[float, float]]] = {name: [] for name in readers}
         for _ in range(parsed.rounds):
-            for name, road in roads.items():
-                rows[name].append(rates(road, paths))
+            for name, read in readers.items():
+                rows[name].append(rates(read, paths))
     print(f"{len(paths)} pictures, {usable_cores()} cores, {parsed.rounds} rounds\n")
     print("| | images/s | images per processor second |\n| --- | --- | --- |")
     for name, measured in rows.items():
@@ -97,11 +97,11 @@ def decode(paths: Sequence[str]) -> None:
 
 
 def rates(
-    road: Callable[[Sequence[str]], object], paths: Sequence[str]
+    read: Callable[[Sequence[str]], object], paths: Sequence[str]
 ) -> tuple[float, float]:
     """Images/s of the clock, and of processor time."""
     clock, processor = time.perf_counter(), time.process_time()
-    road(paths)
+    read(paths)
     return len(paths) / (time.perf_counter() - clock), len(paths) / (
         time.process_time() - processor
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import gc
 import os
@@ -120,9 +119,7 @@ def _memory_is_given_back() -> Iterator[None]:
     """The more memory a process has, the longer each of its forks takes; glibc keeps what was freed."""
     yield
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    cpu.return_freed_memory()
 
 
 @pytest.fixture(autouse=True)

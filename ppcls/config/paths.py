@@ -41,7 +41,7 @@ def find_config(name: object) -> Path:
             `configs/DLA/DLA60.yaml`), or the path it has in PaddleClas (`ppcls/configs/ImageNet/DLA/DLA60.yaml`).
 
     Raises:
-        UserError: there is no such file; the near names are given.
+        UserError: The file does not exist; the message suggests similar names.
     """
     return _find(expanded(str(name)), _TRAINING)
 
@@ -50,7 +50,7 @@ def find_deploy_config(name: object) -> Path:
     """The file of a deployment configuration, by the same rules: `inference_cls`, `deploy/configs/inference_cls.yaml`.
 
     Raises:
-        UserError: there is no such file.
+        UserError: The file does not exist.
     """
     return _find(expanded(str(name)), _DEPLOYMENT)
 

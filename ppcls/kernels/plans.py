@@ -37,12 +37,12 @@ def empty(shape: list[int], dtype: Any) -> Tensor:
 
 def like(x: Tensor) -> Tensor:
     """Return memory of the shape and type of a tensor."""
-    return _C_ops.empty(x.shape, x.dtype, _CPU)
+    return empty(x.shape, x.dtype)
 
 
 def raw(size: int) -> Tensor:
     """Return memory of so many bytes."""
-    return _C_ops.empty([size], paddle.uint8, _CPU)
+    return empty([size], paddle.uint8)
 
 
 @functools.lru_cache(maxsize=64)
@@ -268,7 +268,9 @@ class Diagonal:
 
     def place_for(self, result: Tensor) -> Tensor:
         """Return where to write what `finish` copies to `result`."""
-        return self._plain.place_for(empty(self._shape, result.dtype))
+        if self._plain.is_needed:
+            return self._plain.place_for(result)
+        return empty(self._shape, result.dtype)
 
     def finish(self, written: Tensor, result: Tensor) -> None:
         """Copy the groups of what was written to the result."""
