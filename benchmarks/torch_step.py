@@ -4,9 +4,9 @@ It runs in an environment with `benchmarks/requirements-torch.txt`:
 
     python benchmarks/torch_step.py --model DLA34 --size 224 --batch 8 --steps 1 [--bfloat16]
 
-Takes `--steps` steps for every line of standard input and prints, as JSON, the seconds of a step by the clock and by
-the processor (all threads), and the most memory that the process has had, in MB. A step is forward, cross entropy with
-soft targets, backward and SGD with momentum, channels-last; `--bfloat16` is autocast's.
+Takes a step and `--steps` more for every line of standard input and prints, as JSON, the seconds of one of these, by
+the clock and by the processor (all threads), and the most memory that the process has had, in MB. A step is forward,
+cross entropy with soft targets, backward and SGD with momentum, channels-last; `--bfloat16` is autocast's.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     step = training_step(arguments)
     for _ in sys.stdin:
+        step()  # as in train_step.py
         clock, processor = time.perf_counter(), time.process_time()
         for _ in range(arguments.steps):
             step()

@@ -136,7 +136,7 @@ def bare_step(arguments: argparse.Namespace, batch: Any) -> Callable[[], None]:
             logits = model(batch.image)
         F.cross_entropy(logits, batch.label, soft_label=True).backward()
         optimizer.step()
-        optimizer.clear_grad()
+        optimizer.clear_grad(set_to_zero=False)
 
     return step
 
@@ -258,12 +258,13 @@ class Turns:
 
 
 def serve_turns(arguments: argparse.Namespace) -> None:
-    """Takes `--steps` bare steps for every line of standard input, and prints what one took."""
+    """Takes a bare step and `--steps` more for every line of standard input, and prints what one of these took."""
     from ppcls.utils.load_paddle import load_paddle
 
     load_paddle()
     step = bare_step(arguments, batches(arguments)[0])
     for _ in sys.stdin:
+        step()  # some systems take memory from processes that wait, and the first step fetches it again
         began = now()
         for _ in range(arguments.steps):
             step()

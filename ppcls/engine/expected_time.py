@@ -60,7 +60,7 @@ def expected_times(
     _, computing = _timed(forward)
     _, learning = _timed(head_step)
     for parameter in model.parameters():
-        parameter.clear_gradient()
+        parameter.clear_gradient(set_to_zero=False)
     model.freeze(frozen)
     if was_training:
         model.train()

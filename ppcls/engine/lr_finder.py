@@ -26,7 +26,7 @@ from ppcls.config import Config
 from ppcls.engine import build, processes
 from ppcls.engine.callbacks.console import report_failures
 from ppcls.engine.device import start
-from ppcls.engine.precision import Precision
+from ppcls.engine.precision import Precision, forget_gradients
 from ppcls.engine.trainer import step_seed
 from ppcls.utils.errors import UserError, expect
 from ppcls.utils.files import require_place, write_atomically
@@ -190,7 +190,7 @@ def range_test(
             if smoothed[-1] > DIVERGED * smoothed.min():
                 break
     finally:
-        optimizer.clear_grad()
+        forget_gradients(optimizer)
         model.set_state_dict(saved)
         if not was_training:
             model.eval()
@@ -224,7 +224,7 @@ def _step(
         return math.nan
     processes.sum_gradients(model.parameters(), unit / pictures)
     precision.step(optimizer)
-    optimizer.clear_grad()
+    forget_gradients(optimizer)
     return total / pictures
 
 

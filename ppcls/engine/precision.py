@@ -15,6 +15,14 @@ from ppcls.utils.errors import UserError
 _HALF = ("paddle.float16", "paddle.bfloat16")
 
 
+def forget_gradients(optimizer: Any) -> None:
+    """Free the gradients.
+
+    By itself Paddle fills them with zeros and keeps them: the next step has to hold them, and to add to them.
+    """
+    optimizer.clear_grad(set_to_zero=False)
+
+
 class Precision:
     """Float32 throughout; and the steps that mixed precision does otherwise."""
 

@@ -19,7 +19,7 @@ from ppcls.engine.meters import (
     own_summary,
     summary,
 )
-from ppcls.engine.precision import Precision
+from ppcls.engine.precision import Precision, forget_gradients
 from ppcls.engine.signals import StoppedBySignal, StopRequest
 from ppcls.utils.errors import UserError
 
@@ -233,7 +233,7 @@ class Trainer:
             if self.ema is not None and taken:
                 with self.precision.stepped_weights(self.model, self.optimizer):
                     self.ema.update(self.model)
-        self.optimizer.clear_grad()
+        forget_gradients(self.optimizer)
         self._pictures = self._unit = 0.0
 
     def _refuse_loss(self, value: float, batch: Any) -> None:

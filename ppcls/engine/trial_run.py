@@ -19,6 +19,7 @@ from ppcls.config import Config
 from ppcls.engine import build, device
 from ppcls.engine.device import start
 from ppcls.engine.lr_finder import batches_of
+from ppcls.engine.precision import forget_gradients
 from ppcls.utils import hardware
 from ppcls.utils.hardware import bytes_text
 
@@ -135,7 +136,7 @@ def try_training(config: Config) -> TrialRun:
             loss = losses(model(batch.image), batch.label)["loss"]
         precision.backward(loss)
         precision.step(optimizer)
-        optimizer.clear_grad()
+        forget_gradients(optimizer)
         loss.item()
 
     def forward() -> None:

@@ -152,7 +152,7 @@ def test_the_average_of_o2_takes_in_the_float32_weights(calls, make_trainer):
     halved = Halved("bfloat16")
     trainer = make_trainer()
     trainer.model, trainer.optimizer = halved.model, halved
-    halved.clear_grad = lambda: None
+    halved.clear_grad = lambda set_to_zero: None
     trainer.precision, trainer.ema = MixedPrecision("O2", "bfloat16", 1024.0, True), MovingAverage(halved.model, 0.0)
     trainer.precision.step = lambda optimizer: True
     trainer._pictures = trainer._unit = 2.0

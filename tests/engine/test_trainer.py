@@ -95,6 +95,12 @@ def test_resume_test_can_fail(tmp_path, make_trainer, restore):
     assert not np.array_equal(whole.model[0].weight.numpy(), resumed.model[0].weight.numpy())
 
 
+def test_no_gradient_is_held_between_steps(make_trainer):
+    trainer = make_trainer()
+    trainer.fit()
+    assert [each.grad for each in trainer.model.parameters()] == [None] * len(trainer.model.parameters())
+
+
 def test_dropout_has_an_address():
     assert step_seed(1, 2, 3) == step_seed(1, 2, 3)
     assert len({step_seed(a, b, c) for a in range(3) for b in range(3) for c in range(3)}) == 27
