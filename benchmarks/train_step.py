@@ -44,11 +44,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from prediction.rounds import SETTLE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 PREPARED = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
 CLASSES = 1000
-SETTLE_SECONDS = 0.3  # OpenMP's threads spin for 0.2 s after a turn, before they sleep
 
 
 def now() -> Any:

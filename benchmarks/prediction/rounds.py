@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+SETTLE_SECONDS = 0.3  # OpenMP's threads spin for 0.2 s after a turn, before they sleep
+
 
 class Spent(NamedTuple):
     """One way's rounds: wall time, and the processor time of all threads, which other programs disturb less."""
@@ -30,6 +32,7 @@ def run_rounds(
     for number in range(-1, rounds):  # round -1 warms up
         for position in range(len(names)):
             name = names[(number + position) % len(names)]
+            time.sleep(SETTLE_SECONDS)
             begin, processor = time.perf_counter(), time.process_time()
             ways[name]()
             if number >= 0:

@@ -236,21 +236,38 @@ class _Convolution(PyLayer):
         wants_input, *wants_parameters = ctx.wanted
         to_input = to_weight = to_bias = None
         if any(wants_parameters):
-            primitive, adapter = ctx.plan.to_weight
-            to_weight = plans.empty(weight.shape, paddle.float32)
-            written = adapter.place_for(to_weight)
-            outputs = [written]
-            if ctx.has_bias:
-                to_bias = plans.empty([weight.shape[0]], paddle.float32)
-                outputs.append(to_bias)
-            primitive(x, gradient, *outputs)
-            adapter.finish(written, to_weight)
+            to_weight, to_bias = _to_parameters(ctx, x, weight, gradient)
         if wants_input:
-            primitive, adapter = ctx.plan.to_input
-            to_input = plans.like(x)
-            adapted = adapter(weight)
-            primitive(gradient, adapted, to_input)
+            to_input = _to_input(ctx, x, weight, gradient)
         return _wanted(ctx, to_input, to_weight, to_bias)
+
+
+# Functions of their own, because copies of the weight in other layouts end with them
+
+
+def _to_parameters(
+    ctx: Any, x: Tensor, weight: Tensor, gradient: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    primitive, adapter = ctx.plan.to_weight
+    to_weight = plans.empty(weight.shape, paddle.float32)
+    to_bias = None
+    written = adapter.place_for(to_weight)
+    outputs = [written]
+    if ctx.has_bias:
+        to_bias = plans.empty([weight.shape[0]], paddle.float32)
+        outputs.append(to_bias)
+    primitive(x, gradient, *outputs)
+    adapter.finish(written, to_weight)
+    return to_weight, to_bias
+
+
+def _to_input(ctx: Any, x: Tensor, weight: Tensor, gradient: Tensor) -> Tensor:
+    primitive, adapter = ctx.plan.to_input
+    to_input = plans.like(x)
+    # `adapted` lives until the primitive has run
+    adapted = adapter(weight)
+    primitive(gradient, adapted, to_input)
+    return to_input
 
 
 def _behind_relu(y: Tensor, gradient: Tensor) -> Tensor:
