@@ -59,6 +59,18 @@ def test_a_large_tensor_frees_its_memory_with_its_last_copy():
         tracemalloc.stop()
 
 
+def test_large_tensors_that_are_gone_leave_nothing():
+    tracemalloc.start()
+    try:
+        plans.empty(LARGE, paddle.float32)
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(1000):
+            plans.empty(LARGE, paddle.float32)
+        assert tracemalloc.get_traced_memory()[0] - before < 4000
+    finally:
+        tracemalloc.stop()
+
+
 def test_tensors_fit_into_the_holes_that_others_of_their_shape_left():
     # 60 MiB in each turn; on pages of their own they took 120 MiB more
     assert float(output_of("-c", COMES_AND_GOES)) < 12
