@@ -190,10 +190,12 @@ int run(Arguments& arguments) {
   return code;
 }
 
-// Freed memory stays with the process: a model's weights are copied several times while it is loaded, and the system's
-// fresh pages cost more than the copies.
+// Freed memory stays with the process, and every thread may use it: a model's weights are copied several times while it
+// is loaded, the last time by the thread that runs the first batch, and the system's fresh pages cost more than the
+// copies.
 void keep_memory() {
 #ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 #endif

@@ -1,5 +1,7 @@
 // OpenVINO on the CPU.
 #include <algorithm>
+#include <functional>
+#include <future>
 #include <openvino/openvino.hpp>
 
 #include "engines.hpp"
@@ -15,13 +17,13 @@ class OpenVino : public Engine {
     expect(settings.precision != "float16",
            "openvino on a CPU does not compute in float16; write precision float32, bfloat16 or int8");
     const bool is_bfloat16 = settings.precision == "bfloat16";
-    if (is_bfloat16) {
-      const auto able = core_.get_property("CPU", ov::device::capabilities);
-      if (std::find(able.begin(), able.end(), "BF16") == able.end()) {
-        throw Unavailable("this processor does not compute in bfloat16; write precision float32 or int8");
-      }
+    // The file's digest is compared while OpenVINO loads its library for CPUs, and before it parses the file
+    auto checked_file = std::async(std::launch::async, onnx_or_quantized, std::cref(bundle), std::cref(settings));
+    const auto able = core_.get_property("CPU", ov::device::capabilities);
+    if (is_bfloat16 && std::find(able.begin(), able.end(), "BF16") == able.end()) {
+      throw Unavailable("this processor does not compute in bfloat16; write precision float32 or int8");
     }
-    const auto file = onnx_or_quantized(bundle, settings);
+    const auto file = checked_file.get();
     ov::CompiledModel compiled;
     try {
       // Set in any case: on processors that have bfloat16, OpenVINO takes it for float32 programs by itself
