@@ -16,13 +16,15 @@ pytestmark = pytest.mark.skipif(DATA is None, reason="PPCLS_TEST_DATA names no f
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """torchvision's SqueezeNet 1.1 with its own geometry and preprocessing."""
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """torchvision's SqueezeNet 1.1 with its own geometry and preprocessing, with the programs of Paddle 3 and 2."""
     folder = tmp_path_factory.mktemp("real")
     weights = Path(str(DATA), "squeezenet1_1_torchvision.pth")
-    overrides = ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / 'bundle'}"]
-    output_of("-m", "ppcls", "export", "-c", "SqueezeNet1_1", "--onnx", *overrides, folder=folder)
-    return folder / "bundle"
+    for program in ("json", "pdmodel"):
+        overrides = ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / program}"]
+        words = ["export", "-c", "SqueezeNet1_1", "--format", program, "--onnx", *overrides]
+        output_of("-m", "ppcls", *words, folder=folder)
+    return folder
 
 
 def answers(bundle: Path, backend: str, precision: str) -> list[int]:
@@ -38,16 +40,21 @@ def listed() -> tuple[list[str], list[int]]:
     return [str(folder / name) for name, _ in rows], [int(label) for _, label in rows]
 
 
-def test_200_pictures(bundle: Path) -> None:
+def test_200_pictures(bundles: Path) -> None:
     _, labels = listed()
-    reference = answers(bundle, "paddle", "float32")
+    reference = answers(bundles / "json", "paddle", "float32")
     correct = sum(map(int.__eq__, reference, labels))
     assert (len(reference), correct) == (200, pytest.approx(128, abs=1))  # 64.0 % as torchvision scores
-    for engine in ("onnxruntime", "openvino"):
-        assert answers(bundle, engine, "float32") == reference, engine
-    for engine in ("paddle", "openvino"):
+    for program, engine in (
+        ("json", "onnxruntime"),
+        ("json", "openvino"),
+        ("pdmodel", "paddle"),
+        ("pdmodel", "paddle-openvino"),
+    ):
+        assert answers(bundles / program, engine, "float32") == reference, engine
+    for program, engine in (("json", "paddle"), ("json", "openvino"), ("pdmodel", "paddle-openvino")):
         try:
-            found = answers(bundle, engine, "bfloat16")
+            found = answers(bundles / program, engine, "bfloat16")
         except UserError as error:
             assert "this processor does not compute in bfloat16" in str(error)
         else:

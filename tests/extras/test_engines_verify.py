@@ -28,18 +28,18 @@ if DATA is None:
     pytest.skip("PPCLS_TEST_DATA names no folder with imagenet_200 and weights", allow_module_level=True)
 PICTURES = Path(DATA, "imagenet_200")
 LIST = PICTURES / "val_list.txt"
-FLOAT32 = ("paddle", "onnxruntime", "openvino")
+FLOAT32 = ("paddle", "paddle-openvino", "onnxruntime", "openvino")
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle of torchvision's SqueezeNet1_1, with its program as ONNX."""
+    """The bundle of torchvision's SqueezeNet1_1, with a program of Paddle 2 and the same as ONNX."""
     folder = tmp_path_factory.mktemp("squeezenet")
     published = Path(DATA, "squeezenet1_1_torchvision.pth")
     weights = folder / "squeezenet.pdparams"
     assert main(["convert", "--arch", "SqueezeNet1_1", str(published), str(weights)]) == 0
     places = ["-o", f"Global.pretrained_model={weights}", "-o", f"Global.save_inference_dir={folder / 'bundle'}"]
-    assert main(["export", "-c", "SqueezeNet1_1", *places, "--onnx"]) == 0
+    assert main(["export", "-c", "SqueezeNet1_1", *places, "--format", "pdmodel", "--onnx"]) == 0
     return folder / "bundle"
 
 
@@ -96,7 +96,7 @@ def test_another_programs_onnx_is_refused(exported: Path, tmp_path: Path, capsys
     assert capsys.readouterr().out.count("passed") == 2
 
 
-@pytest.mark.parametrize("form", ["paddle:float32", "onnxruntime:float32", "openvino:float32"])
+@pytest.mark.parametrize("form", [f"{engine}:float32" for engine in FLOAT32])
 def test_the_npz_flow_scores_what_verify_does(
     exported: Path, report: VerificationReport, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
