@@ -236,8 +236,9 @@ class Turns:
             command = [python, str(Path(__file__).with_name("torch_step.py"))]
         for name in ("model", "size", "batch", "steps"):
             command += [f"--{name}", str(getattr(arguments, name))]
+        self._command = [*command, *words]
         self._process = subprocess.Popen(
-            [*command, *words],
+            self._command,
             env={**os.environ, **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -250,7 +251,13 @@ class Turns:
         time.sleep(SETTLE_SECONDS)
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        clock, processor, megabytes = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(
+                f"{' '.join(self._command)} ended; all processes together may need more memory than there is: lower "
+                "--batch"
+            )
+        clock, processor, megabytes = json.loads(line)
         return clock, processor, megabytes
 
     def end(self) -> None:
