@@ -151,9 +151,16 @@ def _log_expected_times(
     """Say how long the whole network and its head alone would take."""
     if device.is_gpu() or processes.world_size() > 1:
         return
+    section = config.DataLoader.Train
+    assert section is not None  # load_config requires it for training
     count = len(evaluated) if evaluated is not None else 0
     sentence = expected_times(
-        trainer.model, trainer.losses, loader, trainer.epochs, count
+        trainer.model,
+        trainer.losses,
+        loader,
+        section.sampler.batch_size,
+        trainer.epochs,
+        count,
     )
     get_logger().info(sentence, extra=on_console(sentence))
 

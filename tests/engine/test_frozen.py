@@ -84,7 +84,7 @@ def test_the_expected_time_is_said_and_its_trial_changes_nothing(here, capsys):
     before = {name: value.numpy() for name, value in model.state_dict().items()}
     batch = SimpleNamespace(image=paddle.ones([2, 3, 64, 64]), label=paddle.zeros([2]), index=[0, 1])
     loader = SimpleNamespace(trial=lambda *counts: batch, images=range(10))
-    text = expected_times(model, lambda logits, label: {"loss": logits.mean()}, loader, 3, 4)
+    text = expected_times(model, lambda logits, label: {"loss": logits.mean()}, loader, 3, 3, 4)
     assert text.startswith("expected time, from a trial of 2 pictures: ")
     assert model.training and model.params.freeze == "backbone" and model.stem.weight.stop_gradient
     for name, value in model.state_dict().items():

@@ -1,5 +1,6 @@
 """OpenVINO inside Paddle: when it is the default, what it computes, and that none of its failures is silent."""
 
+import gc
 import tempfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -44,6 +45,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bundle(folder):
     return Bundle.load(folder)
+
+
+@pytest.fixture(autouse=True)
+def nothing_put_aside(monkeypatch):
+    """Each test opens programs, and takes none over from another."""
+    monkeypatch.setattr(paddle_openvino, "_unused", {})
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +131,42 @@ def test_a_build_that_ignores_the_request_is_refused(bundle, monkeypatch):
 def test_scores_of_an_earlier_batch_are_not_taken_for_new_ones(batch):
     """Paddle logs an exception of OpenVINO and copies what its output held before."""
     stale = SimpleNamespace(run=lambda batch: np.zeros((2, 7), np.float32))
-    checked = paddle_openvino._CheckedPredictor(stale)
+    put_aside = []
+    checked = paddle_openvino._CheckedPredictor(stale, lambda: put_aside.append("stale"))
     assert checked.run(batch[:2]).shape == (2, 7)
     with pytest.raises(MemoryError, match="no scores for a batch of 5"):
         checked.run(batch)
+    del checked
+    assert put_aside == []
+
+
+def test_files_that_are_opened_again_are_not_compiled_again(bundle, batch, monkeypatch):
+    """Paddle would hold every one of them."""
+    made = []
+
+    def counted(*arguments):
+        made.append(open_predictor(*arguments))
+        return made[-1]
+
+    open_predictor = paddle_openvino.open_predictor
+    monkeypatch.setattr(paddle_openvino, "open_predictor", counted)
+    scores = []
+    for _ in range(3):
+        scores.append(open_backend(bundle, INSIDE).run(batch))
+        gc.collect()
+    assert len(made) == 1
+    np.testing.assert_array_equal(scores[1:], [scores[0]] * 2)
+    together = [open_backend(bundle, INSIDE) for _ in range(2)]
+    assert len(made) == 2
+    other = open_backend(bundle, replace(INSIDE, threads=1))
+    parameters = replace(bundle.parameters, sha256=bundle.program.sha256)
+    assert refusal(open_backend, replace(bundle, parameters=parameters), INSIDE) == says(
+        "... (its SHA-256 differs); ..."
+    )
+    assert len(made) == 3
+    del together, other
+    gc.collect()
+    assert sorted(map(len, paddle_openvino._unused.values())) == [1, 2]
 
 
 def test_without_room_for_its_files_the_default_is_onednn_and_the_request_an_error(folder, monkeypatch, caplog):

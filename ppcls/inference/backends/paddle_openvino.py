@@ -7,6 +7,9 @@ and in a build without OpenVINO; here both are refused.
 from __future__ import annotations
 
 import tempfile
+import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,10 @@ from ppcls.utils.errors import Unavailable, expect_available
 from ppcls.utils.load_paddle import load_paddle
 
 _PRECISIONS = {"float32": "Float32", "bfloat16": "Bfloat16"}
+
+# Predictors that nobody uses any more, by what they run and how. Paddle holds each program that its OpenVINO has
+# compiled until the process ends; so whoever opens the same files again takes over the one that is there.
+_unused: dict[tuple[str, str, Settings], list[Any]] = {}
 
 
 class PaddleOpenVinoBackend(PooledBackend):
@@ -48,8 +55,14 @@ def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
     checked = begin(bundle.checked, bundle.program, bundle.parameters)
     check(bundle.path_of(bundle.program), settings)
     program, parameters = checked()
+    same = (bundle.program.sha256, bundle.parameters.sha256, settings)
+    unused = _unused.setdefault(same, [])
+    try:
+        predictor = unused.pop()
+    except IndexError:
+        predictor = open_predictor(program, parameters, settings)
     return _CheckedPredictor(
-        LoadedPredictor(bundle, open_predictor(program, parameters, settings))
+        LoadedPredictor(bundle, predictor), partial(unused.append, predictor)
     )
 
 
@@ -59,8 +72,11 @@ class _CheckedPredictor:
     OpenVINO allocates memory for each new batch size. Where that fails, the scores are those of the batch before.
     """
 
-    def __init__(self, predictor: LoadedPredictor) -> None:
+    def __init__(
+        self, predictor: LoadedPredictor, put_aside: Callable[[], None]
+    ) -> None:
         self._predictor = predictor
+        self._end = weakref.finalize(self, put_aside)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num].
@@ -70,6 +86,7 @@ class _CheckedPredictor:
         """
         scores = self._predictor.run(batch)
         if len(scores) != len(batch):
+            self._end.detach()  # nobody takes this one over
             raise MemoryError(
                 f"OpenVINO inside Paddle computed no scores for a batch of {len(batch)}"
             )
