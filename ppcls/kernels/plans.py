@@ -40,11 +40,11 @@ _CACHE_LINE = 64
 
 
 def empty(shape: list[int], dtype: Any) -> Tensor:
-    """Return what `paddle.empty(shape, dtype)` does, without its checks and with large blocks from NumPy.
+    """Return an uninitialised tensor, as `paddle.empty(shape, dtype)` does but without its checks.
 
-    The checks take longer than most operators of a small network. Paddle's blocks begin on a page: the C library cuts
-    each out of a larger one, gives the rest to small objects, and so never fits the next tensor of that shape into the
-    hole that one leaves. Activations from NumPy's blocks keep a process a fifth smaller (docs/speed.md).
+    The checks take longer than most operators of a small network. Large tensors use memory from NumPy: Paddle asks for
+    memory that begins on a page, and glibc cannot use such a block again for a tensor of the same size. Training needs
+    less memory so (docs/speed.md).
     """
     size, element = _ELEMENTS[dtype]
     size *= math.prod(shape)

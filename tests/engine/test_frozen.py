@@ -75,6 +75,34 @@ def test_it_ends_where_the_whole_model_does_and_reads_each_picture_once(here, mo
     assert np.abs(kept["fc.weight"] - before["fc.weight"].numpy()).max() > 1e-3
 
 
+@pytest.mark.parametrize("scale", [1.0, np.inf])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_trial_of_the_expected_time_changes_nothing(training, scale, monkeypatch):
+    stepped = []
+
+    class Watched(paddle.optimizer.Momentum):
+        def step(self):
+            stepped.append([each.name for each in self._parameter_list if each.grad is not None])
+            super().step()
+
+    monkeypatch.setattr(paddle.optimizer, "Momentum", Watched)
+    model = SqueezeNet1_1Params("SqueezeNet1_1", class_num=2, freeze=2).make()
+    (model.train if training else model.eval)()
+    modes = [layer.training for layer in model.sublayers()]
+    frozen = [each.stop_gradient for each in model.parameters()]
+    before = {name: value.numpy() for name, value in model.state_dict().items()}
+    batch = SimpleNamespace(image=paddle.ones([2, 3, 64, 64]), label=paddle.zeros([2]), index=[0, 1])
+    loader = SimpleNamespace(trial=lambda *counts: batch, images=range(10))
+    expected_times(model, lambda logits, label: {"loss": logits.mean() * scale}, loader, 3, 3, 4)
+    # The head alone is stepped, whatever the trial of the whole network left
+    assert stepped == [[model.fc.weight.name, model.fc.bias.name]] * 2
+    assert [layer.training for layer in model.sublayers()] == modes
+    assert [each.stop_gradient for each in model.parameters()] == frozen and model.params.freeze == 2
+    assert [each.grad for each in model.parameters()] == [None] * len(model.parameters())
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
 def test_the_expected_time_is_said_and_its_trial_changes_nothing(here, capsys):
     assert finetune("kept") == 0
     sentence = capsys.readouterr().out.partition("expected time, from a trial of 4 pictures: ")[2]

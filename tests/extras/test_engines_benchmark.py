@@ -26,9 +26,8 @@ def test_every_engine_competes_and_one_is_written(tmp_path: Path, capsys: Any) -
     measured = [row for row in rows if row[0] in ENGINES]
     assert sorted((row[0], row[3]) for row in measured) == sorted((name, n) for name in ENGINES for n in "12")
     assert all(float(row[5]) > 0 for row in measured)  # images/s: nothing was left out
-    assert {row[-1] for row in rows if row not in measured} == {
-        "not measured"
-    }  # OpenVINO inside Paddle: no such program
+    # OpenVINO inside Paddle has no program here
+    assert {row[-1] for row in rows if row not in measured} == {"not measured"}
     chosen = Bundle.load(folder).settings
     assert chosen is not None
     assert chosen.backend == next(row[0] for row in rows if "chosen" in row[-1])
