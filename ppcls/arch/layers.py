@@ -134,6 +134,9 @@ def concat(parts: Sequence[Tensor], relu: bool = False) -> Tensor:
     """Join along the channels, then rectify if `relu`."""
     if is_channels_last():
         return operators.concat(parts, relu)
+    if relu and not paddle.in_dynamic_mode():
+        # In a program, a ReLU in front: engines make it a part of the convolution before it
+        return paddle.concat([_RELU(part) for part in parts], axis=1)
     joined = paddle.concat(list(parts), axis=1)
     return _RELU(joined) if relu else joined
 

@@ -53,3 +53,16 @@ def test_networks_of_this_package_are_not_rewritten(name, monkeypatch):
     assert rewritten == []
     assert traced(Branching(), [2]).forward.concrete_program
     assert rewritten == ["forward", "forward"]  # of the network with softmax, and of the layer
+
+
+def test_a_relu_stands_before_a_concatenation():
+    """Engines then make it a part of the convolution; behind the concatenation it is a pass over memory of its own."""
+    model = build_model("SqueezeNet1_1", class_num=2)
+    model.eval()
+    network = traced(model, (3, 64, 64))
+    sources = []
+    for operation in network.forward.concrete_program.main_program.global_block().ops:
+        if operation.name() == "pd_op.concat":
+            parts = operation.operand_source(0).get_defining_op()
+            sources += [part.get_defining_op().name() for part in parts.operands_source()]
+    assert sources == ["pd_op.relu"] * 16
