@@ -33,7 +33,7 @@ def measure(bundle: Bundle, precisions: Sequence[str], rounds: int) -> None:
         # This processor has no bfloat16, or the bundle no int8 form
         except UserError as error:
             print(f"openvino    {precision}: {error}")
-    spent = run_rounds(ways, rounds)
+    spent = run_rounds(ways, rounds, warm=True)
     for precision, each in spent.items():
         goal = f" (goal at most {GOALS[precision]})" if precision in GOALS else ""
         time = ratio(each.seconds, spent["float32"].seconds)

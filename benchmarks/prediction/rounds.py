@@ -24,15 +24,21 @@ class Spent(NamedTuple):
 
 
 def run_rounds(
-    ways: Mapping[str, Callable[[], object]], rounds: int
+    ways: Mapping[str, Callable[[], object]], rounds: int, warm: bool = False
 ) -> dict[str, Spent]:
-    """Run each way once per round, and time it; each round begins with another way."""
+    """Run each way once per round, and time it; each round begins with another way.
+
+    With `warm` each turn is run once more before, untimed: short ones would otherwise measure threads that wake up and
+    caches that other engines have filled.
+    """
     spent = {name: Spent([], []) for name in ways}
     names = list(ways)
     for number in range(-1, rounds):  # round -1 warms up
         for position in range(len(names)):
             name = names[(number + position) % len(names)]
             time.sleep(SETTLE_SECONDS)
+            if warm:
+                ways[name]()
             begin, processor = time.perf_counter(), time.process_time()
             ways[name]()
             if number >= 0:

@@ -33,7 +33,7 @@ def measure(bundle: Bundle, rounds: int) -> None:
                 ("run", tensors(bundle, classifier, bare, batch_size)),
                 ("pictures", pictures(bundle, classifier, bare, batch_size)),
             ):
-                spent = run_rounds(ways, rounds)
+                spent = run_rounds(ways, rounds, warm=True)
                 cost = ratio(spent["ours"].seconds, spent["bare"].seconds)
                 print(
                     f"{engine:11} batch {batch_size} {name:8} bare {spent['bare'].per(PICTURES)}"

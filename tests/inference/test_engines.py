@@ -9,6 +9,8 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.fake_onnxruntime import fake_onnxruntime
 from helpers.messages import refusal, says
@@ -18,7 +20,8 @@ from ppcls.inference import Bundle
 from ppcls.inference.backends import open_backend
 from ppcls.inference.backends import paddle as paddle_backend
 from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
-from ppcls.inference.backends.common import BackendPool
+from ppcls.inference.backends import common
+from ppcls.inference.backends.common import BackendPool, in_parts, pictures_together
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import ModelOrigin, Quantized
 from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
@@ -28,8 +31,9 @@ BATCH = np.zeros((2, 3, 32, 32), np.float32)
 
 
 @pytest.fixture
-def with_forms(copy):
-    """A bundle that has an ONNX file and two int8 forms, of bytes that no engine reads."""
+def with_forms(copy, monkeypatch):
+    """A bundle that has an ONNX file and two int8 forms, of bytes that no engine reads; its batches stay whole."""
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", 0)
     files = {}
     for name in ("inference.onnx", "inference.onnxruntime-int8.onnx", "inference.openvino-int8.xml"):
         (copy / name).write_bytes(name.encode())
@@ -71,9 +75,12 @@ class Request:
 
     def __init__(self):
         self.memory = np.zeros((2, 5), np.float32)
+        self.sizes = []
 
     def infer(self, inputs, share_inputs):
         assert share_inputs and len(inputs) == 1 and inputs[0].flags.c_contiguous
+        self.sizes.append(len(inputs[0]))
+        self.memory = self.memory[: len(inputs[0])]
         self.memory += 1
 
     def get_output_tensor(self, number):
@@ -335,6 +342,60 @@ def test_programs_of_others_are_adapted(exported):
     assert (scores.shape, scores.dtype) == ((3, 5), np.float32)
     powers = np.exp(np.arange(5))
     np.testing.assert_allclose(scores, [[0.2] * 5, powers / powers.sum(), [0, 0, 0, 0, 1]], atol=1e-6)
+
+
+@given(st.integers(1, 9), st.integers(1, 12) | st.none())
+def test_a_batch_in_parts_gives_what_the_whole_gives(count, most):
+    sizes = []
+
+    def run(part):
+        sizes.append(len(part))
+        return part * 2
+
+    batch = np.arange(count)
+    np.testing.assert_array_equal(in_parts(run, batch, most), batch * 2)
+    assert len(sizes) == -(-count // (most or count))
+    assert max(sizes) <= (most or count) and set(sizes[:-1]) <= {most}
+
+
+@pytest.mark.parametrize(
+    ("threads", "requests", "precision", "together"),
+    [
+        (1, 1, "float32", 1),
+        (2, 1, "float32", 1),
+        (8, 1, "float32", 4),
+        (8, 2, "float32", 2),
+        (8, 2, "int8", 4),
+        (3, 1, "bfloat16", 3),
+        (1, 4, "bfloat16", 1),
+    ],
+)
+def test_networks_whose_weights_fit_into_caches_compute_few_pictures_at_a_time(
+    threads, requests, precision, together, exported, monkeypatch
+):
+    bundle = Bundle.load(exported)
+    settings = Settings("openvino", precision, threads=threads, requests=requests)
+    size = (exported / "inference.pdiparams").stat().st_size
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", size)
+    assert pictures_together(bundle, settings) == together
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", size - 1)
+    assert pictures_together(bundle, settings) is None
+
+
+def test_engines_get_few_pictures_at_a_time(with_forms, sessions, compiled, monkeypatch):
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", 1 << 20)
+    batch = np.repeat(BATCH, 2, axis=0)[:3]
+    for engine in ("onnxruntime", "openvino"):
+        scores = open_backend(with_forms, Settings(engine, threads=4)).run(batch)
+        assert scores.tolist() == [[1] * 5, [1] * 5, [2] * 5]
+    assert [len(feed["image"]) for _, feed in sessions[0].calls] == [2, 1]
+    ((*_, (request,)),) = compiled[0]
+    assert request.sizes == [2, 1]
+
+
+def test_few_pictures_at_a_time_without_a_number_of_threads(exported, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    assert pictures_together(Bundle.load(exported), Settings("onnxruntime")) == 3
 
 
 def test_what_is_computed_in_on_a_device():

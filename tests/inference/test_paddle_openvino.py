@@ -68,6 +68,18 @@ def test_it_computes_what_the_model_does_and_the_same_bits_in_batches_of_any_siz
     np.testing.assert_array_equal(backend.run(batch[1:4]), scores[1:4])
 
 
+def test_a_small_network_computes_few_pictures_at_a_time(bundle, batch, monkeypatch):
+    seen, run = [], paddle_openvino.LoadedPredictor.run
+
+    def counting(predictor, part):
+        seen.append(len(part))
+        return run(predictor, part)
+
+    monkeypatch.setattr(paddle_openvino.LoadedPredictor, "run", counting)
+    open_backend(bundle, replace(INSIDE, threads=4)).run(batch)
+    assert seen == [2, 2, 1]
+
+
 def test_it_writes_nothing_where_it_runs(bundle, batch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     temporary = tmp_path / "temporary"
@@ -132,7 +144,7 @@ def test_scores_of_an_earlier_batch_are_not_taken_for_new_ones(batch):
     """Paddle logs an exception of OpenVINO and copies what its output held before."""
     stale = SimpleNamespace(run=lambda batch: np.zeros((2, 7), np.float32))
     put_aside = []
-    checked = paddle_openvino._CheckedPredictor(stale, lambda: put_aside.append("stale"))
+    checked = paddle_openvino._CheckedPredictor(stale, None, lambda: put_aside.append("stale"))
     assert checked.run(batch[:2]).shape == (2, 7)
     with pytest.raises(MemoryError, match="no scores for a batch of 5"):
         checked.run(batch)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppcls.inference.backends.common import in_parts
 from ppcls.inference.entries import ModelOrigin
 from ppcls.utils.errors import UserError
 
@@ -40,9 +41,7 @@ class OneByOne:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
-        return np.concatenate(
-            [self._backend.run(picture[np.newaxis]) for picture in batch]
-        )
+        return in_parts(self._backend.run, batch, 1)
 
 
 class Probabilities:

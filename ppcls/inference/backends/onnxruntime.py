@@ -12,8 +12,10 @@ from ppcls.inference.backends.common import (
     BackendPool,
     begin,
     check_names,
+    in_parts,
     loading,
     onnx_or_quantized,
+    pictures_together,
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
@@ -68,13 +70,15 @@ class OnnxRuntimeBackend:
         )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
         self._pool = BackendPool(range(settings.requests))
+        self._together = pictures_together(bundle, settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
         with self._pool.take():
-            return self._session.run(
-                self._outputs, {self._input: np.ascontiguousarray(batch)}
-            )[0]
+            return in_parts(self._infer, np.ascontiguousarray(batch), self._together)
+
+    def _infer(self, batch: np.ndarray) -> np.ndarray:
+        return self._session.run(self._outputs, {self._input: batch})[0]
 
 
 def _options(engine: Any, settings: Settings, entries: dict[str, str]) -> Any:

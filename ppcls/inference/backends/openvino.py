@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from ppcls.inference.backends.common import (
     BackendPool,
     begin,
     check_names,
+    in_parts,
     loading,
     onnx_or_quantized,
+    pictures_together,
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
@@ -55,12 +58,18 @@ class OpenVinoBackend:
         self._pool = BackendPool(
             model.create_infer_request() for _ in range(settings.requests)
         )
+        self._together = pictures_together(bundle, settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""
         with self._pool.take() as request:
-            request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-            return request.get_output_tensor(0).data.copy()
+            run = partial(_infer, request)
+            return in_parts(run, np.ascontiguousarray(batch), self._together)
+
+
+def _infer(request: Any, batch: np.ndarray) -> np.ndarray:
+    request.infer([batch], share_inputs=True)
+    return request.get_output_tensor(0).data.copy()
 
 
 def _properties(settings: Settings) -> dict[str, Any]:

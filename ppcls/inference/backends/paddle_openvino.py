@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ppcls.inference.backends.common import PooledBackend, begin, engine_processes
+from ppcls.inference.backends.common import (
+    PooledBackend,
+    begin,
+    engine_processes,
+    in_parts,
+    pictures_together,
+)
 from ppcls.inference.backends.default import paddle_has_openvino
 from ppcls.inference.backends.paddle import LEGACY, LoadedPredictor
 from ppcls.inference.bundle import Bundle
@@ -62,7 +68,9 @@ def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
     except IndexError:
         predictor = open_predictor(program, parameters, settings)
     return _CheckedPredictor(
-        LoadedPredictor(bundle, predictor), partial(unused.append, predictor)
+        LoadedPredictor(bundle, predictor),
+        pictures_together(bundle, settings),
+        partial(unused.append, predictor),
     )
 
 
@@ -73,9 +81,13 @@ class _CheckedPredictor:
     """
 
     def __init__(
-        self, predictor: LoadedPredictor, put_aside: Callable[[], None]
+        self,
+        predictor: LoadedPredictor,
+        together: int | None,
+        put_aside: Callable[[], None],
     ) -> None:
         self._predictor = predictor
+        self._together = together
         self._end = weakref.finalize(self, put_aside)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -84,6 +96,9 @@ class _CheckedPredictor:
         Raises:
             MemoryError: OpenVINO has not computed them.
         """
+        return in_parts(self._run, batch, self._together)
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
         scores = self._predictor.run(batch)
         if len(scores) != len(batch):
             self._end.detach()  # nobody takes this one over
