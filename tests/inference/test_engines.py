@@ -17,10 +17,9 @@ from helpers.messages import refusal, says
 from ppcls.config.deploy_schema import DeployGlobalSection
 from ppcls.deployment.verify.forms import FORMS
 from ppcls.inference import Bundle
-from ppcls.inference.backends import open_backend
+from ppcls.inference.backends import common, open_backend
 from ppcls.inference.backends import paddle as paddle_backend
 from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
-from ppcls.inference.backends import common
 from ppcls.inference.backends.common import BackendPool, in_parts, pictures_together
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import ModelOrigin, Quantized
@@ -90,7 +89,7 @@ class Request:
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """What is compiled from now on: path, device, properties, requests made."""
+    """What is compiled from now on: path, fixed shape, device, properties, requests made."""
     seen = []
 
     class Core:
@@ -101,18 +100,20 @@ def compiled(monkeypatch):
             return list(self.capabilities)
 
         def read_model(self, path):
-            return path
+            inputs, outputs = ([SimpleNamespace(get_any_name=lambda n=n: n)] for n in ("image", "fetch_name_0"))
+            program = SimpleNamespace(path=path, shape=None, inputs=inputs, outputs=outputs)
+            program.reshape = lambda shape: setattr(program, "shape", shape)
+            return program
 
-        def compile_model(self, model, device, properties):
+        def compile_model(self, program, device, properties):
             requests = []
-            seen.append((model.name, device, properties, requests))
+            seen.append((program.path.name, program.shape, device, properties, requests))
 
             def make():
                 requests.append(Request())
                 return requests[-1]
 
-            inputs, outputs = ([SimpleNamespace(get_any_name=lambda n=n: n)] for n in ("image", "fetch_name_0"))
-            return SimpleNamespace(inputs=inputs, outputs=outputs, create_infer_request=make)
+            return SimpleNamespace(create_infer_request=make)
 
     stub = SimpleNamespace(Core=Core)
     monkeypatch.setitem(sys.modules, "openvino", stub)
@@ -213,8 +214,8 @@ def test_onnx_runtime_is_told_everything(with_forms, sessions, precision, file, 
 )
 def test_openvino_is_told_everything(with_forms, compiled, precision, file, hint):
     backend = open_backend(with_forms, Settings("openvino", precision, threads=3, requests=2))
-    ((opened, device, properties, requests),) = compiled[0]
-    assert (opened, device, len(requests)) == (file, "CPU", 2)
+    ((opened, shape, device, properties, requests),) = compiled[0]
+    assert (opened, shape, device, len(requests)) == (file, None, "CPU", 2)
     assert properties == {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 3, "NUM_STREAMS": 2}
     first = backend.run(BATCH)
     second = backend.run(BATCH)  # of the same request, for it was free: its memory is not what the first one got
@@ -389,8 +390,15 @@ def test_engines_get_few_pictures_at_a_time(with_forms, sessions, compiled, monk
         scores = open_backend(with_forms, Settings(engine, threads=4)).run(batch)
         assert scores.tolist() == [[1] * 5, [1] * 5, [2] * 5]
     assert [len(feed["image"]) for _, feed in sessions[0].calls] == [2, 1]
-    ((*_, (request,)),) = compiled[0]
-    assert request.sizes == [2, 1]
+    ((_, shape, *_, (request,)),) = compiled[0]
+    assert (shape, request.sizes) == (None, [2, 1])
+
+
+def test_openvino_fixes_the_shape_where_it_gets_one_picture_at_a_time(with_forms, compiled, monkeypatch):
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", 1 << 20)
+    assert open_backend(with_forms, Settings("openvino", threads=2)).run(BATCH).tolist() == [[1] * 5, [2] * 5]
+    ((_, shape, *_, (request,)),) = compiled[0]
+    assert (shape, request.sizes) == ([1, 3, 32, 32], [1, 1])
 
 
 def test_few_pictures_at_a_time_without_a_number_of_threads(exported, monkeypatch):

@@ -50,15 +50,17 @@ class OpenVinoBackend:
                 "this processor does not compute in bfloat16; write precision float32 or int8"
             )
         file = checked()
+        self._together = pictures_together(bundle, settings)
         with loading("OpenVINO", file):
-            model = core.compile_model(
-                core.read_model(file), "CPU", _properties(settings)
-            )
-        check_names(file, bundle, _names(model.inputs), _names(model.outputs))
+            program = core.read_model(file)
+        check_names(file, bundle, _names(program.inputs), _names(program.outputs))
+        with loading("OpenVINO", file):
+            if self._together == 1:  # a fixed shape is quicker
+                program.reshape([1, *bundle.input.shape[1:]])
+            model = core.compile_model(program, "CPU", _properties(settings))
         self._pool = BackendPool(
             model.create_infer_request() for _ in range(settings.requests)
         )
-        self._together = pictures_together(bundle, settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""

@@ -1,9 +1,6 @@
 #include "ppcls/engine.hpp"
 
 #include <algorithm>
-#include <cstdint>
-#include <filesystem>
-#include <limits>
 #include <thread>
 
 #ifdef __linux__
@@ -31,26 +28,6 @@ void check_choice(const std::string& key, const std::string& value, const std::v
 void check_count(const std::string& key, int value, int most) {
   expect(value >= 1 && value <= most,
          key + " is " + std::to_string(value) + "; write a whole number from 1 to " + std::to_string(most));
-}
-
-// Bytes of weights that stay in the caches from one picture to the next. The smallest models have 5 MiB, the next 48.
-constexpr std::uintmax_t kCachedWeights = 8 << 20;
-
-// How many pictures an engine computes at a time.
-//
-// A batch reads the weights once, which is quicker, but its activations need more memory than the caches have. Where the
-// weights alone fit into them, fewer pictures are quicker. The scores are equal. Python's runtime does the same.
-std::size_t pictures_together(const Bundle& bundle, const Settings& settings) {
-  if (!bundle.manifest.model.input.takes_batches) {
-    return 1;
-  }
-  const bool parts_are_quicker = settings.device == "cpu" && settings.backend != "paddle";
-  if (!parts_are_quicker || std::filesystem::file_size(bundle.folder / bundle.manifest.parameters.file) > kCachedWeights) {
-    return std::numeric_limits<std::size_t>::max();
-  }
-  // Other precisions have half the bytes
-  const int threads = settings.precision == "float32" ? settings.threads / 2 : settings.threads;
-  return static_cast<std::size_t>(std::max(1, threads / settings.requests));
 }
 
 // A batch in parts, each of as many pictures as the engine computes at a time; and probabilities of logits.
