@@ -39,7 +39,12 @@ def deployed(model: Any) -> Deployed:
     The networks of this package have none: without the rewriting the same program is written up to 12 times as fast.
     A user's own layers may have some and are rewritten.
     """
-    for layer in model.sublayers(include_self=True):
-        if type(layer).__module__.partition(".")[0] not in ("ppcls", "paddle"):
-            return Deployed(model)
-    return _DeployedAsItStands(model)
+    return _DeployedAsItStands(model) if is_of_this_package(model) else Deployed(model)
+
+
+def is_of_this_package(model: Any) -> bool:
+    """Whether all layers of a model are this package's or Paddle's."""
+    return all(
+        type(layer).__module__.partition(".")[0] in ("ppcls", "paddle")
+        for layer in model.sublayers(include_self=True)
+    )

@@ -12,13 +12,13 @@ import paddle
 from paddle import nn
 
 from ppcls.data.loader import ImageLoader
-from ppcls.engine.frozen import FeatureNetwork
+from ppcls.engine.frozen import FrozenBackbone
 
 _PICTURES = 4
 
 
 def expected_times(
-    model: Any,
+    backbone: FrozenBackbone,
     losses: Callable[[Any, Any], dict[str, Any]],
     loader: ImageLoader,
     batch_size: int,
@@ -30,7 +30,7 @@ def expected_times(
     The model is left as it is: it is tried in evaluation mode but for the head's dropouts, and its gradients are freed.
 
     Args:
-        model: The backbone.
+        backbone: The model, and what would compute its features.
         losses: From logits and labels to named losses, of which `loss` is differentiated.
         loader: Reads the pictures to learn from.
         batch_size: Pictures per step.
@@ -41,6 +41,7 @@ def expected_times(
     count = len(batch.index)
     if not count:
         return "expected time: unknown, for none of the first pictures can be read"
+    model = backbone.model
     frozen, was_training = model.params.freeze, model.training
     model.freeze(0)
     model.eval()
@@ -55,7 +56,8 @@ def expected_times(
 
     training, computing = _seconds_of(step), _seconds_of(forward)
     model.freeze("backbone")
-    learning = _seconds_of_head(model, losses, batch, batch_size)
+    extracting = _seconds_of(lambda: backbone.run(batch.image))
+    learning = _seconds_of_head(backbone, losses, batch, batch_size)
     model.freeze(frozen)
     if was_training:
         model.train()
@@ -63,7 +65,7 @@ def expected_times(
     each_epoch = pictures * (training + reading) + evaluated * (computing + reading)
     # Evaluating the features of a batch costs no more than learning from them
     steps = sum(math.ceil(number / batch_size) for number in (pictures, evaluated))
-    once = (pictures + evaluated) * (computing + reading) / count
+    once = (pictures + evaluated) * (extracting + reading) / count
     whole, head = epochs * each_epoch / count, once + epochs * steps * learning
     return (
         f"expected time, from a trial of {count} pictures: {_text(whole)} for the whole network, {_text(head)} for the "
@@ -72,7 +74,7 @@ def expected_times(
 
 
 def _seconds_of_head(
-    model: Any,
+    backbone: FrozenBackbone,
     losses: Callable[[Any, Any], dict[str, Any]],
     batch: Any,
     batch_size: int,
@@ -83,8 +85,8 @@ def _seconds_of_head(
     Paddle counts the optimizers of a parameter, and the training's checkpoints would have names that no other process
     gives.
     """
-    with paddle.no_grad():
-        features = FeatureNetwork(model)(batch.image)
+    model = backbone.model
+    features = paddle.to_tensor(backbone.run(batch.image))
     times = math.ceil(batch_size / len(batch.index))
     features = paddle.concat([features] * times)[:batch_size]
     labels = paddle.concat([batch.label] * times)[:batch_size]
@@ -104,7 +106,7 @@ def _seconds_of_head(
     return seconds
 
 
-def _seconds_of(step: Callable[[], None]) -> float:
+def _seconds_of(step: Callable[[], object]) -> float:
     """Seconds of the second call; the first makes plans and buffers."""
     step()
     return _timed(step)[1]

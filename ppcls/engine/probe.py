@@ -122,7 +122,10 @@ def _features(
     )
     loader = ImageLoader(pictures, pipeline, batch_size=_BATCH, on_error="skip")
     reader = FeatureLoader(
-        loader, backbone := FrozenBackbone(model), kept_features(backbone, pipeline)
+        loader,
+        # An engine would keep the memory of every model until the end
+        backbone := FrozenBackbone(model, exports=False),
+        kept_features(backbone, pipeline),
     )
     rows, kept = [], []
     for batch in reader.epoch(0):

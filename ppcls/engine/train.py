@@ -135,7 +135,7 @@ def train(
         if evaluation is not None:
             evaluation.trial(trainer)
         if FINETUNE_CONFIG in run.files and saved is None:
-            _log_expected_times(config, trainer, reader, eval_pictures)
+            _log_expected_times(config, trainer, reader, eval_pictures, frozen)
         # Not before, so that a refused run leaves everything as it was
         run.begin(config)
         _fit(trainer, saver)
@@ -147,15 +147,16 @@ def _log_expected_times(
     trainer: Trainer,
     loader: ImageLoader,
     evaluated: build.Pictures | None,
+    frozen: FrozenBackbone | None,
 ) -> None:
-    """Say how long the whole network and its head alone would take."""
+    """Say how long the whole network and its head alone would take, the latter at most where it is not `frozen`."""
     if device.is_gpu() or processes.world_size() > 1:
         return
     section = config.DataLoader.Train
     assert section is not None  # load_config requires it for training
     count = len(evaluated) if evaluated is not None else 0
     sentence = expected_times(
-        trainer.model,
+        frozen or FrozenBackbone(trainer.model, exports=False),
         trainer.losses,
         loader,
         section.sampler.batch_size,

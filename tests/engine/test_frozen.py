@@ -1,6 +1,7 @@
 """A head that trains on kept features ends where it ends in the whole model with a frozen backbone."""
 
 import re
+import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,13 +11,25 @@ import pytest
 from helpers.pictures import noise, save_picture
 from ppcls.arch.families.squeezenet.facts import SqueezeNet1_1Params
 from ppcls.cli import main
+from ppcls.deployment.legacy_program import NotInThisFormat
 from ppcls.engine import checkpoint, frozen, train
 from ppcls.engine.expected_time import expected_times
 from ppcls.engine.feature_store import FeatureStore
+from ppcls.engine.frozen import FrozenBackbone
 from ppcls.inference import Bundle
+from ppcls.inference.backends.default import paddle_has_openvino
 from ppcls.untrusted.unpickle import load_pickle
+from ppcls.utils.errors import Unavailable
+from ppcls.utils.logging import get_logger
 
 WEIGHTS = "weights.pdparams"
+
+
+def raising(error):
+    def call(*arguments):
+        raise error
+
+    return call
 
 
 @pytest.fixture
@@ -52,6 +65,7 @@ def state_of(output):
 
 def test_it_ends_where_the_whole_model_does_and_reads_each_picture_once(here, monkeypatch):
     computed = []
+    monkeypatch.setattr(train, "expected_times", lambda *arguments: "")
     run = frozen.FrozenBackbone.run
     monkeypatch.setattr(
         frozen.FrozenBackbone, "run", lambda self, image: computed.append(len(image)) or run(self, image)
@@ -75,6 +89,77 @@ def test_it_ends_where_the_whole_model_does_and_reads_each_picture_once(here, mo
     assert np.abs(kept["fc.weight"] - before["fc.weight"].numpy()).max() > 1e-3
 
 
+class Doubling(paddle.nn.Layer):
+    """A layer that is not of this package."""
+
+    def forward(self, x):
+        return 2 * x
+
+
+def backbone():
+    paddle.seed(3)
+    model = SqueezeNet1_1Params("SqueezeNet1_1", class_num=2, freeze="backbone").make()
+    model.train()
+    return model
+
+
+@pytest.mark.skipif(not paddle_has_openvino(), reason="this build of Paddle carries no OpenVINO")
+def test_an_engine_computes_the_features_of_the_kernels_and_changes_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    model = backbone()
+    before = {name: value.numpy() for name, value in model.state_dict().items()}
+    paddle.seed(5)
+    drawn = paddle.rand([3]).numpy()
+    paddle.seed(5)
+    caplog.set_level("INFO", "ppcls")
+    monkeypatch.setattr(get_logger(), "propagate", True)
+    by_engine, by_kernels = (FrozenBackbone(model, exports) for exports in (True, False))
+    for side in (64, 80, 64):
+        image = paddle.to_tensor(np.random.default_rng(side).normal(size=(3, 3, side, side)).astype("float32"))
+        features, wanted = by_engine.run(image), by_kernels.run(image)
+        assert features.shape == wanted.shape == (3, 512, side // 16 - 1, side // 16 - 1)
+        np.testing.assert_allclose(features, wanted, rtol=0, atol=1e-5 * wanted.max())
+    assert [record.message for record in caplog.records] == ["features are computed by OpenVINO inside Paddle"] * 2
+    np.testing.assert_array_equal(paddle.rand([3]).numpy(), drawn)
+    assert model.training and list(tmp_path.iterdir()) == []
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"paddle_has_openvino": lambda: False}, []),
+        ({"save_legacy_network": raising(NotInThisFormat("no such format"))}, ["no such format"]),
+        ({"save_legacy_network": raising(OSError("no space"))}, ["no space"]),
+        ({"open_program": raising(Unavailable("no engine"))}, ["no engine"]),
+    ],
+)
+def test_the_kernels_that_train_compute_features_where_no_engine_can(changes, said, monkeypatch, caplog):
+    caplog.set_level("INFO", "ppcls")
+    monkeypatch.setattr(get_logger(), "propagate", True)
+    for name, value in {"paddle_has_openvino": lambda: True, **changes}.items():
+        monkeypatch.setattr(frozen, name, value)
+    model = backbone()
+    image = paddle.ones([1, 3, 64, 64])
+    computed = [FrozenBackbone(model, exports).run(image) for exports in (True, False)]
+    np.testing.assert_array_equal(*computed)
+    messages = [record.message for record in caplog.records]
+    assert messages == [f"features are computed by the kernels that train: {reason}" for reason in said]
+
+
+def test_the_kernels_that_train_compute_the_features_of_a_users_layers(monkeypatch):
+    """Paddle would rewrite their code to trace it, and some cannot be traced."""
+    monkeypatch.setattr(frozen, "paddle_has_openvino", lambda: True)
+    monkeypatch.setattr(frozen, "save_legacy_network", raising(AssertionError))
+    model = backbone()
+    image = paddle.ones([1, 3, 64, 64])
+    plain = FrozenBackbone(model, exports=False).run(image)
+    model.shrink = paddle.nn.Sequential(Doubling(), model.shrink)
+    doubled = FrozenBackbone(model, exports=True).run(image)
+    assert doubled.shape == plain.shape and np.abs(doubled - plain).max() > 0
+
+
 @pytest.mark.parametrize("scale", [1.0, np.inf])
 @pytest.mark.parametrize("training", [True, False])
 def test_the_trial_of_the_expected_time_changes_nothing(training, scale):
@@ -85,7 +170,9 @@ def test_the_trial_of_the_expected_time_changes_nothing(training, scale):
     before = {name: value.numpy() for name, value in model.state_dict().items()}
     batch = SimpleNamespace(image=paddle.ones([2, 3, 64, 64]), label=paddle.zeros([2]), index=[0, 1])
     loader = SimpleNamespace(trial=lambda *counts: batch, images=range(10))
-    expected_times(model, lambda logits, label: {"loss": logits.mean() * scale}, loader, 3, 3, 4)
+    expected_times(
+        FrozenBackbone(model, exports=False), lambda logits, label: {"loss": logits.mean() * scale}, loader, 3, 3, 4
+    )
     assert [layer.training for layer in model.sublayers()] == modes
     assert [each.stop_gradient for each in model.parameters()] == frozen and model.params.freeze == 2
     assert [each.grad for each in model.parameters()] == [None] * len(model.parameters())
@@ -109,7 +196,9 @@ def test_the_expected_time_is_said_and_its_trial_changes_nothing(here, capsys):
     before = {name: value.numpy() for name, value in model.state_dict().items()}
     batch = SimpleNamespace(image=paddle.ones([2, 3, 64, 64]), label=paddle.zeros([2]), index=[0, 1])
     loader = SimpleNamespace(trial=lambda *counts: batch, images=range(10))
-    text = expected_times(model, lambda logits, label: {"loss": logits.mean()}, loader, 3, 3, 4)
+    text = expected_times(
+        FrozenBackbone(model, exports=False), lambda logits, label: {"loss": logits.mean()}, loader, 3, 3, 4
+    )
     assert text.startswith("expected time, from a trial of 2 pictures: ")
     assert model.training and model.params.freeze == "backbone" and model.stem.weight.stop_gradient
     for name, value in model.state_dict().items():

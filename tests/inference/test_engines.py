@@ -374,13 +374,13 @@ def test_a_batch_in_parts_gives_what_the_whole_gives(count, most):
 def test_networks_whose_weights_fit_into_caches_compute_few_pictures_at_a_time(
     threads, requests, precision, together, exported, monkeypatch
 ):
-    bundle = Bundle.load(exported)
+    parameters = exported / "inference.pdiparams"
     settings = Settings("openvino", precision, threads=threads, requests=requests)
-    size = (exported / "inference.pdiparams").stat().st_size
+    size = parameters.stat().st_size
     monkeypatch.setattr(common, "_CACHED_WEIGHTS", size)
-    assert pictures_together(bundle, settings) == together
+    assert pictures_together(parameters, settings) == together
     monkeypatch.setattr(common, "_CACHED_WEIGHTS", size - 1)
-    assert pictures_together(bundle, settings) is None
+    assert pictures_together(parameters, settings) is None
 
 
 def test_engines_get_few_pictures_at_a_time(with_forms, sessions, compiled, monkeypatch):
@@ -403,7 +403,7 @@ def test_openvino_fixes_the_shape_where_it_gets_one_picture_at_a_time(with_forms
 
 def test_few_pictures_at_a_time_without_a_number_of_threads(exported, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert pictures_together(Bundle.load(exported), Settings("onnxruntime")) == 3
+    assert pictures_together(exported / "inference.pdiparams", Settings("onnxruntime")) == 3
 
 
 def test_what_is_computed_in_on_a_device():

@@ -35,14 +35,14 @@ def in_parts(run: Run, batch: np.ndarray, most: int | None) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def pictures_together(bundle: Bundle, settings: Settings) -> int | None:
-    """How many pictures an engine on a CPU computes at a time; None for all of a batch.
+def pictures_together(parameters: Path, settings: Settings) -> int | None:
+    """How many pictures an engine on a CPU computes at a time, by the file of the weights; None for all of a batch.
 
     A batch reads the weights once, which is quicker, but its activations need more memory than the caches have. Where
     the weights alone fit into them, fewer pictures are quicker: by 2 to 17 % than batches of 8 in float32, with
     OpenVINO and ONNX Runtime on one and two threads. The scores are equal.
     """
-    if bundle.path_of(bundle.parameters).stat().st_size > _CACHED_WEIGHTS:
+    if parameters.stat().st_size > _CACHED_WEIGHTS:
         return None
     threads = settings.threads or threads_for_inference()
     if settings.precision == "float32":

@@ -70,7 +70,7 @@ class OnnxRuntimeBackend:
         )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
         self._pool = BackendPool(range(settings.requests))
-        self._together = pictures_together(bundle, settings)
+        self._together = pictures_together(bundle.path_of(bundle.parameters), settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""

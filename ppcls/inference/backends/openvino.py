@@ -50,7 +50,7 @@ class OpenVinoBackend:
                 "this processor does not compute in bfloat16; write precision float32 or int8"
             )
         file = checked()
-        self._together = pictures_together(bundle, settings)
+        self._together = pictures_together(bundle.path_of(bundle.parameters), settings)
         with loading("OpenVINO", file):
             program = core.read_model(file)
         check_names(file, bundle, _names(program.inputs), _names(program.outputs))

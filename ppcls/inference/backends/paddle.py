@@ -46,26 +46,35 @@ def _load(bundle: Bundle, settings: Settings) -> LoadedPredictor:
     checked = begin(bundle.checked, bundle.program, bundle.parameters)
     check(bundle.path_of(bundle.program), settings)
     program, parameters = checked()
-    return LoadedPredictor(bundle, open_predictor(program, parameters, settings))
+    return LoadedPredictor.of(bundle, open_predictor(program, parameters, settings))
 
 
 class LoadedPredictor:
-    """A predictor of Paddle in this process, for one thread at a time.
+    """A predictor of Paddle in this process, of one input and one output, for one thread at a time."""
 
-    Raises:
-        UserError: its inputs and outputs are not those of the manifest.
-    """
+    def __init__(self, predictor: Any) -> None:
+        (input_name,), (output_name,) = (
+            predictor.get_input_names(),
+            predictor.get_output_names(),
+        )
+        self._predictor = predictor
+        self._input = predictor.get_input_handle(input_name)
+        self._output = predictor.get_output_handle(output_name)
 
-    def __init__(self, bundle: Bundle, predictor: Any) -> None:
+    @classmethod
+    def of(cls, bundle: Bundle, predictor: Any) -> LoadedPredictor:
+        """A predictor of a bundle's program.
+
+        Raises:
+            UserError: its inputs and outputs are not those of the manifest.
+        """
         check_names(
             bundle.path_of(bundle.program),
             bundle,
             predictor.get_input_names(),
             predictor.get_output_names(),
         )
-        self._predictor = predictor
-        self._input = predictor.get_input_handle(bundle.input.name)
-        self._output = predictor.get_output_handle(bundle.output.name)
+        return cls(predictor)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num]."""

@@ -68,10 +68,23 @@ def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
     except IndexError:
         predictor = open_predictor(program, parameters, settings)
     return _CheckedPredictor(
-        LoadedPredictor(bundle, predictor),
-        pictures_together(bundle, settings),
+        LoadedPredictor.of(bundle, predictor),
+        pictures_together(parameters, settings),
         partial(unused.append, predictor),
     )
+
+
+def open_program(
+    program: Path, parameters: Path, settings: Settings
+) -> _CheckedPredictor:
+    """Open a program of one input and one output that belongs to no bundle; its files are not needed afterwards.
+
+    Raises:
+        Unavailable: see `PaddleOpenVinoBackend`.
+    """
+    check(program, settings)
+    predictor = LoadedPredictor(open_predictor(program, parameters, settings))
+    return _CheckedPredictor(predictor, pictures_together(parameters, settings))
 
 
 class _CheckedPredictor:
@@ -84,11 +97,11 @@ class _CheckedPredictor:
         self,
         predictor: LoadedPredictor,
         together: int | None,
-        put_aside: Callable[[], None],
+        put_aside: Callable[[], None] | None = None,
     ) -> None:
         self._predictor = predictor
         self._together = together
-        self._end = weakref.finalize(self, put_aside)
+        self._end = put_aside and weakref.finalize(self, put_aside)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W], contiguous, to the scores, float32 [N, class_num].
@@ -101,7 +114,8 @@ class _CheckedPredictor:
     def _run(self, batch: np.ndarray) -> np.ndarray:
         scores = self._predictor.run(batch)
         if len(scores) != len(batch):
-            self._end.detach()  # nobody takes this one over
+            if self._end:
+                self._end.detach()  # nobody takes this one over
             raise MemoryError(
                 f"OpenVINO inside Paddle computed no scores for a batch of {len(batch)}"
             )

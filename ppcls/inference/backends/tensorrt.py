@@ -70,7 +70,7 @@ def _load(bundle: Bundle, settings: Settings) -> LoadedPredictor:
     checked = begin(bundle.checked, bundle.program, bundle.parameters)
     require(bundle.path_of(bundle.program), settings)
     checked()
-    return LoadedPredictor(bundle, open_predictor(bundle, settings))
+    return LoadedPredictor.of(bundle, open_predictor(bundle, settings))
 
 
 class InParts:
