@@ -21,6 +21,7 @@ from ppcls.inference.backends import common, open_backend
 from ppcls.inference.backends import paddle as paddle_backend
 from ppcls.inference.backends.adapted import OneByOne, Softmax, adapted
 from ppcls.inference.backends.common import BackendPool, in_parts, pictures_together
+from ppcls.inference.backends.onnxruntime import OnnxRuntimeBackend
 from ppcls.inference.bundle import digested
 from ppcls.inference.entries import ModelOrigin, Quantized
 from ppcls.inference.settings import BACKENDS, OFFERED, PRECISIONS, Settings, offered_on
@@ -374,17 +375,18 @@ def test_a_batch_in_parts_gives_what_the_whole_gives(count, most):
 def test_networks_whose_weights_fit_into_caches_compute_few_pictures_at_a_time(
     threads, requests, precision, together, exported, monkeypatch
 ):
-    parameters = exported / "inference.pdiparams"
+    files = [exported / "inference.pdiparams", exported / "inference.yml"]
     settings = Settings("openvino", precision, threads=threads, requests=requests)
-    size = parameters.stat().st_size
+    size = sum(file.stat().st_size for file in files)
     monkeypatch.setattr(common, "_CACHED_WEIGHTS", size)
-    assert pictures_together(parameters, settings) == together
+    assert pictures_together(files, settings) == together
     monkeypatch.setattr(common, "_CACHED_WEIGHTS", size - 1)
-    assert pictures_together(parameters, settings) is None
+    assert pictures_together(files, settings) is None
 
 
 def test_engines_get_few_pictures_at_a_time(with_forms, sessions, compiled, monkeypatch):
     monkeypatch.setattr(common, "_CACHED_WEIGHTS", 1 << 20)
+    (with_forms.folder / "inference.pdiparams").unlink()  # `ppcls quantize` tries forms in folders without it
     batch = np.repeat(BATCH, 2, axis=0)[:3]
     for engine in ("onnxruntime", "openvino"):
         scores = open_backend(with_forms, Settings(engine, threads=4)).run(batch)
@@ -392,6 +394,14 @@ def test_engines_get_few_pictures_at_a_time(with_forms, sessions, compiled, monk
     assert [len(feed["image"]) for _, feed in sessions[0].calls] == [2, 1]
     ((_, shape, *_, (request,)),) = compiled[0]
     assert (shape, request.sizes) == (None, [2, 1])
+
+
+def test_an_onnx_file_of_another_library_gets_whole_batches(with_forms, sessions, monkeypatch):
+    """Its weights may lie in files beside it, so that its size says nothing."""
+    monkeypatch.setattr(common, "_CACHED_WEIGHTS", 1 << 20)
+    foreign = dataclasses.replace(with_forms, origin=ModelOrigin.ONNX)
+    OnnxRuntimeBackend(foreign, Settings("onnxruntime", threads=1)).run(BATCH)
+    assert [len(feed["image"]) for _, feed in sessions[0].calls] == [2]
 
 
 def test_openvino_fixes_the_shape_where_it_gets_one_picture_at_a_time(with_forms, compiled, monkeypatch):
@@ -403,7 +413,7 @@ def test_openvino_fixes_the_shape_where_it_gets_one_picture_at_a_time(with_forms
 
 def test_few_pictures_at_a_time_without_a_number_of_threads(exported, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert pictures_together(exported / "inference.pdiparams", Settings("onnxruntime")) == 3
+    assert pictures_together([exported / "inference.pdiparams"], Settings("onnxruntime")) == 3
 
 
 def test_what_is_computed_in_on_a_device():

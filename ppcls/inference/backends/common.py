@@ -35,14 +35,14 @@ def in_parts(run: Run, batch: np.ndarray, most: int | None) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def pictures_together(parameters: Path, settings: Settings) -> int | None:
-    """How many pictures an engine on a CPU computes at a time, by the file of the weights; None for all of a batch.
+def pictures_together(files: Iterable[Path], settings: Settings) -> int | None:
+    """How many pictures an engine on a CPU computes at a time, by the files with the weights; None for all of a batch.
 
     A batch reads the weights once, which is quicker, but its activations need more memory than the caches have. Where
     the weights alone fit into them, fewer pictures are quicker: by 2 to 17 % than batches of 8 in float32, with
     OpenVINO and ONNX Runtime on one and two threads. The scores are equal.
     """
-    if parameters.stat().st_size > _CACHED_WEIGHTS:
+    if sum(file.stat().st_size for file in files) > _CACHED_WEIGHTS:
         return None
     threads = settings.threads or threads_for_inference()
     if settings.precision == "float32":
@@ -119,8 +119,17 @@ def loading(engine: str, file: Path) -> Iterator[None]:
         ) from error
 
 
-def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
-    """The file that an engine opens: the bundle's ONNX form, or for int8 the first of the engine's own.
+def pictures_of_form_together(
+    bundle: Bundle, files: Iterable[Path], settings: Settings
+) -> int | None:
+    """See `pictures_together`; an ONNX file of another library, whose weights may be elsewhere, gets whole batches."""
+    if bundle.origin is ModelOrigin.ONNX:
+        return None
+    return pictures_together(files, settings)
+
+
+def onnx_or_quantized(bundle: Bundle, settings: Settings) -> tuple[Path, ...]:
+    """The files that an engine opens, the program first: the bundle's ONNX form, or for int8 the engine's own.
 
     Raises:
         Unavailable: the bundle has no such form.
@@ -131,7 +140,7 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
     if settings.precision == "int8":
         for form in bundle.quantized:
             if form.backend == settings.backend:
-                return bundle.checked(*form.files)[0]
+                return bundle.checked(*form.files)
         raise Unavailable(
             f"{bundle.folder} has no int8 form for {settings.backend}; run `ppcls quantize {bundle.folder} "
             f"--backend {settings.backend} --calib LIST`"
@@ -141,7 +150,7 @@ def onnx_or_quantized(bundle: Bundle, settings: Settings) -> Path:
             f"{bundle.folder} has no inference.onnx, which {settings.backend} runs; export again with "
             f"`ppcls export ... --onnx`, or add it by `ppcls onnx {bundle.folder}`"
         )
-    return bundle.checked(bundle.onnx)[0]
+    return bundle.checked(bundle.onnx)
 
 
 def _require_float32_onnx(bundle: Bundle, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from ppcls.inference.backends.common import (
     in_parts,
     loading,
     onnx_or_quantized,
-    pictures_together,
+    pictures_of_form_together,
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
@@ -53,7 +53,8 @@ class OnnxRuntimeBackend:
     ) -> None:
         checked = begin(onnx_or_quantized, bundle, settings)
         engine = import_optional("onnxruntime", "ONNX Runtime", "onnxruntime")
-        file = checked()
+        files = checked()
+        file = files[0]
         _share_memory(engine)
         with loading("ONNX Runtime", file):
             self._session = engine.InferenceSession(
@@ -70,7 +71,7 @@ class OnnxRuntimeBackend:
         )
         self._input, self._outputs = bundle.input.name, [bundle.output.name]
         self._pool = BackendPool(range(settings.requests))
-        self._together = pictures_together(bundle.path_of(bundle.parameters), settings)
+        self._together = pictures_of_form_together(bundle, files, settings)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to the scores, float32 [N, class_num]."""

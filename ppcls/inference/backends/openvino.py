@@ -14,7 +14,7 @@ from ppcls.inference.backends.common import (
     in_parts,
     loading,
     onnx_or_quantized,
-    pictures_together,
+    pictures_of_form_together,
 )
 from ppcls.inference.bundle import Bundle
 from ppcls.inference.settings import Settings
@@ -49,8 +49,9 @@ class OpenVinoBackend:
             raise Unavailable(
                 "this processor does not compute in bfloat16; write precision float32 or int8"
             )
-        file = checked()
-        self._together = pictures_together(bundle.path_of(bundle.parameters), settings)
+        files = checked()
+        file = files[0]
+        self._together = pictures_of_form_together(bundle, files, settings)
         with loading("OpenVINO", file):
             program = core.read_model(file)
         check_names(file, bundle, _names(program.inputs), _names(program.outputs))

@@ -69,7 +69,7 @@ def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
         predictor = open_predictor(program, parameters, settings)
     return _CheckedPredictor(
         LoadedPredictor.of(bundle, predictor),
-        pictures_together(parameters, settings),
+        pictures_together([parameters], settings),
         partial(unused.append, predictor),
     )
 
@@ -84,7 +84,7 @@ def open_program(
     """
     check(program, settings)
     predictor = LoadedPredictor(open_predictor(program, parameters, settings))
-    return _CheckedPredictor(predictor, pictures_together(parameters, settings))
+    return _CheckedPredictor(predictor, pictures_together([parameters], settings))
 
 
 class _CheckedPredictor:

@@ -32,6 +32,24 @@ std::string listed(const std::vector<std::string>& names) {
   return text.substr(0, kMessage);
 }
 
+// Of the files that ONNX Runtime or OpenVINO opens.
+std::uintmax_t bytes_of_form(const Bundle& bundle, const Settings& settings) {
+  std::vector<DigestedFile> files;
+  if (bundle.manifest.onnx) {
+    files = {*bundle.manifest.onnx};
+  }
+  for (const Quantized& form : bundle.manifest.quantized) {
+    if (settings.precision == "int8" && form.backend == settings.backend) {
+      files = form.files;
+    }
+  }
+  std::uintmax_t bytes = 0;
+  for (const DigestedFile& file : files) {
+    bytes += std::filesystem::file_size(bundle.folder / file.file);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::filesystem::path onnx_or_quantized(const Bundle& bundle, const Settings& settings) {
@@ -60,8 +78,7 @@ std::size_t pictures_together(const Bundle& bundle, const Settings& settings) {
     return 1;
   }
   const bool few_are_quicker = settings.device == "cpu" && settings.backend != "paddle";
-  const auto weights = bundle.folder / bundle.manifest.parameters.file;
-  if (!few_are_quicker || std::filesystem::file_size(weights) > kCachedWeights) {
+  if (!few_are_quicker || bytes_of_form(bundle, settings) > kCachedWeights) {
     return std::numeric_limits<std::size_t>::max();
   }
   // Other precisions have half the bytes
