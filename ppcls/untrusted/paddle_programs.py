@@ -21,6 +21,9 @@ from ppcls.untrusted.protobuf import Budget, Message
 from ppcls.untrusted.refusals import refusals, require
 
 Shape = tuple[int, ...]
+# A side of a TensorDesc: -1, and 1 in as many bytes
+_ANY = b"\x10" + b"\xff" * 9 + b"\x01"
+_ONE = b"\x10\x81" + b"\x80" * 8 + b"\x00"
 _MAX_BYTES = 256 << 20
 _MAX_AXES = 9  # of a tensor of Paddle
 
@@ -32,9 +35,7 @@ def declared_inputs(program: Path) -> dict[str, Shape]:
         UserError: the file cannot be read or is damaged.
     """
     with refusals(program, "program of Paddle"):
-        is_small = program.stat().st_size <= _MAX_BYTES
-        require(is_small, f"it has more than {_MAX_BYTES >> 20} MiB")
-        content = program.read_bytes()
+        content = _read(program)
         if program.suffix == ".json":
             inputs = _of_json(json.loads(content))
         else:
@@ -75,16 +76,41 @@ def _of_json(program: Any) -> dict[str, Shape]:
     return found
 
 
+def for_one_picture(program: Path) -> bytes:
+    """A program of Paddle 2 whose inputs have a first axis of 1, where any number was allowed.
+
+    Raises:
+        UserError: the file cannot be read or is damaged.
+    """
+    with refusals(program, "program of Paddle"):
+        content = bytearray(_read(program))
+        for description in _described(memoryview(content)).values():
+            if shape_of(Message(description, Budget()))[:1] == (-1,):
+                description[:] = bytes(description).replace(_ANY, _ONE, 1)
+        return bytes(content)
+
+
+def _read(program: Path) -> bytes:
+    is_small = program.stat().st_size <= _MAX_BYTES
+    require(is_small, f"it has more than {_MAX_BYTES >> 20} MiB")
+    return program.read_bytes()
+
+
 def _of_protobuf(content: memoryview) -> dict[str, Shape]:
-    program = Message(content, Budget())
-    block = next(program.messages(1))
+    described = _described(content)
+    return {name: shape_of(Message(each, Budget())) for name, each in described.items()}
+
+
+def _described(content: memoryview) -> dict[str, memoryview]:
+    """The message TensorDesc of each input."""
+    block = next(Message(content, Budget()).messages(1))
     fed = dict.fromkeys(_fed(block))  # quick to search, in their order
-    shapes = {}
+    found = {}
     for variable in block.messages(3):
         name = variable.text(1)
         if name in fed:
-            shapes[name] = shape_of(_tensor(variable))
-    return {name: shapes[name] for name in fed}
+            found[name] = _tensor(variable)
+    return {name: found[name] for name in fed}
 
 
 def _fed(block: Message) -> list[str]:
@@ -98,11 +124,11 @@ def _fed(block: Message) -> list[str]:
     return names
 
 
-def _tensor(variable: Message) -> Message:
+def _tensor(variable: Message) -> memoryview:
     """The message TensorDesc of a variable."""
     (kind,) = variable.messages(2)
     (lod_tensor,) = kind.messages(3)
-    (tensor,) = lod_tensor.messages(1)
+    (tensor,) = lod_tensor.bytes_of(1)
     return tensor
 
 

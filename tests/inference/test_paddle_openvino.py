@@ -20,6 +20,7 @@ from ppcls.inference.backends import default, open_backend, paddle_openvino
 from ppcls.inference.backends.default import default_settings, paddle_has_openvino
 from ppcls.inference.entries import ModelOrigin
 from ppcls.inference.settings import Settings, resolve
+from ppcls.untrusted.paddle_programs import declared_inputs, for_one_picture
 from ppcls.utils.errors import Unavailable
 
 PIPELINE = Pipeline([DecodeImage(), ResizeImage(resize_short=72), CropImage(size=64), NormalizeImage()])
@@ -76,8 +77,31 @@ def test_a_small_network_computes_few_pictures_at_a_time(bundle, batch, monkeypa
         return run(predictor, part)
 
     monkeypatch.setattr(paddle_openvino.LoadedPredictor, "run", counting)
-    open_backend(bundle, replace(INSIDE, threads=4)).run(batch)
+    scores = open_backend(bundle, replace(INSIDE, threads=4)).run(batch)
     assert seen == [2, 2, 1]
+    seen.clear()
+    np.testing.assert_array_equal(open_backend(bundle, replace(INSIDE, threads=1)).run(batch), scores)
+    assert seen == [1] * 5
+
+
+def test_a_program_for_one_picture_differs_in_the_first_axis_of_its_input(bundle, tmp_path):
+    program, fixed = bundle.path_of(bundle.program), tmp_path / "fixed.pdmodel"
+    assert declared_inputs(program) == {bundle.input.name: (-1, 3, 64, 64)}
+    fixed.write_bytes(for_one_picture(program))
+    assert declared_inputs(fixed) == {bundle.input.name: (1, 3, 64, 64)}
+    pairs = zip(program.read_bytes(), fixed.read_bytes(), strict=True)
+    assert [pair for pair in pairs if pair[0] != pair[1]] == [(255, 129), *[(255, 128)] * 8, (1, 0)]
+    assert for_one_picture(fixed) == fixed.read_bytes()
+    fixed.write_bytes(program.read_bytes()[:-1])
+    assert refusal(for_one_picture, fixed) == says(f"{fixed}: not a valid program of Paddle ...")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_program_for_one_picture_is_run_where_that_many_are_computed(threads, bundle, batch, monkeypatch):
+    made = []
+    monkeypatch.setattr(paddle_openvino, "for_one_picture", lambda file: made.append(file) or for_one_picture(file))
+    open_backend(bundle, replace(INSIDE, threads=threads)).run(batch)
+    assert made == [bundle.path_of(bundle.program)] * (threads == 1)
 
 
 def test_it_writes_nothing_where_it_runs(bundle, batch, tmp_path, monkeypatch):

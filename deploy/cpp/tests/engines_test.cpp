@@ -39,17 +39,12 @@ class Together : public testing::Test {
   Settings settings_;
 };
 
-TEST_F(Together, APictureForTwoThreadsInFloat32) {
+TEST_F(Together, APictureForTwoThreads) {
   EXPECT_EQ(together(), 4U);
   settings_.requests = 2;
   EXPECT_EQ(together(), 2U);
   settings_.threads = 1;
   EXPECT_EQ(together(), 1U);
-}
-
-TEST_F(Together, APictureAThreadInOtherPrecisions) {
-  settings_.precision = "bfloat16";
-  EXPECT_EQ(together(), 8U);
 }
 
 TEST_F(Together, AllWhereTheWeightsAreLarge) {

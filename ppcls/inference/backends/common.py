@@ -45,9 +45,7 @@ def pictures_together(files: Iterable[Path], settings: Settings) -> int | None:
     if sum(file.stat().st_size for file in files) > _CACHED_WEIGHTS:
         return None
     threads = settings.threads or threads_for_inference()
-    if settings.precision == "float32":
-        threads //= 2  # other precisions have half the bytes
-    return max(1, threads // settings.requests)
+    return max(1, threads // (2 * settings.requests))
 
 
 class BackendPool(Generic[T]):

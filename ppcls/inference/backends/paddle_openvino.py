@@ -6,6 +6,7 @@ and in a build without OpenVINO; here both are refused.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
@@ -24,8 +25,9 @@ from ppcls.inference.backends.common import (
 )
 from ppcls.inference.backends.default import paddle_has_openvino
 from ppcls.inference.backends.paddle import LEGACY, LoadedPredictor
-from ppcls.inference.bundle import Bundle
+from ppcls.inference.bundle import LEGACY_PROGRAM_FILE, PARAMETERS_FILE, Bundle
 from ppcls.inference.settings import Settings
+from ppcls.untrusted.paddle_programs import for_one_picture
 from ppcls.utils.cpu import threads_for_inference
 from ppcls.utils.errors import Unavailable, expect_available
 from ppcls.utils.load_paddle import load_paddle
@@ -149,7 +151,40 @@ def check(program: Path, settings: Settings) -> None:
 
 def open_predictor(program: Path, parameters: Path, settings: Settings) -> Any:
     """A predictor of Paddle with its OpenVINO; see `PaddleOpenVinoBackend`."""
-    from paddle.inference import Config, PrecisionType, create_predictor
+    from paddle.inference import create_predictor
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="ppcls-openvino-")
+    except OSError as error:
+        raise Unavailable(
+            f"OpenVINO inside Paddle needs a folder for temporary files ({error}); name one in TMPDIR, or write "
+            "backend paddle"
+        ) from error
+    with folder as place:
+        try:
+            files = program, parameters
+            if pictures_together([parameters], settings) == 1:
+                files = _for_one_picture(program, parameters, Path(place))
+            return create_predictor(_config(*files, settings, Path(place, "cache")))
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[-1:]
+            raise Unavailable(
+                f"OpenVINO inside Paddle cannot load {program} ({' '.join(reason)[:300]}); where {place} has too "
+                "little space, name another folder in TMPDIR, or write backend paddle"
+            ) from error
+
+
+def _for_one_picture(
+    program: Path, parameters: Path, folder: Path
+) -> tuple[Path, Path]:
+    """Copies in a folder that take one picture: a fixed shape is 1 to 7 % quicker."""
+    fixed = folder / LEGACY_PROGRAM_FILE
+    fixed.write_bytes(for_one_picture(program))
+    return fixed, Path(shutil.copyfile(parameters, folder / PARAMETERS_FILE))
+
+
+def _config(program: Path, parameters: Path, settings: Settings, cache: Path) -> Any:
+    from paddle.inference import Config, PrecisionType
 
     config = Config(str(program), str(parameters))
     config.disable_glog_info()
@@ -164,20 +199,6 @@ def open_predictor(program: Path, parameters: Path, settings: Settings) -> Any:
     )
     # Compiled programs are written to a folder, `__cache__` where a user happens to be if it is not named, and read
     # there again: a file that lay there would be run. So it is an empty one, which is gone afterwards.
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="ppcls-openvino-")
-    except OSError as error:
-        raise Unavailable(
-            f"OpenVINO inside Paddle needs a folder for temporary files ({error}); name one in TMPDIR, or write "
-            "backend paddle"
-        ) from error
-    with folder:
-        config.set_optim_cache_dir(folder.name)
-        try:
-            return create_predictor(config)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1:]
-            raise Unavailable(
-                f"OpenVINO inside Paddle cannot load {program} ({' '.join(reason)[:300]}); where {folder.name} has too "
-                "little space, name another folder in TMPDIR, or write backend paddle"
-            ) from error
+    cache.mkdir()
+    config.set_optim_cache_dir(str(cache))
+    return config

@@ -81,9 +81,7 @@ std::size_t pictures_together(const Bundle& bundle, const Settings& settings) {
   if (!few_are_quicker || bytes_of_form(bundle, settings) > kCachedWeights) {
     return std::numeric_limits<std::size_t>::max();
   }
-  // Other precisions have half the bytes
-  const int threads = settings.precision == "float32" ? settings.threads / 2 : settings.threads;
-  return static_cast<std::size_t>(std::max(1, threads / settings.requests));
+  return static_cast<std::size_t>(std::max(1, settings.threads / (2 * settings.requests)));
 }
 
 void check_names(const std::filesystem::path& file, const Bundle& bundle, const std::vector<std::string>& inputs,
