@@ -144,15 +144,10 @@ def _serve(channel: Connection) -> None:
             function, arguments = channel.recv()
         except (EOFError, ConnectionError):
             return
-        returned: Any = None
-        error = None
-        try:
-            returned = function(*arguments)
-        except Exception as raised:
-            error = raised
+        outcome = _outcome(function, arguments)
         sys.stdout.flush()  # the process is killed in the end, with what it still holds
         try:
-            channel.send((returned, error))
+            channel.send(outcome)
         except ConnectionError:
             return
 
@@ -163,13 +158,17 @@ def _answer() -> None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         user_code.load()  # may define what is unpickled
         function, arguments = pickle.load(sys.stdin.buffer)
-        returned: Any = None
-        error = None
-        try:
-            returned = function(*arguments)
-        except Exception as raised:
-            error = raised
-        pickle.dump((returned, error), answer)
+        pickle.dump(_outcome(function, arguments), answer)
+
+
+def _outcome(
+    function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Any, Exception | None]:
+    """What a function returns, or the exception that it raises: for the process that asked."""
+    try:
+        return function(*arguments), None
+    except Exception as error:
+        return None, error
 
 
 if __name__ == "__main__":
