@@ -368,7 +368,9 @@ def test_a_batch_in_parts_gives_what_the_whole_gives(count, most):
         (8, 1, "float32", 4),
         (8, 2, "float32", 2),
         (3, 1, "bfloat16", 1),
-        (1, 4, "int8", 1),
+        (1, 8, "int8", 1),
+        (2, 1, "int8", 8),
+        (2, 2, "int8", 4),
     ],
 )
 def test_networks_whose_weights_fit_into_caches_compute_few_pictures_at_a_time(

@@ -57,6 +57,8 @@ TEST_F(Together, TheFilesOfTheFormCount) {
   EXPECT_EQ(together(), 4U);
   settings_.precision = "int8";
   EXPECT_EQ(together(), kAll);
+  file("int8.bin", kSmall - 1);
+  EXPECT_EQ(together(), 32U);
 }
 
 TEST_F(Together, AllByPaddleAndOnAGpu) {

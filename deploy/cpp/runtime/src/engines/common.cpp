@@ -81,7 +81,9 @@ std::size_t pictures_together(const Bundle& bundle, const Settings& settings) {
   if (!few_are_quicker || bytes_of_form(bundle, settings) > kCachedWeights) {
     return std::numeric_limits<std::size_t>::max();
   }
-  return static_cast<std::size_t>(std::max(1, settings.threads / (2 * settings.requests)));
+  // The activations of int8 have a quarter of the bytes
+  const int pictures = settings.precision == "int8" ? 4 * settings.threads : settings.threads / 2;
+  return static_cast<std::size_t>(std::max(1, pictures / settings.requests));
 }
 
 void check_names(const std::filesystem::path& file, const Bundle& bundle, const std::vector<std::string>& inputs,
