@@ -29,7 +29,7 @@ class Together : public testing::Test {
 
   DigestedFile file(const std::string& name, std::uintmax_t size) {
     const auto path = bundle_.folder / name;
-    std::ofstream{path};
+    std::ofstream(path) << "any bytes";
     std::filesystem::resize_file(path, size);
     return {name, ""};
   }
