@@ -20,9 +20,7 @@ using paddle_infer::Config;
 using paddle_infer::PrecisionType;
 
 // A configuration that is never destroyed: without the official header its destructor is not known.
-Config& configuration(const Bundle& bundle, const Settings& settings) {
-  const std::string program = bundle.checked(bundle.manifest.program).string();
-  const std::string parameters = bundle.checked(bundle.manifest.parameters).string();
+Config& configuration(const std::string& program, const std::string& parameters, const Settings& settings) {
   Config& config = *new Config(program, parameters);
   config.DisableGlogInfo();  // else every optimisation pass prints a line
   if (settings.device == "gpu") {
@@ -66,9 +64,11 @@ class Paddle : public Engine {
   Paddle(const Bundle& bundle, const Settings& settings) : model_(bundle.manifest.model) {
     const std::filesystem::path program = bundle.folder / bundle.manifest.program.file;
     try {
-      const Config& config = configuration(bundle, settings);
+      static_cast<void>(bundle.checked(bundle.manifest.program));
+      const std::string parameters = bundle.checked(bundle.manifest.parameters).string();
       for (int request = 0; request < settings.requests; ++request) {
-        requests_.push_back(open(config, program, bundle));
+        // A configuration of its own: Paddle takes each for one predictor alone
+        requests_.push_back(open(configuration(program.string(), parameters, settings), program, bundle));
       }
     } catch (const UserError&) {
       throw;
