@@ -45,6 +45,11 @@ Config& configuration(const std::string& program, const std::string& parameters,
   }
   config.EnableONEDNN();
   if (settings.precision == "bfloat16") {
+    if (std::filesystem::u8path(program).extension() == ".pdmodel") {
+      throw Unavailable(program +
+                        " is a program of Paddle 2, which Paddle 3 does not run in bfloat16; write precision " +
+                        "float32, or export again with --format json");
+    }
     config.EnableOnednnBfloat16();
   }
   // Paddle 3.3.1 raises in this pass where a ReLU follows a concatenation of convolutions (SqueezeNet)
