@@ -18,7 +18,12 @@ import numpy as np
 from ppcls.config.tensorrt import TensorRT
 from ppcls.data.picture_list import PictureList, read_picture_list
 from ppcls.data.read_ahead import read_batches
-from ppcls.inference.backends.common import PooledBackend, begin, engine_processes
+from ppcls.inference.backends.common import (
+    PooledBackend,
+    begin,
+    engine_processes,
+    in_parts,
+)
 from ppcls.inference.backends.engine_cache import EngineKey, cached_engine
 from ppcls.inference.backends.paddle import LoadedPredictor, require_gpu
 from ppcls.inference.backends.tensorrt_engines import (
@@ -81,12 +86,7 @@ class InParts:
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 [N, C, H, W] to what the backend gives for each, [N, class_num]."""
-        parts = [
-            batch[start : start + self._high]
-            for start in range(0, len(batch), self._high)
-        ]
-        found = [self._part(part) for part in parts]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        return in_parts(self._part, batch, self._high)
 
     def _part(self, part: np.ndarray) -> np.ndarray:
         missing = self._low - len(part)
