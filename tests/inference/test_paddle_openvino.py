@@ -176,8 +176,20 @@ def test_scores_of_an_earlier_batch_are_not_taken_for_new_ones(batch):
     assert put_aside == []
 
 
+def test_another_default_of_threads_is_another_predictor(bundle, batch, monkeypatch):
+    """A program for one picture would be given four."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    scores = open_backend(bundle, INSIDE).run(batch)
+    gc.collect()
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    np.testing.assert_allclose(open_backend(bundle, INSIDE).run(batch), scores, rtol=0, atol=1e-6)
+    gc.collect()
+    assert list(map(len, paddle_openvino._unused.values())) == [1, 1]
+
+
 def test_files_that_are_opened_again_are_not_compiled_again(bundle, batch, monkeypatch):
     """Paddle would hold every one of them."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     made = []
 
     def counted(*arguments):

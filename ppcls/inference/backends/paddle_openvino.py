@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ def _load(bundle: Bundle, settings: Settings) -> _CheckedPredictor:
     checked = begin(bundle.checked, bundle.program, bundle.parameters)
     check(bundle.path_of(bundle.program), settings)
     program, parameters = checked()
+    # The default may be another one when the same files are opened again
+    threads = settings.threads or threads_for_inference()
+    settings = replace(settings, threads=threads)
     same = (bundle.program.sha256, bundle.parameters.sha256, settings)
     unused = _unused.setdefault(same, [])
     try:
